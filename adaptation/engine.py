@@ -1,0 +1,42 @@
+"""The engine as adaptation sees it: draw one sample, load or drop one adapter, say how it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from adaptation.types import Adapter, Draw, Query, Sample
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of one sample's generation."""
+
+    new_tokens: int
+    """Tokens generated since the previous step."""
+    finished: Sample | None = None
+    """The whole sample, on its last step."""
+
+
+class Engine(Protocol):
+    """What the pipeline needs of an inference engine."""
+
+    def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
+        """Generate one sample; closing the generator cancels it in the engine at once.
+
+        Raises `EngineError` where the engine cannot serve it.
+        """
+        ...
+
+    async def load(self, adapter: Adapter) -> None:
+        """Make `adapter` usable by `sample`; raises `EngineError` and leaves the engine alive."""
+        ...
+
+    async def drop(self, adapter: Adapter) -> None:
+        """Unload `adapter`; its files may be deleted afterwards."""
+        ...
+
+    async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
+        """Log-probability of the likeliest next token after `token_ids`, under `adapter`."""
+        ...

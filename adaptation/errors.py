@@ -1,0 +1,38 @@
+"""The error tree of the adaptation package.
+
+AdaptationError
+├── EngineError            the engine cannot serve this sample or adapter
+├── TrainerError           the trainer died, hung, ran out of memory or diverged
+├── VerifierError          a verifier cannot run (not: the answer failed it)
+├── InvalidOptionsError    the request's options cannot be honoured; names the offending key
+└── DistillationError      an offline generation cannot start or finish
+"""
+
+
+class AdaptationError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class EngineError(AdaptationError):
+    """The engine cannot serve this sample or adapter."""
+
+
+class TrainerError(AdaptationError):
+    """The trainer died, hung, ran out of memory or diverged; the request falls back."""
+
+
+class VerifierError(AdaptationError):
+    """A verifier cannot run here; says nothing about the answer."""
+
+
+class InvalidOptionsError(AdaptationError):
+    """The options cannot be honoured."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+        """Dotted path of the offending key, such as `adaptation.answer.pattern`."""
+
+
+class DistillationError(AdaptationError):
+    """An offline generation cannot start or finish."""

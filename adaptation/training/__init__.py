@@ -1,0 +1,1 @@
+"""Learning: turning conversations into a LoRA, in a process of its own."""

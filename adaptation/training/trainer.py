@@ -1,0 +1,77 @@
+"""The trainer as adaptation sees it: submit a job, await an adapter.
+
+The real one is a resident process (`adaptation.training.process`); a fake that trains nothing and
+says so lies beside it (`adaptation.training.fake`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import Field
+
+from memory.types import Frozen, Message
+
+
+class Recipe(Frozen):
+    """How a LoRA is trained."""
+
+    rank: int = Field(default=8, ge=1, le=64)
+    """α = rank: in-place α/r scaling corrupts aliased tensors upstream."""
+    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    steps: int = Field(default=8, ge=1)
+    """At most; training stops earlier when the held-out loss rises or the loss is memorised."""
+    batch_size: int = Field(default=16, ge=1)
+    """Conversations per step."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    min_loss: float = Field(default=0.05, ge=0)
+    """Stop below this training loss, nats per target token: what follows is memorisation."""
+    max_tokens: int = Field(default=2048, ge=16)
+    """Longer conversations lose their oldest turns."""
+    seed: int = 0
+
+
+class TrainingJob(Frozen):
+    """Conversations to learn from and to be judged on.
+
+    A conversation ends with the assistant turn to be learned. Earlier assistant turns are
+    demonstrations and carry loss as well.
+    """
+
+    conversations: tuple[tuple[Message, ...], ...] = Field(min_length=1)
+    holdout: tuple[tuple[Message, ...], ...] = ()
+    recipe: Recipe = Recipe()
+    output_dir: str
+    """A fresh folder the PEFT files are written to."""
+    parent: str | None = None
+    """Folder of the adapter to start from; None starts from the base (B = 0)."""
+
+
+class TrainingResult(Frozen):
+    """What a finished job measured; losses in nats per target token."""
+
+    path: str
+    rank: int
+    steps: int
+    losses: tuple[float, ...]
+    """Training loss before each step, and after the last."""
+    holdout_before: tuple[float, ...]
+    """One value for each held-out conversation, final assistant turn only."""
+    holdout_after: tuple[float, ...]
+    tokens: int
+    """Tokens trained on, summed over steps (padding not counted)."""
+    flops: float
+    """Floating-point operations of the steps: 4 · parameters · tokens with a frozen base."""
+    seconds: float
+
+
+class Trainer(Protocol):
+    """Adapts the base model on a job's conversations."""
+
+    async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
+        """Run `job`; raises `TrainerError` when it dies, diverges or outlasts `timeout_s`."""
+        ...
+
+    async def close(self) -> None:
+        """End the trainer."""
+        ...

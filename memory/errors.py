@@ -1,0 +1,28 @@
+"""The error tree of the memory package.
+
+WhetMemoryError
+├── StorageUnavailableError   the database cannot be read or written (disk full, read-only, missing)
+├── NotFoundError             no such record, completion or adapter for this tenant
+├── ConflictError             the request contradicts what is stored
+└── InvalidImportError        a line of an import cannot become a record
+"""
+
+
+class WhetMemoryError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class StorageUnavailableError(WhetMemoryError):
+    """The database cannot be read or written; nothing was acknowledged."""
+
+
+class NotFoundError(WhetMemoryError):
+    """The tenant has no such record, completion or adapter."""
+
+
+class ConflictError(WhetMemoryError):
+    """The request contradicts what is stored."""
+
+
+class InvalidImportError(WhetMemoryError):
+    """A line of an import cannot become a record."""

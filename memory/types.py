@@ -1,0 +1,141 @@
+"""The domain types of the memory: frozen values that flow through every package above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """An immutable value that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Message(Frozen):
+    """One turn of a conversation, text only."""
+
+    role: str
+    content: str
+
+
+class State(StrEnum):
+    """Where a record stands in its life; only `ACTIVE` records are ever recalled."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    QUARANTINED = "quarantined"
+    EXPIRED = "expired"
+    ERASED = "erased"
+
+
+class Tier(StrEnum):
+    """How an answer was verified, strongest first."""
+
+    EXECUTABLE = "executable"
+    CORROBORATED = "corroborated"
+    FEEDBACK = "feedback"
+    IMPORTED = "imported"
+    VOTE = "vote"
+
+    @property
+    def strength(self) -> int:
+        """Higher is stronger; used to settle conflicts between records of one question."""
+        return len(Tier) - list(Tier).index(self)
+
+
+TIERS_THAT_TRAIN = frozenset({Tier.EXECUTABLE, Tier.CORROBORATED, Tier.FEEDBACK, Tier.IMPORTED})
+"""Tiers whose records may reach weights; a bare vote may be recalled but never trained on
+(prolonged majority-label training collapses: arXiv 2505.21444)."""
+
+
+class Draft(Frozen):
+    """A verified success on its way into memory, before it has an id."""
+
+    tenant: str
+    task: str | None = None
+    messages: tuple[Message, ...] = Field(min_length=1)
+    """The conversation up to and including the question, without the answer."""
+    answer: str
+    rationale: str
+    """The full assistant text that led to the answer, as it was or should be served."""
+    tier: Tier
+    evidence: Mapping[str, Any] = Field(default_factory=dict)
+    confidence: float = Field(default=1.0, ge=0.0, le=1.0)
+    model: str = ""
+    adapter: str | None = None
+
+
+class Record(Draft):
+    """A row of long-term memory."""
+
+    id: str
+    state: State
+    uses: int = 0
+    wins: int = 0
+    created_at: datetime
+
+    @property
+    def question(self) -> str:
+        """The last user turn: what is embedded and compared."""
+        return question_of(self.messages)
+
+
+class Neighbour(Frozen):
+    """A recalled record with its cosine similarity to the question."""
+
+    record: Record
+    similarity: float
+    embedding: np.ndarray
+    """Unit vector, float32, shape (d,)."""
+
+
+class Saved(Frozen):
+    """What happened to a draft."""
+
+    record: Record
+    created: bool
+    reason: str
+
+
+class AdapterVersion(Frozen):
+    """A content-hashed, immutable LoRA in the registry."""
+
+    id: str
+    tenant: str
+    base_model: str
+    path: str
+    parent: str | None
+    rank: int
+    created_at: datetime
+    metrics: Mapping[str, Any]
+    record_ids: tuple[str, ...] = ()
+    """Lineage: the records this adapter learned from."""
+
+
+class Completion(Frozen):
+    """What was answered, kept so that later feedback can find it."""
+
+    id: str
+    tenant: str
+    messages: tuple[Message, ...]
+    text: str
+    answer: str | None
+    model: str = ""
+    adapter: str | None = None
+    task: str | None = None
+    record_id: str | None = None
+    created_at: datetime | None = None
+
+
+def question_of(messages: tuple[Message, ...]) -> str:
+    """Return the last user turn, or the last turn where nobody is called user."""
+    for message in reversed(messages):
+        if message.role == "user":
+            return message.content
+    return messages[-1].content if messages else ""
