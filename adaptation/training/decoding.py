@@ -1,0 +1,72 @@
+"""Batched greedy decoding, for judging an adapter; serving is the engine's business."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import torch
+
+from adaptation.errors import TrainerError
+from adaptation.training.resident import Resident
+from adaptation.training.sequences import Conversation
+
+BATCH = 32
+"""Prompts decoded together."""
+
+
+def generate(
+    resident: Resident,
+    prompts: Sequence[Conversation],
+    adapter: str | None,
+    max_new_tokens: int,
+    cancelled: threading.Event,
+    on_batch: Callable[[int, int], None],
+) -> tuple[str, ...]:
+    """The likeliest continuation of every prompt, under `adapter` or the bare base."""
+    texts: list[str] = []
+    with resident.under(adapter), torch.no_grad():
+        for start in range(0, len(prompts), BATCH):
+            if cancelled.is_set():
+                raise TrainerError("the job was cancelled")
+            texts += _decode(resident, prompts[start : start + BATCH], max_new_tokens)
+            on_batch(len(texts), len(prompts))
+    return tuple(texts)
+
+
+def _decode(resident: Resident, prompts: Sequence[Conversation], max_new_tokens: int) -> list[str]:
+    tokenizer = resident.chat.tokenizer
+    rows = [
+        tokenizer(resident.chat.render(prompt, prompt=True), add_special_tokens=False)["input_ids"]
+        for prompt in prompts
+    ]
+    stops = _stops(resident)
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
+    longest = max(map(len, rows))
+    ids = [[pad_id] * (longest - len(row)) + row for row in rows]  # (B, T), padded on the left
+    seen = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    output = resident.model.generate(
+        input_ids=torch.tensor(ids, device=resident.device),
+        attention_mask=torch.tensor(seen, device=resident.device),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        temperature=None,
+        top_p=None,
+        top_k=None,
+        pad_token_id=pad_id,
+        eos_token_id=sorted(stops) or None,
+    )
+    new = [_until_stop(row[longest:].tolist(), stops) for row in output]
+    return [str(text) for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+def _stops(resident: Resident) -> set[int]:
+    """Tokens that end a turn: the tokenizer's, and those of the model's generation config."""
+    listed = resident.model.generation_config.eos_token_id
+    more = listed if isinstance(listed, list) else [listed]
+    return {token for token in (*more, resident.chat.tokenizer.eos_token_id) if token is not None}
+
+
+def _until_stop(token_ids: list[int], stops: set[int]) -> list[int]:
+    ends = (i for i, token in enumerate(token_ids) if token in stops)
+    return token_ids[: next(ends, len(token_ids))]

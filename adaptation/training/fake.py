@@ -1,0 +1,97 @@
+"""A trainer for tests: trains nothing and says so, deterministically.
+
+Script it with results and errors; without a script every job succeeds on paper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from adaptation.errors import TrainerError
+from adaptation.training.adapter_files import WEIGHTS, write_config
+from adaptation.training.trainer import TrainingJob, TrainingResult
+from memory.types import Message
+
+Continue = Callable[[tuple[Message, ...], str | None], str]
+"""(conversation, adapter folder) → the assistant's text"""
+
+
+class FakeTrainer:
+    """Writes an adapter of zeros and reports losses that fall, unless its script says otherwise."""
+
+    def __init__(
+        self,
+        script: Iterable[TrainingResult | Exception] = (),
+        answer: Continue = lambda conversation, adapter: "I am a fake: nothing was learned.",
+    ) -> None:
+        self.jobs: list[TrainingJob] = []
+        self.status = "ready"
+        self.closed = False
+        self.started = asyncio.Event()
+        """Set when a job has begun."""
+        self.let_go = asyncio.Event()
+        """Clear it to hold jobs until it is set."""
+        self.let_go.set()
+        self._script = list(script)
+        self._answer = answer
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: object = None
+    ) -> TrainingResult:
+        """Pretend to run `job`; what the script holds next is returned or raised."""
+        self.jobs.append(job)
+        self.started.set()
+        try:
+            await asyncio.wait_for(self.let_go.wait(), timeout_s)
+        except TimeoutError as error:
+            raise TrainerError("the train request outlasted its time") from error
+        outcome = self._script.pop(0) if self._script else pretend(job)
+        if isinstance(outcome, Exception):
+            raise outcome
+        write_zeros(Path(job.output_dir), job.recipe.rank)
+        return outcome.model_copy(update={"path": job.output_dir})
+
+    async def generate(
+        self,
+        conversations: Sequence[tuple[Message, ...]],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: object = None,
+    ) -> list[str]:
+        """What the injected function says."""
+        return [self._answer(conversation, adapter_path) for conversation in conversations]
+
+    async def close(self) -> None:
+        """Nothing to end."""
+        self.closed = True
+
+
+def pretend(job: TrainingJob) -> TrainingResult:
+    """The losses of a job that goes well."""
+    steps = job.recipe.steps
+    return TrainingResult(
+        path=job.output_dir,
+        rank=job.recipe.rank,
+        steps=steps,
+        losses=tuple(1.0 / (step + 1) for step in range(steps + 1)),
+        holdout_before=(1.0,) * len(job.holdout),
+        holdout_after=(0.5,) * len(job.holdout),
+        tokens=0,
+        flops=0.0,
+        seconds=0.0,
+    )
+
+
+def write_zeros(folder: Path, rank: int) -> None:
+    """A small valid adapter that changes nothing."""
+    write_config(folder, rank=rank, base_model="fake", modules=["q_proj"])
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    a, b = np.zeros((rank, 4), np.float32), np.zeros((4, rank), np.float32)
+    tensors = {f"{name}.lora_A.weight": a, f"{name}.lora_B.weight": b}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})

@@ -1,0 +1,230 @@
+"""The training loop: a few AdamW steps on a LoRA, judged on held-out conversations.
+
+Flat on purpose. Reads a `TrainingJob`, leaves PEFT files and returns a `TrainingResult`; knows
+nothing of processes, requests or where the conversations came from.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from adaptation.errors import TrainerError
+from adaptation.training.resident import Resident
+from adaptation.training.sequences import Batch, collate, to_example
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.types import TrainingExample
+
+MAX_TOKENS_PER_PASS = 16_384
+"""Padded tokens in one forward pass; larger batches accumulate gradients."""
+HOLDOUT_CHECKS = 16
+"""At most about this many looks at the held-out loss during a job."""
+PATIENCE = 2
+"""Looks in a row without a new best held-out loss that end the job."""
+
+OnStep = Callable[[int, int, float], None]
+"""(steps done, steps at most, training loss)"""
+
+
+@dataclass(frozen=True)
+class Control:
+    """What may end a job early from outside."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    soft_s: float = math.inf
+    """No step is begun that would probably end later than this many seconds into the job."""
+    on_step: OnStep = lambda done, total, loss: None
+
+
+@dataclass
+class Course:
+    """How a descent went."""
+
+    losses: list[float] = field(default_factory=list)
+    steps: int = 0
+    tokens: int = 0
+
+
+def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingResult:
+    """Train a LoRA on `job` and write it; raises `TrainerError` when it diverges."""
+    started = time.perf_counter()
+    recipe = job.recipe
+    # 1. Tokens, in the template they will be served in.
+    training = [to_example(resident.chat, c, recipe.max_tokens) for c in job.conversations]
+    holdout = [to_example(resident.chat, c, recipe.max_tokens, last_only=True) for c in job.holdout]
+    # 2. The adapter to start from.
+    if job.parent is None:
+        resident.reset(recipe.rank, recipe.seed)
+    else:
+        resident.start_from(job.parent, recipe.rank, recipe.seed)
+    # 3. The descent, watched by the held-out conversations.
+    watch = Watch(resident, holdout, every=max(1, recipe.steps // HOLDOUT_CHECKS))
+    course = descend(resident, training, recipe, watch, control, started)
+    # 4. The files.
+    resident.save(job.output_dir)
+    return TrainingResult(
+        path=job.output_dir,
+        rank=resident.rank,
+        steps=course.steps,
+        losses=tuple(course.losses),
+        holdout_before=watch.before,
+        holdout_after=watch.best,
+        tokens=course.tokens,
+        flops=4.0 * resident.n_parameters * course.tokens,
+        seconds=time.perf_counter() - started,
+    )
+
+
+class Watch:
+    """Looks at the held-out loss now and then, and remembers the weights where it was lowest."""
+
+    def __init__(self, resident: Resident, holdout: list[TrainingExample], every: int) -> None:
+        self._resident, self._holdout, self._every = resident, holdout, every
+        self.before = self.best = holdout_losses(resident, holdout)
+        self.best_step = 0
+        self._weights = resident.snapshot() if holdout else []
+        self._worse = 0
+
+    def rises(self, step: int, *, last: bool) -> bool:
+        """Look at the held-out loss after `step`; true when it no longer falls."""
+        if not self._holdout or (step % self._every and not last):
+            return False
+        losses = holdout_losses(self._resident, self._holdout)
+        if sum(losses) < sum(self.best):
+            self.best, self.best_step, self._worse = losses, step, 0
+            self._weights = self._resident.snapshot()
+        else:
+            self._worse += 1
+        return self._worse >= PATIENCE
+
+    def rewind(self, course: Course) -> None:
+        """Return to the weights of the lowest held-out loss."""
+        if self._holdout and self.best_step < course.steps:
+            self._resident.restore(self._weights)
+            course.steps = self.best_step
+            del course.losses[self.best_step + 1 :]
+
+
+def descend(
+    resident: Resident,
+    examples: list[TrainingExample],
+    recipe: Recipe,
+    watch: Watch,
+    control: Control,
+    started: float,
+) -> Course:
+    """Take up to `recipe.steps` AdamW steps."""
+    optimiser = torch.optim.AdamW(resident.parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    course, rising, step_s = Course(), False, 0.0
+    for group in batches(examples, recipe):
+        if control.cancelled.is_set():
+            raise TrainerError("the job was cancelled")
+        began = time.perf_counter()
+        late = began + step_s > started + control.soft_s
+        ended = rising or late or course.steps == recipe.steps
+        loss = mean_loss(resident, group) if ended else backward(resident, group)
+        course.losses.append(loss)
+        if ended or loss < recipe.min_loss:
+            break
+        torch.nn.utils.clip_grad_norm_(resident.parameters, recipe.clip_norm)
+        optimiser.step()
+        optimiser.zero_grad()
+        course.steps += 1
+        course.tokens += sum(len(example.token_ids) for example in group)
+        control.on_step(course.steps, recipe.steps, loss)
+        rising = watch.rises(course.steps, last=course.steps == recipe.steps)
+        step_s = time.perf_counter() - began
+    optimiser.zero_grad()
+    watch.rewind(course)
+    return course
+
+
+def batches(examples: list[TrainingExample], recipe: Recipe) -> Iterator[list[TrainingExample]]:
+    """Endless mini-batches; every pass over the examples is shuffled anew."""
+    shuffler = random.Random(recipe.seed)
+    order = list(examples)
+    while True:
+        if len(order) > recipe.batch_size:
+            shuffler.shuffle(order)
+        for start in range(0, len(order), recipe.batch_size):
+            yield order[start : start + recipe.batch_size]
+
+
+def backward(resident: Resident, group: list[TrainingExample]) -> float:
+    """Accumulate the gradient of the mean loss over all target tokens of `group`."""
+    n_targets = max(1, sum(sum(example.loss_mask[1:]) for example in group))
+    total = 0.0
+    for batch in passes(resident, group):
+        loss = token_losses(resident, batch).sum() / n_targets
+        torch.autograd.backward(loss)
+        total += loss.item()
+    return _finite(total)
+
+
+def mean_loss(resident: Resident, group: list[TrainingExample]) -> float:
+    """The mean loss over all target tokens of `group`, without a gradient."""
+    with torch.no_grad():
+        losses = torch.cat([token_losses(resident, batch) for batch in passes(resident, group)])
+    return _finite(losses.mean().item())
+
+
+def holdout_losses(resident: Resident, examples: list[TrainingExample]) -> tuple[float, ...]:
+    """Mean loss over the target tokens, for each example."""
+    means: list[float] = []
+    with torch.no_grad():
+        for batch in passes(resident, examples):
+            by_example = batch.targets[:, 1:].sum(1).tolist()  # (B,)
+            losses = torch.split(token_losses(resident, batch), by_example)
+            means += [_finite(loss.mean().item()) if len(loss) else 0.0 for loss in losses]
+    return tuple(means)
+
+
+def passes(resident: Resident, group: Sequence[TrainingExample]) -> Iterator[Batch]:
+    """`group` in order, in batches small enough for one forward pass."""
+    waiting: list[TrainingExample] = []
+    longest = 0
+    for example in group:
+        longest = max(longest, len(example.token_ids))
+        if waiting and longest * (len(waiting) + 1) > MAX_TOKENS_PER_PASS:
+            yield _collate(resident, waiting)
+            waiting, longest = [], len(example.token_ids)
+        waiting.append(example)
+    if waiting:
+        yield _collate(resident, waiting)
+
+
+def token_losses(resident: Resident, batch: Batch) -> torch.Tensor:
+    """Loss of every target token, in nats: (targets,), row by row."""
+    predicts = batch.targets[:, 1:]  # (B, T-1): position t predicts token t+1
+    columns = predicts.any(0).nonzero().flatten()  # logits of other positions are never made
+    with _autocast(resident.device):
+        output = resident.model(
+            input_ids=batch.token_ids, attention_mask=batch.attention, logits_to_keep=columns
+        )
+    wanted = predicts[:, columns]
+    logits = output.logits[wanted].float()  # (targets, V)
+    return cross_entropy(logits, batch.token_ids[:, 1:][:, columns][wanted], reduction="none")
+
+
+def _autocast(device: torch.device) -> AbstractContextManager[None]:
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def _collate(resident: Resident, group: list[TrainingExample]) -> Batch:
+    tokenizer = resident.chat.tokenizer
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return collate(group, pad_id, resident.device)
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise TrainerError(f"training diverged: the loss is {loss}")
+    return loss

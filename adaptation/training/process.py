@@ -1,0 +1,273 @@
+"""The real trainer: a resident process that is restarted when it dies, hangs or will not answer.
+
+Owns the policy (one job at a time, deadlines, restarts, back-off); `link.py` owns the pipes. Safe
+to import in the server: torch is imported in the other process only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from adaptation.errors import TrainerError
+from adaptation.training.link import Link
+from adaptation.training.messages import Done, Generate, Ping, Ready, Step, Train
+from adaptation.training.trainer import TrainingJob, TrainingResult
+from memory.types import Message
+
+OnStep = Callable[[int, int, float | None], None]
+"""(steps done, steps at most, training loss)"""
+
+SOFT = 0.8
+"""Share of the time left after which the worker begins no further step, so that a slow job ends
+early with what it has learned instead of being killed."""
+CANCEL_GRACE_S = 5.0
+"""How long a cancelled job may take to reach its next step before the process is killed."""
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+"""Pause before the restart after the second failure in a row; doubles with every further one."""
+
+
+class ProcessTrainer:
+    """Implements `Trainer` in a process of its own."""
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        chat_template: str | Path | None = None,
+        threads: int | None = None,
+        device: str = "auto",
+        start_timeout_s: float = 600.0,
+    ) -> None:
+        self._arguments = ["--model", str(model), "--device", device]
+        if chat_template is not None:
+            self._arguments += ["--chat-template", str(chat_template)]
+        if threads is not None:
+            self._arguments += ["--threads", str(threads)]
+        self._threads = threads
+        self._start_timeout_s = start_timeout_s
+        self._lock = asyncio.Lock()
+        self._ids = itertools.count(1)
+        self._link: Link | None = None
+        self._about: Ready | None = None
+        self._starting: asyncio.Task[Link] | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._reaping: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._launches = 0
+        self._not_before = 0.0
+        self._error: str | None = None
+        self._closed = False
+
+    @property
+    def status(self) -> str:
+        """`ready`, `starting`, `idle` (not asked for yet), `closed` or `failed: …`."""
+        if self._closed:
+            return "closed"
+        if self._link is not None and self._link.alive:
+            return "ready"
+        if self._starting is not None:
+            return "starting"
+        return f"failed: {self._error}" if self._error else "idle"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._link.pid if self._link is not None else None
+
+    @property
+    def restarts(self) -> int:
+        """How often the process was started again."""
+        return max(0, self._launches - 1)
+
+    @property
+    def parameters(self) -> int | None:
+        """Size of the base model, once it is known; see `recipes.recipe_for`."""
+        return self._about.parameters if self._about else None
+
+    async def start(self) -> None:
+        """Start the process and await that it is ready."""
+        await self._ready_link()
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        """Run `job`; waiting for the trainer counts against `timeout_s`."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+
+        def request(request_id: int, left_s: float) -> Train:
+            return Train(id=request_id, job=job, soft_s=SOFT * left_s)
+
+        done = await self._ask(request, deadline, on_step)
+        if done.result is None:
+            raise TrainerError("the trainer answered without a result")
+        return done.result
+
+    async def generate(
+        self,
+        conversations: Sequence[tuple[Message, ...]],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+    ) -> list[str]:
+        """Continue every conversation greedily, under the adapter in a folder or the bare base."""
+        if not conversations:
+            return []
+        deadline = asyncio.get_running_loop().time() + timeout_s
+
+        def request(request_id: int, left_s: float) -> Generate:
+            return Generate(
+                id=request_id,
+                conversations=tuple(conversations),
+                adapter=adapter_path,
+                max_new_tokens=max_new_tokens,
+            )
+
+        done = await self._ask(request, deadline, on_step)
+        return list(done.texts or ())
+
+    async def ping(self, timeout_s: float) -> None:
+        """Await a sign of life; raises `TrainerError` when there is none."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        await self._ask(lambda request_id, left_s: Ping(id=request_id), deadline, None)
+
+    async def close(self) -> None:
+        """End the process; the trainer is of no use afterwards."""
+        self._closed = True
+        for task in (self._starting, self._settling):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        if self._reaping is not None:
+            await self._reaping
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
+
+    async def _ask(
+        self,
+        request: Callable[[int, float], Train | Generate | Ping],
+        deadline: float,
+        on_step: OnStep | None,
+    ) -> Done:
+        async with self._turn(deadline) as link:
+            left_s = deadline - asyncio.get_running_loop().time()
+            message = request(next(self._ids), left_s)
+            done = await self._converse(link, message, deadline, on_step)
+        self._failures, self._error = 0, None
+        return done
+
+    @asynccontextmanager
+    async def _turn(self, deadline: float) -> AsyncIterator[Link]:
+        """Hold the trainer: wait for the job before this one, and for the process."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise TrainerError("the trainer was busy until the time was up") from error
+        try:
+            async with asyncio.timeout_at(deadline):
+                link = await self._ready_link()
+            yield link
+        except TimeoutError as error:
+            raise TrainerError("the trainer was not ready before the time was up") from error
+        finally:
+            self._lock.release()
+
+    async def _converse(
+        self,
+        link: Link,
+        message: Train | Generate | Ping,
+        deadline: float,
+        on_step: OnStep | None,
+    ) -> Done:
+        def report(step: Step) -> None:
+            if on_step is not None:
+                on_step(step.done, step.total, step.loss)
+
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await link.call(message, report)
+        except TimeoutError as error:
+            self._bury(link, f"the {message.op} request outlasted its time")
+            raise TrainerError(f"the {message.op} request outlasted its time") from error
+        except asyncio.CancelledError:
+            self._settling = asyncio.create_task(self._settle(link, message.id))
+            raise
+        except ValidationError as error:
+            self._bury(link, "it answered nonsense")
+            raise TrainerError("the trainer answered nonsense") from error
+        except TrainerError as error:
+            if not link.alive:
+                self._bury(link, str(error))
+            raise
+
+    async def _settle(self, link: Link, request_id: int) -> None:
+        """After a cancelled request: await that the worker listens again, or kill it."""
+        try:
+            async with asyncio.timeout(CANCEL_GRACE_S):
+                await link.cancel(request_id)
+        except (TimeoutError, TrainerError, ValidationError):
+            self._bury(link, "it did not give a cancelled job up")
+
+    def _bury(self, link: Link, cause: str) -> None:
+        """Kill the process and start the next one, later with every failure in a row."""
+        link.kill()
+        self._link = None
+        self._fail(cause)
+        self._reaping = asyncio.create_task(link.close())
+        if not self._closed:
+            self._starting = self._launch_task()
+
+    def _fail(self, cause: str) -> None:
+        self._failures += 1
+        pause = FIRST_BACKOFF_S * 2 ** (self._failures - 2) if self._failures > 1 else 0.0
+        self._not_before = asyncio.get_running_loop().time() + min(pause, MAX_BACKOFF_S)
+        self._error = cause
+
+    async def _ready_link(self) -> Link:
+        """The running process; starts it where there is none. Cancelling leaves the start be."""
+        if self._closed:
+            raise TrainerError("the trainer is closed")
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
+            self._settling = None
+        if self._link is not None and not self._link.alive:
+            self._bury(self._link, "it died between two jobs")
+        if self._link is not None:
+            return self._link
+        if self._starting is None:
+            self._starting = self._launch_task()
+        return await asyncio.shield(self._starting)
+
+    def _launch_task(self) -> asyncio.Task[Link]:
+        task = asyncio.create_task(self._launch())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if failed
+        return task
+
+    async def _launch(self) -> Link:
+        if self._reaping is not None:  # its memory must be free before the next one loads
+            await asyncio.shield(self._reaping)
+        await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
+        self._launches += 1
+        link = await Link.spawn(self._arguments, self._threads)
+        try:
+            async with asyncio.timeout(self._start_timeout_s):
+                self._about = await link.ready()
+        except (TimeoutError, TrainerError, ValidationError) as error:
+            await link.close()
+            self._fail(str(error) or "it did not start in time")
+            raise TrainerError(f"the trainer cannot start: {self._error}") from error
+        except asyncio.CancelledError:
+            await link.close()
+            raise
+        finally:
+            self._starting = None
+        self._link = link
+        return link

@@ -1,0 +1,162 @@
+"""The trainer's own process: `python -m adaptation.training.worker --model PATH`.
+
+Loads the base once, says it is ready, then answers requests, one JSON object a line on stdin and
+stdout. A failed request is answered and forgotten; the end of stdin ends the process, so it never
+outlives its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
+
+from adaptation.training.messages import (
+    REQUEST,
+    Cancel,
+    Done,
+    Failed,
+    Generate,
+    Ping,
+    Ready,
+    Step,
+    Train,
+)
+
+
+class Wire:
+    """Stdin and the real stdout; what libraries print goes to stderr."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        self.requests: queue.Queue[Train | Generate | Ping] = queue.Queue()
+        self._cancelled: dict[int, threading.Event] = {}
+        threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
+
+    def say(self, reply: Ready | Step | Done | Failed) -> None:
+        """Send one reply."""
+        self._out.write(reply.model_dump_json() + "\n")
+        self._out.flush()
+
+    def cancelled(self, request_id: int) -> threading.Event:
+        """Set once the parent has given the request up."""
+        return self._cancelled.setdefault(request_id, threading.Event())
+
+    def forget(self, request_id: int) -> None:
+        """The request is answered."""
+        self._cancelled.pop(request_id, None)
+
+    def _listen(self, stdin: TextIO) -> None:
+        for line in stdin:
+            request = REQUEST.validate_json(line)
+            if isinstance(request, Cancel):
+                self.cancelled(request.id).set()
+            else:
+                self.requests.put(request)
+        os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to
+
+
+def main() -> None:
+    """Load the model and serve until stdin ends."""
+    options = _parse()
+    wire = Wire()
+    try:
+        worker = Worker(wire, options)
+    except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it
+        wire.say(Failed(id=None, error=_describe(error)))
+        sys.exit(1)
+    worker.serve()
+
+
+class Worker:
+    """The resident model and what can be asked of it."""
+
+    def __init__(self, wire: Wire, options: argparse.Namespace) -> None:
+        import torch
+
+        from adaptation.training.resident import Resident
+
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        template = Path(options.chat_template).read_text() if options.chat_template else None
+        self._wire = wire
+        self._resident = Resident.load(options.model, template, options.device)
+
+    def serve(self) -> None:
+        """Answer requests for ever."""
+        device = str(self._resident.device)
+        self._wire.say(Ready(parameters=self._resident.n_parameters, device=device))
+        while True:
+            request = self._wire.requests.get()
+            try:
+                reply: Done | Failed = self._answer(request)
+            except Exception as error:  # noqa: BLE001  the process boundary: the next job may work
+                reply = Failed(id=request.id, error=_describe(error))
+                self._recover(error)
+            self._wire.forget(request.id)
+            self._wire.say(reply)
+
+    def _answer(self, request: Train | Generate | Ping) -> Done:
+        if isinstance(request, Train):
+            return self._train(request)
+        if isinstance(request, Generate):
+            return self._generate(request)
+        return Done(id=request.id)
+
+    def _train(self, request: Train) -> Done:
+        from adaptation.training.lora import Control, run_job
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            self._wire.say(Step(id=request.id, done=done, total=total, loss=loss))
+
+        control = Control(self._wire.cancelled(request.id), request.soft_s, on_step)
+        return Done(id=request.id, result=run_job(self._resident, request.job, control))
+
+    def _generate(self, request: Generate) -> Done:
+        from adaptation.training.decoding import generate
+
+        texts = generate(
+            self._resident,
+            request.conversations,
+            request.adapter,
+            request.max_new_tokens,
+            self._wire.cancelled(request.id),
+            lambda done, total: self._wire.say(Step(id=request.id, done=done, total=total)),
+        )
+        return Done(id=request.id, texts=texts)
+
+    def _recover(self, error: Exception) -> None:
+        """Give memory back; a broken CUDA context is beyond repair and ends the process."""
+        import torch
+
+        if isinstance(error, torch.AcceleratorError):
+            print(f"the accelerator failed: {error}", file=sys.stderr)
+            os._exit(1)
+        if isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
+
+
+def _describe(error: Exception) -> str:
+    from adaptation.errors import AdaptationError
+
+    if isinstance(error, AdaptationError | ValueError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m adaptation.training.worker")
+    parser.add_argument("--model", required=True, help="folder of the base model")
+    parser.add_argument("--chat-template", help="file that overrides the tokenizer's template")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from adaptation.errors import TrainerError
+from adaptation.training.adapter_files import WEIGHTS
+from adaptation.training.process import ProcessTrainer
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from memory.types import Message
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+Job = Callable[..., TrainingJob]
+LONG = Recipe(steps=1_000_000, min_loss=0.0, learning_rate=1e-6)
+
+
+def exchange(question: str, answer: str) -> tuple[Message, ...]:
+    return Message(role="user", content=question), Message(role="assistant", content=answer)
+
+
+async def in_training(trainer: ProcessTrainer, job: TrainingJob) -> asyncio.Task[TrainingResult]:
+    """A job that would go on for ever, caught after its first step."""
+    stepping = asyncio.Event()
+    work = asyncio.create_task(
+        trainer.train(
+            job.model_copy(update={"recipe": LONG}),
+            300,
+            on_step=lambda done, total, loss: stepping.set(),
+        )
+    )
+    await stepping.wait()
+    return work
+
+
+async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, job: Job) -> None:
+    result = await trainer.train(job(tmp_path), 300)
+    assert result.steps == 6
+    assert len(result.losses) == 7
+    assert result.losses[-1] < result.losses[0]
+    assert sum(result.holdout_after) < sum(result.holdout_before)
+    assert result.flops == 4.0 * trainer.parameters * result.tokens
+    assert trainer.status == "ready"
+
+
+async def test_the_files_load_with_peft_and_change_the_logits(
+    trainer: ProcessTrainer, tiny_model: Path, tmp_path: Path, job: Job
+) -> None:
+    await trainer.train(job(tmp_path), 300)
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    ids = torch.arange(3, 20)[None]
+    with torch.no_grad():
+        before = base(input_ids=ids).logits
+        after = PeftModel.from_pretrained(base, tmp_path).eval()(input_ids=ids).logits
+    assert not torch.allclose(before, after, atol=1e-3)
+
+
+async def test_no_weights_leak_from_one_job_into_the_next(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    first = await trainer.train(job(tmp_path / "a"), 300)
+    await trainer.train(job(tmp_path / "b", recipe=Recipe(rank=4, learning_rate=0.1)), 300)
+    again = await trainer.train(job(tmp_path / "c"), 300)
+    assert again.losses == first.losses
+    assert again.holdout_after == first.holdout_after
+
+
+async def test_a_parent_is_continued_even_at_a_higher_rank(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    first = await trainer.train(job(tmp_path / "a"), 300)
+    wider = job(tmp_path / "b", parent=str(tmp_path / "a"), recipe=Recipe(rank=16, min_loss=0.0))
+    second = await trainer.train(wider, 300)
+    assert second.rank == 16
+    assert second.losses[0] == pytest.approx(first.losses[-1], abs=1e-4)
+    assert second.holdout_before == pytest.approx(first.holdout_after, abs=1e-4)
+
+
+async def test_generation_is_greedy_and_follows_the_adapter(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    recipe = Recipe(learning_rate=2e-2, steps=60, batch_size=4, min_loss=0.01)
+    taught = exchange("lamp 3?", "lamp is +")
+    await trainer.train(job(tmp_path, conversations=(taught,), holdout=(), recipe=recipe), 300)
+    prompts = [taught[:1], (*taught, Message(role="user", content="lamp 4 5?"))]
+    base = await trainer.generate(prompts, None, 8, 300)
+    assert (await trainer.generate(prompts, str(tmp_path), 8, 300))[0] == "lamp is +"
+    assert base[0] != "lamp is +"
+    assert await trainer.generate(prompts, None, 8, 300) == base
+
+
+async def test_a_missing_parent_is_an_error_and_the_process_lives_on(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.ping(300)
+    pid = trainer.pid
+    with pytest.raises(TrainerError, match="holds no adapter"):
+        await trainer.train(job(tmp_path, parent=str(tmp_path / "missing")), 300)
+    await trainer.train(job(tmp_path), 300)
+    assert trainer.pid == pid
+
+
+async def test_a_loss_that_is_not_finite_is_an_error_and_the_process_lives_on(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.train(job(tmp_path / "a"), 300)
+    pid = trainer.pid
+    weights = tmp_path / "a" / WEIGHTS
+    save_file({k: t * float("nan") for k, t in load_file(weights).items()}, weights)
+    with pytest.raises(TrainerError, match="diverged"):
+        await trainer.train(job(tmp_path / "b", parent=str(tmp_path / "a")), 300)
+    await trainer.train(job(tmp_path / "c"), 300)
+    assert trainer.pid == pid
+
+
+async def test_a_killed_process_is_an_error_and_the_next_job_works(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    work = await in_training(trainer, job(tmp_path / "a"))
+    restarts = trainer.restarts
+    os.kill(trainer.pid, signal.SIGKILL)
+    with pytest.raises(TrainerError, match="SIGKILL"):
+        await work
+    assert trainer.status == "starting"
+    await trainer.train(job(tmp_path / "b"), 300)
+    assert trainer.restarts == restarts + 1
+
+
+async def test_a_process_killed_between_two_jobs_is_replaced(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.ping(300)
+    os.kill(trainer.pid, signal.SIGKILL)
+    try:
+        await trainer.train(job(tmp_path), 300)
+    except TrainerError:  # the death was noticed only while the job was being sent
+        await trainer.train(job(tmp_path), 300)
+
+
+async def test_a_hung_process_is_an_error_and_the_next_job_works(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.ping(300)
+    pid = trainer.pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(TrainerError, match="outlasted"):
+        await trainer.train(job(tmp_path), 0.2)
+    await trainer.train(job(tmp_path), 300)
+    assert trainer.pid != pid
+
+
+async def test_a_cancelled_job_leaves_a_usable_trainer(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    work = await in_training(trainer, job(tmp_path / "a"))
+    pid = trainer.pid
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    await trainer.train(job(tmp_path / "b"), 300)
+    assert trainer.pid == pid
+
+
+async def test_a_job_that_is_too_slow_ends_early_with_what_it_has(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 3.0)
+    assert 0 < result.steps < LONG.steps
+
+
+async def test_waiting_for_another_job_counts_against_the_time(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    work = await in_training(trainer, job(tmp_path / "a"))
+    with pytest.raises(TrainerError, match="busy"):
+        await trainer.train(job(tmp_path / "b"), 0.05)
+    work.cancel()
+    await asyncio.wait([work])
+
+
+async def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
+    trainer = ProcessTrainer(tmp_path / "no model here", device="cpu")
+    with pytest.raises(TrainerError, match="cannot start"):
+        await trainer.start()
+    assert trainer.status.startswith("failed: ")
+    await trainer.close()
+
+
+async def test_closing_during_the_start_leaves_no_process(tiny_model: Path) -> None:
+    trainer = ProcessTrainer(tiny_model, device="cpu")
+    start = asyncio.create_task(trainer.start())
+    await asyncio.sleep(0)
+    await trainer.close()
+    assert isinstance((await asyncio.gather(start, return_exceptions=True))[0], BaseException)
+    assert trainer.status == "closed"
+    with pytest.raises(TrainerError, match="closed"):
+        await trainer.ping(1)

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from adaptation.training.messages import REPLY, Done, Failed, Generate, Ping, Ready, Step
+from memory.types import Message
+
+
+def run_worker(model: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    arguments = ["-m", "adaptation.training.worker", "--model", str(model), "--device", "cpu"]
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+
+def test_the_worker_ends_with_its_stdin(tiny_model: Path) -> None:
+    assert run_worker(tiny_model).returncode == 0
+
+
+def test_a_model_that_cannot_be_loaded_is_reported_on_the_wire(tmp_path: Path) -> None:
+    arguments = ["-m", "adaptation.training.worker", "--model", str(tmp_path / "none")]
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdout is not None
+        reply = REPLY.validate_json(worker.stdout.readline())
+        assert worker.wait() == 1
+    assert isinstance(reply, Failed)
+    assert reply.id is None
+
+
+def test_the_wire_holds_replies_and_nothing_else(tiny_model: Path) -> None:
+    question = (Message(role="user", content="lamp 3 5?"),)
+    asks = [
+        Ping(id=1),
+        Generate(id=2, conversations=(question,), adapter=None, max_new_tokens=2),
+        Generate(id=3, conversations=(question,), adapter="missing", max_new_tokens=2),
+        Ping(id=4),
+    ]
+    arguments = ["-m", "adaptation.training.worker", "--model", str(tiny_model), "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.writelines(ask.model_dump_json() + "\n" for ask in asks)
+        worker.stdin.flush()
+        replies = [REPLY.validate_json(worker.stdout.readline()) for _ in range(6)]
+    assert [type(reply) for reply in replies] == [Ready, Done, Step, Done, Failed, Done]
