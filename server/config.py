@@ -1,0 +1,233 @@
+"""Whet's own settings: what they are, and which of four places each value came from.
+
+Flags win over `WHET_*` variables, those over `whet.toml`, that over the defaults below. An unknown
+key is an error wherever it stands: a misspelt setting that is silently ignored is found too late.
+vLLM's flags are vLLM's business and are not known here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import ConfigDict, Field, ValidationError, field_validator
+from rich.console import Console
+from rich.table import Table
+
+from adaptation.types import Strategy
+from memory.types import Frozen
+
+CONFIG_FILE = "whet.toml"
+ENV_PREFIX = "WHET_"
+ENV_CONFIG = "WHET_CONFIG"
+DEST_PREFIX = "whet_"
+"""Keeps our argparse destinations apart from vLLM's in one namespace."""
+
+
+class ConfigError(Exception):
+    """A setting is unknown or out of range; the message is one line that says which and where."""
+
+
+class Settings(Frozen):
+    """Everything Whet itself can be told; the docstring under a field is also its help text."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    """folder of the database, the adapters and the snapshots"""
+    strategy: Strategy = Strategy.CONSISTENCY
+    """strategy of a request that asks for none"""
+    embedder: Literal["minilm", "hashing"] = "minilm"
+    """what turns questions into vectors; changing it re-embeds the memory"""
+    max_samples: int = Field(default=16, ge=1, le=64)
+    """upper bound on the votes of one request"""
+    confidence: float = Field(default=0.95, ge=0.5, lt=1.0)
+    """stop voting when the leader is this sure to be the mode"""
+    temperature: float = Field(default=0.8, gt=0.0, le=2.0)
+    """temperature of the votes"""
+    wall_s: float | None = Field(default=None, gt=0, le=3600)
+    """deadline of a request that names none, in seconds; `none` for no deadline"""
+    train_steps: int = Field(default=8, ge=0, le=64)
+    """optimiser steps of test-time training; 0 forbids it"""
+    train_rank: int = Field(default=8, ge=1, le=64)
+    """rank of the adapters trained per request"""
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    """learning rate of test-time training; `none` chooses it from the model's size"""
+    train_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """seconds until a training job counts as hung and the request falls back"""
+    neighbours: int = Field(default=16, ge=1, le=64)
+    """records trained on per request"""
+    candidates: int = Field(default=64, ge=1, le=1000)
+    """records recalled, from which the neighbours are chosen"""
+    min_similarity: float = Field(default=0.5, ge=-1.0, le=1.0)
+    """cosine below which a record is no neighbour"""
+    max_adapters: int = Field(default=4, ge=1, le=64)
+    """per-request adapters alive at the same time"""
+    completion_retention_days: float = Field(default=30.0, gt=0)
+    """days for which feedback on a completion is accepted"""
+    champion_poll_s: float = Field(default=5.0, gt=0)
+    """seconds between two looks for a newly promoted adapter"""
+    max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
+    """larger request bodies are refused with 413"""
+
+    @field_validator("wall_s", "learning_rate", mode="before")
+    @classmethod
+    def _none_spelt_out(cls, value: object) -> object:
+        return None if value == "none" else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The settings in force, and for each where its value came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def default_data_dir() -> Path:
+    """Return the platform's folder for a user's data."""
+    return platformdirs.user_data_path("whet", appauthor=False)
+
+
+def resolve(
+    flags: Mapping[str, Any], env: Mapping[str, str], toml_path: Path | None = None
+) -> Resolved:
+    """Merge the four places; raise `ConfigError` on the first unknown or impossible value.
+
+    `flags` holds only what was given on the command line, keyed by field name.
+    """
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.model_fields, "default")
+    for layer in (_from_file(toml_path, env), _from_environment(env), _from_flags(flags)):
+        for name, (value, source) in layer.items():
+            values[name], sources[name] = value, source
+    try:
+        return Resolved(Settings.model_validate(values), sources)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(f"{sources[name]}: {name} = {first['input']!r}: {reason}") from error
+
+
+def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
+    """Add Whet's flags (or those of the fields in `only`) to any argparse parser.
+
+    Defaults are suppressed: a flag that was not given must not hide the lower layers.
+    """
+    group = parser.add_argument_group("whet", "what Whet adds to the engine it serves with")
+    for name, field in Settings.model_fields.items():
+        if only is None or name in only:
+            group.add_argument(
+                _flag(name),
+                dest=DEST_PREFIX + name,
+                default=argparse.SUPPRESS,
+                metavar=name.rpartition("_")[2].upper(),
+                help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
+            )
+
+
+def flags_of(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings given as flags, from a namespace of `add_arguments`."""
+    given = vars(namespace)
+    names = (name for name in Settings.model_fields if DEST_PREFIX + name in given)
+    return {name: given[DEST_PREFIX + name] for name in names}
+
+
+def take_config(argv: Iterable[str]) -> tuple[Path | None, list[str]]:
+    """Take `--config X.toml` (ours) off a command line and leave `--config X.yaml` (vLLM's)."""
+    ours: Path | None = None
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        flag, has_value, value = word.partition("=")
+        if flag != "--config":
+            rest.append(word)
+            continue
+        value = value if has_value else next(words, "")
+        if value.endswith(".toml"):
+            ours = Path(value)
+        else:
+            rest += [flag, value] if value else [flag]
+    return ours, rest
+
+
+def print_config(resolved: Resolved, console: Console | None = None) -> None:
+    """Print the settings in force: name, value, source."""
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name, source in resolved.sources.items():
+        table.add_row(name, _shown(getattr(resolved.settings, name)), source)
+    (console or Console()).print(table)
+
+
+def _from_file(toml_path: Path | None, env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    path = toml_path or (Path(env[ENV_CONFIG]) if env.get(ENV_CONFIG) else None)
+    path = path.expanduser() if path else _default_file()
+    if path is None:
+        return {}
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read as TOML: {reason}") from error
+    for name in table:
+        _known(name, str(path), Settings.model_fields)
+    if isinstance(table.get("data_dir"), str):  # a folder named in a file is relative to the file
+        table["data_dir"] = path.absolute().parent / Path(table["data_dir"]).expanduser()
+    return {name: (value, str(path)) for name, value in table.items()}
+
+
+def _default_file() -> Path | None:
+    folders = (Path(), platformdirs.user_config_path("whet", appauthor=False))
+    return next((f / CONFIG_FILE for f in folders if (f / CONFIG_FILE).is_file()), None)
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    known = {_variable(name): name for name in Settings.model_fields} | {ENV_CONFIG: ""}
+    found = [key for key in env if key.startswith(ENV_PREFIX)]
+    for key in found:
+        _known(key, "environment", known)
+    return {known[key]: (env[key], key) for key in found if key != ENV_CONFIG}
+
+
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    for name in flags:
+        _known(name, "flags", Settings.model_fields)
+    return {name: (value, _flag(name)) for name, value in flags.items()}
+
+
+def _known(key: str, where: str, names: Iterable[str]) -> None:
+    """Refuse `key` unless it is one of `names`, and propose the nearest."""
+    names = list(names)
+    if key not in names:
+        near = difflib.get_close_matches(key, names, n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else "; remove it"
+        raise ConfigError(f"{where}: unknown setting `{key}`{hint}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _variable(name: str) -> str:
+    return ENV_PREFIX + name.upper()
+
+
+def _shown_default(name: str) -> str:
+    field = Settings.model_fields[name]
+    return _shown(field.get_default(call_default_factory=True, validated_data={}))
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,121 @@
+"""Four places a setting may come from, and the words for a wrong one."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from server.config import (
+    ConfigError,
+    Settings,
+    add_arguments,
+    flags_of,
+    print_config,
+    resolve,
+    take_config,
+)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(tmp_path: Path) -> None:
+    (tmp_path / "whet.toml").write_text("max_samples = 2\nconfidence = 0.6\ntemperature = 0.5\n")
+    env = {"WHET_MAX_SAMPLES": "3", "WHET_CONFIDENCE": "0.7", "HOME": "/somewhere"}
+    resolved = resolve({"max_samples": "4"}, env)
+    settings = resolved.settings
+    assert (settings.max_samples, settings.confidence, settings.temperature) == (4, 0.7, 0.5)
+    assert settings.train_rank == Settings().train_rank
+    assert resolved.sources["max_samples"] == "--max-samples"
+    assert resolved.sources["confidence"] == "WHET_CONFIDENCE"
+    assert resolved.sources["temperature"] == "whet.toml"
+    assert resolved.sources["train_rank"] == "default"
+
+
+def test_a_named_file_beats_the_default_file(tmp_path: Path) -> None:
+    (tmp_path / "whet.toml").write_text("max_samples = 2\n")
+    (tmp_path / "other.toml").write_text("max_samples = 5\n")
+    assert resolve({}, {}, tmp_path / "other.toml").settings.max_samples == 5
+    assert resolve({}, {"WHET_CONFIG": "other.toml"}).settings.max_samples == 5
+
+
+def test_the_config_folder_is_looked_at_where_there_is_no_file_here(tmp_path: Path) -> None:
+    (tmp_path / "config" / "whet").mkdir(parents=True)
+    (tmp_path / "config" / "whet" / "whet.toml").write_text('strategy = "auto"\n')
+    assert resolve({}, {}).settings.strategy == "auto"
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "file", "words"),
+    [
+        ({}, {}, "max_sampels = 3", ["whet.toml", "`max_sampels`", "mean `max_samples`"]),
+        ({}, {"WHET_STRATGY": "auto"}, "", ["`WHET_STRATGY`", "mean `WHET_STRATEGY`"]),
+        ({"nonsense": "1"}, {}, "", ["`nonsense`"]),
+        ({"max_samples": "99"}, {}, "", ["--max-samples", "'99'", "64"]),
+        ({}, {"WHET_CONFIDENCE": "high"}, "", ["WHET_CONFIDENCE", "'high'", "number"]),
+        ({}, {}, "max_samples = [", ["whet.toml", "TOML"]),
+        ({}, {}, 'strategy = "guess"', ["whet.toml", "strategy", "'plain'"]),
+        ({}, {"WHET_CONFIG": "absent.toml"}, "", ["absent.toml", "No such file"]),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
+    tmp_path: Path, flags: dict[str, str], env: dict[str, str], file: str, words: list[str]
+) -> None:
+    if file:
+        (tmp_path / "whet.toml").write_text(file)
+    with pytest.raises(ConfigError) as caught:
+        resolve(flags, env)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_none_can_be_spelt_where_a_setting_may_be_absent() -> None:
+    assert resolve({"wall_s": "none", "learning_rate": "none"}, {}).settings.wall_s is None
+    assert resolve({"wall_s": "2.5"}, {}).settings.wall_s == 2.5
+
+
+def test_the_data_folder_is_absolute_and_knows_the_tilde(tmp_path: Path) -> None:
+    assert resolve({"data_dir": "~/d"}, {}).settings.data_dir == Path("~/d").expanduser()
+    assert resolve({"data_dir": "d"}, {}).settings.data_dir == tmp_path / "d"
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "whet.toml").write_text('data_dir = "d"\n')
+    found = resolve({}, {}, Path("sub/whet.toml")).settings.data_dir
+    assert found == tmp_path / "sub" / "d"
+
+
+def test_every_setting_is_a_flag_with_help_and_only_given_flags_are_returned() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    text = parser.format_help()
+    for name, field in Settings.model_fields.items():
+        assert "--" + name.replace("_", "-") in text
+        assert field.description
+    namespace = parser.parse_args(["--max-samples", "4", "--data-dir=x"])
+    assert flags_of(namespace) == {"max_samples": "4", "data_dir": "x"}
+
+
+def test_arguments_can_be_limited_to_some_settings() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, only={"data_dir"})
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--max-samples", "4"])
+
+
+def test_a_toml_config_is_ours_and_a_yaml_config_is_vllms() -> None:
+    assert take_config(["a", "--config", "w.toml", "b"]) == (Path("w.toml"), ["a", "b"])
+    assert take_config(["--config=w.toml"]) == (Path("w.toml"), [])
+    assert take_config(["--config", "v.yaml", "b"]) == (None, ["--config", "v.yaml", "b"])
+    assert take_config(["--config"]) == (None, ["--config"])
+
+
+def test_the_printed_settings_name_each_source(capsys: pytest.CaptureFixture[str]) -> None:
+    print_config(resolve({"train_rank": "16"}, {"WHET_EMBEDDER": "hashing"}))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["train_rank", "16", "--train-rank"] for line in lines)
+    assert any(line.split() == ["embedder", "hashing", "WHET_EMBEDDER"] for line in lines)
