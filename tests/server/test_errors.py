@@ -1,0 +1,253 @@
+"""Whatever goes wrong, wherever, a client reads one shape."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.types import Message, Receive, Scope, Send
+
+from adaptation.errors import InvalidOptionsError
+from adaptation.types import Options
+from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
+from server.error_shape import OpenAIErrorShape
+from server.errors import ApiError, first_error, install_handlers
+
+LIMIT_BYTES = 1000
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: str
+    stop: list[str] | str | None = None
+    n: int = Field(default=1, ge=1)
+
+
+def an_app() -> FastAPI:
+    app = FastAPI()
+    install_handlers(app)
+
+    @app.post("/v1/ask")
+    def ask(question: Question) -> dict[str, str]:
+        return {"text": question.text}
+
+    @app.get("/raise/{name}")
+    def fail(name: str) -> None:
+        raise {
+            "missing": NotFoundError("no record rec_1"),
+            "conflict": ConflictError("already erased"),
+            "storage": StorageUnavailableError("the database is read-only"),
+            "options": InvalidOptionsError("no such kind", "adaptation.answer.kind"),
+            "busy": ApiError(429, "too many requests", retry_after_s=7),
+            "bug": RuntimeError("secret /etc/path"),
+        }[name]
+
+    @app.get("/vllm/{status}")
+    def vllm(status: int) -> JSONResponse:
+        error = {"message": "words of vLLM", "type": "BadRequestError", "param": None}
+        return JSONResponse({"error": error | {"code": status}}, status)
+
+    @app.get("/odd/{name}")
+    def odd(name: str) -> Response:
+        return {
+            "empty": Response(status_code=503),
+            "plain": PlainTextResponse("Disallowed CORS origin", 400),
+            "string": JSONResponse({"error": "Unauthorized"}, 401, {"www-authenticate": "Bearer"}),
+            "html": Response("<h1>502</h1>", 502, media_type="text/html"),
+            "unprocessable": JSONResponse({"detail": [{"loc": ["body", "n"], "msg": "bad"}]}, 422),
+            "model": JSONResponse({"error": {"message": "no m", "param": "model"}}, 404),
+            "unknown": Response(status_code=499),
+            "crash": JSONResponse({"error": {"message": "at /srv/x.py", "code": 500}}, 500),
+        }[name]
+
+    return app
+
+
+def client(app: Any = None) -> httpx.AsyncClient:
+    shaped = OpenAIErrorShape(app or an_app(), LIMIT_BYTES)
+    transport = httpx.ASGITransport(shaped, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://whet")
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-request-id"]
+    assert set(response.json()) == {"error"}
+    error: dict[str, Any] = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert isinstance(error["message"], str)
+    assert error["message"]
+    assert isinstance(error["type"], str)
+    assert error["param"] is None or isinstance(error["param"], str)
+    assert error["code"] is None or isinstance(error["code"], str)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "words"),
+    [
+        ("/nowhere", 404, "not_found", "no GET /nowhere"),
+        ("/v1/ask", 405, "method_not_allowed", "takes POST, not GET"),
+        ("/raise/missing", 404, "not_found", "no record rec_1"),
+        ("/raise/conflict", 409, "conflict", "already erased"),
+        ("/raise/storage", 503, "service_unavailable", "read-only"),
+        ("/raise/options", 400, None, "no such kind"),
+        ("/raise/busy", 429, "rate_limit_exceeded", "too many requests"),
+        ("/vllm/400", 400, None, "words of vLLM"),
+        ("/vllm/404", 404, "not_found", "words of vLLM"),
+        ("/vllm/501", 501, None, "words of vLLM"),
+        ("/odd/empty", 503, "service_unavailable", "Service Unavailable"),
+        ("/odd/plain", 400, None, "Disallowed CORS origin"),
+        ("/odd/string", 401, "invalid_api_key", "Authorization: Bearer"),
+        ("/odd/html", 502, None, "Bad Gateway"),
+        ("/odd/unprocessable", 400, None, "`n`: bad"),
+        ("/odd/model", 404, "model_not_found", "no m"),
+        ("/odd/unknown", 499, None, "499"),
+    ],
+)
+async def test_every_error_has_the_one_shape(
+    path: str, status: int, code: str | None, words: str
+) -> None:
+    async with client() as http:
+        response = await http.get(path)
+    error = error_of(response)
+    assert response.status_code == status
+    assert error["code"] == code
+    assert words in error["message"]
+
+
+async def test_headers_that_carry_meaning_survive() -> None:
+    async with client() as http:
+        assert (await http.get("/v1/ask")).headers["allow"] == "POST"
+        assert (await http.get("/odd/string")).headers["www-authenticate"] == "Bearer"
+        assert (await http.get("/raise/busy")).headers["retry-after"] == "7"
+        assert (await http.get("/raise/storage")).headers["retry-after"] == "1"
+        assert (await http.get("/odd/empty")).headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/raise/bug", "/odd/crash"])
+async def test_a_crash_tells_the_log_and_not_the_client(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client() as http:
+        response = await http.get(path, headers={"x-request-id": "mine-1"})
+    error = error_of(response)
+    assert response.status_code == 500
+    assert error["type"] == "server_error"
+    assert "mine-1" in error["message"]
+    assert "/etc" not in response.text
+    assert "/srv" not in response.text
+    assert any(r.levelno >= logging.ERROR and "mine-1" in r.getMessage() for r in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "param", "words"),
+    [
+        ('{"text": ', "application/json", None, "not valid JSON"),
+        ('{"text": 1}', "application/json", "text", "`text`: Input should be a valid string"),
+        ('{"txt": "x", "text": ""}', "application/json", "txt", "`txt` is not a known key"),
+        ('{"text": "", "stop": 3}', "application/json", "stop", "`stop`"),
+        ("{}", "application/json", "text", "`text`: required"),
+        ('{"text": ""}', "text/plain", None, "Content-Type: application/json"),
+    ],
+)
+async def test_a_wrong_body_is_a_400_that_names_the_key(
+    body: str, kind: str, param: str | None, words: str
+) -> None:
+    async with client() as http:
+        response = await http.post("/v1/ask", content=body, headers={"content-type": kind})
+    error = error_of(response)
+    assert response.status_code == 400
+    assert error["param"] == param
+    assert words in error["message"]
+
+
+async def test_a_large_body_is_refused_whether_or_not_it_declares_its_length() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * (LIMIT_BYTES // 2)
+
+    async with client() as http:
+        for content in (b" " * (LIMIT_BYTES + 1), chunks()):
+            headers = {"content-type": "application/json"}
+            response = await http.post("/v1/ask", content=content, headers=headers)
+            assert response.status_code == 413
+            assert error_of(response)["code"] == "request_too_large"
+
+
+async def test_a_sane_request_id_is_echoed_and_any_other_replaced() -> None:
+    async with client() as http:
+        ok = await http.post("/v1/ask", json={"text": "x"}, headers={"x-request-id": "abc-1"})
+        assert ok.headers["x-request-id"] == "abc-1"
+        assert ok.json() == {"text": "x"}
+        odd = await http.get("/nowhere", headers={"x-request-id": "a b\t" + "x" * 500})
+        assert odd.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_stream_passes_message_by_message() -> None:
+    more, sent = asyncio.Event(), []
+
+    async def events() -> AsyncIterator[str]:
+        yield "data: 1\n\n"
+        await more.wait()
+        yield "data: 2\n\n"
+
+    async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(events(), media_type="text/event-stream")(scope, receive, send)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if b"1" in message.get("body", b""):
+            more.set()  # were the stream held back, nothing would ever set it
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
+    await OpenAIErrorShape(streaming, LIMIT_BYTES)(scope, receive, send)
+    assert [m.get("body") for m in sent[1:]] == [b"data: 1\n\n", b"data: 2\n\n", b""]
+
+
+async def test_a_stream_that_breaks_is_cut_and_not_answered_twice() -> None:
+    sent: list[Message] = []
+
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise RuntimeError("engine gone")
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(RuntimeError, match="engine gone"):
+        await OpenAIErrorShape(breaks, LIMIT_BYTES)(scope, receive, send)
+    assert [m["type"] for m in sent] == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.parametrize(
+    ("value", "param"),
+    [
+        ({"stratgy": "auto"}, "adaptation.stratgy"),
+        ({"budget": {"train_steps": 99}}, "adaptation.budget.train_steps"),
+        ({"Confidence": 1}, "adaptation.Confidence"),
+        ({"answer": {"kind": "regex"}}, "adaptation.answer"),
+        ({"max_samples": 0}, "adaptation.max_samples"),
+    ],
+)
+def test_the_options_own_errors_name_a_dotted_path(value: dict[str, Any], param: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Options.model_validate(value)
+    message, found = first_error(caught.value, "adaptation")
+    assert found == param
+    assert param in message
+    assert ApiError.invalid(caught.value, "adaptation").param == param
