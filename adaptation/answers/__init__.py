@@ -1,0 +1,11 @@
+"""Answers: what a sample says in the end, and whether two samples say the same.
+
+Owns extraction and canonical comparison. Knows nothing of voting, verification or engines; every
+function is pure, total and linear in the text (a caller's own pattern has a time limit instead).
+"""
+
+from adaptation.answers.answer import Answer
+from adaptation.answers.canonical import canonical, same_answer
+from adaptation.answers.extract import EXTRACTORS, extract
+
+__all__ = ["EXTRACTORS", "Answer", "canonical", "extract", "same_answer"]

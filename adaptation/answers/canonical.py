@@ -1,0 +1,47 @@
+"""The one spelling of an answer, and when two answers are the same."""
+
+from __future__ import annotations
+
+import re
+
+from adaptation.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
+from adaptation.answers.json_value import canonical_json
+from adaptation.answers.quantity import parse_quantity
+
+_LETTER = re.compile(r"\(?([A-Ja-j])\)")
+_ASSIGNMENT = re.compile(r"[A-Za-z]=([^=<>]+)")
+
+
+def canonical(text: str) -> str:
+    """Return the key of an answer text; never raises.
+
+    JSON objects and arrays by value, numbers as exact fractions without their unit, `(B)` as `b`,
+    `x = y + 1` as its right side, anything else by its spelling without case and decoration.
+    """
+    stripped = text.strip()
+    if stripped[:1] in ("{", "["):
+        value = canonical_json(stripped)
+        if value is not None:
+            return value
+    if len(stripped) > MAX_VALUE_CHARS:
+        return fold_prose(stripped)
+    quantity = parse_quantity(stripped)
+    if quantity is not None:
+        return str(quantity.value)
+    folded = fold_expression(stripped)
+    letter, assignment = _LETTER.fullmatch(folded), _ASSIGNMENT.fullmatch(folded)
+    folded = letter[1] if letter else assignment[1] if assignment else folded
+    return folded.strip().casefold()
+
+
+def same_answer(a: str, b: str) -> bool:
+    """Whether two answer texts mean the same; never raises.
+
+    Stricter than equal keys in one point: `5 km` and `5 m` share a key, since samples of one
+    question share their unit, but are not the same answer. A missing unit agrees with any, so this
+    is no equivalence relation: `5` is the same as both of them.
+    """
+    left, right = parse_quantity(a), parse_quantity(b)
+    if left is not None and right is not None:
+        return left.agrees(right)
+    return canonical(a) == canonical(b)

@@ -1,0 +1,73 @@
+"""Multiple choice: the letter, A to J, however it is said."""
+
+from __future__ import annotations
+
+import re
+
+from adaptation.answers.answer import Answer
+from adaptation.answers.fold import fold_expression, undecorate
+from adaptation.answers.markers import conclusion, marked_values
+from adaptation.types import AnswerOptions
+
+_DECORATION = re.compile(r"[*_`$]+")
+_LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)
+_LETTER_THEN_TEXT = re.compile(
+    r"(?:(?:option|choice)[ ])?"
+    r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]?.*",
+    re.DOTALL,
+)
+_NAMED = re.compile(
+    r"\b(?:option|choice|choose|select|pick|answer(?:[ ]is)?|is|be)[ ]{0,2}:?[ ]{0,2}"
+    r"(?:\(([A-J])\)|([A-J])(?=[).,:;!]|\s|$))",
+    re.IGNORECASE,
+)
+_PARENTHESISED = re.compile(r"\(([A-J])\)")
+_LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
+
+
+def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
+    """Take the marked letter, else the last line's letter, else the one the text begins with."""
+    del options
+    text = conclusion(text)
+    for value in marked_values(text):
+        letter = letter_of(value) or _named(value)
+        if letter:
+            return _answer(letter)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return None
+    last = _DECORATION.sub("", lines[-1])
+    letter = letter_of(last) or _named(last) or _only(_PARENTHESISED.findall(last))
+    letter = letter or _leading(_DECORATION.sub("", lines[0][:500]))
+    return _answer(letter) if letter else None
+
+
+def letter_of(value: str) -> str | None:
+    """The letter if `value` is one, alone (`B`, `(b)`, `B.`) or before its text (`B) Paris`)."""
+    bare = _DECORATION.sub("", undecorate(value)).strip()
+    if len(bare) <= 40:
+        only = _LETTER_ONLY.fullmatch(fold_expression(bare).strip())
+        if only:
+            return only[1].upper()
+    found = _LETTER_THEN_TEXT.fullmatch(bare)
+    letter = (found[1] or found[2] or found[3]) if found else None
+    return letter if set(_PARENTHESISED.findall(bare)) <= {letter} else None
+
+
+def _named(line: str) -> str | None:
+    """The letter that "option", "choose", "is" and the like point at, if all agree on one."""
+    found = [match[1] or match[2] for match in _NAMED.finditer(line)]
+    return _only([letter for letter in found if letter.isupper()])
+
+
+def _leading(line: str) -> str | None:
+    found = _LEADING.match(line)
+    return found[1] if found and set(_PARENTHESISED.findall(line)) <= {found[1]} else None
+
+
+def _only(letters: list[str]) -> str | None:
+    return letters[0] if len(set(letters)) == 1 else None
+
+
+def _answer(letter: str) -> Answer:
+    return Answer(letter, letter.lower(), structured=True)

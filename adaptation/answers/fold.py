@@ -1,0 +1,108 @@
+"""Spelling, not meaning: brings the many ways to typeset one value to a single spelling.
+
+Owns Unicode, LaTeX and markdown decoration. Knows nothing of numbers, choices or JSON. Every
+function is total and linear in the length of its text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_VALUE_CHARS = 500
+"""Longer values are prose: they are folded as such, never read as LaTeX or as a number. (Unicode
+normalisation sorts combining marks in quadratic time, so it needs a bound too.)"""
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+_THIN_GROUPS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3})")
+_SYMBOLS = str.maketrans(
+    {"−": "-", "–": "-", "⁄": "/", "×": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "π": " pi "}
+    | {"“": '"', "”": '"', "‘": "'", "’": "'", "≤": "<=", "≥": ">=", "∞": " infty "}
+)
+_WRAPPERS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("**", "**"),
+    ("__", "__"),
+    ("`", "`"),
+    ('"', '"'),
+    ("'", "'"),
+    ("*", "*"),
+)
+_LATEX_SPACE = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|left\b|right\b|displaystyle\b|limits\b)")
+_LATEX_DEGREE = re.compile(r"\^\{?\s*\\circ\s*\}?|\\degree\b|\\textdegree\b")
+_LATEX_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boxed|fbox)"
+    r"\s*\{([^{}]*)\}"
+)
+_LATEX_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|([0-9])\s*([0-9]))")
+_LATEX_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
+_LATEX_POWER = re.compile(r"\^\s*\{([^{}]*)\}")
+_LATEX_TIMES = re.compile(r"\\(?:times|cdot)\b\s*")
+_ATOM = re.compile(r"\s*-?\\?[\w.]+\s*")
+_AROUND_OPERATOR = re.compile(r" ?([-+*/=^(),<>\[\]{}|:;]) ?")
+
+
+def fold_prose(text: str) -> str:
+    """Ignore case, runs of white space, outer decoration and the final full stop."""
+    if len(text) <= MAX_VALUE_CHARS:
+        text = unicodedata.normalize("NFKC", text)
+    return undecorate(" ".join(text.split())).casefold()
+
+
+def fold_expression(text: str) -> str:
+    """Strip decoration and bring LaTeX to plain notation: `\\frac12` becomes `1/2`.
+
+    Case is kept, since `5 M` and `5 m` are different quantities.
+    """
+    text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
+    text = unicodedata.normalize("NFKC", _THIN_GROUPS.sub("", undecorate(text)))
+    text = undecorate(_plain_latex(text.translate(_SYMBOLS)))
+    return _AROUND_OPERATOR.sub(r"\1", " ".join(text.split()))
+
+
+def undecorate(text: str) -> str:
+    """Strip white space, final punctuation and math, markdown or quotation marks around `text`."""
+    for _ in range(6):
+        before = text
+        text = text.strip().rstrip(",;:!")
+        if text.endswith(".") and not text.endswith(".."):
+            text = text[:-1].rstrip()
+        text = _unwrapped(text)
+        if text == before:
+            break
+    return text
+
+
+def _unwrapped(text: str) -> str:
+    for opening, closing in _WRAPPERS:
+        inner = text[len(opening) : -len(closing)]
+        if inner and text.startswith(opening) and text.endswith(closing) and closing not in inner:
+            return inner
+    return text
+
+
+def _plain_latex(text: str) -> str:
+    text = text.replace("{,}", ",").replace("\\%", "%").replace("\\$", "$").replace("~", " ")
+    text = text.replace("\\{", "{").replace("\\}", "}") if "\\{" in text else text
+    if "\\" not in text and "^" not in text:
+        return text
+    text = _LATEX_TIMES.sub("*", _LATEX_DEGREE.sub("°", _LATEX_SPACE.sub("", text)))
+    for _ in range(3):  # three levels of nesting
+        text = _LATEX_TEXT.sub(r" \1 ", text)
+        text = _LATEX_POWER.sub(lambda power: "^" + _atom(power[1]), text)
+        text = _LATEX_ROOT.sub(lambda root: f" sqrt({root[1]}) ", text)
+        text = _LATEX_FRACTION.sub(_quotient, text)
+    return text.replace("\\", " ")
+
+
+def _quotient(fraction: re.Match[str]) -> str:
+    above, below = fraction[1] or fraction[3] or "", fraction[2] or fraction[4] or ""
+    return f" {_atom(above)}/{_atom(below)} "
+
+
+def _atom(text: str) -> str:
+    return text.strip() if _ATOM.fullmatch(text) else f"({text})"

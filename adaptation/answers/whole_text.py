@@ -1,0 +1,14 @@
+"""The whole text as its own answer: exact agreement up to case, white space and decoration."""
+
+from __future__ import annotations
+
+from adaptation.answers.answer import Answer
+from adaptation.answers.fold import fold_prose
+from adaptation.types import AnswerOptions
+
+
+def extract_text(text: str, options: AnswerOptions) -> Answer | None:
+    """Take everything; None for a text without a letter or digit to compare."""
+    del options
+    key = fold_prose(text)
+    return Answer(text.strip(), key, structured=False) if key else None

@@ -1,0 +1,254 @@
+"""The laws of answer keys: formatting never splits a vote, and different values never merge."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adaptation.answers import canonical, extract, same_answer
+from adaptation.answers.json_value import canonical_json
+from adaptation.types import AnswerOptions
+
+INTEGERS = st.integers(min_value=-(10**15), max_value=10**15)
+FRACTIONS = st.fractions(max_denominator=10**6)
+JSON_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+JSON_VALUES = st.recursive(
+    JSON_LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+TEMPLATES = [
+    "\\boxed{%s}",
+    "Work: 3 + 4.\n#### %s",
+    "The answer is %s.",
+    "So the final answer is **%s**.",
+    "Answer: $%s$",
+    "<think>\\boxed{99999}</think>\n\\[ \\boxed{ %s } \\]",
+]
+
+
+def spellings(number: int) -> list[str]:
+    grouped = f"{number:,}"
+    return [
+        str(number),
+        grouped,
+        grouped.replace(",", "{,}"),
+        f"{number}.0",
+        f"{number} apples",
+        f"\\frac{{{2 * number}}}{{2}}",
+        f"{number}\\text{{ kg}}",
+        f"{100 * number}%",
+        f"  {grouped} ",
+    ]
+
+
+@given(INTEGERS, st.sampled_from(TEMPLATES), st.sampled_from(TEMPLATES), st.data())
+def test_one_number_has_one_key_however_it_is_written(
+    number: int, first: str, second: str, data: st.DataObject
+) -> None:
+    keys = {
+        answer.key
+        for template in (first, second)
+        for options in (AnswerOptions(kind="math"), AnswerOptions())
+        if (answer := extract(template % data.draw(st.sampled_from(spellings(number))), options))
+    }
+
+    assert keys == {str(number)}
+
+
+@given(INTEGERS, INTEGERS, st.data())
+def test_different_integers_never_merge(left: int, right: int, data: st.DataObject) -> None:
+    if left != right:
+        a = data.draw(st.sampled_from(spellings(left)))
+        b = data.draw(st.sampled_from(spellings(right)))
+
+        assert canonical(a) != canonical(b)
+        assert not same_answer(a, b)
+
+
+@given(FRACTIONS, FRACTIONS)
+def test_fractions_merge_exactly_when_equal(left: Fraction, right: Fraction) -> None:
+    a = f"\\frac{{{left.numerator}}}{{{left.denominator}}}"
+    b = f"{3 * right.numerator}/{3 * right.denominator}"
+
+    assert (canonical(a) == canonical(b)) == (left == right)
+
+
+@given(st.text(max_size=60))
+def test_a_key_is_stable_once_it_is_a_number(text: str) -> None:
+    key = canonical(text)
+    try:
+        Fraction(key)
+    except (ValueError, ZeroDivisionError):
+        return
+    assert canonical(key) == key
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("1/2", "0.5"),
+        ("0.5", "50%"),
+        ("50 percent", "1/2"),
+        ("1.5e3", "1,500"),
+        ("3 \\times 10^{4}", "30000"),
+        ("3×10⁴", "30000"),
+        ("½", "0.5"),
+        ("1 1/2", "1.5"),
+        ("1\\frac{1}{2}", "3/2"),
+        ("-\\dfrac12", "−0.5"),
+        ("$288", "288 dollars"),
+        ("\\$288.00", "288"),
+        ("288", "288 apples"),
+        ("5 million", "5,000,000"),
+        ("$5M", "5000000 dollars"),
+        ("90°", "90^\\circ"),
+        ("5 km", "5km"),
+        ("5 km", "5 kilometers"),
+        ("x = 5", "5"),
+        ("x^{2}+1", "x^2 + 1"),
+        ("x²", "x^2"),
+        ("\\frac{\\pi}{2}", "π/2"),
+        ("(1, 2)", "\\left(1,\\,2\\right)"),
+        ("(B)", "b"),
+        ("**Paris.**", "paris"),
+        ('"Paris"', "Paris"),
+        ('{"a": 1, "b": [1.0]}', '{"b":[1],"a":1e0}'),
+    ],
+)
+def test_the_same_answer_in_two_spellings(a: str, b: str) -> None:
+    assert same_answer(a, b)
+    assert canonical(a) == canonical(b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("5", "5x"),
+        ("5m", "5"),
+        ("5 x", "5"),
+        ("5 and a half", "5"),
+        ("5 squared", "5"),
+        ("5!", "6"),
+        ("3,5", "35"),
+        ("1 234", "1234"),
+        ("5 am", "5 pm"),
+        ("5%", "5"),
+        ("2^10", "2"),
+        ("10^2", "102"),
+        ("x²", "x2"),
+        ("1/0", "1"),
+        ("1:2", "1/2"),
+        ("$5k", "5"),
+        ("5 million", "5"),
+        ("2/3", "2"),
+        ("1e999999999", "1e999999998"),
+        ("9" * 600, "9" * 599),
+        ("true", "1"),
+        ('{"a": 1}', '{"a": true}'),
+        ("[1]", '["1"]'),
+        ("E. coli", "E. faecalis"),
+        ("yes", "no"),
+    ],
+)
+def test_different_answers_stay_apart(a: str, b: str) -> None:
+    assert not same_answer(a, b)
+    assert canonical(a) != canonical(b)
+
+
+def test_units_count_between_answers_but_not_within_a_vote() -> None:
+    assert canonical("5 km") == canonical("5 m") == "5"
+    assert not same_answer("5 km", "5 m")
+    assert not same_answer("$5", "5 euros")
+    assert same_answer("5 km", "5")
+
+
+@given(JSON_VALUES)
+def test_json_layout_does_not_matter(value: Any) -> None:
+    compact = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    spread = json.dumps(value, indent=3, ensure_ascii=True)
+
+    assert canonical_json(compact) == canonical_json(f"  {spread}\n") is not None
+
+
+@given(JSON_VALUES, JSON_VALUES)
+def test_json_values_merge_exactly_when_equal(left: Any, right: Any) -> None:
+    same = canonical_json(json.dumps(left)) == canonical_json(json.dumps(right))
+
+    assert same == _equal(left, right)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Python's equality, but with booleans apart from numbers."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_equal(left[k], right[k]) for k in left)
+    if type(left) in (int, float) and type(right) in (int, float):
+        return Fraction(repr(left)) == Fraction(repr(right))
+    return type(left) is type(right) and bool(left == right)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("1", "true"), ("1", '"1"'), ("null", '"null"'), ("0", "false"), ("[]", "{}")]
+)
+def test_json_types_stay_apart(a: str, b: str) -> None:
+    assert canonical_json(a) != canonical_json(b)
+
+
+def test_json_numbers_keep_every_digit() -> None:
+    big = "1" * 5000
+
+    assert canonical_json(big) == big
+    assert canonical_json("0.1") != canonical_json("0.10000000000000000001")
+    assert canonical_json("-0.0") == canonical_json("0") == canonical_json("0e99") == "0"
+    assert canonical_json("1e400") != canonical_json("1e401")
+
+
+AWKWARD = st.text(alphabet=st.sampled_from("\\{}[]()$#*`<>/=.,:-+%^ \n0159eEABxn\"'aw½²٣")) | (
+    st.lists(
+        st.sampled_from(
+            [
+                "\\boxed{",
+                "}",
+                "answer is ",
+                "#### ",
+                "<tool_call>",
+                "</tool_call>",
+                "</think>",
+                '{"name":',
+                '"arguments":',
+                "```json\n",
+                "```",
+                "\\frac",
+                "{1}",
+                "1,000",
+                "%",
+                "\n",
+            ]
+        )
+    ).map("".join)
+)
+
+
+@given(st.text() | AWKWARD, st.booleans(), st.booleans())
+def test_extraction_never_raises(text: str, has_tools: bool, json_output: bool) -> None:
+    for kind in ("auto", "math", "choice", "json", "tool", "text"):
+        options = AnswerOptions.model_validate({"kind": kind})
+        answer = extract(text, options, has_tools=has_tools, json_output=json_output)
+        assert answer is None or answer.key
+    assert same_answer(text, text)
+    extract(text, AnswerOptions(kind="regex", pattern=r"(a|1)+"))

@@ -1,0 +1,203 @@
+"""What is read out of a sample, kind by kind."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from adaptation.answers import Answer, extract
+from adaptation.types import AnswerOptions
+
+MATH = AnswerOptions(kind="math")
+CHOICE = AnswerOptions(kind="choice")
+JSON = AnswerOptions(kind="json")
+TOOL = AnswerOptions(kind="tool")
+TEXT = AnswerOptions(kind="text")
+AUTO = AnswerOptions()
+
+
+def key_of(text: str, options: AnswerOptions, **flags: bool) -> str | None:
+    answer = extract(text, options, **flags)
+    return None if answer is None else answer.key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("3 pens at 4 each. \\boxed{12}", "12"),
+        ("\\boxed{1} was wrong, so \\boxed{\\frac{1}{2}}", "1/2"),
+        ("\\boxed{\\boxed{5}}", "5"),
+        ("so $\\boxed{1{,}234}$.", "1234"),
+        ("\\boxed{288\\text{ apples}}", "288"),
+        ("\\boxed{x = 5}", "5"),
+        ("\\boxed{5x}", "5x"),
+        ("She pays 48/2 = <<48/2=24>>24\n#### 72", "72"),
+        ("#### $1,200.50", "2401/2"),
+        ("\\boxed{3} then\n#### 4", "4"),
+        ("The answer is 288.", "288"),
+        ("The answer is 288. I am sure of 3 things.", "288"),
+        ("The final answer is: **288 apples**", "288"),
+        ("**Answer:** 3.5", "7/2"),
+        ("Answer:\n42", "42"),
+        ("the answer is 5, because 7 is prime", "5"),
+        ("The answer is 3 + 4 = 7.", "7"),
+        ("The answer is that Janet has 288 apples left over now.", "288"),
+        ("The answer to the question is 12", "12"),
+        ("The answer is 1.5 \\times 10^{3}", "1500"),
+        ("The answer is 1.5e3", "1500"),
+        ("The answer is 2 1/2 cups", "5/2"),
+        ("The answer is $5 million.", "5000000"),
+        ("The answer is 25%", "1/4"),
+        ("There are 3 of them.\nSo 4 * 5 = 20", "20"),
+        ("x = -3/4", "-3/4"),
+        ("First 7 come.\nJanet makes $18 per day.", "18"),
+        ("First 7 come.\nThat is all.", None),
+        ("<think>\\boxed{1}</think>The answer is 2", "2"),
+        ("\\boxed{28", None),
+        ("", None),
+    ],
+)
+def test_math_reads_the_last_mark_and_never_the_first_number(text: str, key: str | None) -> None:
+    assert key_of(text, MATH) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("The answer is (B).", "b"),
+        ("Answer: C", "c"),
+        ("The correct answer is **D**", "d"),
+        ("\\boxed{\\text{E}}", "e"),
+        ("The answer is B) Paris", "b"),
+        ("The answer is B. Paris", "b"),
+        ("(A) is wrong.\nTherefore the correct option is B.", "b"),
+        ("I would choose option C here", "c"),
+        ("A looks right.\n\n(J)", "j"),
+        ("B. Paris is the capital.", "b"),
+        ("(A) or (B)?", None),
+        ("A dog is an animal", None),
+        ("The answer is Z", None),
+    ],
+)
+def test_choice_reads_the_letter(text: str, key: str | None) -> None:
+    assert key_of(text, CHOICE) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"b": 1.0, "a": [1, 2]}', '{"a":[1,2],"b":1}'),
+        ('Here:\n```json\n{"a": 1}\n```\nDone {', '{"a":1}'),
+        ('I say {"a": 1} then {"a": 2} as in [3].', '{"a":2}'),
+        ("  true ", "true"),
+        ("1e2", "100"),
+        ('{"a": NaN}', None),
+        ("no json", None),
+        ("{" * 10_000, None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_json_is_read_by_value(text: str, key: str | None) -> None:
+    assert key_of(text, JSON) == key
+
+
+CALL = '<tool_call>\n{"name": "f", "arguments": {"b": 1.0, "a": "x"}}\n</tool_call>'
+CALL_KEY = '{"arguments":{"a":"x","b":1},"name":"f"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (CALL, CALL_KEY),
+        ("Let me look. " + CALL, CALL_KEY),
+        ('{"arguments": {"a": "x", "b": 1}, "name": "f"}', CALL_KEY),
+        ('{"name": "f", "parameters": {"a": "x", "b": 1}}', CALL_KEY),
+        ('{"name": "f", "arguments": "{\\"a\\": \\"x\\", \\"b\\": 1}"}', CALL_KEY),
+        (CALL + CALL, f"[{CALL_KEY},{CALL_KEY}]"),
+        (CALL + "<tool_call>{oops</tool_call>", None),
+        ('{"name": "Ada", "age": 3}', None),
+        ("no call", None),
+    ],
+)
+def test_tool_calls_are_compared_by_name_and_arguments(text: str, key: str | None) -> None:
+    assert key_of(text, TOOL) == key
+
+
+def test_parallel_calls_keep_their_order() -> None:
+    other = CALL.replace('"f"', '"g"')
+
+    assert key_of(CALL + other, TOOL) != key_of(other + CALL, TOOL)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "value"),
+    [
+        (r"x(\d+)", "x1 x2", "2"),
+        (r"\d+", "1 22", "22"),
+        (r"x(\d+)", "nothing", None),
+        (r"^", "text", None),
+    ],
+)
+def test_regex_takes_the_last_match(pattern: str, text: str, value: str | None) -> None:
+    assert key_of(text, AnswerOptions(kind="regex", pattern=pattern)) == value
+
+
+def test_a_catastrophic_pattern_gives_no_answer_in_bounded_time() -> None:
+    options = AnswerOptions(kind="regex", pattern=r"^(\w+\s?)*\$$")
+    begun = time.monotonic()
+
+    assert extract("aaaa " * 30 + "!", options) is None
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("So \\boxed{Paris}.", Answer("Paris", "paris", structured=True)),
+        ("The answer is Paris. It is in France.", Answer("Paris", "paris", structured=True)),
+        ("The answer is Mr. Smith.", Answer("Mr. Smith", "mr. smith", structured=True)),
+        ("The answer is (B) 12", Answer("B", "b", structured=True)),
+        ("The answer is E. coli", Answer("E. coli", "e. coli", structured=True)),
+        ("288.", Answer("288", "288", structured=True)),
+        ("b", Answer("B", "b", structured=True)),
+        ("288 apples", Answer("288 apples", "288", structured=True)),
+        ('{"b":1, "a":2}', Answer('{"b":1, "a":2}', '{"a":2,"b":1}', structured=True)),
+        ("2 dogs ran home.", Answer("2 dogs ran home.", "2 dogs ran home", structured=False)),
+        ("Hello,  world!", Answer("Hello,  world!", "hello, world", structured=False)),
+        ("   ", None),
+    ],
+)
+def test_auto_prefers_structure_and_falls_back_to_the_text(
+    text: str, expected: Answer | None
+) -> None:
+    assert extract(text, AUTO) == expected
+
+
+def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:
+    assert key_of(CALL, AUTO, has_tools=True) == CALL_KEY
+    answer = extract(CALL, AUTO)
+    assert answer is not None
+    assert not answer.structured
+
+
+def test_auto_reads_scalars_and_embedded_objects_only_as_json_output() -> None:
+    assert key_of('Sure: {"a": 1}', AUTO, json_output=True) == '{"a":1}'
+    answer = extract('Sure: {"a": 1}', AUTO)
+    assert answer is not None
+    assert not answer.structured
+
+
+@pytest.mark.parametrize("kind", ["auto", "math", "choice", "json", "tool", "text"])
+@pytest.mark.parametrize(
+    "piece",
+    ["\\boxed{", "answer is ", "#### ", "{", '{"a":', "<tool_call>", "```\n", "9,", "\u0301\u0323",
+     "= ", "(A) ", "answer to a ", "```", "[1,", "answer: \n", " ", "1 ", "-"],
+)  # fmt: skip
+def test_a_huge_text_takes_linear_time(kind: str, piece: str) -> None:
+    text = piece * (400_000 // len(piece))
+    begun = time.monotonic()
+
+    extract(text, AnswerOptions.model_validate({"kind": kind}), has_tools=True)
+
+    assert time.monotonic() - begun < 5
