@@ -15,25 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from memory.types import TIERS_THAT_TRAIN, Frozen, Message, Neighbour, Record
+from memory.types import TIERS_THAT_TRAIN, Message, Neighbour, Record
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Conversation = tuple[Message, ...]
 
-
-class Selection(Frozen):
-    """How a training set is drawn from the recalled candidates."""
-
-    train: int = Field(default=16, ge=1)
-    """Neighbours to learn from, at most."""
-    holdout: int = Field(default=2, ge=0)
-    """Close neighbours kept out of training, by which Gate 1 judges the adapter."""
-    min_similarity: float = Field(default=0.3, ge=-1, le=1)
-    """Cosine below which a candidate is no neighbour."""
-    noise: float = Field(default=0.01, gt=0)
-    """SIFT's λ: the larger, the more redundancy is tolerated."""
+SIFT_NOISE = 0.01
+"""λ: the larger, the more redundancy is tolerated."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +37,23 @@ class TrainingSet:
     neighbours leave unexplained. High means that training on them cannot help much."""
 
 
-def choose(
-    query: Floats, candidates: Sequence[Neighbour], selection: Selection | None = None
+def select_training_set(
+    candidates: Sequence[Neighbour],
+    *,
+    count: int = 18,
+    holdout: int = 2,
+    min_similarity: float = 0.3,
+    noise: float = SIFT_NOISE,
 ) -> TrainingSet:
-    """Pick diverse, informative neighbours of the unit vector `query` and hold some out."""
-    selection = selection or Selection()
-    eligible = trainable(candidates, selection.min_similarity)
+    """Pick up to `count` diverse, informative neighbours and hold out up to `holdout` of them."""
+    eligible = trainable(candidates, min_similarity)
     if not eligible:
         return TrainingSet((), (), 1.0)
+    similarities = np.array([neighbour.similarity for neighbour in eligible])
     embeddings = np.stack([neighbour.embedding for neighbour in eligible])
-    picks, sigma = sift(query, embeddings, selection.train + selection.holdout, selection.noise)
-    chosen = [eligible[pick] for pick in picks]
-    train, holdout = hold_out(chosen, selection.holdout)
-    return TrainingSet(train, holdout, sigma)
+    picks, sigma = sift(similarities, embeddings, count, noise)
+    train, held_out = hold_out([eligible[pick] for pick in picks], holdout)
+    return TrainingSet(train, held_out, sigma)
 
 
 def trainable(candidates: Sequence[Neighbour], min_similarity: float) -> list[Neighbour]:
@@ -84,8 +77,12 @@ def normalised(question: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" \t\n.!?")
 
 
-def sift(query: Floats, candidates: Floats, count: int, noise: float) -> tuple[list[int], float]:
+def sift(
+    similarities: Floats, candidates: Floats, count: int, noise: float
+) -> tuple[list[int], float]:
     """Indices of up to `count` candidates, and the query's posterior standard deviation.
+
+    All are unit vectors; `similarities` (N,) are those of the `candidates` (N, d) to the query.
 
     SIFT (Hübotter et al. 2024, arXiv 2410.08020) without repeats: greedily minimise
         σ²(q | X) = k(q,q) − k_X(q)ᵀ (K_XX + λI)⁻¹ k_X(q),   k(a,b) = a·b.
@@ -93,10 +90,9 @@ def sift(query: Floats, candidates: Floats, count: int, noise: float) -> tuple[l
     factor, which updates every candidate's variance and covariance in O(N).
     """
     points = candidates.astype(np.float64)  # (N, d)
-    target = query.astype(np.float64)  # (d,)
     variance = np.einsum("nd,nd->n", points, points)  # (N,)
-    covariance = points @ target  # (N,)
-    left = float(target @ target)
+    covariance = similarities.astype(np.float64)  # (N,) with the query
+    left = 1.0  # variance of the query
     rows = np.zeros((min(count, len(points)), len(points)))  # (picks, N)
     picks: list[int] = []
     for row in rows:
