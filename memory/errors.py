@@ -4,7 +4,8 @@ WhetMemoryError
 ├── StorageUnavailableError   the database cannot be read or written (disk full, read-only, missing)
 ├── NotFoundError             no such record, completion or adapter for this tenant
 ├── ConflictError             the request contradicts what is stored
-└── InvalidImportError        a line of an import cannot become a record
+├── InvalidImportError        a line of an import cannot become a record
+└── InvalidAdapterError       a folder does not hold a LoRA this registry can keep
 """
 
 
@@ -26,3 +27,7 @@ class ConflictError(WhetMemoryError):
 
 class InvalidImportError(WhetMemoryError):
     """A line of an import cannot become a record."""
+
+
+class InvalidAdapterError(WhetMemoryError):
+    """The folder does not hold a LoRA this registry can keep."""

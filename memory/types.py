@@ -116,6 +116,8 @@ class AdapterVersion(Frozen):
     metrics: Mapping[str, Any]
     record_ids: tuple[str, ...] = ()
     """Lineage: the records this adapter learned from."""
+    rejected: str | None = None
+    """Why the gate refused it; such a version is never promoted."""
 
 
 class Completion(Frozen):

@@ -1,0 +1,178 @@
+"""The SQLite file: opened, migrated, and turned into one kind of error when it fails.
+
+Owns connections, transactions and the translation of storage errors. Knows no table by name.
+
+Several processes write here (a server and the command line), so every write transaction begins
+IMMEDIATE: it holds SQLite's writer lock from its first statement, and a read inside it cannot go
+stale before the write that follows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
+
+from memory.errors import StorageUnavailableError
+from memory.schema import SCHEMA_VERSION
+
+FILE_NAME = "whet.db"
+BUSY_TIMEOUT_MS = 15_000
+WAL_SAFE_SINCE = (3, 51, 3)
+"""Older SQLite can lose a WAL reset that races with another writer, and with it committed rows."""
+
+_REMEDIES = (
+    ("disk is full", "is on a full disk: free some space, saving resumes by itself"),
+    ("readonly", "is read-only: make it writable or choose another folder with --data-dir"),
+    ("unable to open", "cannot be opened: check the folder and its permissions"),
+    ("malformed", "is damaged: move it away and restore a backup"),
+    ("not a database", "is not a database: move it away and restore a backup"),
+    ("locked", "is locked by another process: wait for it to finish or stop it"),
+)
+
+
+class Database:
+    """One open SQLite file; safe to share between threads."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
+        # SQLite polls for its lock; threads of one process queue here instead, in fair order.
+        self._writer = threading.Lock()
+
+    @classmethod
+    def open(cls, data_dir: Path) -> Database:
+        """Open and migrate `<data_dir>/whet.db`, creating both where missing.
+
+        Raises `StorageUnavailableError` when the file cannot be used or a newer Whet made it.
+        """
+        path = data_dir / FILE_NAME
+        with _translated(path):
+            data_dir.mkdir(parents=True, exist_ok=True)
+            engine = _engine(path)
+            database = cls(path, engine)
+            try:
+                database._migrate()
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection inside one read transaction: every query sees the same moment."""
+        with _translated(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield the only writing connection; commit, durably, when the block ends well."""
+        engine = self._engine.execution_options(begin="IMMEDIATE")
+        with self._writer, _translated(self.path), engine.begin() as connection:
+            yield connection
+
+    def probe(self) -> None:
+        """Commit something small, to learn whether a write would succeed now."""
+        with self.writing() as connection:
+            counter = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            connection.exec_driver_sql(f"PRAGMA user_version={(counter + 1) % 2**30}")
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._engine.dispose()
+
+    def _migrate(self) -> None:
+        with self.reading() as connection:
+            if _version(connection, self.path) == SCHEMA_VERSION:
+                return
+        # EXCLUSIVE serialises two processes that open a new folder at once; the second finds
+        # the work done, because Alembic looks at the version again under the lock.
+        engine = self._engine.execution_options(begin="EXCLUSIVE")
+        with self._writer, engine.begin() as connection:
+            config = migration_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def migration_config() -> Config:
+    """Build Alembic's configuration in memory; there is no alembic.ini."""
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _version(connection: Connection, path: Path) -> str | None:
+    """Return the schema version, None for an empty file; refuse what Whet did not make."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StorageUnavailableError(
+            f"{path} was not made by Whet: choose another folder with --data-dir"
+        )
+    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if version is not None and str(version) > SCHEMA_VERSION:
+        raise StorageUnavailableError(
+            f"{path} has schema {version}, newer than {SCHEMA_VERSION}: upgrade Whet to use it"
+        )
+    return None if version is None else str(version)
+
+
+def _engine(path: Path) -> Engine:
+    # More connections than a default thread pool has workers: a reader never waits for a slot.
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=8,
+        max_overflow=56,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _configure(connection: DBAPIConnection, _: object) -> None:
+    # Transactions are begun by `_begin`: sqlite3's own would begin DEFERRED and too late.
+    connection.isolation_level = None
+    journal = "WAL" if sqlite3.sqlite_version_info >= WAL_SAFE_SINCE else "TRUNCATE"
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA journal_mode={journal}")
+    cursor.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing acknowledged
+    cursor.execute("PRAGMA secure_delete=ON")  # erased content is overwritten, not just unlinked
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into one line that says what to do."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # a defect of ours, not of the storage
+    except (DatabaseError, sqlite3.DatabaseError, OSError) as error:
+        raise StorageUnavailableError(_advice(path, error)) from error
+
+
+def _advice(path: Path, error: Exception) -> str:
+    cause = str(getattr(error, "orig", error))
+    for symptom, remedy in _REMEDIES:
+        if symptom in cause:
+            return f"{path} {remedy}"
+    return f"{path} cannot be used ({cause}): run `whet doctor`"

@@ -1,0 +1,105 @@
+"""The caller's word on an answer, turned into records.
+
+Owns what a verdict does; knows only the facade. Repeating a verdict changes nothing; changing
+one's mind does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from memory.errors import ConflictError
+from memory.memory import LongTermMemory
+from memory.text import answer_hash
+from memory.types import Completion, Draft, Frozen, Record, Saved, State, Tier
+
+Verdict: TypeAlias = Literal["correct", "incorrect"]
+
+
+class FeedbackOutcome(Frozen):
+    """What a piece of feedback changed."""
+
+    action: Literal["created", "confirmed", "quarantined", "none"]
+    record: Record | None
+    reason: str
+
+
+def apply_feedback(
+    memory: LongTermMemory,
+    tenant: str,
+    completion_id: str,
+    verdict: Verdict,
+    answer: str | None = None,
+) -> FeedbackOutcome:
+    """Let a verdict create, confirm or quarantine a record.
+
+    With "correct", `answer` names the final answer where the server extracted none or too much;
+    with "incorrect" it is the right one. Raises `NotFoundError` for an unknown completion and
+    `ConflictError` when the corrected answer is the one called incorrect.
+    """
+    completion = memory.completions.get(tenant, completion_id)
+    word = {"verdict": verdict, "answer": answer}
+    if memory.completions.feedback(tenant, completion_id) == word:
+        return FeedbackOutcome(action="none", record=None, reason="this feedback is known already")
+    if verdict == "correct":
+        outcome = _confirm(memory, completion, answer)
+    else:
+        outcome = _refute(memory, completion, answer)
+    memory.completions.note_feedback(tenant, completion_id, word)
+    return outcome
+
+
+def _confirm(memory: LongTermMemory, completion: Completion, answer: str | None) -> FeedbackOutcome:
+    right = answer or completion.answer or completion.text
+    saved = memory.save(_draft(completion, right, completion.text, "correct"))
+    memory.completions.link_record(completion.tenant, completion.id, saved.record.id)
+    return _outcome(saved)
+
+
+def _refute(
+    memory: LongTermMemory, completion: Completion, corrected: str | None
+) -> FeedbackOutcome:
+    wrong = completion.answer or completion.text
+    if corrected and answer_hash(corrected) == answer_hash(wrong):
+        raise ConflictError("the corrected answer is the one called incorrect")
+    quarantined = _withdraw(memory, completion, wrong)
+    if corrected:
+        return _outcome(memory.save(_draft(completion, corrected, corrected, "corrected")))
+    if quarantined is None:
+        return FeedbackOutcome(action="none", record=None, reason="no record holds this answer")
+    reason = "called incorrect by feedback"
+    return FeedbackOutcome(action="quarantined", record=quarantined, reason=reason)
+
+
+def _withdraw(memory: LongTermMemory, completion: Completion, wrong: str) -> Record | None:
+    """Quarantine the record that holds the wrong answer, if one is active or pending."""
+    tenant = completion.tenant
+    record = memory.find(tenant, completion.task, completion.messages, wrong)
+    if record is None and completion.record_id is not None:
+        record = memory.get(tenant, completion.record_id)
+    if record is None or record.state in (State.ERASED, State.EXPIRED):
+        return None
+    reason = f"feedback on {completion.id}: incorrect"
+    return memory.set_state(tenant, record.id, State.QUARANTINED, reason)
+
+
+def _draft(completion: Completion, answer: str, rationale: str, verdict: str) -> Draft:
+    return Draft(
+        tenant=completion.tenant,
+        task=completion.task,
+        messages=completion.messages,
+        answer=answer,
+        rationale=rationale,
+        tier=Tier.FEEDBACK,
+        evidence={"feedback": verdict, "completion": completion.id},
+        model=completion.model,
+        adapter=completion.adapter,
+    )
+
+
+def _outcome(saved: Saved) -> FeedbackOutcome:
+    if saved.record.state is State.QUARANTINED:
+        action: Literal["created", "confirmed", "quarantined"] = "quarantined"
+    else:
+        action = "created" if saved.created else "confirmed"
+    return FeedbackOutcome(action=action, record=saved.record, reason=saved.reason)

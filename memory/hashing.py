@@ -1,0 +1,53 @@
+"""An embedder without a model: signed feature hashing of word and character n-grams.
+
+φ(x)_j = Σ_{f: h(f) = j} ξ(f) · (1 + log count(f)), then scaled to unit length; h picks a bucket and
+ξ a sign (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009,
+arXiv:0902.2206). It sees shared wording, not meaning: for tests and tiny machines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+from memory.text import normalise
+
+WORD_GRAMS = (1, 2)
+CHARACTER_GRAMS = (3, 4)
+
+
+class HashingEmbedder:
+    """Deterministic across processes and machines; no state."""
+
+    def __init__(self, dim: int = 256) -> None:
+        self.dim = dim
+        self.id = f"hashing-v1-{dim}"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Return unit vectors, float32, shape (n, d)."""
+        rows = [self._embed_one(text) for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(-1, self.dim)
+
+    def _embed_one(self, text: str) -> np.ndarray:
+        vector = np.zeros(self.dim)  # (d,)
+        for feature, count in Counter(_features(normalise(text))).items():
+            digest = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest())
+            sign = 1.0 if digest & 1 else -1.0
+            vector[(digest >> 1) % self.dim] += sign * (1.0 + math.log(count))
+        length = float(np.linalg.norm(vector))
+        if length == 0.0:  # an empty text, or features that cancel out
+            vector[0] = length = 1.0
+        return vector / length
+
+
+def _features(text: str) -> Iterator[str]:
+    words = text.split()
+    for n in WORD_GRAMS:
+        yield from (f"w:{' '.join(words[i : i + n])}" for i in range(len(words) - n + 1))
+    padded = f" {text} "
+    for n in CHARACTER_GRAMS:
+        yield from (f"c:{padded[i : i + n]}" for i in range(len(padded) - n + 1))

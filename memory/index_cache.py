@@ -1,0 +1,207 @@
+"""One vector index per tenant, kept equal to the database.
+
+Before a search the tenant's head event is compared with the last one applied; the tail is applied,
+whoever wrote it, or the index is rebuilt when the tail is long or the history another. Cold tenants
+are evicted; a snapshot lets them come back quickly.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from memory.embedder import Embedder
+from memory.errors import StorageUnavailableError
+from memory.faiss_index import FaissIndex
+from memory.index import VectorIndex
+from memory.snapshots import Snapshot, SnapshotFolder
+from memory.types import Frozen
+from memory.vectors import Changes, VectorStore
+
+log = logging.getLogger(__name__)
+
+LONG_TAIL = 5_000
+"""Events beyond which reading everything again is quicker than following."""
+BATCH = 32
+"""Texts embedded at once when an embedder meets records it has not seen."""
+
+
+class VerifyReport(Frozen):
+    """Whether a tenant's index equals the database."""
+
+    tenant: str
+    seq: int
+    records: int
+    indexed: int
+    missing: tuple[int, ...] = ()
+    extra: tuple[int, ...] = ()
+    differing: tuple[int, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing, extra or different."""
+        return not (self.missing or self.extra or self.differing)
+
+
+@dataclass
+class View:
+    """A tenant's index as of event `seq`."""
+
+    index: VectorIndex
+    seq: int = 0
+    mark: str | None = None
+    saved_seq: int = -1
+    """The event of the snapshot on disk, -1 without one."""
+    fresh: bool = True
+    """Nobody has looked for a snapshot yet."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class IndexCache:
+    """The indexes of the tenants used last."""
+
+    def __init__(
+        self, vectors: VectorStore, embedder: Embedder, folder: Path, *, max_tenants: int = 64
+    ) -> None:
+        self._vectors = vectors
+        self._embedder = embedder
+        self._snapshots = SnapshotFolder(folder, embedder.id, embedder.dim)
+        self._max_tenants = max_tenants
+        self._views: OrderedDict[str, View] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def search(self, tenant: str, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """Return up to `k` (record number, inner product) pairs, up to date with the database."""
+        return self._synced(tenant).index.search(vector, k)
+
+    def rebuild(self, tenant: str) -> int:
+        """Read the tenant's vectors anew from the database; return how many there are."""
+        self._snapshots.delete(tenant)
+        view = self._view(tenant)
+        with view.lock:
+            self._rebuild(tenant, view)
+            return view.index.count()
+
+    def verify(self, tenant: str) -> VerifyReport:
+        """Compare the index with the database, vector by vector."""
+        view = self._synced(tenant)
+        with view.lock:
+            truth = self._complete(tenant, lambda: self._vectors.everything(tenant))
+            if truth.seq != view.seq:  # somebody wrote between the two reads
+                self._apply(view, self._since(tenant, view.seq))
+                truth = self._vectors.everything(tenant)
+            numbers, vectors = view.index.contents()
+        held = dict(zip(numbers.tolist(), vectors, strict=True))
+        wanted = dict(zip(truth.numbers.tolist(), truth.vectors, strict=True))
+        both = held.keys() & wanted.keys()
+        return VerifyReport(
+            tenant=tenant,
+            seq=view.seq,
+            records=len(wanted),
+            indexed=len(held),
+            missing=tuple(sorted(wanted.keys() - held.keys())),
+            extra=tuple(sorted(held.keys() - wanted.keys())),
+            differing=tuple(sorted(n for n in both if not np.array_equal(held[n], wanted[n]))),
+        )
+
+    def forget(self, tenant: str) -> None:
+        """Drop what is on disk of a tenant whose record was erased, and catch up."""
+        self._snapshots.delete(tenant)
+        view = self._view(tenant)
+        view.saved_seq = -1
+        self._synced(tenant)
+
+    def close(self) -> None:
+        """Write the snapshots that are out of date."""
+        with self._lock:
+            views = list(self._views.items())
+            self._views.clear()
+        try:
+            for tenant, view in views:
+                self._save(tenant, view)
+        except StorageUnavailableError as error:
+            log.warning("no index snapshots written: %s", error)
+
+    def _synced(self, tenant: str) -> View:
+        view = self._view(tenant)
+        with view.lock:
+            if view.fresh:
+                self._load(tenant, view)
+            seq = self._vectors.head(tenant)
+            if seq == view.seq:
+                return view
+            known = view.mark == self._vectors.mark(tenant, view.seq)
+            if known and 0 < view.seq < seq <= view.seq + LONG_TAIL:
+                self._apply(view, self._since(tenant, view.seq))
+            else:
+                self._rebuild(tenant, view)
+            return view
+
+    def _view(self, tenant: str) -> View:
+        with self._lock:
+            view = self._views.get(tenant)
+            if view is None:
+                view = self._views[tenant] = View(FaissIndex(self._embedder.dim))
+            self._views.move_to_end(tenant)
+            cold = None
+            if len(self._views) > self._max_tenants:
+                cold = self._views.popitem(last=False)
+        if cold is not None:
+            self._save(*cold)
+        return view
+
+    def _load(self, tenant: str, view: View) -> None:
+        view.fresh = False
+        snapshot = self._snapshots.read(tenant)
+        if snapshot is None or self._vectors.mark(tenant, snapshot.seq) != snapshot.mark:
+            return  # none, or one of a history that a restored backup has replaced
+        view.index.add(snapshot.numbers, snapshot.vectors)
+        view.seq, view.mark, view.saved_seq = snapshot.seq, snapshot.mark, snapshot.seq
+
+    def _save(self, tenant: str, view: View) -> None:
+        with view.lock:
+            # An index that is behind may still hold a vector that another process erased.
+            if view.seq > 0 and view.saved_seq != view.seq == self._vectors.head(tenant):
+                snapshot = Snapshot(view.seq, view.mark, *view.index.contents())
+                self._snapshots.write(tenant, snapshot)
+                view.saved_seq = view.seq
+
+    def _rebuild(self, tenant: str, view: View) -> None:
+        changes = self._complete(tenant, lambda: self._vectors.everything(tenant))
+        view.index = FaissIndex(self._embedder.dim)
+        view.fresh = False
+        self._apply(view, changes)
+
+    def _since(self, tenant: str, seq: int) -> Changes:
+        return self._complete(tenant, lambda: self._vectors.since(tenant, seq))
+
+    def _apply(self, view: View, changes: Changes) -> None:
+        view.index.remove(changes.gone)
+        view.index.add(changes.numbers, changes.vectors)
+        view.seq, view.mark = changes.seq, changes.mark
+
+    def _complete(self, tenant: str, fetch: Callable[[], Changes]) -> Changes:
+        """Fetch changes; records another embedder stored are embedded first, then fetched again."""
+        changes = fetch()
+        if changes.missing and self._backfill(tenant, changes.missing):
+            return fetch()
+        return changes
+
+    def _backfill(self, tenant: str, missing: Sequence[tuple[str, str]]) -> bool:
+        try:
+            for start in range(0, len(missing), BATCH):
+                batch = missing[start : start + BATCH]
+                vectors = self._embedder.embed([question for _, question in batch])
+                ids = [record_id for record_id, _ in batch]
+                self._vectors.store(zip(ids, vectors, strict=True))
+        except StorageUnavailableError as error:
+            # What is embedded already can still be recalled from a database that is read-only.
+            log.warning("%d records stay out of reach: %s", len(missing), error)
+            return False
+        return True

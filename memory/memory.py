@@ -1,0 +1,174 @@
+"""Long-term memory as the packages above see it: save, recall, forget.
+
+Owns the order of things: the database first, the index from it, and every hit re-read before it is
+handed out. All methods are synchronous and thread-safe; where the storage fails they raise
+`StorageUnavailableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from memory.adapters import AdapterRegistry
+from memory.completions import CompletionLog
+from memory.database import Database
+from memory.embedder import Embedder
+from memory.errors import StorageUnavailableError
+from memory.index_cache import IndexCache, VerifyReport
+from memory.records import Entry, RecordStore
+from memory.statistics import tenant_statistics
+from memory.types import Draft, Message, Neighbour, Record, Saved, State, question_of
+from memory.vectors import VectorStore
+
+Records: TypeAlias = list[Record]  # inside the class, `list` is a method
+WIDEN = 4
+"""How much further a recall looks when the guard or the task left too few neighbours."""
+
+
+class LongTermMemory:
+    """The memory of all tenants in one data directory."""
+
+    def __init__(self, database: Database, embedder: Embedder, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.embedder = embedder
+        self.completions = CompletionLog(database)
+        self.adapters = AdapterRegistry(database, data_dir / "adapters")
+        self._database = database
+        self._records = RecordStore(database, embedder.id)
+        self._vectors = VectorStore(database, embedder.id, embedder.dim)
+        self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+
+    @classmethod
+    def open(cls, data_dir: Path, embedder: Embedder) -> LongTermMemory:
+        """Open the memory in `data_dir`, creating or migrating it where needed."""
+        return cls(Database.open(data_dir), embedder, data_dir)
+
+    def save(self, draft: Draft) -> Saved:
+        """Store a verified success; it is durable when this returns.
+
+        The same answer to the same question confirms the record there is; another answer is
+        settled by the tiers (`memory.settle`).
+        """
+        return self._records.save(draft, self.embed([draft])[0])
+
+    def save_many(self, drafts: Sequence[Draft], states: Sequence[State] = ()) -> list[Saved]:
+        """Store drafts in one commit, all or none; `states` may hold newcomers back."""
+        best = states or [State.ACTIVE] * len(drafts)
+        vectors = self.embed(drafts)
+        return self._records.save_many(
+            [Entry(d, v, s) for d, v, s in zip(drafts, vectors, best, strict=True)]
+        )
+
+    def embed(self, drafts: Sequence[Draft]) -> np.ndarray:
+        """Return the unit vectors of the drafts' questions, float32, shape (n, d)."""
+        return self.embedder.embed([question_of(draft.messages) for draft in drafts])
+
+    def recall(
+        self, tenant: str, question: str, *, k: int, task: str | None = None
+    ) -> list[Neighbour]:
+        """Return up to `k` active records of the tenant, most similar question first.
+
+        Every hit is re-read from the database, so a stale or wrong index can hide a neighbour but
+        never show one that is foreign, quarantined or erased.
+        """
+        if k <= 0:
+            return []
+        vector = self.embedder.embed([question])[0]  # (d,)
+        width = k
+        while True:
+            hits = self._indexes.search(tenant, vector, width)
+            numbers = [number for number, _ in hits]
+            neighbours = self._vectors.hydrate(tenant, task, vector, numbers)
+            if len(neighbours) >= k or len(hits) < width:
+                return neighbours[:k]
+            width *= WIDEN
+
+    def get(self, tenant: str, record_id: str) -> Record:
+        """Return one record; raises `NotFoundError` for a foreign or unknown id."""
+        return self._records.get(tenant, record_id)
+
+    def list(
+        self,
+        tenant: str,
+        *,
+        state: State | None = None,
+        task: str | None = None,
+        q: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Records:
+        """Return one page of records, newest first, following the record `after`.
+
+        `q` is a substring of question, answer or rationale; erased records appear only when
+        `state` asks for them.
+        """
+        return self._records.page(tenant, state=state, task=task, q=q, limit=limit, after=after)
+
+    def walk(self, tenant: str, *, state: State | None = None) -> Iterator[Record]:
+        """Yield every record of the tenant that is not erased, oldest first."""
+        return self._records.walk(tenant, state=state)
+
+    def find(
+        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
+    ) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state."""
+        return self._records.find(tenant, task, messages, answer)
+
+    def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
+        """Move a record to another state, e.g. after a review; `ConflictError` where it cannot."""
+        if state is State.ERASED:
+            return self.forget(tenant, record_id)
+        return self._records.set_state(tenant, record_id, state, reason)
+
+    def forget(self, tenant: str, record_id: str) -> Record:
+        """Erase a record's content irrecoverably; return the tombstone that stays.
+
+        Adapters that learned from it are named by `adapters.revoked_by`.
+        """
+        self.completions.flush()  # one still queued would bring the content back
+        tombstone = self._records.erase(tenant, record_id)
+        self._indexes.forget(tenant)
+        return tombstone
+
+    def credit(self, tenant: str, record_ids: Iterable[str], won: bool) -> None:
+        """Count a use of each recalled record, and a win where the answer held."""
+        self._records.credit(tenant, record_ids, won=won)
+
+    def stats(self, tenant: str | None = None) -> dict[str, Any]:
+        """Return counts for one tenant, or for all together."""
+        with self._database.reading() as connection:
+            counts = tenant_statistics(connection, tenant)
+        return counts | {
+            "embedder": self.embedder.id,
+            "database_bytes": self._database.path.stat().st_size,
+        }
+
+    def rebuild(self, tenant: str) -> int:
+        """Rebuild the tenant's index from the database; return how many records it holds."""
+        return self._indexes.rebuild(tenant)
+
+    def verify(self, tenant: str) -> VerifyReport:
+        """Compare the tenant's index with the database, vector by vector."""
+        return self._indexes.verify(tenant)
+
+    def storage_problem(self) -> str | None:
+        """Return what keeps the database from being written, None when nothing does."""
+        try:
+            self._database.probe()
+        except StorageUnavailableError as error:
+            return str(error)
+        return None
+
+    def writable(self) -> bool:
+        """Whether a save would be durable now; costs one small commit."""
+        return self.storage_problem() is None
+
+    def close(self) -> None:
+        """Write what is queued, leave index snapshots behind and close the database."""
+        self.completions.close()
+        self._indexes.close()
+        self._database.close()

@@ -1,0 +1,273 @@
+"""The store of records: every operation one transaction, and every answer from the database.
+
+Owns identity (exact normalised hash), the lifecycle of a record and its event log. Knows nothing
+of the vector index, which follows from the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from memory.database import Database
+from memory.errors import ConflictError, NotFoundError
+from memory.events import append_event
+from memory.rows import ERASED_CONTENT, draft_row, record_of
+from memory.schema import completion, embedding, record
+from memory.settle import Settlement, Standing, settle_known, settle_new
+from memory.text import answer_hash, question_hash
+from memory.types import Draft, Message, Record, Saved, State, Tier
+
+MAX_PAGE = 1000
+MAX_CONFIRMATIONS = 32
+"""Evidence kept beside the first; more says nothing new and would grow without bound."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A draft with its unit vector (float32, shape (d,)), ready to be stored."""
+
+    draft: Draft
+    vector: np.ndarray
+    state: State = State.ACTIVE
+    """The best state the newcomer may get: an import can bring in quarantined records."""
+
+
+class RecordStore:
+    """Records of all tenants; every method names the one it may touch."""
+
+    def __init__(self, database: Database, embedder_id: str) -> None:
+        self._database = database
+        self._embedder_id = embedder_id
+
+    def save(self, draft: Draft, vector: np.ndarray) -> Saved:
+        """Store one draft; it is durable when this returns."""
+        return self.save_many([Entry(draft, vector)])[0]
+
+    def save_many(self, entries: Sequence[Entry]) -> list[Saved]:
+        """Store all entries in one commit, or none of them."""
+        with self._database.writing() as connection:
+            return [self._save(connection, entry) for entry in entries]
+
+    def get(self, tenant: str, record_id: str) -> Record:
+        """Return one record, erased ones as an empty tombstone; `NotFoundError` otherwise."""
+        with self._database.reading() as connection:
+            return record_of(_row(connection, tenant, record_id))
+
+    def page(
+        self,
+        tenant: str,
+        *,
+        state: State | None = None,
+        task: str | None = None,
+        q: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        oldest_first: bool = False,
+    ) -> list[Record]:
+        """Return one page of records after the record `after`, newest first unless told.
+
+        Erased records are left out unless `state` asks for them. `q` is a substring of question,
+        answer or rationale.
+        """
+        number = record.c.number
+        query = select(record).where(record.c.tenant == tenant, *_filters(state, task, q))
+        with self._database.reading() as connection:
+            if after is not None:
+                cursor = _row(connection, tenant, after)["number"]
+                query = query.where(number > cursor if oldest_first else number < cursor)
+            query = query.order_by(number if oldest_first else number.desc())
+            rows = connection.execute(query.limit(min(max(limit, 1), MAX_PAGE))).mappings()
+            return [record_of(row) for row in rows]
+
+    def walk(self, tenant: str, *, state: State | None = None) -> Iterator[Record]:
+        """Yield all records oldest first, page by page: no transaction stays open between."""
+        after = None
+        while page := self.page(tenant, state=state, after=after, limit=256, oldest_first=True):
+            yield from page
+            after = page[-1].id
+
+    def find(
+        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
+    ) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state."""
+        asked, answered = question_hash(task, messages), answer_hash(answer)
+        same = _same_question(tenant, asked) & (record.c.answer_hash == answered)
+        with self._database.reading() as connection:
+            row = connection.execute(select(record).where(same)).mappings().first()
+            return None if row is None else record_of(row)
+
+    def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
+        """Move a record to `state`; erasing is final.
+
+        Raises `ConflictError` for an erased record, and for activating one of two answers to a
+        question while the other is active.
+        """
+        if state is State.ERASED:
+            return self.erase(tenant, record_id, reason)
+        with self._database.writing() as connection:
+            row = _row(connection, tenant, record_id)
+            if row["state"] == State.ERASED:
+                raise ConflictError(f"{record_id} is erased; nothing is left to restore")
+            if state is State.ACTIVE:
+                _refuse_two_answers(connection, row)
+            _move(connection, tenant, record_id, state, reason, contested=False)
+            return record_of(_row(connection, tenant, record_id))
+
+    def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
+        """Wipe a record's content, vectors and completions; a tombstone keeps id and counts.
+
+        Erasing twice is the same as once.
+        """
+        with self._database.writing() as connection:
+            if _row(connection, tenant, record_id)["state"] != State.ERASED:
+                connection.execute(_update(tenant, record_id).values(**ERASED_CONTENT))
+                connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
+                of_record = (completion.c.tenant == tenant) & (completion.c.record_id == record_id)
+                connection.execute(delete(completion).where(of_record))
+                append_event(connection, tenant, "erased", record_id, reason=reason)
+            return record_of(_row(connection, tenant, record_id))
+
+    def credit(self, tenant: str, record_ids: Iterable[str], *, won: bool) -> None:
+        """Count one use of each record, and one win where the answer held."""
+        used = and_(record.c.tenant == tenant, record.c.id.in_(list(record_ids)))
+        counts = {"uses": record.c.uses + 1, "wins": record.c.wins + int(won)}
+        with self._database.writing() as connection:
+            connection.execute(update(record).where(used).values(**counts))
+
+    def _save(self, connection: Connection, entry: Entry) -> Saved:
+        row = draft_row(entry.draft)
+        same_question = _same_question(row["tenant"], row["question_hash"])
+        rows = connection.execute(select(record).where(same_question)).mappings().all()
+        known = next((r for r in rows if r["answer_hash"] == row["answer_hash"]), None)
+        rivals = [_standing(r) for r in rows if r is not known]
+        if known is None:
+            return self._create(connection, entry, row, rivals)
+        settled = settle_known(entry.draft.tier, _standing(known), rivals)
+        if entry.state is not State.ACTIVE:
+            settled = Settlement(known["state"], "already known")
+        _quarantine(connection, row["tenant"], settled)
+        changes = _confirmed(known, entry.draft, settled)
+        connection.execute(_update(row["tenant"], known["id"]).values(**changes))
+        append_event(connection, row["tenant"], "confirmed", known["id"], state=settled.state)
+        return _saved(connection, row["tenant"], known["id"], settled.reason, created=False)
+
+    def _create(
+        self,
+        connection: Connection,
+        entry: Entry,
+        row: dict[str, Any],
+        rivals: Sequence[Standing],
+    ) -> Saved:
+        settled = settle_new(entry.draft.tier, rivals)
+        if entry.state is not State.ACTIVE:
+            settled = Settlement(entry.state, f"stored as {entry.state}")
+        _quarantine(connection, row["tenant"], settled)
+        contested = settled.contested and entry.state is State.ACTIVE
+        row |= {"state": settled.state, "contested": contested}
+        connection.execute(record.insert().values(**row))
+        store_vector(connection, row["id"], self._embedder_id, entry.vector)
+        append_event(connection, row["tenant"], "created", row["id"], state=settled.state)
+        return _saved(connection, row["tenant"], row["id"], settled.reason, created=True)
+
+
+def store_vector(
+    connection: Connection, record_id: str, embedder_id: str, vector: np.ndarray
+) -> None:
+    """Store a record's unit vector, shape (d,), as one embedder sees it; the first one stays."""
+    values = {"record_id": record_id, "embedder_id": embedder_id}
+    data = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+    connection.execute(insert(embedding).values(**values, vector=data).on_conflict_do_nothing())
+
+
+def _filters(state: State | None, task: str | None, q: str | None) -> list[ColumnElement[bool]]:
+    filters = [record.c.state == state if state else record.c.state != State.ERASED]
+    if task is not None:
+        filters.append(record.c.task == task)
+    if q:
+        texts = (record.c.question, record.c.answer, record.c.rationale)
+        question, answer, rationale = (text.contains(q, autoescape=True) for text in texts)
+        filters.append(question | answer | rationale)
+    return filters
+
+
+def _row(connection: Connection, tenant: str, record_id: str) -> Any:
+    here = and_(record.c.tenant == tenant, record.c.id == record_id)
+    row = connection.execute(select(record).where(here)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"no record {record_id}")
+    return row
+
+
+def _update(tenant: str, record_id: str) -> Any:
+    return update(record).where(record.c.tenant == tenant, record.c.id == record_id)
+
+
+def _same_question(tenant: str, hashed: str) -> ColumnElement[bool]:
+    return and_(record.c.tenant == tenant, record.c.question_hash == hashed)
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row["id"], State(row["state"]), Tier(row["tier"]), row["contested"])
+
+
+def _saved(
+    connection: Connection, tenant: str, record_id: str, reason: str, *, created: bool
+) -> Saved:
+    stored = record_of(_row(connection, tenant, record_id))
+    return Saved(record=stored, created=created, reason=reason)
+
+
+def _quarantine(connection: Connection, tenant: str, settled: Settlement) -> None:
+    for loser in settled.quarantine:
+        _move(connection, tenant, loser, State.QUARANTINED, settled.reason, contested=True)
+
+
+def _move(
+    connection: Connection,
+    tenant: str,
+    record_id: str,
+    state: State,
+    reason: str,
+    *,
+    contested: bool,
+) -> None:
+    connection.execute(_update(tenant, record_id).values(state=state, contested=contested))
+    append_event(connection, tenant, "moved", record_id, state=state, reason=reason)
+
+
+def _refuse_two_answers(connection: Connection, row: Any) -> None:
+    rival = and_(
+        _same_question(row["tenant"], row["question_hash"]),
+        record.c.id != row["id"],
+        record.c.state == State.ACTIVE,
+    )
+    other = connection.execute(select(record.c.id).where(rival)).scalar()
+    if other is not None:
+        raise ConflictError(f"{other} answers the same question otherwise: quarantine it first")
+
+
+def _confirmed(known: Any, draft: Draft, settled: Settlement) -> dict[str, Any]:
+    """Return the columns a confirmation changes; evidence already seen counts once."""
+    tier = max(Tier(known["tier"]), draft.tier, key=lambda tier: tier.strength)
+    contested = settled.state is State.QUARANTINED and bool(
+        known["contested"] or known["state"] == State.ACTIVE
+    )
+    changes = {"tier": tier, "state": settled.state, "contested": contested}
+    evidence = dict(known["evidence"])
+    seen = list(evidence.pop("confirmations", []))
+    newest = {"tier": str(draft.tier), "evidence": dict(draft.evidence)}
+    first = {"tier": str(known["tier"]), "evidence": evidence}
+    if newest in seen or (newest == first and evidence):
+        return changes
+    doubt = (1 - known["confidence"]) * (1 - draft.confidence)
+    confirmations = [*seen, newest][-MAX_CONFIRMATIONS:]
+    return changes | {
+        "evidence": evidence | {"confirmations": confirmations},
+        "confidence": 1 - doubt,
+    }

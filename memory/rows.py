@@ -1,0 +1,87 @@
+"""Where database rows become domain values and back; the only crossing point."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import RowMapping
+
+from memory.text import answer_hash, clean, question_hash
+from memory.types import Completion, Draft, Message, Record, State, question_of
+
+ERASED_CONTENT: Mapping[str, Any] = {
+    "state": State.ERASED,
+    "task": None,
+    "question_hash": None,
+    "answer_hash": None,
+    "question": "",
+    "messages": [{"role": "user", "content": ""}],
+    "answer": "",
+    "rationale": "",
+    "evidence": {},
+    "contested": False,
+}
+"""What remains of a record's content after it was erased."""
+
+RECORD_FIELDS = frozenset(Record.model_fields)
+
+
+def draft_row(draft: Draft) -> dict[str, Any]:
+    """Return the columns of a new record; `state` and `contested` are the caller's to add."""
+    return {
+        "id": f"rec_{uuid4().hex}",
+        "tenant": draft.tenant,
+        "task": None if draft.task is None else clean(draft.task),
+        "question_hash": question_hash(draft.task, draft.messages),
+        "answer_hash": answer_hash(draft.answer),
+        "question": clean(question_of(draft.messages)),
+        "messages": message_rows(draft.messages),
+        "answer": clean(draft.answer),
+        "rationale": clean(draft.rationale),
+        "tier": draft.tier,
+        "evidence": dict(draft.evidence),
+        "confidence": draft.confidence,
+        "uses": 0,
+        "wins": 0,
+        "model": draft.model,
+        "adapter": draft.adapter,
+        "created_at": time.time(),
+    }
+
+
+def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
+    """Build the record a row describes; columns that are no field of it are ignored."""
+    values = {name: row[name] for name in RECORD_FIELDS}
+    return Record(**values | {"created_at": moment(row["created_at"])})
+
+
+def completion_row(completion: Completion) -> dict[str, Any]:
+    """Return the columns of a completion."""
+    created_at = completion.created_at
+    return {
+        **completion.model_dump(exclude={"messages", "created_at", "text", "answer"}),
+        "text": clean(completion.text),
+        "answer": None if completion.answer is None else clean(completion.answer),
+        "messages": message_rows(completion.messages),
+        "created_at": time.time() if created_at is None else created_at.timestamp(),
+    }
+
+
+def completion_of(row: RowMapping) -> Completion:
+    """Build the completion a row describes."""
+    values = {name: row[name] for name in Completion.model_fields}
+    return Completion(**values | {"created_at": moment(row["created_at"])})
+
+
+def message_rows(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+    """Return messages as JSON values a database can store."""
+    return [{"role": clean(m.role), "content": clean(m.content)} for m in messages]
+
+
+def moment(seconds: float) -> datetime:
+    """Turn Unix seconds into an aware UTC datetime."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,133 @@
+"""The tables, as SQLAlchemy Core objects.
+
+Owns names, types and constraints. Knows nothing of what the rows mean to a request. A change here
+needs a migration beside it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = "0001"
+"""The newest migration; a file that says anything else is migrated or refused."""
+
+metadata = MetaData()
+
+record = Table(
+    "record",
+    metadata,
+    # The vector index knows a record by this number; AUTOINCREMENT never hands one out twice.
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("tenant", String, nullable=False),
+    Column("task", String),
+    # Null once erased, so that not even a hash of the content remains.
+    Column("question_hash", String),
+    Column("answer_hash", String),
+    Column("question", Text, nullable=False),
+    Column("messages", JSON, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("rationale", Text, nullable=False),
+    Column("state", String, nullable=False),
+    # Quarantined because answers disagree, not because somebody judged this one wrong.
+    Column("contested", Boolean, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("wins", Integer, nullable=False),
+    Column("model", String, nullable=False),
+    Column("adapter", String),
+    Column("created_at", Float, nullable=False),  # Unix seconds
+    Index("record_by_tenant", "tenant", "state", "number"),
+    Index("record_by_content", "tenant", "question_hash", "answer_hash", unique=True),
+    sqlite_autoincrement=True,
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("seq", Integer, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("record_id", String, nullable=False),
+    Column("payload", JSON, nullable=False),  # states and reasons, never content
+    Column("at", Float, nullable=False),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("record_id", String, ForeignKey("record.id"), primary_key=True),
+    Column("embedder_id", String, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32, little endian, unit length
+)
+
+completion = Table(
+    "completion",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("messages", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("answer", Text),
+    Column("model", String, nullable=False),
+    Column("adapter", String),
+    Column("task", String),
+    Column("record_id", String),
+    Column("feedback", JSON),
+    Column("created_at", Float, nullable=False),
+    Index("completion_by_age", "created_at"),
+    Index("completion_by_record", "record_id"),
+)
+
+adapter = Table(
+    "adapter",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("base_model", String, nullable=False),
+    Column("parent", String),
+    Column("rank", Integer, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("rejected", Text),
+    Column("created_at", Float, nullable=False),
+    Index("adapter_by_tenant", "tenant", "created_at"),
+)
+
+alias = Table(
+    "alias",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("adapter_id", String, ForeignKey("adapter.id"), nullable=False),
+)
+
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("adapter_id", String, ForeignKey("adapter.id"), primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Index("lineage_by_record", "record_id"),
+)

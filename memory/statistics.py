@@ -1,0 +1,54 @@
+"""Counts for dashboards and the command line; no content and no ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, func, select, true
+
+from memory.schema import adapter, completion, head, record
+from memory.types import State, Tier
+
+
+def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, Any]:
+    """Count records by state and tier, uses, wins, completions and adapters of a tenant, or all."""
+    mine = _of(record.c.tenant, tenant)
+    sums = select(func.sum(record.c.uses), func.sum(record.c.wins)).where(mine)
+    uses, wins = connection.execute(sums).one()
+    states = _grouped(connection, record.c.state, mine)
+    return {
+        "tenant": tenant,
+        "records": sum(n for state, n in states.items() if state != State.ERASED),
+        "states": {state.value: states.get(state, 0) for state in State},
+        "tiers": _tiers(connection, mine),
+        "uses": int(uses or 0),
+        "wins": int(wins or 0),
+        "completions": _count(connection, completion.c.tenant, tenant),
+        "adapters": _count(connection, adapter.c.tenant, tenant),
+        "events": _events(connection, tenant),
+    }
+
+
+def _tiers(connection: Connection, mine: ColumnElement[bool]) -> dict[str, int]:
+    found = _grouped(connection, record.c.tier, mine & (record.c.state == State.ACTIVE))
+    return {tier.value: found.get(tier, 0) for tier in Tier}
+
+
+def _grouped(
+    connection: Connection, column: Column[Any], mine: ColumnElement[bool]
+) -> dict[str, int]:
+    query = select(column, func.count()).where(mine).group_by(column)
+    return {str(value): int(count) for value, count in connection.execute(query)}
+
+
+def _count(connection: Connection, column: Column[Any], tenant: str | None) -> int:
+    return int(connection.execute(select(func.count()).where(_of(column, tenant))).scalar_one())
+
+
+def _events(connection: Connection, tenant: str | None) -> int:
+    query = select(func.sum(head.c.seq)).where(_of(head.c.tenant, tenant))
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _of(column: Column[Any], tenant: str | None) -> ColumnElement[bool]:
+    return true() if tenant is None else column == tenant

@@ -1,0 +1,133 @@
+"""The stored vectors of one embedder: what a tenant's index must hold, now or since a moment.
+
+Each answer comes from one read transaction, so it is consistent with the event number it carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, and_, select
+
+from memory.database import Database
+from memory.events import changed_records, event_mark, head_seq
+from memory.records import store_vector
+from memory.rows import record_of
+from memory.schema import embedding, record
+from memory.types import Neighbour, State
+
+CHUNK = 500
+"""Ids per query, far below SQLite's limit on bound values."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What turns an older index into the tenant's index at event `seq`."""
+
+    seq: int
+    mark: str | None
+    """Names event `seq` itself, so that a restored backup is noticed."""
+    numbers: np.ndarray
+    """Record numbers to hold, int64, shape (n,)."""
+    vectors: np.ndarray
+    """Their unit vectors, float32, shape (n, d)."""
+    gone: tuple[int, ...] = ()
+    """Record numbers that must not be found any more."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """(record id, question) of active records this embedder has not seen yet."""
+
+
+class VectorStore:
+    """Reads and fills the embedding table for one embedder."""
+
+    def __init__(self, database: Database, embedder_id: str, dim: int) -> None:
+        self._database = database
+        self._embedder_id = embedder_id
+        self._dim = dim
+
+    def head(self, tenant: str) -> int:
+        """Return the number of the tenant's newest event."""
+        with self._database.reading() as connection:
+            return head_seq(connection, tenant)
+
+    def mark(self, tenant: str, seq: int) -> str | None:
+        """Name event `seq`; None where the database has no such event."""
+        with self._database.reading() as connection:
+            return event_mark(connection, tenant, seq)
+
+    def everything(self, tenant: str) -> Changes:
+        """Return all vectors of active records."""
+        query = self._select(tenant).where(record.c.state == State.ACTIVE)
+        with self._database.reading() as connection:
+            return self._changes(connection, tenant, connection.execute(query).all())
+
+    def since(self, tenant: str, seq: int) -> Changes:
+        """Return what events after `seq` changed."""
+        with self._database.reading() as connection:
+            changed = changed_records(connection, tenant, seq)
+            rows: list[Any] = []
+            for start in range(0, len(changed), CHUNK):
+                some = record.c.id.in_(changed[start : start + CHUNK])
+                rows += connection.execute(self._select(tenant).where(some)).all()
+            return self._changes(connection, tenant, rows)
+
+    def hydrate(
+        self, tenant: str, task: str | None, question: np.ndarray, numbers: Sequence[int]
+    ) -> list[Neighbour]:
+        """Re-read hits: only active records of this tenant (and task) come back.
+
+        This is the guard of isolation and deletion: an index that is stale or wrong can lose a
+        neighbour, never show a foreign or erased one. The similarity is recomputed from the
+        stored vector for the same reason.
+        """
+        mine = and_(record.c.tenant == tenant, record.c.state == State.ACTIVE)
+        if task is not None:
+            mine &= record.c.task == task
+        query = select(record, embedding.c.vector).join(embedding, self._of_record()).where(mine)
+        found: list[Neighbour] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(numbers), CHUNK):
+                some = record.c.number.in_(numbers[start : start + CHUNK])
+                rows = connection.execute(query.where(some)).mappings()
+                found += [_neighbour(row, question) for row in rows]
+        return sorted(found, key=lambda neighbour: -neighbour.similarity)
+
+    def store(self, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""
+        with self._database.writing() as connection:
+            for record_id, vector in vectors:
+                alive = and_(record.c.id == record_id, record.c.state != State.ERASED)
+                if connection.execute(select(record.c.id).where(alive)).first() is not None:
+                    store_vector(connection, record_id, self._embedder_id, vector)
+
+    def _select(self, tenant: str) -> Any:
+        columns = (record.c.number, record.c.id, record.c.state, record.c.question)
+        query = select(*columns, embedding.c.vector).outerjoin(embedding, self._of_record())
+        return query.where(record.c.tenant == tenant).order_by(record.c.number)
+
+    def _of_record(self) -> Any:
+        return and_(
+            embedding.c.record_id == record.c.id, embedding.c.embedder_id == self._embedder_id
+        )
+
+    def _changes(self, connection: Connection, tenant: str, rows: Sequence[Any]) -> Changes:
+        active = [row for row in rows if row.state == State.ACTIVE]
+        held = [row for row in active if row.vector is not None]
+        data = b"".join(row.vector for row in held)
+        seq = head_seq(connection, tenant)
+        return Changes(
+            seq=seq,
+            mark=event_mark(connection, tenant, seq),
+            numbers=np.array([row.number for row in held], dtype=np.int64),
+            vectors=np.frombuffer(data, dtype="<f4").reshape(-1, self._dim),
+            gone=tuple(row.number for row in rows if row.state != State.ACTIVE),
+            missing=tuple((row.id, row.question) for row in active if row.vector is None),
+        )
+
+
+def _neighbour(row: Any, question: np.ndarray) -> Neighbour:
+    vector = np.frombuffer(row["vector"], dtype="<f4")  # (d,)
+    return Neighbour(record=record_of(row), similarity=float(vector @ question), embedding=vector)
