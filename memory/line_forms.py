@@ -53,14 +53,16 @@ def _read(line: str | bytes) -> Fields | None:
         raise InvalidImportError(f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
         text = raw.decode("utf-8-sig").strip()
-        value = json.loads(text) if text else None
+        if not text:
+            return None
+        value = json.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidImportError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidImportError(f"not JSON: {error}") from error
-    if value is not None and not isinstance(value, dict):
+    if not isinstance(value, dict):
         raise InvalidImportError("not a JSON object")
-    return value if text else None
+    return value
 
 
 def _form(fields: Fields) -> Callable[[Fields], Fields]:
@@ -129,7 +131,7 @@ def _part(part: Any) -> str:
 
 def _draft(fields: Fields, tenant: str, trust: bool) -> Draft:
     names = ("task", "messages", "answer", "rationale")
-    content = {name: fields.get(name) for name in names}
+    content: Fields = {name: fields.get(name) for name in names}
     evidence = {"source": "import"}
     draft = Draft(**content, tenant=tenant, tier=Tier.IMPORTED, evidence=evidence)
     if not any(message.role == "user" for message in draft.messages):

@@ -1,0 +1,169 @@
+"""The adapter registry: files, aliases and lineage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from memory.adapter_files import CONFIG, WEIGHTS
+from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion
+
+Register = Callable[..., AdapterVersion]
+
+
+def write_adapter(folder: Path, value: float = 1.0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = np.full((2, 4), value, np.float32)
+    save_file({"model.layers.0.q_proj.lora_A.weight": weights}, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps({"r": 2}))
+    (folder / "optimizer.pt").write_bytes(b"not to be kept")
+    return folder
+
+
+@pytest.fixture
+def register(memory: LongTermMemory, tmp_path: Path) -> Register:
+    def build(value: float, tenant: str = "ann", **fields: object) -> AdapterVersion:
+        folder = write_adapter(tmp_path / f"trained-{value}", value)
+        given = {"parent": None, "rank": 2, "metrics": {"loss": value}, "record_ids": ["rec_1"]}
+        return memory.adapters.register(
+            folder, tenant=tenant, base_model="pebble", **(given | fields)
+        )
+
+    return build
+
+
+def test_a_registered_adapter_is_a_complete_copy_and_the_candidate(
+    memory: LongTermMemory, register: Register
+) -> None:
+    version = register(1.0)
+    assert version.id.startswith("ad_")
+    assert len(version.id) == 15
+    assert sorted(path.name for path in Path(version.path).iterdir()) == [CONFIG, WEIGHTS]
+    assert memory.adapters.alias("ann", "candidate") == version
+    assert memory.adapters.files_ok(version)
+    assert memory.adapters.revoked_by("rec_1") == [version]
+    assert register(1.0) == version
+    assert register(1.0, tenant="bob").id != version.id
+    assert len(memory.adapters.list("ann")) == 1
+
+
+def test_promotion_and_rollback_move_the_champion(
+    memory: LongTermMemory, register: Register
+) -> None:
+    registry = memory.adapters
+    first, second = register(1.0), register(2.0)
+    registry.promote("ann", first.id)
+    registry.promote("ann", second.id)
+    registry.promote("ann", second.id)
+    assert registry.alias("ann", "champion") == second
+    assert registry.alias("ann", "previous") == first
+    assert registry.alias("ann", "candidate") is None
+    assert registry.rollback("ann") == first
+    assert registry.alias("ann", "champion") == first
+    with pytest.raises(ConflictError):
+        registry.rollback("ann")
+    registry.reset("ann")
+    assert registry.alias("ann", "champion") is None
+    assert registry.rollback("ann") == first
+
+
+def test_a_promotion_cut_short_leaves_the_old_champion(
+    memory: LongTermMemory, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = register(1.0), register(2.0)
+    memory.adapters.promote("ann", first.id)
+    from memory import adapters
+
+    real = adapters._point
+
+    def stops_at_champion(connection: object, tenant: str, name: str, value: str) -> None:
+        if name == "champion":
+            raise KeyboardInterrupt
+        real(connection, tenant, name, value)
+
+    monkeypatch.setattr(adapters, "_point", stops_at_champion)
+    with pytest.raises(KeyboardInterrupt):
+        memory.adapters.promote("ann", second.id)
+    assert memory.adapters.alias("ann", "champion") == first
+    assert memory.adapters.alias("ann", "previous") is None
+
+
+def test_a_rejected_or_damaged_version_is_never_promoted(
+    memory: LongTermMemory, register: Register
+) -> None:
+    rejected, damaged = register(1.0), register(2.0)
+    memory.adapters.record_reject("ann", rejected.id, "worse than its parent")
+    assert memory.adapters.show("ann", rejected.id).rejected == "worse than its parent"
+    (Path(damaged.path) / WEIGHTS).write_bytes(b"")
+    assert not memory.adapters.files_ok(damaged)
+    for version in (rejected, damaged):
+        with pytest.raises(ConflictError):
+            memory.adapters.promote("ann", version.id)
+    assert memory.adapters.files_ok(register(2.0))
+
+
+def test_the_champion_cannot_be_rejected(memory: LongTermMemory, register: Register) -> None:
+    version = register(1.0)
+    memory.adapters.promote("ann", version.id)
+    with pytest.raises(ConflictError, match="roll back"):
+        memory.adapters.record_reject("ann", version.id, "late doubts")
+
+
+def test_another_tenant_can_neither_see_nor_promote(
+    memory: LongTermMemory, register: Register
+) -> None:
+    version = register(1.0)
+    assert memory.adapters.list("bob") == []
+    with pytest.raises(NotFoundError):
+        memory.adapters.promote("bob", version.id)
+    with pytest.raises(NotFoundError):
+        register(2.0, tenant="bob", parent=version.id)
+
+
+def test_what_is_no_lora_is_refused(
+    memory: LongTermMemory, register: Register, tmp_path: Path
+) -> None:
+    def refuse(folder: Path) -> None:
+        with pytest.raises(InvalidAdapterError):
+            memory.adapters.register(
+                folder, tenant="ann", base_model="m", parent=None, rank=2, metrics={}, record_ids=[]
+            )
+
+    refuse(tmp_path / "nowhere")
+    hostile = write_adapter(tmp_path / "hostile")
+    (hostile / WEIGHTS).write_bytes(b"\xff" * 64)
+    refuse(hostile)
+    linked = write_adapter(tmp_path / "linked")
+    (linked / CONFIG).unlink()
+    (linked / CONFIG).symlink_to("/etc/hostname")
+    refuse(linked)
+    with pytest.raises(InvalidAdapterError, match="rank"):
+        register(1.0, rank=8)
+    assert memory.adapters.list("ann") == []
+
+
+def test_versions_and_aliases_outlive_a_restart_and_a_move(
+    tmp_path: Path, embedder: HashingEmbedder
+) -> None:
+    memory = LongTermMemory.open(tmp_path / "old", embedder)
+    folder = write_adapter(tmp_path / "trained")
+    version = memory.adapters.register(
+        folder, tenant="ann", base_model="m", parent=None, rank=2, metrics={}, record_ids=[]
+    )
+    memory.adapters.promote("ann", version.id)
+    memory.close()
+    (tmp_path / "old").rename(tmp_path / "new")
+    memory = LongTermMemory.open(tmp_path / "new", embedder)
+    champion = memory.adapters.alias("ann", "champion")
+    assert champion is not None
+    assert champion.path == str(tmp_path / "new" / "adapters" / version.id)
+    assert memory.adapters.files_ok(champion)
+    memory.close()

@@ -1,0 +1,91 @@
+"""Processes that are killed, and processes that write side by side."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from memory.database import Database
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.types import Draft
+
+WRITER = """
+import sys
+from pathlib import Path
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.types import Draft, Message, Tier
+
+folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+memory = LongTermMemory.open(folder, HashingEmbedder(64))
+for n in range(count):
+    question = Message(role="user", content=f"question {n} of {name}")
+    saved = memory.save(Draft(tenant="ann", messages=(question,), answer=str(n), rationale="r",
+                              tier=Tier.FEEDBACK))
+    print(saved.record.id, flush=True)
+    if n % 7 == 3:
+        memory.forget("ann", saved.record.id)
+    memory.recall("ann", "question", k=3)
+memory.close()
+"""
+
+
+def start_writer(folder: Path, name: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(folder), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
+    tmp_path: Path, embedder: HashingEmbedder
+) -> None:
+    acknowledged: list[str] = []
+    for round_, rows in enumerate((3, 10, 18)):
+        with start_writer(tmp_path, f"round {round_}", 10_000) as writer:
+            assert writer.stdout is not None
+            acknowledged += [writer.stdout.readline().strip() for _ in range(rows)]
+            writer.kill()
+            acknowledged += writer.stdout.read().split()
+    memory = LongTermMemory.open(tmp_path, embedder)
+    assert all(memory.get("ann", record_id).id == record_id for record_id in acknowledged)
+    assert memory.verify("ann").ok
+    assert memory.rebuild("ann") == memory.stats("ann")["states"]["active"]
+    assert memory.verify("ann").ok
+    with memory._database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    memory.close()
+
+
+def test_two_processes_write_at_once_and_a_third_sees_it_all(
+    tmp_path: Path, embedder: HashingEmbedder, draft: Callable[..., Draft]
+) -> None:
+    memory = LongTermMemory.open(tmp_path, embedder)
+    writers = [start_writer(tmp_path, name, 14) for name in ("one", "two")]
+    for n in range(14):
+        memory.save(draft(f"question {n} of three"))
+        assert memory.recall("ann", f"question {n} of three", k=1)[0].similarity > 0.99
+    outputs = [writer.communicate(timeout=120)[0].split() for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [len(ids) for ids in outputs] == [14, 14]
+    assert memory.stats("ann")["records"] == 42 - 4
+    assert memory.verify("ann").ok
+    with memory._database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT seq FROM event ORDER BY seq").scalars().all()
+    assert list(rows) == list(range(1, 47))
+    memory.close()
+
+
+def test_a_write_waits_for_another_process_instead_of_failing(
+    tmp_path: Path, embedder: HashingEmbedder
+) -> None:
+    memory = LongTermMemory.open(tmp_path, embedder)
+    other = Database.open(tmp_path)
+    with other.writing() as connection:
+        writer = start_writer(tmp_path, "late", 1)
+        connection.exec_driver_sql("SELECT 1")
+    assert writer.communicate(timeout=60)[0].startswith("rec_")
+    assert memory.stats("ann")["records"] == 1
+    other.close()
+    memory.close()

@@ -1,0 +1,92 @@
+"""What a verdict on an answer does to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from memory.errors import ConflictError, NotFoundError
+from memory.feedback import apply_feedback
+from memory.memory import LongTermMemory
+from memory.types import Completion, Draft, State, Tier
+
+Build = Callable[..., Completion]
+
+
+def test_correct_makes_a_record_of_the_completion(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1"))
+    outcome = apply_feedback(memory, "ann", "c1", "correct")
+    assert outcome.action == "created"
+    assert outcome.record is not None
+    assert (outcome.record.tier, outcome.record.answer) == (Tier.FEEDBACK, "4")
+    assert memory.completions.get("ann", "c1").record_id == outcome.record.id
+
+
+def test_repeating_a_verdict_changes_nothing(memory: LongTermMemory, completion: Build) -> None:
+    memory.completions.append(completion("c1"))
+    apply_feedback(memory, "ann", "c1", "correct")
+    before = memory.list("ann"), memory.stats("ann")["events"]
+    assert apply_feedback(memory, "ann", "c1", "correct").action == "none"
+    assert (memory.list("ann"), memory.stats("ann")["events"]) == before
+
+
+def test_a_second_caller_confirms_the_first(memory: LongTermMemory, completion: Build) -> None:
+    for name in ("c1", "c2"):
+        memory.completions.append(completion(name))
+    apply_feedback(memory, "ann", "c1", "correct")
+    assert apply_feedback(memory, "ann", "c2", "correct").action == "confirmed"
+    assert len(memory.list("ann")) == 1
+
+
+def test_incorrect_quarantines_the_record_that_holds_the_answer(
+    memory: LongTermMemory, completion: Build, draft: Callable[..., Draft]
+) -> None:
+    saved = memory.save(draft("two and two?", "4", tier=Tier.VOTE)).record
+    memory.completions.append(completion("c1"))
+    outcome = apply_feedback(memory, "ann", "c1", "incorrect")
+    assert outcome.action == "quarantined"
+    assert memory.get("ann", saved.id).state is State.QUARANTINED
+    assert memory.recall("ann", "two and two?", k=1) == []
+
+
+def test_a_corrected_answer_takes_the_place_of_the_wrong_one(
+    memory: LongTermMemory, completion: Build, draft: Callable[..., Draft]
+) -> None:
+    memory.save(draft("two and two?", "5", tier=Tier.FEEDBACK))
+    memory.completions.append(completion("c1", answer="5"))
+    outcome = apply_feedback(memory, "ann", "c1", "incorrect", "4")
+    assert outcome.action == "created"
+    found = memory.recall("ann", "two and two?", k=5)
+    assert [(n.record.answer, n.record.rationale) for n in found] == [("4", "4")]
+    events = memory.stats("ann")["events"]
+    assert apply_feedback(memory, "ann", "c1", "incorrect", "4").action == "none"
+    assert memory.stats("ann")["events"] == events
+
+
+def test_incorrect_without_a_record_does_nothing(memory: LongTermMemory, completion: Build) -> None:
+    memory.completions.append(completion("c1"))
+    assert apply_feedback(memory, "ann", "c1", "incorrect").action == "none"
+    assert memory.list("ann") == []
+
+
+def test_changing_ones_mind_counts(memory: LongTermMemory, completion: Build) -> None:
+    memory.completions.append(completion("c1"))
+    apply_feedback(memory, "ann", "c1", "correct")
+    assert apply_feedback(memory, "ann", "c1", "incorrect").action == "quarantined"
+    assert apply_feedback(memory, "ann", "c1", "correct").action == "confirmed"
+    assert len(memory.recall("ann", "two and two?", k=1)) == 1
+
+
+def test_feedback_that_contradicts_itself_or_concerns_nothing_is_refused(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1"))
+    with pytest.raises(ConflictError):
+        apply_feedback(memory, "ann", "c1", "incorrect", " 4 ")
+    with pytest.raises(NotFoundError):
+        apply_feedback(memory, "ann", "unknown", "correct")
+    with pytest.raises(NotFoundError):
+        apply_feedback(memory, "bob", "c1", "correct")

@@ -1,0 +1,51 @@
+"""The real sentence embedder, loaded once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memory.minilm import MiniLmEmbedder
+
+
+@pytest.fixture(scope="module")
+def minilm() -> MiniLmEmbedder:
+    embedder = MiniLmEmbedder(cache_size=4)
+    embedder.warm_up()
+    return embedder
+
+
+def test_vectors_are_unit_float32_in_the_order_of_the_texts(minilm: MiniLmEmbedder) -> None:
+    texts = ["name a river", "what is two and two?", "name a river", "", "half \ud800"]
+    vectors = minilm.embed(texts)
+    assert vectors.shape == (5, 384)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    assert np.array_equal(vectors[0], vectors[2])
+    assert minilm.embed([]).shape == (0, 384)
+
+
+def test_meaning_counts_more_than_wording(minilm: MiniLmEmbedder) -> None:
+    question, paraphrase, other = minilm.embed(
+        ["How old is the king?", "What is the monarch's age?", "How deep is the lake?"]
+    )
+    assert question @ paraphrase > question @ other + 0.2
+
+
+def test_opposites_are_close_so_similarity_is_not_identity(minilm: MiniLmEmbedder) -> None:
+    up, down = minilm.embed(["sort in ascending order", "sort in descending order"])
+    assert up @ down > 0.8
+
+
+def test_the_cache_is_bounded_and_agrees_with_the_model(minilm: MiniLmEmbedder) -> None:
+    first = minilm.embed(["a cached text"])
+    assert np.array_equal(first, minilm.embed(["a cached text"]))
+    minilm.embed([f"text {n}" for n in range(9)])
+    assert len(minilm._cache) == 4
+    assert np.allclose(first, minilm.embed(["a cached text"]), atol=1e-5)
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory.minilm.WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(RuntimeError, match="reinstall"):
+        MiniLmEmbedder().embed(["x"])
