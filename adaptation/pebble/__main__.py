@@ -1,0 +1,75 @@
+"""Make the built-in model: tokenizer, training, evaluation, model card."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from adaptation.pebble.corpus import tokenizer_texts
+from adaptation.pebble.evaluate import evaluate
+from adaptation.pebble.export import export, write_card
+from adaptation.pebble.recipe import Recipe
+from adaptation.pebble.tokenizer import as_pretrained, trained_tokenizer
+from adaptation.pebble.train import CHECKPOINT, Lessons, Optimizers, Run, new_model, train
+
+EXAMPLES = """\
+examples:
+  python -m adaptation.pebble --minutes 60 --out /tmp/whet-pebble
+      make the model as it ships
+  python -m adaptation.pebble --minutes 60 --out /tmp/whet-pebble --resume
+      go on after an interruption
+  python -m adaptation.pebble --minutes 2 --out /tmp/try --worlds 2 --questions 16
+      a quick try of the whole way
+"""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m adaptation.pebble",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--minutes", type=float, default=60, help="training time (default 60)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and data")
+    parser.add_argument("--worlds", type=int, default=8, help="unseen worlds to evaluate on")
+    parser.add_argument("--questions", type=int, default=64, help="questions per ordinary family")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(os.cpu_count() or 1)
+    recipe = Recipe(seed=options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(recipe, options.out, options.resume)
+    model = new_model(recipe.shape, tokenizer, recipe.seed)
+    run = Run(model, Optimizers(model, recipe))
+    if options.resume:
+        run.load(options.out / CHECKPOINT)
+    lessons = Lessons(tokenizer.backend_tokenizer, recipe, run.steps)
+    train(run, lessons, recipe, options.minutes, options.out)
+    export(model, tokenizer, options.out)
+    # Scores are of the weights as they ship, rounded to bfloat16, but computed in float32: on a
+    # processor without bfloat16 arithmetic that is the faster of the two.
+    scores = evaluate(model.float().eval(), tokenizer, options.worlds, options.questions)
+    write_card(run, scores, options.out)
+
+
+def _tokenizer(recipe: Recipe, out: Path, resume: bool) -> PreTrainedTokenizerFast:
+    """The one beside the checkpoint when resuming, else a newly trained one."""
+    if resume:
+        loaded: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(out)
+        return loaded
+    trained = trained_tokenizer(tokenizer_texts(recipe), recipe.shape.vocabulary)
+    tokenizer = as_pretrained(trained, recipe.shape.max_tokens)
+    tokenizer.save_pretrained(out)
+    return tokenizer
+
+
+if __name__ == "__main__":
+    main()

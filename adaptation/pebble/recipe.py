@@ -1,0 +1,87 @@
+"""The one place that says how large the model is, what it reads and how long it trains."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A Qwen3 network small enough to train on two processor cores."""
+
+    vocabulary: int = 1536
+    hidden: int = 256
+    layers: int = 4
+    intermediate: int = 768
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 64
+    max_tokens: int = 4096
+    rope_theta: float = 10_000.0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of the training rows; they need not sum to one."""
+
+    recall: float = 0.12
+    """Dictionary look-ups: the dense practice that makes induction heads appear."""
+    demonstrations: float = 0.42
+    """Conversations that fill the row with one world's solved questions."""
+    mixed: float = 0.50
+    """Short conversations of every kind, at most one world to a row."""
+    first_recall: float = 0.6
+    """Share of recall rows at the very start, falling linearly to `recall`."""
+    first_recall_until: float = 0.15
+    """Part of the training (0 to 1) by which the recall share has fallen."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of equal length; short ones are cheap, long ones hold many demonstrations."""
+
+    row_tokens: int
+    rows: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Test-time training practised inside the training; see `rehearse.py`."""
+
+    starts_at: float = 0.45
+    """Part of the training after which rehearsal begins: first there must be something to adapt."""
+    share: float = 0.3
+    """Share of the steps from then on."""
+    worlds: int = 4
+    """Worlds adapted to at once, each with a LoRA of its own."""
+    fewest_neighbours: int = 8
+    neighbours: int = 16
+    questions: int = 12
+    rank: int = 8
+    fewest_steps: int = 4
+    steps: int = 8
+    slowest_rate: float = 3e-3
+    fastest_rate: float = 1.5e-2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out, next to the minutes given."""
+
+    shape: Shape = field(default_factory=Shape)
+    mixture: Mixture = field(default_factory=Mixture)
+    batches: tuple[Batch, ...] = (Batch(256, 16, 0.8), Batch(1024, 4, 0.2))
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
+    seed: int = 0
+    tokenizer_documents: int = 20_000
+    matrix_rate: float = 0.02
+    """Peak learning rate of the weight matrices (Muon)."""
+    other_rate: float = 3e-3
+    """Peak learning rate of embeddings and norms (AdamW)."""
+    weight_decay: float = 0.05
+    warmup: float = 0.02
+    """Part of the training spent raising the learning rate."""
+    final_rate: float = 0.02
+    """Learning rate at the end, as a part of the peak."""
+    clip: float = 1.0
+    checkpoint_s: float = 180.0
+    """Seconds between checkpoints."""
