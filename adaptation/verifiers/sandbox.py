@@ -1,0 +1,283 @@
+"""Runs untrusted Python. Owns isolation and limits; knows nothing of tests, answers or grading.
+
+Level A, the only one there is: bubblewrap (own mount, pid, network, ipc and uts namespaces, no
+capabilities, read-only `/usr` and interpreter, small tmpfs, empty environment), a seccomp filter
+and rlimits. No bubblewrap, or a self-test that finds a hole: nothing runs at all.
+
+Covered: files, network, other processes, endless loops, fork bombs, memory and output floods.
+Not covered: kernel exploits, side channels, and the sum of memory over processes (the limit is per
+process, of which there are `Limits.processes` at most): put the server in a cgroup for that.
+
+Root has no process limit in Linux, so under root the program first becomes a user id of its own;
+without root it lives in a user namespace, whose processes count apart (Linux 5.14 and later).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import platform
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptation.errors import VerifierError
+from adaptation.verifiers import seccomp
+
+_INSTALL = "install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use."""
+
+    wall_s: float = 10.0
+    cpu_s: int = 10
+    memory_bytes: int = 512 * 2**20
+    """Address space of each process."""
+    processes: int = 16
+    """Processes and threads together."""
+    file_bytes: int = 16 * 2**20
+    output_bytes: int = 64 * 2**10
+    """Of stdout and of stderr; the rest is read and thrown away."""
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How a run ended."""
+
+    exit: int
+    """Negative or above 128: killed by a signal."""
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class SandboxStatus:
+    """Which isolation this host offers."""
+
+    level: str
+    """`A`, or `none`: untrusted code is refused."""
+    detail: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether `run` will run anything."""
+        return self.level == "A"
+
+
+@functools.cache
+def available() -> SandboxStatus:
+    """Say whether code can be isolated here; tries it once per process."""
+    if shutil.which("bwrap") is None:
+        return SandboxStatus("none", _INSTALL)
+    if platform.machine() not in seccomp.MACHINES:
+        return SandboxStatus("none", f"no system-call filter for {platform.machine()}")
+    try:
+        with _command(_SELF_TEST, {}, Limits()) as (argv, fds):
+            done = subprocess.run(argv, env={}, pass_fds=fds, capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return SandboxStatus("none", f"bubblewrap does not start: {error}")
+    if done.returncode == 0 and done.stdout == b"isolated":
+        return SandboxStatus("A", "bubblewrap, seccomp and rlimits; self-test passed")
+    why = done.stderr.decode(errors="replace").strip()[-300:] or f"exit status {done.returncode}"
+    return SandboxStatus("none", f"{_INSTALL}, and allow it namespaces; its self-test said: {why}")
+
+
+async def run(
+    code: str,
+    stdin: bytes = b"",
+    limits: Limits | None = None,
+    *,
+    modules: Mapping[str, str] | None = None,
+    fds: tuple[int, ...] = (),
+) -> SandboxResult:
+    """Run `code` as a program of its own, standard library only.
+
+    `modules` maps paths (`a/b.py`) to sources it may import; `fds` are inherited under their
+    numbers and belong to this call, which closes them. Cancellation kills the program.
+
+    Raises VerifierError where there is no sandbox.
+    """
+    limits = limits or Limits()
+    try:
+        status = available()
+        if not status.usable:
+            raise VerifierError(f"untrusted code cannot run here: {status.detail}")
+        with _command(code, modules or {}, limits) as (argv, own_fds):
+            process = await asyncio.create_subprocess_exec(
+                *argv, env={}, pass_fds=(*own_fds, *fds), start_new_session=True,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+    except OSError as error:
+        raise VerifierError(f"the sandbox does not start: {error}") from error
+    finally:
+        for fd in fds:
+            os.close(fd)
+    return await _finish(process, stdin, limits)
+
+
+async def _finish(
+    process: asyncio.subprocess.Process, stdin: bytes, limits: Limits
+) -> SandboxResult:
+    """Feed, read and reap; on time-out and on cancellation everything inside dies at once."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err, timed_out = bytearray(), bytearray(), False
+    try:
+        async with asyncio.timeout(limits.wall_s):
+            _, *overflows, _ = await asyncio.gather(
+                _feed(process, stdin),
+                _drain(process.stdout, out, limits.output_bytes),
+                _drain(process.stderr, err, limits.output_bytes),
+                process.wait(),
+            )
+    except TimeoutError:
+        timed_out, overflows = True, []
+    finally:
+        _kill(process)
+        await asyncio.shield(process.wait())
+    truncated = any(overflows)
+    return SandboxResult(process.returncode or 0, bytes(out), bytes(err), timed_out, truncated)
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(ConnectionError):  # it need not read its input
+        process.stdin.write(data)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _drain(stream: asyncio.StreamReader, into: bytearray, limit: int) -> bool:
+    """Read to the end, keep `limit` bytes, tell whether there were more."""
+    overflow = False
+    while chunk := await stream.read(65536):
+        room = limit - len(into)
+        into += chunk[:room]
+        overflow = overflow or len(chunk) > room
+    return overflow
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill bwrap's group; its init dies with it, and the pid namespace with its init."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _command(
+    code: str, modules: Mapping[str, str], limits: Limits
+) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """The command line, and the descriptors it refers to, open for the duration of the block."""
+    fds: list[int] = []
+    try:
+        mounts: list[str] = []
+        for path, source in {**modules, "main.py": code}.items():
+            fds.append(_memory_file(source.encode("utf-8", "surrogatepass")))
+            mounts += ["--perms", "0444", "--ro-bind-data", str(fds[-1]), f"/program/{path}"]
+        fds.append(_memory_file(seccomp.program(platform.machine()) or b""))
+        root = os.geteuid() == 0
+        argv = ["bwrap", *_namespaces(root), *_file_system(limits), *mounts, "--remount-ro", "/"]
+        yield [*argv, "--seccomp", str(fds[-1]), "--", *_launch(limits, root)], tuple(fds)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _memory_file(content: bytes) -> int:
+    fd = os.memfd_create("whet-sandbox", os.MFD_CLOEXEC)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _namespaces(root: bool) -> list[str]:
+    own_user = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else []
+    return [
+        "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
+        *([] if root else ["--unshare-user"]),
+        "--die-with-parent", "--new-session", "--cap-drop", "ALL", *own_user,
+        "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/tmp",
+        "--setenv", "LANG", "C.UTF-8", "--hostname", "sandbox",
+    ]  # fmt: skip
+
+
+def _file_system(limits: Limits) -> list[str]:
+    """Read-only system and interpreter, no /proc, no /etc, no /dev/shm, one small tmpfs."""
+    mounts = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "lib", "lib32", "lib64", "sbin"):
+        link = Path("/", name)
+        if link.is_symlink():
+            mounts += ["--symlink", str(link.readlink()), str(link)]
+        elif link.exists():
+            mounts += ["--ro-bind", str(link), str(link)]
+    prefix = Path(sys.base_prefix).resolve()
+    if not prefix.is_relative_to("/usr"):
+        for parent in [*reversed(prefix.parents)][1:]:  # bwrap would copy a mode like 0700
+            mounts += ["--perms", "0755", "--dir", str(parent)]
+        mounts += ["--ro-bind", str(prefix), str(prefix)]
+    for device in ("null", "zero", "random", "urandom"):
+        mounts += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    size = str(limits.file_bytes)
+    return [*mounts, "--perms", "1777", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp"]
+
+
+def _launch(limits: Limits, root: bool) -> list[str]:
+    """Set the limits from inside, where processes count from zero, then become the program."""
+    python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    uid = 10**8 + secrets.randbelow(10**8) if root else 0
+    numbers = (limits.cpu_s, limits.memory_bytes, limits.processes, limits.file_bytes, uid)
+    return [python, "-I", "-S", "-B", "-c", _LAUNCHER, python, *map(str, numbers)]
+
+
+_LAUNCHER = """
+import os, resource as r, sys
+python, cpu, memory, processes, size, uid = sys.argv[1], *map(int, sys.argv[2:7])
+if uid:
+    os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
+for what, limit in ((r.RLIMIT_CORE, 0), (r.RLIMIT_CPU, cpu), (r.RLIMIT_AS, memory),
+                    (r.RLIMIT_NPROC, processes), (r.RLIMIT_FSIZE, size), (r.RLIMIT_NOFILE, 64)):
+    hard = r.getrlimit(what)[1]
+    limit = limit if hard == r.RLIM_INFINITY else min(limit, hard)
+    r.setrlimit(what, (limit, limit))
+os.execv(python, [python, "-I", "-S", "-B", "/program/main.py"])
+"""
+
+_SELF_TEST = """
+import ctypes, os, socket, sys
+for path in ("/etc/passwd", "/home", "/proc/1", "/sys", "/var"):
+    assert not os.path.exists(path), path + " is visible"
+for path in ("/usr/x", "/x", "/program/x"):
+    try: open(path, "w")
+    except OSError: pass
+    else: sys.exit(path + " is writable")
+try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+except OSError: pass
+else: sys.exit("sockets are allowed")
+assert ctypes.CDLL(None).unshare(0x10000000) != 0, "namespaces are allowed"
+release, hold = os.pipe()
+children, limited = [], False
+for _ in range(64):
+    try: child = os.fork()
+    except OSError: limited = True; break
+    if child == 0:
+        os.close(hold); os.read(release, 1); os._exit(0)
+    children.append(child)
+os.close(hold)
+for child in children: os.waitpid(child, 0)
+assert limited, "processes are not limited"
+sys.stdout.write("isolated")
+"""
