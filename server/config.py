@@ -23,6 +23,8 @@ from rich.table import Table
 from adaptation.types import Strategy
 from memory.types import Frozen
 
+DEFAULT_TENANT = "default"
+"""Whom a server without keys serves, and whom a command means that names nobody."""
 CONFIG_FILE = "whet.toml"
 ENV_PREFIX = "WHET_"
 ENV_CONFIG = "WHET_CONFIG"

@@ -126,6 +126,8 @@ def first_error(
         return first, None
     kind = str(first.get("type", ""))
     location = [str(part) for part in first.get("loc", ())]
+    if isinstance(error, RequestValidationError):
+        location = location[1:]  # FastAPI says first where it stood: body, query, path or header
     if kind == "json_invalid":
         reason = first.get("ctx", {}).get("error", "it does not parse")
         return f"The request body is not valid JSON: {reason}", None
@@ -178,6 +180,4 @@ def _dotted(location: list[str], prefix: str, keep_last: bool) -> str | None:
         for index, part in enumerate(location)
         if (keep_last and index == last) or not _INTERNAL_SEGMENT.fullmatch(part)
     ]
-    if parts[:1] == ["body"]:  # FastAPI's word for where the value stood
-        parts = parts[1:]
     return ".".join(filter(None, [prefix, *parts])) or None

@@ -1,0 +1,74 @@
+"""`/v1/adapters`: the caller's distilled adapters, and which of them is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+
+from memory.adapters import AdapterRegistry
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion
+from server.aliases import aliases_of
+from server.routes.paging import Id, list_object
+from server.tenants import Tenant
+
+
+def adapters_router(memory: LongTermMemory) -> APIRouter:
+    """Return the routes, over the registry of `memory`."""
+    router = APIRouter(prefix="/v1/adapters", tags=["adapters"])
+    _add_views(router, memory.adapters)
+    _add_moves(router, memory.adapters)
+    return router
+
+
+def adapter_object(version: AdapterVersion, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Return a version as it is on the wire; where its files lie is nobody's business."""
+    return {
+        "object": "adapter",
+        "id": version.id,
+        "base_model": version.base_model,
+        "parent": version.parent,
+        "rank": version.rank,
+        "created_at": int(version.created_at.timestamp()),
+        "aliases": [name for name, adapter_id in aliases.items() if adapter_id == version.id],
+        "records": len(version.record_ids),
+        "metrics": dict(version.metrics),
+        "rejected": version.rejected,
+    }
+
+
+def _add_views(router: APIRouter, registry: AdapterRegistry) -> None:
+    @router.get("")
+    def list_adapters(tenant: Tenant) -> dict[str, Any]:
+        """List all versions, newest first."""
+        aliases = aliases_of(registry, tenant)
+        return list_object([adapter_object(v, aliases) for v in registry.list(tenant)])
+
+    @router.get("/{adapter_id}")
+    def get_adapter(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Return one version with its lineage: the records it learned from."""
+        version = registry.show(tenant, adapter_id)
+        found = adapter_object(version, aliases_of(registry, tenant))
+        return found | {"record_ids": list(version.record_ids)}
+
+
+def _add_moves(router: APIRouter, registry: AdapterRegistry) -> None:
+    @router.post("/{adapter_id}/promote")
+    def promote(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Serve this version from now on; a running server follows within seconds."""
+        version = registry.promote(tenant, adapter_id)
+        return adapter_object(version, aliases_of(registry, tenant))
+
+    @router.post("/rollback")
+    def rollback(tenant: Tenant) -> dict[str, Any]:
+        """Serve the previous champion again."""
+        version = registry.rollback(tenant)
+        return adapter_object(version, aliases_of(registry, tenant))
+
+    @router.post("/reset")
+    def reset(tenant: Tenant) -> dict[str, Any]:
+        """Serve the base model, without an adapter; `rollback` undoes it."""
+        registry.reset(tenant)
+        return {"object": "adapter.reset", "champion": None}

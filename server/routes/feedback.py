@@ -1,0 +1,43 @@
+"""`POST /v1/feedback`: the caller's word on an answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from memory.feedback import apply_feedback
+from memory.memory import LongTermMemory
+from memory.types import Frozen
+from server.routes.records import record_object
+from server.tenants import Tenant
+
+
+class Feedback(Frozen):
+    """What the caller says."""
+
+    completion_id: str = Field(min_length=1, max_length=256)
+    """The `id` of the response it is about."""
+    verdict: Literal["correct", "incorrect"]
+    answer: str | None = Field(default=None, min_length=1, max_length=64_000)
+    """The right answer, where the caller knows it."""
+
+
+def feedback_router(memory: LongTermMemory) -> APIRouter:
+    """Return the route, over `memory`."""
+    router = APIRouter(tags=["memory"])
+
+    @router.post("/v1/feedback")
+    def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
+        """Create, confirm or quarantine what was learned from one answer."""
+        outcome = apply_feedback(memory, tenant, said.completion_id, said.verdict, said.answer)
+        return {
+            "object": "feedback",
+            "completion_id": said.completion_id,
+            "action": outcome.action,
+            "record": record_object(outcome.record) if outcome.record else None,
+            "reason": outcome.reason,
+        }
+
+    return router

@@ -1,0 +1,124 @@
+"""`/v1/memory`: the caller's own records, one by one and as JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from memory.jsonl import ImportReport, bounded_lines, export_lines, import_lines
+from memory.memory import LongTermMemory
+from memory.types import Frozen, Record, State
+from server.errors import ApiError
+from server.routes.paging import OPAQUE_ID, Id, list_object
+from server.tenants import Tenant
+
+MAX_PAGE = 500
+MAX_ERRORS = 1000
+"""Bad lines an import describes; it counts all of them."""
+
+
+class RecordChange(Frozen):
+    """What a review may change; the content of a record never changes, and `DELETE` erases."""
+
+    state: Literal["pending", "active", "quarantined", "expired"]
+    reason: str = Field(default="changed over the API", min_length=1, max_length=500)
+
+
+class RecordFilter(Frozen):
+    """Which records to list."""
+
+    state: State | None = None
+    task: str | None = Field(default=None, max_length=200)
+    q: str | None = Field(default=None, max_length=1000)
+    """Part of the question, the answer or the rationale."""
+    limit: int = Field(default=100, ge=1, le=MAX_PAGE)
+    after: str | None = Field(default=None, pattern=OPAQUE_ID)
+    """The last id of the page before."""
+
+
+def record_object(record: Record) -> dict[str, Any]:
+    """Return a record as it is on the wire: times in seconds since 1970, as OpenAI has them."""
+    fields = record.model_dump(mode="json")
+    created_s = int(record.created_at.timestamp())
+    return {"object": "memory.record"} | fields | {"created_at": created_s}
+
+
+def records_router(memory: LongTermMemory) -> APIRouter:
+    """Return the routes, over `memory`."""
+    router = APIRouter(prefix="/v1/memory", tags=["memory"])
+    _add_records(router, memory)
+    _add_files(router, memory)
+    return router
+
+
+def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
+    @router.get("/records")
+    def list_records(wanted: Annotated[RecordFilter, Query()], tenant: Tenant) -> dict[str, Any]:
+        """List records, newest first."""
+        more = wanted.model_dump() | {"limit": wanted.limit + 1}
+        found = memory.list(tenant, **more)
+        page = [record_object(record) for record in found[: wanted.limit]]
+        return list_object(page, has_more=len(found) > wanted.limit)
+
+    @router.get("/records/{record_id}")
+    def get_record(record_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Return one record; an erased one is an empty tombstone."""
+        return record_object(memory.get(tenant, record_id))
+
+    @router.patch("/records/{record_id}")
+    def change_record(record_id: Id, change: RecordChange, tenant: Tenant) -> dict[str, Any]:
+        """Move a record to another state, such as after a review."""
+        state = State(change.state)
+        return record_object(memory.set_state(tenant, record_id, state, change.reason))
+
+    @router.delete("/records/{record_id}")
+    def erase_record(record_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Erase a record's content for good; name the adapters that learned from it."""
+        tombstone = memory.forget(tenant, record_id)
+        revoked = memory.adapters.revoked_by(record_id)
+        names = [adapter.id for adapter in revoked if adapter.tenant == tenant]
+        kind = "memory.record.deleted"
+        return {"object": kind, "id": tombstone.id, "deleted": True, "adapters": names}
+
+
+def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
+    @router.post("/import")
+    async def import_records(request: Request, tenant: Tenant) -> dict[str, Any]:
+        """Store each line of a JSONL body; bad lines are named, the others are kept."""
+        lines = bounded_lines(io.BytesIO(await request.body()))
+        return _import_object(await asyncio.to_thread(import_lines, memory, tenant, lines))
+
+    @router.get("/export")
+    def export_records(tenant: Tenant, state: State | None = None) -> StreamingResponse:
+        """Return all records as JSONL, oldest first; `import` reads it back."""
+        lines = export_lines(memory, tenant, state)
+        # The first line is read here: a storage that fails is a 503 as long as nothing is sent.
+        whole = chain([first] if (first := next(lines, None)) else [], lines)
+        headers = {"content-disposition": 'attachment; filename="whet-memory.jsonl"'}
+        body = _ended(whole)
+        return StreamingResponse(body, media_type="application/x-ndjson", headers=headers)
+
+
+def _ended(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        yield line + "\n"
+
+
+def _import_object(report: ImportReport) -> dict[str, Any]:
+    if report.stopped:
+        stored = report.imported + report.confirmed + report.quarantined
+        raise ApiError(
+            503,
+            f"{stored} lines are stored, then: {report.stopped}. "
+            "Send all of it again later: a line that is known already is not stored twice",
+        )
+    errors = [{"line": line, "message": reason} for line, reason in report.errors[:MAX_ERRORS]]
+    counts = report.model_dump(include={"imported", "confirmed", "quarantined", "failed"})
+    return {"object": "memory.import", **counts, "errors": errors}

@@ -1,0 +1,284 @@
+"""Feedback, records and adapters over HTTP, on a real memory with the hashing embedder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from safetensors.numpy import save_file
+
+from memory.errors import StorageUnavailableError
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion, Completion, Draft, Message, Tier
+from server.error_shape import OpenAIErrorShape
+from server.errors import install_handlers
+from server.routes.adapters import adapters_router
+from server.routes.feedback import feedback_router
+from server.routes.records import records_router
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    opened = LongTermMemory.open(tmp_path / "data", HashingEmbedder())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def http(memory: LongTermMemory) -> Iterator[TestClient]:
+    app = FastAPI()
+    for router in (feedback_router(memory), records_router(memory), adapters_router(memory)):
+        app.include_router(router)
+    install_handlers(app)
+    app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)
+    with TestClient(app) as client:
+        yield client
+
+
+def a_draft(question: str, answer: str = "42", tenant: str = "default", **more: Any) -> Draft:
+    asked = (Message(role="user", content=question),)
+    rationale = f"so the answer is {answer}"
+    fields = {"tier": Tier.CORROBORATED} | more
+    return Draft(tenant=tenant, messages=asked, answer=answer, rationale=rationale, **fields)
+
+
+def an_adapter(
+    memory: LongTermMemory, folder: Path, seed: int, record_ids: tuple[str, ...] = ()
+) -> AdapterVersion:
+    folder.mkdir()
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["q_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    key = "base_model.model.model.layers.0.self_attn.q_proj"
+    draw = np.random.default_rng(seed)
+    tensors = {
+        f"{key}.lora_A.weight": draw.normal(size=(2, 8)).astype(np.float32),
+        f"{key}.lora_B.weight": draw.normal(size=(8, 2)).astype(np.float32),
+    }
+    save_file(tensors, folder / "adapter_model.safetensors")
+    return memory.adapters.register(
+        folder,
+        tenant="default",
+        base_model="m",
+        parent=None,
+        rank=2,
+        metrics={"target": 0.5},
+        record_ids=record_ids,
+    )
+
+
+def a_completion(memory: LongTermMemory, name: str = "chatcmpl-1") -> None:
+    asked = (Message(role="user", content="6 times 7?"),)
+    memory.completions.append(
+        Completion(id=name, tenant="default", messages=asked, text="It is 42.", answer="42")
+    )
+
+
+def test_correct_feedback_creates_a_record_once(memory: LongTermMemory, http: TestClient) -> None:
+    a_completion(memory)
+    word = {"completion_id": "chatcmpl-1", "verdict": "correct"}
+    first = http.post("/v1/feedback", json=word).json()
+    assert first["object"] == "feedback"
+    assert first["completion_id"] == "chatcmpl-1"
+    assert first["action"] == "created"
+    assert first["record"]["answer"] == "42"
+    assert first["record"]["tier"] == "feedback"
+    assert first["reason"]
+    again = http.post("/v1/feedback", json=word).json()
+    assert again["action"] == "none"
+    assert again["record"] is None
+
+
+def test_incorrect_feedback_quarantines_what_was_learned(
+    memory: LongTermMemory, http: TestClient
+) -> None:
+    a_completion(memory)
+    saved = http.post(
+        "/v1/feedback", json={"completion_id": "chatcmpl-1", "verdict": "correct"}
+    ).json()["record"]
+    refuted = http.post(
+        "/v1/feedback", json={"completion_id": "chatcmpl-1", "verdict": "incorrect"}
+    ).json()
+    assert refuted["action"] == "quarantined"
+    state = http.get(f"/v1/memory/records/{saved['id']}").json()["state"]
+    assert state == "quarantined"
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "param"),
+    [
+        ({"completion_id": "unknown", "verdict": "correct"}, 404, None),
+        ({"completion_id": "x", "verdict": "maybe"}, 400, "verdict"),
+        ({"verdict": "correct"}, 400, "completion_id"),
+        ({"completion_id": "x", "verdict": "correct", "score": 1}, 400, "score"),
+    ],
+)
+def test_feedback_that_makes_no_sense_is_refused(
+    http: TestClient, word: dict[str, Any], status: int, param: str | None
+) -> None:
+    response = http.post("/v1/feedback", json=word)
+    assert response.status_code == status
+    assert response.json()["error"]["param"] == param
+
+
+def test_a_record_is_listed_read_moved_and_erased(memory: LongTermMemory, http: TestClient) -> None:
+    record = memory.save(a_draft("6 times 7?", task="times")).record
+    page = http.get("/v1/memory/records").json()
+    assert page["object"] == "list"
+    assert page["has_more"] is False
+    assert page["first_id"] == page["last_id"] == record.id
+    one = http.get(f"/v1/memory/records/{record.id}").json()
+    assert one == page["data"][0]
+    assert one["object"] == "memory.record"
+    assert one["messages"] == [{"role": "user", "content": "6 times 7?"}]
+    assert isinstance(one["created_at"], int)
+    moved = http.patch(f"/v1/memory/records/{record.id}", json={"state": "quarantined"}).json()
+    assert moved["state"] == "quarantined"
+    erased = http.delete(f"/v1/memory/records/{record.id}").json()
+    assert erased == {
+        "object": "memory.record.deleted",
+        "id": record.id,
+        "deleted": True,
+        "adapters": [],
+    }
+    assert http.get(f"/v1/memory/records/{record.id}").json()["answer"] == ""
+    assert http.get("/v1/memory/records").json()["data"] == []
+    refused = http.patch(f"/v1/memory/records/{record.id}", json={"state": "active"})
+    assert refused.status_code == 409
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(
+    memory: LongTermMemory, http: TestClient
+) -> None:
+    saved = [memory.save(a_draft(f"question {i}?")).record.id for i in range(5)]
+    seen: list[str] = []
+    params: dict[str, Any] = {"limit": 2}
+    while True:
+        page = http.get("/v1/memory/records", params=params).json()
+        seen += [record["id"] for record in page["data"]]
+        if not page["has_more"]:
+            break
+        params["after"] = page["last_id"]
+    assert seen == saved[::-1]
+
+
+def test_records_are_filtered_by_state_task_and_text(
+    memory: LongTermMemory, http: TestClient
+) -> None:
+    wanted = memory.save(a_draft("when do trains leave?", task="travel")).record.id
+    memory.save(a_draft("6 times 7?", task="times"))
+    for query in ({"task": "travel"}, {"q": "trains"}, {"q": "trains", "state": "active"}):
+        data = http.get("/v1/memory/records", params=query).json()["data"]
+        assert [record["id"] for record in data] == [wanted]
+    assert http.get("/v1/memory/records", params={"state": "pending"}).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [({"state": "lost"}, "state"), ({"limit": 0}, "limit"), ({"after": "../x"}, "after")],
+)
+def test_a_list_out_of_range_names_the_parameter(
+    http: TestClient, query: dict[str, Any], param: str
+) -> None:
+    response = http.get("/v1/memory/records", params=query)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+def test_another_tenants_record_does_not_exist(memory: LongTermMemory, http: TestClient) -> None:
+    foreign = memory.save(a_draft("whose?", tenant="other")).record.id
+    assert http.get("/v1/memory/records").json()["data"] == []
+    for method in ("get", "delete"):
+        assert getattr(http, method)(f"/v1/memory/records/{foreign}").status_code == 404
+    change = http.patch(f"/v1/memory/records/{foreign}", json={"state": "expired"})
+    assert change.status_code == 404
+    assert "whose" not in http.get("/v1/memory/export").text
+
+
+def test_an_import_names_bad_lines_and_keeps_the_good(http: TestClient) -> None:
+    lines = ['{"question": "2+2?", "answer": "4"}', "nonsense", "", '{"odd": 1}']
+    report = http.post("/v1/memory/import", content="\n".join(lines)).json()
+    assert report["object"] == "memory.import"
+    assert (report["imported"], report["failed"]) == (1, 2)
+    assert [error["line"] for error in report["errors"]] == [2, 4]
+    assert all(error["message"] for error in report["errors"])
+
+
+def test_an_export_can_be_imported_elsewhere(
+    memory: LongTermMemory, http: TestClient, tmp_path: Path
+) -> None:
+    for i in range(3):
+        memory.save(a_draft(f"question {i}?"))
+    response = http.get("/v1/memory/export")
+    assert response.headers["content-type"].startswith("application/x-ndjson")
+    assert len(response.text.splitlines()) == 3
+    assert http.post("/v1/memory/import", content=response.content).json()["confirmed"] == 3
+
+
+def test_a_storage_that_fails_is_a_503_with_a_time_to_retry(
+    memory: LongTermMemory, http: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("the database is on a full disk")
+
+    monkeypatch.setattr(memory, "save_many", broken)
+    monkeypatch.setattr(memory, "walk", broken)
+    line = '{"question": "2+2?", "answer": "4"}'
+    for response in (
+        http.post("/v1/memory/import", content=line),
+        http.get("/v1/memory/export"),
+    ):
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
+        assert "full disk" in response.json()["error"]["message"]
+
+
+def test_adapters_are_promoted_rolled_back_and_reset(
+    memory: LongTermMemory, http: TestClient, tmp_path: Path
+) -> None:
+    first, second = (an_adapter(memory, tmp_path / f"a{i}", i) for i in range(2))
+    listed = http.get("/v1/adapters").json()
+    assert {adapter["id"] for adapter in listed["data"]} == {first.id, second.id}
+    assert http.post(f"/v1/adapters/{first.id}/promote").json()["aliases"] == ["champion"]
+    assert http.post(f"/v1/adapters/{second.id}/promote").json()["aliases"] == ["champion"]
+    assert http.get(f"/v1/adapters/{first.id}").json()["aliases"] == ["previous"]
+    assert http.post("/v1/adapters/rollback").json()["id"] == first.id
+    assert http.post("/v1/adapters/rollback").status_code == 409
+    assert http.post("/v1/adapters/reset").json()["champion"] is None
+    assert http.get(f"/v1/adapters/{first.id}").json()["aliases"] == ["previous"]
+
+
+def test_an_adapter_shows_its_lineage_and_hides_its_path(
+    memory: LongTermMemory, http: TestClient, tmp_path: Path
+) -> None:
+    record = memory.save(a_draft("6 times 7?")).record
+    version = an_adapter(memory, tmp_path / "a", 0, (record.id,))
+    response = http.get(f"/v1/adapters/{version.id}")
+    assert response.json()["record_ids"] == [record.id]
+    assert response.json()["metrics"] == {"target": 0.5}
+    assert str(tmp_path) not in response.text
+    erased = http.delete(f"/v1/memory/records/{record.id}").json()
+    assert erased["adapters"] == [version.id]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "/v1/adapters/ad_none", 404),
+        ("post", "/v1/adapters/ad_none/promote", 404),
+        ("get", "/v1/memory/records/rec_none", 404),
+        ("get", "/v1/memory/records/..%2F..%2Fetc", 404),
+        ("get", "/v1/memory/records/.hidden", 400),
+        ("put", "/v1/memory/records/rec_none", 405),
+    ],
+)
+def test_what_is_not_there_has_the_error_shape(
+    http: TestClient, method: str, path: str, status: int
+) -> None:
+    response = http.request(method, path)
+    assert response.status_code == status
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
