@@ -124,7 +124,7 @@ def hold_out(
     return tuple(n for n in chosen if n.record.id not in kept), tuple(out)
 
 
-def plain(records: Sequence[Record], shots: int, seed: int) -> list[Conversation]:
+def plain(records: Sequence[Record], shots: int = 0, seed: int = 0) -> list[Conversation]:
     """Every record as it was: its conversation, then its verified solution."""
     return [(*record.messages, _solution(record)) for record in records]
 

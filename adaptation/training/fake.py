@@ -19,6 +19,7 @@ from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
 """(conversation, adapter folder) → the assistant's text"""
+OnStep = Callable[[int, int, float | None], None]
 
 
 class FakeTrainer:
@@ -31,6 +32,7 @@ class FakeTrainer:
     ) -> None:
         self.jobs: list[TrainingJob] = []
         self.status = "ready"
+        self.parameters = 1_000_000
         self.closed = False
         self.started = asyncio.Event()
         """Set when a job has begun."""
@@ -40,8 +42,11 @@ class FakeTrainer:
         self._script = list(script)
         self._answer = answer
 
+    async def start(self) -> None:
+        """Nothing to load."""
+
     async def train(
-        self, job: TrainingJob, timeout_s: float, on_step: object = None
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
     ) -> TrainingResult:
         """Pretend to run `job`; what the script holds next is returned or raised."""
         self.jobs.append(job)
@@ -53,6 +58,8 @@ class FakeTrainer:
         outcome = self._script.pop(0) if self._script else pretend(job)
         if isinstance(outcome, Exception):
             raise outcome
+        if on_step is not None:
+            on_step(outcome.steps, outcome.steps, outcome.losses[-1])
         write_zeros(Path(job.output_dir), job.recipe.rank)
         return outcome.model_copy(update={"path": job.output_dir})
 
@@ -62,9 +69,11 @@ class FakeTrainer:
         adapter_path: str | None,
         max_new_tokens: int,
         timeout_s: float,
-        on_step: object = None,
+        on_step: OnStep | None = None,
     ) -> list[str]:
         """What the injected function says."""
+        if on_step is not None:
+            on_step(len(conversations), len(conversations), None)
         return [self._answer(conversation, adapter_path) for conversation in conversations]
 
     async def close(self) -> None:

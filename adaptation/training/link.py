@@ -148,4 +148,5 @@ def _environment(threads: int | None) -> dict[str, str]:
     root = str(Path(adaptation.__file__).parents[1])
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
     env = {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU
     return {**env, "OMP_NUM_THREADS": str(threads)} if threads else env

@@ -134,6 +134,8 @@ def descend(
         course.losses.append(loss)
         if ended or loss < recipe.min_loss:
             break
+        for parameters in optimiser.param_groups:
+            parameters["lr"] = learning_rate(recipe, course.steps)
         torch.nn.utils.clip_grad_norm_(resident.parameters, recipe.clip_norm)
         optimiser.step()
         optimiser.zero_grad()
@@ -145,6 +147,15 @@ def descend(
     optimiser.zero_grad()
     watch.rewind(course)
     return course
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of the step after `step` steps."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    peak = math.ceil(recipe.steps / 4)
+    rising, falling = (step + 1) / peak, (recipe.steps - step) / (recipe.steps - peak + 1)
+    return recipe.learning_rate * min(rising, falling, 1.0)
 
 
 def batches(examples: list[TrainingExample], recipe: Recipe) -> Iterator[list[TrainingExample]]:
@@ -215,7 +226,9 @@ def token_losses(resident: Resident, batch: Batch) -> torch.Tensor:
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[None]:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """bf16 where the hardware multiplies it: four times as fast as float32 on such a CPU."""
+    fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
 def _collate(resident: Resident, group: list[TrainingExample]) -> Batch:

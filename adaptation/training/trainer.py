@@ -6,7 +6,7 @@ says so lies beside it (`adaptation.training.fake`).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class Recipe(Frozen):
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     steps: int = Field(default=8, ge=1)
     """At most; training stops earlier when the held-out loss rises or the loss is memorised."""
+    schedule: Literal["constant", "triangle"] = "constant"
+    """`triangle` rises over the first quarter of the steps and falls to nearly 0 over the rest."""
     batch_size: int = Field(default=16, ge=1)
     """Conversations per step."""
     clip_norm: float = Field(default=1.0, gt=0)

@@ -1,0 +1,1 @@
+"""Distillation: offline, verified records become the adapter that is served to everyone."""

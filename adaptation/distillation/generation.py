@@ -1,0 +1,259 @@
+"""One generation of offline distillation: select → train → evaluate → gate → promote or reject.
+
+Every generation restarts from the base (ReST-EM, arXiv 2312.06585: same score on the task, better
+transfer) on all that is verified by now, and must beat what is served now on held-out questions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from adaptation.distillation.gate import Decision, decide
+from adaptation.distillation.guards import PROBES, GuardOutcome, Probe, compare
+from adaptation.distillation.report import Accuracy, GenerationReport, Guards, Training
+from adaptation.distillation.select import Records, Selected, Selection, select
+from adaptation.errors import DistillationError, TrainerError
+from adaptation.neighbours import plain
+from adaptation.training.recipes import distillation_recipe
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from memory.types import AdapterVersion, Frozen, Message, Record
+
+Grade = Callable[[str, Record], bool]
+"""Whether a generated text gives the record's answer."""
+OnProgress = Callable[[str, int, int], None]
+"""(phase, done, total); phases are `select`, `evaluate base`, `train`, …"""
+OnStep = Callable[[int, int, float | None], None]
+
+
+class GeneratingTrainer(Protocol):
+    """A trainer that also decodes; `ProcessTrainer` is one."""
+
+    @property
+    def parameters(self) -> int | None:
+        """Size of the base model."""
+        ...
+
+    async def start(self) -> None:
+        """Load the base model."""
+        ...
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        """Run a job."""
+        ...
+
+    async def generate(
+        self,
+        conversations: Sequence[tuple[Message, ...]],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+    ) -> list[str]:
+        """Continue every conversation greedily."""
+        ...
+
+
+class Registry(Protocol):
+    """Where versions are kept; `memory.adapters.AdapterRegistry` is one."""
+
+    def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
+        """What an alias such as `champion` points to."""
+        ...
+
+    def register(
+        self,
+        folder: Path,
+        *,
+        tenant: str,
+        base_model: str,
+        parent: str | None,
+        rank: int,
+        metrics: dict[str, object],
+        record_ids: tuple[str, ...],
+    ) -> AdapterVersion:
+        """Copy an adapter into the registry."""
+        ...
+
+    def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
+        """Serve a version."""
+        ...
+
+    def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
+        """Note why a version is not served."""
+        ...
+
+
+class Settings(Frozen):
+    """How a generation is run."""
+
+    selection: Selection = Selection()
+    recipe: Recipe | None = None
+    """None: `distillation_recipe` by the size of the base and of the data."""
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """McNemar's p must lie below."""
+    max_new_tokens: int = Field(default=512, ge=1)
+    timeout_s: float = Field(default=6 * 3600.0, gt=0)
+    """For each phase."""
+    dry_run: bool = False
+    """Select and report; train nothing."""
+
+
+@dataclass(frozen=True)
+class Distiller:
+    """Runs generations for the tenants of one server."""
+
+    records: Records
+    registry: Registry
+    trainer: GeneratingTrainer
+    base_model: str
+    grade: Grade
+    settings: Settings = field(default_factory=Settings)
+    probes: tuple[Probe, ...] = PROBES
+    on_progress: OnProgress = lambda phase, done, total: None
+
+    async def run(self, tenant: str) -> GenerationReport:
+        """Run one generation; raises `DistillationError` when it cannot start or finish."""
+        started = time.monotonic()
+        chosen = await self._select(tenant)
+        champion = await asyncio.to_thread(self.registry.alias, tenant, "champion")
+        report = self._report(tenant, chosen, champion)
+        if not self.settings.dry_run:
+            try:
+                report = await self._learn(report, chosen, champion)
+            except TrainerError as error:
+                raise DistillationError(f"the generation failed: {error}") from error
+        return report.model_copy(update={"seconds": time.monotonic() - started})
+
+    async def _learn(
+        self, report: GenerationReport, chosen: Selected, champion: AdapterVersion | None
+    ) -> GenerationReport:
+        # 1. What base and champion can do.
+        await self.trainer.start()
+        base = await self._grades("base", chosen.holdout, None)
+        path = champion.path if champion else None
+        current = await self._grades("champion", chosen.holdout, path) if path else base
+        # 2. A candidate from the base, judged on the same questions.
+        with tempfile.TemporaryDirectory(prefix="whet-distill-") as folder:
+            result = await self._train(chosen, folder)
+            candidate = await self._grades("candidate", chosen.holdout, folder)
+            guards = await self._guard(path, folder)
+            decision = decide(current, candidate, guards, self.settings.alpha)
+            judged = report.model_copy(
+                update={
+                    "accuracy": Accuracy(
+                        base=_share(base), current=_share(current), candidate=_share(candidate)
+                    ),
+                    **_evidence(decision, guards, result),
+                }
+            )
+            # 3. The version, whatever became of it.
+            adapter_id = await asyncio.to_thread(self._register, judged, chosen, folder)
+        return judged.model_copy(update={"adapter": adapter_id})
+
+    async def _select(self, tenant: str) -> Selected:
+        self.on_progress("select", 0, 1)
+        chosen = await asyncio.to_thread(select, self.records, tenant, self.settings.selection)
+        self.on_progress("select", 1, 1)
+        return chosen
+
+    def _report(
+        self, tenant: str, chosen: Selected, champion: AdapterVersion | None
+    ) -> GenerationReport:
+        return GenerationReport(
+            tenant=tenant,
+            base_model=self.base_model,
+            decision="dry_run",
+            reasons=("a dry run trains nothing",),
+            train=len(chosen.train),
+            holdout=len(chosen.holdout),
+            unverified=chosen.unverified,
+            tasks=dict(Counter(record.task or "" for record in chosen.train)),
+            current=champion.id if champion else None,
+            seconds=0.0,
+        )
+
+    async def _train(self, chosen: Selected, folder: str) -> TrainingResult:
+        recipe = self.settings.recipe or distillation_recipe(
+            self.trainer.parameters, len(chosen.train)
+        )
+        job = TrainingJob(
+            conversations=tuple(plain(chosen.train)), recipe=recipe, output_dir=folder
+        )
+        return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
+
+    async def _grades(
+        self, name: str, holdout: Sequence[Record], adapter: str | None
+    ) -> list[bool]:
+        prompts = [record.messages for record in holdout]
+        texts = await self._generate(f"evaluate {name}", prompts, adapter)
+        return [self.grade(text, record) for text, record in zip(texts, holdout, strict=True)]
+
+    async def _guard(self, current: str | None, candidate: str) -> GuardOutcome | None:
+        if not self.probes:
+            return None
+        prompts = [probe.conversation for probe in self.probes]
+        before = await self._generate("guard", prompts, current)
+        after = await self._generate("guard candidate", prompts, candidate)
+        return compare(self.probes, before, after)
+
+    async def _generate(
+        self, phase: str, prompts: Sequence[tuple[Message, ...]], adapter: str | None
+    ) -> list[str]:
+        limits = self.settings.max_new_tokens, self.settings.timeout_s
+        return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))
+
+    def _progress(self, phase: str) -> OnStep:
+        return lambda done, total, loss: self.on_progress(phase, done, total)
+
+    def _register(self, judged: GenerationReport, chosen: Selected, folder: str) -> str:
+        assert judged.training is not None
+        version = self.registry.register(
+            Path(folder),
+            tenant=judged.tenant,
+            base_model=self.base_model,
+            parent=None,  # restarted from the base; lineage is in the records
+            rank=judged.training.rank,
+            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"}),
+            record_ids=tuple(record.id for record in chosen.train),
+        )
+        if judged.decision == "promoted":
+            self.registry.promote(judged.tenant, version.id)
+        elif version.id != judged.current:
+            self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
+        return version.id
+
+
+def _evidence(
+    decision: Decision, guards: GuardOutcome | None, result: TrainingResult
+) -> dict[str, object]:
+    return {
+        "decision": "promoted" if decision.promote else "rejected",
+        "reasons": decision.reasons,
+        "helped": decision.helped,
+        "hurt": decision.hurt,
+        "p_value": decision.p_value,
+        "guards": Guards(known=guards.before, lost=guards.lost) if guards else None,
+        "training": Training(
+            rank=result.rank,
+            steps=result.steps,
+            loss=(result.losses[0], result.losses[-1]),
+            tokens=result.tokens,
+            flops=result.flops,
+            seconds=result.seconds,
+        ),
+    }
+
+
+def _share(grades: Sequence[bool]) -> float:
+    return sum(grades) / len(grades)

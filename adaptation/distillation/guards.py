@@ -1,0 +1,80 @@
+"""Guard probes: what the model could do before must not be lost for what it learned.
+
+Twelve fixed, general questions with known answers. Only those that the adapter served now answers
+rightly count, so a small model that knows no geography is not asked to remember any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory.types import Message
+
+MAX_LOST_SHARE = 0.1
+"""Of the probes that were right, this share may be lost (rounded down): none of fewer than ten."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question and a pattern that a right reply matches."""
+
+    question: str
+    pattern: str
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """As it is asked."""
+        return (Message(role="user", content=self.question),)
+
+    def right(self, reply: str) -> bool:
+        """Whether `reply` holds the answer."""
+        return re.search(self.pattern, reply, re.IGNORECASE) is not None
+
+
+PROBES = (
+    Probe("Hello!", r"\b(hello|hi|hey)\b"),
+    Probe("Thank you!", r"\bwelcome|pleasure|problem\b"),
+    Probe("Who are you?", r"\bI('m| am)\b"),
+    Probe("What is 12 + 7?", r"\b19\b"),
+    Probe("What is 30 - 12?", r"\b18\b"),
+    Probe("Tom has 5 apples. He buys 7 more. How many apples does Tom have?", r"\b12\b"),
+    Probe("Anna has 20 pens. She gives 8 away. How many pens does Anna have?", r"\b12\b"),
+    Probe("Which is larger, 17 or 71?", r"\b71\b"),
+    Probe("What is the capital of France?", r"\bParis\b"),
+    Probe("What colour is the sky on a clear day?", r"\bblue\b"),
+    Probe("Reply with the single word: yes", r"^\W*yes\W*$"),
+    Probe('Write the JSON object {"a": 1} and nothing else.', r'\{\s*"a"\s*:\s*1\s*\}'),
+)
+
+
+@dataclass(frozen=True)
+class GuardOutcome:
+    """How the probes fared."""
+
+    before: int
+    """Probes that were right under what is served now; only these count."""
+    lost: tuple[str, ...]
+    """Those of them that the candidate gets wrong."""
+
+    @property
+    def allowed(self) -> int:
+        """How many may be lost."""
+        return int(MAX_LOST_SHARE * self.before)
+
+    @property
+    def held(self) -> bool:
+        """Whether no more was lost than may be."""
+        return len(self.lost) <= self.allowed
+
+
+def compare(probes: Sequence[Probe], before: Sequence[str], after: Sequence[str]) -> GuardOutcome:
+    """Hold the candidate's replies against those of what is served now."""
+    known = [
+        (probe, reply)
+        for probe, old, reply in zip(probes, before, after, strict=True)
+        if probe.right(old)
+    ]
+    lost = tuple(probe.question for probe, reply in known if not probe.right(reply))
+    return GuardOutcome(before=len(known), lost=lost)

@@ -1,0 +1,61 @@
+"""What a generation did, fit for JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from memory.types import Frozen
+
+
+class Accuracy(Frozen):
+    """Share of held-out questions answered rightly."""
+
+    base: float
+    current: float
+    """Under the adapter served now; the base's own where none is."""
+    candidate: float
+
+
+class Training(Frozen):
+    """How the candidate was trained."""
+
+    rank: int
+    steps: int
+    loss: tuple[float, float]
+    """Of the first and the last mini-batch, nats per target token."""
+    tokens: int
+    flops: float
+    seconds: float
+
+
+class Guards(Frozen):
+    """How the guard probes fared."""
+
+    known: int
+    lost: tuple[str, ...]
+
+
+class GenerationReport(Frozen):
+    """One generation: selected, trained, judged, promoted or not."""
+
+    tenant: str
+    base_model: str
+    decision: Literal["promoted", "rejected", "dry_run"]
+    reasons: tuple[str, ...]
+    train: int
+    holdout: int
+    unverified: int
+    """Active records left out because their tier may not reach weights."""
+    tasks: dict[str, int]
+    """Training records by task; those without one under the empty name."""
+    current: str | None
+    """Id of the adapter served when the generation began; None for the base."""
+    adapter: str | None = None
+    """Id of the candidate."""
+    accuracy: Accuracy | None = None
+    helped: int | None = None
+    hurt: int | None = None
+    p_value: float | None = None
+    guards: Guards | None = None
+    training: Training | None = None
+    seconds: float

@@ -1,0 +1,129 @@
+"""Which records a generation learns from, and which it is judged by.
+
+The split is by a hash of the question, so a question that was once held out stays held out in
+every later generation, and two records of one question never lie on both sides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import Field
+
+from adaptation.errors import DistillationError
+from adaptation.neighbours import normalised
+from memory.types import TIERS_THAT_TRAIN, Frozen, Record, State
+
+
+class Records(Protocol):
+    """What selection needs of the memory; `LongTermMemory` has it."""
+
+    def walk(self, tenant: str, *, state: State | None = None) -> Iterator[Record]:
+        """Every record of the tenant in that state."""
+        ...
+
+
+class Selection(Frozen):
+    """How much is selected."""
+
+    holdout_share: float = Field(default=0.25, gt=0, lt=1)
+    """Share of the questions that is never trained on."""
+    min_train: int = Field(default=16, ge=1)
+    min_holdout: int = Field(default=8, ge=1)
+    """Below eight pairs even a clean sweep says little (p = 2⁻⁷)."""
+    max_train: int = Field(default=4096, ge=1)
+    max_holdout: int = Field(default=512, ge=1)
+    """About 870 pairs detect 3 points at 80 % power; more than this costs more than it tells."""
+    max_per_task: int = Field(default=1024, ge=1)
+    """Questions of one task, so that a busy task does not crowd out the others."""
+    paths: int = Field(default=4, ge=1)
+    """Different solutions of one question that are trained on (RFT: more teach nothing new)."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The material of one generation."""
+
+    train: tuple[Record, ...]
+    holdout: tuple[Record, ...]
+    """One record for each held-out question."""
+    unverified: int
+    """Active records left out because their tier may not reach weights."""
+
+
+def select(records: Records, tenant: str, selection: Selection) -> Selected:
+    """Split the tenant's verified records; raises `DistillationError` where they are too few."""
+    active = list(records.walk(tenant, state=State.ACTIVE))
+    verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
+    questions = _by_question(verified)
+    train_keys, holdout_keys = _split(list(questions), selection)
+    kept = _capped(train_keys, questions, selection.max_per_task)
+    train = [record for key in kept for record in questions[key][: selection.paths]]
+    selected = Selected(
+        train=tuple(train[: selection.max_train]),
+        holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
+        unverified=len(active) - len(verified),
+    )
+    _require_enough(selected, tenant, selection)
+    return selected
+
+
+def cluster(record: Record) -> str:
+    """What near-duplicates of a question share: its words and numbers, without their dress."""
+    return re.sub(r"[^\w+\-*/<>=%]+", " ", normalised(record.question)).strip()
+
+
+def position(key: str) -> float:
+    """A stable, uniform place of a question in [0, 1)."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _by_question(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Records of each question, strongest tier first, then newest; questions by position."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[cluster(record)].append(record)
+    for group in groups.values():
+        group.sort(key=lambda r: (-r.tier.strength, -r.created_at.timestamp(), r.id))
+    return {key: groups[key] for key in sorted(groups, key=position)}
+
+
+def _capped(keys: list[str], questions: dict[str, list[Record]], most: int) -> list[str]:
+    """`keys` without what exceeds `most` questions of one task."""
+    taken: Counter[str | None] = Counter()
+    kept: list[str] = []
+    for key in keys:
+        task = questions[key][0].task
+        taken[task] += 1
+        if taken[task] <= most:
+            kept.append(key)
+    return kept
+
+
+def _split(keys: list[str], selection: Selection) -> tuple[list[str], list[str]]:
+    """(train, held out): the lowest positions are held out, in a small memory a few more."""
+    by_share = sum(position(key) < selection.holdout_share for key in keys)
+    spare = len(keys) - selection.min_train
+    border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(keys) / 2)))
+    return keys[border:], keys[:border]
+
+
+def _require_enough(selected: Selected, tenant: str, selection: Selection) -> None:
+    if len(selected.train) >= selection.min_train and (
+        len(selected.holdout) >= selection.min_holdout
+    ):
+        return
+    have, need = len(selected.train) + len(selected.holdout), selection
+    raise DistillationError(
+        f"tenant {tenant!r} has {have} usable verified records ({len(selected.train)} to train on, "
+        f"{len(selected.holdout)} held out); a generation needs at least {need.min_train} and "
+        f"{need.min_holdout}. {selected.unverified} active records carry only a vote: review or "
+        "verify them, or import solved examples"
+    )

@@ -1,0 +1,53 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from adaptation.distillation.gate import decide, mcnemar
+from adaptation.distillation.guards import PROBES, GuardOutcome, compare
+
+GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_exact_one_sided_binomial_test(helped: int, hurt: int) -> None:
+    if helped + hurt:
+        expected = binomtest(helped, helped + hurt, alternative="greater").pvalue
+        assert mcnemar(helped, hurt) == pytest.approx(expected)
+    else:
+        assert mcnemar(0, 0) == 1.0
+
+
+@given(GRADES)
+def test_promotion_means_a_significant_gain(pairs: list[tuple[bool, bool]]) -> None:
+    current, candidate = zip(*pairs, strict=True)
+    decision = decide(current, candidate, None, 0.05)
+    assert decision.promote == (decision.helped > decision.hurt and decision.p_value < 0.05)
+    assert decision.reasons
+
+
+def test_five_clean_gains_suffice_and_four_do_not() -> None:
+    before = [False] * 8
+    assert decide(before, [True] * 5 + [False] * 3, None, 0.05).promote
+    assert not decide(before, [True] * 4 + [False] * 4, None, 0.05).promote
+
+
+def test_lost_guards_veto_a_gain() -> None:
+    decision = decide([False] * 9, [True] * 9, GuardOutcome(4, ("Hello!",)), 0.05)
+    assert not decision.promote
+    assert "Hello!" in decision.reasons[0]
+
+
+def test_only_probes_that_were_right_before_can_be_lost() -> None:
+    before = ["Hello there", "what?", *["dunno"] * (len(PROBES) - 2)]
+    outcome = compare(PROBES, before, ["####"] * len(PROBES))
+    assert (outcome.before, outcome.lost, outcome.held) == (1, ("Hello!",), False)
+    assert compare(PROBES, before, before).held
+
+
+def test_every_probe_is_right_for_a_plain_right_reply() -> None:
+    replies = [
+        *("Hello!", "You are welcome!", "I am a model.", "12+7=19.\n#### 19", "#### 18"),
+        *("5+7=12", "It is 12.", "71", "Paris.", "It is blue.", "Yes.", '{"a": 1}'),
+    ]
+    assert all(probe.right(reply) for probe, reply in zip(PROBES, replies, strict=True))

@@ -1,0 +1,151 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adaptation.distillation.generation import Distiller, Settings
+from adaptation.distillation.select import Records
+from adaptation.errors import DistillationError, TrainerError
+from adaptation.training.fake import FakeTrainer
+from adaptation.training.trainer import Recipe
+from memory.adapters import AdapterRegistry
+from memory.types import Message, Record
+
+Make = Callable[..., Record]
+Memory = Callable[[list[Record]], Records]
+
+
+def grade(text: str, record: Record) -> bool:
+    return text.rpartition("#### ")[2] == record.answer
+
+
+def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
+    """A model whose every adapter knows the rule, and whose base knows only manners."""
+    asked = conversation[-1].content
+    if not asked.startswith("What is ") or "lamp" not in asked:
+        return "Hello! I am a model."
+    return f"#### {int(asked.split()[2]) + 5}" if adapter else "#### 0"
+
+
+@pytest.fixture
+def memory(record: Make, records: Memory) -> Records:
+    return records([record(i) for i in range(64)])
+
+
+def distiller(
+    memory: Records, registry: AdapterRegistry, trainer: FakeTrainer, **changes: object
+) -> Distiller:
+    settings = Settings.model_validate(changes)
+    return Distiller(memory, registry, trainer, "fake", grade, settings)
+
+
+async def test_a_better_adapter_is_promoted_with_its_lineage(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    report = await distiller(memory, registry, FakeTrainer(answer=solves)).run("default")
+    assert report.decision == "promoted"
+    assert report.accuracy is not None
+    assert (report.accuracy.base, report.accuracy.candidate) == (0.0, 1.0)
+    champion = registry.alias("default", "champion")
+    assert champion is not None
+    assert champion.id == report.adapter
+    assert len(champion.record_ids) == report.train
+    assert json.loads(report.model_dump_json())["p_value"] < 0.05
+
+
+async def test_an_adapter_that_learned_nothing_is_rejected_and_kept_for_inspection(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    report = await distiller(memory, registry, FakeTrainer()).run("default")
+    assert report.decision == "rejected"
+    assert "no improvement" in report.reasons[0]
+    assert registry.alias("default", "champion") is None
+    assert report.adapter is not None
+    assert registry.show("default", report.adapter).rejected == "; ".join(report.reasons)
+
+
+async def test_a_candidate_must_beat_what_is_served_now(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    first = await distiller(memory, registry, FakeTrainer(answer=solves)).run("default")
+    again = distiller(memory, registry, FakeTrainer(answer=solves), recipe=Recipe(rank=4))
+    second = await again.run("default")
+    assert second.current == first.adapter
+    assert second.accuracy is not None
+    assert (second.accuracy.base, second.accuracy.current) == (0.0, 1.0)
+    assert second.decision == "rejected"
+    champion = registry.alias("default", "champion")
+    assert champion is not None
+    assert champion.id == first.adapter
+
+
+async def test_the_same_generation_again_leaves_the_champion_alone(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    run = distiller(memory, registry, FakeTrainer(answer=solves)).run
+    first, second = await run("default"), await run("default")
+    assert second.adapter == first.adapter
+    assert second.decision == "rejected"
+    champion = registry.alias("default", "champion")
+    assert champion is not None
+    assert champion.rejected is None
+
+
+async def test_lost_manners_veto_a_gain(memory: Records, registry: AdapterRegistry) -> None:
+    def rude(conversation: tuple[Message, ...], adapter: str | None) -> str:
+        reply = solves(conversation, adapter)
+        return "#### 7" if adapter and reply.startswith("Hello") else reply
+
+    report = await distiller(memory, registry, FakeTrainer(answer=rude)).run("default")
+    assert report.decision == "rejected"
+    assert report.guards is not None
+    assert "Hello!" in report.guards.lost
+
+
+async def test_a_dry_run_trains_and_registers_nothing(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    trainer = FakeTrainer(answer=solves)
+    report = await distiller(memory, registry, trainer, dry_run=True).run("default")
+    assert report.decision == "dry_run"
+    assert report.train + report.holdout == 64
+    assert trainer.jobs == []
+    assert registry.list("default") == []
+
+
+async def test_training_restarts_from_the_base_and_never_sees_the_held_out(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    trainer = FakeTrainer(answer=solves)
+    report = await distiller(memory, registry, trainer).run("default")
+    (job,) = trainer.jobs
+    assert job.parent is None
+    assert len(job.conversations) == report.train
+    assert job.recipe.rank == 16
+
+
+async def test_a_trainer_that_fails_fails_the_generation(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    trainer = FakeTrainer([TrainerError("out of memory")])
+    with pytest.raises(DistillationError, match="out of memory"):
+        await distiller(memory, registry, trainer).run("default")
+    assert registry.list("default") == []
+
+
+async def test_every_phase_is_announced(
+    memory: Records, registry: AdapterRegistry, tmp_path: Path
+) -> None:
+    phases: list[str] = []
+    run = Distiller(
+        memory,
+        registry,
+        FakeTrainer(answer=solves),
+        "fake",
+        grade,
+        on_progress=lambda phase, done, total: phases.append(phase),
+    )
+    await run.run("default")
+    assert phases[:2] == ["select", "select"]
+    assert {"evaluate base", "train", "evaluate candidate"} <= set(phases)
