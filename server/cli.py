@@ -1,0 +1,109 @@
+"""`whet`: finds the command, imports only that one, and turns every error into a line and a status.
+
+Status 0: done. 1: failed. 2: asked wrongly. (130: interrupted, as shells have it.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import cast
+
+from adaptation.errors import AdaptationError
+from memory.errors import WhetMemoryError
+from server.config import ConfigError
+from server.console import CommandError, OneLineParser, UsageError, complain
+
+COMMANDS = {
+    "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
+    "distill": "train what memory holds into the base adapter, if that is an improvement",
+    "adapters": "list, show, promote, roll back or reset distilled adapters",
+    "memory": "look at, import, export, review and repair the long-term memory",
+    "doctor": "check this installation and say what to do about problems",
+}
+EXAMPLES = """\
+examples:
+  whet serve                        serve the built-in model on 127.0.0.1:8000
+  whet serve Qwen/Qwen3-4B --strategy auto
+  whet memory import solved.jsonl   teach it what is already known
+  whet distill                      turn memory into a better base adapter
+  whet COMMAND --help               the command's own flags and examples
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse, after --help or a usage error
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except (ConfigError, UsageError) as error:
+        complain(error)
+        return 2
+    except (CommandError, WhetMemoryError, AdaptationError) as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; without this, closing stdout at exit would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if "--traceback" in words:
+            raise
+        complain(f"a defect in Whet: {type(error).__name__}: {error}; add --traceback to see where")
+        return 1
+    return status
+
+
+def _dispatch(words: list[str]) -> int:
+    index, name = next(((i, w) for i, w in enumerate(words) if not w.startswith("-")), (0, ""))
+    if name == "serve":
+        # vLLM's own parser reads what follows, --help included.
+        run = cast("Callable[[list[str]], int]", _command("serve").run)
+        return run([word for word in words[index + 1 :] if word != "--traceback"])
+    args = _parser(name).parse_args([word for word in words if word != "--traceback"])
+    return cast("Callable[[argparse.Namespace], int]", args.run)(args)
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser, with the flags of the one command that is going to run."""
+    parser = OneLineParser(
+        prog="whet",
+        description="An OpenAI-compatible inference server that sharpens the model it serves.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"whet {_version()}")
+    parser.add_argument("--traceback", action="store_true", help="show where a defect happened")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command, summary in COMMANDS.items():
+        if command == name:
+            _command(command).add_parser(subparsers)
+        else:
+            subparsers.add_parser(command, help=summary)
+    return parser
+
+
+def _command(name: str) -> ModuleType:
+    return importlib.import_module(f"server.commands.{name}")
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("whet")
+    except importlib.metadata.PackageNotFoundError:
+        return "(run from a folder, not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""`whet adapters`: the distilled adapters of a tenant, and which of them is served."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from server.aliases import aliases_of
+from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.console import plain, print_fields, print_json, print_table
+
+if TYPE_CHECKING:
+    from memory.types import AdapterVersion
+
+EXAMPLES = """\
+  whet adapters list
+  whet adapters promote ad_0123456789ab
+  whet adapters rollback                 serve the previous champion again
+  whet adapters reset                    serve the bare base model
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Describe `whet adapters` and its sub-commands."""
+    summary = "list, show, promote, roll back or reset distilled adapters"
+    parser = command_parser(subparsers, "adapters", summary, EXAMPLES)
+    below = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, (what, run, takes_id) in _ACTIONS.items():
+        example = f"  whet adapters {name}{' ad_0123456789ab' if takes_id else ''}\n"
+        action = command_parser(below, name, what, example)
+        add_memory_arguments(action)
+        if takes_id:
+            action.add_argument("id", metavar="ID")
+        action.set_defaults(run=run)
+
+
+def _list(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        versions = memory.adapters.list(args.tenant)
+        aliases = aliases_of(memory.adapters, args.tenant)
+    if args.json:
+        print_json({"data": [_fields(v) for v in versions], "aliases": aliases})
+    elif not versions:
+        print("no adapters; `whet distill` makes one from memory")
+    else:
+        columns = ("id", "alias", "base model", "parent", "rank", "records", "created", "rejected")
+        print_table(columns, [_row(version, aliases) for version in versions])
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        version = memory.adapters.show(args.tenant, args.id)
+    if args.json:
+        print_json(_fields(version))
+    else:
+        print_fields(_fields(version))
+    return 0
+
+
+def _promote(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        version = memory.adapters.promote(args.tenant, args.id)
+    return _say(args, version, f"champion: {version.id}")
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        version = memory.adapters.rollback(args.tenant)
+    return _say(args, version, f"champion: {version.id}")
+
+
+def _reset(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        memory.adapters.reset(args.tenant)
+    return _say(args, None, "champion: none, the base model is served")
+
+
+def _say(args: argparse.Namespace, champion: AdapterVersion | None, words: str) -> int:
+    if args.json:
+        print_json({"champion": _fields(champion) if champion else None})
+    else:
+        print(words)
+    return 0
+
+
+def _fields(version: AdapterVersion) -> dict[str, Any]:
+    return version.model_dump(mode="json")
+
+
+def _row(version: AdapterVersion, aliases: dict[str, str]) -> tuple[object, ...]:
+    named = ", ".join(name for name, adapter_id in aliases.items() if adapter_id == version.id)
+    created = f"{version.created_at:%Y-%m-%d %H:%M}"
+    about = (plain(version.base_model, 40), version.parent, version.rank, len(version.record_ids))
+    return (version.id, named, *about, created, plain(version.rejected or "", 60))
+
+
+_ACTIONS = {
+    "list": ("list the versions, newest first", _list, False),
+    "show": ("show one version, its lineage and what it measured", _show, True),
+    "promote": ("serve this version from now on", _promote, True),
+    "rollback": ("serve the previous champion again", _rollback, False),
+    "reset": ("serve the base model, without an adapter", _reset, False),
+}

@@ -1,0 +1,115 @@
+"""`whet memory`: the flags of its sub-commands; what they do stands in the files it names."""
+
+from __future__ import annotations
+
+import argparse
+
+from memory.types import State
+from server.commands import memory_files, memory_records
+from server.commands.common import Subparsers, add_memory_arguments, command_parser
+
+EXAMPLES = """\
+  whet memory stats
+  whet memory list --state quarantined --json
+  whet memory import solved.jsonl
+  whet memory export backup.jsonl
+  whet memory review --accept rec_0123456789
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Describe `whet memory` and its sub-commands."""
+    summary = "look at, import, export, review and repair the long-term memory"
+    parser = command_parser(subparsers, "memory", summary, EXAMPLES)
+    below = parser.add_subparsers(metavar="ACTION", required=True)
+    for add in (_stats, _list, _show, _import, _export, _review, _forget, _rebuild, _verify):
+        add(below)
+
+
+def _stats(below: Subparsers) -> None:
+    parser = command_parser(below, "stats", "count what is remembered", "  whet memory stats\n")
+    add_memory_arguments(parser)
+    parser.set_defaults(run=memory_records.stats)
+
+
+def _list(below: Subparsers) -> None:
+    examples = (
+        '  whet memory list --task algebra --limit 20\n  whet memory list -q "train leaves"\n'
+    )
+    parser = command_parser(below, "list", "list records, newest first", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("--state", choices=[s.value for s in State], help="only in this state")
+    parser.add_argument("--task", help="only of this task")
+    parser.add_argument("-q", "--query", help="only where question or answer contains this")
+    parser.add_argument("--limit", type=_count, default=50, help="at most (default: 50)")
+    parser.add_argument("--after", metavar="ID", help="continue after this record")
+    parser.set_defaults(run=memory_records.list_records)
+
+
+def _show(below: Subparsers) -> None:
+    examples = "  whet memory show rec_0123456789\n"
+    parser = command_parser(below, "show", "show one record in full", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("id", metavar="ID")
+    parser.set_defaults(run=memory_records.show)
+
+
+def _import(below: Subparsers) -> None:
+    examples = "  whet memory import solved.jsonl\n  zcat solved.jsonl.gz | whet memory import -\n"
+    parser = command_parser(below, "import", "read records from JSONL", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("file", metavar="FILE", help="a JSONL file, or - for standard input")
+    parser.add_argument(
+        "--trust", action="store_true", help="keep the tiers and states the file claims"
+    )
+    parser.set_defaults(run=memory_files.import_file)
+
+
+def _export(below: Subparsers) -> None:
+    examples = "  whet memory export backup.jsonl\n  whet memory export | wc -l\n"
+    parser = command_parser(below, "export", "write records as JSONL", examples)
+    add_memory_arguments(parser, json=False)
+    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="default: stdout")
+    parser.set_defaults(run=memory_files.export_file)
+
+
+def _review(below: Subparsers) -> None:
+    examples = (
+        "  whet memory review                      list what waits for a decision\n"
+        "  whet memory review --accept ID ID       make them active\n"
+        "  whet memory review --reject ID          never use it\n"
+    )
+    parser = command_parser(below, "review", "decide on records that are held back", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("--accept", metavar="ID", nargs="+", default=[], help="make active")
+    parser.add_argument("--reject", metavar="ID", nargs="+", default=[], help="expire")
+    parser.set_defaults(run=memory_records.review)
+
+
+def _forget(below: Subparsers) -> None:
+    examples = "  whet memory forget rec_0123456789 --yes\n"
+    parser = command_parser(below, "forget", "erase records irrecoverably", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("ids", metavar="ID", nargs="+")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.set_defaults(run=memory_records.forget)
+
+
+def _rebuild(below: Subparsers) -> None:
+    examples = "  whet memory rebuild\n"
+    parser = command_parser(below, "rebuild", "rebuild the index from the database", examples)
+    add_memory_arguments(parser)
+    parser.set_defaults(run=memory_files.rebuild)
+
+
+def _verify(below: Subparsers) -> None:
+    examples = "  whet memory verify && echo sound\n"
+    parser = command_parser(below, "verify", "compare the index with the database", examples)
+    add_memory_arguments(parser)
+    parser.set_defaults(run=memory_files.verify)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1000")
+    return int(text)

@@ -1,0 +1,132 @@
+"""`whet memory import | export | rebuild | verify`: the memory as a whole, in and out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+from server.commands.common import open_memory
+from server.console import CommandError, complain, plain, print_fields, print_json, progress
+
+if TYPE_CHECKING:
+    from memory.jsonl import ImportReport
+
+
+def import_file(args: argparse.Namespace) -> int:
+    """Import JSONL; the status is 1 when any line was refused."""
+    from memory.jsonl import bounded_lines, import_lines
+
+    with (
+        _reading(args.file) as (stream, total),
+        open_memory(args) as memory,
+        progress("importing") as advance,
+    ):
+        report = import_lines(
+            memory,
+            args.tenant,
+            bounded_lines(stream),
+            on_progress=lambda done: advance(done, total),
+            trust=args.trust,
+        )
+    if args.json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        _print_report(report)
+    return int(bool(report.failed or report.stopped))
+
+
+def _print_report(report: ImportReport) -> None:
+    for line, reason in report.errors:
+        print(f"line {line}: {plain(reason)}", file=sys.stderr)
+    if report.stopped:
+        complain(f"stopped early: {report.stopped}")
+    print(
+        f"imported {report.imported}, confirmed {report.confirmed}, "
+        f"quarantined {report.quarantined}, failed {report.failed}"
+    )
+
+
+def export_file(args: argparse.Namespace) -> int:
+    """Export JSONL to a file or to stdout."""
+    from memory.jsonl import export_lines
+
+    count = 0
+    with open_memory(args) as memory, _writing(args.file) as stream:
+        for line in export_lines(memory, args.tenant):
+            stream.write(line.rstrip("\n") + "\n")
+            count += 1
+    print(f"exported {count}", file=sys.stderr)
+    return 0
+
+
+def rebuild(args: argparse.Namespace) -> int:
+    """Rebuild the tenant's index."""
+    with open_memory(args) as memory:
+        count = memory.rebuild(args.tenant)
+    if args.json:
+        print_json({"tenant": args.tenant, "indexed": count})
+    else:
+        print(f"indexed {count}")
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Compare index and database; the status is 1 when they differ."""
+    with open_memory(args) as memory:
+        report = memory.verify(args.tenant)
+    if args.json:
+        print_json(report.model_dump(mode="json") | {"ok": report.ok})
+        return int(not report.ok)
+    print_fields(
+        {
+            "records": report.records,
+            "indexed": report.indexed,
+            "missing": len(report.missing),
+            "extra": len(report.extra),
+            "differing": len(report.differing),
+        }
+    )
+    if not report.ok:
+        raise CommandError("the index differs from the database: run `whet memory rebuild`")
+    return 0
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """Open a file, or stdin, and say how many lines it has where that can be known."""
+    if name == "-":
+        yield sys.stdin.buffer, None
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115 (errors of the block are not ours to name)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}") from error
+    with stream:
+        if not stream.seekable():  # a named pipe can be read only once
+            yield stream, None
+            return
+        total = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(2**20), b""))
+        stream.seek(0)
+        yield stream, total
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[TextIO]:
+    """Write to stdout, or beside `name` and rename: a broken export never replaces a whole one."""
+    if name == "-":
+        yield sys.stdout
+        return
+    path = Path(name)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""`whet memory stats | list | show | review | forget`: looking at records and deciding on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from memory.types import Record, State
+from server.commands.common import open_memory
+from server.console import UsageError, plain, print_fields, print_json, print_table
+
+HELD_BACK = (State.PENDING, State.QUARANTINED)
+REVIEW_PAGE = 200
+"""Records listed for review at a time, of each state."""
+
+
+def stats(args: argparse.Namespace) -> int:
+    """Print counts."""
+    with open_memory(args) as memory:
+        found = memory.stats(args.tenant)
+    if args.json:
+        print_json(found)
+    else:
+        print_fields({name: _counts(value) for name, value in found.items()})
+    return 0
+
+
+def list_records(args: argparse.Namespace) -> int:
+    """Print one page of records."""
+    state = State(args.state) if args.state else None
+    with open_memory(args) as memory:
+        records = memory.list(
+            args.tenant,
+            state=state,
+            task=args.task,
+            q=args.query,
+            limit=args.limit,
+            after=args.after,
+        )
+    _print_records(records, args.json)
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print everything about one record."""
+    with open_memory(args) as memory:
+        record = memory.get(args.tenant, args.id)
+    fields = record.model_dump(mode="json")
+    if args.json:
+        print_json(fields)
+        return 0
+    turns = {f"{i + 1}. {m.role}": m.content for i, m in enumerate(record.messages)}
+    print_fields({k: v for k, v in fields.items() if k != "messages"} | turns)
+    return 0
+
+
+def review(args: argparse.Namespace) -> int:
+    """Accept and reject records, or list those that wait for it."""
+    decisions = [(i, State.ACTIVE, "accepted in review") for i in args.accept]
+    decisions += [(i, State.EXPIRED, "rejected in review") for i in args.reject]
+    if both := set(args.accept) & set(args.reject):
+        raise UsageError(f"{', '.join(sorted(both))}: accept or reject, not both")
+    with open_memory(args) as memory:
+        if not decisions:
+            pages = [memory.list(args.tenant, state=s, limit=REVIEW_PAGE) for s in HELD_BACK]
+            records = [record for page in pages for record in page]
+        else:
+            records = [memory.set_state(args.tenant, *decision) for decision in decisions]
+    _print_records(records, args.json)
+    return 0
+
+
+def forget(args: argparse.Namespace) -> int:
+    """Erase records, and name the adapters that still hold what was learned from them."""
+    with open_memory(args) as memory:
+        records = [memory.get(args.tenant, record_id) for record_id in args.ids]
+        if not args.yes:
+            _confirm(records)
+        tombstones = [memory.forget(args.tenant, record.id) for record in records]
+        revoked = [a for record in records for a in memory.adapters.revoked_by(record.id)]
+    names = sorted({adapter.id for adapter in revoked if adapter.tenant == args.tenant})
+    if args.json:
+        print_json({"erased": [record.id for record in tombstones], "adapters": names})
+        return 0
+    print(f"erased {len(tombstones)}")
+    if names:
+        print(f"learned from: {', '.join(names)}; see `whet adapters rollback` and `reset`")
+    return 0
+
+
+def _confirm(records: Sequence[Record]) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("forgetting is final and nobody is here to ask: add --yes")
+    for record in records:
+        print(f"{record.id}  {plain(record.question, 70)}", file=sys.stderr)
+    print(f"Erase {len(records)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was erased")
+
+
+def _print_records(records: Sequence[Record], as_json: bool) -> None:
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    if not records:
+        print("no records")
+        return
+    columns = ("id", "state", "tier", "task", "uses", "wins", "created", "question", "answer")
+    print_table(columns, [_row(record) for record in records])
+
+
+def _row(record: Record) -> tuple[object, ...]:
+    created = f"{record.created_at:%Y-%m-%d %H:%M}"
+    texts = (plain(record.question, 60), plain(record.answer, 30))
+    return (
+        record.id,
+        record.state,
+        record.tier,
+        record.task,
+        record.uses,
+        record.wins,
+        created,
+        *texts,
+    )
+
+
+def _counts(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items() if count) or "none"
+    return str(value)

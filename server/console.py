@@ -1,0 +1,92 @@
+"""What commands say: results on stdout, everything else in one line on stderr.
+
+Record contents come from clients, so control characters are taken out before a terminal sees them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+WIDTH_WITHOUT_TERMINAL = 200
+"""Columns where output goes to a file or a pipe, which have no width of their own."""
+
+Advance = Callable[[int, int | None], None]
+"""Told how much is done, and of how much where that is known."""
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; the message is one line that says what to do."""
+
+
+class UsageError(CommandError):
+    """The command line contradicts itself, in a way its parser cannot see."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a usage error in one line; argparse would print the usage as well."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def console(stderr: bool = False) -> Console:
+    """Return a console that prints texts as they are, without markup."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def complain(message: object) -> None:
+    """Say on stderr, in one line, what is wrong."""
+    print(f"whet: {plain(str(message))}", file=sys.stderr)
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Return `text` on one line without control characters, cut to `limit` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def print_json(value: Any) -> None:
+    """Print a value for programs: one JSON document."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows for people; a value's control characters never reach the terminal."""
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
+    console().print(table)
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print one thing's properties, one a line."""
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        console().print(f"{name:<{width}}  {plain(str(value))}", soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Advance]:
+    """Show a bar with the time left on stderr while the block works; silent in a pipe."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    stderr = console(stderr=True)
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

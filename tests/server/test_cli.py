@@ -1,0 +1,222 @@
+"""The command line as a shell sees it: output, one-line errors, exit status."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from server.cli import COMMANDS, main
+
+HEAVY = ("torch", "vllm", "faiss", "transformers", "sqlalchemy", "fastapi")
+LINES = '{"question": "2+2?", "answer": "4"}\n{"question": "3+3?", "answer": "6"}\n'
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Shell:
+    """Runs `whet` in this process (a new one takes a second to start), in a folder of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *words: str, stdin: str = "") -> Done:
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        status = main(words)
+        captured = self._capsys.readouterr()
+        return Done(status, captured.out, captured.err)
+
+
+@pytest.fixture
+def whet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Keep a command away from this machine's own memory and configuration."""
+    return {
+        "WHET_DATA_DIR": str(folder / "data"),
+        "WHET_EMBEDDER": "hashing",
+        "XDG_CONFIG_HOME": str(folder),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+
+
+def process(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell command, `$PYTHON` being this Python, in a process of its own."""
+    return subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment(folder) | {"PYTHON": sys.executable},
+        cwd=folder,
+        check=False,
+    )
+
+
+def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from server.cli import main; status = main(['--help'])\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print('LOADED', loaded); sys.exit(status)"
+    )
+    (tmp_path / "probe.py").write_text(code)
+    done = process(tmp_path, "$PYTHON probe.py")
+    assert done.returncode == 0
+    assert "LOADED []" in done.stdout
+    for command in COMMANDS:
+        assert f"\n    {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("memory",),
+        ("memory", "list"),
+        ("memory", "import"),
+        ("memory", "review"),
+        ("memory", "forget"),
+        ("adapters",),
+        ("adapters", "promote"),
+        ("doctor",),
+    ],
+)
+def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...]) -> None:
+    done = whet(*words, "--help")
+    assert done.returncode == 0
+    assert f"examples:\n  whet {words[0]}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "hint"),
+    [
+        ((), 2, "COMMAND"),
+        (("polish",), 2, "polish"),
+        (("memory",), 2, "ACTION"),
+        (("memory", "list", "--state", "lost"), 2, "lost"),
+        (("memory", "list", "--limit", "0"), 2, "1 to 1000"),
+        (("memory", "stats", "--tenant", "../x"), 2, "tenant"),
+        (("memory", "stats", "--embedder", "magic"), 2, "minilm"),
+        (("memory", "stats", "--config", "absent.toml"), 2, "absent.toml"),
+        (("memory", "show", "rec_none"), 1, "no record rec_none"),
+        (("memory", "import", "absent.jsonl"), 1, "absent.jsonl"),
+        (("memory", "export", "absent/out.jsonl"), 1, "absent/out.jsonl"),
+        (("memory", "forget", "rec_none", "--yes"), 1, "no record"),
+        (("memory", "stats", "--data-dir", "/proc/nowhere"), 1, "/proc/nowhere"),
+        (("memory", "review", "--accept", "a", "--reject", "a"), 2, "not both"),
+        (("adapters", "show", "ad_none"), 1, "no adapter ad_none"),
+        (("adapters", "rollback"), 1, "no previous adapter"),
+    ],
+)
+def test_an_error_is_one_line_on_stderr(
+    whet: Shell, words: tuple[str, ...], status: int, hint: str
+) -> None:
+    done = whet(*words)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert hint in done.stderr
+
+
+def test_a_misspelt_variable_is_a_usage_error(whet: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whet.folder / "whet.toml").write_text("max_sampels = 3\n")
+    done = whet("memory", "stats")
+    assert done.returncode == 2
+    assert "did you mean `max_samples`?" in done.stderr
+
+
+def test_an_import_counts_and_names_what_it_could_not_read(whet: Shell) -> None:
+    (whet.folder / "in.jsonl").write_text(LINES + "nonsense\n")
+    done = whet("memory", "import", "in.jsonl")
+    assert done.returncode == 1
+    assert done.stdout == "imported 2, confirmed 0, quarantined 0, failed 1\n"
+    assert done.stderr.startswith("line 3: ")
+    again = whet("memory", "import", "-", "--json", stdin=LINES)
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["confirmed"] == 2
+
+
+def test_what_is_imported_is_listed_shown_exported_and_forgotten(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    listed = json.loads(whet("memory", "list", "--json").stdout)
+    assert {record["answer"] for record in listed} == {"4", "6"}
+    found = json.loads(whet("memory", "list", "-q", "2+2", "--json").stdout)
+    assert [record["answer"] for record in found] == ["4"]
+    name = found[0]["id"]
+    assert "2+2?" in whet("memory", "show", name).stdout
+    assert len(whet("memory", "export").stdout.splitlines()) == 2
+    assert whet("memory", "export", "out.jsonl").returncode == 0
+    assert len((whet.folder / "out.jsonl").read_text().splitlines()) == 2
+    unconfirmed = whet("memory", "forget", name)
+    assert (unconfirmed.returncode, "--yes" in unconfirmed.stderr) == (2, True)
+    assert whet("memory", "forget", name, "--yes").stdout == "erased 1\n"
+    assert json.loads(whet("memory", "stats", "--json").stdout)["records"] == 1
+
+
+def test_a_review_accepts_and_rejects_what_is_held_back(whet: Shell) -> None:
+    rivals = LINES + '{"question": "2+2?", "answer": "5"}\n'
+    whet("memory", "import", "-", stdin=rivals)
+    held = json.loads(whet("memory", "review", "--json").stdout)
+    right, wrong = sorted(held, key=lambda record: str(record["answer"]))
+    decided = whet("memory", "review", "--accept", right["id"], "--reject", wrong["id"], "--json")
+    assert [record["state"] for record in json.loads(decided.stdout)] == ["active", "expired"]
+    assert whet("memory", "review").stdout == "no records\n"
+
+
+def test_one_tenants_memory_is_not_anothers(whet: Shell) -> None:
+    whet("memory", "import", "-", "--tenant", "acme", stdin=LINES)
+    assert whet("memory", "list").stdout == "no records\n"
+    assert len(json.loads(whet("memory", "list", "--json", "--tenant", "acme").stdout)) == 2
+
+
+def test_the_index_is_rebuilt_and_verified(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    assert whet("memory", "rebuild").stdout == "indexed 2\n"
+    verified = whet("memory", "verify", "--json")
+    assert verified.returncode == 0
+    assert json.loads(verified.stdout)["ok"] is True
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback(whet: Shell) -> None:
+    many = "".join(f'{{"question": "{i}+{i}?", "answer": "{2 * i}"}}\n' for i in range(300))
+    whet("memory", "import", "-", stdin=many)
+    done = process(whet.folder, "$PYTHON -m server.cli memory export | head -1")
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_control_characters_in_a_record_never_reach_the_terminal(whet: Shell) -> None:
+    line = json.dumps({"question": "red\x1b[31m?", "answer": "\x1b]0;owned\x07"})
+    whet("memory", "import", "-", stdin=line)
+    name = json.loads(whet("memory", "list", "--json").stdout)[0]["id"]
+    assert "\x1b" not in whet("memory", "list").stdout
+    assert "\x1b" not in whet("memory", "show", name).stdout
+
+
+def test_no_adapters_yet_says_how_to_get_one(whet: Shell) -> None:
+    assert "whet distill" in whet("adapters", "list").stdout
+    assert json.loads(whet("adapters", "list", "--json").stdout) == {"data": [], "aliases": {}}
+    assert whet("adapters", "reset").returncode == 0
