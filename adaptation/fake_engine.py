@@ -1,0 +1,105 @@
+"""A deterministic engine for unit tests of policy: scripted samples, and vLLM's deadly traps.
+
+It dies, as vLLM does, of two adapters under one name and of sampling through an adapter that was
+never loaded: code that passes here does not rely on the engine's mercy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adaptation.engine import Progress
+from adaptation.errors import EngineError
+from adaptation.types import Adapter, Draw, Query, Sample
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted sample."""
+
+    text: str
+    tokens: int = 4
+    """Generated one at a time, the event loop running in between."""
+    gate: asyncio.Event | None = None
+    """Held before the last token until this is set."""
+    error: str | None = None
+
+
+Script = Callable[[Query, Draw], Reply]
+
+
+@dataclass
+class FakeEngine:
+    """Plays `script`; records what was drawn, loaded and cancelled."""
+
+    script: Script
+    drawn: list[Draw] = field(default_factory=list)
+    running: set[int] = field(default_factory=set)
+    cancelled: set[int] = field(default_factory=set)
+    tokens: int = 0
+    """Everything generated: the engine's own counter, to hold bills against."""
+    loaded: dict[str, Adapter] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)
+    dead: bool = False
+    probe_effect: float = 0.1
+    """How far an adapter moves log-probabilities; 0 plays an adapter that is never applied."""
+
+    async def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
+        """See `Engine.sample`."""
+        self._check_alive(draw.adapter)
+        reply = self.script(query, draw)
+        self.drawn.append(draw)
+        self.running.add(draw.index)
+        try:
+            for position in range(1, reply.tokens + 1):
+                await asyncio.sleep(0)
+                if position == reply.tokens and reply.gate is not None:
+                    await reply.gate.wait()
+                if reply.error is not None:
+                    raise EngineError(reply.error)
+                self.tokens += 1
+                done = position == reply.tokens
+                yield Progress(_sample(reply, draw, position), new_tokens=1, done=done)
+        except (GeneratorExit, asyncio.CancelledError):
+            self.cancelled.add(draw.index)
+            raise
+        finally:
+            self.running.discard(draw.index)
+
+    def _check_alive(self, adapter: Adapter | None) -> None:
+        if adapter is not None and self.loaded.get(adapter.name) != adapter:
+            self.dead = True
+        if self.dead:
+            raise EngineError("the engine is dead")
+
+    async def load(self, adapter: Adapter) -> None:
+        """See `Engine.load`."""
+        if not (Path(adapter.path) / "adapter_model.safetensors").is_file():
+            raise EngineError(f"no adapter at {adapter.path}")
+        if adapter.name in self.loaded:
+            self.dead = True
+        self.loaded[adapter.name] = adapter
+        self.history.append(f"load {adapter.version}")
+
+    async def drop(self, adapter: Adapter) -> None:
+        """See `Engine.drop`."""
+        self.loaded.pop(adapter.name, None)
+        self.history.append(f"drop {adapter.version}")
+
+    async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
+        """See `Engine.probe`."""
+        return -len(token_ids) / 10 - (self.probe_effect if adapter else 0.0)
+
+
+def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
+    done = position == reply.tokens
+    return Sample(
+        index=draw.index,
+        text=reply.text if done else reply.text[: position * len(reply.text) // reply.tokens],
+        n_tokens=position,
+        finish_reason="stop" if done else None,
+        adapter=draw.adapter.version if draw.adapter else None,
+    )

@@ -1,0 +1,70 @@
+"""Names, ids and folders for adapters, each used by one adapter at a time.
+
+Two ids under one name in a batch kill vLLM, and a name used once leaves a metric series behind:
+so names are leased from a small pool. Ids and paths are never reused: prefix-cache keys hold them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A name, an id and a fresh folder that nobody else uses."""
+
+    name: str
+    id: int
+    folder: Path
+
+
+class AdapterLeases:
+    """A pool of `size` adapter names; asking for one more waits until one comes back."""
+
+    def __init__(self, size: int, root: Path | None = None) -> None:
+        """Put folders below `root`; by default in memory (`/dev/shm`) where there is such."""
+        shared_memory = Path("/dev/shm")
+        parent = root or (shared_memory if shared_memory.is_dir() else None)
+        self._root = Path(tempfile.mkdtemp(prefix="whet-adapters-", dir=parent))
+        self._ids = count(1)
+        self._names: asyncio.Queue[str] = asyncio.Queue()
+        for number in range(size):
+            self._names.put_nowait(f"whet-adapter-{number}")
+
+    @property
+    def free(self) -> int:
+        """Names nobody holds."""
+        return self._names.qsize()
+
+    async def acquire(self) -> Lease:
+        """Wait for a name and return it with a fresh id and an empty folder."""
+        name = await self._names.get()
+        number = next(self._ids)
+        folder = self._root / str(number)
+        folder.mkdir()
+        return Lease(name, number, folder)
+
+    def release(self, lease: Lease) -> None:
+        """Give the name back and delete the folder."""
+        shutil.rmtree(lease.folder, ignore_errors=True)
+        self._names.put_nowait(lease.name)
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[Lease]:
+        """Hold a lease for the length of a `with` block."""
+        lease = await self.acquire()
+        try:
+            yield lease
+        finally:
+            self.release(lease)
+
+    def close(self) -> None:
+        """Delete every folder."""
+        shutil.rmtree(self._root, ignore_errors=True)

@@ -1,0 +1,32 @@
+"""What the operator decides for all requests: the bounds and defaults the pipeline obeys."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from memory.types import Frozen
+
+
+class Policy(Frozen):
+    """Server-wide settings of adaptation."""
+
+    stopping_rule: str = "beta"
+    """A name of `adaptation.stopping.RULES`."""
+    candidates: int = Field(default=64, ge=1, le=1000)
+    """Neighbours recalled, from which those to train on are selected."""
+    neighbours: int = Field(default=16, ge=1, le=64)
+    """Neighbours trained on, at most."""
+    holdout: int = Field(default=2, ge=1, le=8)
+    """Close neighbours kept back to judge the adapter by."""
+    min_neighbours: int = Field(default=4, ge=2)
+    """Fewer close ones, and nothing is trained."""
+    min_similarity: float = Field(default=0.3, ge=-1.0, le=1.0)
+    """Cosine below which a record is no neighbour."""
+    train_steps: int = Field(default=8, ge=1, le=64)
+    """Optimiser steps at most; a request's budget may allow fewer."""
+    rank: int = Field(default=8, ge=1, le=64)
+    learning_rate: float = Field(default=3e-4, gt=0.0, le=1.0)
+    model: str = ""
+    """Name of the served model, noted in records."""
+    train_timeout_s: float = Field(default=30.0, gt=0.0)
+    """After this a training job is given up and the answer comes from voting."""

@@ -1,0 +1,59 @@
+"""From what happened to the `adaptation` object of the response."""
+
+from __future__ import annotations
+
+from adaptation.adapting import Adapted
+from adaptation.pool import SamplePool
+from adaptation.stopwatch import Stopwatch
+from adaptation.types import (
+    MemoryReport,
+    NeighbourReport,
+    Outcome,
+    Query,
+    Report,
+    Strategy,
+)
+from adaptation.verifying import Verified
+
+
+def make_outcome(
+    query: Query,
+    pool: SamplePool,
+    verified: Verified,
+    training: Adapted,
+    saved: MemoryReport,
+    clock: Stopwatch,
+    reason: str | None,
+) -> Outcome:
+    """Return what is served and the account of how it came about."""
+    vote = verified.vote
+    returned = vote.ranked[: query.choices]
+    indices = {sample.index for sample in returned}
+    tokens = pool.token_counts(indices.__contains__)
+    report = Report(
+        strategy=Strategy.TTT if training.adapter else Strategy.CONSISTENCY,
+        requested=query.options.strategy,
+        stop_reason=vote.stop_reason,
+        answer=vote.answer,
+        agreement=vote.agreement,
+        confidence=vote.confidence,
+        votes=vote.counts,
+        samples=pool.sample_counts(),
+        tokens=tokens.model_copy(update={"training": training.trained_tokens}),
+        neighbours=_neighbours(training),
+        adapter=training.report,
+        verification=verified.reports or None,
+        memory=saved,
+        seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
+        reason=reason or training.reason,
+    )
+    return Outcome(returned, report)
+
+
+def _neighbours(training: Adapted) -> tuple[NeighbourReport, ...] | None:
+    if not training.neighbours:
+        return None
+    return tuple(
+        NeighbourReport(id=n.record.id, similarity=round(n.similarity, 4))
+        for n in training.neighbours
+    )

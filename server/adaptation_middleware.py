@@ -1,0 +1,137 @@
+"""Around vLLM's generation routes: take the `adaptation` object off the request, put the report on.
+
+Pure ASGI: `BaseHTTPMiddleware` would hide disconnects and buffer streams.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adaptation.errors import InvalidOptionsError
+from server.adaptation_request import CHAT, COMPLETIONS, take_context
+from server.adaptation_response import attach, attach_to_event
+from server.config import Settings
+from server.errors import ApiError, api_error
+from server.request_context import CURRENT, RequestContext
+from server.tenants import tenant_of
+
+ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS})
+
+
+class AdaptationMiddleware:
+    """Makes a request's options known to the engine client, and its report to the client."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["path"] not in ADAPTED_PATHS:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        raw = await request.body()
+        body = _parsed(raw)
+        if body is None:  # vLLM words the refusal of what is no JSON object
+            await self._app(scope, _replay(raw, receive), send)
+            return
+        try:
+            context = take_context(scope["path"], body, self._settings, tenant_of(request))
+        except (ApiError, InvalidOptionsError) as error:
+            await api_error(error).response()(scope, receive, send)
+            return
+        await self._run(scope, json.dumps(body).encode(), receive, send, context)
+
+    async def _run(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, context: RequestContext
+    ) -> None:
+        token = CURRENT.set(context)
+        try:
+            response = _Response(send, context)
+            await self._app(_with_length(scope, len(body)), _replay(body, receive), response.send)
+        finally:
+            CURRENT.reset(token)
+
+
+class _Response:
+    """One response on its way out; streams pass event by event, other bodies as a whole."""
+
+    def __init__(self, send: Send, context: RequestContext) -> None:
+        self._send = send
+        self._context = context
+        self._start: Message | None = None
+        self._is_stream = False
+        self._pending = b""
+
+    async def send(self, message: Message) -> None:
+        """Forward one ASGI message."""
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        elif message["type"] != "http.response.body" or (
+            self._start is None and not self._is_stream
+        ):
+            await self._send(message)
+        elif self._is_stream:
+            await self._forward_events(message)
+        else:
+            await self._forward_whole(message)
+
+    async def _begin(self, message: Message) -> None:
+        kind = Headers(raw=message["headers"]).get("content-type", "")
+        self._is_stream = kind.startswith("text/event-stream")
+        if message["status"] == 200 and kind.startswith("application/json"):
+            self._start = message  # held back: its content-length will change
+        else:
+            await self._send(message)
+
+    async def _forward_events(self, message: Message) -> None:
+        *events, self._pending = (self._pending + message.get("body", b"")).split(b"\n\n")
+        out = b"".join(attach_to_event(event + b"\n\n", self._context) for event in events)
+        if not message.get("more_body"):
+            out += self._pending
+        if out or not message.get("more_body"):
+            await self._send({**message, "body": out})
+
+    async def _forward_whole(self, message: Message) -> None:
+        self._pending += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        assert self._start is not None
+        body = attach(self._pending, self._context)
+        headers = MutableHeaders(raw=self._start["headers"])
+        headers["content-length"] = str(len(body))
+        await self._send({**self._start, "headers": headers.raw})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives `body` once, then whatever the client does (disconnect)."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _with_length(scope: Scope, length: int) -> Scope:
+    headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}

@@ -1,0 +1,162 @@
+"""From the body of an OpenAI request to what adaptation needs to know of it.
+
+The wire's one crossing point on the way in: the `adaptation` object and a strategy appended to the
+model's name are taken off the body here, so that vLLM's handlers never see them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from adaptation.types import Message, Options, Strategy
+from adaptation.verifiers import build_verifiers
+from server.config import Settings
+from server.errors import ApiError
+from server.request_context import RequestContext
+
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+
+
+def split_model(name: str) -> tuple[str, Strategy | None]:
+    """Return the model's own name and the strategy appended to it, as in `MODEL:ttt`."""
+    model, colon, suffix = name.rpartition(":")
+    if colon and suffix in set(Strategy):
+        return model, Strategy(suffix)
+    return name, None
+
+
+def take_context(
+    path: str, body: dict[str, Any], settings: Settings, tenant: str
+) -> RequestContext:
+    """Take Whet's own parts off `body` and return them; raises `ApiError` (400)."""
+    options, asked = _options(body, settings)
+    _refuse_deadly(body)
+    if options.strategy is not Strategy.PLAIN:
+        options = _refuse_meaningless(body, options, asked)
+    _check_verifiers(options)
+    wall_s = options.budget.wall_s or settings.wall_s
+    return RequestContext(
+        tenant=tenant,
+        options=options,
+        conversations=_conversations(path, body),
+        choices=_whole_number(body.get("n"), 1),
+        seed=body["seed"] if isinstance(body.get("seed"), int) else None,
+        has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
+        json_output=_asks_for_json(body),
+        deadline=time.monotonic() + wall_s if wall_s else math.inf,
+    )
+
+
+def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strategy | None]:
+    """Return the options in force, and the strategy if the request itself names one."""
+    suffix: Strategy | None = None
+    if isinstance(body.get("model"), str):
+        body["model"], suffix = split_model(body["model"])
+    given = body.pop("adaptation", None)
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise ApiError(400, "`adaptation` must be an object", param="adaptation")
+    named = given.get("strategy")
+    if suffix is not None and named not in (None, suffix.value):
+        raise ApiError(
+            400,
+            f"the model's name asks for {suffix.value}, `adaptation.strategy` for {named}: say one",
+            param="adaptation.strategy",
+        )
+    defaults = {
+        "strategy": suffix or settings.strategy,
+        "max_samples": settings.max_samples,
+        "confidence": settings.confidence,
+        "temperature": settings.temperature,
+    }
+    try:
+        options = Options.model_validate({**defaults, **given})
+    except ValidationError as error:
+        raise ApiError.invalid(error, prefix="adaptation") from error
+    return options, options.strategy if named or suffix else None
+
+
+def _refuse_deadly(body: Mapping[str, Any]) -> None:
+    """Refuse what kills vLLM's engine while LoRA is on (prompt log-probabilities)."""
+    if body.get("prompt_logprobs") is not None:
+        raise ApiError(
+            400, "`prompt_logprobs` is not available while adapters are", param="prompt_logprobs"
+        )
+    if body.get("echo") and body.get("logprobs") is not None:
+        raise ApiError(
+            400, "`echo` with `logprobs` is not available while adapters are", param="echo"
+        )
+
+
+def _refuse_meaningless(
+    body: Mapping[str, Any], options: Options, asked: Strategy | None
+) -> Options:
+    """Refuse combinations that a vote cannot keep the meaning of, or fall back where none asked."""
+    obstacle: tuple[str, str] | None = None
+    if body.get("use_beam_search"):
+        obstacle = "beam search is one search, not votes", "use_beam_search"
+    elif _whole_number(body.get("n"), 1) > options.max_samples:
+        obstacle = f"`n` is more than the {options.max_samples} samples of the vote", "n"
+    if obstacle is None:
+        return options
+    if asked is None:
+        return options.model_copy(update={"strategy": Strategy.PLAIN})
+    message, param = obstacle
+    raise ApiError(400, f"{message}: use strategy `plain`", param=param)
+
+
+def _check_verifiers(options: Options) -> None:
+    if options.verifiers and options.strategy is Strategy.PLAIN:
+        raise ApiError(
+            400,
+            "verifiers choose among votes: use strategy `consistency`, `ttt` or `auto`",
+            param="adaptation.verifiers",
+        )
+    build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
+
+
+def _conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ...], ...]:
+    if path == CHAT:
+        messages = body.get("messages")
+        turns = messages if isinstance(messages, list) else []
+        return (tuple(_message(turn) for turn in turns if isinstance(turn, dict)),)
+    return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
+
+
+def _message(turn: Mapping[str, Any]) -> Message:
+    return Message(role=str(turn.get("role", "user")), content=_text(turn))
+
+
+def _text(turn: Mapping[str, Any]) -> str:
+    """Return a turn's text; what has none (a tool call, an image) stands as its JSON."""
+    content = turn.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        return "\n".join(str(part.get("text", json.dumps(part))) for part in content)
+    return json.dumps(turn.get("tool_calls") or content, ensure_ascii=False)
+
+
+def _prompts(prompt: object) -> list[str]:
+    """Return one text for each prompt; token ids have none, and are never remembered by text."""
+    if isinstance(prompt, str):
+        return [prompt]
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        return [item if isinstance(item, str) else "" for item in prompt]
+    return [""]
+
+
+def _asks_for_json(body: Mapping[str, Any]) -> bool:
+    wanted = body.get("response_format")
+    return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
+
+
+def _whole_number(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

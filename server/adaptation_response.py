@@ -1,0 +1,69 @@
+"""From vLLM's response to ours: the report is attached and the usage made true.
+
+The wire's one crossing point on the way out. vLLM's handlers count the winner's tokens only; every
+token the engine generated is billed here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from adaptation.types import Strategy
+from server.request_context import RequestContext
+
+
+def attach(body: bytes, context: RequestContext) -> bytes:
+    """Return a whole response with its report(s)."""
+    if not context.reports:
+        return body
+    if context.is_single and context.options.strategy is Strategy.PLAIN:
+        # Nothing to correct: splice, and spare the fast path the parsing.
+        report = context.reports[0].model_dump_json().encode()
+        return body.rstrip()[:-1] + b',"adaptation":' + report + b"}"
+    response = json.loads(body)
+    _attach_reports(response, context)
+    if isinstance(response.get("usage"), dict):
+        correct_usage(response["usage"], context)
+    return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def attach_to_event(event: bytes, context: RequestContext) -> bytes:
+    """Return one server-sent event, with the report if it ends a choice, its usage corrected."""
+    ends = b'"finish_reason":"' in event or b'"finish_reason": "' in event
+    if not (ends or b'"usage":{' in event or b'"usage": {' in event):
+        return event
+    prefix, _, data = event.partition(b"data:")
+    if not data or data.strip() == b"[DONE]":
+        return event
+    chunk = json.loads(data)
+    if any(choice.get("finish_reason") for choice in chunk.get("choices", ())):
+        _attach_reports(chunk, context)
+    if isinstance(chunk.get("usage"), dict):
+        correct_usage(chunk["usage"], context)
+    return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _attach_reports(response: dict[str, Any], context: RequestContext) -> None:
+    if context.is_single:
+        if (report := context.reports.get(0)) is not None:
+            response["adaptation"] = report.model_dump(mode="json")
+        return
+    for choice in response.get("choices", ()):
+        report = context.reports.get(choice.get("index", 0) // context.choices)
+        if report is not None:
+            choice["adaptation"] = report.model_dump(mode="json")
+
+
+def correct_usage(usage: dict[str, Any], context: RequestContext) -> None:
+    """Make `usage` count every generated token; what is not returned is named reasoning."""
+    unseen = sum(
+        report.tokens.losing + report.tokens.cancelled for report in context.reports.values()
+    )
+    if not unseen:
+        return
+    usage["completion_tokens"] = usage.get("completion_tokens", 0) + unseen
+    usage["total_tokens"] = usage.get("total_tokens", 0) + unseen
+    details = usage.get("completion_tokens_details") or {}
+    details["reasoning_tokens"] = (details.get("reasoning_tokens") or 0) + unseen
+    usage["completion_tokens_details"] = details

@@ -1,0 +1,106 @@
+"""The seam: an engine client whose `generate` answers through the pipeline.
+
+All of vLLM's handlers call `engine_client.generate(...)`. This stands in for that client and
+delegates everything else, so every endpoint keeps vLLM's own parsing, tool calls, formats and
+errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from adaptation.errors import DeadlineError
+from adaptation.types import Outcome, Query, Sample, Strategy
+from server.champion import Champion
+from server.request_context import CURRENT, RequestContext
+from server.vllm_engine import (
+    Native,
+    as_output,
+    first_text,
+    lora_request,
+    new_tokens,
+    register_client,
+    timeout_error,
+)
+
+Answer = Callable[[Query], Awaitable[Outcome]]
+Finish = Callable[[RequestContext, int, Query, Outcome], None]
+
+
+class AdaptiveClient:
+    """vLLM's engine client, sharpened."""
+
+    def __init__(self, inner: Any, answer: Answer, champion: Champion, finish: Finish) -> None:
+        """`finish` is told every outcome before its last output is handed to vLLM's handler."""
+        self._inner = inner
+        self._answer = answer
+        self._champion = champion
+        self._finish = finish
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def generate(
+        self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
+    ) -> AsyncGenerator[Any, None]:
+        """Read the request's context at the call: the generator may be iterated in another."""
+        context = CURRENT.get()
+        if keywords.get("lora_request") is not None:  # the client named an adapter of its own
+            outputs: AsyncGenerator[Any, None] = self._inner.generate(
+                prompt, sampling_params, request_id, **keywords
+            )
+            return outputs
+        native = Native(prompt, sampling_params, keywords)
+        if context is None:
+            return self._unreported(native, request_id)
+        if context.options.strategy is Strategy.PLAIN:
+            return self._plain(context, native, request_id)
+        return self._adapted(context, native, request_id)
+
+    async def _unreported(self, native: Native, request_id: str) -> AsyncGenerator[Any, None]:
+        with self._champion.use() as base:
+            async with aclosing(self._delegate(native, request_id, base)) as outputs:
+                async for output in outputs:
+                    yield output
+
+    def _delegate(self, native: Native, request_id: str, base: Any) -> AsyncGenerator[Any, None]:
+        keywords = {**native.keywords, "lora_request": lora_request(base)}
+        outputs: AsyncGenerator[Any, None] = self._inner.generate(
+            native.prompt, native.params, request_id, **keywords
+        )
+        return outputs
+
+    async def _plain(
+        self, context: RequestContext, native: Native, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        """Stream one request as vLLM does, keeping count."""
+        index = context.index_of(request_id)
+        tokens, text = 0, ""
+        with self._champion.use() as base:
+            query = context.query(request_id, index, native, base)
+            async with aclosing(self._delegate(native, request_id, base)) as outputs:
+                async for output in outputs:
+                    tokens = new_tokens(output, native.params, tokens)
+                    text = first_text(output, native.params, text)
+                    if output.finished:
+                        sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
+                        self._finish(context, index, query, Outcome.plain(query, sample))
+                    yield output
+
+    async def _adapted(
+        self, context: RequestContext, native: Native, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        index = context.index_of(request_id)
+        with self._champion.use() as base:
+            query = context.query(request_id, index, native, base)
+            try:
+                outcome = await self._answer(query)
+            except DeadlineError as error:
+                raise timeout_error(error) from error
+        self._finish(context, index, query, outcome)
+        yield as_output(request_id, outcome)
+
+
+register_client(AdaptiveClient)

@@ -1,0 +1,154 @@
+"""Composition: every part is built here, once, and passed to those who use it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+
+from adaptation.leases import AdapterLeases
+from adaptation.pipeline import answer
+from adaptation.policy import Policy
+from adaptation.services import Services
+from adaptation.training.process import ProcessTrainer
+from adaptation.training.recipes import recipe_for
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from server import vllm_engine
+from server.adaptation_middleware import AdaptationMiddleware
+from server.adaptive_client import AdaptiveClient
+from server.bookkeeping import Bookkeeper
+from server.champion import Champion
+from server.config import Settings
+from server.error_shape import OpenAIErrorShape
+from server.errors import install_handlers
+from server.metrics import Metrics
+from server.routes.adapters import adapters_router
+from server.routes.feedback import feedback_router
+from server.routes.models import models_router
+from server.routes.ready import ready_router
+from server.routes.records import records_router
+from server.tenants import DEFAULT_TENANT
+from server.vllm_engine import VllmEngine
+
+logger = logging.getLogger(__name__)
+
+
+async def run_server(args: argparse.Namespace, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
+    _, sock = vllm_engine.listen(args)
+    with sock:
+        async with open_parts(args, settings) as parts:
+            app = await build(parts, args, settings)
+            follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
+            try:
+                await vllm_engine.serve(app, sock, args)
+            finally:
+                follow.cancel()
+
+
+class Parts:
+    """What lives as long as the server."""
+
+    def __init__(
+        self, client: Any, memory: LongTermMemory, trainer: ProcessTrainer, leases: AdapterLeases
+    ) -> None:
+        self.client = client
+        self.memory = memory
+        self.trainer = trainer
+        self.leases = leases
+        self.engine = VllmEngine(client)
+        self.champion = Champion(DEFAULT_TENANT, memory.adapters, self.engine, leases)
+
+    async def checks(self) -> tuple[bool, Mapping[str, str]]:
+        """Answer `/ready`: only a dead engine makes the server unable to answer."""
+        problem = await asyncio.to_thread(self.memory.storage_problem)
+        served = self.champion.adapter.version if self.champion.adapter else "base"
+        parts = {
+            "engine": "failed" if self.client.errored else "ready",
+            "memory": problem or "ready",
+            "trainer": self.trainer.status,
+            "champion": self.champion.problem or served,
+        }
+        return not self.client.errored, parts
+
+
+@asynccontextmanager
+async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncIterator[Parts]:
+    """Open memory, trainer and engine, and close them in the opposite order."""
+    memory = LongTermMemory.open(settings.data_dir, create_embedder(settings.embedder))
+    trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
+    leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
+    starting = asyncio.create_task(trainer.start())
+    try:
+        async with vllm_engine.open_engine(args) as client:
+            await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
+            await asyncio.wait([starting])
+            parts = Parts(client, memory, trainer, leases)
+            await parts.champion.refresh()
+            yield parts
+    finally:
+        starting.cancel()
+        await trainer.close()
+        leases.close()
+        memory.close()
+
+
+async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> FastAPI:
+    """Return vLLM's application behind our client, with our routes and middleware around it."""
+    model = args.served_model_name[0] if args.served_model_name else args.model
+    services = Services(
+        engine=parts.engine,
+        memory=parts.memory,
+        trainer=parts.trainer,
+        leases=parts.leases,
+        policy=policy_from(settings, model, parts.trainer.parameters),
+    )
+    books = Bookkeeper(parts.memory.completions, Metrics(), model)
+    client = AdaptiveClient(
+        parts.client, partial(answer, services=services), parts.champion, books.finish
+    )
+    app = await vllm_engine.make_app(client, args)
+    _add_routes(app, parts, args, client)
+    install_handlers(app)
+    # vLLM has built its stack already, so ours goes around it: the error shape outermost.
+    adapted = AdaptationMiddleware(app.build_middleware_stack(), settings)
+    app.middleware_stack = OpenAIErrorShape(adapted, settings.max_body_bytes)
+    return app
+
+
+def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any) -> None:
+    names = tuple(args.served_model_name or [args.model])
+    theirs = list(app.router.routes)
+    for router in (
+        models_router(names, client.model_config.max_model_len, created=int(time.time())),
+        ready_router(parts.checks),
+        feedback_router(parts.memory),
+        records_router(parts.memory),
+        adapters_router(parts.memory),
+    ):
+        app.include_router(router)
+    ours = [route for route in app.router.routes if route not in theirs]
+    app.router.routes[:] = [*ours, *theirs]  # the first match answers: ours before vLLM's
+
+
+def policy_from(settings: Settings, model: str, parameters: int | None) -> Policy:
+    """Return the pipeline's policy; `parameters` is the size of the base model."""
+    usual = recipe_for(parameters)
+    return Policy(
+        candidates=settings.candidates,
+        neighbours=settings.neighbours,
+        min_similarity=settings.min_similarity,
+        train_steps=settings.train_steps,
+        rank=settings.train_rank,
+        learning_rate=settings.learning_rate or usual.learning_rate,
+        train_timeout_s=settings.train_timeout_s,
+        model=model,
+    )

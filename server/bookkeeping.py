@@ -1,0 +1,49 @@
+"""What is noted of every answer: its report, its metrics, and the text that feedback refers to."""
+
+from __future__ import annotations
+
+from adaptation.answers import extract
+from adaptation.types import Outcome, Query
+from memory.completions import CompletionLog
+from memory.types import Completion
+from server.metrics import Metrics
+from server.request_context import RequestContext
+
+
+class Bookkeeper:
+    """Told every outcome before the client is."""
+
+    def __init__(self, completions: CompletionLog, metrics: Metrics, model: str) -> None:
+        self._completions = completions
+        self._metrics = metrics
+        self._model = model
+
+    def finish(self, context: RequestContext, index: int, query: Query, outcome: Outcome) -> None:
+        """Note the outcome of prompt number `index`; costs the request no commit."""
+        context.reports[index] = outcome.report
+        self._metrics.observe(outcome.report)
+        if query.options.memory.write and query.messages:
+            self._completions.append(self._completion(query, outcome))
+
+    def _completion(self, query: Query, outcome: Outcome) -> Completion:
+        report, text = outcome.report, outcome.samples[0].text
+        answer = report.answer
+        if answer is None:
+            found = extract(
+                text,
+                query.options.answer,
+                has_tools=query.has_tools,
+                json_output=query.json_output,
+            )
+            answer = found.text if found else None
+        return Completion(
+            id=query.id,
+            tenant=query.tenant,
+            messages=query.messages,
+            text=text,
+            answer=answer,
+            model=self._model,
+            adapter=outcome.samples[0].adapter or (query.base.version if query.base else None),
+            task=query.options.memory.task,
+            record_id=report.memory.saved if report.memory else None,
+        )

@@ -1,0 +1,77 @@
+"""`whet serve`: vLLM's `serve`, sharpened."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from typing import NoReturn
+
+from server import engine_defaults
+from server.config import ConfigError, add_arguments, flags_of, print_config, resolve, take_config
+
+EXAMPLES = """examples:
+  whet serve                                  the built-in model on 127.0.0.1:8000
+  whet serve Qwen/Qwen3-8B --port 9000        any model, any flag of `vllm serve`
+  whet serve --strategy auto --wall-s 20      train where the votes disagree
+  whet serve --print-config                   the settings in force, and where they come from
+  whet serve --help=all                       every flag of the engine too
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    engine_defaults.prepare_environment()
+    toml_path, rest = take_config(argv)
+    args = _parser().parse_args(rest)
+    resolved = resolve(flags_of(args), os.environ, toml_path)
+    if args.print_config:
+        print_config(resolved)
+        return 0
+    engine_defaults.complete(args, resolved.settings)
+    _set_up_logging()
+
+    import uvloop
+
+    from server import vllm_engine
+    from server.app import run_server
+
+    try:
+        vllm_engine.validate(args)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    print(f"whet: loading {args.model}, about half a minute on a CPU", file=sys.stderr, flush=True)
+    try:
+        uvloop.run(run_server(args, resolved.settings))
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from server import vllm_engine
+
+    parser: argparse.ArgumentParser = vllm_engine.make_parser(EXAMPLES)
+    add_arguments(parser)
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print Whet's settings with their sources, and exit",
+    )
+    parser.set_defaults(model=None, **engine_defaults.flags_for(vllm_engine.on_cpu()))
+    parser.error = _one_line  # type: ignore[method-assign]
+    return parser
+
+
+def _one_line(message: str) -> NoReturn:
+    print(f"whet serve: {message} (see `whet serve --help`)", file=sys.stderr)
+    sys.exit(2)
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for package in ("server", "adaptation", "memory"):
+        logging.getLogger(package).setLevel(logging.INFO)

@@ -1,0 +1,92 @@
+"""Where Whet's defaults differ from vLLM's, and why. Knows flags by name, not vLLM itself."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from adaptation.pebble import model_path
+from server.config import ConfigError, Settings
+
+BUILT_IN = "whet-pebble"
+
+ENVIRONMENT = {
+    # One GiB of key-value cache; vLLM's CPU default takes a large share of the machine.
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    # The trainer and the embedder need cores too.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    # Without it a stored response cannot be retrieved.
+    "VLLM_ENABLE_RESPONSES_API_STORE": "1",
+}
+"""Set where the environment says nothing, before vLLM is imported."""
+
+FLAGS = {
+    "host": "127.0.0.1",
+    "enable_lora": True,
+    "max_lora_rank": 32,
+    # A vote is silent until it is decided; proxies close connections that say nothing.
+    "sse_keep_alive_interval": 10,
+}
+
+CPU_FLAGS = {
+    # Blocks of 128 tokens, the CPU default, leave short prompts out of the prefix cache.
+    "block_size": 32,
+    "enforce_eager": True,
+}
+
+UNSUPPORTED = {
+    "headless": "serve without --headless: Whet answers HTTP itself",
+    "grpc": "serve without --grpc: Whet speaks HTTP only",
+    "uds": "serve on --host and --port: Whet does not listen on a Unix socket",
+}
+
+
+def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Fill in what the environment leaves open; refuses what bypasses every Python seam."""
+    if environment.get("VLLM_USE_RUST_FRONTEND") not in (None, "", "0"):
+        raise ConfigError("unset VLLM_USE_RUST_FRONTEND: that front end bypasses Whet")
+    for name, value in ENVIRONMENT.items():
+        environment.setdefault(name, value)
+
+
+def flags_for(on_cpu: bool) -> dict[str, object]:
+    """Return our defaults for vLLM's flags."""
+    return {**FLAGS, **(CPU_FLAGS if on_cpu else {})}
+
+
+def complete(args: argparse.Namespace, settings: Settings) -> None:
+    """Fill in what depends on other flags; raises `ConfigError` on what cannot be served."""
+    for flag, advice in UNSUPPORTED.items():
+        if getattr(args, flag, None):
+            raise ConfigError(advice)
+    if (args.api_server_count or 1) > 1:
+        raise ConfigError("serve with --api-server-count 1; run several replicas instead")
+    args.api_server_count = None
+    args.model = args.model_tag or args.model
+    if args.model is None:
+        _choose_built_in(args)
+    _check_path(args.model)
+    adapters = settings.max_adapters + 1  # and the champion
+    args.max_loras = max(args.max_loras or 0, adapters)
+    args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * adapters)
+
+
+def _choose_built_in(args: argparse.Namespace) -> None:
+    args.model = str(model_path())
+    args.served_model_name = args.served_model_name or [BUILT_IN]
+    if args.tool_call_parser is None:
+        args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
+    # A model of a few million parameters gains nothing from more threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _check_path(model: str) -> None:
+    """Refuse a path that does not exist before the engine takes half a minute to say so."""
+    looks_local = model.startswith((".", "/", "~"))
+    if looks_local and not Path(model).expanduser().is_dir():
+        raise ConfigError(f"no model at {model}: give a folder with config.json, or a model's name")

@@ -1,0 +1,51 @@
+"""Whet's own Prometheus series, beside vLLM's at `/metrics`. No tenant, name or text in labels."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+from adaptation.types import Report
+
+
+class Metrics:
+    """Counts answers by what was done for them."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.requests = Counter(
+            "whet_requests_total",
+            "Answers, by the strategy used and why sampling stopped",
+            ["strategy", "stop_reason"],
+            registry=registry,
+        )
+        self.samples = Counter(
+            "whet_samples_total", "Samples, by what became of them", ["outcome"], registry=registry
+        )
+        self.tokens = Counter(
+            "whet_tokens_total", "Tokens, by what became of them", ["outcome"], registry=registry
+        )
+        self.trainings = Counter(
+            "whet_trainings_total",
+            "Test-time training jobs, by the gate's verdict",
+            ["accepted"],
+            registry=registry,
+        )
+        self.saved = Counter(
+            "whet_records_saved_total", "Answers saved to memory", ["state"], registry=registry
+        )
+        self.seconds = Histogram(
+            "whet_step_seconds", "Seconds in each step of a request", ["step"], registry=registry
+        )
+
+    def observe(self, report: Report) -> None:
+        """Count one answer."""
+        self.requests.labels(report.strategy, report.stop_reason).inc()
+        self.samples.labels("finished").inc(report.samples.finished)
+        self.samples.labels("cancelled").inc(report.samples.cancelled)
+        for outcome, count in report.tokens.model_dump().items():
+            self.tokens.labels(outcome).inc(count)
+        if report.adapter is not None:
+            self.trainings.labels(str(report.adapter.accepted).lower()).inc()
+        if report.memory is not None and report.memory.state is not None:
+            self.saved.labels(report.memory.state).inc()
+        for step, seconds in report.seconds.items():
+            self.seconds.labels(step).observe(seconds)

@@ -1,0 +1,63 @@
+"""What the front door knows of a request, carried to the engine client through vLLM's handlers."""
+
+from __future__ import annotations
+
+import math
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from adaptation.types import Adapter, Message, Options, Query, Report
+
+
+@dataclass
+class RequestContext:
+    """One HTTP request that may be adapted."""
+
+    tenant: str
+    options: Options
+    conversations: tuple[tuple[Message, ...], ...]
+    """One for each prompt: chat has one, completions may have several."""
+    choices: int = 1
+    seed: int | None = None
+    has_tools: bool = False
+    json_output: bool = False
+    deadline: float = math.inf
+    """Monotonic seconds."""
+    reports: dict[int, Report] = field(default_factory=dict)
+    """Prompt index → what came of it; filled before the last output is handed to vLLM."""
+
+    def index_of(self, request_id: str) -> int:
+        """Return which prompt a `generate` call is for: vLLM appends its number to the id."""
+        if self.is_single:
+            return 0
+        return int(request_id.rpartition("-")[2])
+
+    def query(self, request_id: str, index: int, native: object, base: Adapter | None) -> Query:
+        """Return prompt number `index` as the pipeline sees it; `native` is the engine's own."""
+        return Query(
+            id=self.completion_id(request_id),
+            tenant=self.tenant,
+            messages=self.conversations[index],
+            native=native,
+            options=self.options,
+            base=base,
+            deadline=self.deadline,
+            choices=self.choices,
+            seed=self.seed,
+            has_tools=self.has_tools,
+            json_output=self.json_output,
+        )
+
+    def completion_id(self, request_id: str) -> str:
+        """Return the id the client sees, where there is one prompt only."""
+        is_completion = request_id.startswith("cmpl-")
+        return request_id.removesuffix("-0") if is_completion and self.is_single else request_id
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the request holds one prompt."""
+        return len(self.conversations) == 1
+
+
+CURRENT: ContextVar[RequestContext | None] = ContextVar("whet_request", default=None)
+"""Set by the middleware; read when vLLM's handler calls `generate()`, in the same context."""

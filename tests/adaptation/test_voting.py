@@ -1,0 +1,206 @@
+"""Voting on the fake engine: when it stops, what it cancels, and that the bill adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from adaptation.errors import DeadlineError, EngineError
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.pool import SamplePool
+from adaptation.stopping import BetaRule, FixedRule, StoppingRule
+from adaptation.tally import Tally
+from adaptation.types import Query, StopReason, Vote
+from adaptation.voting import FREE_TEXT_WAVE, conclude, poll
+
+Says = Callable[..., FakeEngine]
+MakeQuery = Callable[..., Query]
+
+
+def embed_by_length(texts: Sequence[str]) -> np.ndarray:
+    """Put texts on a half circle by their length: similar length, similar text."""
+    angles = np.array([len(text) for text in texts]) / 50
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+async def hold_vote(
+    query: Query, engine: FakeEngine, rule: StoppingRule | None = None
+) -> tuple[Vote, SamplePool]:
+    tally = Tally(query)
+    async with SamplePool(engine, query, query.options.budget.tokens) as pool:
+        stop = await poll(
+            query, pool, tally, rule or BetaRule(), query.options.max_samples, adapter=None
+        )
+        return await conclude(tally, pool, stop, embed_by_length), pool
+
+
+async def test_a_unanimous_vote_stops_after_four_samples(says: Says, make_query: MakeQuery) -> None:
+    engine = says(["42"])
+    vote, pool = await hold_vote(make_query(), engine)
+    assert (vote.answer, vote.stop_reason, vote.agreement) == ("42", StopReason.CONFIDENT, 1.0)
+    assert len(engine.drawn) == 4
+    assert pool.sample_counts().finished == 4
+
+
+async def test_a_split_vote_draws_every_sample_it_may(says: Says, make_query: MakeQuery) -> None:
+    engine = says(["1", "2"])
+    vote, _ = await hold_vote(make_query(max_samples=8), engine)
+    assert vote.stop_reason is StopReason.EXHAUSTED
+    assert len(engine.drawn) == 8
+    assert [entry.count for entry in vote.counts] == [4, 4]
+    assert vote.answer == "1", "a tie goes to the answer that arrived first"
+
+
+async def test_the_most_voted_answer_wins_not_the_first(says: Says, make_query: MakeQuery) -> None:
+    vote, _ = await hold_vote(make_query(), says(["7", "42", "42", "42", "42", "42", "42"]))
+    assert vote.answer == "42"
+    assert "42" in vote.winner.text
+
+
+async def test_what_still_runs_when_a_vote_ends_is_cancelled_and_billed(
+    make_query: MakeQuery,
+) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(
+        lambda q, draw: Reply(
+            "#### 2", tokens=5 + draw.index, gate=never if draw.index == 2 else None
+        )
+    )
+    query = make_query(max_samples=4, query_deadline=time.monotonic() + 0.3)
+    vote, pool = await hold_vote(query, engine, FixedRule())
+    tokens = pool.token_counts(lambda index: index == vote.winner.index)
+    assert engine.running == set()
+    assert engine.cancelled == {2}
+    assert pool.sample_counts().cancelled == 1
+    assert tokens.cancelled == 6, "all but the last of the seven tokens of draw 2"
+    assert tokens.returned == vote.winner.n_tokens
+    assert tokens.generated == engine.tokens
+
+
+async def test_a_wave_holds_no_sample_that_the_quickest_decision_could_spare(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says(["1", "2", "2", "2", "2", "2", "2", "2"])
+    vote, pool = await hold_vote(make_query(), engine)
+    assert vote.stop_reason is StopReason.CONFIDENT
+    assert [entry.count for entry in vote.counts] == [6, 1]
+    assert pool.sample_counts().started == 7
+
+
+async def test_the_requests_own_temperature_and_seed_do_not_make_the_votes_alike(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says(["42"])
+    await hold_vote(make_query(temperature=0.7, query_seed=100), engine)
+    assert [draw.temperature for draw in engine.drawn] == [0.7] * 4
+    assert [draw.seed for draw in engine.drawn] == [100, 101, 102, 103]
+
+
+async def test_a_seeded_vote_does_not_depend_on_which_sample_finishes_first(
+    make_query: MakeQuery,
+) -> None:
+    def engine_with(delays: Sequence[int]) -> FakeEngine:
+        answers = ["1", "2", "2", "2", "1", "1", "2", "2"]
+        return FakeEngine(
+            lambda query, draw: Reply(
+                f"#### {answers[draw.index]}", tokens=1 + delays[draw.index % len(delays)]
+            )
+        )
+
+    outcomes = []
+    for delays in ([0, 5, 2, 9], [9, 2, 5, 0]):
+        vote, _ = await hold_vote(make_query(max_samples=8, query_seed=1), engine_with(delays))
+        outcomes.append((vote.winner.index, vote.counts, vote.stop_reason))
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_the_token_budget_ends_the_vote_with_the_best_so_far(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says([str(n) for n in range(16)], tokens=10)
+    vote, _ = await hold_vote(make_query(budget={"tokens": 60}), engine, FixedRule())
+    assert vote.stop_reason is StopReason.BUDGET
+    assert engine.tokens <= 60 + 16
+    assert engine.running == set()
+
+
+async def test_a_deadline_returns_the_best_answer_so_far(make_query: MakeQuery) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(lambda q, draw: Reply("#### 42", gate=never if draw.index else None))
+    query = make_query(query_deadline=time.monotonic() + 0.2)
+    vote, _ = await hold_vote(query, engine)
+    assert (vote.answer, vote.stop_reason) == ("42", StopReason.DEADLINE)
+    assert engine.running == set()
+
+
+async def test_a_deadline_before_any_sample_ends_serves_the_longest_partial(
+    make_query: MakeQuery,
+) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(lambda q, draw: Reply("abcdefghijkl", tokens=3 + draw.index, gate=never))
+    vote, _ = await hold_vote(make_query(query_deadline=time.monotonic() + 0.2), engine)
+    assert vote.winner.finish_reason == "length"
+    assert vote.winner.n_tokens == max(2 + draw.index for draw in engine.drawn)
+
+
+async def test_a_deadline_before_the_first_token_is_an_error(make_query: MakeQuery) -> None:
+    engine = FakeEngine(lambda q, draw: Reply("#### 1", tokens=1, gate=asyncio.Event()))
+    with pytest.raises(DeadlineError, match="wall_s"):
+        await hold_vote(make_query(query_deadline=time.monotonic() + 0.1), engine)
+    assert engine.running == set()
+
+
+async def test_free_text_is_settled_by_the_medoid_after_one_wave(make_query: MakeQuery) -> None:
+    replies = ["short", "the middle one, somewhat longer", "also of a middling length", "x" * 90]
+    engine = FakeEngine(lambda q, draw: Reply(replies[draw.index]))
+    vote, _ = await hold_vote(make_query(), engine)
+    assert len(engine.drawn) == FREE_TEXT_WAVE
+    assert vote.answer is None
+    assert vote.winner.text in replies[1:3]
+
+
+async def test_n_choices_come_best_first_and_draw_at_least_n(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says(["1", "2", "2", "2", "2", "2", "2", "2"])
+    vote, _ = await hold_vote(make_query(query_choices=6), engine)
+    assert len(engine.drawn) >= 6
+    assert "#### 2" in vote.ranked[0].text
+    assert "#### 1" in vote.ranked[1].text
+    assert len(vote.ranked) >= 6
+
+
+async def test_an_engine_error_reaches_the_caller_and_cancels_the_rest(
+    make_query: MakeQuery,
+) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(
+        lambda q, draw: Reply("#### 1", gate=never, error="boom" if draw.index == 3 else None)
+    )
+    with pytest.raises(EngineError, match="boom"):
+        await hold_vote(make_query(), engine)
+    assert engine.running == set()
+
+
+async def test_a_cancelled_request_cancels_every_sample(make_query: MakeQuery) -> None:
+    engine, all_run = FakeEngine(lambda q, draw: next(replies)), asyncio.Event()
+    never = asyncio.Event()
+
+    def replies_until_all_run() -> Iterator[Reply]:
+        for number in range(4):
+            if number == 3:
+                all_run.set()
+            yield Reply("#### 1", gate=never)
+
+    replies = replies_until_all_run()
+    task = asyncio.create_task(hold_vote(make_query(), engine))
+    await all_run.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine.running == set()
+    assert engine.cancelled == {0, 1, 2, 3}
