@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert
 from memory.adapter_files import check_files, copy_files, hash_files
 from memory.database import Database
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
-from memory.rows import moment
+from memory.rows import moment, plain
 from memory.schema import adapter, alias, lineage
 from memory.types import AdapterVersion
 
@@ -63,7 +63,7 @@ class AdapterRegistry:
             "parent": parent,
             "rank": rank,
             "content_hash": content,
-            "metrics": dict(metrics),
+            "metrics": plain(metrics),
             "created_at": time.time(),
         }
         with self._database.writing() as connection:

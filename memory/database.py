@@ -85,6 +85,15 @@ class Database:
             counter = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             connection.exec_driver_sql(f"PRAGMA user_version={(counter + 1) % 2**30}")
 
+    def empty_log(self) -> None:
+        """Empty the write-ahead log, where there is one: it may still hold what was erased."""
+        with self._writer, _translated(self.path):
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()

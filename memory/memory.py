@@ -18,6 +18,7 @@ from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
+from memory.group_commit import GroupCommit
 from memory.index_cache import IndexCache, VerifyReport
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
@@ -32,20 +33,28 @@ WIDEN = 4
 class LongTermMemory:
     """The memory of all tenants in one data directory."""
 
-    def __init__(self, database: Database, embedder: Embedder, data_dir: Path) -> None:
+    def __init__(
+        self, database: Database, embedder: Embedder, data_dir: Path, retention_days: float
+    ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
-        self.completions = CompletionLog(database)
+        self.completions = CompletionLog(database, retention_days=retention_days)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)
+        self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
 
     @classmethod
-    def open(cls, data_dir: Path, embedder: Embedder) -> LongTermMemory:
-        """Open the memory in `data_dir`, creating or migrating it where needed."""
-        return cls(Database.open(data_dir), embedder, data_dir)
+    def open(
+        cls, data_dir: Path, embedder: Embedder, *, retention_days: float = 30.0
+    ) -> LongTermMemory:
+        """Open the memory in `data_dir`, creating or migrating it where needed.
+
+        Completions are kept for `retention_days`, records until they are forgotten.
+        """
+        return cls(Database.open(data_dir), embedder, data_dir, retention_days)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -53,7 +62,7 @@ class LongTermMemory:
         The same answer to the same question confirms the record there is; another answer is
         settled by the tiers (`memory.settle`).
         """
-        return self._records.save(draft, self.embed([draft])[0])
+        return self._saver.save(Entry(draft, self.embed([draft])[0]))
 
     def save_many(self, drafts: Sequence[Draft], states: Sequence[State] = ()) -> list[Saved]:
         """Store drafts in one commit, all or none; `states` may hold newcomers back."""
@@ -131,6 +140,7 @@ class LongTermMemory:
         """
         self.completions.flush()  # one still queued would bring the content back
         tombstone = self._records.erase(tenant, record_id)
+        self._database.empty_log()
         self._indexes.forget(tenant)
         return tombstone
 

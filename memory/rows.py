@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,7 +44,7 @@ def draft_row(draft: Draft) -> dict[str, Any]:
         "answer": clean(draft.answer),
         "rationale": clean(draft.rationale),
         "tier": draft.tier,
-        "evidence": dict(draft.evidence),
+        "evidence": plain(draft.evidence),
         "confidence": draft.confidence,
         "uses": 0,
         "wins": 0,
@@ -80,6 +81,12 @@ def completion_of(row: RowMapping) -> Completion:
 def message_rows(messages: tuple[Message, ...]) -> list[dict[str, str]]:
     """Return messages as JSON values a database can store."""
     return [{"role": clean(m.role), "content": clean(m.content)} for m in messages]
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping as JSON gives it back, so that what is stored equals what is compared."""
+    stored: dict[str, Any] = json.loads(json.dumps(value, default=str))
+    return stored
 
 
 def moment(seconds: float) -> datetime:
