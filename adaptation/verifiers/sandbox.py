@@ -24,9 +24,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adaptation.errors import VerifierError
 from adaptation.verifiers import seccomp
@@ -114,17 +115,28 @@ async def run(
         if not status.usable:
             raise VerifierError(f"untrusted code cannot run here: {status.detail}")
         with _command(code, modules or {}, limits) as (argv, own_fds):
-            process = await asyncio.create_subprocess_exec(
-                *argv, env={}, pass_fds=(*own_fds, *fds), start_new_session=True,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+            process = await _spawn(argv, (*own_fds, *fds))
     except OSError as error:
         raise VerifierError(f"the sandbox does not start: {error}") from error
     finally:
         for fd in fds:
             os.close(fd)
     return await _finish(process, stdin, limits)
+
+
+async def _spawn(argv: list[str], fds: tuple[int, ...]) -> asyncio.subprocess.Process:
+    """Start it in a process group of its own; a cancelled start still ends with a dead group."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv, env={}, pass_fds=fds, start_new_session=True, stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )
+    )  # fmt: skip
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _reap(await starting)
+        raise
 
 
 async def _finish(
@@ -145,8 +157,7 @@ async def _finish(
     except TimeoutError:
         timed_out, overflows = True, []
     finally:
-        _kill(process)
-        await asyncio.shield(process.wait())
+        await _to_the_end(_reap(process))
     truncated = any(overflows)
     return SandboxResult(process.returncode or 0, bytes(out), bytes(err), timed_out, truncated)
 
@@ -169,11 +180,31 @@ async def _drain(stream: asyncio.StreamReader, into: bytearray, limit: int) -> b
     return overflow
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill bwrap's group; its init dies with it, and the pid namespace with its init."""
+async def _to_the_end(cleaning: Coroutine[Any, Any, None]) -> None:
+    """Clean up even where a cancellation arrives meanwhile, and only then let it through."""
+    task = asyncio.ensure_future(cleaning)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left and close its pipes.
+
+    bwrap's init stays in the process group it was started in (hence no `--new-session`), and a pid
+    namespace dies with its init: nothing inside can leave the group's fate.
+    """
+    assert process.stdin is not None
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    process.stdin.close()
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        await _drain(stream, bytearray(), 0)
+    await process.wait()
 
 
 @contextlib.contextmanager
@@ -209,7 +240,7 @@ def _namespaces(root: bool) -> list[str]:
     return [
         "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
         *([] if root else ["--unshare-user"]),
-        "--die-with-parent", "--new-session", "--cap-drop", "ALL", *own_user,
+        "--die-with-parent", "--cap-drop", "ALL", *own_user,
         "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/tmp",
         "--setenv", "LANG", "C.UTF-8", "--hostname", "sandbox",
     ]  # fmt: skip
@@ -246,6 +277,7 @@ def _launch(limits: Limits, root: bool) -> list[str]:
 _LAUNCHER = """
 import os, resource as r, sys
 python, cpu, memory, processes, size, uid = sys.argv[1], *map(int, sys.argv[2:7])
+os.setsid()
 if uid:
     os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
 for what, limit in ((r.RLIMIT_CORE, 0), (r.RLIMIT_CPU, cpu), (r.RLIMIT_AS, memory),

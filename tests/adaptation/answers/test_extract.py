@@ -144,10 +144,10 @@ def test_regex_takes_the_last_match(pattern: str, text: str, value: str | None) 
 
 
 def test_a_catastrophic_pattern_gives_no_answer_in_bounded_time() -> None:
-    options = AnswerOptions(kind="regex", pattern=r"^(\w+\s?)*\$$")
+    options = AnswerOptions(kind="regex", pattern="^(a|aa)+$")
     begun = time.monotonic()
 
-    assert extract("aaaa " * 30 + "!", options) is None
+    assert extract("a" * 60 + "!", options) is None
     assert time.monotonic() - begun < 5
 
 

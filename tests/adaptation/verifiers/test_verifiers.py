@@ -1,0 +1,141 @@
+"""The verifiers that only compare, and how specifications are refused."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from adaptation.errors import InvalidOptionsError
+from adaptation.types import VerifierReport
+from adaptation.verifiers import Verifier, build_verifiers
+from memory.types import Tier
+
+
+def build(spec: dict[str, Any]) -> Verifier:
+    (verifier,) = build_verifiers((spec,))
+    return verifier
+
+
+async def judge(spec: dict[str, Any], text: str, answer: str | None = None) -> VerifierReport:
+    return await build(spec).verify(question="?", text=text, answer=answer)
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "passed"),
+    [
+        ("eq", "Paris", True),
+        ("eq", " Paris ", True),
+        ("eq", "paris", False),
+        ("ne", "Rome", True),
+        ("ne", "Paris", False),
+        ("like", "in Paris today", True),
+        ("like", "in PARIS", False),
+        ("ilike", "in PARIS", True),
+    ],
+)
+async def test_string_check_compares_like_openai(operation: str, answer: str, passed: bool) -> None:
+    spec = {"type": "string_check", "operation": operation, "reference": "Paris"}
+
+    assert (await judge(spec, "ignored", answer)).passed == passed
+
+
+async def test_string_check_takes_the_text_where_there_is_no_answer() -> None:
+    spec = {"type": "string_check", "operation": "eq", "reference": "hello", "name": "greets"}
+
+    assert (await judge(spec, "hello\n")).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "passed"),
+    [
+        ("", "1/2", True),
+        ("", "0.50", True),
+        ("", "0.51", False),
+        ("so 3 and then \\boxed{0.5}", None, True),
+        ("so 3", None, False),
+        ("nothing", None, False),
+        ("Then \\boxed{0.5} metres", "7", False),
+    ],
+)
+async def test_math_compares_by_value(text: str, answer: str | None, passed: bool) -> None:
+    assert (await judge({"type": "math", "reference": "\\frac12"}, text, answer)).passed == passed
+
+
+SHAPE = {
+    "type": "json_schema",
+    "schema": {
+        "type": "object",
+        "required": ["n"],
+        "properties": {"n": {"type": "integer"}, "s": {"type": "string", "pattern": "^(a+)+$"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "passed", "word"),
+    [
+        ('{"n": 1}', True, "matches"),
+        ('Here:\n```json\n{"n": 1, "s": "aa"}\n```', True, "matches"),
+        ('{"n": "1"}', False, "$.n"),
+        ('{"n": 1, "s": "b"}', False, "$.s"),
+        ("no", False, "no JSON"),
+    ],
+)
+async def test_json_schema_checks_the_shape(text: str, passed: bool, word: str) -> None:
+    report = await judge(SHAPE, text)
+
+    assert report.passed == passed
+    assert word in report.detail
+
+
+async def test_a_schema_can_neither_hang_nor_recurse_for_ever_nor_fetch() -> None:
+    begun = time.monotonic()
+    slow = {"pattern": "^(a|aa)+$"}
+    endless = {"$ref": "#"}
+    remote = {"$ref": "http://127.0.0.1:9/schema.json"}
+
+    for schema in (slow, endless, remote):
+        spec = {"type": "json_schema", "schema": schema}
+        report = await judge(spec, '"' + "a" * 60 + '!"')
+        assert not report.passed
+        assert "cannot be checked" in report.detail
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("spec", "tier"),
+    [
+        ({"type": "string_check", "operation": "eq", "reference": "x"}, Tier.FEEDBACK),
+        ({"type": "string_check", "operation": "ne", "reference": "x"}, None),
+        ({"type": "string_check", "operation": "ilike", "reference": "x"}, None),
+        ({"type": "math", "reference": "1"}, Tier.FEEDBACK),
+        (SHAPE, None),
+    ],
+)
+def test_a_pass_is_worth_what_the_signal_is_worth(spec: dict[str, Any], tier: Tier | None) -> None:
+    assert build(spec).tier is tier
+
+
+@pytest.mark.parametrize(
+    ("spec", "key"),
+    [
+        ({}, "type"),
+        ({"type": "magic"}, "type"),
+        ({"type": ["math"]}, "type"),
+        ({"type": "math"}, "reference"),
+        ({"type": "math", "reference": "1", "extra": 1}, "extra"),
+        ({"type": "string_check", "operation": "is", "reference": "x"}, "operation"),
+        ({"type": "json_schema"}, "schema"),
+        ({"type": "json_schema", "schema": {"type": 5}}, "schema"),
+        ({"type": "json_schema", "schema": {"pattern": "("}}, "schema"),
+        ({"type": "json_schema", "schema": {"not": {"patternProperties": {}}}}, "schema"),
+        ({"type": "python", "tests": 5}, "tests"),
+        ({"type": "python", "tests": "assert 1", "timeout_s": 0}, "timeout_s"),
+    ],
+)
+def test_a_bad_specification_is_refused_by_key(spec: dict[str, Any], key: str) -> None:
+    with pytest.raises(InvalidOptionsError) as error:
+        build_verifiers(({"type": "math", "reference": "1"}, spec))
+    assert error.value.param == f"adaptation.verifiers.1.{key}"
