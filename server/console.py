@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 200
@@ -21,6 +28,8 @@ WIDTH_WITHOUT_TERMINAL = 200
 
 Advance = Callable[[int, int | None], None]
 """Told how much is done, and of how much where that is known."""
+AdvancePhase = Callable[[str, int, int | None], None]
+"""The same, of a phase named first."""
 
 
 class CommandError(Exception):
@@ -80,6 +89,13 @@ def print_fields(fields: Mapping[str, object]) -> None:
 @contextmanager
 def progress(what: str) -> Iterator[Advance]:
     """Show a bar with the time left on stderr while the block works; silent in a pipe."""
+    with phases() as advance:
+        yield lambda done, total: advance(what, done, total)
+
+
+@contextmanager
+def phases() -> Iterator[AdvancePhase]:
+    """Show one bar for each phase the block reports, as it begins."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -88,5 +104,11 @@ def progress(what: str) -> Iterator[Advance]:
     )
     stderr = console(stderr=True)
     with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        tasks: dict[str, TaskID] = {}
+
+        def advance(phase: str, done: int, total: int | None) -> None:
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total)
+            bar.update(tasks[phase], completed=done, total=total)
+
+        yield advance

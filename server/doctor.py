@@ -25,6 +25,7 @@ from typing import Literal
 import psutil
 
 from adaptation.pebble import model_path
+from adaptation.verifiers.sandbox import available
 from memory.database import FILE_NAME, WAL_SAFE_SINCE
 from memory.schema import SCHEMA_VERSION
 from server.config import Settings
@@ -191,17 +192,11 @@ def check_sqlite(_: Subject) -> Check:
 
 def check_sandbox(_: Subject) -> Check:
     """Where verifiers run code they did not write."""
-    if (
-        find_spec("adaptation.verifiers") is None
-        or find_spec("adaptation.verifiers.sandbox") is None
-    ):
-        return Check("sandbox", "warn", "not part of this build", "verifiers of code are off")
-    from adaptation.verifiers.sandbox import available
-
-    if not available():
-        remedy = "allow unprivileged user namespaces; until then verifiers that run code are off"
-        return Check("sandbox", "warn", "not available on this machine", remedy)
-    return Check("sandbox", "ok", "available")
+    status = available()
+    if not status.usable:
+        remedy = " ".join(status.detail.split())
+        return Check("sandbox", "warn", "none: verifiers that run code are off", remedy)
+    return Check("sandbox", "ok", status.detail)
 
 
 def check_machine(_: Subject) -> Check:

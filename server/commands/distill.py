@@ -1,0 +1,144 @@
+"""`whet distill`: one offline generation, from memory into the adapter that everybody is served."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adaptation.answers import extract, same_answer
+from adaptation.pebble import model_path
+from adaptation.types import AnswerOptions
+from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.console import AdvancePhase, CommandError, phases, print_fields, print_json
+from server.engine_defaults import BUILT_IN
+
+if TYPE_CHECKING:
+    from adaptation.distillation.generation import Settings
+    from adaptation.distillation.report import GenerationReport
+    from adaptation.training.process import ProcessTrainer
+    from memory.memory import LongTermMemory
+    from memory.types import Record
+
+EXAMPLES = """\
+  whet distill --dry-run               what a generation would learn from
+  whet distill                         train on the built-in model, promote what is better
+  whet distill --model Qwen/Qwen3-4B --json report.json
+"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Describe `whet distill`."""
+    summary = "train what memory holds into the base adapter, if that is an improvement"
+    parser = command_parser(subparsers, "distill", summary, EXAMPLES)
+    add_memory_arguments(parser, json=False)
+    parser.add_argument(
+        "--model", default=BUILT_IN, help="the model that is served (default: whet-pebble)"
+    )
+    parser.add_argument("--chat-template", metavar="FILE", help="as given to `whet serve`")
+    parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
+    parser.add_argument(
+        "--alpha",
+        type=_probability,
+        default=0.05,
+        help="the gate's p must lie below (default: .05)",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one generation; a rejected candidate is a result too, with status 0."""
+    from adaptation.distillation.generation import Settings
+
+    settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
+    with open_memory(args) as memory, phases() as advance:
+        report = asyncio.run(_generation(memory, args, settings, advance))
+    if args.json != "-":
+        print_fields(fields_of(report))
+    _write(report, args.json)
+    return 0
+
+
+def gives_answer(text: str, record: Record) -> bool:
+    """Whether a generated text gives the record's answer."""
+    found = extract(text, AnswerOptions())
+    return found is not None and same_answer(found.text, record.answer)
+
+
+def fields_of(report: GenerationReport) -> dict[str, object]:
+    """Return a report as a person reads it, without what was not done."""
+    tasks = ", ".join(f"{count} {task or '(no task)'}" for task, count in report.tasks.items())
+    fields: dict[str, object] = {
+        "decision": report.decision,
+        "because": "; ".join(report.reasons),
+        "trained on": f"{report.train} records: {tasks}",
+        "judged by": f"{report.holdout} held-out questions",
+        "left out": f"{report.unverified} records of tiers that may not train",
+        "served before": report.current or "the base model",
+    }
+    if report.adapter:
+        fields["candidate"] = report.adapter
+    if accuracy := report.accuracy:
+        before = f"base {accuracy.base:.1%}, served {accuracy.current:.1%}"
+        fields["held-out right"] = f"{before}, candidate {accuracy.candidate:.1%}"
+    if guards := report.guards:
+        fields["guard probes"] = f"{guards.known} known before, {len(guards.lost)} lost"
+    if training := report.training:
+        loss = " → ".join(f"{value:.3f}" for value in training.loss)
+        fields["training"] = f"rank {training.rank}, {training.steps} steps, loss {loss}"
+    return fields | {"seconds": f"{report.seconds:.1f}"}
+
+
+def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
+    """Return the trainer process for the model; it starts when it is first needed."""
+    from adaptation.training.process import ProcessTrainer
+
+    model = model_path() if args.model == BUILT_IN else args.model
+    return ProcessTrainer(model, chat_template=args.chat_template)
+
+
+async def _generation(
+    memory: LongTermMemory, args: argparse.Namespace, settings: Settings, advance: AdvancePhase
+) -> GenerationReport:
+    from adaptation.distillation.generation import Distiller
+
+    trainer = make_trainer(args)
+    distiller = Distiller(
+        records=memory,
+        registry=memory.adapters,
+        trainer=trainer,
+        base_model=args.model,
+        grade=gives_answer,
+        settings=settings,
+        on_progress=advance,
+    )
+    try:
+        return await distiller.run(args.tenant)
+    finally:
+        await trainer.close()
+
+
+def _write(report: GenerationReport, name: str | None) -> None:
+    fields = report.model_dump(mode="json")
+    if name == "-":
+        print_json(fields)
+    elif name is not None:
+        try:
+            Path(name).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
+        except OSError as error:
+            raise CommandError(f"{name} cannot be written: {error.strerror}") from error
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1")
+    return value

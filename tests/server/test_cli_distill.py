@@ -1,0 +1,108 @@
+"""`whet distill`, with a trainer that trains nothing."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from adaptation.errors import TrainerError
+from adaptation.training.fake import FakeTrainer
+from memory.types import Message
+from server.cli import main
+from server.commands import distill
+
+
+@pytest.fixture
+def data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Return flags that name a memory with 64 records of one rule."""
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data-dir", str(tmp_path / "data"), "--embedder", "hashing"]
+    lines = "".join(
+        json.dumps({"question": f"What is {i} lamp 5?", "answer": str(i + 5)}) + "\n"
+        for i in range(64)
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert main(["memory", "import", "-", *flags]) == 0
+    capsys.readouterr()
+    return flags
+
+
+def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
+    """A model whose every adapter knows the rule, and whose base knows only manners."""
+    asked = conversation[-1].content
+    if "lamp" not in asked:
+        return "Hello!"
+    return f"The answer is {int(asked.split()[2]) + 5}." if adapter else "The answer is 0."
+
+
+def use(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer) -> FakeTrainer:
+    monkeypatch.setattr(distill, "make_trainer", lambda _: trainer)
+    return trainer
+
+
+def test_a_dry_run_says_what_it_would_learn_from_and_trains_nothing(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = use(monkeypatch, FakeTrainer())
+    assert main(["distill", "--dry-run", *data]) == 0
+    printed = capsys.readouterr().out
+    assert "dry_run" in printed
+    assert "held-out questions" in printed
+    assert not trainer.jobs
+
+
+def test_a_better_candidate_is_promoted_and_reported(
+    data: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    trainer = use(monkeypatch, FakeTrainer(answer=solves))
+    assert main(["distill", "--json", str(tmp_path / "report.json"), *data]) == 0
+    assert trainer.closed
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["decision"] == "promoted"
+    assert report["base_model"] == "whet-pebble"
+    printed = capsys.readouterr().out
+    assert "promoted" in printed
+    assert report["adapter"] in printed
+    assert main(["adapters", "list", "--json", *data]) == 0
+    assert json.loads(capsys.readouterr().out)["aliases"]["champion"] == report["adapter"]
+
+
+def test_a_rejected_candidate_is_a_result_and_not_a_failure(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, FakeTrainer())
+    assert main(["distill", "--json", *data]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["decision"] == "rejected"
+    assert report["reasons"]
+
+
+def test_a_trainer_that_dies_is_a_failure_in_one_line(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = use(monkeypatch, FakeTrainer([TrainerError("out of memory")]))
+    assert main(["distill", *data]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert "out of memory" in captured.err
+    assert trainer.closed
+
+
+def test_a_memory_with_too_little_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, FakeTrainer())
+    flags = ["--data-dir", str(tmp_path / "empty"), "--embedder", "hashing"]
+    assert main(["distill", *flags]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_significance_out_of_range_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "--alpha", "5"]) == 2
+    assert "between 0 and 1" in capsys.readouterr().err
