@@ -32,6 +32,7 @@ _WRAPPERS = (
     ("'", "'"),
     ("*", "*"),
 )
+_MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|left\b|right\b|displaystyle\b|limits\b)")
 _LATEX_DEGREE = re.compile(r"\^\{?\s*\\circ\s*\}?|\\degree\b|\\textdegree\b")
 _LATEX_TEXT = re.compile(
@@ -60,6 +61,7 @@ def fold_expression(text: str) -> str:
     """
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
     text = unicodedata.normalize("NFKC", _THIN_GROUPS.sub("", undecorate(text)))
+    text = _MATH_THEN_UNIT.sub(r"\1", text)
     text = undecorate(_plain_latex(text.translate(_SYMBOLS)))
     return _AROUND_OPERATOR.sub(r"\1", " ".join(text.split()))
 

@@ -21,6 +21,10 @@ _ANSWER_IS = re.compile(
     r"\n{0,3}[ \t]{0,8}",
     re.IGNORECASE,
 )
+_HEADING = re.compile(
+    r"^[ \t]{0,3}(?:#{1,6}[ ]|\*\*)[^\n]{0,40}?\banswer[ :*_]{0,5}\n\s{0,8}",
+    re.IGNORECASE | re.MULTILINE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b|;[ ]|[ ][-–—][ ]"
@@ -71,7 +75,8 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
 
 
 def _last_spoken(text: str) -> str | None:
-    for found in reversed(list(_ANSWER_IS.finditer(text))):
+    marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text)]
+    for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         line = text[found.end() : found.end() + MAX_VALUE_CHARS].split("\n", 1)[0]
         value = undecorate(undecorate(_first_clause(line)).strip("*"))
         if value:

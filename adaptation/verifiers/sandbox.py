@@ -31,6 +31,7 @@ from typing import Any
 
 from adaptation.errors import VerifierError
 from adaptation.verifiers import seccomp
+from adaptation.verifiers.sandbox_programs import LAUNCHER, SELF_TEST
 
 _INSTALL = "install bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`)"
 
@@ -84,7 +85,7 @@ def available() -> SandboxStatus:
     if platform.machine() not in seccomp.MACHINES:
         return SandboxStatus("none", f"no system-call filter for {platform.machine()}")
     try:
-        with _command(_SELF_TEST, {}, Limits()) as (argv, fds):
+        with _command(SELF_TEST, {}, Limits()) as (argv, fds):
             done = subprocess.run(argv, env={}, pass_fds=fds, capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired) as error:
         return SandboxStatus("none", f"bubblewrap does not start: {error}")
@@ -271,45 +272,4 @@ def _launch(limits: Limits, root: bool) -> list[str]:
     python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
     uid = 10**8 + secrets.randbelow(10**8) if root else 0
     numbers = (limits.cpu_s, limits.memory_bytes, limits.processes, limits.file_bytes, uid)
-    return [python, "-I", "-S", "-B", "-c", _LAUNCHER, python, *map(str, numbers)]
-
-
-_LAUNCHER = """
-import os, resource as r, sys
-python, cpu, memory, processes, size, uid = sys.argv[1], *map(int, sys.argv[2:7])
-os.setsid()
-if uid:
-    os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
-for what, limit in ((r.RLIMIT_CORE, 0), (r.RLIMIT_CPU, cpu), (r.RLIMIT_AS, memory),
-                    (r.RLIMIT_NPROC, processes), (r.RLIMIT_FSIZE, size), (r.RLIMIT_NOFILE, 64)):
-    hard = r.getrlimit(what)[1]
-    limit = limit if hard == r.RLIM_INFINITY else min(limit, hard)
-    r.setrlimit(what, (limit, limit))
-os.execv(python, [python, "-I", "-S", "-B", "/program/main.py"])
-"""
-
-_SELF_TEST = """
-import ctypes, os, socket, sys
-for path in ("/etc/passwd", "/home", "/proc/1", "/sys", "/var"):
-    assert not os.path.exists(path), path + " is visible"
-for path in ("/usr/x", "/x", "/program/x"):
-    try: open(path, "w")
-    except OSError: pass
-    else: sys.exit(path + " is writable")
-try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-except OSError: pass
-else: sys.exit("sockets are allowed")
-assert ctypes.CDLL(None).unshare(0x10000000) != 0, "namespaces are allowed"
-release, hold = os.pipe()
-children, limited = [], False
-for _ in range(64):
-    try: child = os.fork()
-    except OSError: limited = True; break
-    if child == 0:
-        os.close(hold); os.read(release, 1); os._exit(0)
-    children.append(child)
-os.close(hold)
-for child in children: os.waitpid(child, 0)
-assert limited, "processes are not limited"
-sys.stdout.write("isolated")
-"""
+    return [python, "-I", "-S", "-B", "-c", LAUNCHER, python, *map(str, numbers)]

@@ -40,6 +40,8 @@ def key_of(text: str, options: AnswerOptions, **flags: bool) -> str | None:
         ("The final answer is: **288 apples**", "288"),
         ("**Answer:** 3.5", "7/2"),
         ("Answer:\n42", "42"),
+        ("### Final Answer\n\n**42**", "42"),
+        ("Final answer: $\\frac{3}{4}$ cup.", "3/4"),
         ("the answer is 5, because 7 is prime", "5"),
         ("The answer is 3 + 4 = 7.", "7"),
         ("The answer is that Janet has 288 apples left over now.", "288"),
