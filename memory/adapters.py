@@ -84,8 +84,8 @@ class AdapterRegistry:
         with self._database.reading() as connection:
             return self._version(connection, _row(connection, tenant, adapter_id))
 
-    def alias(self, tenant: str, name: AliasName) -> AdapterVersion | None:
-        """Return the version an alias points to, None when it points nowhere."""
+    def alias(self, tenant: str, name: str) -> AdapterVersion | None:
+        """Return the version an alias (`AliasName`) points to, None when it points nowhere."""
         with self._database.reading() as connection:
             adapter_id = _aliases(connection, tenant).get(name)
             if adapter_id is None:

@@ -78,7 +78,8 @@ class SnapshotFolder:
     def delete(self, tenant: str) -> None:
         """Remove the tenant's files: a vector is content, and erased content must not stay."""
         path = self.path(tenant)
-        for file in (path, path.with_suffix(".bad")):
+        cut_short = self._folder.glob(f".{path.name}.*")  # a writer was killed before its rename
+        for file in (path, path.with_suffix(".bad"), *cut_short):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:

@@ -171,3 +171,16 @@ def test_a_long_tail_is_read_anew(
     memory.save_many([draft(f"q{n}") for n in range(10)])
     assert len(memory.recall("ann", "q1", k=20)) == 11
     assert memory.verify("ann").ok
+
+
+def test_forgetting_removes_every_file_that_holds_the_tenants_vectors(
+    memory: LongTermMemory, draft: Build, tmp_path: Path
+) -> None:
+    record = memory.save(draft("q")).record
+    name = memory._indexes._snapshots.path("ann").name
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for file in (name, f".{name}.cut-short", f"{Path(name).stem}.bad", "another.vectors"):
+        (folder / file).write_bytes(b"vectors")
+    memory.forget("ann", record.id)
+    assert [path.name for path in folder.iterdir()] == ["another.vectors"]
