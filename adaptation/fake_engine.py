@@ -91,7 +91,7 @@ class FakeEngine:
 
     async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
         """See `Engine.probe`."""
-        return -len(token_ids) / 10 - (self.probe_effect if adapter else 0.0)
+        return -len(token_ids) / 10 - (self.probe_effect * adapter.id if adapter else 0.0)
 
 
 def _sample(reply: Reply, draw: Draw, position: int) -> Sample:

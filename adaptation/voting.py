@@ -39,10 +39,17 @@ async def poll(
         if isinstance(arrived, StopReason):
             stop = arrived
         else:
-            tally.add(arrived)
+            await _count(query, tally, arrived)
             stop = _verdict(query, tally, rule, max_samples)
     await pool.cancel()
     return stop
+
+
+async def _count(query: Query, tally: Tally, sample: Sample) -> None:
+    if query.options.answer.kind == "regex":  # a caller's pattern may use up its time limit
+        await asyncio.to_thread(tally.add, sample)
+    else:
+        tally.add(sample)
 
 
 def _launch_wave(

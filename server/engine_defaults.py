@@ -20,6 +20,8 @@ ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
+    # vLLM leaves semaphores behind when it stops, and Python says so at length.
+    "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
     # Without it a stored response cannot be retrieved.
     "VLLM_ENABLE_RESPONSES_API_STORE": "1",
 }

@@ -11,7 +11,7 @@ from adaptation.pebble.rehearse import Classroom, StackedLora, rehearse
 from adaptation.pebble.train import new_model
 
 SMALL = Shape(hidden=32, layers=1, intermediate=32, heads=1, kv_heads=1, head_dim=32)
-SETTINGS = Rehearsal(worlds=2, fewest_neighbours=2, neighbours=3, questions=2, steps=4)
+SETTINGS = Rehearsal(worlds=2, neighbours=(2, 3), questions=2, steps=4)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""Leases: a name for one adapter at a time, an id and a folder for one adapter ever."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from adaptation.leases import AdapterLeases
+
+
+async def test_ids_and_folders_are_never_reused_and_names_are(tmp_path: Path) -> None:
+    leases = AdapterLeases(1, root=tmp_path)
+    seen = []
+    for _ in range(3):
+        async with leases.lease() as lease:
+            assert lease.folder.is_dir()
+            seen.append(lease)
+    assert len({lease.id for lease in seen}) == len({lease.folder for lease in seen}) == 3
+    assert len({lease.name for lease in seen}) == 1
+
+
+async def test_a_name_is_waited_for_while_another_holds_it(tmp_path: Path) -> None:
+    leases = AdapterLeases(1, root=tmp_path)
+    first = await leases.acquire()
+    waiting = asyncio.create_task(leases.acquire())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    leases.release(first)
+    assert (await waiting).name == first.name
+
+
+async def test_a_failing_block_gives_its_lease_and_files_back(tmp_path: Path) -> None:
+    leases = AdapterLeases(1, root=tmp_path)
+    with pytest.raises(RuntimeError):
+        async with leases.lease() as lease:
+            (lease.folder / "weights").write_text("x")
+            raise RuntimeError
+    assert not lease.folder.exists()
+    assert leases.free == 1
+
+
+async def test_a_cancelled_wait_takes_no_name(tmp_path: Path) -> None:
+    leases = AdapterLeases(1, root=tmp_path)
+    held = await leases.acquire()
+    waiting = asyncio.create_task(leases.acquire())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    leases.release(held)
+    assert leases.free == 1

@@ -1,0 +1,338 @@
+"""The whole way of a request, on the fake engine and trainer and a real memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adaptation.errors import TrainerError
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.leases import AdapterLeases
+from adaptation.pipeline import answer
+from adaptation.policy import Policy
+from adaptation.services import Services
+from adaptation.training.fake import FakeTrainer, pretend
+from adaptation.training.trainer import TrainingJob
+from adaptation.types import Adapter, Draw, Outcome, Query, StopReason, Strategy
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from memory.types import Draft, Message, State, Tier
+
+Says = Callable[..., FakeEngine]
+MakeQuery = Callable[..., Query]
+Build = Callable[..., Services]
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    """A real memory with the model-free embedder."""
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def services(memory: LongTermMemory, tmp_path: Path) -> Iterator[Build]:
+    """Return a builder of the pipeline's parts around a given engine and trainer."""
+    leases = AdapterLeases(2, root=tmp_path)
+
+    def build(engine: FakeEngine, trainer: FakeTrainer | None = None, **policy: object) -> Services:
+        return Services(
+            engine=engine,
+            memory=memory,
+            trainer=trainer or FakeTrainer(),
+            leases=leases,
+            policy=Policy.model_validate({"min_similarity": 0.1, **policy}),
+        )
+
+    yield build
+    assert leases.free == 2, "every lease comes back"
+    assert not list(leases._root.iterdir()), "and takes its files with it"
+    leases.close()
+
+
+def remember_examples(memory: LongTermMemory, count: int, tier: Tier = Tier.IMPORTED) -> None:
+    for number in range(count):
+        question = f"What is {number} lamp {number + 1}?"
+        memory.save(
+            Draft(
+                tenant="default",
+                messages=(Message(role="user", content=question),),
+                answer=str(number),
+                rationale=f"lamp is -: ... \n#### {number}",
+                tier=tier,
+            )
+        )
+
+
+def adapted_engine(base: str = "1", adapted: str = "9") -> FakeEngine:
+    """Say `adapted` through an ephemeral adapter and `base` otherwise."""
+    return FakeEngine(lambda q, draw: Reply(f"#### {adapted if draw.adapter else base}", tokens=3))
+
+
+ASK = "What is 5 lamp 3?"
+
+
+async def test_consistency_votes_reports_and_saves_the_confident_answer(
+    says: Says, make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    outcome = await answer(make_query(), services(says(["42"])))
+    report = outcome.report
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "42")
+    assert report.stop_reason is StopReason.CONFIDENT
+    assert report.tokens.generated == 16
+    assert report.memory is not None
+    record = memory.get("default", str(report.memory.saved))
+    assert (record.tier, record.state, record.answer) == (Tier.VOTE, State.ACTIVE, "42")
+    assert record.evidence["completion"] == "chatcmpl-test"
+
+
+@pytest.mark.parametrize(
+    ("answers", "options", "why"),
+    [
+        (["1", "2"], {"max_samples": 4}, "not confident"),
+        (["42"], {"memory": {"write": False}}, "does not write"),
+    ],
+)
+async def test_an_answer_that_was_not_verified_is_not_saved(
+    answers: list[str],
+    options: dict[str, object],
+    why: str,
+    says: Says,
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+) -> None:
+    report = (await answer(make_query(**options), services(says(answers)))).report
+    assert report.memory is not None
+    assert report.memory.saved is None
+    assert why in report.memory.reason
+    assert list(memory.walk("default")) == []
+
+
+async def test_agreement_on_mere_text_is_served_but_not_saved(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    report = (
+        await answer(make_query("Hello"), services(FakeEngine(lambda q, d: Reply("Hi!"))))
+    ).report
+    assert report.stop_reason is StopReason.CONFIDENT
+    assert list(memory.walk("default")) == []
+
+
+async def test_ttt_trains_on_neighbours_and_samples_through_the_adapter(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    report = (await answer(make_query(ASK, strategy="ttt"), services(engine, trainer))).report
+    assert (report.strategy, report.answer) == (Strategy.TTT, "9")
+    assert report.adapter is not None
+    assert report.adapter.accepted
+    assert report.neighbours
+    assert all(draw.adapter is not None for draw in engine.drawn)
+    assert engine.history == ["load ttt_1", "drop ttt_1"]
+    job = trainer.jobs[0]
+    assert len(job.conversations) + len(job.holdout) == len(report.neighbours)
+    held_out = {conversation[0].content for conversation in job.holdout}
+    assert held_out.isdisjoint(c[0].content for c in job.conversations)
+
+
+async def test_every_training_gets_a_fresh_id_and_path_under_a_leased_name(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = adapted_engine()
+    parts = services(engine)
+    queries = [make_query(ASK, strategy="ttt", memory={"write": False}) for _ in range(5)]
+    await asyncio.gather(*(answer(query, parts) for query in queries))
+    used = {draw.adapter for draw in engine.drawn if draw.adapter}
+    assert len({adapter.id for adapter in used}) == len({a.path for a in used}) == 5
+    assert len({adapter.name for adapter in used}) == 2, "as many names as there are leases"
+    assert not engine.dead
+
+
+@pytest.mark.parametrize(
+    ("count", "tier", "options", "why"),
+    [
+        (0, Tier.IMPORTED, {}, "0 usable neighbours"),
+        (12, Tier.VOTE, {}, "0 usable neighbours"),
+        (12, Tier.IMPORTED, {"budget": {"train_steps": 0}}, "no training steps"),
+        (12, Tier.IMPORTED, {"memory": {"read": False}}, "does not read memory"),
+    ],
+)
+async def test_without_usable_neighbours_ttt_answers_by_voting_and_says_why(
+    count: int,
+    tier: Tier,
+    options: dict[str, object],
+    why: str,
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+) -> None:
+    remember_examples(memory, count, tier)
+    trainer = FakeTrainer()
+    query = make_query(ASK, strategy="ttt", **options)
+    report = (await answer(query, services(adapted_engine(), trainer))).report
+    assert (report.strategy, report.requested) == (Strategy.CONSISTENCY, Strategy.TTT)
+    assert report.answer == "1"
+    assert why in str(report.reason)
+    assert trainer.jobs == []
+
+
+async def test_an_adapter_the_gate_refuses_is_never_sampled(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+
+    class HarmfulTrainer(FakeTrainer):
+        async def train(self, job: TrainingJob, timeout_s: float, on_step: object = None):  # type: ignore[no-untyped-def, override]
+            result = pretend(job)
+            return result.model_copy(update={"holdout_after": (2.0,) * len(job.holdout)})
+
+    engine = adapted_engine()
+    query = make_query(ASK, strategy="ttt")
+    report = (await answer(query, services(engine, HarmfulTrainer()))).report
+    assert report.answer == "1"
+    assert report.adapter is not None
+    assert not report.adapter.accepted
+    assert "gate refused" in str(report.reason)
+    assert engine.history == []
+
+
+@pytest.mark.parametrize("cause", ["the process died", "the loss is not a number"])
+async def test_a_failing_trainer_costs_the_training_and_not_the_answer(
+    cause: str, make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer(script=[TrainerError(cause)])
+    report = (
+        await answer(make_query(ASK, strategy="ttt"), services(adapted_engine(), trainer))
+    ).report
+    assert report.answer == "1"
+    assert cause in str(report.reason)
+
+
+async def test_a_hanging_trainer_leaves_time_for_the_vote(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    trainer.let_go.clear()
+    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 0.5)
+    report = (await answer(query, services(adapted_engine(), trainer))).report
+    assert (report.answer, report.stop_reason) == ("1", StopReason.CONFIDENT)
+    assert "no time for training" in str(report.reason)
+
+
+async def test_an_adapter_that_changes_nothing_in_the_engine_is_not_believed(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = adapted_engine()
+    engine.probe_effect = 0.0
+    report = (await answer(make_query(ASK, strategy="ttt"), services(engine))).report
+    assert report.answer == "1"
+    assert "log-probabilities" in str(report.reason)
+    assert engine.history == ["load ttt_1", "drop ttt_1"]
+
+
+async def test_auto_does_not_train_where_the_votes_agree(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    report = (
+        await answer(make_query(ASK, strategy="auto"), services(adapted_engine(), trainer))
+    ).report
+    assert (report.strategy, report.requested) == (Strategy.CONSISTENCY, Strategy.AUTO)
+    assert trainer.jobs == []
+
+
+def divided_engine() -> FakeEngine:
+    """Split its votes without an adapter and agree on 9 with one."""
+
+    def script(query: Query, draw: Draw) -> Reply:
+        return Reply(f"#### {9 if draw.adapter else draw.index % 2}", tokens=3)
+
+    return FakeEngine(script)
+
+
+async def test_auto_trains_where_the_votes_split_and_stays_within_its_samples(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = divided_engine()
+    report = (await answer(make_query(ASK, strategy="auto"), services(engine))).report
+    assert (report.strategy, report.answer) == (Strategy.TTT, "9")
+    assert report.samples.started <= 16
+    assert report.tokens.generated == engine.tokens
+    base = [draw for draw in engine.drawn if draw.adapter is None]
+    assert len(base) == 8, "half of the samples are kept for the adapter"
+
+
+async def test_auto_goes_on_voting_where_there_is_nothing_to_train_on(
+    make_query: MakeQuery, services: Build
+) -> None:
+    engine = divided_engine()
+    report = (await answer(make_query(ASK, strategy="auto"), services(engine))).report
+    assert report.strategy is Strategy.CONSISTENCY
+    assert len(engine.drawn) == 16
+    assert "usable neighbours" in str(report.reason)
+
+
+async def test_training_continues_from_the_champion_that_serves_the_tenant(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    remember_examples(memory, 12)
+    champion = Adapter(name="champion", id=99, path=str(tmp_path), version="ad_1", rank=16)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    engine.loaded["champion"] = champion
+    query = make_query(ASK, strategy="ttt", query_base=champion)
+    report = (await answer(query, services(engine, trainer))).report
+    assert report.adapter is not None
+    assert report.adapter.parent == "ad_1"
+    assert (trainer.jobs[0].parent, trainer.jobs[0].recipe.rank) == (str(tmp_path), 16)
+
+
+async def test_a_verifier_overrules_the_vote(
+    make_query: MakeQuery, services: Build, says: Says
+) -> None:
+    query = make_query(
+        verifiers=[{"type": "string_check", "operation": "eq", "reference": "7"}], max_samples=8
+    )
+    engine = says(["42", "42", "7", "42"])
+    outcome: Outcome = await answer(query, services(engine))
+    assert outcome.report.answer == "7"
+    assert "#### 7" in outcome.samples[0].text
+    assert outcome.report.tokens.generated == engine.tokens
+    assert outcome.report.memory is not None
+    assert outcome.report.memory.saved is not None
+
+
+async def test_an_answer_no_verifier_passes_is_served_flagged_and_not_saved(
+    make_query: MakeQuery, services: Build, says: Says, memory: LongTermMemory
+) -> None:
+    query = make_query(verifiers=[{"type": "string_check", "operation": "eq", "reference": "7"}])
+    report = (await answer(query, services(says(["42"])))).report
+    assert report.answer == "42"
+    assert report.verification is not None
+    assert not report.verification[0].passed
+    assert list(memory.walk("default")) == []
+
+
+async def test_a_memory_that_cannot_be_read_costs_the_training_and_not_the_answer(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    remember_examples(memory, 12)
+    memory.close()
+    (tmp_path / "data" / "whet.db").write_bytes(b"not a database" * 100)
+    report = (await answer(make_query(ASK, strategy="ttt"), services(adapted_engine()))).report
+    assert report.answer == "1"
+    assert "memory is unavailable" in str(report.reason)
+    assert report.memory is not None
+    assert report.memory.saved is None

@@ -1,0 +1,128 @@
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from adaptation.errors import TrainerError
+from adaptation.training import lora
+from adaptation.training.lora import Control, batches, learning_rate, mean_loss, run_job
+from adaptation.training.recipes import distillation_recipe, recipe_for
+from adaptation.training.resident import Resident
+from adaptation.training.sequences import to_example
+from adaptation.training.trainer import Recipe, TrainingJob
+from adaptation.types import TrainingExample
+from memory.types import Message
+
+Job = Callable[..., TrainingJob]
+
+
+@pytest.fixture(scope="module")
+def resident(tiny_model: Path) -> Resident:
+    torch.set_num_threads(1)  # more threads only wait for each other on a model this small
+    return Resident.load(str(tiny_model), None, "cpu")
+
+
+@pytest.fixture
+def examples(resident: Resident, job: Job, tmp_path: Path) -> list[TrainingExample]:
+    return [to_example(resident.chat, c, 2048) for c in job(tmp_path).conversations]
+
+
+def test_a_memorised_loss_ends_the_job(resident: Resident, job: Job, tmp_path: Path) -> None:
+    recipe = Recipe(learning_rate=1e-2, steps=50, min_loss=5.0)
+    result = run_job(resident, job(tmp_path, recipe=recipe, holdout=()), Control())
+    assert result.losses[-1] < 5.0 < result.losses[-2]
+    assert 0 < result.steps < 50
+    assert len(result.losses) == result.steps + 1
+
+
+def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    recipe = Recipe(learning_rate=2e-2, steps=32, min_loss=0.0)
+    strange = (Message(role="user", content="?"), Message(role="assistant", content="zqZQXJ"))
+    result = run_job(resident, job(tmp_path, recipe=recipe, holdout=(strange,)), Control())
+    assert sum(result.holdout_after) <= sum(result.holdout_before)
+    assert result.steps < 32
+    again = run_job(
+        resident,
+        job(
+            tmp_path / "b",
+            parent=str(tmp_path),
+            holdout=(strange,),
+            recipe=Recipe(steps=1, min_loss=99),
+        ),
+        Control(),
+    )
+    assert again.holdout_before == pytest.approx(result.holdout_after, abs=1e-3)
+
+
+def test_no_step_is_begun_past_the_soft_deadline(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    result = run_job(resident, job(tmp_path), Control(soft_s=0.0))
+    assert result.steps == 0
+    assert result.holdout_before == result.holdout_after
+
+
+def test_a_cancelled_job_says_so(resident: Resident, job: Job, tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(TrainerError, match="cancelled"):
+        run_job(resident, job(tmp_path), Control(cancelled))
+
+
+def test_many_small_passes_give_the_loss_of_one(
+    resident: Resident, examples: list[TrainingExample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident.reset(4, seed=1)
+    whole, gradient = lora.backward(resident, examples), norm(resident)
+    monkeypatch.setattr(lora, "MAX_TOKENS_PER_PASS", 64)
+    assert lora.backward(resident, examples) == pytest.approx(whole, rel=1e-2)
+    assert norm(resident) == pytest.approx(gradient, rel=5e-2)
+    assert mean_loss(resident, examples) == pytest.approx(whole, rel=1e-2)
+
+
+def norm(resident: Resident) -> float:
+    """Of the gradient, which is cleared."""
+    squares = [float((p.grad**2).sum()) for p in resident.parameters if p.grad is not None]
+    for parameter in resident.parameters:
+        parameter.grad = None
+    return math.sqrt(sum(squares))
+
+
+def test_every_epoch_shows_every_example_once(examples: list[TrainingExample]) -> None:
+    groups = batches(examples, Recipe(batch_size=6, seed=3))
+    for _ in range(2):
+        epoch = [example for _ in range(3) for example in next(groups)]
+        assert sorted(e.token_ids for e in epoch) == sorted(e.token_ids for e in examples)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 8, 16, 50])
+def test_the_triangle_rises_to_the_rate_and_falls(steps: int) -> None:
+    recipe = Recipe(steps=steps, learning_rate=1.0, schedule="triangle")
+    rates = [learning_rate(recipe, step) for step in range(steps)]
+    peak = rates.index(max(rates))
+    assert max(rates) == 1.0
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert min(rates) > 0
+
+
+def test_small_models_take_higher_rates() -> None:
+    sizes = (None, 8_000_000_000, 1_500_000_000, 3_500_000)
+    rates = [recipe_for(size).learning_rate for size in sizes]
+    assert rates == sorted(rates)
+    assert distillation_recipe(3_500_000, 4000).steps == 1000
+
+
+def test_the_holdout_of_a_parent_of_another_shape_is_refused(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    from adaptation.training.fake import write_zeros
+
+    write_zeros(tmp_path / "fake", 4)
+    with pytest.raises((ValueError, RuntimeError)):
+        run_job(resident, job(tmp_path / "b", parent=str(tmp_path / "fake")), Control())

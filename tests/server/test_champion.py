@@ -1,0 +1,123 @@
+"""Following the champion: promotions reach the engine, faults leave the base serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.leases import AdapterLeases
+from adaptation.training.adapter_files import WEIGHTS, write_config
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion
+from server.champion import Champion
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(lambda query, draw: Reply("#### 1"))
+
+
+@pytest.fixture
+def leases(tmp_path: Path) -> AdapterLeases:
+    return AdapterLeases(2, root=tmp_path)
+
+
+@pytest.fixture
+def champion(memory: LongTermMemory, engine: FakeEngine, leases: AdapterLeases) -> Champion:
+    return Champion("default", memory.adapters, engine, leases)
+
+
+def register(memory: LongTermMemory, tmp_path: Path, value: float) -> AdapterVersion:
+    """Put an adapter into the registry; `value` makes its content its own."""
+    folder = tmp_path / f"trained-{value}"
+    folder.mkdir()
+    write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {
+        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
+        f"{name}.lora_B.weight": np.zeros((4, 8), np.float32),
+    }
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return memory.adapters.register(
+        folder,
+        tenant="default",
+        base_model="whet-pebble",
+        parent=None,
+        rank=8,
+        metrics={},
+        record_ids=(),
+    )
+
+
+async def test_without_a_champion_the_base_is_served(champion: Champion) -> None:
+    await champion.refresh()
+    with champion.use() as adapter:
+        assert adapter is None
+    assert champion.problem is None
+
+
+async def test_a_promotion_and_a_rollback_reach_a_running_server(
+    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+) -> None:
+    first, second = (register(memory, tmp_path, value) for value in (1.0, 2.0))
+    for version in (first, second):
+        memory.adapters.promote("default", version.id)
+        await champion.refresh()
+        assert champion.adapter is not None
+        assert champion.adapter.version == version.id
+    memory.adapters.rollback("default")
+    await champion.refresh()
+    assert champion.adapter.version == first.id
+    assert not engine.dead
+
+
+async def test_an_old_champion_stays_loaded_while_a_request_uses_it(
+    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+) -> None:
+    first, second = (register(memory, tmp_path, value) for value in (1.0, 2.0))
+    memory.adapters.promote("default", first.id)
+    await champion.refresh()
+    with champion.use() as adapter:
+        memory.adapters.promote("default", second.id)
+        await champion.refresh()
+        await champion.refresh()
+        assert adapter is not None
+        assert engine.loaded[adapter.name] == adapter
+    await champion.refresh()
+    assert [a.version for a in engine.loaded.values()] == [second.id]
+
+
+async def test_a_champion_whose_file_is_gone_leaves_the_base_serving_and_is_named(
+    champion: Champion, memory: LongTermMemory, leases: AdapterLeases, tmp_path: Path
+) -> None:
+    version = register(memory, tmp_path, 1.0)
+    memory.adapters.promote("default", version.id)
+    (Path(version.path) / WEIGHTS).unlink()
+    await champion.refresh()
+    assert champion.adapter is None
+    assert version.id in str(champion.problem)
+    assert leases.free == 2
+
+
+async def test_a_champion_the_engine_does_not_apply_is_not_believed(
+    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.probe_effect = 0.0
+    memory.adapters.promote("default", register(memory, tmp_path, 1.0).id)
+    await champion.refresh()
+    assert champion.adapter is None
+    assert "not applied" in str(champion.problem)
+    assert engine.loaded == {}

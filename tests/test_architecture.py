@@ -1,0 +1,86 @@
+"""The house: dependencies run one way, and each heavy library has one door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "server": {"server", "adaptation", "memory"},
+    "adaptation": {"adaptation", "memory"},
+    "memory": {"memory"},
+}
+TOP_LEVEL = {
+    ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile",
+    "LICENSE", "Makefile", "README.md", "adaptation", "loadtests", "memory", "pyproject.toml",
+    "server", "tests",
+}  # fmt: skip
+
+
+def modules_imported_by(path: Path) -> Iterator[str]:
+    """Every absolute import in a file, those inside functions included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def importers(library: str) -> set[str]:
+    """The files of our packages that import `library`."""
+    return {
+        str(path.relative_to(ROOT))
+        for package in ALLOWED
+        for path in sources(package)
+        if any(name.split(".")[0] == library for name in modules_imported_by(path))
+    }
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_dependencies_run_from_server_to_adaptation_to_memory(package: str) -> None:
+    for path in sources(package):
+        for name in modules_imported_by(path):
+            top = name.split(".")[0]
+            assert top not in ALLOWED or top in ALLOWED[package], f"{path} imports {name}"
+
+
+def test_one_module_imports_vllm() -> None:
+    assert importers("vllm") == {"server/vllm_engine.py"}
+
+
+def test_one_module_imports_faiss() -> None:
+    assert importers("faiss") == {"memory/faiss_index.py"}
+
+
+def test_torch_stays_with_training_and_the_embedder() -> None:
+    allowed = ("adaptation/training/", "adaptation/pebble/", "memory/minilm.py", "server/doctor.py")
+    assert all(path.startswith(allowed) for path in importers("torch"))
+
+
+def test_the_packages_of_the_project_file_are_the_packages_there_are() -> None:
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in ALLOWED
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert set(listed) == found
+
+
+def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:
+    import subprocess
+
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {name.split("/")[0] for name in tracked} <= TOP_LEVEL
