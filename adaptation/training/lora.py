@@ -25,8 +25,9 @@ from adaptation.types import TrainingExample
 
 MAX_TOKENS_PER_PASS = 16_384
 """Padded tokens in one forward pass; larger batches accumulate gradients."""
-HOLDOUT_CHECKS = 16
-"""At most about this many looks at the held-out loss during a job."""
+HOLDOUT_CHECKS = 4
+"""Looks at the held-out loss during a job. Looking after every step ended jobs in the bump of the
+first steps (22 % of whet-pebble's questions right instead of 50 %)."""
 PATIENCE = 2
 """Looks in a row without a new best held-out loss that end the job."""
 
@@ -66,7 +67,7 @@ def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingR
     else:
         resident.start_from(job.parent, recipe.rank, recipe.seed)
     # 3. The descent, watched by the held-out conversations.
-    watch = Watch(resident, holdout, every=max(1, recipe.steps // HOLDOUT_CHECKS))
+    watch = Watch(resident, holdout, every=math.ceil(recipe.steps / HOLDOUT_CHECKS))
     course = descend(resident, training, recipe, watch, control, started)
     # 4. The files.
     resident.save(job.output_dir)
@@ -122,7 +123,9 @@ def descend(
     started: float,
 ) -> Course:
     """Take up to `recipe.steps` AdamW steps."""
-    optimiser = torch.optim.AdamW(resident.parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        resident.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True
+    )
     course, rising, step_s = Course(), False, 0.0
     for group in batches(examples, recipe):
         if control.cancelled.is_set():

@@ -21,13 +21,14 @@ class Recipe(Frozen):
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     steps: int = Field(default=8, ge=1)
     """At most; training stops earlier when the held-out loss rises or the loss is memorised."""
-    schedule: Literal["constant", "triangle"] = "constant"
+    schedule: Literal["constant", "triangle"] = "triangle"
     """`triangle` rises over the first quarter of the steps and falls to nearly 0 over the rest."""
     batch_size: int = Field(default=16, ge=1)
     """Conversations per step."""
     clip_norm: float = Field(default=1.0, gt=0)
-    min_loss: float = Field(default=0.05, ge=0)
-    """Stop below this training loss, nats per target token: what follows is memorisation."""
+    min_loss: float = Field(default=0.01, ge=0)
+    """Stop below this training loss, nats per target token: what follows is memorisation. Worked
+    solutions are mostly foreseeable tokens, so their loss is small from the start."""
     max_tokens: int = Field(default=2048, ge=16)
     """Longer conversations lose their oldest turns."""
     seed: int = 0

@@ -83,9 +83,10 @@ class Worker:
 
         if options.threads:
             torch.set_num_threads(options.threads)
-        template = Path(options.chat_template).read_text() if options.chat_template else None
         self._wire = wire
-        self._resident = Resident.load(options.model, template, options.device)
+        self._resident = Resident.load(
+            options.model, _template(options.chat_template), options.device
+        )
 
     def serve(self) -> None:
         """Answer requests for ever."""
@@ -141,6 +142,13 @@ class Worker:
             torch.cuda.empty_cache()
 
 
+def _template(option: str | None) -> str | None:
+    """A template is given as a file or, as vLLM allows, as its own text."""
+    if option is None or "{" in option:
+        return option
+    return Path(option).read_text()
+
+
 def _describe(error: Exception) -> str:
     from adaptation.errors import AdaptationError
 
@@ -152,7 +160,9 @@ def _describe(error: Exception) -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m adaptation.training.worker")
     parser.add_argument("--model", required=True, help="folder of the base model")
-    parser.add_argument("--chat-template", help="file that overrides the tokenizer's template")
+    parser.add_argument(
+        "--chat-template", help="file or text that overrides the tokenizer's template"
+    )
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     return parser.parse_args()
