@@ -74,6 +74,7 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows for people; a value's control characters never reach the terminal."""
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.columns[0].no_wrap = True  # an id that was cut cannot be copied
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     console().print(table)

@@ -138,6 +138,7 @@ class _Exchange:
         """Return the words for the client: the app's, or ours where its own say nothing."""
         method, path = self._scope["method"], self._scope["path"]
         given = str(found.get("message") or "")[:MAX_MESSAGE_CHARS]
+        given = given.partition(" Valid aliases:")[0]  # vLLM lists everybody's adapters there
         if _is_ours(found):
             return given
         if status == 500 or "Traceback (most recent" in given:

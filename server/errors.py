@@ -39,6 +39,12 @@ _INTERNAL_SEGMENT = re.compile(
     r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none|(function|tagged)-.*"
 )
 
+_WHOLE_BODY = {
+    "missing": "The request body is empty; send a JSON object",
+    "model_attributes_type": "The request body must be a JSON object",
+    "dict_type": "The request body must be a JSON object",
+}
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {
     401: "invalid_api_key",
@@ -134,7 +140,7 @@ def first_error(
     param = _dotted(location, prefix, keep_last=kind in ("extra_forbidden", "missing"))
     message = str(first.get("msg", "not valid")).removeprefix("Value error, ")
     if not param:
-        return message, None
+        return _WHOLE_BODY.get(kind, message), None
     if kind == "extra_forbidden":
         return f"`{param}` is not a known key", param
     return f"`{param}`: {'required' if kind == 'missing' else message}", param

@@ -107,23 +107,13 @@ def _print_records(records: Sequence[Record], as_json: bool) -> None:
     if not records:
         print("no records")
         return
-    columns = ("id", "state", "tier", "task", "uses", "wins", "created", "question", "answer")
-    print_table(columns, [_row(record) for record in records])
+    rows = [(r.id, r.state, r.tier, _question(r), plain(r.answer, 30)) for r in records]
+    print_table(("id", "state", "tier", "question", "answer"), rows)
 
 
-def _row(record: Record) -> tuple[object, ...]:
-    created = f"{record.created_at:%Y-%m-%d %H:%M}"
-    texts = (plain(record.question, 60), plain(record.answer, 30))
-    return (
-        record.id,
-        record.state,
-        record.tier,
-        record.task,
-        record.uses,
-        record.wins,
-        created,
-        *texts,
-    )
+def _question(record: Record) -> str:
+    task = f"[{record.task}] " if record.task else ""
+    return plain(task + record.question, 70)
 
 
 def _counts(value: Any) -> str:

@@ -60,7 +60,9 @@ def an_app() -> FastAPI:
             "string": JSONResponse({"error": "Unauthorized"}, 401, {"www-authenticate": "Bearer"}),
             "html": Response("<h1>502</h1>", 502, media_type="text/html"),
             "unprocessable": JSONResponse({"detail": [{"loc": ["body", "n"], "msg": "bad"}]}, 422),
-            "model": JSONResponse({"error": {"message": "no m", "param": "model"}}, 404),
+            "model": JSONResponse(
+                {"error": {"message": "no m. Valid aliases: of-others.", "param": "model"}}, 404
+            ),
             "unknown": Response(status_code=499),
             "crash": JSONResponse({"error": {"message": "at /srv/x.py", "code": 500}}, 500),
         }[name]
@@ -119,6 +121,7 @@ async def test_every_error_has_the_one_shape(
     assert response.status_code == status
     assert error["code"] == code
     assert words in error["message"]
+    assert "of-others" not in error["message"]
 
 
 async def test_headers_that_carry_meaning_survive() -> None:
@@ -153,6 +156,8 @@ async def test_a_crash_tells_the_log_and_not_the_client(
         ('{"txt": "x", "text": ""}', "application/json", "txt", "`txt` is not a known key"),
         ('{"text": "", "stop": 3}', "application/json", "stop", "`stop`"),
         ("{}", "application/json", "text", "`text`: required"),
+        ("", "application/json", None, "is empty"),
+        ("[]", "application/json", None, "must be a JSON object"),
         ('{"text": ""}', "text/plain", None, "Content-Type: application/json"),
     ],
 )
