@@ -19,6 +19,7 @@ from pydantic import Field
 
 from adaptation.distillation.gate import Decision, decide
 from adaptation.distillation.guards import PROBES, GuardOutcome, Probe, compare
+from adaptation.distillation.replay import PROMPTS, rehearsals
 from adaptation.distillation.report import Accuracy, GenerationReport, Guards, Training
 from adaptation.distillation.select import Records, Selected, Selection, select
 from adaptation.errors import DistillationError, TrainerError
@@ -100,6 +101,8 @@ class Settings(Frozen):
     selection: Selection = Selection()
     recipe: Recipe | None = None
     """None: `distillation_recipe` by the size of the base and of the data."""
+    rehearse: bool = True
+    """Train on the base's own replies to general prompts as well, against forgetting."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """McNemar's p must lie below."""
     max_new_tokens: int = Field(default=512, ge=1)
@@ -187,10 +190,15 @@ class Distiller:
         recipe = self.settings.recipe or distillation_recipe(
             self.trainer.parameters, len(chosen.train)
         )
+        rehearsed = await self._rehearsed(len(chosen.train)) if self.settings.rehearse else []
         job = TrainingJob(
-            conversations=tuple(plain(chosen.train)), recipe=recipe, output_dir=folder
+            conversations=(*plain(chosen.train), *rehearsed), recipe=recipe, output_dir=folder
         )
         return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
+
+    async def _rehearsed(self, n_records: int) -> list[tuple[Message, ...]]:
+        prompts = [(Message(role="user", content=prompt),) for prompt in PROMPTS]
+        return rehearsals(await self._generate("rehearse", prompts, None), n_records)
 
     async def _grades(
         self, name: str, holdout: Sequence[Record], adapter: str | None

@@ -1,6 +1,6 @@
 """Guard probes: what the model could do before must not be lost for what it learned.
 
-Twelve fixed, general questions with known answers. Only those that the adapter served now answers
+Two dozen fixed, general questions with known answers. Only those that the adapter served now answers
 rightly count, so a small model that knows no geography is not asked to remember any.
 """
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from memory.types import Message
 
 MAX_LOST_SHARE = 0.1
-"""Of the probes that were right, this share may be lost (rounded down): none of fewer than ten."""
+"""Of the probes that were right, this share may be lost (rounded down): none of fewer than ten.
+One flipped reply of twenty is noise, two of eight were forgetting."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,24 @@ PROBES = (
     Probe("What is 30 - 12?", r"\b18\b"),
     Probe("Tom has 5 apples. He buys 7 more. How many apples does Tom have?", r"\b12\b"),
     Probe("Anna has 20 pens. She gives 8 away. How many pens does Anna have?", r"\b12\b"),
+    Probe("Hey", r"\b(hello|hi|hey)\b"),
+    Probe("Introduce yourself.", r"\bI('m| am)\b"),
+    Probe("Goodbye!", r"\bbye|goodbye|see you|farewell\b"),
+    Probe("What is 45 + 38?", r"\b83\b"),
+    Probe("What is 77 - 29?", r"\b48\b"),
+    Probe("What is 9 * 6?", r"\b54\b"),
+    Probe("What is 14 + 5 + 20?", r"\b39\b"),
+    Probe("Max has 35 coins. He loses 16. How many coins does Max have now?", r"\b19\b"),
+    Probe(
+        "Lily has 8 cups. She gets 15 more and gives 4 away. How many cups does Lily have?",
+        r"\b19\b",
+    ),
+    Probe(
+        "Paul has 50 keys. Then Paul sells 20. Paul finds 7 more. How many keys does Paul have?",
+        r"\b37\b",
+    ),
+    Probe("Ruth has 11 hats. She wins 11 more. How many hats does Ruth have?", r"\b22\b"),
+    Probe("Which is smaller, 40 or 14?", r"\b14\b"),
     Probe("Which is larger, 17 or 71?", r"\b71\b"),
     Probe("What is the capital of France?", r"\bParis\b"),
     Probe("What colour is the sky on a clear day?", r"\bblue\b"),

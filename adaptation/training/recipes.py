@@ -16,6 +16,7 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
     memorised after five. Small: measured on an early whet-pebble (3.5 M parameters, 16 neighbours,
     4 unseen jargon worlds of 24 questions, 1 % right without training):
 
+        rate 1e-2, 24 steps   60 %
         rate 1e-2, 16 steps   50 %        rate 5e-3, 16 steps   28 %
         rate 1e-2, 12 steps   42 %        rate 2e-2, 12 steps   20 %
         rate 1e-2,  8 steps   28 %        rate 1e-2, 12 steps, rank 2 / 16   23 / 38 %
@@ -31,8 +32,9 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
 def distillation_recipe(parameters: int | None, records: int) -> Recipe:
     """The recipe of an offline generation on `records` records.
 
-    Two epochs in batches of 8, yet at least 48 steps: a few dozen records need several passes.
+    Two epochs in batches of 8, yet at least 96 steps: a few dozen records need several passes.
     The rate is half that of a single request's job, since the steps are many and the batches small.
+    On 48 records of a jargon world whet-pebble goes from 0 to 11 of 16 held-out questions.
     """
     once = recipe_for(parameters)
     return once.model_copy(
@@ -40,7 +42,7 @@ def distillation_recipe(parameters: int | None, records: int) -> Recipe:
             "rank": 16,
             "learning_rate": once.learning_rate / 2,
             "batch_size": 8,
-            "steps": max(48, 2 * math.ceil(records / 8)),
+            "steps": max(96, 2 * math.ceil(records / 8)),
             "min_loss": 0.0,
         }
     )

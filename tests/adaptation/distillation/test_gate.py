@@ -48,6 +48,7 @@ def test_only_probes_that_were_right_before_can_be_lost() -> None:
 def test_every_probe_is_right_for_a_plain_right_reply() -> None:
     replies = [
         *("Hello!", "You are welcome!", "I am a model.", "12+7=19.\n#### 19", "#### 18"),
-        *("5+7=12", "It is 12.", "71", "Paris.", "It is blue.", "Yes.", '{"a": 1}'),
+        *("5+7=12", "It is 12.", "Hi!", "I'm a model.", "Bye!", "83", "48", "54", "39", "19"),
+        *("19", "37", "22", "14", "71", "Paris.", "It is blue.", "Yes.", '{"a": 1}'),
     ]
     assert all(probe.right(reply) for probe, reply in zip(PROBES, replies, strict=True))

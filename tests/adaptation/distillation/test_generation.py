@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from adaptation.distillation.generation import Distiller, Settings
+from adaptation.distillation.guards import PROBES
+from adaptation.distillation.replay import PROMPTS, rehearsals
 from adaptation.distillation.select import Records
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.training.fake import FakeTrainer
@@ -121,7 +123,9 @@ async def test_training_restarts_from_the_base_and_never_sees_the_held_out(
     report = await distiller(memory, registry, trainer).run("default")
     (job,) = trainer.jobs
     assert job.parent is None
-    assert len(job.conversations) == report.train
+    records = [c for c in job.conversations if "lamp" in c[0].content]
+    assert len(records) == report.train
+    assert len(job.conversations) - report.train == len(PROMPTS)
     assert job.recipe.rank == 16
 
 
@@ -149,3 +153,10 @@ async def test_every_phase_is_announced(
     await run.run("default")
     assert phases[:2] == ["select", "select"]
     assert {"evaluate base", "train", "evaluate candidate"} <= set(phases)
+
+
+def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
+    replies = ["fine"] * (len(PROMPTS) - 1) + [" "]
+    assert len(rehearsals(replies, 48)) == len(PROMPTS) - 1
+    assert len(rehearsals(replies, 1200)) == 10 * (len(PROMPTS) - 1)
+    assert not {probe.question for probe in PROBES} & set(PROMPTS)
