@@ -1,6 +1,6 @@
 """Guard probes: what the model could do before must not be lost for what it learned.
 
-Two dozen fixed, general questions with known answers. Only those that the adapter served now answers
+Two dozen fixed, general questions with known answers. Only those that what is served now answers
 rightly count, so a small model that knows no geography is not asked to remember any.
 """
 

@@ -34,7 +34,8 @@ def distillation_recipe(parameters: int | None, records: int) -> Recipe:
 
     Two epochs in batches of 8, yet at least 96 steps: a few dozen records need several passes.
     The rate is half that of a single request's job, since the steps are many and the batches small.
-    On 48 records of a jargon world whet-pebble goes from 0 to 11 of 16 held-out questions.
+    On 48 records of a jargon world an early whet-pebble goes from 0 to 67 – 86 % of the held-out
+    questions (five worlds).
     """
     once = recipe_for(parameters)
     return once.model_copy(
