@@ -83,7 +83,11 @@ class Parts:
 @asynccontextmanager
 async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
-    memory = LongTermMemory.open(settings.data_dir, create_embedder(settings.embedder))
+    memory = LongTermMemory.open(
+        settings.data_dir,
+        create_embedder(settings.embedder),
+        retention_days=settings.completion_retention_days,
+    )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
     leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
     starting = asyncio.create_task(trainer.start())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse
+
+from server.errors import ApiError
 
 Checks = Callable[[], Awaitable[tuple[bool, Mapping[str, str]]]]
 """Returns whether the engine can answer, and one line for each part."""
@@ -16,9 +17,10 @@ def ready_router(checks: Checks) -> APIRouter:
     router = APIRouter(tags=["status"])
 
     @router.get("/ready")
-    async def ready() -> JSONResponse:
+    async def ready() -> dict[str, str]:
         is_ready, parts = await checks()
-        body = {"status": "ready" if is_ready else "unavailable", **parts}
-        return JSONResponse(body, 200 if is_ready else 503)
+        if not is_ready:
+            raise ApiError(503, "; ".join(f"{part}: {state}" for part, state in parts.items()))
+        return {"status": "ready", **parts}
 
     return router

@@ -1,0 +1,127 @@
+"""Bad input: one error shape, a message that says what to do, and a server that lives on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.running import Running
+
+HELLO = [{"role": "user", "content": "Hello"}]
+CHAT = "/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "param", "says"),
+    [
+        (CHAT, {"adaptation": {"votes": 3}}, 400, "adaptation.votes", "not a known key"),
+        (CHAT, {"adaptation": {"max_samples": 0}}, 400, "adaptation.max_samples", "1"),
+        (CHAT, {"adaptation": {"max_samples": 1000}}, 400, "adaptation.max_samples", "64"),
+        (CHAT, {"adaptation": {"budget": {"wall_s": -1}}}, 400, "adaptation.budget.wall_s", "0"),
+        (CHAT, {"adaptation": {"strategy": "magic"}}, 400, "adaptation.strategy", "plain"),
+        (CHAT, {"adaptation": 7}, 400, "adaptation", "object"),
+        (
+            CHAT,
+            {"adaptation": {"answer": {"kind": "regex", "pattern": "("}}},
+            400,
+            "adaptation.answer.pattern",
+            "does not compile",
+        ),
+        (
+            CHAT,
+            {"adaptation": {"verifiers": [{"type": "oracle"}]}},
+            400,
+            "adaptation.verifiers.0.type",
+            "must be one of",
+        ),
+        (CHAT, {"model": "gpt-x"}, 404, "model", "gpt-x"),
+        (CHAT, {"messages": []}, 400, None, ""),
+        (CHAT, {"messages": "hello"}, 400, "messages", ""),
+        (CHAT, {"messages": [{"role": "user", "content": "a " * 9000}]}, 400, None, "4096"),
+        (CHAT, {"prompt_logprobs": 1}, 400, "prompt_logprobs", "not available"),
+        (
+            CHAT,
+            {"model": "whet-pebble:ttt", "adaptation": {"strategy": "plain"}},
+            400,
+            "adaptation.strategy",
+            "say one",
+        ),
+        (
+            CHAT,
+            {"adaptation": {"strategy": "consistency"}, "n": 20},
+            400,
+            "n",
+            "more than the 16",
+        ),
+        ("/v1/completions", {"prompt": "x", "echo": True, "logprobs": 1}, 400, "echo", "logprobs"),
+        ("/v1/nothing", {}, 404, None, "/v1/nothing"),
+        ("/v1/feedback", {"completion_id": "chatcmpl-none", "verdict": "correct"}, 404, None, ""),
+        ("/v1/feedback", {"completion_id": "x", "verdict": "maybe"}, 400, "verdict", ""),
+    ],
+)
+def test_bad_input_gets_the_openai_error_shape(
+    server: Running, path: str, body: dict[str, Any], status: int, param: str | None, says: str
+) -> None:
+    base: dict[str, Any] = {"model": "whet-pebble"}
+    if path == CHAT:
+        base["messages"] = HELLO
+    response = server.post(path, json={**base, **body} if path != "/v1/feedback" else body)
+    error = response.json()["error"]
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"error"}
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] is None or isinstance(error["code"], str)
+    assert says in error["message"]
+    if param is not None:
+        assert error["param"] == param
+    assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"model": ', "application/json"),
+        (b"hello", "text/plain"),
+        (b"\xff\xfe", "application/json"),
+    ],
+)
+def test_what_is_no_json_is_refused_in_the_same_shape(
+    server: Running, content: bytes, kind: str
+) -> None:
+    response = server.post(CHAT, content=content, headers={"content-type": kind})
+    assert response.status_code in (400, 415)
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_an_unknown_model_learns_no_other_name(server: Running) -> None:
+    message = server.post(CHAT, json={"model": "gpt-x", "messages": HELLO}).json()["error"][
+        "message"
+    ]
+    assert "whet-pebble" not in message
+
+
+def test_methods_a_route_does_not_have_are_told(server: Running) -> None:
+    response = server.get("/v1/feedback")
+    assert response.status_code == 405
+    assert response.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_the_server_still_answers_after_all_of_it(server: Running) -> None:
+    assert server.get("/ready").json()["engine"] == "ready"
+    assert server.chat("Hello")["choices"][0]["message"]["content"]
+
+
+def test_models_are_listed_under_every_strategy_and_retrieved(server: Running) -> None:
+    ids = [model["id"] for model in server.get("/v1/models").json()["data"]]
+    assert ids == ["whet-pebble"] + [
+        f"whet-pebble:{strategy}" for strategy in ("plain", "consistency", "ttt", "auto")
+    ]
+    assert server.get("/v1/models/whet-pebble:ttt").json()["id"] == "whet-pebble:ttt"
+    assert server.get("/v1/models/none/such").json()["error"]["code"] == "model_not_found"
+
+
+def test_metrics_count_what_was_done(server: Running) -> None:
+    before = server.metric("whet_requests_total")
+    server.chat("Hello")
+    assert server.metric("whet_requests_total") == before + 1

@@ -1,0 +1,196 @@
+"""Memory, test-time training and distillation, through the real engine and the real trainer."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adaptation.answers import same_answer
+from adaptation.pebble.solved import Solved
+from adaptation.pebble.worlds import Jargon
+from tests.e2e.running import Running, as_jsonl, serving, stop, wait_until
+
+WORLD = Jargon(5)  # an evaluation seed: the model was not trained on this world
+EXAMPLES = WORLD.solved(76, seed=1)
+TAUGHT, ASKED = EXAMPLES[:64], EXAMPLES[64:]
+QUIET = {"memory": {"write": False}}
+
+
+@pytest.fixture(scope="module")
+def taught(server: Running) -> Running:
+    """The server with 64 solved examples of one world in its memory."""
+    report = server.post("/v1/memory/import", content=as_jsonl(TAUGHT)).json()
+    assert (report["imported"], report["failed"]) == (64, 0)
+    return server
+
+
+def ask(server: Running, solved: Solved, strategy: str, **adaptation: Any) -> dict[str, Any]:
+    answer = server.chat(
+        solved.question, model=f"whet-pebble:{strategy}", adaptation={**QUIET, **adaptation}
+    )
+    report: dict[str, Any] = answer["adaptation"]
+    return report
+
+
+def is_right(report: dict[str, Any], solved: Solved) -> bool:
+    return report["answer"] is not None and same_answer(report["answer"], solved.answer)
+
+
+def test_ttt_without_neighbours_votes_and_says_why(server: Running) -> None:
+    report = server.chat(
+        "What is 3 + 4?", model="whet-pebble:ttt", adaptation={"memory": {"task": "no such task"}}
+    )["adaptation"]
+    assert (report["strategy"], report["requested"]) == ("consistency", "ttt")
+    assert "usable neighbours" in report["reason"]
+    assert report["adapter"] is None
+
+
+def test_ttt_trains_gates_and_answers_better_than_voting(taught: Running) -> None:
+    before = [is_right(ask(taught, solved, "consistency"), solved) for solved in ASKED]
+    reports = [ask(taught, solved, "ttt") for solved in ASKED]
+    after = [is_right(report, solved) for report, solved in zip(reports, ASKED, strict=True)]
+    trained = [report for report in reports if report["strategy"] == "ttt"]
+    assert len(trained) >= len(ASKED) // 2
+    for report in trained:
+        assert report["adapter"]["accepted"]
+        assert report["adapter"]["holdout_loss"][1] < report["adapter"]["holdout_loss"][0]
+        assert report["tokens"]["training"] > 0
+        assert len(report["neighbours"]) >= 4
+    assert sum(after) >= sum(before) + 2, f"{sum(before)} right before, {sum(after)} after"
+
+
+def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> None:
+    ask(taught, ASKED[0], "ttt")
+    assert [m["id"] for m in taught.get("/v1/models").json()["data"] if ":" not in m["id"]] == [
+        "whet-pebble"
+    ]
+    pid = taught.process.pid
+    folders = {Path(file.path) for child in taught.children() for file in child.open_files()}
+    assert not [path for path in folders if "whet-adapters" in str(path)], pid
+
+
+def test_auto_trains_only_where_the_votes_disagree(taught: Running) -> None:
+    easy = taught.chat("Hello", model="whet-pebble:auto", adaptation=QUIET)["adaptation"]
+    assert easy["strategy"] == "consistency"
+    hard = [ask(taught, solved, "auto") for solved in ASKED[:4]]
+    assert any(report["adapter"] is not None for report in hard)
+    for report in hard:
+        assert report["samples"]["started"] <= 16
+        assert report["requested"] == "auto"
+
+
+def test_a_killed_trainer_costs_one_training_and_comes_back(taught: Running) -> None:
+    trainer = taught.trainer()
+    trainer.send_signal(signal.SIGKILL)
+    trainer.wait(10)
+    first = ask(taught, ASKED[0], "ttt")
+    assert first["answer"] is not None
+    wait_until(lambda: taught.get("/ready").json()["trainer"] == "ready", 120, "the new trainer")
+    assert ask(taught, ASKED[1], "ttt")["adapter"] is not None
+
+
+def test_a_hanging_trainer_is_given_up_at_the_deadline(taught: Running) -> None:
+    trainer = taught.trainer()
+    trainer.suspend()
+    try:
+        report = ask(taught, ASKED[0], "ttt", budget={"wall_s": 3})
+    finally:
+        if trainer.is_running():
+            trainer.resume()
+    assert report["strategy"] == "consistency"
+    assert report["answer"] is not None
+    assert "time" in report["reason"]
+
+
+def test_feedback_makes_a_record_and_takes_it_back(server: Running) -> None:
+    answer = server.chat("What is 31 + 46?", model="whet-pebble:plain")
+    given = server.post(
+        "/v1/feedback", json={"completion_id": answer["id"], "verdict": "correct"}
+    ).json()
+    assert given["action"] == "created"
+    record = server.get(f"/v1/memory/records/{given['record']['id']}").json()
+    assert (record["tier"], record["state"]) == ("feedback", "active")
+    server.post("/v1/feedback", json={"completion_id": answer["id"], "verdict": "incorrect"})
+    state = server.get(f"/v1/memory/records/{record['id']}").json()["state"]
+    assert state == "quarantined"
+
+
+def test_a_verifier_of_the_request_earns_its_tier(server: Running) -> None:
+    check = {"type": "string_check", "operation": "eq", "reference": "9"}
+    report = server.chat("What is 4 + 5?", adaptation={"verifiers": [check]})["adaptation"]
+    record = server.get(f"/v1/memory/records/{report['memory']['saved']}").json()
+    assert report["verification"][0]["passed"]
+    assert record["tier"] == "feedback"
+
+
+def test_an_import_names_its_corrupt_line_and_keeps_the_rest(server: Running) -> None:
+    good = [json.dumps({"question": f"How many is {n}?", "answer": str(n)}) for n in range(3)]
+    lines = "\n".join([good[0], "{broken", *good[1:]]).encode()
+    report = server.post("/v1/memory/import", content=lines).json()
+    assert (report["imported"], report["failed"]) == (3, 1)
+    assert report["errors"][0]["line"] == 2
+
+
+@pytest.fixture(scope="module")
+def distilled(taught: Running) -> Iterator[dict[str, Any]]:
+    """The report of one real `whet distill`, run beside the serving process."""
+    right = [is_right(ask_plain(taught, solved), solved) for solved in ASKED]
+    done = taught.whet("distill", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    yield {**report, "right_before": sum(right)}
+    taught.post("/v1/adapters/reset")
+
+
+def ask_plain(server: Running, solved: Solved) -> dict[str, Any]:
+    answer = server.chat(
+        solved.question, model="whet-pebble:plain", temperature=0, adaptation=QUIET
+    )
+    text = answer["choices"][0]["message"]["content"]
+    return {"answer": text.rpartition("#### ")[2]}
+
+
+def test_distillation_promotes_an_improvement_that_a_running_server_picks_up(
+    taught: Running, distilled: dict[str, Any]
+) -> None:
+    assert distilled["decision"] == "promoted", distilled["reasons"]
+    version = distilled["adapter"]
+    wait_until(lambda: taught.get("/ready").json()["champion"] == version, 30, "the champion")
+    right = sum(is_right(ask_plain(taught, solved), solved) for solved in ASKED)
+    assert right >= distilled["right_before"] + 2
+    assert taught.get(f"/v1/adapters/{version}").json()["id"] == version
+
+
+def test_a_rollback_reaches_the_running_server_and_a_promotion_does_again(
+    taught: Running, distilled: dict[str, Any]
+) -> None:
+    version = distilled["adapter"]
+    assert taught.whet("adapters", "reset").returncode == 0
+    wait_until(lambda: taught.get("/ready").json()["champion"] == "base", 30, "the base")
+    assert taught.whet("adapters", "promote", version).returncode == 0
+    wait_until(lambda: taught.get("/ready").json()["champion"] == version, 30, "the champion")
+
+
+def test_a_restart_finds_everything_and_sigterm_ends_it_cleanly(
+    taught: Running, distilled: dict[str, Any], tmp_path: Path
+) -> None:
+    """One more server on a copy of the data: no index files, and a champion without its file."""
+    import shutil
+
+    taught.whet("memory", "stats")
+    copy = tmp_path / "data"
+    shutil.copytree(taught.data_dir, copy)
+    shutil.rmtree(copy / "index", ignore_errors=True)
+    (copy / "adapters" / distilled["adapter"] / "adapter_model.safetensors").unlink()
+    with serving(copy, tmp_path / "server.log") as again:
+        ready = again.get("/ready").json()
+        assert distilled["adapter"] in ready["champion"], "says that the champion is missing"
+        assert ask(again, ASKED[0], "ttt")["adapter"] is not None, "neighbours are found again"
+        children = again.children()
+        assert stop(again) == 0
+        assert not [child for child in children if child.is_running()]
