@@ -1,0 +1,33 @@
+"""vLLM's own API server with the flags Whet gives it, LoRA on too: what Whet is measured against.
+
+`python -m loadtests.bare_vllm [any vllm serve flag]`. The command `vllm serve` does not run in the
+CPU build, so this starts the same server through vLLM's Python API.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from server import engine_defaults
+from server.config import Settings
+
+
+def main(argv: list[str]) -> None:
+    """Serve until SIGTERM; engine flags and defaults are those of `whet serve`."""
+    engine_defaults.prepare_environment()
+
+    import uvloop
+    from vllm.entrypoints.launchers.api_server.entry import run_server
+
+    from server import vllm_engine
+
+    parser = vllm_engine.make_parser("vLLM alone, with Whet's engine flags")
+    parser.set_defaults(model=None, **engine_defaults.flags_for(vllm_engine.on_cpu()))
+    args = parser.parse_args(argv)
+    engine_defaults.complete(args, Settings())
+    vllm_engine.validate(args)
+    uvloop.run(run_server(args))
+
+
+if __name__ == "__main__":  # the engine's processes import this module again
+    main(sys.argv[1:])

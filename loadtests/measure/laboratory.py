@@ -1,0 +1,71 @@
+"""What measurements share: the servers, how much to do, and where to say how far it has come."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtests.client import Client
+from loadtests.server_process import BARE_VLLM, WHET, Server, running
+from server.console import AdvancePhase
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    rounds: int
+    """Of plain requests, alternating between the two servers."""
+    parallel_requests: int
+    """In each round, for throughput."""
+    single_requests: int
+    """In each round, one at a time, for latency."""
+    questions: int
+    """Answered by an adaptive and by a fixed vote."""
+    trainings: int
+    """Requests with test-time training."""
+    jobs: int
+    """Training jobs given to the trainer directly."""
+
+
+FULL = Scale(8, 96, 40, 120, 24, 5)
+QUICK = Scale(2, 16, 10, 8, 4, 2)
+
+
+class Laboratory:
+    """Servers are started when they are first needed; `whet` stays until the laboratory closes."""
+
+    def __init__(
+        self,
+        scale: Scale,
+        seed: int,
+        folder: Path,
+        console: Console,
+        advance: AdvancePhase,
+        stack: ExitStack,
+    ) -> None:
+        self.scale = scale
+        self.seed = seed
+        self.advance = advance
+        self._folder = folder
+        self._console = console
+        self._stack = stack
+
+    @cached_property
+    def whet(self) -> Server:
+        """Whet with its defaults, on a memory of its own."""
+        launch = running(WHET, self._console, "--data-dir", str(self._folder))
+        return self._stack.enter_context(launch)
+
+    @cached_property
+    def client(self) -> Client:
+        """A client of `whet`."""
+        return Client(self.whet.url)
+
+    def bare_vllm(self) -> AbstractContextManager[Server]:
+        """Start vLLM alone for the length of a block."""
+        return running(BARE_VLLM, self._console)

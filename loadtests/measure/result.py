@@ -1,0 +1,46 @@
+"""What a measurement found: a table for people, figures for programs, and targets met or missed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Row = tuple[str, str]
+"""What was measured, and the figure with its spread."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one figure."""
+
+    name: str
+    value: float
+    bound: float
+    direction: Literal["at least", "at most"]
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure keeps the bound; NaN keeps none."""
+        if self.direction == "at least":
+            return self.value >= self.bound
+        return self.value <= self.bound
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measurement."""
+
+    name: str
+    title: str
+    rows: list[Row]
+    figures: dict[str, Any]
+    """Everything behind the rows, fit for JSON."""
+    targets: list[Target] = field(default_factory=list)
+    note: str = ""
+    """How it was measured, in a sentence or two."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a program reads it."""
+        targets = [asdict(target) | {"met": target.met} for target in self.targets]
+        return asdict(self) | {"targets": targets}

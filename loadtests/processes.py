@@ -1,0 +1,62 @@
+"""What the processes of a server use."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+MIB = 2**20
+ROLES = {
+    "VLLM::EngineCore": "engine core",
+    "VLLM::Worker": "engine worker",
+    "adaptation.training.worker": "trainer",
+}
+"""What a command line holds, and what the process then is."""
+
+
+def peak_mib(processes: Sequence[psutil.Process]) -> dict[str, float]:
+    """Return the peak resident memory of each role in MiB; the first process is the server.
+
+    Pages shared between processes count in each of them.
+    """
+    found: dict[str, float] = {}
+    for index, process in enumerate(processes):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            role = "server" if index == 0 else role_of(" ".join(process.cmdline()))
+            found[role] = found.get(role, 0.0) + peak_bytes(process) / MIB
+    return found
+
+
+def role_of(command: str) -> str:
+    """Return what a child process of a server does."""
+    return next((role for mark, role in ROLES.items() if mark in command), "helpers")
+
+
+def peak_bytes(process: psutil.Process) -> int:
+    """Return the high-water mark of resident memory; where there is none, what is resident now."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    resident: int = process.memory_info().rss
+    return resident
+
+
+def cpu_share(processes: Sequence[psutil.Process], seconds: float) -> float:
+    """Return how many cores the processes use on average over the next `seconds`."""
+    before = sum(_cpu_s(process) for process in processes)
+    time.sleep(seconds)
+    return (sum(_cpu_s(process) for process in processes) - before) / seconds
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)

@@ -1,0 +1,75 @@
+"""What every station of the tour is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from adaptation.pebble.solved import Solved
+from loadtests import questions
+from loadtests.client import Client
+from loadtests.tour.narrator import Narrator
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is asked."""
+
+    search: int
+    """Everyday questions, among which one that voting mends is looked for."""
+    shifted: int
+    """Questions of the new domain asked before and after test-time training."""
+    held_out: int
+    """Further questions of it asked before and after distillation."""
+    imported: int = 64
+    """Solved examples of it that memory is given."""
+
+
+FULL = Sizes(search=24, shifted=8, held_out=24)
+FAST = Sizes(search=8, shifted=4, held_out=8)
+
+
+class Guide:
+    """The server, the narrator, and questions that no two stations share."""
+
+    def __init__(
+        self, client: Client, narrator: Narrator, sizes: Sizes, seed: int, data_dir: Path | None
+    ) -> None:
+        """`data_dir` is the server's, where it is known."""
+        self.client = client
+        self.narrator = narrator
+        self.sizes = sizes
+        self.data_dir = data_dir
+        self.seed = seed
+
+    @cached_property
+    def everyday(self) -> list[Solved]:
+        """Questions in the domain the model was trained on."""
+        return questions.everyday(self.sizes.search, self.seed)
+
+    @cached_property
+    def _world(self) -> list[Solved]:
+        sizes = self.sizes
+        count = sizes.imported + sizes.shifted + sizes.held_out + 1
+        return questions.jargon(self.seed).solved(count, self.seed)
+
+    @property
+    def examples(self) -> list[Solved]:
+        """Solved examples of a domain the model has never met."""
+        return self._world[: self.sizes.imported]
+
+    @property
+    def shifted(self) -> list[Solved]:
+        """Questions of that domain, not among the examples."""
+        return self._world[self.sizes.imported :][: self.sizes.shifted]
+
+    @property
+    def held_out(self) -> list[Solved]:
+        """Further ones, asked neither in the examples nor before."""
+        return self._world[self.sizes.imported + self.sizes.shifted : -1]
+
+    @property
+    def last(self) -> Solved:
+        """One more, for feedback."""
+        return self._world[-1]

@@ -1,0 +1,96 @@
+"""First station: one sample against a vote, in the model's own domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adaptation.pebble.solved import Solved
+from loadtests.client import Client, Reply
+from loadtests.questions import answer_in, is_right
+from loadtests.stats import wilson
+from loadtests.tour.guide import Guide
+from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+
+SINGLES = 8
+"""Plain samples of each question, which show how often one sample is right."""
+NO_MEMORY = {"read": False, "write": False}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question answered by single samples and by a vote, drawn apart."""
+
+    task: Solved
+    singles: tuple[bool, ...]
+    first: str
+    """The whole text of the first single sample."""
+    vote: Reply
+
+    @property
+    def voted_right(self) -> bool:
+        """Whether the vote found the answer."""
+        return is_right(self.vote.answer, self.task)
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether a caller who asks once is told wrong, and one who lets it vote right."""
+        return self.voted_right and not self.singles[0]
+
+
+def visit(guide: Guide) -> Outcome:
+    """Ask everyday questions both ways, and show one of them."""
+    narrator = guide.narrator
+    narrator.chapter("1. Voting: the same model, asked more than once")
+    narrator.say(
+        f"{len(guide.everyday)} seeded arithmetic questions of the kinds the model was trained on. "
+        f"Each is answered by {SINGLES} single samples, and by strategy `consistency`: up to 16 "
+        "samples, stopping as soon as the winner is clear."
+    )
+    trials = [_try(guide.client, task) for task in narrator.each(guide.everyday, "asking")]
+    _show_one(narrator, trials)
+    return _conclude(narrator, trials)
+
+
+def _try(client: Client, task: Solved) -> Trial:
+    plain = client.ask(task.question, n=SINGLES, strategy="plain", memory=NO_MEMORY)
+    vote = client.ask(task.question, strategy="consistency", memory=NO_MEMORY)
+    singles = tuple(is_right(answer_in(text), task) for text in plain.texts)
+    return Trial(task, singles, plain.texts[0], vote)
+
+
+def _show_one(narrator: Narrator, trials: list[Trial]) -> None:
+    mended = [trial for trial in trials if trial.is_mended]
+    if not mended:
+        narrator.say(
+            "No question among them was wrong by its first single sample and right by vote.",
+            "yellow",
+        )
+    shown = min(mended or trials, key=lambda trial: sum(trial.singles))
+    report = shown.vote.report
+    narrator.quote("question", shown.task.question)
+    narrator.quote("one sample", shown.first)
+    narrator.say(
+        f"Right: {shown.task.answer}. Of {SINGLES} single samples {sum(shown.singles)} were right. "
+        f"The vote ({report.samples.finished} counted, {report.samples.cancelled} cancelled, "
+        f"stopped: {report.stop_reason}, {shown.vote.seconds:.1f} s):"
+    )
+    narrator.votes(report.votes or (), shown.task)
+    if mended:
+        narrator.say(
+            f"A picked example, one of {len(mended)} such among {len(trials)} questions. The "
+            "figures over all of them:"
+        )
+
+
+def _conclude(narrator: Narrator, trials: list[Trial]) -> Outcome:
+    drawn = [hit for trial in trials for hit in trial.singles]
+    single, voted = sum(drawn) / len(drawn), [trial.voted_right for trial in trials]
+    samples = sum(trial.vote.report.samples.started for trial in trials) / len(trials)
+    narrator.marks("by vote", voted)
+    share = wilson(sum(voted), len(voted))
+    happened = (
+        f"{single:.0%} of single samples right, {share.value:.0%} by vote (95 % interval "
+        f"{share.low:.0%} to {share.high:.0%}), {samples:.1f} samples a question"
+    )
+    narrator.say(happened + ".")
+    return Outcome("voting", happened, verdict_of(single, share.value))

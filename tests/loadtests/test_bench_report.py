@@ -1,0 +1,136 @@
+"""What a run says and keeps; no engine is started here."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+from rich.console import Console
+
+from adaptation.types import AnswerCount
+from loadtests import bench, questions
+from loadtests.measure.consistency import plurality
+from loadtests.measure.result import Result, Target
+from loadtests.processes import peak_mib, role_of
+from loadtests.server_process import Launch, ServerFailedError, running
+from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+
+
+@pytest.mark.parametrize(
+    ("value", "direction", "met"),
+    [
+        (0.95, "at least", True),
+        (0.94, "at least", False),
+        (3.0, "at most", True),
+        (3.1, "at most", False),
+        (math.nan, "at most", False),
+        (math.nan, "at least", False),
+    ],
+)
+def test_a_target_is_met_on_its_bound_and_never_by_nan(
+    value: float, direction: str, met: bool
+) -> None:
+    bound = 0.95 if direction == "at least" else 3.0
+    assert Target("speed", value, bound, direction).met is met  # type: ignore[arg-type]
+
+
+def test_a_report_can_be_judged_and_repeated_from_its_json() -> None:
+    target = Target("hand-off", 0.3, 0.02, "at most", "s")
+    result = Result("ttt", "Training", [("hand-off", "0.30")], {"x": [1.5]}, [target])
+    args = argparse.Namespace(quick=True, seed=7)
+    found = json.loads(json.dumps(bench.report([result], args, datetime.now(UTC))))
+    assert found["results"][0]["targets"][0]["met"] is False
+    assert (found["seed"], found["quick"]) == (7, True)
+    assert found["machine"]["cores"] == os.cpu_count()
+    assert len(found["versions"]["whet-pebble sha256"]) == 16
+
+
+def test_the_most_frequent_answer_wins_and_the_first_of_a_tie() -> None:
+    assert plurality(("#### 4", "#### 7", "no idea", "#### 7.0")) == "7"
+    assert plurality(("#### 9", "#### 4")) == "9"
+    assert plurality(("no idea",)) is None
+
+
+def test_questions_are_seeded_and_differ_from_each_other() -> None:
+    tasks = questions.everyday(40, seed=5)
+    assert tasks == questions.everyday(40, seed=5)
+    assert len({task.question for task in tasks}) == 40
+    assert tasks != questions.everyday(40, seed=6)
+
+
+def test_a_worked_solution_gives_its_own_answer() -> None:
+    for task in [*questions.everyday(40, seed=5), *questions.jargon(5).solved(20, 5)]:
+        assert questions.is_right(questions.answer_in(task.rationale), task)
+
+
+def test_examples_are_imported_one_a_line_under_a_task_of_their_own() -> None:
+    lines = questions.import_lines(questions.jargon(1).solved(3, 1)).splitlines()
+    assert [json.loads(line)["task"] for line in lines] == [questions.TASK] * 3
+
+
+def test_the_tours_worlds_are_none_that_the_model_was_trained_on() -> None:
+    assert questions.jargon(1234).meaning == questions.jargon(234).meaning
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [(3, 6, "helped"), (3, 3, "made no difference"), (3, 2, "hurt")],
+)
+def test_a_verdict_follows_the_figures(before: int, after: int, verdict: str) -> None:
+    assert verdict_of(before, after) == verdict
+
+
+def test_a_vote_is_shown_as_it_was_with_the_right_answer_marked() -> None:
+    task = questions.everyday(1, seed=1)[0]
+    console = Console(width=100, markup=False, record=True, file=io.StringIO())
+    wrong = str(int(task.answer) + 1)
+    counts = [AnswerCount(answer=wrong, count=3), AnswerCount(answer=task.answer, count=1)]
+    narrator = Narrator(console)
+    narrator.votes([*counts, AnswerCount(answer=None, count=1)], task)
+    narrator.summary([Outcome("voting", "nothing [bold]much[/bold]", "hurt")])
+    lines = console.export_text().splitlines()
+    assert "3" in lines[0]
+    assert "right" not in lines[0]
+    assert lines[1].endswith("← right")
+    assert "(no answer)" in lines[2]
+    assert any("[bold]much[/bold]" in line and "hurt" in line for line in lines)
+
+
+def test_memory_is_told_by_role() -> None:
+    assert role_of("VLLM::EngineCore") == "engine core"
+    assert role_of("python -m adaptation.training.worker --model x") == "trainer"
+    assert role_of("python -c resource_tracker") == "helpers"
+    assert peak_mib([psutil.Process()])["server"] > 10
+
+
+def test_a_server_that_does_not_start_shows_its_log() -> None:
+    broken = Launch("broken", ("no_such_module",), "/ready")
+    with (
+        pytest.raises(ServerFailedError, match="No module named no_such_module"),
+        running(broken, Console(quiet=True)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("module", ["loadtests.demo", "loadtests.bench"])
+def test_help_works_and_shows_examples(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert "examples:" in done.stdout
+
+
+def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        bench.main(["--only", "everything"])
+    assert end.value.code == 2
+    assert "plain" in capsys.readouterr().err
