@@ -21,7 +21,7 @@ from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import judge
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter, AdapterReport, Neighbour, Query
 
 logger = logging.getLogger(__name__)
@@ -107,15 +107,13 @@ async def _train_and_load(
 
 
 def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
-    parent = query.base
+    parent, recipe = query.base, policy.recipe
+    allowed = query.options.budget.train_steps or recipe.steps
+    changes = {"steps": min(recipe.steps, allowed), "rank": parent.rank if parent else recipe.rank}
     return TrainingJob(
         conversations=training_conversations(chosen.train),
         holdout=training_conversations(chosen.holdout),
-        recipe=Recipe(
-            rank=parent.rank if parent else policy.rank,
-            learning_rate=policy.learning_rate,
-            steps=min(policy.train_steps, query.options.budget.train_steps),
-        ),
+        recipe=recipe.model_copy(update=changes),
         output_dir=str(lease.folder),
         parent=parent.path if parent else None,
     )

@@ -34,6 +34,8 @@ def make_plan(options: Options, neighbours: Sequence[Neighbour], policy: Policy)
 
 
 def _obstacle(options: Options, neighbours: Sequence[Neighbour], policy: Policy) -> str | None:
+    if not policy.may_train:
+        return "this server does not train per request"
     if options.budget.train_steps == 0:
         return "the budget allows no training steps"
     if not options.memory.read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from adaptation.training.trainer import Recipe
 from memory.types import Frozen
 
 
@@ -22,10 +23,9 @@ class Policy(Frozen):
     """Fewer close ones, and nothing is trained."""
     min_similarity: float = Field(default=0.3, ge=-1.0, le=1.0)
     """Cosine below which a record is no neighbour."""
-    train_steps: int = Field(default=8, ge=1, le=64)
-    """Optimiser steps at most; a request's budget may allow fewer."""
-    rank: int = Field(default=8, ge=1, le=64)
-    learning_rate: float = Field(default=3e-4, gt=0.0, le=1.0)
+    recipe: Recipe = Recipe()
+    """How an adapter is trained; a request's budget may allow fewer steps."""
+    may_train: bool = True
     model: str = ""
     """Name of the served model, noted in records."""
     train_timeout_s: float = Field(default=30.0, gt=0.0)

@@ -145,14 +145,18 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
 
 def policy_from(settings: Settings, model: str, parameters: int | None) -> Policy:
     """Return the pipeline's policy; `parameters` is the size of the base model."""
-    usual = recipe_for(parameters)
+    chosen = {
+        "rank": settings.train_rank,
+        "learning_rate": settings.learning_rate,
+        "steps": settings.train_steps or None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
     return Policy(
         candidates=settings.candidates,
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
-        train_steps=settings.train_steps,
-        rank=settings.train_rank,
-        learning_rate=settings.learning_rate or usual.learning_rate,
+        recipe=recipe_for(parameters).model_copy(update=given),
+        may_train=settings.train_steps != 0,
         train_timeout_s=settings.train_timeout_s,
         model=model,
     )

@@ -55,10 +55,10 @@ class Settings(Frozen):
     """temperature of the votes"""
     wall_s: float | None = Field(default=None, gt=0, le=3600)
     """deadline of a request that names none, in seconds; `none` for no deadline"""
-    train_steps: int = Field(default=8, ge=0, le=64)
-    """optimiser steps of test-time training; 0 forbids it"""
-    train_rank: int = Field(default=8, ge=1, le=64)
-    """rank of the adapters trained per request"""
+    train_steps: int | None = Field(default=None, ge=0, le=64)
+    """optimiser steps of test-time training; 0 forbids it, `none` chooses from the model's size"""
+    train_rank: int | None = Field(default=None, ge=1, le=32)
+    """rank of the adapters trained per request; `none` chooses it from the model's size"""
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     """learning rate of test-time training; `none` chooses it from the model's size"""
     train_timeout_s: float = Field(default=60.0, gt=0, le=3600)
@@ -78,7 +78,7 @@ class Settings(Frozen):
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
 
-    @field_validator("wall_s", "learning_rate", mode="before")
+    @field_validator("wall_s", "train_steps", "train_rank", "learning_rate", mode="before")
     @classmethod
     def _none_spelt_out(cls, value: object) -> object:
         return None if value == "none" else value
