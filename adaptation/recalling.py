@@ -27,6 +27,8 @@ async def recall(query: Query, memory: LongTermMemory, policy: Policy) -> Recall
     options = query.options
     if options.strategy not in TRAINING_STRATEGIES or not options.memory.read:
         return Recalled()
+    if not query.question.strip():
+        return Recalled(obstacle="the question has no text to find neighbours of")
     try:
         neighbours = await asyncio.to_thread(
             memory.recall,

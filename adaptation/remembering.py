@@ -39,6 +39,8 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
     """Return the tier an answer is saved under, or None and why it is not saved."""
     if not query.options.memory.write:
         return None, "the request does not write memory"
+    if not query.question.strip():
+        return None, "the question has no text"
     if verified.failed:
         return None, "a verifier rejected the answer"
     if verified.tier is not None:

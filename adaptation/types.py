@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -136,6 +136,8 @@ class Query:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
+    """Told the votes after every sample; must not block."""
 
     @property
     def question(self) -> str:

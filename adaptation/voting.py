@@ -50,6 +50,8 @@ async def _count(query: Query, tally: Tally, sample: Sample) -> None:
         await asyncio.to_thread(tally.add, sample)
     else:
         tally.add(sample)
+    if query.notify is not None:
+        query.notify(tally.report())
 
 
 def _launch_wave(

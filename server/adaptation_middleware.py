@@ -5,7 +5,10 @@ Pure ASGI: `BaseHTTPMiddleware` would hide disconnects and buffer streams.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
 from server.adaptation_request import CHAT, COMPLETIONS, take_context
-from server.adaptation_response import attach, attach_to_event
+from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
 from server.request_context import CURRENT, RequestContext
@@ -54,7 +57,10 @@ class AdaptationMiddleware:
         token = CURRENT.set(context)
         try:
             response = _Response(send, context)
-            await self._app(_with_length(scope, len(body)), _replay(body, receive), response.send)
+            async with response.showing_progress():
+                await self._app(
+                    _with_length(scope, len(body)), _replay(body, receive), response.send
+                )
         finally:
             CURRENT.reset(token)
 
@@ -68,6 +74,30 @@ class _Response:
         self._start: Message | None = None
         self._is_stream = False
         self._pending = b""
+        self._sending = asyncio.Lock()
+        self._ended = False
+
+    @asynccontextmanager
+    async def showing_progress(self) -> AsyncIterator[None]:
+        """Send the votes as they come in, where the client asked for that."""
+        if self._context.progress is None:
+            yield
+            return
+        task = asyncio.create_task(self._show_progress())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _show_progress(self) -> None:
+        while self._context.progress is not None:
+            body = progress_event(await self._context.progress.get())
+            async with self._sending:
+                if self._is_stream and not self._ended:
+                    await self._send(
+                        {"type": "http.response.body", "body": body, "more_body": True}
+                    )
+            self._context.progress.task_done()
 
     async def send(self, message: Message) -> None:
         """Forward one ASGI message."""
@@ -88,7 +118,8 @@ class _Response:
         if message["status"] == 200 and kind.startswith("application/json"):
             self._start = message  # held back: its content-length will change
         else:
-            await self._send(message)
+            async with self._sending:  # no progress event before the start
+                await self._send(message)
 
     async def _forward_events(self, message: Message) -> None:
         *events, self._pending = (self._pending + message.get("body", b"")).split(b"\n\n")
@@ -96,7 +127,9 @@ class _Response:
         if not message.get("more_body"):
             out += self._pending
         if out or not message.get("more_body"):
-            await self._send({**message, "body": out})
+            async with self._sending:
+                self._ended = not message.get("more_body")
+                await self._send({**message, "body": out})
 
     async def _forward_whole(self, message: Message) -> None:
         self._pending += message.get("body", b"")

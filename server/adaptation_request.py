@@ -6,6 +6,7 @@ model's name are taken off the body here, so that vLLM's handlers never see them
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adaptation.types import Message, Options, Strategy
+from adaptation.types import AnswerCount, Message, Options, Strategy
 from adaptation.verifiers import build_verifiers
 from server.config import Settings
 from server.errors import ApiError
@@ -49,6 +50,7 @@ def take_context(
         seed=body["seed"] if isinstance(body.get("seed"), int) else None,
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
+        progress=_progress(body, options),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
     )
 
@@ -110,6 +112,16 @@ def _refuse_meaningless(
         return options.model_copy(update={"strategy": Strategy.PLAIN})
     message, param = obstacle
     raise ApiError(400, f"{message}: use strategy `plain`", param=param)
+
+
+def _progress(
+    body: Mapping[str, Any], options: Options
+) -> asyncio.Queue[tuple[AnswerCount, ...]] | None:
+    if not options.progress:
+        return None
+    if not body.get("stream"):
+        raise ApiError(400, "progress events need `stream`: true", param="adaptation.progress")
+    return asyncio.Queue()
 
 
 def _check_verifiers(options: Options) -> None:

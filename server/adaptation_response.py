@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from adaptation.types import Strategy
+from adaptation.types import AnswerCount, Strategy
 from server.request_context import RequestContext
 
 
@@ -42,6 +42,13 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     if isinstance(chunk.get("usage"), dict):
         correct_usage(chunk["usage"], context)
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def progress_event(votes: tuple[AnswerCount, ...]) -> bytes:
+    """Return the votes so far as a chunk that carries no content, which clients pass over."""
+    progress = {"votes": [entry.model_dump() for entry in votes]}
+    chunk = {"object": "chat.completion.chunk", "choices": [], "adaptation": {"progress": progress}}
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 
 def _attach_reports(response: dict[str, Any], context: RequestContext) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from adaptation.types import Adapter, Message, Options, Query, Report
+from adaptation.types import Adapter, AnswerCount, Message, Options, Query, Report
 
 
 @dataclass
@@ -23,6 +24,8 @@ class RequestContext:
     json_output: bool = False
     deadline: float = math.inf
     """Monotonic seconds."""
+    progress: asyncio.Queue[tuple[AnswerCount, ...]] | None = None
+    """The votes after every sample, where the client wants to see them come in."""
     reports: dict[int, Report] = field(default_factory=dict)
     """Prompt index → what came of it; filled before the last output is handed to vLLM."""
 
@@ -46,6 +49,7 @@ class RequestContext:
             seed=self.seed,
             has_tools=self.has_tools,
             json_output=self.json_output,
+            notify=self.progress.put_nowait if self.progress else None,
         )
 
     def completion_id(self, request_id: str) -> str:

@@ -1,0 +1,243 @@
+"""The crossing points of the wire: options taken off a request, the report put on a response."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from adaptation.types import (
+    AnswerCount,
+    Outcome,
+    Report,
+    SampleCounts,
+    StopReason,
+    Strategy,
+    TokenCounts,
+)
+from server.adaptation_middleware import AdaptationMiddleware
+from server.adaptation_request import CHAT, COMPLETIONS, split_model, take_context
+from server.config import Settings
+from server.errors import ApiError
+from server.request_context import CURRENT, RequestContext
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def context_of(path: str = CHAT, settings: Settings | None = None, **body: Any) -> RequestContext:
+    full = {"model": "m", "messages": HELLO, **body}
+    return take_context(path, full, settings or Settings(), "default")
+
+
+def report(returned: int = 3, losing: int = 6, cancelled: int = 1) -> Report:
+    return Report(
+        strategy=Strategy.CONSISTENCY,
+        requested=Strategy.CONSISTENCY,
+        stop_reason=StopReason.CONFIDENT,
+        samples=SampleCounts(started=4, finished=3, cancelled=1),
+        tokens=TokenCounts(returned=returned, losing=losing, cancelled=cancelled),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "strategy"),
+    [
+        ("m:ttt", "m", Strategy.TTT),
+        ("org/m:plain", "org/m", Strategy.PLAIN),
+        ("m", "m", None),
+        ("ft:base:org", "ft:base:org", None),
+        ("ft:base:org:auto", "ft:base:org", Strategy.AUTO),
+        ("ttt", "ttt", None),
+    ],
+)
+def test_a_strategy_is_split_off_a_models_name(
+    name: str, model: str, strategy: Strategy | None
+) -> None:
+    assert split_model(name) == (model, strategy)
+
+
+def test_what_a_request_leaves_open_comes_from_the_servers_settings() -> None:
+    settings = Settings(strategy=Strategy.AUTO, max_samples=5, confidence=0.8, wall_s=9)
+    context = context_of(settings=settings)
+    assert context.options.strategy is Strategy.AUTO
+    assert (context.options.max_samples, context.options.confidence) == (5, 0.8)
+    assert context.deadline < float("inf")
+
+
+def test_what_a_request_says_wins_over_the_settings_and_leaves_the_body() -> None:
+    body = {"model": "m:ttt", "messages": HELLO, "adaptation": {"max_samples": 3}, "n": 2}
+    context = take_context(CHAT, body, Settings(), "default")
+    assert (context.options.strategy, context.options.max_samples) == (Strategy.TTT, 3)
+    assert context.choices == 2
+    assert body == {"model": "m", "messages": HELLO, "n": 2}
+
+
+def test_turns_without_plain_text_keep_their_content() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "7", "tool_call_id": "1"},
+    ]
+    turns = context_of(messages=messages).conversations[0]
+    assert turns[0].content == "a\nb"
+    assert json.loads(turns[1].content) == [call]
+    assert turns[2].content == "7"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts"),
+    [("a", ["a"]), (["a", "b"], ["a", "b"]), ([1, 2, 3], [""]), ([[1, 2], [3]], ["", ""])],
+)
+def test_every_prompt_is_a_conversation_of_its_own(prompt: object, texts: list[str]) -> None:
+    context = context_of(COMPLETIONS, prompt=prompt)
+    assert [turns[0].content for turns in context.conversations] == texts
+
+
+def test_beam_search_falls_back_to_plain_unless_a_vote_was_asked_for() -> None:
+    assert context_of(use_beam_search=True).options.strategy is Strategy.PLAIN
+    with pytest.raises(ApiError) as caught:
+        context_of(use_beam_search=True, adaptation={"strategy": "consistency"})
+    assert caught.value.param == "use_beam_search"
+
+
+def test_verifiers_without_a_vote_are_refused() -> None:
+    check = {"type": "string_check", "operation": "eq", "reference": "7"}
+    with pytest.raises(ApiError) as caught:
+        context_of(model="m:plain", adaptation={"verifiers": [check]})
+    assert caught.value.param == "adaptation.verifiers"
+
+
+def asgi_client(answer: Any) -> httpx.AsyncClient:
+    """A client of the middleware around one handler, which sees the context vLLM's would."""
+    app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
+    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def test_a_response_gets_its_report_and_a_bill_for_every_token() -> None:
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        assert await request.json() == {"model": "m", "messages": HELLO}
+        context.reports[0] = report()
+        return JSONResponse({"id": "x", "usage": {"completion_tokens": 3, "total_tokens": 5}})
+
+    async with asgi_client(answer) as client:
+        response = await client.post(CHAT, json={"model": "m:consistency", "messages": HELLO})
+    body = response.json()
+    assert body["adaptation"]["tokens"] == report().tokens.model_dump()
+    assert body["usage"] == {
+        "completion_tokens": 10,
+        "total_tokens": 12,
+        "completion_tokens_details": {"reasoning_tokens": 7},
+    }
+    assert CURRENT.get() is None
+
+
+async def test_a_plain_response_is_the_same_but_for_its_report() -> None:
+    original = {"id": "x", "text": "}\n] ü", "usage": {"completion_tokens": 3}}
+
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        query = context.query("chatcmpl-1", 0, None, None)
+        from adaptation.types import Sample
+
+        context.reports[0] = Outcome.plain(query, Sample(0, "hi", 3, "stop")).report
+        return JSONResponse(original)
+
+    async with asgi_client(answer) as client:
+        body = (await client.post(CHAT, json={"model": "m:plain", "messages": HELLO})).json()
+    assert body.pop("adaptation")["strategy"] == "plain"
+    assert body == original
+
+
+@pytest.mark.parametrize("cut", [None, 7])
+async def test_a_stream_carries_the_report_on_its_last_content_chunk(cut: int | None) -> None:
+    """Events arrive whole or cut anywhere; keep-alive comments pass through."""
+    events = [
+        b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n',
+        b": keep-alive\n\n",
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
+        b'data: {"choices":[],"usage":{"completion_tokens":3,"total_tokens":5}}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+    raw = b"".join(events)
+    parts = events if cut is None else [raw[i : i + cut] for i in range(0, len(raw), cut)]
+
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        context.reports[0] = report()
+
+        async def stream() -> Any:
+            for part in parts:
+                yield part
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async with asgi_client(answer) as client:
+        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
+    first, comment, last, usage, done, _ = text.split("\n\n")
+    assert comment == ": keep-alive"
+    assert "adaptation" not in json.loads(first.removeprefix("data: "))
+    assert json.loads(last.removeprefix("data: "))["adaptation"]["answer"] is None
+    assert json.loads(usage.removeprefix("data: "))["usage"]["completion_tokens"] == 10
+    assert done == "data: [DONE]"
+
+
+async def test_progress_events_show_the_votes_before_the_answer() -> None:
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        assert context.progress is not None
+        shown = context.progress
+
+        async def stream() -> Any:
+            shown.put_nowait((AnswerCount(answer="7", count=1),))
+            await shown.join()
+            yield b"data: [DONE]\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    body = {"model": "m", "messages": HELLO, "stream": True, "adaptation": {"progress": True}}
+    async with asgi_client(answer) as client:
+        text = (await client.post(CHAT, json=body)).text
+    first, done, _ = text.split("\n\n")
+    chunk = json.loads(first.removeprefix("data: "))
+    assert chunk["adaptation"]["progress"]["votes"] == [{"answer": "7", "count": 1}]
+    assert chunk["choices"] == []
+    assert done == "data: [DONE]"
+
+
+def test_progress_without_a_stream_is_refused() -> None:
+    with pytest.raises(ApiError) as caught:
+        context_of(adaptation={"progress": True})
+    assert caught.value.param == "adaptation.progress"
+
+
+async def test_an_error_of_the_handler_passes_untouched() -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"error": {"message": "no"}}, 404)
+
+    async with asgi_client(answer) as client:
+        response = await client.post(CHAT, json={"model": "m", "messages": HELLO})
+    assert (response.status_code, response.json()) == (404, {"error": {"message": "no"}})
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"[" * 100_000])
+async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> None:
+    async def answer(request: Request) -> Response:
+        assert CURRENT.get() is None
+        return Response(await request.body())
+
+    async with asgi_client(answer) as client:
+        assert (await client.post(CHAT, content=body)).content == body
