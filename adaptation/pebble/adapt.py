@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from adaptation.pebble.corpus import Encoder, Rows, conversation_of, padded_rows
+from adaptation.pebble.encoding import Encoder, Rows, conversation_of, padded_rows
 from adaptation.pebble.losses import rows_loss
 from adaptation.pebble.solved import Solved
 

@@ -1,31 +1,31 @@
-"""Endless training rows, drawn from seeds: documents to token ids and loss weights.
+"""Endless training rows, drawn from seeds.
 
 A row is filled with whole documents and cut at its end. No attention mask separates them; instead a
 row never holds two different worlds, so whatever its context says about a word stays true.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from random import Random
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from adaptation.pebble.arithmetic import any_family, arithmetic
-from adaptation.pebble.chat import END_OF_TEXT, Document, Segment, dialogue, segments
+from adaptation.pebble.chat import END_OF_TEXT, Document, Segment, segments
+from adaptation.pebble.encoding import Encoder, Rows, conversation_of, next_token_targets
 from adaptation.pebble.recipe import Mixture, Recipe
-from adaptation.pebble.solved import Solved
 from adaptation.pebble.talk import any_manner, maybe_system
 from adaptation.pebble.words import CITIES, COLORS, ITEMS, JARGON, NAMES
 from adaptation.pebble.worlds import RULES, World, training_worlds
 
+WORDS = JARGON + NAMES + CITIES + COLORS + tuple(many for _, many in ITEMS)
 
-def conversation_of(tasks: list[Solved], system: str | None = None) -> Document:
-    """Solved questions as the turns of one conversation."""
-    texts = [text for task in tasks for text in (task.question, task.rationale)]
-    return segments(dialogue(*texts, system=system))
+
+def echo(rng: Random) -> Document:
+    """Random words, then the same words again and again: the shortest way to an induction head."""
+    words = "".join(f" {word}" for word in rng.choices(WORDS, k=rng.randint(4, 40)))
+    again = Segment(words, True)
+    return (Segment(words, False), *[again] * rng.randint(1, 3), Segment(END_OF_TEXT, False))
 
 
 def recall(rng: Random) -> Document:
@@ -33,9 +33,8 @@ def recall(rng: Random) -> Document:
     if rng.random() < 0.5:
         keys, values = rng.sample(JARGON, rng.randint(3, 8)), [rule.verb for rule in RULES]
     else:
-        pool = JARGON + NAMES + CITIES + COLORS + tuple(many for _, many in ITEMS)
-        keys = rng.sample(pool, rng.randint(3, 16))
-        values = list(pool) if rng.random() < 0.5 else [f"cost {n}" for n in range(2, 100)]
+        keys = rng.sample(WORDS, rng.randint(3, 16))
+        values = list(WORDS) if rng.random() < 0.5 else [f"cost {n}" for n in range(2, 100)]
     meaning = {key: rng.choice(values) for key in keys}
     pieces, seen = [], set[str]()
     for _ in range(4 * len(keys)):
@@ -55,80 +54,40 @@ def raw_text(rng: Random) -> Document:
     )
 
 
-def _recall_row(rng: Random, _: World) -> Iterator[Document]:
+def _recall_row(rng: Random) -> Iterator[Document]:
     while True:
-        yield recall(rng)
+        yield echo(rng) if rng.random() < 0.5 else recall(rng)
 
 
 def _demonstration_row(rng: Random, world: World) -> Iterator[Document]:
-    """More turns than any row holds; the row's end cuts them."""
+    """One world's conversations, which the row's end cuts."""
     while True:
         yield conversation_of(world.solved(24, rng.getrandbits(32)), maybe_system(rng))
 
 
-def _mixed_row(rng: Random, world: World) -> Iterator[Document]:
-    questions = iter(world.solved(40, rng.getrandbits(32)))
-    kinds: list[Callable[[], Document]] = [
-        lambda: conversation_of([next(questions)]),
-        lambda: conversation_of([any_family(rng) for _ in range(rng.choice((1, 1, 2)))]),
-        lambda: segments(any_manner(rng)),
-        lambda: raw_text(rng),
-    ]
+def _mixed_row(rng: Random, world: World, mixture: Mixture) -> Iterator[Document]:
+    """Short conversations of all kinds; those about a world share one."""
+    kinds: dict[Callable[[], Document], float] = {
+        lambda: conversation_of(world.solved(1, rng.getrandbits(32))): mixture.world_question,
+        lambda: conversation_of([any_family(rng) for _ in range(rng.choice((1, 1, 2)))]): (
+            mixture.arithmetic
+        ),
+        lambda: segments(any_manner(rng)): mixture.manners,
+        lambda: raw_text(rng): mixture.raw_text,
+    }
     while True:
-        yield rng.choices(kinds, (0.2, 0.52, 0.24, 0.04))[0]()
+        yield rng.choices(list(kinds), list(kinds.values()))[0]()
 
 
-def _row_kind(
-    rng: Random, mixture: Mixture, progress: float
-) -> Callable[[Random, World], Iterator[Document]]:
-    """Draw what a row holds; recall rows rule the first part of the training."""
+def _row(rng: Random, world: World, mixture: Mixture, progress: float) -> Iterator[Document]:
+    """What a row holds; recall rules the first part of the training."""
     ramp = max(0.0, 1.0 - progress / mixture.first_recall_until)
     recall_share = mixture.recall + (mixture.first_recall - mixture.recall) * ramp
     if rng.random() < recall_share:
-        return _recall_row
-    kinds = (_demonstration_row, _mixed_row)
-    return rng.choices(kinds, (mixture.demonstrations, mixture.mixed))[0]
-
-
-class Encoder:
-    """Documents to token ids and loss weights."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-
-    def row(self, documents: Iterator[Document], tokens: int) -> tuple[list[int], list[bool]]:
-        """`tokens` ids and whether each is a target the model learns to write."""
-        ids: list[int] = []
-        trained: list[bool] = []
-        while len(ids) < tokens:
-            more_ids, more_trained = self.document(next(documents))
-            ids += more_ids
-            trained += more_trained
-        return ids[:tokens], trained[:tokens]
-
-    def document(self, pieces: Document) -> tuple[list[int], list[bool]]:
-        """All of one document's ids, likewise."""
-        encodings = self._tokenizer.encode_batch_fast([piece.text for piece in pieces])
-        ids, trained = list[int](), list[bool]()
-        for piece, encoding in zip(pieces, encodings, strict=True):
-            ids += encoding.ids
-            trained += [piece.trained] * len(encoding.ids)
-        return ids, trained
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One batch: `ids` and `targets`, both (B, T); targets that carry no loss are -100."""
-
-    ids: Tensor
-    targets: Tensor
-
-
-def next_token_targets(ids: Tensor, trained: Tensor) -> Tensor:
-    """Shift left by one; the last position has nothing to predict."""
-    targets = torch.full_like(ids, -100)
-    targets[:, :-1] = torch.where(trained[:, 1:], ids[:, 1:], -100)
-    return targets
+        return _recall_row(rng)
+    if rng.random() * (mixture.demonstrations + mixture.mixed) < mixture.demonstrations:
+        return _demonstration_row(rng, world)
+    return _mixed_row(rng, world, mixture)
 
 
 class Corpus:
@@ -149,15 +108,8 @@ class Corpus:
         return Rows(ids, next_token_targets(ids, torch.tensor([row[1] for row in rows])))
 
     def _row(self, tokens: int, progress: float) -> tuple[list[int], list[bool]]:
-        kind = _row_kind(self._rng, self._recipe.mixture, progress)
-        return self._encoder.row(kind(self._rng, next(self._worlds)), tokens)
-
-
-def padded_rows(documents: Sequence[tuple[list[int], list[bool]]]) -> Rows:
-    """One encoded document to a row, filled up on the right."""
-    ids = pad_sequence([torch.tensor(ids) for ids, _ in documents], batch_first=True)
-    trained = pad_sequence([torch.tensor(kept) for _, kept in documents], batch_first=True)
-    return Rows(ids, next_token_targets(ids, trained))
+        documents = _row(self._rng, next(self._worlds), self._recipe.mixture, progress)
+        return self._encoder.row(documents, tokens)
 
 
 def tokenizer_texts(recipe: Recipe) -> Iterator[str]:

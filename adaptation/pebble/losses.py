@@ -2,16 +2,22 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 from transformers import Qwen3ForCausalLM
 
-from adaptation.pebble.corpus import Rows
+from adaptation.pebble.encoding import IGNORED, Rows
+
+SHAPE_STEP = 256
+"""oneDNN keeps a compiled kernel for every matrix shape it meets, a few megabytes each: a count of
+targets that changed with every batch would fill the memory. So it is rounded up to this."""
 
 
 def rows_loss(model: Qwen3ForCausalLM, rows: Rows) -> Tensor:
     """Mean cross-entropy over the trained targets, in nats; only their logits are computed."""
-    kept = rows.targets >= 0
+    targets = rows.targets.flatten()  # (B * T,)
+    kept = (targets >= 0).nonzero().squeeze(1)
+    filler = -len(kept) % SHAPE_STEP
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.model(rows.ids, use_cache=False).last_hidden_state  # (B, T, d)
-        logits = model.lm_head(hidden[kept])  # (trained targets, V)
-    return cross_entropy(logits.float(), rows.targets[kept])
+        hidden = model.model(rows.ids, use_cache=False).last_hidden_state.flatten(0, 1)
+        logits = model.lm_head(hidden[pad(kept, (0, filler))])  # (kept + filler, V)
+    return cross_entropy(logits.float(), pad(targets[kept], (0, filler), value=IGNORED))

@@ -23,15 +23,23 @@ class Mixture:
     """Shares of the training rows; they need not sum to one."""
 
     recall: float = 0.12
-    """Dictionary look-ups: the dense practice that makes induction heads appear."""
+    """Echoes and dictionary look-ups: dense practice that makes induction heads appear."""
     demonstrations: float = 0.42
     """Conversations that fill the row with one world's solved questions."""
     mixed: float = 0.50
     """Short conversations of every kind, at most one world to a row."""
-    first_recall: float = 0.6
+    first_recall: float = 0.9
     """Share of recall rows at the very start, falling linearly to `recall`."""
-    first_recall_until: float = 0.15
+    first_recall_until: float = 0.2
     """Part of the training (0 to 1) by which the recall share has fallen."""
+
+    world_question: float = 0.20
+    """Within mixed rows: one question of the row's world."""
+    arithmetic: float = 0.52
+    manners: float = 0.24
+    """Small talk, refusals, JSON, copying, tool calls."""
+    raw_text: float = 0.04
+    """Solved stories without the chat format."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +55,18 @@ class Batch:
 class Rehearsal:
     """Test-time training practised inside the training; see `rehearse.py`."""
 
-    starts_at: float = 0.45
+    starts_at: float = 0.6
     """Part of the training after which rehearsal begins: first there must be something to adapt."""
-    share: float = 0.3
+    share: float = 0.12
     """Share of the steps from then on."""
-    worlds: int = 4
+    worlds: int = 2
     """Worlds adapted to at once, each with a LoRA of its own."""
-    fewest_neighbours: int = 8
-    neighbours: int = 16
-    questions: int = 12
+    neighbours: tuple[int, ...] = (8, 12, 16)
+    """How many solved questions a world shows; one of these each time."""
+    questions: int = 8
     rank: int = 8
-    fewest_steps: int = 4
-    steps: int = 8
+    fewest_steps: int = 3
+    steps: int = 6
     slowest_rate: float = 3e-3
     fastest_rate: float = 1.5e-2
 
@@ -69,7 +77,7 @@ class Recipe:
 
     shape: Shape = field(default_factory=Shape)
     mixture: Mixture = field(default_factory=Mixture)
-    batches: tuple[Batch, ...] = (Batch(256, 16, 0.8), Batch(1024, 4, 0.2))
+    batches: tuple[Batch, ...] = (Batch(256, 8, 0.8), Batch(640, 3, 0.2))
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seed: int = 0
     tokenizer_documents: int = 20_000

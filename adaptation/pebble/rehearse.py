@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
-from adaptation.pebble.corpus import Encoder, Rows, conversation_of, padded_rows
+from adaptation.pebble.encoding import Encoder, Rows, conversation_of, padded_rows
 from adaptation.pebble.losses import rows_loss
 from adaptation.pebble.recipe import Rehearsal
 from adaptation.pebble.worlds import training_worlds
@@ -98,7 +98,7 @@ class Classroom:
     def next(self) -> Lesson:
         """Fresh worlds; neighbours, steps and rate vary, so that no one choice is learned."""
         rng, settings = self._rng, self._settings
-        shown = rng.randint(settings.fewest_neighbours, settings.neighbours)
+        shown = rng.choice(settings.neighbours)
         neighbours, questions = [], []
         for world in islice(self._worlds, settings.worlds):
             tasks = world.solved(shown + settings.questions, rng.getrandbits(32))

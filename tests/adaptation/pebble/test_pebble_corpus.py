@@ -7,7 +7,8 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from adaptation.pebble import model_path
-from adaptation.pebble.corpus import Corpus, Encoder, conversation_of, padded_rows, recall
+from adaptation.pebble.corpus import Corpus, recall
+from adaptation.pebble.encoding import Encoder, conversation_of, padded_rows
 from adaptation.pebble.recipe import Batch, Recipe
 from adaptation.pebble.worlds import Jargon
 
