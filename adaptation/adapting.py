@@ -26,6 +26,9 @@ from adaptation.types import Adapter, AdapterReport, Neighbour, Query
 
 logger = logging.getLogger(__name__)
 
+MAX_WAIT_S = 3600.0
+"""Bounds what no deadline bounds."""
+
 PROBE_TOKENS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Any short prompt does: an adapter that moves nothing here was never applied."""
 
@@ -53,7 +56,8 @@ async def adapted(
     """
     async with AsyncExitStack() as stack:
         try:
-            async with asyncio.timeout(_seconds_left(query)):
+            # Waiting for a lease counts too.
+            async with asyncio.timeout(min(_seconds_left(query), MAX_WAIT_S)):
                 outcome = await _train_and_load(query, neighbours, services, clock, stack)
         except TrainerError as error:
             outcome = Adapted(reason=f"training failed: {error}")
@@ -66,10 +70,9 @@ async def adapted(
         yield outcome
 
 
-def _seconds_left(query: Query) -> float | None:
-    left = query.deadline - time.monotonic()
-    # Training may take the larger part of the time; the samples need the rest.
-    return None if left == float("inf") else max(0.0, 0.7 * left)
+def _seconds_left(query: Query) -> float:
+    """Return what training may take: the larger part of the time, the samples need the rest."""
+    return max(0.0, 0.7 * (query.deadline - time.monotonic()))
 
 
 async def _train_and_load(
@@ -90,7 +93,9 @@ async def _train_and_load(
         lease = await stack.enter_async_context(services.leases.lease())
     with clock.measure("train"):
         job = _job(query, chosen, lease, services.policy)
-        result = await services.trainer.train(job, services.policy.train_timeout_s)
+        # The trainer takes the deadline to heart: a slow job returns what it has by then.
+        timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
+        result = await services.trainer.train(job, timeout_s)
     verdict = judge(result)
     adapter = _adapter(lease, result, query.base)
     outcome = Adapted(

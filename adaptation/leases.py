@@ -7,6 +7,7 @@ so names are leased from a small pool. Ids and paths are never reused: prefix-ca
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,6 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+
+import psutil
+
+SHARED_MEMORY = Path("/dev/shm")
+PREFIX = "whet-adapters-"
 
 
 @dataclass(frozen=True)
@@ -25,14 +31,22 @@ class Lease:
     folder: Path
 
 
+def remove_orphans(parent: Path) -> None:
+    """Delete the folders of processes that were killed before they could clean up."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class AdapterLeases:
     """A pool of `size` adapter names; asking for one more waits until one comes back."""
 
     def __init__(self, size: int, root: Path | None = None) -> None:
         """Put folders below `root`; by default in memory (`/dev/shm`) where there is such."""
-        shared_memory = Path("/dev/shm")
-        parent = root or (shared_memory if shared_memory.is_dir() else None)
-        self._root = Path(tempfile.mkdtemp(prefix="whet-adapters-", dir=parent))
+        parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
+        remove_orphans(parent)
+        self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
         self._ids = count(1)
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):

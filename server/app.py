@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from adaptation.adapting import PROBE_TOKENS
 from adaptation.leases import AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.policy import Policy
@@ -37,6 +38,7 @@ from server.routes.ready import ready_router
 from server.routes.records import records_router
 from server.tenants import DEFAULT_TENANT
 from server.vllm_engine import VllmEngine
+from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +97,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         async with vllm_engine.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
-            parts = Parts(client, memory, trainer, leases)
-            await parts.champion.refresh()
-            yield parts
+            yield Parts(client, memory, trainer, leases)
     finally:
         starting.cancel()
         await trainer.close()
@@ -115,6 +115,9 @@ async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> F
         leases=parts.leases,
         policy=policy_from(settings, model, parts.trainer.parameters),
     )
+    if services.policy.may_train:
+        await warm_up(services, PROBE_TOKENS)
+    await parts.champion.refresh()
     books = Bookkeeper(parts.memory.completions, Metrics(), model)
     client = AdaptiveClient(
         parts.client, partial(answer, services=services), parts.champion, books.finish

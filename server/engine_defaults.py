@@ -72,7 +72,7 @@ def complete(args: argparse.Namespace, settings: Settings) -> None:
     args.model = args.model_tag or args.model
     if args.model is None:
         _choose_built_in(args)
-    _check_path(args.model)
+    check_path(args.model)
     adapters = settings.max_adapters + 1  # and the champion
     args.max_loras = max(args.max_loras or 0, adapters)
     args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * adapters)
@@ -87,7 +87,7 @@ def _choose_built_in(args: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def _check_path(model: str) -> None:
+def check_path(model: str) -> None:
     """Refuse a path that does not exist before the engine takes half a minute to say so."""
     looks_local = model.startswith((".", "/", "~"))
     if looks_local and not Path(model).expanduser().is_dir():

@@ -25,7 +25,7 @@ from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.exceptions import GracefulHTTPError
-from vllm.inputs import TokensPrompt
+from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.platforms import current_platform
@@ -158,7 +158,7 @@ class VllmEngine:
         params = SamplingParams(
             temperature=0.0, max_tokens=1, logprobs=1, output_kind=RequestOutputKind.FINAL_ONLY
         )
-        prompt = TokensPrompt(prompt_token_ids=list(token_ids))
+        prompt = tokens_input(list(token_ids))
         outputs = self._client.generate(
             prompt, params, f"probe-{self._probes}", lora_request=lora_request(adapter)
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
-from adaptation.leases import AdapterLeases
+from adaptation.leases import PREFIX, AdapterLeases
 
 
 async def test_ids_and_folders_are_never_reused_and_names_are(tmp_path: Path) -> None:
@@ -33,11 +34,15 @@ async def test_a_name_is_waited_for_while_another_holds_it(tmp_path: Path) -> No
 
 async def test_a_failing_block_gives_its_lease_and_files_back(tmp_path: Path) -> None:
     leases = AdapterLeases(1, root=tmp_path)
-    with pytest.raises(RuntimeError):
+
+    async def fail() -> None:
         async with leases.lease() as lease:
             (lease.folder / "weights").write_text("x")
             raise RuntimeError
-    assert not lease.folder.exists()
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert not list(leases._root.iterdir())
     assert leases.free == 1
 
 
@@ -51,3 +56,15 @@ async def test_a_cancelled_wait_takes_no_name(tmp_path: Path) -> None:
         await waiting
     leases.release(held)
     assert leases.free == 1
+
+
+def test_what_a_killed_server_left_is_removed_and_what_a_running_one_holds_is_not(
+    tmp_path: Path,
+) -> None:
+    dead, alive = tmp_path / f"{PREFIX}999999999-x", tmp_path / f"{PREFIX}{os.getpid()}-x"
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "weights").write_text("x")
+    AdapterLeases(1, root=tmp_path)
+    assert not dead.exists()
+    assert alive.exists()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adaptation.answers import same_answer
+from adaptation.leases import PREFIX, SHARED_MEMORY
 from adaptation.pebble.solved import Solved
 from adaptation.pebble.worlds import Jargon
 from tests.e2e.running import Running, as_jsonl, serving, stop, wait_until
@@ -69,9 +70,9 @@ def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> Non
     assert [m["id"] for m in taught.get("/v1/models").json()["data"] if ":" not in m["id"]] == [
         "whet-pebble"
     ]
-    pid = taught.process.pid
-    folders = {Path(file.path) for child in taught.children() for file in child.open_files()}
-    assert not [path for path in folders if "whet-adapters" in str(path)], pid
+    folders = list(SHARED_MEMORY.glob(f"{PREFIX}{taught.process.pid}-*"))
+    assert len(folders) == 1
+    assert list(folders[0].iterdir()) == []
 
 
 def test_auto_trains_only_where_the_votes_disagree(taught: Running) -> None:
