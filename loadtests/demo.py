@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     narrator.summary(outcomes)
-    narrator.say(f"\n{time.monotonic() - started:.0f} s in all, seed {args.seed}.")
+    narrator.say(
+        f"\n{time.monotonic() - started:.0f} s in all, seed {args.seed}. So few questions show how "
+        "it works, not how well: `make bench` measures it, with intervals."
+    )
     return 0
 
 

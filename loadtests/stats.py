@@ -65,9 +65,13 @@ def bootstrap_ratio(above: Sequence[float], below: Sequence[float], seed: int) -
     return _bootstrap((above, below), ratio, seed)
 
 
-def bootstrap_difference(minuend: Sequence[float], other: Sequence[float], seed: int) -> Interval:
-    """Return mean(minuend) − mean(other) with a 95 % bootstrap interval over the pairs."""
-    return _bootstrap((minuend, other), lambda a, b, axis: (a - b).mean(axis=axis), seed)
+def median_difference(ours: Sequence[float], theirs: Sequence[float], seed: int) -> Interval:
+    """Return median(ours) − median(theirs) with a 95 % bootstrap interval over the pairs."""
+
+    def difference(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> Any:
+        return np.median(a, axis=axis) - np.median(b, axis=axis)
+
+    return _bootstrap((ours, theirs), difference, seed)
 
 
 def _bootstrap(pairs: Sequence[ArrayLike], statistic: Callable[..., Any], seed: int) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,9 @@ from rich.console import Console
 
 from loadtests.client import Client
 from loadtests.server_process import BARE_VLLM, WHET, Server, running
-from server.console import AdvancePhase
+
+Advance = Callable[[str, int, int], None]
+"""Told what is measured, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,13 @@ class Scale:
     """How much is measured."""
 
     rounds: int
-    """Of plain requests, alternating between the two servers."""
+    """Of plain requests to both servers."""
     parallel_requests: int
     """In each round, for throughput."""
+    turns: int
+    """In each round, in which the servers take turns at single requests."""
     single_requests: int
-    """In each round, one at a time, for latency."""
+    """In each turn, one at a time, for latency."""
     questions: int
     """Answered by an adaptive and by a fixed vote."""
     trainings: int
@@ -32,8 +37,24 @@ class Scale:
     """Training jobs given to the trainer directly."""
 
 
-FULL = Scale(8, 96, 40, 120, 24, 5)
-QUICK = Scale(2, 16, 10, 8, 4, 2)
+FULL = Scale(
+    rounds=8,
+    parallel_requests=96,
+    turns=5,
+    single_requests=8,
+    questions=120,
+    trainings=24,
+    jobs=5,
+)
+QUICK = Scale(
+    rounds=3,
+    parallel_requests=16,
+    turns=2,
+    single_requests=5,
+    questions=8,
+    trainings=4,
+    jobs=2,
+)
 
 
 class Laboratory:
@@ -45,7 +66,7 @@ class Laboratory:
         seed: int,
         folder: Path,
         console: Console,
-        advance: AdvancePhase,
+        advance: Advance,
         stack: ExitStack,
     ) -> None:
         self.scale = scale

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
-from loadtests.measure.load import Burst, body, send
-from loadtests.measure.result import Result, Target
+from loadtests.measure.load import Burst, body, merged, send
+from loadtests.measure.result import Result, Row, Target
 from loadtests.processes import cpu_share, peak_mib
 from loadtests.server_process import Server
-from loadtests.stats import Interval, geometric_mean, quartiles
+from loadtests.stats import Interval, geometric_mean, median_difference, quartiles
 
 AT_ONCE = 8
 IDLE_S = 3.0
 NOTE = (
-    "Both servers run with the same engine flags (LoRA on) and the same seeded requests; rounds "
-    "alternate, and all processes of the one that is not under load are stopped (SIGSTOP)."
+    "Both servers run with the same engine flags (LoRA on) and get the same seeded requests in "
+    "turns; all processes of the one that is not under load are stopped (SIGSTOP)."
 )
 
 
@@ -38,14 +38,13 @@ class Round:
     parallel: Burst
 
     @property
-    def p50_ms(self) -> float:
-        """Median latency of a request alone on the server."""
-        return 1000 * statistics.median(self.alone.latencies_s)
-
-    @property
-    def loaded_p50_ms(self) -> float:
-        """Median latency with others beside it."""
-        return 1000 * statistics.median(self.parallel.latencies_s)
+    def figures(self) -> dict[str, float]:
+        """The round in three numbers, for JSON."""
+        return {
+            "tokens_per_s": self.parallel.tokens_per_s,
+            "p50_ms": 1000 * statistics.median(self.alone.latencies_s),
+            "loaded_p50_ms": 1000 * statistics.median(self.parallel.latencies_s),
+        }
 
 
 def measure(lab: Laboratory) -> Result:
@@ -54,11 +53,10 @@ def measure(lab: Laboratory) -> Result:
     with lab.bare_vllm() as bare:
         idle = {server.name: cpu_share(server.family(), IDLE_S) for server in (whet, bare)}
         sides = Side(whet, bare, f"{name}:plain"), Side(bare, whet, name)
-        for side in sides:
-            _round(lab, side, seed=0)  # warms every path that the rounds take
+        _round(lab, sides, -1)  # warms every path that the rounds take
         rounds = _rounds(lab, sides)
         memory = peak_mib(bare.family())
-    return _result(rounds, idle, memory)
+    return _result(rounds, idle, memory, lab.seed)
 
 
 def _rounds(lab: Laboratory, sides: tuple[Side, Side]) -> list[tuple[Round, Round]]:
@@ -66,75 +64,84 @@ def _rounds(lab: Laboratory, sides: tuple[Side, Side]) -> list[tuple[Round, Roun
     found = []
     for index in range(lab.scale.rounds):
         lab.advance("plain against vLLM", index, lab.scale.rounds)
-        order = sides if index % 2 == 0 else sides[::-1]
-        by_name = {side.server.name: _round(lab, side, seed=index + 1) for side in order}
-        found.append((by_name[sides[0].server.name], by_name[sides[1].server.name]))
+        found.append(_round(lab, sides, index))
     lab.advance("plain against vLLM", lab.scale.rounds, lab.scale.rounds)
     return found
 
 
-def _round(lab: Laboratory, side: Side, seed: int) -> Round:
-    count = lab.scale.single_requests + lab.scale.parallel_requests
-    tasks = questions.everyday(count, lab.seed + 1000 * seed)
+def _round(lab: Laboratory, sides: tuple[Side, Side], index: int) -> tuple[Round, Round]:
+    """Send the same requests to both: one by one in short turns, then several at once."""
+    alone: tuple[list[Burst], list[Burst]] = ([], [])
+    for turn in range(lab.scale.turns):
+        for who in _order(index + turn):
+            alone[who].append(_burst(sides[who], lab, lab.scale.single_requests, 1, index, turn))
+    parallel = {
+        who: _burst(sides[who], lab, lab.scale.parallel_requests, AT_ONCE, index, -1)
+        for who in _order(index)
+    }
+    return Round(merged(alone[0]), parallel[0]), Round(merged(alone[1]), parallel[1])
+
+
+def _order(index: int) -> tuple[int, int]:
+    return (0, 1) if index % 2 == 0 else (1, 0)
+
+
+def _burst(side: Side, lab: Laboratory, count: int, at_once: int, index: int, turn: int) -> Burst:
+    tasks = questions.everyday(count, lab.seed + 1000 * index + turn)
     bodies = [body(side.model, task.question, i) for i, task in enumerate(tasks)]
-    split = lab.scale.single_requests
     with side.other.paused():
-        alone = send(side.server.url, bodies[:split], at_once=1)
-        return Round(alone, send(side.server.url, bodies[split:], at_once=AT_ONCE))
+        return send(side.server.url, bodies, at_once)
 
 
 def _result(
-    rounds: list[tuple[Round, Round]], idle: dict[str, float], memory: dict[str, float]
+    rounds: list[tuple[Round, Round]], idle: dict[str, float], memory: dict[str, float], seed: int
 ) -> Result:
     throughput = geometric_mean(
         [ours.parallel.tokens_per_s / theirs.parallel.tokens_per_s for ours, theirs in rounds]
     )
-    added = quartiles([ours.p50_ms - theirs.p50_ms for ours, theirs in rounds])
-    loaded = quartiles([ours.loaded_p50_ms - theirs.loaded_p50_ms for ours, theirs in rounds])
-    p50 = [quartiles([side.p50_ms for side in sides]) for sides in zip(*rounds, strict=True)]
-    speed = [
-        quartiles([side.parallel.tokens_per_s for side in sides])
-        for sides in zip(*rounds, strict=True)
-    ]
+    added = _added_ms([(ours.alone, theirs.alone) for ours, theirs in rounds], seed)
+    loaded = _added_ms([(ours.parallel, theirs.parallel) for ours, theirs in rounds], seed)
+    idle_cores = " / ".join(f"{cores:.3f}" for cores in idle.values())
     return Result(
         name="plain",
         title="Strategy plain through Whet against vLLM alone",
         rows=[
             ("throughput, Whet / vLLM (95 % interval)", throughput.show(".3f")),
-            (f"tokens/s at {AT_ONCE} at once, Whet (quartiles)", speed[0].show(".0f")),
-            (f"tokens/s at {AT_ONCE} at once, vLLM", speed[1].show(".0f")),
-            ("added p50 latency alone, ms (quartiles of rounds)", added.show(".1f")),
-            ("p50 latency alone, ms, Whet", p50[0].show(".1f")),
-            ("p50 latency alone, ms, vLLM", p50[1].show(".1f")),
+            ("added p50 latency alone, ms (95 % bootstrap)", added.show(".1f")),
             (f"added p50 latency at {AT_ONCE} at once, ms", loaded.show(".1f")),
-            ("cores used when idle, Whet / vLLM", " / ".join(f"{x:.3f}" for x in idle.values())),
+            *_side_rows(rounds),
+            ("cores used when idle, Whet / vLLM", idle_cores),
         ],
-        figures=_figures(rounds, throughput, added, loaded)
-        | {"idle_cores": idle, "vllm_mib": memory},
+        figures={
+            "throughput_ratio": vars(throughput),
+            "added_p50_ms": vars(added),
+            "added_p50_ms_loaded": vars(loaded),
+            "rounds": [{"whet": ours.figures, "vllm": theirs.figures} for ours, theirs in rounds],
+            "idle_cores": idle,
+            "vllm_mib": memory,
+        },
         targets=[
-            Target("throughput, Whet / vLLM", throughput.value, 0.95, "at least"),
-            Target("added p50 latency", added.value, 3.0, "at most", "ms"),
+            Target("throughput, Whet / vLLM", 0.95, "at least", throughput),
+            Target("added p50 latency", 3.0, "at most", added, "ms"),
         ],
         note=NOTE,
     )
 
 
-def _figures(
-    rounds: list[tuple[Round, Round]], throughput: Interval, added: Interval, loaded: Interval
-) -> dict[str, object]:
-    return {
-        "throughput_ratio": vars(throughput),
-        "added_p50_ms": vars(added),
-        "added_p50_ms_loaded": vars(loaded),
-        "rounds": [
-            {
-                name: {
-                    "tokens_per_s": side.parallel.tokens_per_s,
-                    "p50_ms": side.p50_ms,
-                    "loaded_p50_ms": side.loaded_p50_ms,
-                }
-                for name, side in (("whet", ours), ("vllm", theirs))
-            }
-            for ours, theirs in rounds
-        ],
-    }
+def _added_ms(bursts: list[tuple[Burst, Burst]], seed: int) -> Interval:
+    """Return the difference of the medians over all rounds."""
+    ours, theirs = (
+        [1000 * latency for burst in side for latency in burst.latencies_s]
+        for side in zip(*bursts, strict=True)
+    )
+    return median_difference(ours, theirs, seed)
+
+
+def _side_rows(rounds: list[tuple[Round, Round]]) -> list[Row]:
+    rows = []
+    for name, side in zip(("Whet", "vLLM"), zip(*rounds, strict=True), strict=True):
+        p50 = quartiles([1000 * each for round_ in side for each in round_.alone.latencies_s])
+        speed = quartiles([round_.parallel.tokens_per_s for round_ in side])
+        rows.append((f"latency alone, ms, {name} (quartiles)", p50.show(".1f")))
+        rows.append((f"tokens/s at {AT_ONCE} at once, {name} (quartiles)", speed.show(".0f")))
+    return rows

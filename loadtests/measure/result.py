@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from loadtests.stats import Interval
 
 Row = tuple[str, str]
 """What was measured, and the figure with its spread."""
@@ -11,20 +14,26 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on one figure."""
+    """A bound on one figure, and the figure with its spread."""
 
     name: str
-    value: float
     bound: float
     direction: Literal["at least", "at most"]
+    found: Interval
     unit: str = ""
 
     @property
     def met(self) -> bool:
         """Whether the figure keeps the bound; NaN keeps none."""
         if self.direction == "at least":
-            return self.value >= self.bound
-        return self.value <= self.bound
+            return self.found.value >= self.bound
+        return self.found.value <= self.bound
+
+    @property
+    def verdict(self) -> str:
+        """Met or missed, and whether the spread leaves that open."""
+        is_open = self.found.low <= self.bound <= self.found.high
+        return ("met" if self.met else "MISSED") + (", but the spread holds the bound" * is_open)
 
 
 @dataclass(frozen=True)
@@ -43,4 +52,14 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Return it as a program reads it."""
         targets = [asdict(target) | {"met": target.met} for target in self.targets]
-        return asdict(self) | {"targets": targets}
+        whole: dict[str, Any] = without_nan(asdict(self) | {"targets": targets})
+        return whole
+
+
+def without_nan(value: Any) -> Any:
+    """Return nested values with None for every NaN: JSON has no word for it."""
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -48,7 +48,7 @@ def _result(asked: list[Solved], before: list[Reply], after: list[Reply]) -> Res
     )
     flips, seconds = paired(old, new), _seconds(after)
     accepted = sum(r.report.adapter is not None and r.report.adapter.accepted for r in after)
-    hand_off = quartiles(seconds["hand_off"]).value if seconds["hand_off"] else float("nan")
+    hand_off = quartiles(seconds["hand_off"] or [float("nan")])
     return Result(
         name="ttt",
         title=f"Strategy ttt: {n} requests, seconds (quartiles)",
@@ -65,7 +65,7 @@ def _result(asked: list[Solved], before: list[Reply], after: list[Reply]) -> Res
             "mcnemar": vars(flips),
             "requests": [_request(reply, hit) for reply, hit in zip(after, new, strict=True)],
         },
-        targets=[Target("hand-off of the adapter", hand_off, HAND_OFF_S, "at most", "s")],
+        targets=[Target("hand-off of the adapter", HAND_OFF_S, "at most", hand_off, "s")],
         note=NOTE,
     )
 

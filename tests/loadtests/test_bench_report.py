@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import Literal
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target
 from loadtests.processes import peak_mib, role_of
 from loadtests.server_process import Launch, ServerFailedError, running
+from loadtests.stats import Interval
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 
 
@@ -36,17 +38,32 @@ from loadtests.tour.narrator import Narrator, Outcome, verdict_of
     ],
 )
 def test_a_target_is_met_on_its_bound_and_never_by_nan(
-    value: float, direction: str, met: bool
+    value: float, direction: Literal["at least", "at most"], met: bool
 ) -> None:
     bound = 0.95 if direction == "at least" else 3.0
-    assert Target("speed", value, bound, direction).met is met  # type: ignore[arg-type]
+    assert Target("speed", bound, direction, Interval(value, value, value)).met is met
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Interval(2.0, 1.0, 2.9), "met"),
+        (Interval(2.0, 1.0, 3.5), "met, but the spread holds the bound"),
+        (Interval(4.0, 3.5, 5.0), "MISSED"),
+        (Interval(4.0, 2.5, 5.0), "MISSED, but the spread holds the bound"),
+        (Interval(math.nan, math.nan, math.nan), "MISSED"),
+    ],
+)
+def test_a_verdict_says_when_the_spread_leaves_it_open(found: Interval, verdict: str) -> None:
+    assert Target("latency", 3.0, "at most", found).verdict == verdict
 
 
 def test_a_report_can_be_judged_and_repeated_from_its_json() -> None:
-    target = Target("hand-off", 0.3, 0.02, "at most", "s")
-    result = Result("ttt", "Training", [("hand-off", "0.30")], {"x": [1.5]}, [target])
+    target = Target("hand-off", 0.02, "at most", Interval(0.3, 0.2, 0.4), "s")
+    result = Result("ttt", "Training", [("hand-off", "0.30")], {"x": [1.5, math.nan]}, [target])
     args = argparse.Namespace(quick=True, seed=7)
-    found = json.loads(json.dumps(bench.report([result], args, datetime.now(UTC))))
+    found = json.loads(json.dumps(bench.report([result], args, datetime.now(UTC)), allow_nan=False))
+    assert found["results"][0]["figures"]["x"] == [1.5, None]
     assert found["results"][0]["targets"][0]["met"] is False
     assert (found["seed"], found["quick"]) == (7, True)
     assert found["machine"]["cores"] == os.cpu_count()
