@@ -1,0 +1,252 @@
+"""The documents say what the code does: names in README.md and Dockerfile are names that exist."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from adaptation.types import Options, Report
+from server.adaptation_request import CHAT
+from server.cli import COMMANDS, main
+from server.config import ENV_PREFIX, Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TREE_LINE = re.compile(r"( *)([\w.-]+/?) {2,}\S")
+LEAST_NAMED = {"targets": 6, "commands": 12, "options": 14, "report": 30, "tree": 50}
+"""What a test must have found before it means anything."""
+
+
+def blocks(*languages: str) -> list[str]:
+    """The fenced blocks of the README in one of these languages."""
+    return [body for language, body in FENCE.findall(README) if language in languages]
+
+
+def inline_code() -> list[str]:
+    """What stands between single backticks, outside of blocks."""
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", README))
+
+
+def section(title: str) -> str:
+    """One section of the README, up to the next heading of its level."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title}"
+    return found[1]
+
+
+def commands(program: str) -> list[list[str]]:
+    """Every command line of `program` in the README: words of shell blocks and inline code."""
+    lines = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
+    found = [line.strip() for line in [*lines, *inline_code()]]
+    return [shlex.split(line) for line in found if line.split()[:1] == [program]]
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel] | None]]:
+    """Every key of a model with its dotted path, those of nested models included."""
+    for name, field in model.model_fields.items():
+        inner = next(iter(models_in(field.annotation)), None)
+        yield prefix + name, inner
+        if inner is not None:
+            yield from keys(inner, f"{prefix}{name}.")
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models an annotation such as `tuple[Vote, ...] | None` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
+
+
+def tree_paths() -> list[str]:
+    """The paths of the README's annotated tree, each joined with the folders it stands in."""
+    block = next(body for body in blocks("") if body.startswith("server/"))
+    folders: list[str] = []
+    paths = []
+    for line in block.splitlines():
+        found = TREE_LINE.match(line)
+        assert found, f"not a line of the tree: {line!r}"
+        depth = len(found[1]) // 2
+        folders[depth:] = [found[2]]
+        paths.append("".join(folders))
+    return paths
+
+
+def copied_paths() -> list[str]:
+    """What the Dockerfile copies from the build context."""
+    lines = re.findall(r"^(?:COPY|ADD) (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    words = [[w for w in line.split() if not w.startswith("--")] for line in lines]
+    return [source for line in words for source in line[:-1]]
+
+
+def test_the_first_screen_holds_one_sentence_two_commands_and_one_curl_with_its_reply() -> None:
+    head = README.split("\n## ")[0]
+    shells = [body for language, body in FENCE.findall(head) if language == "sh"]
+    assert [line.split()[:2] for line in shells[0].splitlines()] == [
+        ["make", "serve"],
+        ["make", "test"],
+    ]
+    assert shells[1].startswith("curl ")
+    assert CHAT in shells[1]
+    body = json.loads(re.search(r"-d '(.*)'", shells[1], re.DOTALL)[1])  # type: ignore[index]
+    assert set(body) == {"model", "messages"}
+    reply = next(body for language, body in FENCE.findall(head) if language == "json")
+    report = re.search(r'"adaptation": (\{.*\}), …\}', reply, re.DOTALL)
+    assert report, "the reply shows the whole report"
+    Report.model_validate(json.loads(report[1]))
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    named = {words[1] for words in commands("make") if len(words) > 1}
+    assert len(named) >= LEAST_NAMED["targets"]
+    assert named <= targets
+
+
+def test_every_whet_command_that_is_named_parses(capsys: pytest.CaptureFixture[str]) -> None:
+    named = commands("whet")
+    assert {words[1] for words in named if not words[1].startswith("-")} - {"COMMAND"} >= set(
+        COMMANDS
+    )
+    assert len(named) >= LEAST_NAMED["commands"]
+    for words in named:
+        command = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
+        if command[:1] in (["eval"], ["keys"]):  # named as missing
+            assert " ".join(words) in section("Limitations")
+        elif command[:1] != ["serve"]:  # its parser is vLLM's
+            assert main([*command, "--help"]) == 0, words
+    capsys.readouterr()
+
+
+def test_every_flag_shown_with_a_whet_command_is_a_flag_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = 0
+    for words in commands("whet"):
+        flags = [word for word in words if word.startswith("--")]
+        command = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
+        if flags and command and command != ["serve"]:
+            assert main([*command, "--help"]) == 0
+            help_text = capsys.readouterr().out
+            assert all(flag in help_text for flag in flags), words
+            shown += len(flags)
+    assert shown >= 3
+
+
+def test_every_option_of_a_request_stands_in_its_table() -> None:
+    named = [key for key, inner in keys(Options) if inner is None]
+    rows = re.findall(r"^\| `([\w.]+)` \|", section("Asking"), re.MULTILINE)
+    assert len(named) >= LEAST_NAMED["options"]
+    assert sorted(rows) == sorted(named)
+
+
+def test_the_bounds_and_defaults_of_plain_numbers_are_those_of_the_code() -> None:
+    rows = {
+        cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
+        for line in section("Configuration").splitlines()
+        if (cells := line.strip("|").split("|"))[0].strip("` ") in Settings.model_fields
+    }
+    assert set(rows) == set(Settings.model_fields)
+    checked = 0
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, int | float):
+            assert float(rows[name][0].replace(",", "")) == field.default, name
+            low = [m.ge for m in field.metadata if hasattr(m, "ge")]
+            high = [m.le for m in field.metadata if hasattr(m, "le")]
+            for bound in low + high:
+                assert f"{bound:g}" in rows[name][1].replace("−", "-"), f"{name}: {bound}"
+            checked += 1
+    assert checked >= 10
+
+
+def test_every_field_of_a_report_is_explained() -> None:
+    text = section("What comes back")
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted(Report.model_fields)
+    nested = [path.split(".")[-1] for path, _ in keys(Report)]
+    assert len(nested) >= LEAST_NAMED["report"]
+    assert [name for name in nested if f"`{name}`" not in text] == []
+
+
+def test_every_setting_is_named_and_the_spellings_shown_are_right() -> None:
+    code = set(inline_code())
+    assert [name for name in Settings.model_fields if name not in code] == []
+    variables = {word for word in code if re.fullmatch(rf"{ENV_PREFIX}[A-Z_]+", word)}
+    assert len(variables) >= 2
+    for variable in variables - {f"{ENV_PREFIX}CONFIG"}:
+        assert variable.removeprefix(ENV_PREFIX).lower() in Settings.model_fields
+
+
+def test_every_path_of_the_tree_exists() -> None:
+    paths = tree_paths()
+    assert len(paths) >= LEAST_NAMED["tree"]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert all((ROOT / path).is_dir() for path in paths if path.endswith("/"))
+
+
+def test_every_source_file_that_is_named_exists() -> None:
+    named = {
+        code
+        for code in inline_code()
+        if re.match(r"(server|adaptation|memory|tests)/[\w/.]+$", code)
+    }
+    assert len(named) >= 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_link_inside_the_documents_leads_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", FENCE.sub("", README), re.MULTILINE)
+    }
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert len(links) >= 15
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif "://" not in link:
+            assert (ROOT / link).exists(), link
+
+
+def test_the_place_for_the_figures_is_marked_once() -> None:
+    measured = section("Measured")
+    assert README.count("<!-- bench:begin -->") == README.count("<!-- bench:end -->") == 1
+    assert measured.index("<!-- bench:begin -->") < measured.index("<!-- bench:end -->")
+    assert "make bench" in measured
+
+
+def test_the_image_copies_only_what_exists_and_what_is_not_ignored() -> None:
+    copied = copied_paths()
+    assert {"pyproject.toml", "README.md", "LICENSE", "server", "adaptation", "memory"} <= {
+        path.removeprefix("./") for path in copied
+    }
+    assert [path for path in copied if not (ROOT / path).exists()] == []
+    rules = [
+        line.strip()
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    for path in copied:
+        ignored = False
+        for rule in rules:
+            if fnmatch.fnmatch(path, rule.removeprefix("!")):
+                ignored = not rule.startswith("!")
+        assert not ignored, f"{path} is in .dockerignore"
+
+
+def test_the_image_pins_the_torch_the_makefile_pins() -> None:
+    pins = [
+        set(re.findall(r"torch==[\d.]+\+cpu", (ROOT / name).read_text()))
+        for name in ("Dockerfile", "Makefile", "README.md")
+    ]
+    assert pins[0]
+    assert pins[0] == pins[1] == pins[2]
