@@ -35,13 +35,13 @@ async def answer(query: Query, services: Services) -> Outcome:
             with clock.measure("sample"):
                 half = min(options.max_samples, max(2, options.max_samples // 2))
                 stop = await poll(query, pool, tally, rule, half, query.base)
-        if plan.train and needs_more(stop):
+        if plan.train and needs_more(stop, tally.confidence, options):
             async with adapted(query, recalled.neighbours, services, clock) as training:
                 if training.adapter is not None:
                     tally, left = Tally(query), max(1, options.max_samples - pool.launched)
                     with clock.measure("sample"):
                         stop = await poll(query, pool, tally, rule, left, training.adapter)
-        if training.adapter is None and needs_more(stop):
+        if training.adapter is None and needs_more(stop, tally.confidence, options):
             with clock.measure("sample"):
                 stop = await poll(query, pool, tally, rule, options.max_samples, query.base)
         assert stop is not None  # one of the three polls took place

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from adaptation.neighbours import trainable
 from adaptation.policy import Policy
 from adaptation.types import Neighbour, Options, StopReason, Strategy
-from memory.types import TIERS_THAT_TRAIN
-
-SETTLED = frozenset({StopReason.CONFIDENT, StopReason.CERTAIN, StopReason.SINGLE})
 
 
 @dataclass(frozen=True)
@@ -40,25 +38,19 @@ def _obstacle(options: Options, neighbours: Sequence[Neighbour], policy: Policy)
         return "the budget allows no training steps"
     if not options.memory.read:
         return "the request does not read memory"
-    usable = count_usable(neighbours, policy)
+    usable = len(trainable(neighbours, policy.min_similarity))
     if usable < policy.min_neighbours:
         return f"{usable} usable neighbours in memory, at least {policy.min_neighbours} are needed"
     return None
 
 
-def count_usable(neighbours: Sequence[Neighbour], policy: Policy) -> int:
-    """Count the neighbours close and trustworthy enough to train on."""
-    return sum(
-        neighbour.similarity >= policy.min_similarity and neighbour.record.tier in TIERS_THAT_TRAIN
-        for neighbour in neighbours
-    )
+def needs_more(stop: StopReason | None, confidence: float, options: Options) -> bool:
+    """Whether training or further votes could help.
 
-
-def is_settled(stop: StopReason | None) -> bool:
-    """Whether a vote that ended for this reason found its winner."""
-    return stop in SETTLED
-
-
-def needs_more(stop: StopReason | None) -> bool:
-    """Whether more samples could help: there was no vote yet, or it ended undecided in time."""
-    return stop in (None, StopReason.EXHAUSTED)
+    That is so before the first vote, and after one that ended in time and in doubt: a narrow lead
+    may be certain to win the samples that were allowed, and be a guess all the same.
+    """
+    if stop is None:
+        return True
+    in_time = stop in (StopReason.EXHAUSTED, StopReason.CERTAIN)
+    return in_time and confidence < options.confidence

@@ -6,7 +6,6 @@ import asyncio
 import logging
 
 from adaptation.adapting import Adapted
-from adaptation.plan import is_settled
 from adaptation.services import Services
 from adaptation.types import Adapter, MemoryReport, Query
 from adaptation.verifying import Verified
@@ -47,7 +46,7 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
         return verified.tier, "verified"
     if not verified.vote.readable and query.options.answer.kind != "text":
         return None, "no answer could be read out of the samples"
-    if not is_settled(verified.vote.stop_reason) or len(verified.vote.ranked) == 1:
+    if len(verified.vote.ranked) == 1 or verified.vote.confidence < query.options.confidence:
         return None, "the vote was not confident"
     return Tier.VOTE, "confident vote"
 

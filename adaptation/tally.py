@@ -76,7 +76,7 @@ class Tally:
     @property
     def confidence(self) -> float:
         """P(the leader is the mode), by the Beta posterior over leader and runner-up."""
-        counts = self.counts
+        counts = self.counts or [0]
         return leader_probability(counts[0], counts[1] if len(counts) > 1 else 0)
 
     def report(self) -> tuple[AnswerCount, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from adaptation.answers import extract
 from adaptation.errors import VerifierError
+from adaptation.stopping.beta import leader_probability
 from adaptation.types import Query, Sample, VerifierReport, Vote
 from adaptation.verifiers import Verifier, build_verifiers
 from memory.types import Tier
@@ -62,12 +63,14 @@ def _with_winner(query: Query, vote: Vote, sample: Sample) -> Vote:
     text = answer.text if answer else None
     total = sum(entry.count for entry in vote.counts)
     count = next((entry.count for entry in vote.counts if entry.answer == text), 1)
+    rival = max((entry.count for entry in vote.counts if entry.answer != text), default=0)
     others = tuple(other for other in vote.ranked if other is not sample)
     return replace(
         vote,
         winner=sample,
         answer=text,
         agreement=count / total,
+        confidence=leader_probability(count, rival),
         readable=answer is not None and answer.structured,
         ranked=(sample, *others),
     )

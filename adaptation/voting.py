@@ -32,15 +32,13 @@ async def poll(
 
     When it returns, nothing runs in the engine any more. Raises `EngineError`.
     """
-    stop: StopReason | None = None
-    while stop is None:
+    while (stop := _verdict(query, tally, rule, max_samples)) is None:
         _launch_wave(query, pool, tally, rule, max_samples, adapter)
         arrived = await pool.next()
         if isinstance(arrived, StopReason):
             stop = arrived
-        else:
-            await _count(query, tally, arrived)
-            stop = _verdict(query, tally, rule, max_samples)
+            break
+        await _count(query, tally, arrived)
     await pool.cancel()
     return stop
 
@@ -84,7 +82,7 @@ def _draw(query: Query, index: int, adapter: Adapter | None) -> Draw:
 
 
 def _verdict(query: Query, tally: Tally, rule: StoppingRule, max_samples: int) -> StopReason | None:
-    if tally.total < min(query.choices, max_samples):
+    if tally.total < max(1, min(query.choices, max_samples)):
         return None
     if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
         return StopReason.EXHAUSTED

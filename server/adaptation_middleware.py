@@ -49,18 +49,21 @@ class AdaptationMiddleware:
         except (ApiError, InvalidOptionsError) as error:
             await api_error(error).response()(scope, receive, send)
             return
-        await self._run(scope, json.dumps(body).encode(), receive, send, context)
+        stripped = json.dumps(body).encode()
+        scope, receive = _with_length(scope, len(stripped)), _replay(stripped, receive)
+        if context is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._run(scope, receive, send, context)
 
     async def _run(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send, context: RequestContext
+        self, scope: Scope, receive: Receive, send: Send, context: RequestContext
     ) -> None:
         token = CURRENT.set(context)
         try:
             response = _Response(send, context)
             async with response.showing_progress():
-                await self._app(
-                    _with_length(scope, len(body)), _replay(body, receive), response.send
-                )
+                await self._app(scope, receive, response.send)
         finally:
             CURRENT.reset(token)
 
@@ -91,7 +94,7 @@ class _Response:
 
     async def _show_progress(self) -> None:
         while self._context.progress is not None:
-            body = progress_event(await self._context.progress.get())
+            body = progress_event(await self._context.progress.get(), self._context)
             async with self._sending:
                 if self._is_stream and not self._ended:
                     await self._send(

@@ -21,6 +21,7 @@ from server.config import Settings
 from server.errors import ApiError
 from server.request_context import RequestContext
 
+USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
 
@@ -34,13 +35,15 @@ def split_model(name: str) -> tuple[str, Strategy | None]:
 
 def take_context(
     path: str, body: dict[str, Any], settings: Settings, tenant: str
-) -> RequestContext:
-    """Take Whet's own parts off `body` and return them; raises `ApiError` (400)."""
+) -> RequestContext | None:
+    """Take Whet's own parts off `body` and return them; raises `ApiError` (400).
+
+    None stands for a request that is vLLM's alone.
+    """
     options, asked = _options(body, settings)
-    _refuse_deadly(body)
-    if options.strategy is not Strategy.PLAIN:
-        options = _refuse_meaningless(body, options, asked)
-    _check_verifiers(options)
+    if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
+        return None  # one search of many engine requests: vLLM's own, without a report
+    _refuse_meaningless(body, options)
     wall_s = options.budget.wall_s or settings.wall_s
     return RequestContext(
         tenant=tenant,
@@ -50,6 +53,7 @@ def take_context(
         seed=body["seed"] if isinstance(body.get("seed"), int) else None,
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
+        shown_as=_shown_as(path, body),
         progress=_progress(body, options),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
     )
@@ -85,33 +89,32 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
     return options, options.strategy if named or suffix else None
 
 
-def _refuse_deadly(body: Mapping[str, Any]) -> None:
-    """Refuse what kills vLLM's engine while LoRA is on (prompt log-probabilities)."""
-    if body.get("prompt_logprobs") is not None:
+def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
+    """Refuse combinations that cannot keep their meaning."""
+    if options.strategy is Strategy.PLAIN:
+        if options.verifiers:
+            raise ApiError(
+                400, f"verifiers choose among votes: {USE_VOTES}", param="adaptation.verifiers"
+            )
+        if options.budget.wall_s or options.budget.tokens:
+            raise ApiError(400, f"a budget is one of votes: {USE_VOTES}", param="adaptation.budget")
+    elif body.get("use_beam_search"):
         raise ApiError(
-            400, "`prompt_logprobs` is not available while adapters are", param="prompt_logprobs"
+            400,
+            "beam search is one search, not votes: use strategy `plain`",
+            param="use_beam_search",
         )
-    if body.get("echo") and body.get("logprobs") is not None:
-        raise ApiError(
-            400, "`echo` with `logprobs` is not available while adapters are", param="echo"
-        )
-
-
-def _refuse_meaningless(
-    body: Mapping[str, Any], options: Options, asked: Strategy | None
-) -> Options:
-    """Refuse combinations that a vote cannot keep the meaning of, or fall back where none asked."""
-    obstacle: tuple[str, str] | None = None
-    if body.get("use_beam_search"):
-        obstacle = "beam search is one search, not votes", "use_beam_search"
     elif _whole_number(body.get("n"), 1) > options.max_samples:
-        obstacle = f"`n` is more than the {options.max_samples} samples of the vote", "n"
-    if obstacle is None:
-        return options
-    if asked is None:
-        return options.model_copy(update={"strategy": Strategy.PLAIN})
-    message, param = obstacle
-    raise ApiError(400, f"{message}: use strategy `plain`", param=param)
+        raise ApiError(
+            400, f"`n` is more than the {options.max_samples} samples of the vote", param="n"
+        )
+    build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
+
+
+def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every chunk of the response says of itself, but for its id."""
+    kind = "chat.completion.chunk" if path == CHAT else "text_completion"
+    return {"object": kind, "created": int(time.time()), "model": body.get("model")}
 
 
 def _progress(
@@ -122,16 +125,6 @@ def _progress(
     if not body.get("stream"):
         raise ApiError(400, "progress events need `stream`: true", param="adaptation.progress")
     return asyncio.Queue()
-
-
-def _check_verifiers(options: Options) -> None:
-    if options.verifiers and options.strategy is Strategy.PLAIN:
-        raise ApiError(
-            400,
-            "verifiers choose among votes: use strategy `consistency`, `ttt` or `auto`",
-            param="adaptation.verifiers",
-        )
-    build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
 
 
 def _conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ...], ...]:

@@ -44,10 +44,15 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 
-def progress_event(votes: tuple[AnswerCount, ...]) -> bytes:
+def progress_event(votes: tuple[AnswerCount, ...], context: RequestContext) -> bytes:
     """Return the votes so far as a chunk that carries no content, which clients pass over."""
     progress = {"votes": [entry.model_dump() for entry in votes]}
-    chunk = {"object": "chat.completion.chunk", "choices": [], "adaptation": {"progress": progress}}
+    chunk = {
+        "id": context.id,
+        **context.shown_as,
+        "choices": [],
+        "adaptation": {"progress": progress},
+    }
     return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from adaptation.errors import DeadlineError
+from adaptation.errors import DeadlineError, EngineError
 from adaptation.types import Outcome, Query, Sample, Strategy
 from server.champion import Champion
 from server.request_context import CURRENT, RequestContext
@@ -19,10 +19,11 @@ from server.vllm_engine import (
     Native,
     as_output,
     first_text,
+    http_error,
     lora_request,
     new_tokens,
+    refuse_deadly,
     register_client,
-    timeout_error,
 )
 
 Answer = Callable[[Query], Awaitable[Outcome]]
@@ -46,6 +47,7 @@ class AdaptiveClient:
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
         """Read the request's context at the call: the generator may be iterated in another."""
+        refuse_deadly(sampling_params)
         context = CURRENT.get()
         if keywords.get("lora_request") is not None:  # the client named an adapter of its own
             outputs: AsyncGenerator[Any, None] = self._inner.generate(
@@ -97,8 +99,8 @@ class AdaptiveClient:
             query = context.query(request_id, index, native, base)
             try:
                 outcome = await self._answer(query)
-            except DeadlineError as error:
-                raise timeout_error(error) from error
+            except (DeadlineError, EngineError) as error:
+                raise http_error(error) from error
         self._finish(context, index, query, outcome)
         yield as_output(request_id, outcome)
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
 from adaptation.leases import AdapterLeases
@@ -28,6 +29,7 @@ from server.adaptive_client import AdaptiveClient
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
 from server.config import Settings
+from server.engine_defaults import base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.metrics import Metrics
@@ -45,11 +47,12 @@ logger = logging.getLogger(__name__)
 
 async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
-    _, sock = vllm_engine.listen(args)
+    address, sock = vllm_engine.listen(args)
     with sock:
         async with open_parts(args, settings) as parts:
             app = await build(parts, args, settings)
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
+            logger.info("ready on %s (routes at %s/docs)", address, address)
             try:
                 await vllm_engine.serve(app, sock, args)
             finally:
@@ -60,14 +63,19 @@ class Parts:
     """What lives as long as the server."""
 
     def __init__(
-        self, client: Any, memory: LongTermMemory, trainer: ProcessTrainer, leases: AdapterLeases
+        self,
+        client: Any,
+        model: str,
+        memory: LongTermMemory,
+        trainer: ProcessTrainer,
+        leases: AdapterLeases,
     ) -> None:
         self.client = client
         self.memory = memory
         self.trainer = trainer
         self.leases = leases
         self.engine = VllmEngine(client)
-        self.champion = Champion(DEFAULT_TENANT, memory.adapters, self.engine, leases)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -97,7 +105,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         async with vllm_engine.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
-            yield Parts(client, memory, trainer, leases)
+            yield Parts(client, base_model(args.model), memory, trainer, leases)
     finally:
         starting.cancel()
         await trainer.close()
@@ -107,7 +115,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
 
 async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> FastAPI:
     """Return vLLM's application behind our client, with our routes and middleware around it."""
-    model = args.served_model_name[0] if args.served_model_name else args.model
+    model = base_model(args.model)
     services = Services(
         engine=parts.engine,
         memory=parts.memory,
@@ -125,9 +133,10 @@ async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> F
     app = await vllm_engine.make_app(client, args)
     _add_routes(app, parts, args, client)
     install_handlers(app)
-    # vLLM has built its stack already, so ours goes around it: the error shape outermost.
-    adapted = AdaptationMiddleware(app.build_middleware_stack(), settings)
-    app.middleware_stack = OpenAIErrorShape(adapted, settings.max_body_bytes)
+    # vLLM has built its stack already: build it anew with ours innermost (behind the check of
+    # keys), and the error shape around everything.
+    app.user_middleware.append(Middleware(AdaptationMiddleware, settings=settings))
+    app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
     return app
 
 

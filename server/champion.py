@@ -37,9 +37,16 @@ class Champion:
     """Follows the champion of one tenant."""
 
     def __init__(
-        self, tenant: str, registry: AdapterRegistry, engine: Engine, leases: AdapterLeases
+        self,
+        tenant: str,
+        model: str,
+        registry: AdapterRegistry,
+        engine: Engine,
+        leases: AdapterLeases,
     ) -> None:
+        """`model` is the base that is served: an adapter of another one would load and mislead."""
         self._tenant = tenant
+        self._model = model
         self._registry = registry
         self._engine = engine
         self._leases = leases
@@ -102,6 +109,8 @@ class Champion:
         logger.info("now serving %s", fresh.adapter.version if fresh else "the base")
 
     async def _load(self, version: AdapterVersion) -> Held:
+        if version.base_model != self._model:
+            raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
         if not await asyncio.to_thread(self._registry.files_ok, version):
             raise EngineError("its files are missing or damaged")
         lease = await self._leases.acquire()

@@ -48,13 +48,13 @@ class Settings(Frozen):
     embedder: Literal["minilm", "hashing"] = "minilm"
     """what turns questions into vectors; changing it re-embeds the memory"""
     max_samples: int = Field(default=16, ge=1, le=64)
-    """upper bound on the votes of one request"""
+    """upper bound on the votes of a request that names none"""
     confidence: float = Field(default=0.95, ge=0.5, lt=1.0)
-    """stop voting when the leader is this sure to be the mode"""
+    """a request that names none stops voting when the leader is this sure to be the mode"""
     temperature: float = Field(default=0.8, gt=0.0, le=2.0)
-    """temperature of the votes"""
+    """temperature of the votes of a request that names none"""
     wall_s: float | None = Field(default=None, gt=0, le=3600)
-    """deadline of a request that names none, in seconds; `none` for no deadline"""
+    """deadline of a voted request that names none, in seconds; `none` for no deadline"""
     train_steps: int | None = Field(default=None, ge=0, le=64)
     """optimiser steps of test-time training; 0 forbids it, `none` chooses from the model's size"""
     train_rank: int | None = Field(default=None, ge=1, le=32)

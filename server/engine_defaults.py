@@ -78,6 +78,11 @@ def complete(args: argparse.Namespace, settings: Settings) -> None:
     args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * adapters)
 
 
+def base_model(path: str) -> str:
+    """Return what records and adapters call the model at `path`; `whet distill` says the same."""
+    return BUILT_IN if path == str(model_path()) else path
+
+
 def _choose_built_in(args: argparse.Namespace) -> None:
     args.model = str(model_path())
     args.served_model_name = args.served_model_name or [BUILT_IN]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -24,6 +25,10 @@ class RequestContext:
     json_output: bool = False
     deadline: float = math.inf
     """Monotonic seconds."""
+    shown_as: Mapping[str, object] = field(default_factory=dict)
+    """Object, creation time and model, as the response's chunks have them."""
+    id: str = ""
+    """The completion's id, once vLLM has made it."""
     progress: asyncio.Queue[tuple[AnswerCount, ...]] | None = None
     """The votes after every sample, where the client wants to see them come in."""
     reports: dict[int, Report] = field(default_factory=dict)
@@ -37,8 +42,9 @@ class RequestContext:
 
     def query(self, request_id: str, index: int, native: object, base: Adapter | None) -> Query:
         """Return prompt number `index` as the pipeline sees it; `native` is the engine's own."""
+        self.id = self.completion_id(request_id)
         return Query(
-            id=self.completion_id(request_id),
+            id=self.id,
             tenant=self.tenant,
             messages=self.conversations[index],
             native=native,

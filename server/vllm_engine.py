@@ -24,16 +24,17 @@ from vllm.entrypoints.launchers.api_server.entry import build_async_engine_clien
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
-from vllm.exceptions import GracefulHTTPError
+from vllm.exceptions import GracefulHTTPError, VLLMValidationError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 from vllm.utils.argparse_utils import FlexibleArgumentParser
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from adaptation.engine import Progress
-from adaptation.errors import DeadlineError, EngineError
+from adaptation.errors import AdaptationError, DeadlineError, EngineError
 from adaptation.types import Adapter, Draw, Outcome, Query, Sample
 
 SUPPORTED = "0.32."
@@ -133,11 +134,14 @@ class VllmEngine:
             **{**native.keywords, "lora_request": lora_request(draw.adapter)},
         )
         whole: RequestOutput | None = None
-        async with aclosing(outputs):
-            async for delta in outputs:
-                new_tokens = len(delta.outputs[0].token_ids)
-                whole = _merged(whole, delta)
-                yield Progress(_sample(whole, draw), new_tokens, done=delta.finished)
+        try:
+            async with aclosing(outputs):
+                async for delta in outputs:
+                    new_tokens = len(delta.outputs[0].token_ids)
+                    whole = _merged(whole, delta)
+                    yield Progress(_sample(whole, draw), new_tokens, done=delta.finished)
+        except (EngineDeadError, EngineGenerateError) as error:
+            raise EngineError("the engine has stopped; try again") from error
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""
@@ -225,9 +229,23 @@ def as_output(request_id: str, outcome: Outcome) -> RequestOutput:
     return whole
 
 
-def timeout_error(error: DeadlineError) -> Exception:
-    """Return what vLLM's handlers turn into HTTP 504."""
-    graceful: Exception = GracefulHTTPError(str(error), HTTPStatus.GATEWAY_TIMEOUT)
+def refuse_deadly(params: SamplingParams) -> None:
+    """Refuse what kills the CPU engine while LoRA is on: log-probabilities of the prompt.
+
+    Raises what vLLM's handlers turn into HTTP 400.
+    """
+    if params.prompt_logprobs is not None:
+        raise VLLMValidationError(
+            "`prompt_logprobs`, and `echo` with `logprobs`, are not available while adapters are",
+            parameter="prompt_logprobs",
+        )
+
+
+def http_error(error: AdaptationError) -> Exception:
+    """Return what vLLM's handlers turn into HTTP 504 or 503."""
+    is_late = isinstance(error, DeadlineError)
+    status = HTTPStatus.GATEWAY_TIMEOUT if is_late else HTTPStatus.SERVICE_UNAVAILABLE
+    graceful: Exception = GracefulHTTPError(str(error), status)
     return graceful
 
 

@@ -13,9 +13,9 @@ class CertainRule:
     def stop(self, counts: Sequence[int], remaining: int, confidence: float) -> StopReason | None:
         """See `StoppingRule.stop`; `confidence` plays no part."""
         leader, runner_up = top_two(counts)
-        if leader - runner_up > remaining:
-            return StopReason.CERTAIN
-        return StopReason.EXHAUSTED if remaining == 0 else None
+        if remaining == 0:
+            return StopReason.EXHAUSTED
+        return StopReason.CERTAIN if leader - runner_up > remaining else None
 
 
 def top_two(counts: Sequence[int]) -> tuple[int, int]:

@@ -336,3 +336,26 @@ async def test_a_memory_that_cannot_be_read_costs_the_training_and_not_the_answe
     assert "memory is unavailable" in str(report.reason)
     assert report.memory is not None
     assert report.memory.saved is None
+
+
+async def test_auto_settles_free_text_by_the_medoid_and_goes_no_further(
+    make_query: MakeQuery, services: Build
+) -> None:
+    engine = FakeEngine(lambda q, draw: Reply(f"Text number {draw.index} of several."))
+    async with asyncio.timeout(20):
+        report = (await answer(make_query("Tell me", strategy="auto"), services(engine))).report
+    assert report.stop_reason is StopReason.EXHAUSTED
+    assert report.samples.started == 4
+
+
+async def test_a_narrow_win_is_neither_saved_nor_taken_for_agreement(
+    make_query: MakeQuery, services: Build, says: Says, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = says(["1", "1", "2", "3", "4", "5", "6", "7"])
+    report = (await answer(make_query(ASK, strategy="auto"), services(engine))).report
+    assert report.adapter is not None, "a lead of one vote among eight is a reason to train"
+    trainer = FakeTrainer(script=[TrainerError("no")])
+    before = len(list(memory.walk("default")))
+    report = (await answer(make_query(ASK, strategy="auto"), services(engine, trainer))).report
+    assert len(list(memory.walk("default"))) == before

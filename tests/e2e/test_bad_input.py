@@ -54,7 +54,7 @@ CHAT = "/v1/chat/completions"
             "n",
             "more than the 16",
         ),
-        ("/v1/completions", {"prompt": "x", "echo": True, "logprobs": 1}, 400, "echo", "logprobs"),
+        ("/v1/completions", {"prompt": "x", "echo": True, "logprobs": 1}, 400, None, "`echo` with"),
         ("/v1/nothing", {}, 404, None, "/v1/nothing"),
         ("/v1/feedback", {"completion_id": "chatcmpl-none", "verdict": "correct"}, 404, None, ""),
         ("/v1/feedback", {"completion_id": "x", "verdict": "maybe"}, 400, "verdict", ""),
@@ -92,6 +92,12 @@ def test_what_is_no_json_is_refused_in_the_same_shape(
     response = server.post(CHAT, content=content, headers={"content-type": kind})
     assert response.status_code in (400, 415)
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_what_would_kill_the_engine_is_refused_on_every_route(server: Running) -> None:
+    body = {"model": "whet-pebble", "prompt": ["2+2=", "3+3="], "echo": True, "logprobs": 1}
+    assert server.post("/invocations", json=body).status_code == 400
+    assert server.get("/ready").status_code == 200
 
 
 def test_an_unknown_model_learns_no_other_name(server: Running) -> None:

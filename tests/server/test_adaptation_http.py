@@ -32,7 +32,9 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def context_of(path: str = CHAT, settings: Settings | None = None, **body: Any) -> RequestContext:
     full = {"model": "m", "messages": HELLO, **body}
-    return take_context(path, full, settings or Settings(), "default")
+    context = take_context(path, full, settings or Settings(), "default")
+    assert context is not None
+    return context
 
 
 def report(returned: int = 3, losing: int = 6, cancelled: int = 1) -> Report:
@@ -73,6 +75,7 @@ def test_what_a_request_leaves_open_comes_from_the_servers_settings() -> None:
 def test_what_a_request_says_wins_over_the_settings_and_leaves_the_body() -> None:
     body = {"model": "m:ttt", "messages": HELLO, "adaptation": {"max_samples": 3}, "n": 2}
     context = take_context(CHAT, body, Settings(), "default")
+    assert context is not None
     assert (context.options.strategy, context.options.max_samples) == (Strategy.TTT, 3)
     assert context.choices == 2
     assert body == {"model": "m", "messages": HELLO, "n": 2}
@@ -100,11 +103,19 @@ def test_every_prompt_is_a_conversation_of_its_own(prompt: object, texts: list[s
     assert [turns[0].content for turns in context.conversations] == texts
 
 
-def test_beam_search_falls_back_to_plain_unless_a_vote_was_asked_for() -> None:
-    assert context_of(use_beam_search=True).options.strategy is Strategy.PLAIN
+def test_beam_search_is_left_to_vllm_unless_a_vote_was_asked_for() -> None:
+    body = {"model": "m", "messages": HELLO, "use_beam_search": True}
+    assert take_context(CHAT, {**body}, Settings(), "default") is None
     with pytest.raises(ApiError) as caught:
         context_of(use_beam_search=True, adaptation={"strategy": "consistency"})
     assert caught.value.param == "use_beam_search"
+
+
+@pytest.mark.parametrize("budget", [{"wall_s": 5}, {"tokens": 100}])
+def test_a_budget_that_plain_would_ignore_is_refused(budget: dict[str, Any]) -> None:
+    with pytest.raises(ApiError) as caught:
+        context_of(model="m:plain", adaptation={"budget": budget})
+    assert caught.value.param == "adaptation.budget"
 
 
 def test_verifiers_without_a_vote_are_refused() -> None:
@@ -214,6 +225,7 @@ async def test_progress_events_show_the_votes_before_the_answer() -> None:
     chunk = json.loads(first.removeprefix("data: "))
     assert chunk["adaptation"]["progress"]["votes"] == [{"answer": "7", "count": 1}]
     assert chunk["choices"] == []
+    assert (chunk["object"], chunk["model"]) == ("chat.completion.chunk", "m")
     assert done == "data: [DONE]"
 
 

@@ -37,10 +37,12 @@ def leases(tmp_path: Path) -> AdapterLeases:
 
 @pytest.fixture
 def champion(memory: LongTermMemory, engine: FakeEngine, leases: AdapterLeases) -> Champion:
-    return Champion("default", memory.adapters, engine, leases)
+    return Champion("default", "whet-pebble", memory.adapters, engine, leases)
 
 
-def register(memory: LongTermMemory, tmp_path: Path, value: float) -> AdapterVersion:
+def register(
+    memory: LongTermMemory, tmp_path: Path, value: float, base_model: str = "whet-pebble"
+) -> AdapterVersion:
     """Put an adapter into the registry; `value` makes its content its own."""
     folder = tmp_path / f"trained-{value}"
     folder.mkdir()
@@ -54,7 +56,7 @@ def register(memory: LongTermMemory, tmp_path: Path, value: float) -> AdapterVer
     return memory.adapters.register(
         folder,
         tenant="default",
-        base_model="whet-pebble",
+        base_model=base_model,
         parent=None,
         rank=8,
         metrics={},
@@ -121,3 +123,12 @@ async def test_a_champion_the_engine_does_not_apply_is_not_believed(
     assert champion.adapter is None
     assert "not applied" in str(champion.problem)
     assert engine.loaded == {}
+
+
+async def test_an_adapter_of_another_model_is_not_served(
+    champion: Champion, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    memory.adapters.promote("default", register(memory, tmp_path, 1.0, "other/model").id)
+    await champion.refresh()
+    assert champion.adapter is None
+    assert "other/model" in str(champion.problem)
