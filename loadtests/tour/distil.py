@@ -104,4 +104,8 @@ def _compare(guide: Guide, before: Scores, after: Scores) -> Outcome:
         f"after; everyday questions: {sum(before.everyday)} before, {sum(after.everyday)} after"
     )
     narrator.say(happened + ".")
-    return Outcome("distillation", happened, verdict_of(old, new))
+    verdict = verdict_of(old, new)
+    if sum(after.everyday) < sum(before.everyday):
+        narrator.say("Some of what the model knew before is lost.", "yellow")
+        verdict = "helped, at a cost" if verdict == "helped" else "hurt"
+    return Outcome("distillation", happened, verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from loadtests.questions import TASK, is_right
@@ -19,14 +20,15 @@ def visit(guide: Guide) -> Outcome:
     word: dict[str, Any] = {"completion_id": reply.id, "verdict": "correct"}
     if not is_right(reply.answer, task):
         word |= {"verdict": "incorrect", "answer": task.answer}
-    narrator.quote("feedback", f"POST /v1/feedback {word}")
+    narrator.quote("feedback", f"POST /v1/feedback {json.dumps(word)}")
     said = guide.client.post("/v1/feedback", word)
     narrator.quote("reply", f"{said['action']}: {said['reason']}")
     record = said["record"]
     if record is None:
         return Outcome("feedback", f"{said['action']}: {said['reason']}", "worked")
-    for name in ("id", "state", "tier", "answer", "evidence"):
-        narrator.quote(name, str(record[name]))
+    for name in ("id", "state", "tier", "answer"):
+        narrator.quote(name, record[name])
+    narrator.quote("evidence", json.dumps(record["evidence"]))
     happened = (
         f"the answer was {word['verdict']}; record {record['id']} is {record['state']}, "
         f"tier {record['tier']}"

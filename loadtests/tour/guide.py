@@ -26,7 +26,7 @@ class Sizes:
     """Solved examples of it that memory is given."""
 
 
-FULL = Sizes(search=24, shifted=8, held_out=24)
+FULL = Sizes(search=24, shifted=12, held_out=24)
 FAST = Sizes(search=8, shifted=4, held_out=8)
 
 

@@ -25,7 +25,7 @@ WIDTH = 100
 BAR = 30
 """Cells of a vote that everybody agrees on."""
 
-Verdict = Literal["helped", "made no difference", "hurt", "worked", "skipped"]
+Verdict = Literal["helped", "helped, at a cost", "made no difference", "hurt", "worked", "skipped"]
 STYLES = {"helped": "green", "worked": "green", "hurt": "red"}
 
 
@@ -99,7 +99,9 @@ class Narrator:
     def summary(self, outcomes: Sequence[Outcome]) -> None:
         """Close the tour with what really happened."""
         self.chapter("What happened")
-        table = Table("", "what happened", "it …", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = Table(
+            "", "what happened", "verdict", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
         table.columns[2].no_wrap = True
         for outcome in outcomes:
             verdict = Text(outcome.verdict, STYLES.get(outcome.verdict, "yellow"))

@@ -51,12 +51,13 @@ def _teach(guide: Guide) -> None:
 def _explain(narrator: Narrator, client: Client, reply: Reply, task: Solved) -> None:
     """Show what one request did: neighbours, training, gate, answer."""
     report = reply.report
-    for neighbour in (report.neighbours or ())[:SHOWN_NEIGHBOURS]:
+    closest = sorted(report.neighbours or (), key=lambda neighbour: -neighbour.similarity)
+    for neighbour in closest[:SHOWN_NEIGHBOURS]:
         record = client.get(f"/v1/memory/records/{neighbour.id}")
         narrator.quote(f"like {neighbour.similarity:.2f}", record["messages"][-1]["content"])
     if report.adapter is not None:
-        adapter, total = report.adapter, len(report.neighbours or ())
-        narrator.quote("neighbours", f"{total} in all")
+        adapter = report.adapter
+        narrator.quote("neighbours", f"{len(closest)} in all, some held out for the gate")
         narrator.quote("training", f"{adapter.steps} steps, loss {_arrow(adapter.loss)}")
         verdict = "accepted" if adapter.accepted else "refused"
         held_out = f"{verdict}: held-out loss {_arrow(adapter.holdout_loss)}"

@@ -65,7 +65,7 @@ def _show_one(narrator: Narrator, trials: list[Trial]) -> None:
             "No question among them was wrong by its first single sample and right by vote.",
             "yellow",
         )
-    shown = min(mended or trials, key=lambda trial: sum(trial.singles))
+    shown = max(mended or trials, key=lambda trial: trial.vote.report.agreement or 0.0)
     report = shown.vote.report
     narrator.quote("question", shown.task.question)
     narrator.quote("one sample", shown.first)
