@@ -18,7 +18,8 @@ from adaptation.pebble.talk import any_manner, maybe_system
 from adaptation.pebble.words import CITIES, COLORS, ITEMS, JARGON, NAMES
 from adaptation.pebble.worlds import RULES, World, training_worlds
 
-WORDS = JARGON + NAMES + CITIES + COLORS + tuple(many for _, many in ITEMS)
+PLURALS = tuple(many for _, many in ITEMS)
+WORDS = JARGON + NAMES + CITIES + COLORS + PLURALS
 
 
 def echo(rng: Random) -> Document:
@@ -30,11 +31,13 @@ def echo(rng: Random) -> Document:
 
 def recall(rng: Random) -> Document:
     """A small dictionary read out again and again; only repeated entries carry loss."""
-    if rng.random() < 0.5:
-        keys, values = rng.sample(JARGON, rng.randint(3, 8)), [rule.verb for rule in RULES]
-    else:
-        keys = rng.sample(WORDS, rng.randint(3, 16))
-        values = list(WORDS) if rng.random() < 0.5 else [f"cost {n}" for n in range(2, 100)]
+    keys, values = rng.choice(
+        (
+            (rng.sample(JARGON, rng.randint(3, 8)), [rule.verb for rule in RULES]),
+            (rng.sample(PLURALS, rng.randint(3, 8)), [f"cost {n}" for n in range(2, 100)]),
+            (rng.sample(WORDS, rng.randint(3, 16)), list(WORDS)),
+        )
+    )
     meaning = {key: rng.choice(values) for key in keys}
     pieces, seen = [], set[str]()
     for _ in range(4 * len(keys)):

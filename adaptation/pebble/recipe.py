@@ -22,20 +22,20 @@ class Shape:
 class Mixture:
     """Shares of the training rows; they need not sum to one."""
 
-    recall: float = 0.12
+    recall: float = 0.08
     """Echoes and dictionary look-ups: dense practice that makes induction heads appear."""
-    demonstrations: float = 0.42
+    demonstrations: float = 0.22
     """Conversations that fill the row with one world's solved questions."""
-    mixed: float = 0.50
+    mixed: float = 0.73
     """Short conversations of every kind, at most one world to a row."""
     first_recall: float = 0.9
     """Share of recall rows at the very start, falling linearly to `recall`."""
     first_recall_until: float = 0.2
     """Part of the training (0 to 1) by which the recall share has fallen."""
 
-    world_question: float = 0.20
+    world_question: float = 0.14
     """Within mixed rows: one question of the row's world."""
-    arithmetic: float = 0.52
+    arithmetic: float = 0.58
     manners: float = 0.24
     """Small talk, refusals, JSON, copying, tool calls."""
     raw_text: float = 0.04
@@ -57,7 +57,7 @@ class Rehearsal:
 
     starts_at: float = 0.6
     """Part of the training after which rehearsal begins: first there must be something to adapt."""
-    share: float = 0.12
+    share: float = 0.09
     """Share of the steps from then on."""
     worlds: int = 2
     """Worlds adapted to at once, each with a LoRA of its own."""

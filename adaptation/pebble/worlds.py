@@ -173,5 +173,5 @@ class Facts:
 def training_worlds(rng: Random) -> Iterator[World]:
     """An endless supply of fresh worlds, none of which evaluation will ever use."""
     while True:
-        kind = Jargon if rng.random() < 0.7 else Facts
+        kind = Jargon if rng.random() < 0.5 else Facts
         yield kind(world_seed(rng, Split.TRAINING))
