@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from random import Random
 
 from adaptation.answers import extract, same_answer
+from adaptation.options import AnswerOptions
 from adaptation.pebble.arithmetic import arithmetic, calculation, order, paired_story
 from adaptation.pebble.solved import Solved
 from adaptation.pebble.worlds import FIRST_TRAINING_SEED, Jargon
-from adaptation.types import AnswerOptions
 
 TASK = "whet-tour"
 """The task that imported examples are filed under, so that they mix with nobody's memory."""

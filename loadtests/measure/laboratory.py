@@ -22,13 +22,13 @@ class Scale:
     """How much is measured."""
 
     rounds: int
-    """Of plain requests to both servers."""
-    parallel_requests: int
-    """In each round, for throughput."""
+    """Of plain requests to both servers; each gives one ratio."""
     turns: int
-    """In each round, in which the servers take turns at single requests."""
+    """Of each server in a round."""
     single_requests: int
     """In each turn, one at a time, for latency."""
+    parallel_requests: int
+    """In each turn, several at once, for throughput."""
     questions: int
     """Answered by an adaptive and by a fixed vote."""
     trainings: int
@@ -39,18 +39,18 @@ class Scale:
 
 FULL = Scale(
     rounds=8,
-    parallel_requests=96,
     turns=5,
     single_requests=8,
+    parallel_requests=24,
     questions=120,
     trainings=24,
     jobs=5,
 )
 QUICK = Scale(
     rounds=3,
-    parallel_requests=16,
     turns=2,
     single_requests=5,
+    parallel_requests=16,
     questions=8,
     trainings=4,
     jobs=2,

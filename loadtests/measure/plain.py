@@ -32,7 +32,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Round:
-    """One server's round: requests one by one, then several at once."""
+    """What one server did in a round (or a turn of it): requests one by one, and at once."""
 
     alone: Burst
     parallel: Burst
@@ -70,27 +70,27 @@ def _rounds(lab: Laboratory, sides: tuple[Side, Side]) -> list[tuple[Round, Roun
 
 
 def _round(lab: Laboratory, sides: tuple[Side, Side], index: int) -> tuple[Round, Round]:
-    """Send the same requests to both: one by one in short turns, then several at once."""
-    alone: tuple[list[Burst], list[Burst]] = ([], [])
+    """Send the same requests to both in short turns, so that noise hits both alike."""
+    found: tuple[list[Round], list[Round]] = ([], [])
     for turn in range(lab.scale.turns):
-        for who in _order(index + turn):
-            alone[who].append(_burst(sides[who], lab, lab.scale.single_requests, 1, index, turn))
-    parallel = {
-        who: _burst(sides[who], lab, lab.scale.parallel_requests, AT_ONCE, index, -1)
-        for who in _order(index)
-    }
-    return Round(merged(alone[0]), parallel[0]), Round(merged(alone[1]), parallel[1])
+        for who in (0, 1) if (index + turn) % 2 == 0 else (1, 0):
+            found[who].append(_turn(lab, sides[who], lab.seed + 1000 * index + turn))
+    ours, theirs = (
+        Round(merged([turn.alone for turn in side]), merged([turn.parallel for turn in side]))
+        for side in found
+    )
+    return ours, theirs
 
 
-def _order(index: int) -> tuple[int, int]:
-    return (0, 1) if index % 2 == 0 else (1, 0)
-
-
-def _burst(side: Side, lab: Laboratory, count: int, at_once: int, index: int, turn: int) -> Burst:
-    tasks = questions.everyday(count, lab.seed + 1000 * index + turn)
+def _turn(lab: Laboratory, side: Side, seed: int) -> Round:
+    """Send requests one by one, then several at once; the first after the pause is not counted."""
+    split = 1 + lab.scale.single_requests
+    tasks = questions.everyday(split + lab.scale.parallel_requests, seed)
     bodies = [body(side.model, task.question, i) for i, task in enumerate(tasks)]
+    url = side.server.url
     with side.other.paused():
-        return send(side.server.url, bodies, at_once)
+        send(url, bodies[:1], at_once=1)
+        return Round(send(url, bodies[1:split], 1), send(url, bodies[split:], AT_ONCE))
 
 
 def _result(
