@@ -22,7 +22,8 @@ from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import judge
 from adaptation.training.trainer import TrainingJob, TrainingResult
-from adaptation.types import Adapter, AdapterReport, Neighbour, Query
+from adaptation.types import Adapter, AdapterReport, Query
+from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adaptation.neighbours import trainable
+from adaptation.options import Options, Strategy
 from adaptation.policy import Policy
-from adaptation.types import Neighbour, Options, StopReason, Strategy
+from adaptation.types import StopReason
+from memory.types import Neighbour
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from adaptation.options import Strategy
 from adaptation.policy import Policy
-from adaptation.types import Neighbour, Query, Strategy
+from adaptation.types import Query
 from memory.errors import WhetMemoryError
 from memory.memory import LongTermMemory
+from memory.types import Neighbour
 
 TRAINING_STRATEGIES = frozenset({Strategy.TTT, Strategy.AUTO})
 

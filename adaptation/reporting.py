@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from adaptation.adapting import Adapted
+from adaptation.options import Strategy
 from adaptation.pool import SamplePool
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import (
-    MemoryReport,
-    NeighbourReport,
-    Outcome,
-    Query,
-    Report,
-    Strategy,
-)
+from adaptation.types import MemoryReport, NeighbourReport, Outcome, Query, Report
 from adaptation.verifying import Verified
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adaptation.types import AnswerCount, Message, Options, Strategy
+from adaptation.options import Options, Strategy
+from adaptation.types import AnswerCount
 from adaptation.verifiers import build_verifiers
+from memory.types import Message
 from server.config import Settings
 from server.errors import ApiError
 from server.request_context import RequestContext

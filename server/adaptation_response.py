@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from adaptation.types import AnswerCount, Strategy
+from adaptation.options import Strategy
+from adaptation.types import AnswerCount
 from server.request_context import RequestContext
 
 

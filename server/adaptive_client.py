@@ -12,7 +12,8 @@ from contextlib import aclosing
 from typing import Any
 
 from adaptation.errors import DeadlineError, EngineError
-from adaptation.types import Outcome, Query, Sample, Strategy
+from adaptation.options import Strategy
+from adaptation.types import Outcome, Query, Sample
 from server.champion import Champion
 from server.request_context import CURRENT, RequestContext
 from server.vllm_engine import (

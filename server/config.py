@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from rich.console import Console
 from rich.table import Table
 
-from adaptation.types import Strategy
+from adaptation.options import Strategy
 from memory.types import Frozen
 
 DEFAULT_TENANT = "default"

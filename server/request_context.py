@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from adaptation.types import Adapter, AnswerCount, Message, Options, Query, Report
+from adaptation.options import Options
+from adaptation.types import Adapter, AnswerCount, Query, Report
+from memory.types import Message
 
 
 @dataclass

@@ -13,7 +13,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from adaptation.types import Options, Report
+from adaptation.options import Options
+from adaptation.types import Report
 from server.adaptation_request import CHAT
 from server.cli import COMMANDS, main
 from server.config import ENV_PREFIX, Settings

@@ -7,7 +7,7 @@ import re
 from adaptation.answers.answer import Answer
 from adaptation.answers.fold import fold_expression, undecorate
 from adaptation.answers.markers import conclusion, marked_values
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 _DECORATION = re.compile(r"[*_`$]+")
 _LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)

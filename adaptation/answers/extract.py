@@ -16,7 +16,7 @@ from adaptation.answers.quantity import parse_quantity
 from adaptation.answers.regex_match import extract_regex
 from adaptation.answers.tool_call import extract_tool
 from adaptation.answers.whole_text import extract_text
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 Extractor = Callable[[str, AnswerOptions], Answer | None]
 

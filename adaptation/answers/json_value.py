@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from adaptation.answers.answer import Answer
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 _FENCED = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"(?P<bracket>\{(?=\s{0,99}[\"}])|\[(?=\s{0,99}[\"{\[\]tfn0-9-]))")

@@ -12,7 +12,7 @@ from adaptation.answers.canonical import canonical
 from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
 from adaptation.answers.markers import conclusion, marked_values
 from adaptation.answers.quantity import parse_quantity
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 _NUMBER = re.compile(
     r"(?<![\w.,^*/+=({\\-])(?<![\w)}][ ][-+*/^])"

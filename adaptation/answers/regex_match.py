@@ -6,7 +6,7 @@ import regex  # type: ignore[import-untyped, unused-ignore]
 
 from adaptation.answers.answer import Answer
 from adaptation.answers.canonical import canonical
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 TIMEOUT_S = 0.2
 """Python's `re` cannot be interrupted and the pattern is the caller's: `(a+)+$` would hang the

@@ -12,7 +12,7 @@ from typing import Any
 from adaptation.answers.answer import Answer
 from adaptation.answers.json_value import canonical_value, is_invalid, parse_json
 from adaptation.answers.markers import conclusion
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adaptation.answers.answer import Answer
 from adaptation.answers.fold import fold_prose
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 
 def extract_text(text: str, options: AnswerOptions) -> Answer | None:

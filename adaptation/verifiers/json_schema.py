@@ -21,7 +21,8 @@ from referencing.exceptions import Unresolvable
 
 from adaptation.answers import extract
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import AnswerOptions, VerifierReport
+from adaptation.options import AnswerOptions
+from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
 from memory.types import Frozen, Tier
 

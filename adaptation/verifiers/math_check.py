@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from adaptation.answers import extract, same_answer
-from adaptation.types import AnswerOptions, VerifierReport
+from adaptation.options import AnswerOptions
+from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
 from memory.types import Frozen, Tier
 

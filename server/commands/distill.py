@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptation.answers import extract, same_answer
+from adaptation.options import AnswerOptions
 from adaptation.pebble import model_path
-from adaptation.types import AnswerOptions
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
 from server.console import AdvancePhase, CommandError, phases, print_fields, print_json
 from server.engine_defaults import BUILT_IN

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from adaptation.types import Strategy
+from adaptation.options import Strategy
 from server.errors import ApiError
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.types import Draw, Message, Options, Query
+from adaptation.options import Options
+from adaptation.types import Draw, Query
+from memory.types import Message
 
 MakeQuery = Callable[..., Query]
 

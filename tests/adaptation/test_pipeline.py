@@ -12,12 +12,13 @@ import pytest
 from adaptation.errors import TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
+from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
 from adaptation.training.trainer import TrainingJob
-from adaptation.types import Adapter, Draw, Outcome, Query, StopReason, Strategy
+from adaptation.types import Adapter, Draw, Outcome, Query, StopReason
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier

@@ -12,15 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from adaptation.types import (
-    AnswerCount,
-    Outcome,
-    Report,
-    SampleCounts,
-    StopReason,
-    Strategy,
-    TokenCounts,
-)
+from adaptation.options import Strategy
+from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptation_request import CHAT, COMPLETIONS, split_model, take_context
 from server.config import Settings

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import Options
+from adaptation.options import Options
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from server.error_shape import OpenAIErrorShape
 from server.errors import ApiError, first_error, install_handlers

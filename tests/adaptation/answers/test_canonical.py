@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adaptation.answers import canonical, extract, same_answer
 from adaptation.answers.json_value import canonical_json
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 INTEGERS = st.integers(min_value=-(10**15), max_value=10**15)
 FRACTIONS = st.fractions(max_denominator=10**6)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from adaptation.answers import Answer, extract
-from adaptation.types import AnswerOptions
+from adaptation.options import AnswerOptions
 
 MATH = AnswerOptions(kind="math")
 CHOICE = AnswerOptions(kind="choice")
