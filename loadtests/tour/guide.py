@@ -26,8 +26,8 @@ class Sizes:
     """Solved examples of it that memory is given."""
 
 
-FULL = Sizes(search=24, shifted=12, held_out=24)
-FAST = Sizes(search=8, shifted=4, held_out=8)
+FULL = Sizes(search=36, shifted=12, held_out=24)
+FAST = Sizes(search=12, shifted=4, held_out=8)
 
 
 class Guide:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from adaptation.pebble.solved import Solved
@@ -89,6 +90,8 @@ def _conclude(
         f"answers came through a trained adapter, {seconds.value:.1f} s each in the median"
     )
     narrator.say(happened + ".")
+    for reason, count in Counter(r.report.reason for r in after if r.report.reason).items():
+        narrator.say(f"Without one: {count} × {reason}.")
     if sum(new) <= sum(old):
         narrator.say("Training did not help here.", "yellow")
     return Outcome("test-time training", happened, verdict_of(sum(old), sum(new)))
