@@ -12,8 +12,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from adaptation.engine import Engine
 from adaptation.errors import EngineError, TrainerError
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
@@ -46,6 +47,13 @@ class Adapted:
     reason: str | None = None
     """Why there is no adapter."""
 
+    def unused(self, reason: str) -> Adapted:
+        """Return the same training without its adapter: what was spent stays on the account."""
+        report = self.report and self.report.model_copy(
+            update={"accepted": False, "reason": reason}
+        )
+        return replace(self, adapter=None, report=report, reason=reason)
+
 
 @asynccontextmanager
 async def adapted(
@@ -55,17 +63,23 @@ async def adapted(
 
     Never raises `TrainerError` or `EngineError` on the way in: it yields the reason instead.
     """
+    outcome = Adapted()
     async with AsyncExitStack() as stack:
         try:
             # Waiting for a lease counts too.
             async with asyncio.timeout(min(_seconds_left(query), MAX_WAIT_S)):
-                outcome = await _train_and_load(query, neighbours, services, clock, stack)
+                outcome = await _train(query, neighbours, services, clock, stack)
+                if outcome.adapter is not None:
+                    with clock.measure("hand_off"):
+                        await _hand_over(outcome.adapter, query.base, services.engine, stack)
         except TrainerError as error:
-            outcome = Adapted(reason=f"training failed: {error}")
+            outcome = outcome.unused(f"training failed: {error}")
         except EngineError as error:
-            outcome = Adapted(reason=f"the engine did not take the adapter: {error}")
+            outcome = outcome.unused(f"the engine did not take the adapter: {error}")
         except TimeoutError:
-            outcome = Adapted(reason="the deadline left no time for training")
+            outcome = outcome.unused("the deadline left no time for training")
+        except OSError as error:
+            outcome = outcome.unused(f"no room for the adapter's files: {error.strerror}")
         if outcome.reason:
             logger.info("request %s is answered without an adapter: %s", query.id, outcome.reason)
         yield outcome
@@ -76,7 +90,7 @@ def _seconds_left(query: Query) -> float:
     return max(0.0, 0.7 * (query.deadline - time.monotonic()))
 
 
-async def _train_and_load(
+async def _train(
     query: Query,
     neighbours: Sequence[Neighbour],
     services: Services,
@@ -99,17 +113,13 @@ async def _train_and_load(
         result = await services.trainer.train(job, timeout_s)
     verdict = judge(result)
     adapter = _adapter(lease, result, query.base)
-    outcome = Adapted(
+    return Adapted(
         adapter=adapter if verdict.accepted else None,
         report=_report(adapter, result, verdict.accepted, verdict.reason),
         neighbours=(*chosen.train, *chosen.holdout),
         trained_tokens=result.tokens,
         reason=None if verdict.accepted else f"the gate refused the adapter: {verdict.reason}",
     )
-    if outcome.adapter is not None:
-        with clock.measure("hand_off"):
-            await _hand_over(outcome.adapter, query.base, services, stack)
-    return outcome
 
 
 def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
@@ -149,19 +159,26 @@ def _report(adapter: Adapter, result: TrainingResult, accepted: bool, reason: st
 
 
 async def _hand_over(
-    adapter: Adapter, parent: Adapter | None, services: Services, stack: AsyncExitStack
+    adapter: Adapter, base: Adapter | None, engine: Engine, stack: AsyncExitStack
 ) -> None:
     """Load the adapter, see to its unloading, and make sure that the engine applies it.
 
     An adapter that is silently never sampled is the commonest fault of such systems.
     """
-    await services.engine.load(adapter)
-    stack.push_async_callback(services.engine.drop, adapter)
-    with_it, without_it = await asyncio.gather(
-        services.engine.probe(PROBE_TOKENS, adapter), services.engine.probe(PROBE_TOKENS, parent)
-    )
-    if with_it == without_it:
+    await engine.load(adapter)
+    stack.push_async_callback(_drop, engine, adapter)
+    # One after the other: a probe still running when the other fails would outlive the adapter.
+    with_it = await engine.probe(PROBE_TOKENS, adapter)
+    if with_it == await engine.probe(PROBE_TOKENS, base):
         raise EngineError("its log-probabilities are those of the model without it")
+
+
+async def _drop(engine: Engine, adapter: Adapter) -> None:
+    """Unload; ids are never reused, so one that stays costs memory and no answer."""
+    try:
+        await engine.drop(adapter)
+    except EngineError as error:
+        logger.warning("adapter %s was not unloaded: %s", adapter.version, error)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ never loaded: code that passes here does not rely on the engine's mercy.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,10 @@ class FakeEngine:
     loaded: dict[str, Adapter] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     dead: bool = False
+    _in_use: Counter[int] = field(default_factory=Counter)
+    """Adapter id → samples running through it."""
+    failing: set[str] = field(default_factory=set)
+    """Which of `load`, `probe` and `drop` raise `EngineError`."""
     probe_effect: float = 0.1
     """How far an adapter moves log-probabilities; 0 plays an adapter that is never applied."""
 
@@ -53,6 +58,8 @@ class FakeEngine:
         reply = self.script(query, draw)
         self.drawn.append(draw)
         self.running.add(draw.index)
+        adapter_id = draw.adapter.id if draw.adapter else 0
+        self._in_use[adapter_id] += 1
         try:
             for position in range(1, reply.tokens + 1):
                 await asyncio.sleep(0)
@@ -68,6 +75,7 @@ class FakeEngine:
             raise
         finally:
             self.running.discard(draw.index)
+            self._in_use[adapter_id] -= 1
 
     def _check_alive(self, adapter: Adapter | None) -> None:
         if adapter is not None and self.loaded.get(adapter.name) != adapter:
@@ -75,8 +83,13 @@ class FakeEngine:
         if self.dead:
             raise EngineError("the engine is dead")
 
+    def _check_fault(self, call: str) -> None:
+        if call in self.failing:
+            raise EngineError(f"{call} was scripted to fail")
+
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`."""
+        self._check_fault("load")
         if not (Path(adapter.path) / "adapter_model.safetensors").is_file():
             raise EngineError(f"no adapter at {adapter.path}")
         if adapter.name in self.loaded:
@@ -86,11 +99,15 @@ class FakeEngine:
 
     async def drop(self, adapter: Adapter) -> None:
         """See `Engine.drop`."""
+        if self._in_use[adapter.id]:
+            self.dead = True  # a running sample would reload it from a path that is gone
         self.loaded.pop(adapter.name, None)
         self.history.append(f"drop {adapter.version}")
+        self._check_fault("drop")
 
     async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
         """See `Engine.probe`."""
+        self._check_fault("probe")
         return -len(token_ids) / 10 - (self.probe_effect * adapter.id if adapter else 0.0)
 
 

@@ -20,6 +20,8 @@ import psutil
 
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "whet-adapters-"
+FIRST_ID = 1_000_000
+"""vLLM counts the adapters it loads itself from 1, and takes one id for one adapter."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class AdapterLeases:
         parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
         remove_orphans(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
-        self._ids = count(1)
+        self._ids = count(FIRST_ID)
+        self.waiting = 0
+        """Requests that wait for a name."""
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):
             self._names.put_nowait(f"whet-adapter-{number}")
@@ -59,10 +63,18 @@ class AdapterLeases:
 
     async def acquire(self) -> Lease:
         """Wait for a name and return it with a fresh id and an empty folder."""
-        name = await self._names.get()
+        self.waiting += 1
+        try:
+            name = await self._names.get()
+        finally:
+            self.waiting -= 1
         number = next(self._ids)
         folder = self._root / str(number)
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError:
+            self._names.put_nowait(name)
+            raise
         return Lease(name, number, folder)
 
     def release(self, lease: Lease) -> None:

@@ -27,20 +27,23 @@ async def answer(query: Query, services: Services) -> Outcome:
     rule = RULES[policy.stopping_rule]()
     with clock.measure("retrieve"):
         recalled = await recall(query, services.memory, policy)
-    plan = make_plan(options, recalled.neighbours, policy)
+    plan = make_plan(options, query.choices, recalled.neighbours, policy)
     tally, training = Tally(query), Adapted()
     stop: StopReason | None = None
     async with SamplePool(services.engine, query, options.budget.tokens) as pool:
         if plan.vote_first:
             with clock.measure("sample"):
-                half = min(options.max_samples, max(2, options.max_samples // 2))
-                stop = await poll(query, pool, tally, rule, half, query.base)
+                stop = await poll(query, pool, tally, rule, options.max_samples // 2, query.base)
         if plan.train and needs_more(stop, tally.confidence, options):
             async with adapted(query, recalled.neighbours, services, clock) as training:
                 if training.adapter is not None:
-                    tally, left = Tally(query), max(1, options.max_samples - pool.launched)
+                    fresh, left = Tally(query), options.max_samples - pool.launched
                     with clock.measure("sample"):
-                        stop = await poll(query, pool, tally, rule, left, training.adapter)
+                        stop = await poll(query, pool, fresh, rule, left, training.adapter)
+                    if fresh.total >= query.choices or tally.total == 0:
+                        tally = fresh
+                    else:
+                        training = training.unused("time or tokens ended before it was sampled")
         if training.adapter is None and needs_more(stop, tally.confidence, options):
             with clock.measure("sample"):
                 stop = await poll(query, pool, tally, rule, options.max_samples, query.base)

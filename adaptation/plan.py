@@ -24,13 +24,19 @@ class Plan:
     """Why something asked for will not be done."""
 
 
-def make_plan(options: Options, neighbours: Sequence[Neighbour], policy: Policy) -> Plan:
+def make_plan(
+    options: Options, choices: int, neighbours: Sequence[Neighbour], policy: Policy
+) -> Plan:
     """Return the heaviest plan that the options, the memory and the budget allow."""
     if options.strategy in (Strategy.PLAIN, Strategy.CONSISTENCY):
         return Plan(vote_first=False, train=False)
     if (obstacle := _obstacle(options, neighbours, policy)) is not None:
         return Plan(vote_first=False, train=False, reason=obstacle)
-    return Plan(vote_first=options.strategy is Strategy.AUTO, train=True)
+    if options.strategy is Strategy.TTT:
+        return Plan(vote_first=False, train=True)
+    if options.max_samples // 2 < max(2, choices):
+        return Plan(vote_first=False, train=False, reason="too few samples for two votes")
+    return Plan(vote_first=True, train=True)
 
 
 def _obstacle(options: Options, neighbours: Sequence[Neighbour], policy: Policy) -> str | None:

@@ -23,8 +23,10 @@ class SamplePool:
         """Of all samples together; None sets no bound."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._arrived: asyncio.Queue[Sample | StopReason | Exception] = asyncio.Queue()
-        self._in_order: dict[int, Sample] = {}
-        self._next_index: int | None = None
+        self._held: dict[int, Sample] = {}
+        """Finished and not yet handed out, by draw."""
+        self._next_index = 0
+        self._end: StopReason | None = None
         self._tokens: Counter[int] = Counter()
         self._partial: dict[int, Sample] = {}
         self._finished: set[int] = set()
@@ -54,7 +56,7 @@ class SamplePool:
 
     def launch(self, draw: Draw) -> None:
         """Start a sample."""
-        if self._next_index is None:
+        if not self._waiting:
             self._next_index = draw.index
         self._waiting += 1
         self._tasks[draw.index] = asyncio.create_task(self._run(draw))
@@ -80,34 +82,38 @@ class SamplePool:
         depends on what was sampled and not on which sample happened to finish first.
         """
         while True:
-            if (ready := self._pop_in_order()) is not None:
+            if (ready := self._pop_ready()) is not None:
                 self._waiting -= 1
                 return ready
+            if self._end is not None:
+                return self._end
             try:
                 async with asyncio.timeout(self._seconds_left()):
                     arrived = await self._arrived.get()
             except TimeoutError:
-                return StopReason.DEADLINE
+                arrived = StopReason.DEADLINE
             if isinstance(arrived, StopReason):
-                return arrived
-            if isinstance(arrived, Exception):
+                self._end = arrived
+            elif isinstance(arrived, Exception):
                 raise arrived
-            self._in_order[arrived.index] = arrived
+            else:
+                self._held[arrived.index] = arrived
+
+    def _pop_ready(self) -> Sample | None:
+        """Return the held sample whose turn it is; at the end the turn is anybody's."""
+        if not self._held:
+            return None
+        in_order = self._query.seed is not None
+        index = min(self._held) if in_order else next(iter(self._held))
+        if in_order and self._end is None and index != self._next_index:
+            return None
+        self._next_index = index + 1
+        return self._held.pop(index)
 
     def _seconds_left(self) -> float | None:
         if self._query.deadline == math.inf:
             return None
         return max(0.0, self._query.deadline - time.monotonic())
-
-    def _pop_in_order(self) -> Sample | None:
-        if not self._in_order:
-            return None
-        if self._query.seed is None:
-            return self._in_order.pop(next(iter(self._in_order)))
-        assert self._next_index is not None
-        sample = self._in_order.pop(self._next_index, None)
-        self._next_index += sample is not None
-        return sample
 
     def longest_partial(self) -> Sample | None:
         """Return the unfinished sample that has come furthest: what a deadline can still serve."""
@@ -121,9 +127,9 @@ class SamplePool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._arrived = asyncio.Queue()
-        self._in_order.clear()
-        self._next_index = None
+        self._held.clear()
         self._waiting = 0
+        self._end = None
 
     def sample_counts(self) -> SampleCounts:
         """Count started, finished and cancelled samples; call after `cancel`."""

@@ -7,7 +7,7 @@ import logging
 
 from adaptation.adapting import Adapted
 from adaptation.services import Services
-from adaptation.types import Adapter, MemoryReport, Query
+from adaptation.types import MemoryReport, Query
 from adaptation.verifying import Verified
 from memory.errors import WhetMemoryError
 from memory.memory import LongTermMemory
@@ -25,7 +25,7 @@ async def remember(
     tier, refusal = earned_tier(query, verified)
     if tier is None:
         return MemoryReport(saved=None, state=None, reason=refusal)
-    draft = _draft(query, verified, tier, training.adapter, services.policy.model)
+    draft = _draft(query, verified, tier, services.policy.model)
     try:
         saved = await asyncio.to_thread(memory.save, draft)
     except WhetMemoryError as error:
@@ -51,9 +51,7 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
     return Tier.VOTE, "confident vote"
 
 
-def _draft(
-    query: Query, verified: Verified, tier: Tier, adapter: Adapter | None, model: str
-) -> Draft:
+def _draft(query: Query, verified: Verified, tier: Tier, model: str) -> Draft:
     vote = verified.vote
     return Draft(
         tenant=query.tenant,
@@ -69,7 +67,7 @@ def _draft(
         },
         confidence=vote.confidence,
         model=model,
-        adapter=adapter.version if adapter else None,
+        adapter=vote.winner.adapter,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adaptation.answers import Answer, extract
 from adaptation.stopping.beta import leader_probability
@@ -39,7 +39,8 @@ class Tally:
         )
         # A sample without any answer abstains: it agrees with nobody, itself included.
         key = answer.key if answer else f"\0{sample.index}"
-        self._groups.setdefault(key, Group(answer)).samples.append(sample)
+        group = self._groups.setdefault(key, Group(answer))
+        group.samples.append(replace(sample, answer=answer))
 
     @property
     def groups(self) -> list[Group]:

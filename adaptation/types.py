@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from adaptation.answers.answer import Answer
 from adaptation.options import Options, Strategy
 from memory.types import Frozen, Message, State, question_of
 
@@ -96,6 +97,8 @@ class Sample:
     adapter: str | None = None
     native: object = None
     """The engine's own output, from which its handler builds the response."""
+    answer: Answer | None = None
+    """Read out of the text when the sample was counted."""
 
 
 class AnswerCount(Frozen):

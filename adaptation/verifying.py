@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from dataclasses import dataclass, replace
 
-from adaptation.answers import extract
 from adaptation.errors import VerifierError
 from adaptation.stopping.beta import leader_probability
 from adaptation.types import Query, Sample, VerifierReport, Vote
@@ -35,31 +37,30 @@ async def verify(query: Query, vote: Vote) -> Verified:
     verifiers = build_verifiers(query.options.verifiers)
     if not verifiers:
         return Verified(vote)
-    first: Verified | None = None
-    for candidate in _candidates(query, vote):
-        checked = await _check(query, candidate, verifiers)
-        if not checked.failed:
-            return checked
-        first = first or checked
-    assert first is not None
-    return first
+    verdicts: list[Verified] = []
+    left_s = None if query.deadline == math.inf else max(0.0, query.deadline - time.monotonic())
+    try:
+        async with asyncio.timeout(left_s):
+            for candidate in _candidates(vote):
+                verdicts.append(await _check(query, candidate, verifiers))
+                if not verdicts[-1].failed:
+                    return verdicts[-1]
+    except TimeoutError:
+        late = VerifierReport(type="deadline", passed=False, detail="not verified in time")
+        verdicts.append(Verified(vote, (late,)))
+    return verdicts[0]
 
 
-def _candidates(query: Query, vote: Vote) -> list[Vote]:
+def _candidates(vote: Vote) -> list[Vote]:
     """One vote for each distinct answer, as if that answer had won."""
     answers = len(vote.counts) or 1
-    return [_with_winner(query, vote, sample) for sample in vote.ranked[:answers]]
+    return [_with_winner(vote, sample) for sample in vote.ranked[:answers]]
 
 
-def _with_winner(query: Query, vote: Vote, sample: Sample) -> Vote:
+def _with_winner(vote: Vote, sample: Sample) -> Vote:
     if sample is vote.winner:
         return vote
-    answer = extract(
-        sample.text,
-        query.options.answer,
-        has_tools=query.has_tools,
-        json_output=query.json_output,
-    )
+    answer = sample.answer
     text = answer.text if answer else None
     total = sum(entry.count for entry in vote.counts)
     count = next((entry.count for entry in vote.counts if entry.answer == text), 1)

@@ -16,6 +16,8 @@ from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
 from adaptation.types import Adapter, Draw, Query, Sample, StopReason, Vote
 
+MAX_SEED = 2**63
+"""Engines keep seeds in 64 bits, signed; one that overflows there ends the engine."""
 FREE_TEXT_WAVE = 4
 """Samples after which a question whose answers are all free text is settled by the medoid."""
 
@@ -32,15 +34,17 @@ async def poll(
 
     When it returns, nothing runs in the engine any more. Raises `EngineError`.
     """
-    while (stop := _verdict(query, tally, rule, max_samples)) is None:
-        _launch_wave(query, pool, tally, rule, max_samples, adapter)
-        arrived = await pool.next()
-        if isinstance(arrived, StopReason):
-            stop = arrived
-            break
-        await _count(query, tally, arrived)
-    await pool.cancel()
-    return stop
+    try:
+        while (stop := _verdict(query, tally, rule, max_samples)) is None:
+            _launch_wave(query, pool, tally, rule, max_samples, adapter)
+            arrived = await pool.next()
+            if isinstance(arrived, StopReason):
+                return arrived
+            await _count(query, tally, arrived)
+        return stop
+    finally:
+        # Whatever ends the poll: its adapter is about to be unloaded.
+        await pool.cancel()
 
 
 async def _count(query: Query, tally: Tally, sample: Sample) -> None:
@@ -76,7 +80,7 @@ def _draw(query: Query, index: int, adapter: Adapter | None) -> Draw:
         request_id=f"{query.id}-{index}",
         # The request's own temperature and seed would make all samples alike.
         temperature=query.options.temperature,
-        seed=None if query.seed is None else query.seed + index,
+        seed=None if query.seed is None else (query.seed + index) % MAX_SEED,
         adapter=adapter,
     )
 

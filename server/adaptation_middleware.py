@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
-from server.adaptation_request import CHAT, COMPLETIONS, take_context
+from server.adaptation_request import CHAT, COMPLETIONS, take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
@@ -24,6 +24,10 @@ from server.request_context import CURRENT, RequestContext
 from server.tenants import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS})
+PLAIN_PATHS = frozenset(
+    {"/v1/responses", "/v1/messages", "/invocations", "/v1/chat/completions/batch"}
+)
+"""Generation routes that vLLM serves alone."""
 
 
 class AdaptationMiddleware:
@@ -35,7 +39,7 @@ class AdaptationMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"] not in ADAPTED_PATHS:
+        if scope["type"] != "http" or scope["path"] not in ADAPTED_PATHS | PLAIN_PATHS:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -45,7 +49,7 @@ class AdaptationMiddleware:
             await self._app(scope, _replay(raw, receive), send)
             return
         try:
-            context = take_context(scope["path"], body, self._settings, tenant_of(request))
+            context = self._take(scope["path"], body, tenant_of(request))
         except (ApiError, InvalidOptionsError) as error:
             await api_error(error).response()(scope, receive, send)
             return
@@ -55,6 +59,12 @@ class AdaptationMiddleware:
             await self._app(scope, receive, send)
         else:
             await self._run(scope, receive, send, context)
+
+    def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
+        if path in ADAPTED_PATHS:
+            return take_context(path, body, self._settings, tenant)
+        take_nothing(body)
+        return None
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, context: RequestContext
@@ -169,5 +179,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_length(scope: Scope, length: int) -> Scope:
-    headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+    # vLLM would make the completion's id of the client's request id, which need not be unique.
+    dropped = (b"content-length", b"x-request-id")
+    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
     return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}

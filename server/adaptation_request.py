@@ -50,9 +50,8 @@ def take_context(
     return RequestContext(
         tenant=tenant,
         options=options,
+        asked=asked is not None,
         conversations=_conversations(path, body),
-        choices=_whole_number(body.get("n"), 1),
-        seed=body["seed"] if isinstance(body.get("seed"), int) else None,
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
         shown_as=_shown_as(path, body),
@@ -61,8 +60,20 @@ def take_context(
     )
 
 
+def take_nothing(body: dict[str, Any]) -> None:
+    """Refuse adaptation on routes that have none, where it would be ignored without a word."""
+    asked = body.get("adaptation") is not None
+    if isinstance(body.get("model"), str):
+        body["model"], suffix = split_model(body["model"])
+        asked = asked or suffix not in (None, Strategy.PLAIN)
+    if asked:
+        raise ApiError(
+            400, f"adaptation is available on {CHAT} and {COMPLETIONS} only", param="adaptation"
+        )
+
+
 def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strategy | None]:
-    """Return the options in force, and the strategy if the request itself names one."""
+    """Return the options in force, and the strategy too if the request asked for anything."""
     suffix: Strategy | None = None
     if isinstance(body.get("model"), str):
         body["model"], suffix = split_model(body["model"])
@@ -88,7 +99,7 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
         options = Options.model_validate({**defaults, **given})
     except ValidationError as error:
         raise ApiError.invalid(error, prefix="adaptation") from error
-    return options, options.strategy if named or suffix else None
+    return options, options.strategy if given or suffix else None
 
 
 def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
@@ -105,10 +116,6 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
             400,
             "beam search is one search, not votes: use strategy `plain`",
             param="use_beam_search",
-        )
-    elif _whole_number(body.get("n"), 1) > options.max_samples:
-        raise ApiError(
-            400, f"`n` is more than the {options.max_samples} samples of the vote", param="n"
         )
     build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
 
@@ -163,7 +170,3 @@ def _prompts(prompt: object) -> list[str]:
 def _asks_for_json(body: Mapping[str, Any]) -> bool:
     wanted = body.get("response_format")
     return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
-
-
-def _whole_number(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -11,6 +11,7 @@ from typing import Any
 
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount
+from server.errors import error_body
 from server.request_context import RequestContext
 
 
@@ -31,6 +32,8 @@ def attach(body: bytes, context: RequestContext) -> bytes:
 
 def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     """Return one server-sent event, with the report if it ends a choice, its usage corrected."""
+    if event.startswith(b'data: {"error"'):
+        return _shaped_error(event)
     ends = b'"finish_reason":"' in event or b'"finish_reason": "' in event
     if not (ends or b'"usage":{' in event or b'"usage": {' in event):
         return event
@@ -43,6 +46,17 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     if isinstance(chunk.get("usage"), dict):
         correct_usage(chunk["usage"], context)
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _shaped_error(event: bytes) -> bytes:
+    """Return an error that arose within a stream in the shape that it would have outside."""
+    try:
+        error = json.loads(event.removeprefix(b"data: "))["error"]
+        status = int(error.get("code") or 500)
+        body = error_body(status, str(error["message"]), param=error.get("param"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return event
+    return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
 
 
 def progress_event(votes: tuple[AnswerCount, ...], context: RequestContext) -> bytes:

@@ -19,6 +19,7 @@ from server.request_context import CURRENT, RequestContext
 from server.vllm_engine import (
     Native,
     as_output,
+    bad_request,
     first_text,
     http_error,
     lora_request,
@@ -51,6 +52,8 @@ class AdaptiveClient:
         refuse_deadly(sampling_params)
         context = CURRENT.get()
         if keywords.get("lora_request") is not None:  # the client named an adapter of its own
+            if context is not None and context.asked:
+                raise bad_request("an adapter named as the model is served plain", "adaptation")
             outputs: AsyncGenerator[Any, None] = self._inner.generate(
                 prompt, sampling_params, request_id, **keywords
             )
@@ -58,6 +61,9 @@ class AdaptiveClient:
         native = Native(prompt, sampling_params, keywords)
         if context is None:
             return self._unreported(native, request_id)
+        context.choices, context.seed = native.choices, native.seed
+        if context.options.strategy is not Strategy.PLAIN:
+            _check_choices(context)
         if context.options.strategy is Strategy.PLAIN:
             return self._plain(context, native, request_id)
         return self._adapted(context, native, request_id)
@@ -104,6 +110,12 @@ class AdaptiveClient:
                 raise http_error(error) from error
         self._finish(context, index, query, outcome)
         yield as_output(request_id, outcome)
+
+
+def _check_choices(context: RequestContext) -> None:
+    most = context.options.max_samples
+    if context.choices > most:
+        raise bad_request(f"`n` is more than the {most} samples of the vote", "n")
 
 
 register_client(AdaptiveClient)

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
+from adaptation.errors import EngineError
 from adaptation.leases import AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.policy import Policy
@@ -28,8 +29,8 @@ from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
-from server.config import Settings
-from server.engine_defaults import base_model
+from server.config import ConfigError, Settings
+from server.engine_defaults import UNTRAINABLE, base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.metrics import Metrics
@@ -38,6 +39,7 @@ from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
+from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
 from server.vllm_engine import VllmEngine
 from server.warm_up import warm_up
@@ -47,7 +49,11 @@ logger = logging.getLogger(__name__)
 
 async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
-    address, sock = vllm_engine.listen(args)
+    try:
+        address, sock = vllm_engine.listen(args)
+    except OSError as error:
+        where = f"{args.host}:{args.port}"
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings) as parts:
             app = await build(parts, args, settings)
@@ -57,6 +63,8 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
                 await vllm_engine.serve(app, sock, args)
             finally:
                 follow.cancel()
+            if parts.client.errored:
+                raise EngineError("the engine died: see the log above, and start the server again")
 
 
 class Parts:
@@ -121,7 +129,7 @@ async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> F
         memory=parts.memory,
         trainer=parts.trainer,
         leases=parts.leases,
-        policy=policy_from(settings, model, parts.trainer.parameters),
+        policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
@@ -140,9 +148,19 @@ async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> F
     return app
 
 
+def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
+    """Whether the trainer's copy of the model is the one that is served."""
+    differing = [flag for flag in UNTRAINABLE if getattr(args, flag, None)]
+    if differing and settings.train_steps != 0:
+        flags = ", ".join("--" + flag.replace("_", "-") for flag in differing)
+        logger.warning("nothing is trained per request: the trainer does not know %s", flags)
+    return settings.train_steps != 0 and not differing
+
+
 def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
+    guarded = [Depends(refuse_cross_site)]
     for router in (
         models_router(names, client.model_config.max_model_len, created=int(time.time())),
         ready_router(parts.checks),
@@ -150,12 +168,12 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         records_router(parts.memory),
         adapters_router(parts.memory),
     ):
-        app.include_router(router)
+        app.include_router(router, dependencies=guarded)
     ours = [route for route in app.router.routes if route not in theirs]
     app.router.routes[:] = [*ours, *theirs]  # the first match answers: ours before vLLM's
 
 
-def policy_from(settings: Settings, model: str, parameters: int | None) -> Policy:
+def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
     """Return the pipeline's policy; `parameters` is the size of the base model."""
     chosen = {
         "rank": settings.train_rank,
@@ -168,7 +186,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None) -> Polic
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
         recipe=recipe_for(parameters).model_copy(update=given),
-        may_train=settings.train_steps != 0,
+        may_train=may_train,
         train_timeout_s=settings.train_timeout_s,
         model=model,
     )

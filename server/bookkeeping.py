@@ -22,13 +22,13 @@ class Bookkeeper:
         """Note the outcome of prompt number `index`; costs the request no commit."""
         context.reports[index] = outcome.report
         self._metrics.observe(outcome.report)
-        if query.options.memory.write and query.messages:
+        if query.options.memory.write and query.question.strip():
             self._completions.append(self._completion(query, outcome))
 
     def _completion(self, query: Query, outcome: Outcome) -> Completion:
         report, text = outcome.report, outcome.samples[0].text
         answer = report.answer
-        if answer is None:
+        if answer is None and query.options.answer.kind != "regex":  # may be slow, and blocks
             found = extract(
                 text,
                 query.options.answer,

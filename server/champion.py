@@ -54,13 +54,18 @@ class Champion:
         self._wanted: str | None = None
         self._users: Counter[int] = Counter()
         self._retired: dict[int, Held] = {}
-        self.problem: str | None = None
-        """Why the base is served although there is a champion."""
+        self._unread: str | None = None
+        self._refused: str | None = None
 
     @property
     def adapter(self) -> Adapter | None:
         """What new requests are served with."""
         return self._held.adapter if self._held else None
+
+    @property
+    def problem(self) -> str | None:
+        """Why what is served may not be what the registry says."""
+        return self._unread or self._refused
 
     @contextmanager
     def use(self) -> Iterator[Adapter | None]:
@@ -87,22 +92,23 @@ class Champion:
         try:
             version = await asyncio.to_thread(self._registry.alias, self._tenant, "champion")
         except WhetMemoryError as error:
-            self.problem = f"the registry cannot be read: {error}"
+            self._unread = f"the registry cannot be read: {error}"
             return
+        self._unread = None
         if (version.id if version else None) == self._wanted:
             return
-        self._wanted = version.id if version else None
         await self._swap(version)
+        self._wanted = version.id if version else None
 
     async def _swap(self, version: AdapterVersion | None) -> None:
-        self.problem = None
+        self._refused = None
         fresh: Held | None = None
         if version is not None:
             try:
                 fresh = await self._load(version)
             except EngineError as error:
-                self.problem = f"champion {version.id} cannot be served: {error}"
-                logger.error("%s; the base is served", self.problem)
+                self._refused = f"champion {version.id} cannot be served: {error}"
+                logger.error("%s; the base is served", self._refused)
         old, self._held = self._held, fresh
         if old is not None:
             self._retired[old.adapter.id] = old
@@ -117,23 +123,28 @@ class Champion:
         adapter = Adapter(
             name=lease.name, id=lease.id, path=version.path, version=version.id, rank=version.rank
         )
+        held = Held(adapter, lease)
         try:
             await self._engine.load(adapter)
             await self._probe(adapter)
         except EngineError:
-            self._leases.release(lease)
+            await self._retire(held)
             raise
-        return Held(adapter, lease)
+        return held
 
     async def _probe(self, adapter: Adapter) -> None:
-        if await self._engine.probe(PROBE_TOKENS, adapter) == await self._engine.probe(
-            PROBE_TOKENS, None
-        ):
-            await self._engine.drop(adapter)
+        with_it = await self._engine.probe(PROBE_TOKENS, adapter)
+        if with_it == await self._engine.probe(PROBE_TOKENS, None):
             raise EngineError("its log-probabilities are those of the base: it is not applied")
 
     async def _drop_unused(self) -> None:
         for held in [h for i, h in self._retired.items() if not self._users[i]]:
             del self._retired[held.adapter.id]
+            await self._retire(held)
+
+    async def _retire(self, held: Held) -> None:
+        try:
             await self._engine.drop(held.adapter)
-            self._leases.release(held.lease)
+        except EngineError as error:
+            logger.warning("adapter %s was not unloaded: %s", held.adapter.version, error)
+        self._leases.release(held.lease)

@@ -41,6 +41,16 @@ CPU_FLAGS = {
     "enforce_eager": True,
 }
 
+CUDA_FLAGS = {
+    # The trainer holds a copy of the model on the same device.
+    "gpu_memory_utilization": 0.6,
+}
+
+UNTRAINABLE = ("revision", "tokenizer", "tokenizer_revision", "quantization", "hf_overrides")
+"""Flags that make the engine's model another one than the trainer would load."""
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 UNSUPPORTED = {
     "headless": "serve without --headless: Whet answers HTTP itself",
     "grpc": "serve without --grpc: Whet speaks HTTP only",
@@ -58,7 +68,7 @@ def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> N
 
 def flags_for(on_cpu: bool) -> dict[str, object]:
     """Return our defaults for vLLM's flags."""
-    return {**FLAGS, **(CPU_FLAGS if on_cpu else {})}
+    return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS)}
 
 
 def complete(args: argparse.Namespace, settings: Settings) -> None:
@@ -69,6 +79,11 @@ def complete(args: argparse.Namespace, settings: Settings) -> None:
     if (args.api_server_count or 1) > 1:
         raise ConfigError("serve with --api-server-count 1; run several replicas instead")
     args.api_server_count = None
+    if args.host not in LOOPBACK and not (args.api_key or os.environ.get("VLLM_API_KEY")):
+        raise ConfigError(
+            f"give --api-key or VLLM_API_KEY to serve on {args.host or 'every address'}: "
+            "without a key Whet listens on loopback only"
+        )
     args.model = args.model_tag or args.model
     if args.model is None:
         _choose_built_in(args)

@@ -21,7 +21,10 @@ class RequestContext:
     options: Options
     conversations: tuple[tuple[Message, ...], ...]
     """One for each prompt: chat has one, completions may have several."""
+    asked: bool = False
+    """Whether the request itself asked for adaptation, or the server's default applies."""
     choices: int = 1
+    """OpenAI's `n`, as vLLM understood it; read when its handler calls `generate`."""
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False

@@ -24,7 +24,7 @@ from vllm.entrypoints.launchers.api_server.entry import build_async_engine_clien
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
-from vllm.exceptions import GracefulHTTPError, VLLMValidationError
+from vllm.exceptions import GracefulHTTPError, VLLMError, VLLMValidationError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.outputs import CompletionOutput, RequestOutput
@@ -115,6 +115,16 @@ class Native:
     params: SamplingParams
     keywords: dict[str, Any]
 
+    @property
+    def choices(self) -> int:
+        """OpenAI's `n`."""
+        return int(self.params.n)
+
+    @property
+    def seed(self) -> int | None:
+        """The request's own seed."""
+        return None if self.params.seed is None else int(self.params.seed)
+
 
 class VllmEngine:
     """`adaptation.engine.Engine` on vLLM's AsyncLLM."""
@@ -154,7 +164,10 @@ class VllmEngine:
 
     async def drop(self, adapter: Adapter) -> None:
         """See `Engine.drop`."""
-        await self._client.remove_lora(adapter.id)
+        try:
+            await self._client.remove_lora(adapter.id)
+        except Exception as error:
+            raise EngineError(f"vLLM did not unload it: {error}") from error
 
     async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
         """See `Engine.probe`."""
@@ -166,9 +179,12 @@ class VllmEngine:
         outputs = self._client.generate(
             prompt, params, f"probe-{self._probes}", lora_request=lora_request(adapter)
         )
-        async for output in outputs:
-            logprob = output.outputs[0].cumulative_logprob
-            return float(logprob)
+        try:
+            async with aclosing(outputs):
+                async for output in outputs:
+                    return float(output.outputs[0].cumulative_logprob)
+        except VLLMError as error:
+            raise EngineError(f"the probe failed: {error}") from error
         raise EngineError("the engine returned nothing")
 
 
@@ -235,10 +251,16 @@ def refuse_deadly(params: SamplingParams) -> None:
     Raises what vLLM's handlers turn into HTTP 400.
     """
     if params.prompt_logprobs is not None:
-        raise VLLMValidationError(
+        raise bad_request(
             "`prompt_logprobs`, and `echo` with `logprobs`, are not available while adapters are",
-            parameter="prompt_logprobs",
+            "prompt_logprobs",
         )
+
+
+def bad_request(message: str, parameter: str) -> Exception:
+    """Return what vLLM's handlers turn into HTTP 400."""
+    error: Exception = VLLMValidationError(message, parameter=parameter)
+    return error
 
 
 def http_error(error: AdaptationError) -> Exception:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from server import engine_defaults
 from server.config import ConfigError, add_arguments, flags_of, print_config, resolve, take_config
+from server.console import CommandError
 
 EXAMPLES = """examples:
   whet serve                                  the built-in model on 127.0.0.1:8000
@@ -48,8 +49,8 @@ def run(argv: list[str]) -> int:
     print(f"whet: loading {args.model}, about half a minute on a CPU", file=sys.stderr, flush=True)
     try:
         uvloop.run(run_server(args, resolved.settings))
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
+    except OSError as error:  # vLLM's, of a model that is not where its name says
+        raise CommandError(f"{args.model} cannot be served: {error}") from error
     except KeyboardInterrupt:
         return 130
     print("whet: stopped", file=sys.stderr, flush=True)

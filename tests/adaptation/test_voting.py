@@ -204,3 +204,23 @@ async def test_a_cancelled_request_cancels_every_sample(make_query: MakeQuery) -
         await task
     assert engine.running == set()
     assert engine.cancelled == {0, 1, 2, 3}
+
+
+async def test_a_deadline_loses_no_seeded_sample_that_waits_for_its_turn(
+    make_query: MakeQuery,
+) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(lambda q, draw: Reply("#### 42", gate=None if draw.index else never))
+    query = make_query(query_seed=1, query_deadline=time.monotonic() + 0.3)
+    vote, _ = await hold_vote(query, engine)
+    assert vote.answer == "42"
+    assert vote.counts[0].count == 3
+    assert vote.stop_reason is StopReason.DEADLINE
+
+
+async def test_the_largest_seed_does_not_overflow_the_engines(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says(["42"])
+    await hold_vote(make_query(query_seed=2**63 - 1), engine)
+    assert [draw.seed for draw in engine.drawn] == [2**63 - 1, 0, 1, 2]

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
-from server.adaptation_middleware import AdaptationMiddleware
+from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import CHAT, COMPLETIONS, split_model, take_context
 from server.config import Settings
 from server.errors import ApiError
@@ -70,7 +70,6 @@ def test_what_a_request_says_wins_over_the_settings_and_leaves_the_body() -> Non
     context = take_context(CHAT, body, Settings(), "default")
     assert context is not None
     assert (context.options.strategy, context.options.max_samples) == (Strategy.TTT, 3)
-    assert context.choices == 2
     assert body == {"model": "m", "messages": HELLO, "n": 2}
 
 
@@ -245,3 +244,43 @@ async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> 
 
     async with asgi_client(answer) as client:
         assert (await client.post(CHAT, content=body)).content == body
+
+
+@pytest.mark.parametrize("path", sorted(PLAIN_PATHS))
+async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse(await request.json())
+
+    app = Starlette(routes=[Route(path, answer, methods=["POST"])])
+    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):
+            response = await client.post(path, json=body)
+            assert response.status_code == 400
+            assert response.json()["error"]["param"] == "adaptation"
+        assert (await client.post(path, json={"model": "m:plain"})).json() == {"model": "m"}
+
+
+async def test_an_error_within_a_stream_has_the_one_error_shape() -> None:
+    async def answer(request: Request) -> Response:
+        async def stream() -> Any:
+            error = {"message": "late", "type": "X", "param": None, "code": 504}
+            yield b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async with asgi_client(answer) as client:
+        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
+    error = json.loads(text.removeprefix("data: "))["error"]
+    assert error == {"message": "late", "type": "server_error", "param": None, "code": "timeout"}
+
+
+async def test_the_handler_never_sees_the_clients_request_id() -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"seen": request.headers.get("x-request-id")})
+
+    async with asgi_client(answer) as client:
+        response = await client.post(
+            CHAT, json={"model": "m", "messages": HELLO}, headers={"x-request-id": "mine"}
+        )
+    assert response.json()["seen"] is None
