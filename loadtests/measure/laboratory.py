@@ -23,12 +23,10 @@ class Scale:
 
     rounds: int
     """Of plain requests to both servers; each gives one ratio."""
-    turns: int
-    """Of each server in a round."""
     single_requests: int
-    """In each turn, one at a time, for latency."""
+    """In each round, one at a time, for latency."""
     parallel_requests: int
-    """In each turn, several at once, for throughput."""
+    """In each round, several at once, for throughput."""
     questions: int
     """Answered by an adaptive and by a fixed vote."""
     trainings: int
@@ -38,8 +36,7 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=8,
-    turns=5,
+    rounds=40,
     single_requests=8,
     parallel_requests=24,
     questions=120,
@@ -47,8 +44,7 @@ FULL = Scale(
     jobs=5,
 )
 QUICK = Scale(
-    rounds=3,
-    turns=2,
+    rounds=4,
     single_requests=5,
     parallel_requests=16,
     questions=8,

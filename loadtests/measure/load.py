@@ -34,15 +34,6 @@ class Burst:
         return self.tokens / self.seconds
 
 
-def merged(bursts: Sequence[Burst]) -> Burst:
-    """Return several bursts as one, without the time between them."""
-    return Burst(
-        tokens=sum(burst.tokens for burst in bursts),
-        seconds=sum(burst.seconds for burst in bursts),
-        latencies_s=tuple(each for burst in bursts for each in burst.latencies_s),
-    )
-
-
 def body(model: str, question: str, seed: int) -> dict[str, Any]:
     """Return the request; `seed` makes every server generate from the same draws."""
     return {

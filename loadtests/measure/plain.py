@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
-from loadtests.measure.load import Burst, body, merged, send
+from loadtests.measure.load import Burst, body, send
 from loadtests.measure.result import Result, Row, Target
 from loadtests.processes import cpu_share, peak_mib
 from loadtests.server_process import Server
@@ -17,7 +17,7 @@ AT_ONCE = 8
 IDLE_S = 3.0
 NOTE = (
     "Both servers run with the same engine flags (LoRA on) and get the same seeded requests in "
-    "turns; all processes of the one that is not under load are stopped (SIGSTOP)."
+    "short turns; all processes of the one that is not under load are stopped (SIGSTOP)."
 )
 
 
@@ -32,7 +32,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Round:
-    """What one server did in a round (or a turn of it): requests one by one, and at once."""
+    """What one server did in a round: requests one by one, then several at once."""
 
     alone: Burst
     parallel: Burst
@@ -70,19 +70,16 @@ def _rounds(lab: Laboratory, sides: tuple[Side, Side]) -> list[tuple[Round, Roun
 
 
 def _round(lab: Laboratory, sides: tuple[Side, Side], index: int) -> tuple[Round, Round]:
-    """Send the same requests to both in short turns, so that noise hits both alike."""
-    found: tuple[list[Round], list[Round]] = ([], [])
-    for turn in range(lab.scale.turns):
-        for who in (0, 1) if (index + turn) % 2 == 0 else (1, 0):
-            found[who].append(_turn(lab, sides[who], lab.seed + 1000 * index + turn))
-    ours, theirs = (
-        Round(merged([turn.alone for turn in side]), merged([turn.parallel for turn in side]))
-        for side in found
-    )
-    return ours, theirs
+    """Send the same requests to both, close together in time, so that noise hits both alike."""
+    seed = lab.seed + 1000 * index
+    if index % 2 == 0:
+        ours = _requests(lab, sides[0], seed)
+        return ours, _requests(lab, sides[1], seed)
+    theirs = _requests(lab, sides[1], seed)
+    return _requests(lab, sides[0], seed), theirs
 
 
-def _turn(lab: Laboratory, side: Side, seed: int) -> Round:
+def _requests(lab: Laboratory, side: Side, seed: int) -> Round:
     """Send requests one by one, then several at once; the first after the pause is not counted."""
     split = 1 + lab.scale.single_requests
     tasks = questions.everyday(split + lab.scale.parallel_requests, seed)
