@@ -105,8 +105,10 @@ class FamilyScore:
 SETTINGS: dict[str, Family] = {
     "story, 2 steps": lambda rng: arithmetic(rng, 2),
     "story, 4 steps": lambda rng: arithmetic(rng, 4),
-    "story, 6 steps": lambda rng: arithmetic(rng, 6),
-    "calculation, 5 terms": lambda rng: calculation(rng, 5),
+    "story, 5 steps": lambda rng: arithmetic(rng, 5),
+    "story, 6 steps (beyond training)": lambda rng: arithmetic(rng, 6),
+    "calculation, 4 terms": lambda rng: calculation(rng, 4),
+    "calculation, 5 terms (beyond training)": lambda rng: calculation(rng, 5),
     **{name: family for name, family in FAMILIES.items() if name not in ("story", "calculation")},
 }
 
@@ -142,7 +144,12 @@ class WorldTrial:
     questions: list[Solved]
 
 
-def world_trial(world: World, neighbours: int = 16, questions: int = 24) -> WorldTrial:
+QUESTIONS_PER_WORLD = 24
+
+
+def world_trial(
+    world: World, neighbours: int = 16, questions: int = QUESTIONS_PER_WORLD
+) -> WorldTrial:
     """Neighbours and questions of one world, none in both."""
     tasks = world.solved(neighbours + questions, seed=1)
     return WorldTrial(tasks[:neighbours], tasks[neighbours:])
@@ -191,6 +198,8 @@ def world_scores(
 class Scores:
     """Everything the model card reports."""
 
+    questions: int
+    unseen_worlds: int
     families: list[FamilyScore]
     worlds: dict[str, list[WorldScore]]
 
@@ -200,6 +209,8 @@ def evaluate(
 ) -> Scores:
     """Measure all of it: minutes on two cores."""
     return Scores(
+        questions,
+        worlds,
         family_scores(Speaker(model, tokenizer), questions),
         {kind: world_scores(model, tokenizer, kind, worlds) for kind in KINDS},
     )

@@ -7,7 +7,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from adaptation.pebble.chat import END_OF_TEXT
-from adaptation.pebble.evaluate import FamilyScore, Scores, WorldScore
+from adaptation.pebble.evaluate import QUESTIONS_PER_WORLD, FamilyScore, Scores, WorldScore
 from adaptation.pebble.train import Run
 
 CARD = """\
@@ -37,7 +37,10 @@ Share of right answers: greedy, one sample at temperature 0.8, and the vote of 1
 {families}
 
 {worlds}
-Measured by `adaptation.pebble.evaluate` on questions and worlds that training never draws.
+Measured by `adaptation.pebble.evaluate`: {questions} questions per family, {unseen} unseen
+worlds of {per_world} questions each. Worlds: training never draws these.
+Ordinary questions: other seeds of the trained families, so small families may repeat a question
+seen in training; "beyond training" marks what is longer than anything trained.
 Adapted: a LoRA on every linear layer, alpha = rank, AdamW, one batch of 16 solved neighbours,
 each its own conversation; seconds are those of its training on two cores.
 
@@ -70,6 +73,9 @@ def write_card(run: Run, scores: Scores, out: Path) -> None:
         minutes=run.elapsed_s / 60,
         steps=run.steps,
         tokens=run.tokens / 1e6,
+        questions=scores.questions,
+        unseen=scores.unseen_worlds,
+        per_world=QUESTIONS_PER_WORLD,
         families="\n".join(_family_rows(scores.families)),
         worlds="\n".join(
             WORLDS.format(kind=kind, rows="\n".join(_world_rows(arms)))
