@@ -82,8 +82,8 @@ class Narrator:
         """Show one mark for each question."""
         row = Text(f"{who:>12} │ ", "dim")
         for hit in hits:
-            row += Text("✓ " if hit else "✗ ", "green" if hit else "red")
-        self.console.print(row + Text(f" {sum(hits)} of {len(hits)} right"))
+            row += Text("✓" if hit else "✗", "green" if hit else "red")
+        self.console.print(row + Text(f"  {sum(hits)} of {len(hits)} right"))
 
     def each(self, tasks: Sequence[Solved], what: str) -> Iterable[Solved]:
         """Go through questions behind a progress bar, which a pipe does not see."""
