@@ -1,4 +1,4 @@
-"""Which recalled records to train on, which to be judged by, and in what form.
+"""Which recalled records to train on, which to be judged by, and as which conversations.
 
 Pure: numpy and the domain types. Knows nothing of the index they came from or the trainer they
 go to.
@@ -7,10 +7,9 @@ go to.
 from __future__ import annotations
 
 import math
-import random
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +31,6 @@ class TrainingSet:
     train: tuple[Neighbour, ...]
     """In the order SIFT picked them."""
     holdout: tuple[Neighbour, ...]
-    sigma: float
-    """Posterior standard deviation of the query given all chosen neighbours, in [0, 1]: what the
-    neighbours leave unexplained. High means that training on them cannot help much."""
 
 
 def select_training_set(
@@ -48,12 +44,12 @@ def select_training_set(
     """Pick up to `count` diverse, informative neighbours and hold out up to `holdout` of them."""
     eligible = trainable(candidates, min_similarity)
     if not eligible:
-        return TrainingSet((), (), 1.0)
+        return TrainingSet((), ())
     similarities = np.array([neighbour.similarity for neighbour in eligible])
     embeddings = np.stack([neighbour.embedding for neighbour in eligible])
-    picks, sigma = sift(similarities, embeddings, count, noise)
+    picks = sift(similarities, embeddings, count, noise)
     train, held_out = hold_out([eligible[pick] for pick in picks], holdout)
-    return TrainingSet(train, held_out, sigma)
+    return TrainingSet(train, held_out)
 
 
 def trainable(candidates: Sequence[Neighbour], min_similarity: float) -> list[Neighbour]:
@@ -77,10 +73,8 @@ def normalised(question: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" \t\n.!?")
 
 
-def sift(
-    similarities: Floats, candidates: Floats, count: int, noise: float
-) -> tuple[list[int], float]:
-    """Indices of up to `count` candidates, and the query's posterior standard deviation.
+def sift(similarities: Floats, candidates: Floats, count: int, noise: float) -> list[int]:
+    """Indices of up to `count` candidates, in the order they are picked.
 
     All are unit vectors; `similarities` (N,) are those of the `candidates` (N, d) to the query.
 
@@ -92,7 +86,6 @@ def sift(
     points = candidates.astype(np.float64)  # (N, d)
     variance = np.einsum("nd,nd->n", points, points)  # (N,)
     covariance = similarities.astype(np.float64)  # (N,) with the query
-    left = 1.0  # variance of the query
     rows = np.zeros((min(count, len(points)), len(points)))  # (picks, N)
     picks: list[int] = []
     for row in rows:
@@ -100,13 +93,11 @@ def sift(
         gain[picks] = -np.inf
         best = int(gain.argmax())
         scale = math.sqrt(variance[best] + noise)
-        weight = covariance[best] / scale
         row[:] = (points @ points[best] - rows[: len(picks)].T @ rows[: len(picks), best]) / scale
         variance = np.maximum(variance - row**2, 0.0)
-        covariance = covariance - weight * row
-        left -= weight**2
+        covariance = covariance - covariance[best] / scale * row
         picks.append(best)
-    return picks, math.sqrt(max(left, 0.0))
+    return picks
 
 
 def hold_out(
@@ -124,49 +115,14 @@ def hold_out(
     return tuple(n for n in chosen if n.record.id not in kept), tuple(out)
 
 
-def plain(records: Sequence[Record], shots: int = 0, seed: int = 0) -> list[Conversation]:
+def plain(records: Sequence[Record]) -> list[Conversation]:
     """Every record as it was: its conversation, then its verified solution."""
     return [(*record.messages, _solution(record)) for record in records]
 
 
-def in_context(records: Sequence[Record], shots: int, seed: int) -> list[Conversation]:
-    """For every record, a conversation of up to `shots` other records that ends with it.
-
-    The demonstrations are drawn and ordered by `seed`. Akyürek et al. 2024 (arXiv 2411.07279):
-    loss on all answers of shuffled demonstrations carried the gain on BBH at 8B.
-    """
-    shuffler = random.Random(seed)
-    conversations: list[Conversation] = []
-    for record in records:
-        others = [other for other in records if other.id != record.id]
-        shown = [*shuffler.sample(others, min(shots, len(others))), record]
-        turns = [turn for r in shown for turn in (_question(r), _solution(r))]
-        conversations.append((*_system(record), *turns))
-    return conversations
-
-
-FORMATS: dict[str, Callable[[Sequence[Record], int, int], list[Conversation]]] = {
-    "plain": plain,
-    "in_context": in_context,
-}
-"""How neighbours become conversations: (records, shots, seed) → conversations."""
-
-DEFAULT_FORMAT = "plain"
-
-
-def training_conversations(
-    neighbours: Sequence[Neighbour], style: str = DEFAULT_FORMAT, shots: int = 3, seed: int = 0
-) -> tuple[Conversation, ...]:
-    """The conversations of a `TrainingJob`, in one of `FORMATS`."""
-    return tuple(FORMATS[style]([neighbour.record for neighbour in neighbours], shots, seed))
-
-
-def _system(record: Record) -> Conversation:
-    return tuple(turn for turn in record.messages[:1] if turn.role == "system")
-
-
-def _question(record: Record) -> Message:
-    return Message(role="user", content=record.question)
+def training_conversations(neighbours: Sequence[Neighbour]) -> tuple[Conversation, ...]:
+    """The conversations of a `TrainingJob`."""
+    return tuple(plain([neighbour.record for neighbour in neighbours]))
 
 
 def _solution(record: Record) -> Message:

@@ -12,7 +12,11 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def write_config(folder: Path, *, rank: int, base_model: str, modules: Iterable[str]) -> None:
-    """Write the adapter's config; α = rank, since vLLM scales tensors in place otherwise."""
+    """Write the adapter's config into an existing folder.
+
+    α = rank, since vLLM scales tensors in place otherwise. The folder isn't created: where it is
+    missing its owner has deleted it, and nobody would delete it again.
+    """
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -27,7 +31,6 @@ def write_config(folder: Path, *, rank: int, base_model: str, modules: Iterable[
         "use_rslora": False,
         "target_modules": sorted({name.rpartition(".")[2] for name in modules}),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 

@@ -22,7 +22,6 @@ from adaptation.training.messages import (
     Done,
     Failed,
     Generate,
-    Ping,
     Ready,
     Step,
     Train,
@@ -73,7 +72,7 @@ class Link:
             return reply
         raise TrainerError(reply.error if isinstance(reply, Failed) else "the trainer babbles")
 
-    async def call(self, request: Train | Generate | Ping, on_step: Callable[[Step], None]) -> Done:
+    async def call(self, request: Train | Generate, on_step: Callable[[Step], None]) -> Done:
         """Send `request` and await its reply; raises `TrainerError` when it fails."""
         await self._send(request)
         while True:
@@ -110,10 +109,10 @@ class Link:
         if self._process.stdout is not None:
             while await self._process.stdout.read(2**16):
                 pass
-        await self._listening
+        await asyncio.shield(self._listening)  # may be awaited again
         await self._process.wait()
 
-    async def _send(self, request: Train | Generate | Ping | Cancel) -> None:
+    async def _send(self, request: Train | Generate | Cancel) -> None:
         stdin = self._process.stdin
         assert stdin is not None
         try:

@@ -44,6 +44,11 @@ class Control:
     """No step is begun that would probably end later than this many seconds into the job."""
     on_step: OnStep = lambda done, total, loss: None
 
+    def check(self) -> None:
+        """Raise `TrainerError` once the job is cancelled."""
+        if self.cancelled.is_set():
+            raise TrainerError("the job was cancelled")
+
 
 @dataclass
 class Course:
@@ -55,7 +60,7 @@ class Course:
 
 
 def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingResult:
-    """Train a LoRA on `job` and write it; raises `TrainerError` when it diverges."""
+    """Train a LoRA on `job` and write it; raises `TrainerError` when that fails."""
     started = time.perf_counter()
     recipe = job.recipe
     # 1. Tokens, in the template they will be served in.
@@ -69,7 +74,8 @@ def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingR
     # 3. The descent, watched by the held-out conversations.
     watch = Watch(resident, holdout, every=math.ceil(recipe.steps / HOLDOUT_CHECKS))
     course = descend(resident, training, recipe, watch, control, started)
-    # 4. The files.
+    # 4. The files. Whoever gave the job up deletes its folder.
+    control.check()
     resident.save(job.output_dir)
     return TrainingResult(
         path=job.output_dir,
@@ -128,8 +134,7 @@ def descend(
     )
     course, rising, step_s = Course(), False, 0.0
     for group in batches(examples, recipe):
-        if control.cancelled.is_set():
-            raise TrainerError("the job was cancelled")
+        control.check()
         began = time.perf_counter()
         late = began + step_s > started + control.soft_s
         ended = rising or late or course.steps == recipe.steps

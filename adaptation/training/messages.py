@@ -29,13 +29,6 @@ class Generate(Frozen):
     max_new_tokens: int
 
 
-class Ping(Frozen):
-    """Say that you are there."""
-
-    op: Literal["ping"] = "ping"
-    id: int
-
-
 class Cancel(Frozen):
     """Give request `id` up at the next step."""
 
@@ -78,8 +71,8 @@ class Failed(Frozen):
     error: str
 
 
-Request = Annotated[Train | Generate | Ping | Cancel, Field(discriminator="op")]
+Request = Annotated[Train | Generate | Cancel, Field(discriminator="op")]
 Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
 
-REQUEST: TypeAdapter[Train | Generate | Ping | Cancel] = TypeAdapter(Request)
+REQUEST: TypeAdapter[Train | Generate | Cancel] = TypeAdapter(Request)
 REPLY: TypeAdapter[Ready | Step | Done | Failed] = TypeAdapter(Reply)

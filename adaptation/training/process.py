@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from adaptation.errors import TrainerError
 from adaptation.training.link import Link
-from adaptation.training.messages import Done, Generate, Ping, Ready, Step, Train
+from adaptation.training.messages import Done, Generate, Ready, Step, Train
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from memory.types import Message
 
@@ -26,8 +26,11 @@ OnStep = Callable[[int, int, float | None], None]
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
 early with what it has learned instead of being killed."""
+MIN_SHARE = 0.1
+"""A turn with less than this share of its time left is given up: a job begun so late would be cut
+short, and would only hold up the one behind it."""
 CANCEL_GRACE_S = 5.0
-"""How long a cancelled job may take to reach its next step before the process is killed."""
+"""How long a job given up may take to reach its next step before the process is killed."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 """Pause before the restart after the second failure in a row; doubles with every further one."""
 
@@ -59,7 +62,6 @@ class ProcessTrainer:
         self._settling: asyncio.Task[None] | None = None
         self._reaping: asyncio.Task[None] | None = None
         self._failures = 0
-        self._launches = 0
         self._not_before = 0.0
         self._error: str | None = None
         self._closed = False
@@ -81,11 +83,6 @@ class ProcessTrainer:
         return self._link.pid if self._link is not None else None
 
     @property
-    def restarts(self) -> int:
-        """How often the process was started again."""
-        return max(0, self._launches - 1)
-
-    @property
     def parameters(self) -> int | None:
         """Size of the base model, once it is known; see `recipes.recipe_for`."""
         return self._about.parameters if self._about else None
@@ -98,12 +95,11 @@ class ProcessTrainer:
         self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
     ) -> TrainingResult:
         """Run `job`; waiting for the trainer counts against `timeout_s`."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
 
         def request(request_id: int, left_s: float) -> Train:
             return Train(id=request_id, job=job, soft_s=SOFT * left_s)
 
-        done = await self._ask(request, deadline, on_step)
+        done = await self._ask(request, timeout_s, on_step)
         if done.result is None:
             raise TrainerError("the trainer answered without a result")
         return done.result
@@ -119,7 +115,6 @@ class ProcessTrainer:
         """Continue every conversation greedily, under the adapter in a folder or the bare base."""
         if not conversations:
             return []
-        deadline = asyncio.get_running_loop().time() + timeout_s
 
         def request(request_id: int, left_s: float) -> Generate:
             return Generate(
@@ -129,13 +124,8 @@ class ProcessTrainer:
                 max_new_tokens=max_new_tokens,
             )
 
-        done = await self._ask(request, deadline, on_step)
+        done = await self._ask(request, timeout_s, on_step)
         return list(done.texts or ())
-
-    async def ping(self, timeout_s: float) -> None:
-        """Await a sign of life; raises `TrainerError` when there is none."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        await self._ask(lambda request_id, left_s: Ping(id=request_id), deadline, None)
 
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""
@@ -152,12 +142,16 @@ class ProcessTrainer:
 
     async def _ask(
         self,
-        request: Callable[[int, float], Train | Generate | Ping],
-        deadline: float,
+        request: Callable[[int, float], Train | Generate],
+        timeout_s: float,
         on_step: OnStep | None,
     ) -> Done:
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_s
         async with self._turn(deadline) as link:
-            left_s = deadline - asyncio.get_running_loop().time()
+            left_s = deadline - now()
+            if left_s < MIN_SHARE * timeout_s:
+                raise TrainerError("the trainer was busy until too little of the time was left")
             message = request(next(self._ids), left_s)
             done = await self._converse(link, message, deadline, on_step)
         self._failures, self._error = 0, None
@@ -183,7 +177,7 @@ class ProcessTrainer:
     async def _converse(
         self,
         link: Link,
-        message: Train | Generate | Ping,
+        message: Train | Generate,
         deadline: float,
         on_step: OnStep | None,
     ) -> Done:
@@ -195,10 +189,10 @@ class ProcessTrainer:
             async with asyncio.timeout_at(deadline):
                 return await link.call(message, report)
         except TimeoutError as error:
-            self._bury(link, f"the {message.op} request outlasted its time")
+            self._give_up(link, message.id)  # slow, and perhaps in good health
             raise TrainerError(f"the {message.op} request outlasted its time") from error
         except asyncio.CancelledError:
-            self._settling = asyncio.create_task(self._settle(link, message.id))
+            self._give_up(link, message.id)
             raise
         except ValidationError as error:
             self._bury(link, "it answered nonsense")
@@ -208,13 +202,17 @@ class ProcessTrainer:
                 self._bury(link, str(error))
             raise
 
+    def _give_up(self, link: Link, request_id: int) -> None:
+        """Let the caller go at once; the next turn waits until the worker has settled."""
+        self._settling = asyncio.create_task(self._settle(link, request_id))
+
     async def _settle(self, link: Link, request_id: int) -> None:
-        """After a cancelled request: await that the worker listens again, or kill it."""
+        """Await that the worker gives a request up and listens again, or kill it."""
         try:
             async with asyncio.timeout(CANCEL_GRACE_S):
                 await link.cancel(request_id)
         except (TimeoutError, TrainerError, ValidationError):
-            self._bury(link, "it did not give a cancelled job up")
+            self._bury(link, "it did not give a job up")
 
     def _bury(self, link: Link, cause: str) -> None:
         """Kill the process and start the next one, later with every failure in a row."""
@@ -255,7 +253,6 @@ class ProcessTrainer:
         if self._reaping is not None:  # its memory must be free before the next one loads
             await asyncio.shield(self._reaping)
         await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
-        self._launches += 1
         link = await Link.spawn(self._arguments, self._threads)
         try:
             async with asyncio.timeout(self._start_timeout_s):

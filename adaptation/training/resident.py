@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import pad
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from adaptation.errors import TrainerError
 from adaptation.training.adapter_files import WEIGHTS, read_config, scaling, write_config
 from adaptation.training.sequences import Chat
 
@@ -88,15 +89,18 @@ class Resident:
             raise ValueError(f"{folder} adapts modules that are not trained: {min(tensors)}")
 
     def save(self, folder: str) -> None:
-        """Write the LoRA as PEFT files; every tensor owns its storage."""
+        """Write the LoRA as PEFT files into an existing folder; every tensor owns its storage."""
         tensors = {
             f"{name}.lora_{x}.weight": getattr(layer, f"lora_{x}")[_LORA].weight
             for name, layer in self._layers()
             for x in "AB"
         }
-        write_config(Path(folder), rank=self.rank, base_model=self.path, modules=self._names())
         owned = {key: t.detach().to("cpu", copy=True).contiguous() for key, t in tensors.items()}
-        save_file(owned, Path(folder) / WEIGHTS, metadata={"format": "pt"})
+        try:
+            write_config(Path(folder), rank=self.rank, base_model=self.path, modules=self._names())
+            save_file(owned, Path(folder) / WEIGHTS, metadata={"format": "pt"})
+        except (OSError, SafetensorError) as error:
+            raise TrainerError(f"the adapter cannot be written: {error}") from error
 
     def snapshot(self) -> list[torch.Tensor]:
         """A copy of the trainable tensors."""

@@ -45,7 +45,7 @@ class TrainingJob(Frozen):
     holdout: tuple[tuple[Message, ...], ...] = ()
     recipe: Recipe = Recipe()
     output_dir: str
-    """A fresh folder the PEFT files are written to."""
+    """An existing, empty folder the PEFT files are written to."""
     parent: str | None = None
     """Folder of the adapter to start from; None starts from the base (B = 0)."""
 

@@ -21,7 +21,6 @@ from adaptation.training.messages import (
     Done,
     Failed,
     Generate,
-    Ping,
     Ready,
     Step,
     Train,
@@ -34,7 +33,7 @@ class Wire:
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
-        self.requests: queue.Queue[Train | Generate | Ping] = queue.Queue()
+        self.requests: queue.Queue[Train | Generate] = queue.Queue()
         self._cancelled: dict[int, threading.Event] = {}
         threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
 
@@ -102,12 +101,10 @@ class Worker:
             self._wire.forget(request.id)
             self._wire.say(reply)
 
-    def _answer(self, request: Train | Generate | Ping) -> Done:
+    def _answer(self, request: Train | Generate) -> Done:
         if isinstance(request, Train):
             return self._train(request)
-        if isinstance(request, Generate):
-            return self._generate(request)
-        return Done(id=request.id)
+        return self._generate(request)
 
     def _train(self, request: Train) -> Done:
         from adaptation.training.lora import Control, run_job

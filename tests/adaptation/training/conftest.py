@@ -86,7 +86,8 @@ def job() -> Callable[..., TrainingJob]:
 
 
 def make_job(folder: Path, **changes: object) -> TrainingJob:
-    """Sixteen sums to learn and two to be judged by."""
+    """Sixteen sums to learn and two to be judged by; `folder` is made where it is missing."""
+    folder.mkdir(exist_ok=True)
     fields: dict[str, object] = {
         "conversations": tuple(sum_of(i, 5) for i in range(16)),
         "holdout": tuple(sum_of(i, 7) for i in (3, 8)),

@@ -74,6 +74,32 @@ def test_a_cancelled_job_says_so(resident: Resident, job: Job, tmp_path: Path) -
         run_job(resident, job(tmp_path), Control(cancelled))
 
 
+def test_a_job_cancelled_after_its_last_step_writes_nothing(
+    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = threading.Event()
+
+    def last_look(resident: Resident, group: list[TrainingExample]) -> float:
+        cancelled.set()
+        return mean_loss(resident, group)
+
+    monkeypatch.setattr(lora, "mean_loss", last_look)
+    with pytest.raises(TrainerError, match="cancelled"):
+        run_job(resident, job(tmp_path, recipe=Recipe(steps=1)), Control(cancelled))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_its_owner_deleted_is_not_made_again(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    folder = tmp_path / "lease"
+    work = job(folder, recipe=Recipe(steps=1))
+    control = Control(on_step=lambda done, total, loss: folder.rmdir())
+    with pytest.raises(TrainerError, match="cannot be written"):
+        run_job(resident, work, control)
+    assert not folder.exists()
+
+
 def test_many_small_passes_give_the_loss_of_one(
     resident: Resident, examples: list[TrainingExample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +149,7 @@ def test_the_holdout_of_a_parent_of_another_shape_is_refused(
 ) -> None:
     from adaptation.training.fake import write_zeros
 
+    (tmp_path / "fake").mkdir()
     write_zeros(tmp_path / "fake", 4)
     with pytest.raises((ValueError, RuntimeError)):
         run_job(resident, job(tmp_path / "b", parent=str(tmp_path / "fake")), Control())

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from adaptation.errors import TrainerError
+from adaptation.training import process
 from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
@@ -98,7 +99,7 @@ async def test_generation_is_greedy_and_follows_the_adapter(
 async def test_a_missing_parent_is_an_error_and_the_process_lives_on(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
-    await trainer.ping(300)
+    await trainer.start()
     pid = trainer.pid
     with pytest.raises(TrainerError, match="holds no adapter"):
         await trainer.train(job(tmp_path, parent=str(tmp_path / "missing")), 300)
@@ -123,19 +124,19 @@ async def test_a_killed_process_is_an_error_and_the_next_job_works(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
     work = await in_training(trainer, job(tmp_path / "a"))
-    restarts = trainer.restarts
-    os.kill(trainer.pid, signal.SIGKILL)
+    pid = trainer.pid
+    os.kill(pid, signal.SIGKILL)
     with pytest.raises(TrainerError, match="SIGKILL"):
         await work
     assert trainer.status == "starting"
     await trainer.train(job(tmp_path / "b"), 300)
-    assert trainer.restarts == restarts + 1
+    assert trainer.pid not in (pid, None)
 
 
 async def test_a_process_killed_between_two_jobs_is_replaced(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
-    await trainer.ping(300)
+    await trainer.start()
     os.kill(trainer.pid, signal.SIGKILL)
     try:
         await trainer.train(job(tmp_path), 300)
@@ -146,13 +147,44 @@ async def test_a_process_killed_between_two_jobs_is_replaced(
 async def test_a_hung_process_is_an_error_and_the_next_job_works(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
-    await trainer.ping(300)
+    await trainer.start()
     pid = trainer.pid
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(TrainerError, match="outlasted"):
         await trainer.train(job(tmp_path), 0.2)
+    assert trainer.pid == pid  # the caller need not await the end of it
     await trainer.train(job(tmp_path), 300)
     assert trainer.pid != pid
+
+
+async def test_jobs_that_outlast_their_time_leave_a_healthy_process_alive(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "SOFT", 1e6)  # the worker would end the job in time by itself
+    await trainer.start()
+    pid = trainer.pid
+    queued = [trainer.train(job(tmp_path, recipe=LONG), 0.3) for _ in range(5)]
+    ends = await asyncio.gather(*queued, return_exceptions=True)
+    assert [type(end) for end in ends] == [TrainerError] * 5
+    assert sorted("outlasted" in str(end) for end in ends) == [False] * 4 + [True]
+    await trainer.train(job(tmp_path), 300)
+    assert trainer.pid == pid
+
+
+async def test_a_turn_that_comes_too_late_is_refused_and_nothing_is_sent(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = await in_training(trainer, job(tmp_path / "a"))
+    pid = trainer.pid
+    monkeypatch.setattr(process, "MIN_SHARE", 1.0)  # any wait is too long
+    late = asyncio.create_task(trainer.train(job(tmp_path / "b"), 300))
+    work.cancel()
+    with pytest.raises(TrainerError, match="busy"):
+        await late
+    monkeypatch.undo()
+    await trainer.train(job(tmp_path / "c"), 300)
+    assert not list((tmp_path / "b").iterdir())
+    assert trainer.pid == pid
 
 
 async def test_a_cancelled_job_leaves_a_usable_trainer(
@@ -200,4 +232,4 @@ async def test_closing_during_the_start_leaves_no_process(tiny_model: Path) -> N
     assert isinstance((await asyncio.gather(start, return_exceptions=True))[0], BaseException)
     assert trainer.status == "closed"
     with pytest.raises(TrainerError, match="closed"):
-        await trainer.ping(1)
+        await trainer.start()

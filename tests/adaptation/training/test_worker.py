@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from adaptation.training.messages import REPLY, Done, Failed, Generate, Ping, Ready, Step
+from adaptation.training.messages import REPLY, Done, Failed, Generate, Ready, Step
 from memory.types import Message
 
 
@@ -31,10 +31,9 @@ def test_a_model_that_cannot_be_loaded_is_reported_on_the_wire(tmp_path: Path) -
 def test_the_wire_holds_replies_and_nothing_else(tiny_model: Path) -> None:
     question = (Message(role="user", content="lamp 3 5?"),)
     asks = [
-        Ping(id=1),
         Generate(id=2, conversations=(question,), adapter=None, max_new_tokens=2),
         Generate(id=3, conversations=(question,), adapter="missing", max_new_tokens=2),
-        Ping(id=4),
+        Generate(id=4, conversations=(question,), adapter=None, max_new_tokens=2),
     ]
     arguments = ["-m", "adaptation.training.worker", "--model", str(tiny_model), "--device", "cpu"]
     with subprocess.Popen(
@@ -45,4 +44,4 @@ def test_the_wire_holds_replies_and_nothing_else(tiny_model: Path) -> None:
         worker.stdin.writelines(ask.model_dump_json() + "\n" for ask in asks)
         worker.stdin.flush()
         replies = [REPLY.validate_json(worker.stdout.readline()) for _ in range(6)]
-    assert [type(reply) for reply in replies] == [Ready, Done, Step, Done, Failed, Done]
+    assert [type(reply) for reply in replies] == [Ready, Step, Done, Failed, Step, Done]
