@@ -16,6 +16,9 @@ from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
 from adaptation.types import Adapter, Draw, Query, Sample, StopReason, Vote
 
+IN_FLIGHT = 4
+"""Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
+could decide costs a whole sample's time, and a batch of four hardly more than one."""
 MAX_SEED = 2**63
 """Engines keep seeds in 64 bits, signed; one that overflows there ends the engine."""
 FREE_TEXT_WAVE = 4
@@ -64,9 +67,11 @@ def _launch_wave(
     max_samples: int,
     adapter: Adapter | None,
 ) -> None:
-    """Keep as many samples in flight as the quickest possible decision needs."""
+    """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
     remaining = max_samples - tally.total
     wave = next_wave(rule, tally.counts, remaining, query.options.confidence)
+    if len(tally.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
+        wave = max(wave, IN_FLIGHT)
     if tally.is_free_text:  # no more votes will settle it: see `_verdict`
         wave = max(0, FREE_TEXT_WAVE - tally.total)
     wave = min(max(wave, query.choices - tally.total), remaining)

@@ -41,6 +41,12 @@ class AdaptiveClient:
         self._answer = answer
         self._champion = champion
         self._finish = finish
+        self.is_stopping = False
+
+    def shutdown(self, *arguments: Any, **keywords: Any) -> Any:
+        """Stop the engine; an engine that ends without this has died."""
+        self.is_stopping = True
+        return self._inner.shutdown(*arguments, **keywords)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

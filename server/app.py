@@ -56,14 +56,14 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings) as parts:
-            app = await build(parts, args, settings)
+            app, client = await build(parts, args, settings)
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
             logger.info("ready on %s (routes at %s/docs)", address, address)
             try:
                 await vllm_engine.serve(app, sock, args)
             finally:
                 follow.cancel()
-            if parts.client.errored:
+            if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
 
 
@@ -121,8 +121,10 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         memory.close()
 
 
-async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> FastAPI:
-    """Return vLLM's application behind our client, with our routes and middleware around it."""
+async def build(
+    parts: Parts, args: argparse.Namespace, settings: Settings
+) -> tuple[FastAPI, AdaptiveClient]:
+    """Return vLLM's application with our routes and middleware, and our client behind it."""
     model = base_model(args.model)
     services = Services(
         engine=parts.engine,
@@ -145,7 +147,7 @@ async def build(parts: Parts, args: argparse.Namespace, settings: Settings) -> F
     # keys), and the error shape around everything.
     app.user_middleware.append(Middleware(AdaptationMiddleware, settings=settings))
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
-    return app
+    return app, client
 
 
 def _may_train(args: argparse.Namespace, settings: Settings) -> bool:

@@ -38,6 +38,7 @@ from adaptation.errors import AdaptationError, DeadlineError, EngineError
 from adaptation.types import Adapter, Draw, Outcome, Query, Sample
 
 SUPPORTED = "0.32."
+REMEMBERED_PROBES = 16
 
 
 def make_parser(epilog: str) -> FlexibleArgumentParser:
@@ -132,6 +133,7 @@ class VllmEngine:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._probes = 0
+        self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
 
     async def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
         """See `Engine.sample`: one n=1 request, so that it can be cancelled alone."""
@@ -170,7 +172,15 @@ class VllmEngine:
             raise EngineError(f"vLLM did not unload it: {error}") from error
 
     async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
-        """See `Engine.probe`."""
+        """See `Engine.probe`; what was asked lately is remembered: it cannot have changed."""
+        key = (adapter.id if adapter else 0, token_ids)
+        if key not in self._probed:
+            self._probed[key] = await self._probe(token_ids, adapter)
+            if len(self._probed) > REMEMBERED_PROBES:
+                del self._probed[next(key for key in self._probed if key[0])]
+        return self._probed[key]
+
+    async def _probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
         self._probes += 1
         params = SamplingParams(
             temperature=0.0, max_tokens=1, logprobs=1, output_kind=RequestOutputKind.FINAL_ONLY

@@ -7,7 +7,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 from adaptation.pebble import model_path
 from adaptation.training.process import ProcessTrainer
@@ -83,7 +82,7 @@ async def _job(trainer: ProcessTrainer, seed: int) -> tuple[TrainingResult, floa
             TrainingJob(
                 conversations=conversations(seed),
                 recipe=recipe_for(trainer.parameters, steps=STEPS),
-                output_dir=str(Path(folder) / "adapter"),
+                output_dir=folder,
             ),
             TIMEOUT_S,
             lambda done, total, loss: times.append(time.perf_counter()),

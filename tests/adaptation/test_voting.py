@@ -15,7 +15,7 @@ from adaptation.pool import SamplePool
 from adaptation.stopping import BetaRule, FixedRule, StoppingRule
 from adaptation.tally import Tally
 from adaptation.types import Query, StopReason, Vote
-from adaptation.voting import FREE_TEXT_WAVE, conclude, poll
+from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, conclude, poll
 
 Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
@@ -81,14 +81,27 @@ async def test_what_still_runs_when_a_vote_ends_is_cancelled_and_billed(
     assert tokens.generated == engine.tokens
 
 
-async def test_a_wave_holds_no_sample_that_the_quickest_decision_could_spare(
+async def test_the_first_wave_holds_no_sample_that_the_quickest_decision_could_spare(
     says: Says, make_query: MakeQuery
 ) -> None:
-    engine = says(["1", "2", "2", "2", "2", "2", "2", "2"])
+    for confidence, wave in ((0.95, 4), (0.9, 3), (0.8, 2)):
+        engine = says(["1"])
+        vote, _ = await hold_vote(make_query(confidence=confidence), engine)
+        assert vote.stop_reason is StopReason.CONFIDENT
+        assert len(engine.drawn) == wave
+
+
+async def test_in_doubt_samples_are_drawn_ahead_and_what_is_left_over_is_cancelled(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says(["1", "2", "2", "2", "2", "2", "2", "2", "2", "2", "2"], tokens=5)
     vote, pool = await hold_vote(make_query(), engine)
+    counts, tokens = pool.sample_counts(), pool.token_counts(lambda i: i == vote.winner.index)
+    assert vote.answer == "2"
     assert vote.stop_reason is StopReason.CONFIDENT
-    assert [entry.count for entry in vote.counts] == [6, 1]
-    assert pool.sample_counts().started == 7
+    assert counts.started == counts.finished + counts.cancelled <= 7 + IN_FLIGHT
+    assert tokens.generated == engine.tokens
+    assert engine.running == set()
 
 
 async def test_the_requests_own_temperature_and_seed_do_not_make_the_votes_alike(
