@@ -1,9 +1,9 @@
 # For GPUs (the default; vLLM's wheels bring the CUDA libraries, the host brings the driver):
 #   docker build -t whet .
-#   docker run --rm --gpus all --shm-size 2g -p 127.0.0.1:8000:8000 -v whet-data:/data whet
+#   docker run --rm --gpus all --shm-size 2g -e VLLM_API_KEY=SECRET -p 127.0.0.1:8000:8000 -v whet-data:/data whet
 # For CPUs:
 #   docker build -t whet:cpu --build-arg DEVICE=cpu .
-#   docker run --rm --shm-size 1g -p 127.0.0.1:8000:8000 -v whet-data:/data whet:cpu
+#   docker run --rm --shm-size 1g -e VLLM_API_KEY=SECRET -p 127.0.0.1:8000:8000 -v whet-data:/data whet:cpu
 FROM python:3.11-slim-bookworm
 
 ARG DEVICE=cuda

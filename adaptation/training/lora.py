@@ -28,6 +28,9 @@ MAX_TOKENS_PER_PASS = 16_384
 HOLDOUT_CHECKS = 4
 """Looks at the held-out loss during a job. Looking after every step ended jobs in the bump of the
 first steps (22 % of whet-pebble's questions right instead of 50 %)."""
+TOLERANCE_NATS = 0.03
+"""A held-out loss this little above the lowest is no harm: of a few conversations it is noise, and
+answers go on improving after the loss has stopped to fall (whet-pebble, README of its weights)."""
 PATIENCE = 2
 """Looks in a row without a new best held-out loss that end the job."""
 
@@ -91,11 +94,12 @@ def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingR
 
 
 class Watch:
-    """Looks at the held-out loss now and then, and remembers the weights where it was lowest."""
+    """Looks at the held-out loss now and then, and remembers the last weights that did no harm."""
 
     def __init__(self, resident: Resident, holdout: list[TrainingExample], every: int) -> None:
         self._resident, self._holdout, self._every = resident, holdout, every
         self.before = self.best = holdout_losses(resident, holdout)
+        self._lowest = sum(self.best) / max(1, len(self.best))
         self.best_step = 0
         self._weights = resident.snapshot() if holdout else []
         self._worse = 0
@@ -105,15 +109,17 @@ class Watch:
         if not self._holdout or (step % self._every and not last):
             return False
         losses = holdout_losses(self._resident, self._holdout)
-        if sum(losses) < sum(self.best):
+        mean = sum(losses) / len(losses)
+        if mean <= self._lowest + TOLERANCE_NATS:
             self.best, self.best_step, self._worse = losses, step, 0
             self._weights = self._resident.snapshot()
         else:
             self._worse += 1
+        self._lowest = min(self._lowest, mean)
         return self._worse >= PATIENCE
 
     def rewind(self, course: Course) -> None:
-        """Return to the weights of the lowest held-out loss."""
+        """Return to the last weights whose held-out loss was near the lowest."""
         if self._holdout and self.best_step < course.steps:
             self._resident.restore(self._weights)
             course.steps = self.best_step

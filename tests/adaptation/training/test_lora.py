@@ -39,8 +39,10 @@ def test_a_memorised_loss_ends_the_job(resident: Resident, job: Job, tmp_path: P
 
 
 def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
-    resident: Resident, job: Job, tmp_path: Path
+    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A random model of two layers learns so little that any rise is within the tolerance.
+    monkeypatch.setattr("adaptation.training.lora.TOLERANCE_NATS", 0.0)
     recipe = Recipe(learning_rate=2e-2, steps=32, min_loss=0.0)
     strange = (Message(role="user", content="?"), Message(role="assistant", content="zqZQXJ"))
     result = run_job(resident, job(tmp_path, recipe=recipe, holdout=(strange,)), Control())
