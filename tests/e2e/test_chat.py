@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import httpx
-import pytest
 
 from tests.e2e.running import Running, wait_until
 
@@ -116,11 +115,43 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
         "messages": [{"role": "user", "content": "Hello"}],
         "max_tokens": 3500,
         "ignore_eos": True,
+        "stream": True,
         "adaptation": {"memory": {"write": False}},
     }
-    with httpx.Client(timeout=2.0) as client, pytest.raises(httpx.ReadTimeout):
-        client.post(f"{server.url}/v1/chat/completions", json=body)
-    wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 10, "the abort")
+    before = server.metric("vllm:generation_tokens_total")
+    with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=60):
+        wait_until(lambda: server.metric("vllm:num_requests_running") >= 4, 10, "the samples")
+    wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
+    generated = server.metric("vllm:generation_tokens_total") - before
+    assert generated < 4 * 3500, "the samples were cut short, not waited for"
+
+
+def test_streamed_completions_vote_too(server: Running) -> None:
+    prompt = f"<|im_start|>user\n{STORY}<|im_end|>\n<|im_start|>assistant\n"
+    chunks = list(
+        server.openai.completions.create(
+            model="whet-pebble", prompt=prompt, max_tokens=80, stream=True
+        )
+    )
+    assert "".join(chunk.choices[0].text for chunk in chunks).endswith("#### 14")
+    assert chunks[-1].model_extra["adaptation"]["answer"] == "14"
+
+
+def test_progress_shows_the_votes_as_they_come_in(server: Running) -> None:
+    chunks = list(
+        server.openai.chat.completions.create(
+            model="whet-pebble",
+            messages=[{"role": "user", "content": STORY}],
+            stream=True,
+            extra_body={"adaptation": {"progress": True}},
+        )
+    )
+    shown = [c.model_extra["adaptation"]["progress"]["votes"] for c in chunks if not c.choices]
+    counts = [sum(vote["count"] for vote in votes) for votes in shown]
+    assert counts == sorted(set(counts))
+    assert counts[0] == 1
+    final = [chunk for chunk in chunks if chunk.choices][-1]
+    assert final.model_extra["adaptation"]["votes"] == shown[-1]
 
 
 def test_a_deadline_returns_the_best_so_far(server: Running) -> None:
