@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 GROUP = 256
 """Completions per commit."""
-LINGER_S = 0.02
-"""How long the writer lets a group gather; an fsync costs about 3 ms."""
+LINGER_S = 1.0
+"""How long the writer lets a group gather: its work competes with requests for the interpreter, and
+nobody waits for it. A crash loses the chance for feedback on the last second's answers."""
 PRUNE_EVERY_S = 3600.0
 
 Key = tuple[str, str]  # tenant, completion id
@@ -47,6 +48,8 @@ class CompletionLog:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._hurried = False
+        """Somebody waits in `flush`."""
         self._healthy = True
         self._next_prune = time.monotonic()
 
@@ -108,6 +111,8 @@ class CompletionLog:
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until all that was appended is written or dropped; False on a timeout."""
         with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
             return self._changed.wait_for(
                 lambda: not self._waiting and not self._writing, timeout_s
             )
@@ -136,8 +141,9 @@ class CompletionLog:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._closed:
                 self._changed.wait_for(
-                    lambda: self._closed or len(self._waiting) >= GROUP, LINGER_S
+                    lambda: self._closed or self._hurried or len(self._waiting) >= GROUP, LINGER_S
                 )
+            self._hurried = False
             for key in list(self._waiting)[:GROUP]:
                 self._writing[key] = self._waiting.pop(key)
             return bool(self._writing)

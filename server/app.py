@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -46,9 +47,13 @@ from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
+SWITCH_INTERVAL_S = 0.0005
+
 
 async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
+    # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         address, sock = vllm_engine.listen(args)
     except OSError as error:
