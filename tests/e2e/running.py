@@ -72,6 +72,14 @@ class Running:
         return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended may wait for its new parent to take note."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

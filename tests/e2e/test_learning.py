@@ -14,7 +14,7 @@ from adaptation.answers import same_answer
 from adaptation.leases import PREFIX, SHARED_MEMORY
 from adaptation.pebble.solved import Solved
 from adaptation.pebble.worlds import Jargon
-from tests.e2e.running import Running, as_jsonl, serving, stop, wait_until
+from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
 WORLD = Jargon(5)  # an evaluation seed: the model was not trained on this world
 EXAMPLES = WORLD.solved(76, seed=1)
@@ -194,4 +194,4 @@ def test_a_restart_finds_everything_and_sigterm_ends_it_cleanly(
         assert ask(again, ASKED[0], "ttt")["adapter"] is not None, "neighbours are found again"
         children = again.children()
         assert stop(again) == 0
-        assert not [child for child in children if child.is_running()]
+        assert not [child for child in children if is_alive(child)]
