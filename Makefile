@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: install dev serve test test-fast check demo bench load pebble clean
+.PHONY: help install dev serve test test-fast check demo bench pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -30,10 +30,11 @@ endif
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	$(BIN)/pip install --quiet --editable ".[$(EXTRA)]"
 ifeq ($(EXTRA),cpu)
-	# Their builds do not match torch's CPU build, and a broken torchvision breaks vLLM's imports.
+	@# Their builds do not match torch's CPU build, and a broken torchvision breaks vLLM's imports.
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 endif
-	touch $@
+	@touch $@
+	@echo "Installed. Next: make serve, or source $(BIN)/activate and whet --help"
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[dev]"

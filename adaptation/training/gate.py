@@ -42,5 +42,5 @@ def judge(
     if harm > epsilon:
         return GateVerdict(False, f"a held-out loss rose by {harm:.3f} > {epsilon:g} nats")
     if gain < delta:
-        return GateVerdict(False, f"held-out loss fell by {gain:.3f} < {delta:g} nats")
+        return GateVerdict(False, f"held-out loss changed by {-gain:+.3f} nats, not by -{delta:g}")
     return GateVerdict(True, f"held-out loss fell by {gain:.3f} nats")

@@ -30,7 +30,7 @@ def test_a_fall_of_the_mean_is_accepted() -> None:
     ("before", "after", "reason"),
     [
         ((), (), "no held-out"),
-        ((1.0,), (0.999,), "fell by"),
+        ((1.0,), (0.999,), "changed by -0.001"),
         ((1.0, 1.0), (0.1, 1.5), "rose by"),
         ((1.0,), (math.nan,), "not finite"),
         ((math.inf,), (1.0,), "not finite"),
