@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
@@ -88,7 +86,7 @@ class SamplePool:
             if self._end is not None:
                 return self._end
             try:
-                async with asyncio.timeout(self._seconds_left()):
+                async with asyncio.timeout(self._query.seconds_left):
                     arrived = await self._arrived.get()
             except TimeoutError:
                 arrived = StopReason.DEADLINE
@@ -109,11 +107,6 @@ class SamplePool:
             return None
         self._next_index = index + 1
         return self._held.pop(index)
-
-    def _seconds_left(self) -> float | None:
-        if self._query.deadline == math.inf:
-            return None
-        return max(0.0, self._query.deadline - time.monotonic())
 
     def longest_partial(self) -> Sample | None:
         """Return the unfinished sample that has come furthest: what a deadline can still serve."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,6 +66,13 @@ class Query:
     json_output: bool = False
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the deadline, never below 0; None where there is none."""
+        if self.deadline == math.inf:
+            return None
+        return max(0.0, self.deadline - time.monotonic())
 
     @property
     def question(self) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from dataclasses import dataclass, replace
 
 from adaptation.errors import VerifierError
@@ -38,9 +36,8 @@ async def verify(query: Query, vote: Vote) -> Verified:
     if not verifiers:
         return Verified(vote)
     verdicts: list[Verified] = []
-    left_s = None if query.deadline == math.inf else max(0.0, query.deadline - time.monotonic())
     try:
-        async with asyncio.timeout(left_s):
+        async with asyncio.timeout(query.seconds_left):
             for candidate in _candidates(vote):
                 verdicts.append(await _check(query, candidate, verifiers))
                 if not verdicts[-1].failed:
