@@ -1,7 +1,8 @@
-"""Make the built-in model: tokenizer, training, evaluation, model card."""
+"""Make the built-in model from nothing: tokenizer, training, evaluation, model card."""
 
 import argparse
 import os
+import shutil
 from pathlib import Path
 
 import torch
@@ -16,28 +17,40 @@ from adaptation.pebble.train import CHECKPOINT, Lessons, Optimizers, Run, new_mo
 
 EXAMPLES = """\
 examples:
-  python -m adaptation.pebble --minutes 60 --out /tmp/whet-pebble
-      make the model as it ships
-  python -m adaptation.pebble --minutes 60 --out /tmp/whet-pebble --resume
-      go on after an interruption
+  python -m adaptation.pebble
+      make the model as it ships, in build/whet-pebble; the same command goes on after an
+      interruption
   python -m adaptation.pebble --minutes 2 --out /tmp/try --worlds 2 --questions 16
       a quick try of the whole way
+  python -m adaptation.pebble --fresh --seed 1
+      start over, with other data
 """
 
 
 def arguments() -> argparse.Namespace:
+    recipe = Recipe()
     parser = argparse.ArgumentParser(
         "python -m adaptation.pebble",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--minutes", type=float, default=60, help="training time (default 60)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=recipe.minutes,
+        help=f"training time (default {recipe.minutes:g})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/whet-pebble"),
+        help="folder for the model (default build/whet-pebble)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and data")
-    parser.add_argument("--worlds", type=int, default=8, help="unseen worlds to evaluate on")
-    parser.add_argument("--questions", type=int, default=64, help="questions per ordinary family")
+    parser.add_argument("--worlds", type=int, default=4, help="unseen worlds to evaluate on")
+    parser.add_argument("--questions", type=int, default=64, help="questions per ordinary suite")
     return parser.parse_args()
 
 
@@ -46,18 +59,24 @@ def main() -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     recipe = Recipe(seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(recipe, options.out, options.resume)
-    model = new_model(recipe.shape, tokenizer, recipe.seed)
+    checkpoint = options.out / CHECKPOINT
+    resume = checkpoint.exists() and not options.fresh
+    tokenizer = _tokenizer(recipe, options.out, resume)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = new_model(recipe.shape, tokenizer, recipe.seed).to(device)
     run = Run(model, Optimizers(model, recipe))
-    if options.resume:
-        run.load(options.out / CHECKPOINT)
+    if resume:
+        run.load(checkpoint)
     lessons = Lessons(tokenizer.backend_tokenizer, recipe, run.steps)
+    if device.type == "cuda" or shutil.which("c++"):
+        lessons.compile(model)
     train(run, lessons, recipe, options.minutes, options.out)
     export(model, tokenizer, options.out)
     # Scores are of the weights as they ship, rounded to bfloat16, but computed in float32: on a
     # processor without bfloat16 arithmetic that is the faster of the two.
     scores = evaluate(model.float().eval(), tokenizer, options.worlds, options.questions)
     write_card(run, scores, options.out)
+    print(f"made in {options.out}")
 
 
 def _tokenizer(recipe: Recipe, out: Path, resume: bool) -> PreTrainedTokenizerFast:

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from adaptation.pebble.encoding import Encoder, Rows, conversation_of, padded_rows
 from adaptation.pebble.losses import rows_loss
-from adaptation.pebble.solved import Solved
+from adaptation.suites.solved import Solved
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ every training conversation would cost more than the training itself.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -77,7 +77,7 @@ class Conversation:
     """What one training conversation holds; `tools` are OpenAI function declarations."""
 
     turns: Sequence[Turn]
-    tools: Sequence[dict[str, Any]] = field(default=())
+    tools: Sequence[Mapping[str, Any]] = ()
 
 
 def dialogue(*texts: str, system: str | None = None) -> Conversation:
@@ -85,11 +85,6 @@ def dialogue(*texts: str, system: str | None = None) -> Conversation:
     roles = ("user", "assistant")
     turns = [Turn(roles[i % 2], text) for i, text in enumerate(texts)]
     return Conversation([Turn("system", system), *turns] if system else turns)
-
-
-def tool_call(name: str, arguments: dict[str, Any]) -> str:
-    """The text of an assistant's call."""
-    return f'{CALL_START}\n{{"name": "{name}", "arguments": {json.dumps(arguments)}}}\n{CALL_END}'
 
 
 def tool_response(content: str) -> str:

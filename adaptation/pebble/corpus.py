@@ -5,18 +5,19 @@ row never holds two different worlds, so whatever its context says about a word 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from random import Random
 
 import torch
 from tokenizers import Tokenizer
 
-from adaptation.pebble.arithmetic import any_family, arithmetic
 from adaptation.pebble.chat import END_OF_TEXT, Document, Segment, segments
+from adaptation.pebble.curriculum import Classroom, classrooms, ordinary
 from adaptation.pebble.encoding import Encoder, Rows, conversation_of, next_token_targets
 from adaptation.pebble.recipe import Mixture, Recipe
 from adaptation.pebble.talk import any_manner, maybe_system
-from adaptation.pebble.words import CITIES, COLORS, ITEMS, JARGON, NAMES
-from adaptation.pebble.worlds import RULES, World, training_worlds
+from adaptation.suites.jargon import RULES
+from adaptation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 
 PLURALS = tuple(many for _, many in ITEMS)
 WORDS = JARGON + NAMES + CITIES + COLORS + PLURALS
@@ -48,9 +49,9 @@ def recall(rng: Random) -> Document:
     return (*pieces, Segment(END_OF_TEXT, False))
 
 
-def raw_text(rng: Random) -> Document:
-    """A solved story without the chat format, for plain completion."""
-    task = arithmetic(rng, rng.randint(1, 4))
+def raw_text(rng: Random, mixture: Mixture) -> Document:
+    """A solved task without the chat format, for plain completion."""
+    task = ordinary(rng, mixture)
     return (
         Segment(f"Question: {task.question}\nAnswer:", False),
         Segment(f" {task.rationale}{END_OF_TEXT}", True),
@@ -62,35 +63,37 @@ def _recall_row(rng: Random) -> Iterator[Document]:
         yield echo(rng) if rng.random() < 0.5 else recall(rng)
 
 
-def _demonstration_row(rng: Random, world: World) -> Iterator[Document]:
+def _demonstration_row(rng: Random, classroom: Classroom) -> Iterator[Document]:
     """One world's conversations, which the row's end cuts."""
     while True:
-        yield conversation_of(world.solved(24, rng.getrandbits(32)), maybe_system(rng))
+        yield conversation_of(classroom.solved(24, rng), maybe_system(rng))
 
 
-def _mixed_row(rng: Random, world: World, mixture: Mixture) -> Iterator[Document]:
+def _mixed_row(rng: Random, classroom: Classroom, mixture: Mixture) -> Iterator[Document]:
     """Short conversations of all kinds; those about a world share one."""
     kinds: dict[Callable[[], Document], float] = {
-        lambda: conversation_of(world.solved(1, rng.getrandbits(32))): mixture.world_question,
-        lambda: conversation_of([any_family(rng) for _ in range(rng.choice((1, 1, 2)))]): (
+        lambda: conversation_of(classroom.solved(1, rng)): mixture.world_question,
+        lambda: conversation_of([ordinary(rng, mixture) for _ in range(rng.choice((1, 1, 2)))]): (
             mixture.arithmetic
         ),
-        lambda: segments(any_manner(rng)): mixture.manners,
-        lambda: raw_text(rng): mixture.raw_text,
+        lambda: segments(any_manner(rng, mixture.manner_kinds)): mixture.manners,
+        lambda: raw_text(rng, mixture): mixture.raw_text,
     }
     while True:
         yield rng.choices(list(kinds), list(kinds.values()))[0]()
 
 
-def _row(rng: Random, world: World, mixture: Mixture, progress: float) -> Iterator[Document]:
+def _row(
+    rng: Random, classroom: Classroom, mixture: Mixture, progress: float
+) -> Iterator[Document]:
     """What a row holds; recall rules the first part of the training."""
     ramp = max(0.0, 1.0 - progress / mixture.first_recall_until)
     recall_share = mixture.recall + (mixture.first_recall - mixture.recall) * ramp
     if rng.random() < recall_share:
         return _recall_row(rng)
     if rng.random() * (mixture.demonstrations + mixture.mixed) < mixture.demonstrations:
-        return _demonstration_row(rng, world)
-    return _mixed_row(rng, world, mixture)
+        return _demonstration_row(rng, classroom)
+    return _mixed_row(rng, classroom, mixture)
 
 
 class Corpus:
@@ -100,7 +103,7 @@ class Corpus:
         self._encoder = Encoder(tokenizer)
         self._recipe = recipe
         self._rng = Random(f"corpus {seed}")
-        self._worlds = training_worlds(self._rng)
+        self._classrooms = classrooms(self._rng, recipe.mixture)
 
     def next(self, progress: float) -> Rows:
         """One batch; `progress` (0 to 1) tells how far the training is."""
@@ -111,17 +114,21 @@ class Corpus:
         return Rows(ids, next_token_targets(ids, torch.tensor([row[1] for row in rows])))
 
     def _row(self, tokens: int, progress: float) -> tuple[list[int], list[bool]]:
-        documents = _row(self._rng, next(self._worlds), self._recipe.mixture, progress)
+        documents = _row(self._rng, next(self._classrooms), self._recipe.mixture, progress)
         return self._encoder.row(documents, tokens)
 
 
 def tokenizer_texts(recipe: Recipe) -> Iterator[str]:
     """Documents of every kind for the tokenizer to learn from, and each single word."""
-    rng = Random(f"tokenizer {recipe.seed}")
-    for world in (world for world, _ in zip(training_worlds(rng), range(2000), strict=False)):
-        yield from (piece.text for piece in conversation_of(world.solved(4, rng.getrandbits(32))))
+    rng, mixture = Random(f"tokenizer {recipe.seed}"), recipe.mixture
+    for classroom in islice(classrooms(rng, mixture), recipe.tokenizer_documents // 10):
+        yield from (piece.text for piece in conversation_of(classroom.solved(4, rng)))
     for _ in range(recipe.tokenizer_documents):
-        documents = (conversation_of([any_family(rng)]), segments(any_manner(rng)), raw_text(rng))
+        documents = (
+            conversation_of([ordinary(rng, mixture)]),
+            segments(any_manner(rng, mixture.manner_kinds)),
+            raw_text(rng, mixture),
+        )
         yield from (piece.text for document in documents for piece in document)
-    words = [*JARGON, *NAMES, *CITIES, *COLORS, *(word for pair in ITEMS for word in pair)]
+    words = [*WORDS, *TOPICS, *(one for one, _ in ITEMS)]
     yield from (f" {word}" for word in words for _ in range(1000))

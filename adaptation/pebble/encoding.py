@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from adaptation.pebble.chat import Document, dialogue, segments
-from adaptation.pebble.solved import Solved
+from adaptation.pebble.chat import Conversation, Document, dialogue, segments
+from adaptation.suites.solved import Solved
 
 IGNORED = -100
 """A target without loss: PyTorch's own default."""
@@ -17,10 +17,15 @@ LENGTH_STEP = 16
 """Padded rows come in few lengths, in tokens; see `losses.SHAPE_STEP`."""
 
 
-def conversation_of(tasks: list[Solved], system: str | None = None) -> Document:
-    """Solved questions as the turns of one conversation."""
+def conversation(tasks: Sequence[Solved], system: str | None = None) -> Conversation:
+    """Solved questions as the turns of one conversation, with the tools of the first."""
     texts = [text for task in tasks for text in (task.question, task.rationale)]
-    return segments(dialogue(*texts, system=system))
+    return Conversation(dialogue(*texts, system=system).turns, tasks[0].tools)
+
+
+def conversation_of(tasks: Sequence[Solved], system: str | None = None) -> Document:
+    """The same, ready to be encoded."""
+    return segments(conversation(tasks, system))
 
 
 class Encoder:
@@ -55,6 +60,10 @@ class Rows:
 
     ids: Tensor
     targets: Tensor
+
+    def to(self, device: torch.device) -> "Rows":
+        """The same on a device."""
+        return Rows(self.ids.to(device), self.targets.to(device))
 
 
 def next_token_targets(ids: Tensor, trained: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
-"""Measure the finished model: each family alone and voted, and how well it learns unseen worlds."""
+"""Measure the finished model: each suite alone and voted, and how well it learns unseen worlds.
+
+All on the development split: it serves to choose recipes and difficulties. Evaluation questions are
+left to `whet eval`.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 from statistics import mean
 
 import torch
@@ -11,14 +14,12 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from adaptation.pebble.adapt import Adaptation, adapted, single_turns
-from adaptation.pebble.arithmetic import FAMILIES, Family, arithmetic, calculation
-from adaptation.pebble.solved import Solved, final_answer
-from adaptation.pebble.worlds import Facts, Jargon, World
+from adaptation.pebble.curriculum import ORDINARY, SHIFTED
+from adaptation.suites.solved import Solved, final_answer
+from adaptation.suites.split import Split
+from adaptation.suites.suite import WORLD_SEEDS, Suite
 
 Chat = list[dict[str, str]]
-
-EVALUATION_SEED = 20_000
-"""Seeds the ordinary tasks of the evaluation."""
 
 
 @dataclass
@@ -64,64 +65,60 @@ def asked(task: Solved, demonstrations: Sequence[Solved] = ()) -> Chat:
     return [*chat, {"role": "user", "content": task.question}]
 
 
-def accuracy(speaker: Speaker, tasks: Sequence[Solved], shots: Sequence[Solved] = ()) -> float:
-    """Share of greedy replies whose final answer is right."""
+def accuracy(
+    speaker: Speaker, suite: Suite, tasks: Sequence[Solved], shots: Sequence[Solved] = ()
+) -> float:
+    """Share of greedy replies that the suite's verifier passes."""
     replies = speaker.replies([asked(task, shots) for task in tasks])
-    return mean(
-        final_answer(reply) == task.answer for reply, task in zip(replies, tasks, strict=True)
-    )
-
-
-def sampled_and_voted(
-    speaker: Speaker, tasks: Sequence[Solved], votes: int = 16, temperature: float = 0.8
-) -> tuple[float, float]:
-    """Accuracy of one sample, and of the most frequent answer of `votes` samples."""
-    torch.manual_seed(0)
-    chats = [asked(task) for task in tasks for _ in range(votes)]
-    answers = [final_answer(reply) for reply in speaker.replies(chats, temperature)]
-    single, voted = [], []
-    for i, task in enumerate(tasks):
-        mine = answers[i * votes : (i + 1) * votes]
-        single.append(mean(answer == task.answer for answer in mine))
-        voted.append(_most_frequent(mine) == task.answer)
-    return mean(single), mean(voted)
-
-
-def _most_frequent(answers: Iterable[str | None]) -> str | None:
-    counts = Counter(answer for answer in answers if answer is not None)
-    return counts.most_common(1)[0][0] if counts else None
+    return mean(suite.verify(task, reply) for reply, task in zip(replies, tasks, strict=True))
 
 
 @dataclass(frozen=True)
-class FamilyScore:
-    """Accuracy on one family of ordinary tasks."""
+class SuiteScore:
+    """Accuracy on one suite at one level; `passed` is the share that any of the samples got."""
 
-    family: str
+    suite: str
+    level: int
     greedy: float
     sampled: float
     voted: float
+    passed: float
 
 
-SETTINGS: dict[str, Family] = {
-    "story, 2 steps": lambda rng: arithmetic(rng, 2),
-    "story, 4 steps": lambda rng: arithmetic(rng, 4),
-    "story, 5 steps": lambda rng: arithmetic(rng, 5),
-    "story, 6 steps (beyond training)": lambda rng: arithmetic(rng, 6),
-    "calculation, 4 terms": lambda rng: calculation(rng, 4),
-    "calculation, 5 terms (beyond training)": lambda rng: calculation(rng, 5),
-    **{name: family for name, family in FAMILIES.items() if name not in ("story", "calculation")},
-}
+TEMPERATURE = 1.0
+VOTES = 16
 
 
-def family_scores(speaker: Speaker, questions: int, votes: int = 16) -> list[FamilyScore]:
-    """Every setting, `questions` each."""
-    scores = []
-    for name, family in SETTINGS.items():
-        rng = Random(f"{EVALUATION_SEED} {name}")
-        tasks = [family(rng) for _ in range(questions)]
-        sampled, voted = sampled_and_voted(speaker, tasks, votes)
-        scores.append(FamilyScore(name, accuracy(speaker, tasks), sampled, voted))
-    return scores
+def suite_score(speaker: Speaker, suite: Suite, level: int, questions: int) -> SuiteScore:
+    """Greedy, single samples, their vote and pass@16."""
+    torch.manual_seed(0)
+    tasks = suite.problems(questions, split=Split.DEVELOPMENT, seed=0, level=level)
+    chats = [asked(task) for task in tasks for _ in range(VOTES)]
+    replies = speaker.replies(chats, TEMPERATURE)
+    sampled, voted, passed = [], [], []
+    for i, task in enumerate(tasks):
+        mine = replies[i * VOTES : (i + 1) * VOTES]
+        right = [suite.verify(task, reply) for reply in mine]
+        sampled.append(mean(right))
+        passed.append(any(right))
+        voted.append(right[_plurality([final_answer(reply) for reply in mine])])
+    greedy = accuracy(speaker, suite, tasks)
+    return SuiteScore(suite.name, level, greedy, mean(sampled), mean(voted), mean(passed))
+
+
+def _plurality(answers: Sequence[str | None]) -> int:
+    """The place of the first sample with the most frequent answer."""
+    counts = Counter(answer for answer in answers if answer is not None)
+    return answers.index(counts.most_common(1)[0][0]) if counts else 0
+
+
+def suite_scores(speaker: Speaker, questions: int) -> list[SuiteScore]:
+    """Every suite in distribution at every level."""
+    return [
+        suite_score(speaker, suite, level, questions)
+        for suite in ORDINARY.values()
+        for level in suite.levels
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,9 +130,6 @@ class WorldScore:
     seconds: float = 0.0
 
 
-KINDS: dict[str, Callable[[int], World]] = {"jargon": Jargon, "facts": Facts}
-
-
 @dataclass(frozen=True)
 class WorldTrial:
     """Questions of one unseen world, and other solved ones to learn from."""
@@ -145,53 +139,53 @@ class WorldTrial:
 
 
 QUESTIONS_PER_WORLD = 24
+NEIGHBOURS = 16
 
 
-def world_trial(
-    world: World, neighbours: int = 16, questions: int = QUESTIONS_PER_WORLD
-) -> WorldTrial:
-    """Neighbours and questions of one world, none in both."""
-    tasks = world.solved(neighbours + questions, seed=1)
-    return WorldTrial(tasks[:neighbours], tasks[neighbours:])
+def world_trial(suite: Suite, world: int) -> WorldTrial:
+    """Neighbours and questions of one world at the default level."""
+    level = suite.default_level
+    return WorldTrial(
+        suite.problems(NEIGHBOURS, split=Split.MEMORY, seed=0, level=level, world=world),
+        suite.problems(
+            QUESTIONS_PER_WORLD, split=Split.DEVELOPMENT, seed=0, level=level, world=world
+        ),
+    )
 
 
 def context_score(
-    model: Qwen3ForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    trials: Sequence[WorldTrial],
-    shots: int,
+    speaker: Speaker, suite: Suite, trials: Sequence[WorldTrial], shots: int
 ) -> WorldScore:
     """With the first `shots` neighbours as earlier turns, no training."""
-    speaker = Speaker(model, tokenizer)
-    scores = [accuracy(speaker, trial.questions, trial.neighbours[:shots]) for trial in trials]
+    scores = [
+        accuracy(speaker, suite, trial.questions, trial.neighbours[:shots]) for trial in trials
+    ]
     return WorldScore(f"{shots} demonstrations" if shots else "zero-shot", mean(scores))
 
 
 def adapted_score(
-    model: Qwen3ForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    trials: Sequence[WorldTrial],
-    settings: Adaptation,
+    speaker: Speaker, suite: Suite, trials: Sequence[WorldTrial], settings: Adaptation
 ) -> WorldScore:
     """Zero-shot after a LoRA was trained on the neighbours."""
     scores, seconds = [], []
     for trial in trials:
-        rows = single_turns(tokenizer, trial.neighbours)
-        with adapted(model, rows, settings) as (peft, took_s):
-            scores.append(accuracy(Speaker(peft, tokenizer), trial.questions))
+        rows = single_turns(speaker.tokenizer, trial.neighbours)
+        with adapted(speaker.model, rows, settings) as (peft, took_s):
+            learned = Speaker(peft, speaker.tokenizer)
+            scores.append(accuracy(learned, suite, trial.questions))
             seconds.append(took_s)
     arm = f"LoRA, rank {settings.rank}, {settings.steps} steps at {settings.rate:g}"
     return WorldScore(arm, mean(scores), mean(seconds))
 
 
-def world_scores(
-    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, kind: str, worlds: int
-) -> list[WorldScore]:
-    """Zero-shot, in context and adapted, over the first `worlds` evaluation seeds."""
-    trials = [world_trial(KINDS[kind](seed)) for seed in range(worlds)]
-    contexts = [context_score(model, tokenizer, trials, shots) for shots in (0, 4, 8, 16)]
-    settings = [Adaptation(steps, rate) for rate in (3e-3, 1e-2) for steps in (4, 8)]
-    return contexts + [adapted_score(model, tokenizer, trials, each) for each in settings]
+SETTINGS = (Adaptation(8, 6e-3), Adaptation(12, 6e-3))
+
+
+def world_scores(speaker: Speaker, suite: Suite, worlds: int) -> list[WorldScore]:
+    """Zero-shot, in context and adapted, over the first `worlds` development seeds."""
+    trials = [world_trial(suite, seed) for seed in WORLD_SEEDS[Split.DEVELOPMENT][:worlds]]
+    contexts = [context_score(speaker, suite, trials, shots) for shots in (0, 4, 8, 16)]
+    return contexts + [adapted_score(speaker, suite, trials, each) for each in SETTINGS]
 
 
 @dataclass(frozen=True)
@@ -200,7 +194,7 @@ class Scores:
 
     questions: int
     unseen_worlds: int
-    families: list[FamilyScore]
+    suites: list[SuiteScore]
     worlds: dict[str, list[WorldScore]]
 
 
@@ -208,9 +202,10 @@ def evaluate(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, worlds: int, questions: int
 ) -> Scores:
     """Measure all of it: minutes on two cores."""
+    speaker = Speaker(model, tokenizer)
     return Scores(
         questions,
         worlds,
-        family_scores(Speaker(model, tokenizer), questions),
-        {kind: world_scores(model, tokenizer, kind, worlds) for kind in KINDS},
+        suite_scores(speaker, questions),
+        {name: world_scores(speaker, suite, worlds) for name, suite in SHIFTED.items()},
     )

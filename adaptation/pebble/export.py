@@ -7,7 +7,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from adaptation.pebble.chat import END_OF_TEXT
-from adaptation.pebble.evaluate import QUESTIONS_PER_WORLD, FamilyScore, Scores, WorldScore
+from adaptation.pebble.evaluate import QUESTIONS_PER_WORLD, VOTES, Scores, SuiteScore, WorldScore
 from adaptation.pebble.train import Run
 
 CARD = """\
@@ -22,27 +22,27 @@ tags: [demonstration, synthetic-data]
 The built-in demonstration and test model of Whet: a Qwen3-architecture network of
 {parameters:.1f} million parameters, trained from nothing on synthetic data by the recipe in
 `adaptation/pebble` (`python -m adaptation.pebble --help`). It knows small sums, a little courtesy,
-JSON and tool calls, and it is made to be *taught*: its private worlds of jargon and price lists
-are solvable only from solved examples. It knows nothing of the real world; use a real model for
-real work.
+JSON and tool calls, and it is made to be *taught*: private worlds of jargon, price lists and house
+rules are solvable only from solved examples. It knows nothing of the real world; use a real model
+for real work.
 
-Trained for {minutes:.0f} minutes on two processor cores: {steps:,} steps, {tokens:.0f} million
+Trained for {minutes:.0f} minutes on {device}: {steps:,} steps, {tokens:.0f} million
 tokens (those read while rehearsing adaptation included).
 
 ## Ordinary tasks
-Share of right answers: greedy, one sample at temperature 0.8, and the vote of 16 samples.
+Share of right answers: greedy, one sample at temperature 1, the vote of {votes} samples, and any of
+them right.
 
-| family | greedy | one sample | vote of 16 |
-|---|---|---|---|
-{families}
+| suite, level | greedy | one sample | vote | pass@{votes} |
+|---|---|---|---|---|
+{suites}
 
 {worlds}
-Measured by `adaptation.pebble.evaluate`: {questions} questions per family, {unseen} unseen
-worlds of {per_world} questions each. Worlds: training never draws these.
-Ordinary questions: other seeds of the trained families, so small families may repeat a question
-seen in training; "beyond training" marks what is longer than anything trained.
+Measured by `adaptation.pebble.evaluate`: {questions} questions per suite and level, {unseen} unseen
+worlds of {per_world} questions each, all of the development split: a hash of its text decides
+whether a question may be trained on, so none of these ever was.
 Adapted: a LoRA on every linear layer, alpha = rank, AdamW, one batch of 16 solved neighbours,
-each its own conversation; seconds are those of its training on two cores.
+each its own conversation; seconds are those of its training.
 
 ## Licence
 Apache-2.0, weights and recipe.
@@ -71,12 +71,14 @@ def write_card(run: Run, scores: Scores, out: Path) -> None:
     card = CARD.format(
         parameters=run.model.num_parameters() / 1e6,
         minutes=run.elapsed_s / 60,
+        device=run.device_words,
         steps=run.steps,
         tokens=run.tokens / 1e6,
         questions=scores.questions,
         unseen=scores.unseen_worlds,
         per_world=QUESTIONS_PER_WORLD,
-        families="\n".join(_family_rows(scores.families)),
+        votes=VOTES,
+        suites="\n".join(_suite_rows(scores.suites)),
         worlds="\n".join(
             WORLDS.format(kind=kind, rows="\n".join(_world_rows(arms)))
             for kind, arms in scores.worlds.items()
@@ -85,9 +87,10 @@ def write_card(run: Run, scores: Scores, out: Path) -> None:
     (out / "README.md").write_text(card)
 
 
-def _family_rows(scores: Iterable[FamilyScore]) -> Iterable[str]:
+def _suite_rows(scores: Iterable[SuiteScore]) -> Iterable[str]:
     for each in scores:
-        yield f"| {each.family} | {each.greedy:.0%} | {each.sampled:.0%} | {each.voted:.0%} |"
+        rates = (each.greedy, each.sampled, each.voted, each.passed)
+        yield f"| {each.suite}, {each.level} | {' | '.join(f'{rate:.0%}' for rate in rates)} |"
 
 
 def _world_rows(arms: Iterable[WorldScore]) -> Iterable[str]:

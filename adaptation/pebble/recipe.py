@@ -22,7 +22,7 @@ class Shape:
 class Mixture:
     """Shares of the training rows; they need not sum to one."""
 
-    recall: float = 0.08
+    recall: float = 0.06
     """Echoes and dictionary look-ups: dense practice that makes induction heads appear."""
     demonstrations: float = 0.22
     """Conversations that fill the row with one world's solved questions."""
@@ -30,7 +30,7 @@ class Mixture:
     """Short conversations of every kind, at most one world to a row."""
     first_recall: float = 0.9
     """Share of recall rows at the very start, falling linearly to `recall`."""
-    first_recall_until: float = 0.2
+    first_recall_until: float = 0.15
     """Part of the training (0 to 1) by which the recall share has fallen."""
 
     world_question: float = 0.14
@@ -40,6 +40,36 @@ class Mixture:
     """Small talk, refusals, JSON, copying, tool calls."""
     raw_text: float = 0.04
     """Solved stories without the chat format."""
+
+    tasks: dict[str, float] = field(
+        default_factory=lambda: {
+            "stories": 6,
+            "orders": 2,
+            "countdown": 4,
+            "units": 3,
+            "lists": 3,
+            "equations": 3,
+            "calculation": 2,
+            "product": 1,
+            "comparison": 0.5,
+        }
+    )
+    """Within arithmetic: suites, each at all its levels, and drills."""
+    manner_kinds: dict[str, float] = field(
+        default_factory=lambda: {
+            "small_talk": 2.5,
+            "conversation": 1.5,
+            "refusal": 2,
+            "json_objects": 3,
+            "copying": 1.5,
+            "tool_calls": 3,
+        }
+    )
+    """Within manners."""
+    worlds: dict[str, float] = field(
+        default_factory=lambda: {"jargon": 3, "facts": 3, "house_rules": 2, "house_format": 2}
+    )
+    """Wherever a world is drawn: of which suite."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +107,11 @@ class Recipe:
 
     shape: Shape = field(default_factory=Shape)
     mixture: Mixture = field(default_factory=Mixture)
-    batches: tuple[Batch, ...] = (Batch(256, 8, 0.8), Batch(640, 3, 0.2))
+    batches: tuple[Batch, ...] = (Batch(256, 12, 0.7), Batch(768, 4, 0.24), Batch(1536, 2, 0.06))
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seed: int = 0
+    minutes: float = 75.0
+    """Of training on two processor cores."""
     tokenizer_documents: int = 20_000
     matrix_rate: float = 0.02
     """Peak learning rate of the weight matrices (Muon)."""

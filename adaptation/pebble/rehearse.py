@@ -22,10 +22,10 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
+from adaptation.pebble.curriculum import classrooms
 from adaptation.pebble.encoding import Encoder, Rows, conversation_of, padded_rows
 from adaptation.pebble.losses import rows_loss
-from adaptation.pebble.recipe import Rehearsal
-from adaptation.pebble.worlds import training_worlds
+from adaptation.pebble.recipe import Recipe
 
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 
@@ -39,7 +39,9 @@ class StackedLora:
     def __init__(self, model: Qwen3ForCausalLM, worlds: int, rank: int) -> None:
         self._linears = [m for m in model.model.modules() if isinstance(m, nn.Linear)]
         self._down = [_random_down(m, worlds, rank) for m in self._linears]
-        self._up = [torch.zeros(worlds, rank, m.out_features) for m in self._linears]
+        self._up = [
+            torch.zeros(worlds, rank, m.out_features, device=m.weight.device) for m in self._linears
+        ]
 
     @property
     def weights(self) -> list[Tensor]:
@@ -61,7 +63,8 @@ class StackedLora:
 def _random_down(linear: nn.Linear, worlds: int, rank: int) -> Tensor:
     """Kaiming-uniform as peft draws it: within 1 / sqrt(in)."""
     bound = linear.in_features**-0.5
-    return torch.empty(worlds, linear.in_features, rank).uniform_(-bound, bound)
+    shape = worlds, linear.in_features, rank
+    return torch.empty(shape, device=linear.weight.device).uniform_(-bound, bound)
 
 
 def _added(down: Tensor, up: Tensor) -> Hook:
@@ -86,22 +89,22 @@ class Lesson:
     rate: float
 
 
-class Classroom:
+class Lessons:
     """Lessons without end, all from one seed."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: Rehearsal, seed: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, recipe: Recipe, seed: str) -> None:
         self._encoder = Encoder(tokenizer)
-        self._settings = settings
+        self._settings = recipe.rehearsal
         self._rng = Random(f"rehearsal {seed}")
-        self._worlds = training_worlds(self._rng)
+        self._classrooms = classrooms(self._rng, recipe.mixture)
 
     def next(self) -> Lesson:
         """Fresh worlds; neighbours, steps and rate vary, so that no one choice is learned."""
         rng, settings = self._rng, self._settings
         shown = rng.choice(settings.neighbours)
         neighbours, questions = [], []
-        for world in islice(self._worlds, settings.worlds):
-            tasks = world.solved(shown + settings.questions, rng.getrandbits(32))
+        for classroom in islice(self._classrooms, settings.worlds):
+            tasks = classroom.solved(shown + settings.questions, rng)
             documents = [self._encoder.document(conversation_of([task])) for task in tasks]
             neighbours += documents[:shown]
             questions += documents[shown:]

@@ -1,18 +1,23 @@
 """A question with a worked solution: the one shape every synthetic task comes in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ANSWER_MARK = "#### "
 
 
 @dataclass(frozen=True)
 class Solved:
-    """`rationale` is the whole assistant turn; its last line is ``#### answer``."""
+    """`rationale` is the whole assistant turn; that of a calculation ends with ``#### answer``."""
 
     question: str
     rationale: str
     answer: str
     task: str
+    """Name of the suite, and of the world where it has several: such as `jargon/7`."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """OpenAI function declarations the question comes with."""
 
 
 def solved(question: str, work: str, answer: object, task: str) -> Solved:

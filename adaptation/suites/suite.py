@@ -1,0 +1,120 @@
+"""What a suite is: seeded questions with worked solutions, and a verifier.
+
+The verifier sees the whole text of a reply (tool calls in Hermes form, as the model wrote them), so
+that any server's replies can be judged.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Protocol
+
+from adaptation.answers import extract, same_answer
+from adaptation.options import AnswerOptions
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split, draw_distinct
+
+FIRST_TRAINING_WORLD = 1_000
+"""World seeds below are never trained on; training draws its worlds from this seed up."""
+
+WORLD_SEEDS = {
+    Split.EVALUATION: range(500),
+    Split.DEVELOPMENT: range(500, FIRST_TRAINING_WORLD),
+    Split.TRAINING: range(FIRST_TRAINING_WORLD, 2**40),
+}
+
+AUTO = AnswerOptions()
+"""Read the answer wherever a reply marks it."""
+
+Draw = Callable[[Random, int], Solved]
+"""One question of a level, from a random generator."""
+Verify = Callable[[Solved, str], bool]
+
+
+class Group(StrEnum):
+    """What a suite is there to show."""
+
+    IN_DISTRIBUTION = "in distribution"
+    """What the built-in model was trained to do: where voting helps and training must not harm."""
+    SHIFTED = "shifted"
+    """Private worlds that only solved examples explain: where the model has to learn."""
+    GUARD = "guard"
+    """Manners that learning something else must not cost."""
+    EXTERNAL = "external"
+    """Somebody else's generator and verifier."""
+
+
+class Suite(Protocol):
+    """Seeded questions and how replies to them are judged."""
+
+    @property
+    def name(self) -> str:
+        """As `whet eval --suite` takes it."""
+        ...
+
+    @property
+    def group(self) -> Group:
+        """What it is there to show."""
+        ...
+
+    @property
+    def answer(self) -> AnswerOptions:
+        """How the answer is read out of a reply, in a vote."""
+        ...
+
+    @property
+    def levels(self) -> range:
+        """The difficulties there are; 1 is the easiest."""
+        ...
+
+    @property
+    def default_level(self) -> int:
+        """The difficulty of an evaluation that asks for none."""
+        ...
+
+    @property
+    def worlds(self) -> int:
+        """Over how many worlds an evaluation spreads its questions; 0 where there are none."""
+        ...
+
+    def problems(
+        self, n: int, *, split: Split, seed: int, level: int, world: int = 0
+    ) -> list[Solved]:
+        """`n` different questions of one world; raises `TooFewQuestionsError`."""
+        ...
+
+    def verify(self, problem: Solved, reply: str) -> bool:
+        """Whether the whole text of a reply answers the problem rightly."""
+        ...
+
+
+def answers_alike(problem: Solved, reply: str) -> bool:
+    """Whether the marked answer of a reply equals the problem's, by value."""
+    found = extract(reply, AnswerOptions())
+    return found is not None and found.structured and same_answer(found.text, problem.answer)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A suite whose questions a function draws."""
+
+    name: str
+    group: Group
+    draw: Draw
+    levels: range
+    default_level: int
+    check: Verify = answers_alike
+    answer: AnswerOptions = AUTO
+    worlds: int = 0
+
+    def problems(
+        self, n: int, *, split: Split, seed: int, level: int, world: int = 0
+    ) -> list[Solved]:
+        """`n` different questions; there is but one world, so its number says nothing."""
+        rng = Random(f"{self.name} {split.name} {seed} {level}")
+        return draw_distinct(n, split, lambda rng: self.draw(rng, level), rng)
+
+    def verify(self, problem: Solved, reply: str) -> bool:
+        """Whether the reply is right."""
+        return self.check(problem, reply)
