@@ -1,0 +1,47 @@
+"""One question under one arm, and what came of it."""
+
+from __future__ import annotations
+
+from adaptation.suites.suite import Group
+from memory.types import Frozen
+
+
+class Case(Frozen):
+    """Which question, under which arm: what a result is found again by."""
+
+    suite: str
+    level: int
+    world: int
+    """Seed of the world; 0 where the suite has none."""
+    number: int
+    """Place of the question within its suite and world; arms with equal numbers are paired."""
+    arm: str
+
+
+class Trial(Frozen):
+    """What an arm answered, and what it cost."""
+
+    case: Case
+    group: Group
+    question: str
+    reply: str
+    """The text that was judged; empty where there was none."""
+    right: bool
+    error: str | None = None
+    """Why nothing was judged: the request failed, or the suite's verifier raised. Never right."""
+    samples: int = 1
+    """How many were drawn."""
+    any_right: bool | None = None
+    """Whether one of several samples was right (pass@k); None where they were not seen."""
+    share_right: float | None = None
+    """Share of several samples that were right: the accuracy of one of them."""
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    """By the server's own count, the lost votes included."""
+    training_tokens: int = 0
+    seconds: float = 0.0
+    """From the request to the whole response, as the client saw it."""
+    fallback: str | None = None
+    """Why the server used a lighter strategy than the one asked for."""
+    retried: int = 0
+    """Failed requests before this outcome."""
