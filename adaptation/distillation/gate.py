@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 from adaptation.distillation.guards import GuardOutcome
+from adaptation.statistics import flips, mcnemar_one_sided
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,6 @@ class Decision:
     p_value: float
 
 
-def mcnemar(helped: int, hurt: int) -> float:
-    """Exact one-sided McNemar: P(X ≥ helped), X ~ Binomial(helped + hurt, ½).
-
-    Only questions on which the two disagree tell them apart; were they equally good, each such
-    question would fall to either side like a coin.
-    """
-    flips = helped + hurt
-    return sum(comb(flips, k) for k in range(helped, flips + 1)) / float(2**flips)
-
-
 def decide(
     current: Sequence[bool],
     candidate: Sequence[bool],
@@ -38,10 +28,8 @@ def decide(
     alpha: float,
 ) -> Decision:
     """Promote when the paired held-out answers improve with p < `alpha` and the guards hold."""
-    pairs = list(zip(current, candidate, strict=True))
-    helped = sum(new and not old for old, new in pairs)
-    hurt = sum(old and not new for old, new in pairs)
-    p_value = mcnemar(helped, hurt)
+    helped, hurt = flips(current, candidate)
+    p_value = mcnemar_one_sided(helped, hurt)
     objections = []
     if helped <= hurt:
         objections.append(

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 from adaptation.answers import canonical
 from adaptation.pebble.solved import Solved
+from adaptation.statistics import bootstrap_ratio, paired, quartiles, wilson
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result
 from loadtests.questions import answer_in, is_right
-from loadtests.stats import bootstrap_ratio, paired, quartiles, wilson
 
 VOTES = 16
 NO_MEMORY = {"read": False, "write": False}
@@ -105,7 +105,7 @@ def _result(trials: list[Trial], seed: int) -> Result:
             ("right, one sample", f"{sum(t.single_right for t in trials) / n:.1%}"),
             (
                 "early against fixed: gained, lost, McNemar",
-                f"{flips.gained}, {flips.lost}, p = {flips.p_value:.3f}",
+                f"{flips.helped}, {flips.hurt}, p = {flips.p_value:.3f}",
             ),
             ("samples started for a question, early", f"{samples:.1f}"),
             ("stopped because", ", ".join(f"{k} {v}" for k, v in sorted(stops.items()))),

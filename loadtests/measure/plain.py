@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
+from adaptation.statistics import Interval, geometric_mean, median_difference, quartiles
 from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.load import Burst, body, send
 from loadtests.measure.result import Result, Row, Target
 from loadtests.processes import cpu_share, peak_mib
 from loadtests.server_process import Server
-from loadtests.stats import Interval, geometric_mean, median_difference, quartiles
 
 AT_ONCE = 8
 IDLE_S = 3.0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from loadtests.stats import Interval
+from adaptation.statistics import Interval, without_nan
 
 Row = tuple[str, str]
 """What was measured, and the figure with its spread."""
@@ -54,12 +53,3 @@ class Result:
         targets = [asdict(target) | {"met": target.met} for target in self.targets]
         whole: dict[str, Any] = without_nan(asdict(self) | {"targets": targets})
         return whole
-
-
-def without_nan(value: Any) -> Any:
-    """Return nested values with None for every NaN: JSON has no word for it."""
-    if isinstance(value, dict):
-        return {name: without_nan(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(each) for each in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

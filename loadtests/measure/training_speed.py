@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from adaptation.pebble import model_path
+from adaptation.statistics import Interval, quartiles
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.recipes import recipe_for
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result
-from loadtests.stats import Interval, quartiles
 from memory.types import Message
 
 THREADS = 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from adaptation.pebble.solved import Solved
+from adaptation.statistics import paired, quartiles, wilson
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result, Row, Target
 from loadtests.questions import TASK, import_lines, is_right
-from loadtests.stats import paired, quartiles, wilson
 
 IMPORTED = 64
 STEPS = ("retrieve", "select", "queue", "train", "hand_off", "sample", "verify")
@@ -57,7 +57,7 @@ def _result(asked: list[Solved], before: list[Reply], after: list[Reply]) -> Res
             *_outcome_rows(after, accepted),
             ("right with consistency (95 % Wilson)", wilson(sum(old), n).show(".1%")),
             ("right with ttt", wilson(sum(new), n).show(".1%")),
-            ("gained, lost, McNemar", f"{flips.gained}, {flips.lost}, p = {flips.p_value:.2g}"),
+            ("gained, lost, McNemar", f"{flips.helped}, {flips.hurt}, p = {flips.p_value:.2g}"),
         ],
         figures={
             "seconds": {k: vars(quartiles(v)) for k, v in seconds.items() if v},

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adaptation.pebble.solved import Solved
+from adaptation.statistics import quartiles
 from loadtests.client import Client, Reply
 from loadtests.questions import TASK, import_lines, is_right
-from loadtests.stats import quartiles
 from loadtests.tour.guide import Guide
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 

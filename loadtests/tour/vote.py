@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adaptation.pebble.solved import Solved
+from adaptation.statistics import wilson
 from loadtests.client import Client, Reply
 from loadtests.questions import answer_in, is_right
-from loadtests.stats import wilson
 from loadtests.tour.guide import Guide
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 

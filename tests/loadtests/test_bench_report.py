@@ -16,13 +16,13 @@ import psutil
 import pytest
 from rich.console import Console
 
+from adaptation.statistics import Interval
 from adaptation.types import AnswerCount
 from loadtests import bench, questions
 from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target
 from loadtests.processes import peak_mib, role_of
 from loadtests.server_process import Launch, ServerFailedError, running
-from loadtests.stats import Interval
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 
 

@@ -1,21 +1,10 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
-from adaptation.distillation.gate import decide, mcnemar
+from adaptation.distillation.gate import decide
 from adaptation.distillation.guards import PROBES, GuardOutcome, compare
 
 GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
-
-
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_is_the_exact_one_sided_binomial_test(helped: int, hurt: int) -> None:
-    if helped + hurt:
-        expected = binomtest(helped, helped + hurt, alternative="greater").pvalue
-        assert mcnemar(helped, hurt) == pytest.approx(expected)
-    else:
-        assert mcnemar(0, 0) == 1.0
 
 
 @given(GRADES)
