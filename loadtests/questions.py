@@ -1,42 +1,58 @@
-"""Seeded questions with known answers, from the task generators of the built-in model."""
+"""Seeded questions with known answers, from the proving ground's suites.
+
+What is asked is of the evaluation split, what memory is given of the memory split: no question is
+ever among the examples, and none of either was trained on.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from random import Random
+from itertools import chain
+from math import ceil
 
 from adaptation.answers import extract, same_answer
 from adaptation.options import AnswerOptions
-from adaptation.pebble.arithmetic import arithmetic, calculation, equation
-from adaptation.pebble.solved import Solved
-from adaptation.pebble.worlds import FIRST_TRAINING_SEED, Jargon
+from adaptation.suites import SUITES
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split
+from adaptation.suites.suite import WORLD_SEEDS
 
 TASK = "whet-tour"
 """The task that imported examples are filed under, so that they mix with nobody's memory."""
 
-EVERYDAY = (
-    lambda rng: arithmetic(rng, rng.choice((4, 5))),
-    lambda rng: calculation(rng, rng.choice((3, 4))),
-    equation,
-)
-"""Arithmetic of the kinds and lengths the built-in model was trained on, the harder ones: what one
+EVERYDAY = (("stories", 4), ("equations", 2), ("stories", 5), ("orders", 1))
+"""Suites and levels of the kinds the built-in model was trained on, the harder ones: what one
 sample always gets right, or never, tells nothing about votes."""
+SHIFTED = SUITES["jargon"]
+"""Private worlds, one for each seed."""
 
 
 def everyday(count: int, seed: int) -> list[Solved]:
     """Return different questions in the model's own domain, the kinds in turn."""
-    rng = Random(f"everyday {seed}")
-    found: dict[str, Solved] = {}
-    while len(found) < count:
-        task = EVERYDAY[len(found) % len(EVERYDAY)](rng)
-        found.setdefault(task.question, task)
-    return list(found.values())
+    each = ceil(count / len(EVERYDAY))
+    kinds = [
+        SUITES[name].problems(each, split=Split.EVALUATION, seed=seed, level=level)
+        for name, level in EVERYDAY
+    ]
+    return list(chain.from_iterable(zip(*kinds, strict=True)))[:count]
 
 
-def jargon(seed: int) -> Jargon:
-    """Return a world from the seeds that pre-training never drew from."""
-    return Jargon(seed % FIRST_TRAINING_SEED)
+def shifted(count: int, seed: int) -> list[Solved]:
+    """Return questions of one world, from the world seeds that training never draws from."""
+    return _of_world(count, seed, Split.EVALUATION)
+
+
+def examples(count: int, seed: int) -> list[Solved]:
+    """Return other solved questions of the same world, for memory."""
+    return _of_world(count, seed, Split.MEMORY)
+
+
+def _of_world(count: int, seed: int, split: Split) -> list[Solved]:
+    seeds = WORLD_SEEDS[Split.EVALUATION]
+    world = seeds[seed % len(seeds)]
+    level = SHIFTED.default_level
+    return SHIFTED.problems(count, split=split, seed=seed, level=level, world=world)
 
 
 def import_lines(tasks: Sequence[Solved]) -> str:

@@ -98,7 +98,7 @@ def conversations(seed: int) -> tuple[tuple[Message, ...], ...]:
             Message(role="user", content=task.question),
             Message(role="assistant", content=task.rationale),
         )
-        for task in questions.jargon(seed).solved(EXAMPLES, seed)
+        for task in questions.examples(EXAMPLES, seed)
     )
 
 

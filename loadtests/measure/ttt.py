@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from adaptation.pebble.solved import Solved
 from adaptation.statistics import paired, quartiles, wilson
+from adaptation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
@@ -23,15 +23,13 @@ NOTE = (
 
 def measure(lab: Laboratory) -> Result:
     """Ask the questions of one unseen world, without and with training."""
-    count = lab.scale.trainings
-    tasks = questions.jargon(lab.seed).solved(IMPORTED + count, lab.seed)
-    lab.client.post("/v1/memory/import", import_lines(tasks[:IMPORTED]))
-    asked, before, after = tasks[IMPORTED:], [], []
+    lab.client.post("/v1/memory/import", import_lines(questions.examples(IMPORTED, lab.seed)))
+    asked, before, after = questions.shifted(lab.scale.trainings, lab.seed), [], []
     for index, task in enumerate(asked):
-        lab.advance("test-time training", index, count)
+        lab.advance("test-time training", index, len(asked))
         before.append(_ask(lab.client, task, "consistency"))
         after.append(_ask(lab.client, task, "ttt"))
-    lab.advance("test-time training", count, count)
+    lab.advance("test-time training", len(asked), len(asked))
     return _result(asked, before, after)
 
 

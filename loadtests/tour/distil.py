@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from adaptation.pebble.solved import Solved
+from adaptation.suites.solved import Solved
 from loadtests.questions import is_right
 from loadtests.server_process import ROOT
 from loadtests.tour.guide import Guide

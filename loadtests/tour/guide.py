@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from adaptation.pebble.solved import Solved
+from adaptation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client
 from loadtests.tour.narrator import Narrator
@@ -49,27 +49,26 @@ class Guide:
         return questions.everyday(self.sizes.search, self.seed)
 
     @cached_property
-    def _world(self) -> list[Solved]:
-        sizes = self.sizes
-        count = sizes.imported + sizes.shifted + sizes.held_out + 1
-        return questions.jargon(self.seed).solved(count, self.seed)
-
-    @property
     def examples(self) -> list[Solved]:
         """Solved examples of a domain the model has never met."""
-        return self._world[: self.sizes.imported]
+        return questions.examples(self.sizes.imported, self.seed)
+
+    @cached_property
+    def _asked(self) -> list[Solved]:
+        """Questions of that domain, none of them among the examples."""
+        return questions.shifted(self.sizes.shifted + self.sizes.held_out + 1, self.seed)
 
     @property
     def shifted(self) -> list[Solved]:
-        """Questions of that domain, not among the examples."""
-        return self._world[self.sizes.imported :][: self.sizes.shifted]
+        """Those asked before and after test-time training."""
+        return self._asked[: self.sizes.shifted]
 
     @property
     def held_out(self) -> list[Solved]:
-        """Further ones, asked neither in the examples nor before."""
-        return self._world[self.sizes.imported + self.sizes.shifted : -1]
+        """Those asked before and after distillation."""
+        return self._asked[self.sizes.shifted : -1]
 
     @property
     def last(self) -> Solved:
         """One more, for feedback."""
-        return self._world[-1]
+        return self._asked[-1]

@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from adaptation.pebble.solved import Solved
+from adaptation.suites.solved import Solved
 from adaptation.types import AnswerCount
 from loadtests.questions import is_right
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from adaptation.pebble.solved import Solved
 from adaptation.statistics import quartiles
+from adaptation.suites.solved import Solved
 from loadtests.client import Client, Reply
 from loadtests.questions import TASK, import_lines, is_right
 from loadtests.tour.guide import Guide

@@ -12,13 +12,16 @@ import pytest
 
 from adaptation.answers import same_answer
 from adaptation.leases import PREFIX, SHARED_MEMORY
-from adaptation.pebble.solved import Solved
-from adaptation.pebble.worlds import Jargon
+from adaptation.suites import SUITES
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
-WORLD = Jargon(5)  # an evaluation seed: the model was not trained on this world
-EXAMPLES = WORLD.solved(76, seed=1)
-TAUGHT, ASKED = EXAMPLES[:64], EXAMPLES[64:]
+WORLD = 5  # an evaluation seed: the model was not trained on this world
+TAUGHT, ASKED = (
+    SUITES["jargon"].problems(count, split=split, seed=1, level=2, world=WORLD)
+    for count, split in ((64, Split.MEMORY), (12, Split.EVALUATION))
+)
 QUIET = {"memory": {"write": False}}
 
 

@@ -17,6 +17,8 @@ import pytest
 from rich.console import Console
 
 from adaptation.statistics import Interval
+from adaptation.suites.split import Split, split_of
+from adaptation.suites.suite import WORLD_SEEDS
 from adaptation.types import AnswerCount
 from loadtests import bench, questions
 from loadtests.measure.consistency import plurality
@@ -84,17 +86,29 @@ def test_questions_are_seeded_and_differ_from_each_other() -> None:
 
 
 def test_a_worked_solution_gives_its_own_answer() -> None:
-    for task in [*questions.everyday(40, seed=5), *questions.jargon(5).solved(20, 5)]:
+    for task in [*questions.everyday(40, seed=5), *questions.shifted(20, seed=5)]:
         assert questions.is_right(questions.answer_in(task.rationale), task)
 
 
 def test_examples_are_imported_one_a_line_under_a_task_of_their_own() -> None:
-    lines = questions.import_lines(questions.jargon(1).solved(3, 1)).splitlines()
+    lines = questions.import_lines(questions.examples(3, seed=1)).splitlines()
     assert [json.loads(line)["task"] for line in lines] == [questions.TASK] * 3
 
 
-def test_the_tours_worlds_are_none_that_the_model_was_trained_on() -> None:
-    assert questions.jargon(1234).meaning == questions.jargon(234).meaning
+def test_everyday_questions_are_of_the_evaluation_split_the_kinds_in_turn() -> None:
+    tasks = questions.everyday(10, seed=5)
+    assert {split_of(task.question) for task in tasks} == {Split.EVALUATION}
+    kinds = [name for name, _ in questions.EVERYDAY]
+    assert [task.task for task in tasks] == (kinds * 3)[:10]
+
+
+@pytest.mark.parametrize("seed", [1, 1234])
+def test_the_tours_worlds_are_none_that_the_model_was_trained_on(seed: int) -> None:
+    asked, shown = questions.shifted(20, seed), questions.examples(20, seed)
+    (world,) = {task.task for task in [*asked, *shown]}
+    assert int(world.removeprefix("jargon/")) in WORLD_SEEDS[Split.EVALUATION]
+    assert {split_of(task.question) for task in asked} == {Split.EVALUATION}
+    assert {split_of(task.question) for task in shown} == {Split.MEMORY}
 
 
 @pytest.mark.parametrize(
