@@ -129,16 +129,16 @@ def open_results(path: Path, header: Header, *, fresh: bool) -> tuple[Results, R
                 f"{path} measured something else ({', '.join(different)}): "
                 "name another --results FILE, or start over with --fresh"
             )
+    whole = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8")
-        file.write(header.model_dump_json() + "\n")
+        whole.write_text(
+            "".join(f"{line.model_dump_json()}\n" for line in (header, *results.trials))
+        )
+        whole.replace(path)
+        return results, ResultsWriter(path.open("a", encoding="utf-8"))
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from error
-    writer = ResultsWriter(file)
-    for trial in results.trials:
-        writer.append(trial)
-    return results, writer
 
 
 def differences(first: Header, second: Header) -> list[str]:

@@ -28,7 +28,10 @@ class Trial(Frozen):
     """The text that was judged; empty where there was none."""
     right: bool
     error: str | None = None
-    """Why nothing was judged: the request failed, or the suite's verifier raised. Never right."""
+    """Why nothing was judged: never right. Either the server refused the request, or the suite's
+    verifier raised."""
+    refused: bool = False
+    """Whether the server did; such a case is asked again when the run is continued."""
     samples: int = 1
     """How many were drawn."""
     any_right: bool | None = None

@@ -1,0 +1,99 @@
+"""What a run asks: suites with their worlds, questions and examples, drawn before anything is
+asked, so that what is wrong with the choice shows at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split
+from adaptation.suites.suite import WORLD_SEEDS, Suite
+
+
+@dataclass(frozen=True)
+class World:
+    """One world of a suite: the questions, and the solved examples an arm may learn from."""
+
+    suite: Suite
+    level: int
+    world: int
+    problems: tuple[Solved, ...]
+    examples: tuple[Solved, ...]
+
+    @property
+    def task(self) -> str:
+        """Where a server's memory files the examples, apart from everybody else's."""
+        return f"whet-eval/{self.suite.name}/{self.world}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All worlds of a run, those of one suite together."""
+
+    worlds: tuple[World, ...]
+    seed: int
+    split: Split
+
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """In the order they were asked for."""
+        return tuple({world.suite.name: world.suite for world in self.worlds}.values())
+
+    def of_suite(self, suite: Suite) -> Iterator[World]:
+        """Its worlds."""
+        return (world for world in self.worlds if world.suite.name == suite.name)
+
+    def data_version(self) -> dict[str, str]:
+        """A hash of each suite's questions, answers and examples."""
+        return {
+            suite.name: _hash([(w.problems, w.examples) for w in self.of_suite(suite)])
+            for suite in self.suites
+        }
+
+
+def make_plan(
+    suites: Sequence[Suite],
+    *,
+    questions: int,
+    examples: int,
+    seed: int,
+    levels: Mapping[str, int],
+    split: Split = Split.EVALUATION,
+) -> Plan:
+    """Draw `questions` for every suite, spread evenly over its worlds, with `examples` for each.
+
+    Raises `TooFewQuestionsError` where a suite has not as many.
+    """
+    worlds = [
+        _world(suite, levels[suite.name], world, share, examples, seed, split)
+        for suite in suites
+        for world, share in _shares(suite, questions, seed, split)
+    ]
+    return Plan(tuple(worlds), seed, split)
+
+
+def _shares(suite: Suite, questions: int, seed: int, split: Split) -> Iterator[tuple[int, int]]:
+    """Seed of each world, and how many questions are asked about it."""
+    if suite.worlds == 0:
+        yield 0, questions
+        return
+    seeds, count = WORLD_SEEDS[split], min(suite.worlds, questions)
+    for i in range(count):
+        share = questions // count + (i < questions % count)
+        yield seeds[(seed * suite.worlds + i) % len(seeds)], share
+
+
+def _world(
+    suite: Suite, level: int, world: int, share: int, examples: int, seed: int, split: Split
+) -> World:
+    problems = suite.problems(share, split=split, seed=seed, level=level, world=world)
+    shown = suite.problems(examples, split=Split.MEMORY, seed=seed, level=level, world=world)
+    return World(suite, level, world, tuple(problems), tuple(shown))
+
+
+def _hash(value: list[tuple[tuple[Solved, ...], tuple[Solved, ...]]]) -> str:
+    texts = [[(p.question, p.answer) for p in part] for pair in value for part in pair]
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]

@@ -1,0 +1,208 @@
+"""The server under evaluation: any OpenAI-compatible one, asked with the official client.
+
+Knows what one response cost. Whet's own routes are used where the server is Whet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
+from openai.types.chat import ChatCompletion, ChatCompletionMessage
+
+from adaptation.errors import AdaptationError
+from adaptation.evaluation.errors import EvaluationError, ServerGoneError
+from adaptation.options import Strategy
+from adaptation.suites.tool_calls import call_text
+from adaptation.types import Report
+
+Messages = Sequence[Mapping[str, str]]
+
+TRIES = 6
+FIRST_PAUSE_S = 1.0
+"""Before a failed request is sent again; doubled each time, so a restart of the server is waited
+for about half a minute."""
+
+
+FORGETFUL = {"memory": {"write": False}}
+"""An evaluation leaves no trace in what the server remembers."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One response: the texts of its choices, and what they cost."""
+
+    texts: tuple[str, ...]
+    prompt_tokens: int
+    generated_tokens: int
+    training_tokens: int
+    seconds: float
+    samples: int
+    fallback: str | None
+    retried: int
+
+
+NO_REPLY = Reply((), 0, 0, 0, 0.0, samples=0, fallback=None, retried=0)
+"""Where no server was asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: `strategy` None leaves the server to its own ways."""
+
+    messages: Messages
+    temperature: float
+    seed: int
+    max_tokens: int
+    n: int = 1
+    tools: Sequence[Mapping[str, Any]] = ()
+    strategy: Strategy = Strategy.PLAIN
+    adaptation: Mapping[str, Any] | None = None
+
+
+class RequestRefusedError(EvaluationError):
+    """The server answered with an error; asking again would not help."""
+
+
+class Target:
+    """Asks one server under one model name."""
+
+    def __init__(self, url: str, model: str | None, api_key: str, timeout_s: float) -> None:
+        base = url.rstrip("/").removesuffix("/v1")
+        headers = {"Authorization": f"Bearer {api_key}"}
+        self.url = base
+        self._http = httpx.AsyncClient(base_url=base, timeout=timeout_s, headers=headers)
+        self._openai = AsyncOpenAI(
+            base_url=f"{base}/v1", api_key=api_key, timeout=timeout_s, max_retries=0
+        )
+        self.model = model or ""
+        self.is_whet = False
+
+    async def __aenter__(self) -> Self:
+        """Find out what is served; raises `ServerGoneError` where nothing answers."""
+        try:
+            names = [model.id async for model in self._openai.models.list()]
+        except OpenAIError as error:
+            raise ServerGoneError(f"no server answers at {self.url}: {error}") from error
+        if not names:
+            raise EvaluationError(f"{self.url} lists no model: name one with --model")
+        self.model = self.model or names[0]
+        if self.model not in names:
+            raise EvaluationError(
+                f"{self.url} serves no model {self.model!r}, but {', '.join(names)}"
+            )
+        self.is_whet = f"{self.model}:{Strategy.PLAIN}" in names
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self._openai.close()
+        await self._http.aclose()
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask once; a server that is away is asked again for a while.
+
+        Raises `RequestRefusedError` for an error of the request's own, `ServerGoneError` where the
+        server stays away.
+        """
+        for attempt in range(TRIES):
+            try:
+                return await self._ask(request, attempt)
+            except (APIConnectionError, APITimeoutError) as error:
+                trouble: OpenAIError = error
+            except APIStatusError as error:
+                if error.status_code < 500 and error.status_code != 429:
+                    raise RequestRefusedError(
+                        f"HTTP {error.status_code}: {error.message}"
+                    ) from error
+                trouble = error
+            await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
+        raise ServerGoneError(
+            f"{self.url} does not answer any more ({trouble}); what was measured is kept, "
+            "and the same command goes on from there"
+        )
+
+    async def _ask(self, request: Request, attempt: int) -> Reply:
+        began = time.perf_counter()
+        completion = await self._openai.chat.completions.create(**self._arguments(request))
+        return _reply(completion, time.perf_counter() - began, attempt)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "model": self.model,
+            "messages": list(request.messages),
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "max_tokens": request.max_tokens,
+            "n": request.n,
+        }
+        if request.tools:
+            arguments["tools"] = list(request.tools)
+        if self.is_whet:
+            options = {"strategy": request.strategy, **(request.adaptation or FORGETFUL)}
+            arguments["extra_body"] = {"adaptation": options}
+        return arguments
+
+    async def whet(self, method: str, path: str, content: str | None = None) -> dict[str, Any]:
+        """Use one of Whet's own routes; raises `EvaluationError` with its words where it fails."""
+        try:
+            response = await self._http.request(method, path, content=content)
+            response.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            raise EvaluationError(f"{path}: {error.response.text[:300]}") from error
+        except httpx.HTTPError as error:
+            raise ServerGoneError(f"{self.url} does not answer any more: {error}") from error
+        found: dict[str, Any] = response.json()
+        return found
+
+
+def _reply(completion: ChatCompletion, seconds: float, attempt: int) -> Reply:
+    report = _report(completion)
+    usage = completion.usage
+    choices = completion.choices
+    return Reply(
+        texts=tuple(_text(choice.message) for choice in choices),
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        generated_tokens=usage.completion_tokens if usage else 0,
+        training_tokens=report.tokens.training if report else 0,
+        seconds=seconds,
+        samples=report.samples.started if report else len(choices),
+        fallback=report.reason if report else None,
+        retried=attempt,
+    )
+
+
+def _report(completion: ChatCompletion) -> Report | None:
+    found = (completion.model_extra or {}).get("adaptation")
+    try:
+        return Report.model_validate(found) if found else None
+    except (ValueError, AdaptationError):
+        return None  # another server's field of the same name
+
+
+def _text(message: ChatCompletionMessage) -> str:
+    """The whole reply as the model wrote it: tool calls in Hermes form after the text."""
+    calls = [
+        call_text(call.function.name, _parsed(call.function.arguments))
+        for call in message.tool_calls or ()
+        if call.type == "function"
+    ]
+    return "\n".join([*([message.content] if message.content else []), *calls])
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
