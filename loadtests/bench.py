@@ -34,7 +34,7 @@ from adaptation.pebble import model_path
 from loadtests.measure import consistency, footprint, plain, training_speed, ttt
 from loadtests.measure.laboratory import FULL, QUICK, Advance, Laboratory
 from loadtests.measure.result import Result
-from loadtests.server_process import ROOT, ServerFailedError
+from server.server_process import ROOT, ServerFailedError
 
 MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
     "plain": plain.measure,

@@ -19,10 +19,10 @@ import httpx
 import openai
 
 from loadtests.client import Client
-from loadtests.server_process import WHET, ServerFailedError, running
 from loadtests.tour import distil, feedback, train, vote
 from loadtests.tour.guide import FAST, FULL, Guide
 from loadtests.tour.narrator import Narrator, Outcome
+from server.server_process import WHET, ServerFailedError, running
 
 EXAMPLES = """\
 examples:

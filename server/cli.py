@@ -21,6 +21,7 @@ from server.console import CommandError, OneLineParser, UsageError, complain
 
 COMMANDS = {
     "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
+    "eval": "run task suites and print a table with confidence intervals",
     "distill": "train what memory holds into the base adapter, if that is an improvement",
     "adapters": "list, show, promote, roll back or reset distilled adapters",
     "memory": "look at, import, export, review and repair the long-term memory",

@@ -129,6 +129,7 @@ def _figure(figure_class: Any, summary: Summary) -> Any:
             _panel(axes, section.arms, cost)
     for axes, cost in zip(rows[-1], COSTS, strict=True):
         axes.set_xlabel(cost.label)
+        axes.set_xlim(*_reach([cost.of(arm) for each in sections for arm in each.arms]))
     _legend(figure, rows.flat)
     return figure
 
@@ -155,6 +156,7 @@ def _panel(axes: Any, arms: Sequence[ArmSummary], cost: Cost) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 
     axes.set_xscale("log")
+    axes.autoscale(False, axis="x")
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_locator(MultipleLocator(0.25))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.0%}"))
@@ -163,6 +165,14 @@ def _panel(axes: Any, arms: Sequence[ArmSummary], cost: Cost) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     for arm in arms:
         _point(axes, arm, cost.of(arm))
+
+
+def _reach(costs: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis: wide enough for a mark, which stand at 1, 2 and 5."""
+    known = [cost for cost in costs if cost > 0] or [1.0]
+    low, high = min(known), max(known)
+    room = 1.25 if high > 2 * low else 1.6
+    return low / room, high * room
 
 
 def _point(axes: Any, arm: ArmSummary, x: float) -> None:

@@ -34,16 +34,20 @@ class Header(Frozen):
     """Version of the distilled adapter in force; None is the base."""
     server: str
     """`whet` with its version, or what another server calls itself."""
-    code_version: str
-    """Of the ruler: Whet's version, and the commit where it runs from a checkout."""
+    code_version: tuple[str, ...]
+    """Of the ruler: Whet's version, with the commit of a checkout; each that a part was run by."""
     data_version: dict[str, str]
     """Hash of each suite's questions and answers."""
     seed: int
     questions: int
     """Asked of every suite."""
     levels: dict[str, int]
+    split: str
+    examples: int
+    """Solved ones for each world."""
     temperature: float
     votes: int
+    max_tokens: int
     parallel: int
     """Requests under way at once: latencies depend on it."""
 
@@ -124,21 +128,34 @@ def open_results(path: Path, header: Header, *, fresh: bool) -> tuple[Results, R
     results = Results(header)
     if path.exists() and not fresh:
         results = load(path)
-        if different := differences(results.header, header):
+        different = [name for name in differences(results.header, header) if name != "code_version"]
+        if different:
             raise ResultsError(
                 f"{path} measured something else ({', '.join(different)}): "
                 "name another --results FILE, or start over with --fresh"
             )
+        results.header = _widened(results.header, header)
     whole = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         whole.write_text(
-            "".join(f"{line.model_dump_json()}\n" for line in (header, *results.trials))
+            "".join(f"{line.model_dump_json()}\n" for line in (results.header, *results.trials))
         )
         whole.replace(path)
         return results, ResultsWriter(path.open("a", encoding="utf-8"))
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _widened(old: Header, new: Header) -> Header:
+    """The header of a run that goes on, perhaps with more suites and another ruler."""
+    return old.model_copy(
+        update={
+            "levels": old.levels | new.levels,
+            "data_version": old.data_version | new.data_version,
+            "code_version": tuple(dict.fromkeys(old.code_version + new.code_version)),
+        }
+    )
 
 
 def differences(first: Header, second: Header) -> list[str]:

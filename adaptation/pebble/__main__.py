@@ -49,6 +49,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and data")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processor cores to use; fewer than all where others work there too",
+    )
     parser.add_argument("--worlds", type=int, default=4, help="unseen worlds to evaluate on")
     parser.add_argument("--questions", type=int, default=64, help="questions per ordinary suite")
     return parser.parse_args()
@@ -56,7 +62,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(options.threads)
     recipe = Recipe(seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / CHECKPOINT

@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests.client import Client
-from loadtests.server_process import BARE_VLLM, WHET, Server, running
+from server.server_process import WHET, Launch, Server, running
 
+BARE_VLLM = Launch("bare vLLM", ("loadtests.bare_vllm",), "/health")
 Advance = Callable[[str, int, int], None]
 """Told what is measured, how much of it is done, and of how much."""
 

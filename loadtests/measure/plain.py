@@ -11,7 +11,7 @@ from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.load import Burst, body, send
 from loadtests.measure.result import Result, Row, Target
 from loadtests.processes import cpu_share, peak_mib
-from loadtests.server_process import Server
+from server.server_process import Server
 
 AT_ONCE = 8
 IDLE_S = 3.0

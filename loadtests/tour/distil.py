@@ -10,9 +10,9 @@ from pathlib import Path
 
 from adaptation.suites.solved import Solved
 from loadtests.questions import is_right
-from loadtests.server_process import ROOT
 from loadtests.tour.guide import Guide
 from loadtests.tour.narrator import Outcome, verdict_of
+from server.server_process import ROOT
 
 PICK_UP_S = 60.0
 """A server looks for a new champion every few seconds."""

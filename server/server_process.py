@@ -41,7 +41,6 @@ class Launch:
 
 
 WHET = Launch("whet", ("server.cli", "serve"), "/ready")
-BARE_VLLM = Launch("bare vLLM", ("loadtests.bare_vllm",), "/health")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _spawn(launch: Launch, port: int, flags: tuple[str, ...], log: Path) -> subp
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", *launch.module, *address, *flags],
-            cwd=ROOT,
+            cwd=ROOT,  # so that `python -m` finds the packages of a checkout
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
