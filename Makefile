@@ -38,6 +38,9 @@ endif
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	@# Apart, as it needs a C compiler.
+	$(BIN)/pip install --quiet --editable ".[eval]" || \
+		echo "whet[eval] is not installed: the tests of reasoning-gym's suites will be skipped."
 	touch $@
 
 serve: install  ## serve the built-in model on 127.0.0.1:8000 (ARGS="..." adds flags)

@@ -17,14 +17,23 @@ from adaptation.suites import (
     json_objects,
     lists,
     orders,
+    reasoning_gym,
     refusal,
     stories,
     tool_calls,
     units,
 )
+from adaptation.suites.errors import MissingPackageError, SuiteError, UnknownSuiteError
 from adaptation.suites.suite import Suite
 
-__all__ = ["SUITES", "Suite"]
+__all__ = [
+    "SUITES",
+    "MissingPackageError",
+    "Suite",
+    "SuiteError",
+    "UnknownSuiteError",
+    "suite_named",
+]
 
 _MODULES = (
     stories,
@@ -44,3 +53,15 @@ _MODULES = (
 )
 
 SUITES: Mapping[str, Suite] = MappingProxyType({each.SUITE.name: each.SUITE for each in _MODULES})
+
+
+def suite_named(name: str) -> Suite:
+    """A suite of ours, or `rg:FAMILY` for any of reasoning-gym's; raises `SuiteError`."""
+    if name in SUITES:
+        return SUITES[name]
+    if name.startswith(reasoning_gym.PREFIX):
+        return reasoning_gym.suite_of(name.removeprefix(reasoning_gym.PREFIX))
+    raise UnknownSuiteError(
+        f"there is no suite {name!r}; there are {', '.join(SUITES)}, and "
+        f"{reasoning_gym.PREFIX}FAMILY for reasoning-gym's, such as {reasoning_gym.PREFIX}chain_sum"
+    )

@@ -1,0 +1,175 @@
+"""Any family of reasoning-gym as a suite: `rg:chain_sum`, with its own generator and verifier.
+
+Owns the way from a family's entries to questions and from replies to its scorer. reasoning-gym is
+an extra (`whet[eval]`) and is imported when the first such suite is asked for.
+
+An answer is right when the family's scorer gives it the full 1.0. What it gives for less (the right
+value in the wrong form, one number of several) is meant to shape a reward, not to count as right.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
+from itertools import chain
+from random import Random
+from typing import Any
+
+from adaptation.answers import extract
+from adaptation.answers.markers import conclusion
+from adaptation.options import AnswerOptions
+from adaptation.suites.errors import MissingPackageError, UnknownSuiteError
+from adaptation.suites.inert import may_be_scored
+from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
+from adaptation.suites.split import Split, TooFewQuestionsError, draw_distinct
+from adaptation.suites.suite import AUTO, Group
+
+PREFIX = "rg:"
+CLOSING = f'End your reply with "{ANSWER_MARK}" and the answer.'
+"""Stands below every question, since few families say where the answer should stand."""
+ENTRIES_PER_SEED = 200
+"""Some families cannot give more than their data set's size, so the stream re-seeds."""
+NEED_OTHER_DATASETS = frozenset({"composite"})
+REFERENCE_KEYS = ("possible_answer", "example_answer", "example_correct_answer")
+"""Where the families with many right answers keep one of them."""
+ILL_FORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What scorers raise on an answer of another shape than they expect: it is wrong."""
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Posed(Solved):
+    """A question that keeps what its scorer needs to know."""
+
+    entry: Entry = field(default_factory=dict, compare=False, repr=False)
+    """As reasoning-gym generated it: the question without the closing, the answer, metadata."""
+    dataset: Any = field(default=None, compare=False, repr=False)
+    """The data set it is from: scorers read its configuration."""
+
+
+@dataclass(frozen=True)
+class ReasoningGym:
+    """One family."""
+
+    family: str
+    levels: range
+    group: Group = Group.EXTERNAL
+    answer: AnswerOptions = AUTO
+    default_level: int = 1
+    worlds: int = 0
+
+    @property
+    def name(self) -> str:
+        """As `whet eval --suite` takes it."""
+        return PREFIX + self.family
+
+    def problems(
+        self, n: int, *, split: Split, seed: int, level: int, world: int = 0
+    ) -> list[Solved]:
+        """`n` different questions; there is but one world, so its number says nothing."""
+        rng = Random(f"{self.name} {split.name} {seed} {level}")
+        stream = self._stream(level, rng)
+        return draw_distinct(n, split, lambda _: next(stream), rng)
+
+    def verify(self, problem: Solved, reply: str) -> bool:
+        """Whether the family's scorer gives the reply's answer the full score."""
+        if not isinstance(problem, Posed):
+            raise TypeError(f"{self.name} can only judge replies to its own questions")
+        return any(self._is_right(problem, answer) for answer in readings(reply))
+
+    def _is_right(self, problem: Posed, answer: str) -> bool:
+        if not may_be_scored(self.family, answer):
+            return False
+        try:
+            return float(problem.dataset.score_answer(answer, problem.entry)) >= 1.0
+        except ILL_FORMED:
+            return False
+
+    def _stream(self, level: int, rng: Random) -> Iterator[Solved]:
+        """The family's questions without end."""
+        while True:
+            dataset = _dataset(self.family, level, seed=rng.getrandbits(31))
+            yield from map(partial(self._posed, dataset), dataset)
+
+    def _posed(self, dataset: Any, entry: Entry) -> Solved:
+        answer = _reference(entry)
+        question = f"{entry['question'].rstrip()}\n\n{CLOSING}"
+        return Posed(question, ANSWER_MARK + answer, answer, self.name, (), entry, dataset)
+
+
+def suite_of(family: str) -> ReasoningGym:
+    """The suite of one family; raises `UnknownSuiteError` and `MissingPackageError`."""
+    known = families()
+    if family not in known:
+        alike = [PREFIX + name for name in get_close_matches(family, known)]
+        hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+        listing = f"from {__name__} import families; print(*families())"
+        raise UnknownSuiteError(
+            f"reasoning-gym has no family {family!r}; {hint}To list all {len(known)}: "
+            f'python -c "{listing}"'
+        )
+    return ReasoningGym(family, range(1, _highest_level(family) + 1))
+
+
+def families() -> list[str]:
+    """The names of all families."""
+    return sorted(_factory().DATASETS.keys() - NEED_OTHER_DATASETS)
+
+
+def readings(reply: str) -> list[str]:
+    """The answers a reply can be taken to give: one mark, as it stands and without decoration.
+
+    Without a mark it is the whole reply. An answer of several lines follows its mark to the end.
+    """
+    body = conclusion(reply)
+    found = extract(reply, AnswerOptions())
+    marked = [final_answer(body), found.text if found and found.structured else None]
+    return list(dict.fromkeys(text for text in marked if text)) or [body.strip()]
+
+
+def _reference(entry: Entry) -> str:
+    """One right answer; empty where the generator knows none."""
+    metadata = entry["metadata"]
+    candidates = chain([entry["answer"]], (metadata.get(key) for key in REFERENCE_KEYS))
+    answer = next((answer for answer in candidates if answer is not None), "")
+    return answer if isinstance(answer, str) else json.dumps(answer)
+
+
+def _dataset(family: str, level: int, seed: int) -> Any:
+    """A data set of one difficulty; raises `TooFewQuestionsError` where its curriculum fails."""
+    factory = _factory()
+    settings: dict[str, Any] = {"seed": seed, "size": ENTRIES_PER_SEED}
+    try:
+        if factory.has_curriculum(family):
+            curriculum = factory.create_curriculum(family)
+            curriculum.set_global_level(level - 1)
+            settings = vars(curriculum.generate_configuration(settings))
+        return factory.create_dataset(family, **settings)
+    except (AssertionError, ValueError) as error:
+        raise TooFewQuestionsError(
+            f"reasoning-gym cannot make level {level} of {family}: {error}"
+        ) from error
+
+
+def _highest_level(family: str) -> int:
+    """Levels in the family's curriculum, 1 without one."""
+    factory = _factory()
+    if not factory.has_curriculum(family):
+        return 1
+    attributes = factory.create_curriculum(family).attributes.values()
+    return max(len(attribute.levels) for attribute in attributes)
+
+
+def _factory() -> Any:
+    """reasoning-gym's registry, filled."""
+    try:
+        import reasoning_gym
+    except ModuleNotFoundError as error:
+        if error.name != "reasoning_gym":
+            raise
+        raise MissingPackageError(
+            'the rg: suites need reasoning-gym: pip install "whet[eval]"'
+        ) from error
+    return reasoning_gym.factory
