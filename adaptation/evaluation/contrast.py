@@ -47,11 +47,6 @@ def question_of(case: Case) -> Question:
     return case.suite, case.level, case.world, case.number
 
 
-def was_answered(trial: Trial) -> bool:
-    """Whether there was a reply at all: where the request failed, costs say nothing."""
-    return not (trial.error or "").startswith("request")
-
-
 def match(first: Iterable[Trial], second: Iterable[Trial]) -> list[tuple[Trial, Trial]]:
     """Return the trials of equal questions, in the order of the first."""
     others = {question_of(trial.case): trial for trial in second}
@@ -61,7 +56,7 @@ def match(first: Iterable[Trial], second: Iterable[Trial]) -> list[tuple[Trial, 
 def contrast(pairs: Sequence[tuple[Trial, Trial]], seed: int) -> Contrast:
     """Compare the second of each pair with the first; what was not judged counts as wrong."""
     before, after = ([pair[side].right for pair in pairs] for side in (0, 1))
-    answered = [pair for pair in pairs if all(map(was_answered, pair))]
+    answered = [pair for pair in pairs if not any(trial.refused for trial in pair)]
     base, spent = ([pair[side].generated_tokens for pair in answered] for side in (0, 1))
     outcome = paired(before, after)
     difference = bootstrap_difference(after, before, seed)

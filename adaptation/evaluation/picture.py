@@ -50,7 +50,7 @@ LOOKS = MappingProxyType(
         "demos-8": Look(ORANGE, "^"),
         "demos-16": Look(ORANGE, ">"),
         "demos-16+vote": Look(VERMILION, "p"),
-        "ttt": Look(GREEN, "*", size=10),
+        "ttt": Look(GREEN, "*", size=11),
         "auto": Look(PURPLE, "P", size=8),
     }
 )
@@ -129,7 +129,7 @@ def _figure(figure_class: Any, summary: Summary) -> Any:
             _panel(axes, section.arms, cost)
     for axes, cost in zip(rows[-1], COSTS, strict=True):
         axes.set_xlabel(cost.label)
-        axes.set_xlim(*_reach([cost.of(arm) for each in sections for arm in each.arms]))
+        axes.set_xlim(*_reach(cost, [arm for each in sections for arm in each.arms]))
     _legend(figure, rows.flat)
     return figure
 
@@ -167,9 +167,9 @@ def _panel(axes: Any, arms: Sequence[ArmSummary], cost: Cost) -> None:
         _point(axes, arm, cost.of(arm))
 
 
-def _reach(costs: Sequence[float]) -> tuple[float, float]:
+def _reach(cost: Cost, arms: Sequence[ArmSummary]) -> tuple[float, float]:
     """Return the ends of an axis: wide enough for a mark, which stand at 1, 2 and 5."""
-    known = [cost for cost in costs if cost > 0] or [1.0]
+    known = [x for arm in arms if arm.generated_tokens and (x := cost.of(arm)) > 0] or [1.0]
     low, high = min(known), max(known)
     room = 1.25 if high > 2 * low else 1.6
     return low / room, high * room

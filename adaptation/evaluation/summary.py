@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from adaptation.evaluation.contrast import Contrast, contrast, match, was_answered
+from adaptation.evaluation.contrast import Contrast, contrast, match
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.results import Header, Results
 from adaptation.evaluation.trial import Trial
@@ -160,7 +160,7 @@ def _sections(
 
 def _arm(arm: str, by_arm: ByArm, baseline: str, seed: int) -> ArmSummary:
     trials = by_arm[arm]
-    answered = [trial for trial in trials if was_answered(trial)]
+    answered = [trial for trial in trials if not trial.refused]  # the others have no cost
     sampled = [trial for trial in trials if trial.any_right is not None]
     shares = [trial.share_right for trial in trials if trial.share_right is not None]
     kinds = Counter(_kind(trial) for trial in trials if trial.error)
@@ -203,4 +203,4 @@ def count_fallbacks(trials: Iterable[Trial]) -> tuple[FallbackCount, ...]:
 
 
 def _kind(trial: Trial) -> ErrorKind:
-    return "verifier" if was_answered(trial) else "request"
+    return "request" if trial.refused else "verifier"
