@@ -74,10 +74,18 @@ class RequestRefusedError(EvaluationError):
 class Target:
     """Asks one server under one model name."""
 
-    def __init__(self, url: str, model: str | None, api_key: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str | None,
+        api_key: str = "none",
+        timeout_s: float = 600.0,
+        first_pause_s: float = FIRST_PAUSE_S,
+    ) -> None:
         base = url.rstrip("/").removesuffix("/v1")
         headers = {"Authorization": f"Bearer {api_key}"}
         self.url = base
+        self._first_pause_s = first_pause_s
         self._http = httpx.AsyncClient(base_url=base, timeout=timeout_s, headers=headers)
         self._openai = AsyncOpenAI(
             base_url=f"{base}/v1", api_key=api_key, timeout=timeout_s, max_retries=0
@@ -127,7 +135,7 @@ class Target:
                         f"HTTP {error.status_code}: {error.message}"
                     ) from error
                 trouble = error
-            await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
+            await asyncio.sleep(self._first_pause_s * 2**attempt)
         raise ServerGoneError(
             f"{self.url} does not answer any more ({trouble}); what was measured is kept, "
             "and the same command goes on from there"

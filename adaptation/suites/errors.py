@@ -1,8 +1,9 @@
 """What can go wrong when a suite is asked for.
 
 SuiteError
-├── UnknownSuiteError      there is no suite of that name
-└── MissingPackageError    the suite's generator is not installed
+├── UnknownSuiteError       there is no suite of that name
+├── MissingPackageError     the suite's generator is not installed
+└── TooFewQuestionsError    it has not as many different questions as were asked for
 """
 
 
@@ -16,3 +17,7 @@ class UnknownSuiteError(SuiteError):
 
 class MissingPackageError(SuiteError):
     """The suite's generator is not installed."""
+
+
+class TooFewQuestionsError(SuiteError):
+    """It has not as many different questions as were asked for."""

@@ -19,10 +19,10 @@ from typing import Any
 from adaptation.answers import extract
 from adaptation.answers.markers import conclusion
 from adaptation.options import AnswerOptions
-from adaptation.suites.errors import MissingPackageError, UnknownSuiteError
+from adaptation.suites.errors import MissingPackageError, TooFewQuestionsError, UnknownSuiteError
 from adaptation.suites.inert import may_be_scored
 from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
-from adaptation.suites.split import Split, TooFewQuestionsError, draw_distinct
+from adaptation.suites.split import Split, draw_distinct
 from adaptation.suites.suite import AUTO, Group
 
 PREFIX = "rg:"

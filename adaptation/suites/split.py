@@ -10,15 +10,12 @@ from collections.abc import Callable
 from enum import Enum
 from random import Random
 
+from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 
 BUCKETS = 16
 DRAWS_PER_PROBLEM = 2_000
 """After so many vain draws for one question a generator is taken to be exhausted."""
-
-
-class TooFewQuestionsError(ValueError):
-    """A suite cannot give as many different questions as were asked for."""
 
 
 class Split(Enum):

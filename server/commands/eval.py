@@ -136,7 +136,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, compare or list; a poor score is a result too, with status 0."""
     from adaptation.evaluation.errors import EvaluationError
-    from adaptation.suites.split import TooFewQuestionsError
+    from adaptation.suites.errors import SuiteError
     from server.server_process import ServerFailedError
 
     try:
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
         if args.compare:
             return _compare(args)
         return _evaluate(args)
-    except (EvaluationError, TooFewQuestionsError, ServerFailedError) as error:
+    except (EvaluationError, SuiteError, ServerFailedError) as error:
         raise CommandError(str(error)) from error
 
 
@@ -241,7 +241,7 @@ def _compare(args: argparse.Namespace) -> int:
     first, second = args.compare
     comparison = compare(load(first), load(second))
     if args.json != "-":
-        print_comparison(comparison)
+        print_comparison(comparison, first.name, second.name)
     _write_json(comparison.as_json(), args.json)
     return 0
 
