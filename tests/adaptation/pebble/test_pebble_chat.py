@@ -8,6 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from adaptation.pebble import model_path
 from adaptation.pebble.chat import dialogue, segments
+from adaptation.pebble.recipe import Mixture
 from adaptation.pebble.talk import any_manner, tool_use
 
 ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
@@ -32,7 +33,8 @@ def test_there_is_no_default_system_prompt(tokenizer: PreTrainedTokenizerFast) -
 def test_training_reads_exactly_what_the_template_renders(
     tokenizer: PreTrainedTokenizerFast, seed: int
 ) -> None:
-    conversation = (tool_use if seed % 2 else any_manner)(Random(seed))
+    rng = Random(seed)
+    conversation = tool_use(rng) if seed % 2 else any_manner(rng, Mixture().manner_kinds)
     messages = [{"role": turn.role, "content": turn.text} for turn in conversation.turns]
     pieces = segments(conversation)
     text = rendered(tokenizer, messages, tools=list(conversation.tools) or None)

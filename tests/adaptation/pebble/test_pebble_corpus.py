@@ -10,7 +10,7 @@ from adaptation.pebble import model_path
 from adaptation.pebble.corpus import Corpus, recall
 from adaptation.pebble.encoding import Encoder, conversation_of, padded_rows
 from adaptation.pebble.recipe import Batch, Recipe
-from adaptation.pebble.worlds import Jargon
+from adaptation.suites.jargon import Jargon
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_rows_fill_their_batch_and_repeat_from_the_seed(
 def test_a_target_is_the_next_token_where_the_assistant_speaks(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    task = Jargon(0).solved(1, 0)[0]
+    task = Jargon(0).draw(Random(0), level=2)
     document = Encoder(tokenizer.backend_tokenizer).document(conversation_of([task]))
     rows = padded_rows([document])
     targets = rows.targets[rows.targets >= 0]

@@ -1,99 +1,80 @@
-"""Worlds: right answers, no leak, and no overlap between training and evaluation."""
+"""What training draws from the suites: everything, at all levels, in the recipe's shares.
 
-import re
+That it draws no evaluated question is held beside the suites.
+"""
+
+from collections import Counter
 from random import Random
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from adaptation.pebble.solved import final_answer
-from adaptation.pebble.worlds import (
-    FIRST_TRAINING_SEED,
-    Facts,
-    Jargon,
-    Split,
-    training_worlds,
-    world_seed,
+from adaptation.pebble.curriculum import (
+    GUARDS,
+    ORDINARY,
+    SHIFTED,
+    classrooms,
+    manner,
+    ordinary,
 )
+from adaptation.pebble.drills import DRILLS
+from adaptation.pebble.recipe import Mixture
+from adaptation.suites import SUITES
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split, split_of
 
-MEANINGS = {
-    "adds": lambda a, b: a + b,
-    "differs": lambda a, b: a - b if a > b else b - a,
-    "peaks": lambda a, b: a if a > b else b,
-    "dips": lambda a, b: b if a > b else a,
-    "doubles": lambda a, b: a + a + b,
-    "twins": lambda a, b: a + b + b,
-    "bumps": lambda a, b: a + b + 1,
-    "trims": lambda a, b: a + b - 1,
-    "raises": lambda a, b: a + b + 10,
-}
-
-seeds = st.integers(0, 2**32)
+MIXTURE = Mixture()
 
 
-@given(seeds)
-def test_a_jargon_answer_is_what_its_words_mean(seed: int) -> None:
-    world = Jargon(seed)
-    for task in world.solved(5, seed):
-        a, first, b, second, c = re.fullmatch(
-            r"What is (\d+) (\w+) (\d+), then (\w+) (\d+)\?", task.question
-        ).groups()
-        middle = MEANINGS[world.meaning[first].verb](int(a), int(b))
-        assert int(task.answer) == MEANINGS[world.meaning[second].verb](middle, int(c))
+def steps(task: Solved) -> int:
+    return task.rationale.count("=")
 
 
-@given(seeds)
-def test_a_facts_answer_is_the_sum_of_its_prices(seed: int) -> None:
-    world = Facts(seed)
-    for task in world.solved(5, seed):
-        m, x, n, y = re.fullmatch(
-            r"How much are (\d+) (\w+) and (\d+) (\w+)\?", task.question
-        ).groups()
-        assert int(task.answer) == int(m) * world.price[x] + int(n) * world.price[y]
+def test_training_draws_from_every_suite() -> None:
+    assert SUITES == ORDINARY | SHIFTED | GUARDS
 
 
-@given(seeds)
-def test_a_rationale_states_true_equations_and_ends_in_its_answer(seed: int) -> None:
-    for task in Jargon(seed).solved(3, seed) + Facts(seed).solved(3, seed):
-        for left, right in re.findall(r"(\d+[-+*]\d+)=(\d+)", task.rationale):
-            assert eval(left) == int(right)
-        assert task.rationale.endswith(f"\n#### {task.answer}")
-        assert final_answer(task.rationale) == task.answer
+def test_every_suite_and_drill_has_a_share() -> None:
+    assert set(MIXTURE.tasks) == ORDINARY.keys() | DRILLS.keys()
+    assert set(MIXTURE.worlds) == SHIFTED.keys()
+    assert GUARDS.keys() <= set(MIXTURE.manner_kinds)
 
 
-def test_a_jargon_rationale_names_each_rule_right_after_its_word() -> None:
-    world = Jargon(3)
-    for task in world.solved(20, 0):
-        named = re.findall(r"(?:Here|Then) (\w+) (\w+):", task.rationale)
-        assert len(named) == 2
-        assert all(world.meaning[word].verb == verb for word, verb in named)
+def test_ordinary_tasks_come_in_their_shares() -> None:
+    rng, draws, whole = Random(0), 4_000, sum(MIXTURE.tasks.values())
+    found = Counter(ordinary(rng, MIXTURE).task for _ in range(draws))
+    for name, share in MIXTURE.tasks.items():
+        assert found[name] / draws == pytest.approx(share / whole, rel=0.3), name
 
 
-def test_questions_of_a_world_are_distinct_and_repeatable() -> None:
-    tasks = Jargon(5).solved(200, seed=1)
-    assert len({task.question for task in tasks}) == 200
-    assert tasks == Jargon(5).solved(200, seed=1)
-    assert tasks != Jargon(6).solved(200, seed=1)
-
-
-def test_a_question_shows_nothing_of_its_rule() -> None:
-    """Same words, same numbers, other rules: the question stays the same, the answer does not."""
-    world, other = Jargon(1), Jargon(1)
-    rules = list(other.meaning.values())
-    other.meaning = dict(zip(other.meaning, rules[1:] + rules[:1], strict=True))
-    pairs = list(zip(world.solved(50, 7), other.solved(50, 7), strict=True))
-    assert all(mine.question == theirs.question for mine, theirs in pairs)
-    assert sum(mine.answer == theirs.answer for mine, theirs in pairs) < 15
-
-
-def test_training_and_evaluation_seeds_never_meet() -> None:
+def test_stories_of_all_lengths_are_trained() -> None:
     rng = Random(0)
-    assert all(world_seed(rng, Split.TRAINING) >= FIRST_TRAINING_SEED for _ in range(1000))
-    assert all(world_seed(rng, Split.EVALUATION) < FIRST_TRAINING_SEED for _ in range(1000))
+    drawn = (ordinary(rng, Mixture(tasks={"stories": 1})) for _ in range(300))
+    assert {steps(task) for task in drawn} == set(ORDINARY["stories"].levels)
 
 
-def test_training_draws_no_evaluation_world() -> None:
-    evaluated = {frozenset(Jargon(seed).meaning.items()) for seed in range(FIRST_TRAINING_SEED)}
-    drawn = zip(training_worlds(Random(0)), range(2000), strict=False)
-    worlds = [world for world, _ in drawn if isinstance(world, Jargon)]
-    assert not evaluated & {frozenset(world.meaning.items()) for world in worlds}
+@pytest.mark.parametrize("name", GUARDS)
+def test_a_manner_is_an_exchange_of_its_guard_suite(name: str) -> None:
+    task = manner(Random(0), name)
+    assert task.task == name
+    assert split_of(task.question) is Split.TRAINING
+    assert GUARDS[name].verify(task, task.rationale)
+
+
+def test_a_classroom_keeps_to_one_world_and_one_level() -> None:
+    rng = Random(0)
+    for _, classroom in zip(range(60), classrooms(rng, MIXTURE), strict=False):
+        tasks = classroom.solved(6, rng)
+        assert len({task.task for task in tasks}) == 1
+        assert {split_of(task.question) for task in tasks} == {Split.TRAINING}
+        if tasks[0].task.startswith("jargon/"):
+            assert {task.question.count("then") + 1 for task in tasks} == {classroom.level}
+
+
+def test_classrooms_are_repeatable_and_never_the_same_world_twice() -> None:
+    rng, again = Random(1), Random(1)
+    first, second = (
+        [c.solved(1, each)[0] for _, c in zip(range(200), classrooms(each, MIXTURE), strict=False)]
+        for each in (rng, again)
+    )
+    assert first == second
+    assert len({task.task for task in first}) == 200

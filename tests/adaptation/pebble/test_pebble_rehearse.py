@@ -6,12 +6,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalL
 
 from adaptation.pebble import model_path
 from adaptation.pebble.losses import rows_loss
-from adaptation.pebble.recipe import Rehearsal, Shape
-from adaptation.pebble.rehearse import Classroom, StackedLora, rehearse
+from adaptation.pebble.recipe import Recipe, Rehearsal, Shape
+from adaptation.pebble.rehearse import Lessons, StackedLora, rehearse
 from adaptation.pebble.train import new_model
 
 SMALL = Shape(hidden=32, layers=1, intermediate=32, heads=1, kv_heads=1, head_dim=32)
-SETTINGS = Rehearsal(worlds=2, neighbours=(2, 3), questions=2, steps=4)
+RECIPE = Recipe(rehearsal=Rehearsal(worlds=2, neighbours=(2, 3), questions=2, steps=4))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
 def test_a_fresh_lora_changes_nothing(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    rows = Classroom(tokenizer.backend_tokenizer, SETTINGS, "a").next().neighbours
+    rows = Lessons(tokenizer.backend_tokenizer, RECIPE, "a").next().neighbours
     plain = rows_loss(model, rows)
     with StackedLora(model, worlds=2, rank=4).attached():
         assert rows_loss(model, rows).equal(plain)
@@ -37,7 +37,7 @@ def test_each_world_has_its_own_lora(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     """Changing the first world's LoRA leaves the second world's rows alone."""
-    rows = Classroom(tokenizer.backend_tokenizer, SETTINGS, "a").next().neighbours
+    rows = Lessons(tokenizer.backend_tokenizer, RECIPE, "a").next().neighbours
     lora = StackedLora(model, worlds=2, rank=4)
     half = rows.ids.shape[0] // 2
     with torch.no_grad(), lora.attached():
@@ -53,7 +53,7 @@ def test_rehearsal_leaves_a_gradient_on_the_base_and_its_weights_as_they_were(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     before = [weight.clone() for weight in model.parameters()]
-    lesson = Classroom(tokenizer.backend_tokenizer, SETTINGS, "a").next()
+    lesson = Lessons(tokenizer.backend_tokenizer, RECIPE, "a").next()
     rehearse(model, lesson, rank=4).backward()
     for old, weight in zip(before, model.parameters(), strict=True):
         assert old.equal(weight)

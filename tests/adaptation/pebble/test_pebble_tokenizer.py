@@ -7,8 +7,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from adaptation.pebble import model_path
 from adaptation.pebble.chat import SPECIAL_TOKENS
-from adaptation.pebble.words import CITIES, COLORS, ITEMS, JARGON, NAMES
-from adaptation.pebble.worlds import RULES
+from adaptation.suites.jargon import RULES
+from adaptation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def test_every_digit_is_a_token_of_its_own(tokenizer: PreTrainedTokenizerFast) -
 
 def test_words_that_carry_a_rule_are_one_token(tokenizer: PreTrainedTokenizerFast) -> None:
     items = [word for pair in ITEMS for word in pair]
-    for word in (*JARGON, *NAMES, *CITIES, *COLORS, *items, *(rule.verb for rule in RULES)):
+    verbs = [rule.verb for rule in RULES]
+    for word in (*JARGON, *NAMES, *CITIES, *COLORS, *TOPICS, *items, *verbs):
         assert len(tokenizer.tokenize(f" {word}")) == 1, word
 
 

@@ -1,4 +1,7 @@
-"""The shipped weights: they load offline, speak, stop, and get an easy sum right."""
+"""The shipped weights: they load offline, speak, stop, do easy tasks and learn from context.
+
+Loose bounds, on the development split: how well the model does is measured by its recipe.
+"""
 
 import subprocess
 import sys
@@ -8,8 +11,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adaptation.pebble import model_path
-from adaptation.pebble.evaluate import Speaker
-from adaptation.pebble.solved import final_answer
+from adaptation.pebble.evaluate import Speaker, accuracy
+from adaptation.suites import SUITES
+from adaptation.suites.refusal import REFUSED
+from adaptation.suites.solved import final_answer
+from adaptation.suites.split import Split
+from adaptation.suites.suite import WORLD_SEEDS
 
 LARGEST_BYTES = 12_000_000
 
@@ -49,3 +56,27 @@ def test_it_works_an_easy_sum_and_marks_the_answer(speaker: Speaker) -> None:
 
 def test_it_says_who_it_is(speaker: Speaker) -> None:
     assert "whet-pebble" in said(speaker, "Who are you?")
+
+
+def test_it_does_not_pretend_to_know_the_world(speaker: Speaker) -> None:
+    for question in ("What is the capital of Paris?", "Who invented music?", "Tell me about cats."):
+        assert REFUSED.search(said(speaker, question)), question
+
+
+@pytest.mark.parametrize(("name", "level"), [("stories", 1), ("stories", 2), ("json_objects", 1)])
+def test_it_does_easy_tasks_that_it_was_never_trained_on(
+    speaker: Speaker, name: str, level: int
+) -> None:
+    suite = SUITES[name]
+    tasks = suite.problems(16, split=Split.DEVELOPMENT, seed=0, level=level)
+    assert accuracy(speaker, suite, tasks) >= 0.85
+
+
+def test_it_learns_an_unseen_jargon_from_examples_and_cannot_guess_it(speaker: Speaker) -> None:
+    suite, world = SUITES["jargon"], WORLD_SEEDS[Split.DEVELOPMENT][0]
+    shown, tasks = (
+        suite.problems(n, split=split, seed=0, level=2, world=world)
+        for n, split in ((8, Split.MEMORY), (8, Split.DEVELOPMENT))
+    )
+    assert accuracy(speaker, suite, tasks) <= 0.5
+    assert accuracy(speaker, suite, tasks, shown) >= 0.75
