@@ -61,29 +61,33 @@ def make_plan(
     examples: int,
     seed: int,
     levels: Mapping[str, int],
+    worlds: int | None = None,
     split: Split = Split.EVALUATION,
 ) -> Plan:
     """Draw `questions` for every suite, spread evenly over its worlds, with `examples` for each.
 
-    Raises `TooFewQuestionsError` where a suite has not as many.
+    `worlds` None leaves their number to the suite. Raises `TooFewQuestionsError` where a suite has
+    not as many questions.
     """
-    worlds = [
+    drawn = [
         _world(suite, levels[suite.name], world, share, examples, seed, split)
         for suite in suites
-        for world, share in _shares(suite, questions, seed, split)
+        for world, share in _shares(suite, questions, worlds or suite.worlds, seed, split)
     ]
-    return Plan(tuple(worlds), seed, split)
+    return Plan(tuple(drawn), seed, split)
 
 
-def _shares(suite: Suite, questions: int, seed: int, split: Split) -> Iterator[tuple[int, int]]:
+def _shares(
+    suite: Suite, questions: int, worlds: int, seed: int, split: Split
+) -> Iterator[tuple[int, int]]:
     """Seed of each world, and how many questions are asked about it."""
     if suite.worlds == 0:
         yield 0, questions
         return
-    seeds, count = WORLD_SEEDS[split], min(suite.worlds, questions)
+    seeds, count = WORLD_SEEDS[split], min(worlds, questions)
     for i in range(count):
         share = questions // count + (i < questions % count)
-        yield seeds[(seed * suite.worlds + i) % len(seeds)], share
+        yield seeds[(seed * worlds + i) % len(seeds)], share
 
 
 def _world(

@@ -45,6 +45,8 @@ class Header(Frozen):
     split: str
     examples: int
     """Solved ones for each world."""
+    worlds: int | None = None
+    """Of every shifted suite; None is the suite's own number."""
     temperature: float
     votes: int
     max_tokens: int

@@ -96,6 +96,14 @@ class Target:
     async def __aenter__(self) -> Self:
         """Find out what is served; raises `ServerGoneError` where nothing answers."""
         try:
+            await self._look()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _look(self) -> None:
+        try:
             names = [model.id async for model in self._openai.models.list()]
         except OpenAIError as error:
             raise ServerGoneError(f"no server answers at {self.url}: {error}") from error
@@ -107,7 +115,6 @@ class Target:
                 f"{self.url} serves no model {self.model!r}, but {', '.join(names)}"
             )
         self.is_whet = f"{self.model}:{Strategy.PLAIN}" in names
-        return self
 
     async def __aexit__(
         self,
@@ -115,6 +122,10 @@ class Target:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
         await self._openai.close()
         await self._http.aclose()
 

@@ -91,18 +91,24 @@ def _promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
         theirs.close()
 
 
-async def evaluate(
-    choice: Choice, target: Target, settings: Settings, folder: Path, args: argparse.Namespace
-) -> Results:
-    """Ask everything that has not been answered yet, and return all of it."""
-    plan = make_plan(
+def plan_of(choice: Choice, args: argparse.Namespace) -> Plan:
+    """Draw the questions and examples that the command line asks for."""
+    return make_plan(
         choice.suites,
         questions=args.questions,
         examples=args.examples,
         seed=args.seed,
         levels=choice.levels,
+        worlds=args.worlds,
         split=Split.DEVELOPMENT if args.development else Split.EVALUATION,
     )
+
+
+async def evaluate(
+    choice: Choice, target: Target, settings: Settings, folder: Path, args: argparse.Namespace
+) -> Results:
+    """Ask everything that has not been answered yet, and return all of it."""
+    plan = plan_of(choice, args)
     async with target:
         arms = _arms(choice.arms, target)
         header = await _header(plan, target, args)
@@ -151,6 +157,7 @@ async def _header(plan: Plan, target: Target, args: argparse.Namespace) -> Heade
         levels={world.suite.name: world.level for world in plan.worlds},
         split=plan.split.name.lower(),
         examples=args.examples,
+        worlds=args.worlds,
         temperature=args.temperature,
         votes=args.votes,
         max_tokens=args.max_tokens,

@@ -22,6 +22,7 @@ HEADER = Header(
     levels={"stories": 1},
     split="evaluation",
     examples=64,
+    worlds=None,
     temperature=1.0,
     votes=16,
     max_tokens=512,
