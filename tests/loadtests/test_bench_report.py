@@ -24,8 +24,8 @@ from loadtests import bench, questions
 from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target
 from loadtests.processes import peak_mib, role_of
-from server.server_process import Launch, ServerFailedError, running
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+from server.server_process import Launch, ServerFailedError, running
 
 
 @pytest.mark.parametrize(
