@@ -16,13 +16,13 @@ from tests.adaptation.evaluation.made_up import header, outcomes, realistic, ref
 
 
 def printed(summary: Summary, width: int = 100) -> str:
-    out = Console(width=width, file=io.StringIO(), record=True, markup=False, emoji=False)
+    out = Console(width=width, file=io.StringIO(), record=True)
     print_summary(summary, out)
     return out.export_text()
 
 
 def compared(first: Results, second: Results) -> str:
-    out = Console(width=100, file=io.StringIO(), record=True, markup=False, emoji=False)
+    out = Console(width=100, file=io.StringIO(), record=True)
     print_comparison(compare(first, second), "before.jsonl", "after.jsonl", out)
     return out.export_text()
 

@@ -60,7 +60,13 @@ def header(**changes: Any) -> Header:
 def trial(
     number: int = 0, right: bool = True, *, suite: str = "units", arm: str = "one", **fields: Any
 ) -> Trial:
-    case = Case(suite=suite, level=2, world=fields.pop("world", 0), number=number, arm=arm)
+    case = Case(
+        suite=suite,
+        level=fields.pop("level", 2),
+        world=fields.pop("world", 0),
+        number=number,
+        arm=arm,
+    )
     return Trial(
         **{
             "case": case,

@@ -26,10 +26,10 @@ def test_the_second_run_is_held_against_the_first() -> None:
 
 def test_a_question_that_reads_otherwise_is_not_compared_but_counted() -> None:
     first = run(outcomes("one", [False, False, False]))
-    second = run([trial(0, True), trial(1, True, question="another?"), trial(5, True)])
+    second = run([trial(0, True), trial(1, True, question="another?"), trial(5), trial(6)])
     (change,) = compare(first, second).suites
     assert (change.contrast.pairs, change.contrast.helped) == (1, 1)
-    assert (change.reworded, change.only_first, change.only_second) == (1, 1, 1)
+    assert (change.reworded, change.only_first, change.only_second) == (1, 1, 2)
 
 
 def test_nothing_in_common_is_said_and_has_no_figures() -> None:

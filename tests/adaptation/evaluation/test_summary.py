@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adaptation.evaluation.contrast import match
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.summary import ArmSummary, Section, Summary, summarise
@@ -71,6 +73,12 @@ def test_only_questions_that_both_were_asked_are_pairs() -> None:
     assert (found.against.pairs, found.against.helped) == (1, 1)
     assert math.isnan(found.against.difference.low)
     assert not found.against.no_harm
+
+
+@pytest.mark.parametrize("part", [{"suite": "lists"}, {"level": 3}, {"world": 1}, {"number": 1}])
+def test_questions_of_another_suite_level_world_or_number_are_no_pair(part: dict[str, Any]) -> None:
+    assert match([trial()], [trial(arm="ttt")]) == [(trial(), trial(arm="ttt"))]
+    assert match([trial()], [trial(arm="ttt", **part)]) == []
 
 
 @pytest.mark.parametrize(
