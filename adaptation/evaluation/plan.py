@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from adaptation.suites.suite import WORLD_SEEDS, Suite
@@ -93,8 +94,11 @@ def _shares(
 def _world(
     suite: Suite, level: int, world: int, share: int, examples: int, seed: int, split: Split
 ) -> World:
-    problems = suite.problems(share, split=split, seed=seed, level=level, world=world)
-    shown = suite.problems(examples, split=Split.MEMORY, seed=seed, level=level, world=world)
+    try:
+        problems = suite.problems(share, split=split, seed=seed, level=level, world=world)
+        shown = suite.problems(examples, split=Split.MEMORY, seed=seed, level=level, world=world)
+    except TooFewQuestionsError as error:
+        raise TooFewQuestionsError(f"{suite.name}, difficulty {level}: {error}") from error
     return World(suite, level, world, tuple(problems), tuple(shown))
 
 

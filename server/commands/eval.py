@@ -91,7 +91,9 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--model", help="of --url: one it lists; else: the model to serve")
     where.add_argument("--api-key", default="none", help="of --url")
     where.add_argument(
-        "--adapter", metavar="ID", help="serve this distilled version of --data-dir's registry"
+        "--adapter",
+        metavar="ID",
+        help="serve this distilled version, or alias, of --data-dir's registry"
     )
     where.add_argument(
         "--parallel", type=_positive, default=4, help="requests at once (default: 4)"

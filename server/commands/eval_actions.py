@@ -103,7 +103,7 @@ def _check_output(args: argparse.Namespace) -> None:
     for path in (args.picture, None if args.json in (None, "-") else Path(args.json)):
         if path is not None and not path.absolute().parent.is_dir():
             raise CommandError(f"{path} cannot be written: its folder does not exist")
-    if args.picture and args.picture.suffix not in (".svg", ".png"):
+    if args.picture and args.picture.suffix.lower() not in (".svg", ".png"):
         raise UsageError("--picture takes a name that ends in .svg or .png")
 
 
@@ -130,7 +130,9 @@ def _compare(args: argparse.Namespace) -> int:
     first, second = args.compare
     comparison = compare(load(first), load(second))
     if args.json != "-":
-        print_comparison(comparison, first.name, second.name)
+        same = first.name == second.name
+        names = (str(first), str(second)) if same else (first.name, second.name)
+        print_comparison(comparison, *names)
     _write_json(comparison.as_json(), args.json)
     return 0
 

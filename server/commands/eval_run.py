@@ -72,7 +72,9 @@ def _promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     embedder = create_embedder("hashing")  # not a text is embedded
     theirs = LongTermMemory.open(settings.data_dir, embedder)
     try:
-        version = theirs.adapters.show(DEFAULT_TENANT, adapter)
+        version = theirs.adapters.alias(DEFAULT_TENANT, adapter) or theirs.adapters.show(
+            DEFAULT_TENANT, adapter
+        )
         ours = LongTermMemory.open(data_dir, embedder)
         try:
             copy = ours.adapters.register(

@@ -1,0 +1,163 @@
+"""`make claims`: every claim of the README against its target, with `whet eval` and `whet distill`.
+
+Hours on two cores with the default 300 questions. Interrupted, the same command goes on: every
+answer is kept in the folder as it comes in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from adaptation.evaluation.results import Results, load
+from loadtests.measure import claims
+from loadtests.measure.claims import Claim
+from server.cli import main as whet
+from server.server_process import ROOT
+
+EXAMPLES = """\
+examples:
+  python -m loadtests.claims                     the README's table
+  python -m loadtests.claims -n 24 --out /tmp/try   the whole way in small; figures mean little
+"""
+TAUGHT = "jargon"
+"""The suite that is distilled: one world of it, as a tenant would."""
+ALWAYS = ("one", "vote", "consistency")
+LEARNING = ("demos-4", "demos-8", "demos-16", "demos-16+vote", "copy", "ttt", "auto")
+
+
+class FailedError(Exception):
+    """A command failed; it has said why."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is kept where."""
+
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        """Every suite under every arm, on the base model."""
+        return self.folder / "base.jsonl"
+
+    @property
+    def before(self) -> Path:
+        """One world, and the guards, before distillation."""
+        return self.folder / "before.jsonl"
+
+    @property
+    def after(self) -> Path:
+        """The same through the distilled adapter."""
+        return self.folder / "after.jsonl"
+
+    @property
+    def data(self) -> Path:
+        """The data folder that is distilled."""
+        return self.folder / "data"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, judge, print; a target that is missed is no error."""
+    args = _arguments(argv)
+    files = Files(args.out)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    common = ["-n", str(args.n), "--seed", str(args.seed), "--data-dir", str(files.data)]
+    try:
+        _measure_base(files, common)
+        found = _judged_base(load(files.base))
+        if args.distill:
+            _measure_distillation(files, common)
+            found.append(claims.distillation(load(files.before), load(files.after), TAUGHT))
+    except FailedError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    _print(found)
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m loadtests.claims",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-n", type=int, default=300, help="questions of every suite (default 300)")
+    parser.add_argument("--seed", type=int, default=0, help="of questions and samples (default 0)")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "claims", help="folder")
+    parser.add_argument(
+        "--no-distill", dest="distill", action="store_false", help="leave distillation out"
+    )
+    return parser.parse_args(argv)
+
+
+def _measure_base(files: Files, common: list[str]) -> None:
+    """All suites; what trains is asked last, since it takes the longest."""
+    runs: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("in-distribution", ("greedy", *ALWAYS)),
+        ("guard", ("greedy", *ALWAYS)),
+        ("shifted", ("greedy", *ALWAYS, *LEARNING)),
+        ("in-distribution", ("ttt",)),
+    )
+    for group, arms in runs:
+        words = ["--suite", group, "--strategy", *arms, "--results", str(files.base)]
+        _whet("eval", *common, *words)
+
+
+def _measure_distillation(files: Files, common: list[str]) -> None:
+    """One world's examples into memory, from there into an adapter; asked before and after."""
+    world = ["--suite", TAUGHT, "--worlds", "1"]
+    guards = ["--suite", "guard", "--worlds", "1", "--strategy", "greedy", "one"]
+    before, after = (["--results", str(path)] for path in (files.before, files.after))
+    _whet("eval", *common, *world, *before, "--strategy", "greedy", *ALWAYS, "ttt")
+    _whet("eval", *common, *guards, *before)
+    if not files.after.exists():
+        examples = str(files.folder / "examples.jsonl")
+        _whet("eval", *common, *world, "--write-examples", examples)
+        _whet("memory", "import", examples, "--data-dir", str(files.data))
+        _whet("distill", "--data-dir", str(files.data))
+    served = ["--adapter", "champion", *after]
+    _whet("eval", *common, *world, *served, "--strategy", "greedy", "one")
+    _whet("eval", *common, *guards, *served)
+
+
+def _whet(*words: str) -> None:
+    print(f"\n$ whet {' '.join(words)}", flush=True)
+    if whet(words):
+        raise FailedError
+
+
+JUDGES: tuple[Callable[[Results], Claim], ...] = (
+    claims.voting,
+    claims.room,
+    claims.in_context,
+    claims.training,
+    claims.no_harm,
+)
+
+
+def _judged_base(results: Results) -> list[Claim]:
+    return [judge(results) for judge in JUDGES]
+
+
+def _print(found: Sequence[Claim]) -> None:
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 100)
+    for claim in found:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for line in claim.found:
+            table.add_row(f"  {line}")
+        console.print(f"\n{claim.name}: {'met' if claim.met else 'MISSED'}", style="bold")
+        console.print(f"  target: {claim.target}")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
