@@ -13,7 +13,8 @@ from adaptation.suites import MissingPackageError, UnknownSuiteError, suite_name
 from adaptation.suites.inert import EVALUATED, may_be_scored
 from adaptation.suites.reasoning_gym import CLOSING, Posed, families, readings
 from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, TooFewQuestionsError, split_of
+from adaptation.suites.errors import TooFewQuestionsError
+from adaptation.suites.split import Split, split_of
 from adaptation.suites.suite import Group
 
 pytest.importorskip("reasoning_gym", reason="whet[eval] is not installed")
