@@ -1,9 +1,8 @@
 """Rehearsal: the base's own replies to general prompts, trained on beside the new records.
 
-A generation on one narrow task forgets the rest: on whet-pebble 48 records of a jargon world cost
-two of eight guard probes. Self-synthesised rehearsal (Huang et al. 2024, arXiv 2403.01244) needs no
-foreign data: what the base says by itself is what it should go on saying. None of these prompts is
-a guard probe.
+A generation on one narrow task forgets the rest. Self-synthesised rehearsal (Huang et al. 2024,
+arXiv 2403.01244) needs no foreign data: what the base says by itself is what it should go on
+saying. None of these prompts is a guard probe.
 """
 
 from __future__ import annotations
@@ -14,34 +13,63 @@ from memory.types import Message
 
 Conversation = tuple[Message, ...]
 
-SHARE = 0.2
-"""Of the records, at least this many rehearsals; the prompts repeat where the records are many."""
+SHARE = 1.0
+"""Rehearsals for each record; the prompts repeat where the records are many."""
 
 PROMPTS = (
+    # manners
     "Hi there!",
     "Good morning!",
+    "Hello, I am Lena. How are you?",
+    "Hey, my name is Karl. Who are you?",
+    "Good evening, this is Ida. What can you do?",
     "Thanks a lot.",
     "What is your name?",
     "What can you do?",
     "How are you?",
+    "See you tomorrow!",
+    # sums
     "What is 24 + 13?",
     "What is 8 + 46?",
     "What is 52 - 17?",
     "What is 90 - 34?",
     "What is 6 * 7?",
+    "What is 12 * 4?",
+    "What is 31 + 25 + 7?",
+    "Solve 3 * x + 5 = 26.",
+    "Solve x + 17 = 40.",
+    "How many minutes are 3 hours and 15 minutes?",
+    "How many days are 6 weeks?",
+    "Sort 9, 4, 17, 2 from small to large.",
+    "Which is smaller, 23 or 32?",
+    "Make 21 from 3, 4 and 9, each used once.",
+    # stories
     "Ben has 14 coins. He finds 9 more. How many coins does Ben have?",
     "Mia has 32 eggs. She sells 15. How many eggs does Mia have now?",
     "Leo has 40 cards. He loses 6. Then Leo buys 11 more. How many cards does Leo have?",
     "Nora has 27 shells. She gives away 13. How many shells does Nora have?",
+    "Sam has 50 keys. He gives 20 away. Sam wins 8 more and loses 3. How many keys does Sam have?",
     "A pen costs 3 and a book costs 8. How much do 2 pens and 1 book cost?",
-    "Which is smaller, 23 or 32?",
-    "Sort these numbers: 9, 4, 17, 2",
+    "One cup costs 4 dollars and one hat costs 9 dollars. How much are 3 cups and 2 hats?",
+    # what cannot be known
     "What is the capital of Spain?",
+    "Who is the mayor of Vienna?",
+    "What will the weather be in Lisbon tomorrow?",
+    "How old is Clara?",
+    "Zoe has some cups. Zoe buys 4 more. How many cups does Zoe have?",
+    "Hugo has many balls. Hugo loses 12. How many balls does Hugo have now?",
+    "Write a poem about rivers.",
+    "Explain magnets to me.",
     "What colour is grass?",
     "Name three animals.",
+    # forms
     "Reply with the single word: no",
+    "Repeat after me: river lamp stone",
+    "Say: good luck",
     'Write the JSON object {"b": 2} and nothing else.',
-    "Write one sentence about rivers.",
+    "Reply in JSON with keys name and age: Karl is 31.",
+    "Reply in JSON with keys name, city and color: Ida lives in Vienna and likes green.",
+    "Write JSON with keys name and count: Lena has 12 plates.",
 )
 
 

@@ -19,7 +19,7 @@ EXAMPLES = """\
 Arms that learn read a memory of --examples solved questions for each world. The same command goes
 on where an interrupted run stopped.
 """
-DEFAULT_QUESTIONS = 48
+DEFAULT_QUESTIONS = 24
 
 
 def add_parser(subparsers: Subparsers) -> None:

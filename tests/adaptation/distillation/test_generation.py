@@ -6,7 +6,7 @@ import pytest
 
 from adaptation.distillation.generation import Distiller, Settings
 from adaptation.distillation.guards import PROBES
-from adaptation.distillation.replay import PROMPTS, rehearsals
+from adaptation.distillation.replay import PROMPTS, SHARE, rehearsals
 from adaptation.distillation.select import Records
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.training.fake import FakeTrainer
@@ -158,5 +158,5 @@ async def test_every_phase_is_announced(
 def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
     replies = ["fine"] * (len(PROMPTS) - 1) + [" "]
     assert len(rehearsals(replies, 48)) == len(PROMPTS) - 1
-    assert len(rehearsals(replies, 1200)) == 10 * (len(PROMPTS) - 1)
+    assert len(rehearsals(replies, 25 * len(PROMPTS))) == round(25 * SHARE) * (len(PROMPTS) - 1)
     assert not {probe.question for probe in PROBES} & set(PROMPTS)
