@@ -1,17 +1,24 @@
-"""Two lists of trials on the same questions: what the second does better, and at what price."""
+"""Two lists of trials on the same questions: what the second does better, and at what price.
+
+Questions of one world share its examples, and often what was trained on them: intervals resample
+the worlds of a suite, then the questions of a world, each suite by itself. Suites without worlds
+are resampled question by question.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from adaptation.evaluation.trial import Case, Trial
 from adaptation.statistics import (
     Interval,
-    bootstrap_difference,
-    bootstrap_ratio,
+    Resamples,
     not_worse,
     paired,
+    score_difference,
 )
 
 NO_HARM_MARGIN = 0.01
@@ -30,16 +37,19 @@ class Contrast:
     """Share of the pairs that the first got right."""
     second: float
     difference: Interval
-    """second − first, with a paired 95 % bootstrap interval."""
+    """second − first, with a paired 95 % bootstrap interval; where that has no width, `score`."""
+    score: Interval
+    """The same with Tango's score interval, which takes questions to be independent: a bootstrap
+    knows no flip that it has not seen, and would rule out any harm with a few equal pairs."""
     helped: int
     """Wrong by the first, right by the second."""
     hurt: int
     p_value: float
-    """Exact McNemar, two-sided."""
+    """Exact McNemar, two-sided; takes questions to be independent."""
     tokens: Interval
     """Generated tokens, second / first, with a paired 95 % bootstrap interval."""
     no_harm: bool
-    """Whether the interval rules out a loss of more than `NO_HARM_MARGIN`."""
+    """Whether both intervals rule out a loss of more than `NO_HARM_MARGIN`."""
 
 
 def question_of(case: Case) -> Question:
@@ -56,21 +66,36 @@ def match(first: Iterable[Trial], second: Iterable[Trial]) -> list[tuple[Trial, 
 def contrast(pairs: Sequence[tuple[Trial, Trial]], seed: int) -> Contrast:
     """Compare the second of each pair with the first; what was not judged counts as wrong."""
     before, after = ([pair[side].right for pair in pairs] for side in (0, 1))
-    answered = [pair for pair in pairs if not any(trial.refused for trial in pair)]
-    base, spent = ([pair[side].generated_tokens for pair in answered] for side in (0, 1))
     outcome = paired(before, after)
-    difference = bootstrap_difference(after, before, seed)
+    resamples = _resamples(pairs, seed)
+    drawn = resamples.mean(np.subtract(after, before, dtype=float))
+    score = score_difference(outcome.helped, outcome.hurt, len(pairs))
+    difference = drawn if drawn.low < drawn.high else score
     return Contrast(
         pairs=len(pairs),
         first=_share(before),
         second=_share(after),
         difference=difference,
+        score=score,
         helped=outcome.helped,
         hurt=outcome.hurt,
         p_value=outcome.p_value,
-        tokens=bootstrap_ratio(spent, base, seed),
-        no_harm=not_worse(difference, NO_HARM_MARGIN),
+        tokens=_tokens(pairs, resamples, seed),
+        no_harm=all(not_worse(each, NO_HARM_MARGIN) for each in (difference, score)),
     )
+
+
+def _resamples(pairs: Sequence[tuple[Trial, Trial]], seed: int) -> Resamples:
+    return Resamples([(first.case.suite, first.case.world) for first, _ in pairs], seed)
+
+
+def _tokens(pairs: Sequence[tuple[Trial, Trial]], resamples: Resamples, seed: int) -> Interval:
+    """Compare what questions cost that both answered; `resamples` are those of all pairs."""
+    answered = [pair for pair in pairs if not any(trial.refused for trial in pair)]
+    base, spent = ([pair[side].generated_tokens for pair in answered] for side in (0, 1))
+    if len(answered) < len(pairs):
+        resamples = _resamples(answered, seed)
+    return resamples.ratio(spent, base)
 
 
 def _share(outcomes: Sequence[bool]) -> float:

@@ -21,6 +21,11 @@ JUDGED_FOR_HARM = (Group.IN_DISTRIBUTION, Group.GUARD)
 NOTHING = "–"
 NOTE_LIMIT = 160
 """Characters shown of an error or reason."""
+SPREAD = (
+    "Intervals of differences resample a suite's worlds, then the questions of each; where that "
+    "has no width they are Tango's score intervals. p and Wilson's intervals take questions to be "
+    "independent, those of one world too."
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,17 @@ def section_grid(section: Section, baseline: str) -> Grid:
 
 
 def group_notes(group: Section, baseline: str) -> list[str]:
-    """Say which arms are shown to do no harm, where that is asked of them."""
+    """Say which arms are shown to do no harm, where that is asked of them, and by what."""
     rivals = [arm for arm in group.arms if arm.against]
     if group.group not in JUDGED_FOR_HARM or not rivals:
         return []
     safe = [arm.arm for arm in rivals if arm.against and arm.against.no_harm]
     points = f"{100 * NO_HARM_MARGIN:g} point"
     whom = ", ".join(safe) or "no arm"
-    return [f"A loss of more than {points} against {baseline} is ruled out for: {whom}."]
+    return [
+        f"A loss of more than {points} against {baseline} is ruled out for: {whom}. "
+        "Both the interval shown and Tango's score interval must rule it out."
+    ]
 
 
 def matrix(summary: Summary) -> Grid:
@@ -80,6 +88,7 @@ def notes(summary: Summary) -> list[str]:
         f"− {summary.baseline}: points, paired 95 % bootstrap intervals; "
         "+/−: questions helped and hurt; p: exact McNemar; "
         f"tokens: generated, mean; ×: times {summary.baseline}'s; s: seconds, median.",
+        SPREAD,
         *_unpaired(summary),
         *_errors(summary),
         *_fallbacks(summary),
@@ -138,8 +147,10 @@ def comparison_grid(comparison: Comparison) -> Grid:
 
 
 def comparison_notes(comparison: Comparison, first: str, second: str) -> list[str]:
-    """Say what was not compared, or should not be."""
+    """Say how spread is judged, and what was not compared, or should not be."""
     found = []
+    if comparison.suites:
+        found.append(f"difference: points, paired 95 % bootstrap; p: exact McNemar. {SPREAD}")
     if comparison.other_data:
         suites = ", ".join(comparison.other_data)
         found.append(f"The questions or answers of {suites} are of another version.")
@@ -194,8 +205,6 @@ def _against(found: Contrast | None) -> str:
 
 
 def _points(share: float) -> str:
-    if math.isnan(share):
-        return "?"
     shown = f"{100 * share:+.1f}"
     return "0.0" if shown in ("+0.0", "-0.0") else shown.replace("-", "−")
 

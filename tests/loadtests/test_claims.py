@@ -95,16 +95,21 @@ def test_training_needs_twenty_points_and_to_beat_its_own_neighbours_on_two_suit
 
 
 def test_no_harm_is_judged_over_all_suites_by_the_lower_bound() -> None:
-    def results(*, hurt: int) -> Results:
-        suites = [f"s{i}" for i in range(6)]
+    def results(hurt: int, suites: int = 6) -> Results:
+        """So many questions of the first suites are hurt, one in each."""
+        names = [f"s{i}" for i in range(suites)]
         return run(
-            *(arm("consistency", suite, 150) for suite in suites),
-            *(arm("ttt", suite, 150 - hurt) for suite in suites),
+            *(arm("consistency", name, 150) for name in names),
+            *(arm("ttt", name, 150 - (place < hurt)) for place, name in enumerate(names)),
         )
 
     assert claims.no_harm(results(hurt=0)).met
-    assert not claims.no_harm(results(hurt=2)).met
-    assert "12 hurt" in claims.no_harm(results(hurt=2)).found[0]
+    assert claims.no_harm(results(hurt=5)).met  # at most 0.97 points lost: Wilson's for 5 of 1200
+    assert not claims.no_harm(results(hurt=6)).met  # 1.09
+    assert "6 hurt" in claims.no_harm(results(hurt=6)).found[0]
+    assert "score bound -1.09" in claims.no_harm(results(hurt=6)).found[0]
+    assert claims.no_harm(results(hurt=0, suites=2)).met  # 400 questions: 0.95
+    assert not claims.no_harm(results(hurt=0, suites=1)).met  # 200 questions: 1.88
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,28 @@ def test_fallbacks_training_and_missing_pairs_are_said() -> None:
 
 
 def test_an_arm_that_does_no_harm_is_named() -> None:
-    same = [True] * 30
+    same = [True] * 400
     text = printed(summarise(run(outcomes("one", same), outcomes("vote", same))))
     assert "A loss of more than 1 point against one is ruled out for: vote." in text
-    worse = [False] * 15 + [True] * 15
+    assert "0.0 (−1.0 to +1.0)" in text
+    worse = [False] * 15 + [True] * 385
     text = printed(summarise(run(outcomes("one", same), outcomes("vote", worse))))
     assert "is ruled out for: no arm." in text
+
+
+def test_two_equal_questions_do_not_show_that_an_arm_does_no_harm() -> None:
+    same = [True, True]
+    text = printed(summarise(run(outcomes("one", same), outcomes("vote", same))))
+    assert "is ruled out for: no arm." in text
+    assert "0.0 (−65.8 to +65.8)" in text
+
+
+def test_the_notes_say_what_is_resampled_and_what_is_taken_to_be_independent() -> None:
+    results = run(outcomes("one", [True, False]), outcomes("vote", [True, True]))
+    words = "resample a suite's worlds", "Tango's score intervals", "p and Wilson's intervals take"
+    for text in (printed(summarise(results)), compared(results, results)):
+        shown = " ".join(text.split())
+        assert all(each in shown for each in words)
 
 
 def test_an_arm_without_any_reply_is_printed_without_figures() -> None:

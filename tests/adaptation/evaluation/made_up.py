@@ -31,6 +31,8 @@ ARMS = {
 """Accuracy where nothing shifted, generated tokens and seconds of a question."""
 GAIN = {"demos-4": 0.1, "demos-8": 0.15, "demos-16": 0.18, "demos-16+vote": 0.25, "copy": 0.25}
 LOSS = {"ttt": -0.15, "auto": -0.2}
+WORLDS = 6
+"""Of each suite that is shifted."""
 """How far an arm falls where the world shifted; the others fall by 0.5."""
 
 
@@ -127,10 +129,12 @@ def _drawn(rng: Random, group: Group, suite: str, arm: str, number: int, bonus: 
     fallen = arm in ("ttt", "auto") and rng.random() < 0.06
     sampled = arm in ("vote", "demos-16+vote")
     right = rng.random() < chance and not raised
+    number, world = divmod(number, WORLDS) if group is Group.SHIFTED else (number, 0)
     return trial(
         number,
         right,
         suite=suite,
+        world=world,
         arm=arm,
         group=group,
         error="verifier raised KeyError: 'unit'" if raised else None,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaptation.evaluation.compare import HeaderDifference, compare
+from adaptation.evaluation.results import Results
 from tests.adaptation.evaluation.made_up import header, outcomes, realistic, run, trial
 
 
@@ -69,9 +70,27 @@ def test_equal_runs_differ_in_nothing() -> None:
     results = realistic(questions=3)
     found = compare(results, results)
     assert found.headers == found.other_data == ()
-    assert all(vars(c.contrast.difference) == dict.fromkeys(("value", "low", "high"), 0.0)
-               for c in (*found.suites, *found.groups))  # fmt: skip
-    assert all(c.contrast.p_value == 1.0 for c in found.suites)
+    for change in (*found.suites, *found.groups):
+        difference = change.contrast.difference
+        assert difference.value == 0.0
+        assert difference.low == -difference.high < -0.05  # few questions show little
+        assert change.contrast.p_value == 1.0
+        assert not change.contrast.no_harm
+
+
+def test_questions_of_one_world_are_not_taken_for_independent() -> None:
+    def answered(rights: list[bool]) -> Results:
+        places = enumerate(rights)
+        return run([trial(n % 20, right, world=n // 20, suite="jargon") for n, right in places])
+
+    before = answered([False] * 80)
+    worlds = answered(([True] * 20 + [False] * 20) * 2)
+    mixed = answered([True, False] * 40)
+    found = [compare(before, after).suites[0].contrast for after in (worlds, mixed)]
+    clustered, even = (each.difference.high - each.difference.low for each in found)
+    assert found[0].difference.value == found[1].difference.value == 0.5
+    assert found[0].p_value == found[1].p_value
+    assert clustered > 2 * even
 
 
 def test_groups_pool_the_suites_that_both_runs_have() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from adaptation.evaluation.contrast import match
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.summary import ArmSummary, Section, Summary, summarise
+from adaptation.evaluation.trial import Trial
+from adaptation.statistics import Interval
 from adaptation.suites.suite import Group
 from tests.adaptation.evaluation.made_up import (
     ARMS,
@@ -71,7 +74,7 @@ def test_only_questions_that_both_were_asked_are_pairs() -> None:
     assert found.n == 3
     assert found.against is not None
     assert (found.against.pairs, found.against.helped) == (1, 1)
-    assert math.isnan(found.against.difference.low)
+    assert found.against.difference == found.against.score
     assert not found.against.no_harm
 
 
@@ -202,6 +205,85 @@ def test_ruling_harm_out_takes_many_questions(questions: int, ruled_out: bool) -
     assert against is not None
     assert (against.helped, against.hurt, against.difference.value) == (flipped, flipped, 0.0)
     assert against.no_harm is ruled_out
+
+
+@pytest.mark.parametrize(
+    ("questions", "low", "ruled_out"),
+    [(2, -0.658, False), (48, -0.0741, False), (300, -0.0126, False), (400, -0.0095, True)],
+)
+def test_a_few_equal_questions_show_no_harmlessness(
+    questions: int, low: float, ruled_out: bool
+) -> None:
+    rights = [True] * questions
+    found = summarise(run(outcomes("one", rights), outcomes("ttt", rights)))
+    against = arm_of(found.suites[0], "ttt").against
+    assert against is not None
+    assert against.difference.value == 0.0
+    assert against.difference.low == pytest.approx(low, rel=0.01)
+    assert against.difference.high == -against.difference.low
+    assert against.no_harm is ruled_out
+
+
+def test_one_flip_among_many_does_not_rule_out_harm_though_the_bootstrap_would() -> None:
+    before = [True] * 300
+    results = run(outcomes("one", before), outcomes("ttt", [False, *before[1:]]))
+    against = arm_of(summarise(results).suites[0], "ttt").against
+    assert against is not None
+    assert against.difference.low >= -0.0101  # Poisson: 97.5 % of resamples hold it thrice at most
+    assert against.score.low < -0.018
+    assert not against.no_harm
+
+
+def of_worlds(arm: str, share_of_world: Sequence[float], **fields: Any) -> list[Trial]:
+    """Fifty questions of each world, such shares of them right."""
+    return [
+        trial(number, number < 50 * share, arm=arm, world=world, group=Group.SHIFTED, **fields)
+        for world, share in enumerate(share_of_world)
+        for number in range(50)
+    ]
+
+
+def difference_of(section: Section) -> Interval:
+    against = arm_of(section, "ttt").against
+    assert against is not None
+    return against.difference
+
+
+def test_questions_of_one_world_are_not_taken_for_independent() -> None:
+    learned = (1.0, 0.0, 1.0, 0.0, 1.0, 0.0)
+    apart = run(of_worlds("one", [0.0] * 6), of_worlds("ttt", learned))
+    mixed = run(of_worlds("one", [0.0] * 6), of_worlds("ttt", [0.5] * 6))
+    clustered, even = (difference_of(summarise(each).suites[0]) for each in (apart, mixed))
+    assert clustered.value == even.value == 0.5
+    assert clustered.high - clustered.low > 4 * (even.high - even.low)
+    tokens = [t.model_copy(update={"generated_tokens": 10 + 90 * t.right}) for t in apart.trials]
+    spent = arm_of(summarise(run(tokens)).suites[0], "ttt").against
+    assert spent is not None
+    assert spent.tokens.high - spent.tokens.low > 4  # of 5.5 times: by worlds 1.5 to 9 or so
+
+
+def test_a_group_resamples_worlds_within_their_suites() -> None:
+    learned = (1.0, 0.0, 1.0, 0.0, 1.0, 0.0)
+    suites = ("jargon", "facts", "house_rules", "house_format")
+    results = run(
+        *(of_worlds("one", [0.0] * 6, suite=suite) for suite in suites),
+        *(of_worlds("ttt", learned, suite=suite) for suite in suites),
+    )
+    found = difference_of(summarise(results).groups[0])
+    deviation = math.sqrt(0.5 * 0.5 / 24)  # of the mean of 24 worlds, each all or nothing
+    assert found.high - found.low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
+
+
+def test_what_suites_differ_in_is_no_spread_of_their_group() -> None:
+    gains = {"units": [True] * 100, "lists": [False] * 100, "stories": [True, False] * 50}
+    results = run(
+        *(outcomes("one", [False] * 100, suite=suite) for suite in gains),
+        *(outcomes("ttt", rights, suite=suite) for suite, rights in gains.items()),
+    )
+    found = difference_of(summarise(results).groups[0])
+    deviation = math.sqrt(100 * 0.25) / 300  # only the stories are of both kinds
+    assert found.value == 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
 
 
 @settings(max_examples=50, deadline=None)
