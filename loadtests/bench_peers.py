@@ -83,7 +83,8 @@ def _measured(peer: Peer, args: argparse.Namespace, console: Console) -> Path:
         print(f"\n{peer.launch.name}")
         words = ["eval", "--url", server.url, "--seed", str(args.seed), "-n", str(args.n)]
         words += ["--suite", *args.suite, "--strategy", *peer.arms]
-        status = whet([*words, "--results", str(results), "--data-dir", str(data_dir)])
+        kept = ["--results", str(results), "--fresh", "--data-dir", str(data_dir)]
+        status = whet([*words, *kept])
     if status:
         raise ServerFailedError(f"{peer.launch.name} was not measured; see above")
     return results

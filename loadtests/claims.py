@@ -7,10 +7,13 @@ answer is kept in the folder as it comes in.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +27,7 @@ from server.server_process import ROOT
 EXAMPLES = """\
 examples:
   python -m loadtests.claims                     the README's table
-  python -m loadtests.claims -n 24 --out /tmp/try   the whole way in small; figures mean little
+  python -m loadtests.claims -n 24 --out FOLDER     the whole way in small; figures mean little
 """
 TAUGHT = "jargon"
 """The suite that is distilled: one world of it, as a tenant would."""
@@ -67,14 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, judge, print; a target that is missed is no error."""
     args = _arguments(argv)
     files = Files(args.out)
+    if args.fresh:
+        shutil.rmtree(files.folder, ignore_errors=True)
     files.folder.mkdir(parents=True, exist_ok=True)
     common = ["-n", str(args.n), "--seed", str(args.seed), "--data-dir", str(files.data)]
+    common += ["--mix-versions"] if args.mix_versions else []
     try:
         _measure_base(files, common)
         found = _judged_base(load(files.base))
         if args.distill:
-            _measure_distillation(files, common)
-            found.append(claims.distillation(load(files.before), load(files.after), TAUGHT))
+            found.append(_distilled(files, common))
     except FailedError:
         return 1
     except KeyboardInterrupt:
@@ -93,6 +98,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-n", type=int, default=300, help="questions of every suite (default 300)")
     parser.add_argument("--seed", type=int, default=0, help="of questions and samples (default 0)")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "claims", help="folder")
+    parser.add_argument("--fresh", action="store_true", help="delete the folder and start over")
+    parser.add_argument(
+        "--mix-versions", action="store_true", help="go on with what other code began"
+    )
     parser.add_argument(
         "--no-distill", dest="distill", action="store_false", help="leave distillation out"
     )
@@ -112,21 +121,34 @@ def _measure_base(files: Files, common: list[str]) -> None:
         _whet("eval", *common, *words)
 
 
-def _measure_distillation(files: Files, common: list[str]) -> None:
+def _distilled(files: Files, common: list[str]) -> Claim:
     """One world's examples into memory, from there into an adapter; asked before and after."""
     world = ["--suite", TAUGHT, "--worlds", "1"]
     guards = ["--suite", "guard", "--worlds", "1", "--strategy", "greedy", "one"]
     before, after = (["--results", str(path)] for path in (files.before, files.after))
     _whet("eval", *common, *world, *before, "--strategy", "greedy", *ALWAYS, "ttt")
     _whet("eval", *common, *guards, *before)
-    if not files.after.exists():
-        examples = str(files.folder / "examples.jsonl")
-        _whet("eval", *common, *world, "--write-examples", examples)
-        _whet("memory", "import", examples, "--data-dir", str(files.data))
-        _whet("distill", "--data-dir", str(files.data))
+    report = _distil(files, [*common, *world])
+    if report["decision"] != "promoted":
+        reasons = "; ".join(report["reasons"])
+        return Claim("distillation", claims.DISTILLATION, (f"rejected: {reasons}",), met=False)
     served = ["--adapter", "champion", *after]
     _whet("eval", *common, *world, *served, "--strategy", "greedy", "one")
     _whet("eval", *common, *guards, *served)
+    return claims.distillation(load(files.before), load(files.after), TAUGHT)
+
+
+def _distil(files: Files, what: list[str]) -> dict[str, Any]:
+    """The report of the one generation, which a run that goes on does not repeat."""
+    path = files.folder / "distilled.json"
+    if not path.exists():
+        examples = str(files.folder / "examples.jsonl")
+        data = ["--data-dir", str(files.data)]
+        _whet("eval", *what, "--write-examples", examples)
+        _whet("memory", "import", examples, *data)
+        _whet("distill", *data, "--json", str(path))
+    report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return report
 
 
 def _whet(*words: str) -> None:

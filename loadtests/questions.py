@@ -6,8 +6,6 @@ ever among the examples, and none of either was trained on.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from itertools import chain
 from math import ceil
 
@@ -53,17 +51,6 @@ def _of_world(count: int, seed: int, split: Split) -> list[Solved]:
     world = seeds[seed % len(seeds)]
     level = SHIFTED.default_level
     return SHIFTED.problems(count, split=split, seed=seed, level=level, world=world)
-
-
-def import_lines(tasks: Sequence[Solved]) -> str:
-    """Return solved questions as the JSON lines that `/v1/memory/import` takes."""
-    return "".join(
-        json.dumps(
-            {"question": t.question, "answer": t.answer, "rationale": t.rationale, "task": TASK}
-        )
-        + "\n"
-        for t in tasks
-    )
 
 
 def answer_in(text: str) -> str | None:

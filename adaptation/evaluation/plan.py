@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
@@ -23,11 +24,6 @@ class World:
     world: int
     problems: tuple[Solved, ...]
     examples: tuple[Solved, ...]
-
-    @property
-    def task(self) -> str:
-        """Where a server's memory files the examples, apart from everybody else's."""
-        return f"whet-eval/{self.suite.name}/{self.world}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Plan:
         return (world for world in self.worlds if world.suite.name == suite.name)
 
     def data_version(self) -> dict[str, str]:
-        """A hash of each suite's questions, answers and examples."""
+        """A hash of each suite's questions and examples, with their solutions."""
         return {
             suite.name: _hash([(w.problems, w.examples) for w in self.of_suite(suite)])
             for suite in self.suites
@@ -65,7 +61,8 @@ def make_plan(
     worlds: int | None = None,
     split: Split = Split.EVALUATION,
 ) -> Plan:
-    """Draw `questions` for every suite, spread evenly over its worlds, with `examples` for each.
+    """Draw `questions` for every suite, spread evenly over its worlds, with `examples` for each
+    (or as many as there are).
 
     `worlds` None leaves their number to the suite. Raises `TooFewQuestionsError` where a suite has
     not as many questions.
@@ -96,12 +93,21 @@ def _world(
 ) -> World:
     try:
         problems = suite.problems(share, split=split, seed=seed, level=level, world=world)
-        shown = suite.problems(examples, split=Split.MEMORY, seed=seed, level=level, world=world)
     except TooFewQuestionsError as error:
         raise TooFewQuestionsError(f"{suite.name}, difficulty {level}: {error}") from error
+    shown = _examples(suite, examples, seed=seed, level=level, world=world)
     return World(suite, level, world, tuple(problems), tuple(shown))
 
 
+def _examples(suite: Suite, count: int, *, seed: int, level: int, world: int) -> list[Solved]:
+    """Up to `count` examples: a small world has fewer."""
+    draw = partial(suite.problems, split=Split.MEMORY, seed=seed, level=level, world=world)
+    try:
+        return draw(count) if count else []
+    except TooFewQuestionsError as error:
+        return draw(error.available) if error.available else []
+
+
 def _hash(value: list[tuple[tuple[Solved, ...], tuple[Solved, ...]]]) -> str:
-    texts = [[(p.question, p.answer) for p in part] for pair in value for part in pair]
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
+    parts = [[[asdict(solved) for solved in part] for part in pair] for pair in value]
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]

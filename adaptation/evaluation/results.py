@@ -1,25 +1,25 @@
 """A results file: what was measured of what, one JSON line a trial, appended as they come in.
 
-The first line says everything needed to repeat the run. A run that was cut off goes on where it
-stopped, and never mixes with one that measured something else.
+Its header says everything needed to repeat the run; one that went on has several, and the last
+holds. A run that was cut off goes on where it stopped, and never mixes with another measurement.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
-
-from pydantic import ValidationError
 
 from adaptation.evaluation.errors import ResultsError
 from adaptation.evaluation.trial import Case, Trial
 from memory.types import Frozen
 
 FORMAT = 1
+HEADER_START = b'{"format":'
+KEPT = "what was measured is kept, and the same command goes on from there"
 
 
 class Header(Frozen):
@@ -32,8 +32,10 @@ class Header(Frozen):
     """Hash of the weights where they are known, else the server's own words."""
     adapter: str | None = None
     """Version of the distilled adapter in force; None is the base."""
+    url: str | None = None
+    """Of a server that ran already; None: one started for this."""
     server: str
-    """`whet` with its version, or what another server calls itself."""
+    """Whether it is Whet, and the version of its engine where it says so."""
     code_version: tuple[str, ...]
     """Of the ruler: Whet's version, with the commit of a checkout; each that a part was run by."""
     data_version: dict[str, str]
@@ -61,11 +63,19 @@ class Results:
     header: Header
     trials: list[Trial] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._unjudged = {trial.case for trial in self.trials if trial.error is not None}
+
     def done(self) -> set[Case]:
-        """The cases that need not be asked again; failed requests are."""
-        return {
-            trial.case for trial in self.trials if not (trial.error or "").startswith("request")
-        }
+        """The cases that need not be asked again; what could not be judged is."""
+        return {trial.case for trial in self.trials} - self._unjudged
+
+    def add(self, trial: Trial) -> None:
+        """Take in a trial; it replaces one of the same case that could not be judged."""
+        if trial.case in self._unjudged:
+            self._unjudged.remove(trial.case)
+            self.trials = [old for old in self.trials if old.case != trial.case]
+        self.trials.append(trial)
 
     def of_arm(self, suite: str, arm: str) -> list[Trial]:
         """An arm's trials of a suite in the order of worlds and numbers."""
@@ -88,23 +98,26 @@ def load(path: Path) -> Results:
     Raises `ResultsError` where it is none.
     """
     try:
-        first, *lines = path.read_text("utf-8").splitlines()
-        header = Header.model_validate_json(first)
-        trials = {trial.case: trial for trial in _trials(lines)}
+        return _read(path.read_bytes())
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, ValidationError) as error:
+    except ValueError as error:  # pydantic's, and of bytes that are no text
         raise ResultsError(f"{path} is not a results file of `whet eval`") from error
-    return Results(header, list(trials.values()))
 
 
-def _trials(lines: list[str]) -> Iterable[Trial]:
-    for number, line in enumerate(lines, 1):
-        try:
-            yield Trial.model_validate_json(line)
-        except ValidationError:
-            if number < len(lines):
-                raise
+def _read(content: bytes) -> Results:
+    """Lines end with a line feed and nothing else: replies may hold other separators."""
+    headers: list[Header] = []
+    trials: dict[Case, Trial] = {}
+    for line in content.split(b"\n")[:-1]:
+        if line.startswith(HEADER_START):
+            headers.append(Header.model_validate_json(line))
+        else:
+            trial = Trial.model_validate_json(line)
+            trials[trial.case] = trial
+    if not headers:
+        raise ValueError("no header")
+    return Results(headers[-1], list(trials.values()))
 
 
 class ResultsWriter:
@@ -114,9 +127,12 @@ class ResultsWriter:
         self._file = file
 
     def append(self, trial: Trial) -> None:
-        """Write one line."""
-        self._file.write(trial.model_dump_json() + "\n")
-        self._file.flush()
+        """Write one line; raises `ResultsError` where there is no room."""
+        try:
+            self._file.write(trial.model_dump_json() + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise ResultsError(f"{self._file.name}: {error.strerror}; {KEPT}") from error
 
     def close(self) -> None:
         """Flush to the disk and close."""
@@ -125,28 +141,54 @@ class ResultsWriter:
         self._file.close()
 
 
-def open_results(path: Path, header: Header, *, fresh: bool) -> tuple[Results, ResultsWriter]:
-    """Begin a file or go on with it; raises `ResultsError` where it holds another measurement."""
-    results = Results(header)
-    if path.exists() and not fresh:
-        results = load(path)
-        different = [name for name in differences(results.header, header) if name != "code_version"]
-        if different:
-            raise ResultsError(
-                f"{path} measured something else ({', '.join(different)}): "
-                "name another --results FILE, or start over with --fresh"
-            )
-        results.header = _widened(results.header, header)
-    whole = path.with_name(f"{path.name}.new")
+def open_results(
+    path: Path, header: Header, *, fresh: bool, mix_versions: bool = False
+) -> tuple[Results, ResultsWriter]:
+    """Begin a file or go on with it, alone; raises `ResultsError` where it holds something else.
+
+    `mix_versions` allows a part to have been measured by other code; both are then noted.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_text(
-            "".join(f"{line.model_dump_json()}\n" for line in (results.header, *results.trials))
-        )
-        whole.replace(path)
-        return results, ResultsWriter(path.open("a", encoding="utf-8"))
+        file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        _lock(file, path)
+        results = _begun(path, header, fresh, mix_versions)
+        file.truncate(0 if fresh else path.read_bytes().rfind(b"\n") + 1)  # a line cut off
+        file.write(results.header.model_dump_json() + "\n")
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return results, ResultsWriter(file)
+
+
+def _lock(file: TextIO, path: Path) -> None:
+    """Hold the file until it is closed: two runs would overwrite each other's answers."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise ResultsError(f"another run writes to {path}: wait for it to end") from error
+
+
+def _begun(path: Path, header: Header, fresh: bool, mix_versions: bool) -> Results:
+    """What the file holds, if that is a part of the same measurement."""
+    if fresh or path.stat().st_size == 0:
+        return Results(header)
+    results = load(path)
+    different = differences(results.header, header)
+    if mix_versions:
+        different = [name for name in different if name != "code_version"]
+    if different:
+        hint = " or go on with --mix-versions" if different == ["code_version"] else ""
+        raise ResultsError(
+            f"{path} measured something else ({', '.join(different)}): "
+            f"name another --results FILE, start over with --fresh{hint}"
+        )
+    results.header = _widened(results.header, header)
+    return results
 
 
 def _widened(old: Header, new: Header) -> Header:
@@ -168,6 +210,8 @@ def differences(first: Header, second: Header) -> list[str]:
 
 def _same_part(name: str, one: Any, other: Any) -> bool:
     """Dictionaries need agree only on the suites both have: a run may be widened."""
+    if name == "code_version":
+        return set(other) <= set(one)
     if isinstance(one, dict) and isinstance(other, dict):
         return all(one[key] == other[key] for key in one.keys() & other.keys())
     return bool(one == other)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from adaptation.evaluation.arms import ARMS
 from adaptation.evaluation.arms.arm import Outcome, Question, Settings
-from adaptation.evaluation.examples import Library, import_lines
+from adaptation.evaluation.examples import Library
 from adaptation.evaluation.plan import Plan, World
 from adaptation.evaluation.results import Results, ResultsWriter
 from adaptation.evaluation.target import NO_REPLY, RequestRefusedError, Target
+from adaptation.evaluation.teaching import Teacher
 from adaptation.evaluation.trial import Case, Trial
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Group, Suite
@@ -44,6 +44,7 @@ class Runner:
     arms: Sequence[str]
     target: Target
     library: Library | None
+    teacher: Teacher
     settings: Settings
     parallel: int
     on_progress: OnProgress = lambda what, done, total: None
@@ -57,11 +58,11 @@ class Runner:
         if self.library is not None:
             for world in self.plan.worlds:
                 self.library.add(world.examples)
-        async with self._taught({asked.world.task: asked.world for asked in open_cases}):
+        async with self.teacher.taught(self._learned()):
             finished = total - len(open_cases)
             async for trial in self._answered(open_cases):
                 finished += 1
-                results.trials.append(trial)
+                results.add(trial)
                 writer.append(trial)
                 self.on_progress(f"{trial.case.suite}: {trial.case.arm}", finished, total)
 
@@ -73,19 +74,11 @@ class Runner:
                         for number, problem in enumerate(world.problems):
                             yield Asked(_case(world, number, arm), world, problem)
 
-    @asynccontextmanager
-    async def _taught(self, worlds: dict[str, World]) -> AsyncIterator[None]:
-        """Put the examples into the server's memory for the length of the block, where needed."""
-        learning = any(ARMS[arm].needs_whet and ARMS[arm].needs_examples for arm in self.arms)
-        taught = [w for w in worlds.values() if learning and w.suite.group is not Group.GUARD]
-        for world in taught:
-            lines = import_lines(world.examples, world.task)
-            await self.target.whet("POST", "/v1/memory/import", lines)
-        try:
-            yield
-        finally:
-            for world in taught:
-                await _forget(self.target, world.task)
+    def _learned(self) -> list[World]:
+        """The worlds whose examples the server has to know."""
+        if not any(ARMS[arm].needs_whet and ARMS[arm].needs_examples for arm in self.arms):
+            return []
+        return [world for world in self.plan.worlds if world.suite.group is not Group.GUARD]
 
     async def _answered(self, asked: Sequence[Asked]) -> AsyncIterator[Trial]:
         """Trials as they are finished, `parallel` under way; another arm waits for the last one."""
@@ -119,7 +112,7 @@ class Runner:
             suite=asked.world.suite,
             target=self.target,
             library=self.library,
-            task=asked.world.task,
+            task=self.teacher.task(asked.world),
             settings=self.settings,
             seed=request_seed(self.plan.seed, asked.problem.question),
         )
@@ -141,7 +134,7 @@ def request_seed(seed: int, question: str) -> int:
 
 
 def judged(asked: Asked, outcome: Outcome) -> Trial:
-    """Put the suite's verifier to an outcome; one that raises is an error of its own, not wrong."""
+    """Put the suite's verifier to an outcome; one that raises is noted as an error."""
     verify = asked.world.suite.verify
     try:
         right = verify(asked.problem, outcome.judged)
@@ -189,14 +182,3 @@ def _case(world: World, number: int, arm: str) -> Case:
 
 def _kind(asked: Asked) -> tuple[str, str]:
     return asked.case.suite, asked.case.arm
-
-
-async def _forget(target: Target, task: str) -> None:
-    """Erase what was taught: an evaluation leaves no records behind."""
-    while True:
-        page = await target.whet("GET", f"/v1/memory/records?task={task}&limit=500")
-        active = [record["id"] for record in page["data"] if record["state"] != "erased"]
-        for record_id in active:
-            await target.whet("DELETE", f"/v1/memory/records/{record_id}")
-        if not page.get("has_more") or not active:
-            return

@@ -19,6 +19,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
+from adaptation.evaluation.results import KEPT
 from adaptation.options import Strategy
 from adaptation.suites.tool_calls import call_text
 from adaptation.types import Report
@@ -26,9 +27,9 @@ from adaptation.types import Report
 Messages = Sequence[Mapping[str, str]]
 
 TRIES = 6
-FIRST_PAUSE_S = 1.0
+FIRST_PAUSE_S = 2.0
 """Before a failed request is sent again; doubled each time, so a restart of the server is waited
-for about half a minute."""
+for, about a minute."""
 
 
 FORGETFUL = {"memory": {"write": False}}
@@ -105,6 +106,8 @@ class Target:
     async def _look(self) -> None:
         try:
             names = [model.id async for model in self._openai.models.list()]
+        except APIStatusError as error:
+            raise EvaluationError(f"{self.url}/v1/models: {error.message}") from error
         except OpenAIError as error:
             raise ServerGoneError(f"no server answers at {self.url}: {error}") from error
         if not names:
@@ -132,25 +135,33 @@ class Target:
     async def ask(self, request: Request) -> Reply:
         """Ask once; a server that is away is asked again for a while.
 
-        Raises `RequestRefusedError` for an error of the request's own, `ServerGoneError` where the
-        server stays away.
+        Raises `RequestRefusedError` for a request that fails while the server answers others,
+        `ServerGoneError` where it stays away.
         """
         for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(self._first_pause_s * 2 ** (attempt - 1))
             try:
                 return await self._ask(request, attempt)
-            except (APIConnectionError, APITimeoutError) as error:
+            except APITimeoutError as error:
+                raise RequestRefusedError("no answer in time; see --timeout") from error
+            except APIConnectionError as error:
                 trouble: OpenAIError = error
             except APIStatusError as error:
                 if error.status_code < 500 and error.status_code != 429:
-                    raise RequestRefusedError(
-                        f"HTTP {error.status_code}: {error.message}"
-                    ) from error
+                    raise RequestRefusedError(error.message) from error
                 trouble = error
-            await asyncio.sleep(self._first_pause_s * 2**attempt)
-        raise ServerGoneError(
-            f"{self.url} does not answer any more ({trouble}); what was measured is kept, "
-            "and the same command goes on from there"
-        )
+        if isinstance(trouble, APIStatusError) and await self._answers():
+            raise RequestRefusedError(trouble.message) from trouble
+        raise ServerGoneError(f"{self.url} does not answer any more ({trouble}); {KEPT}")
+
+    async def _answers(self) -> bool:
+        """Whether the server is there at all."""
+        try:
+            await self._openai.models.list()
+        except OpenAIError:
+            return False
+        return True
 
     async def _ask(self, request: Request, attempt: int) -> Reply:
         began = time.perf_counter()
@@ -187,6 +198,9 @@ class Target:
 
 
 def _reply(completion: ChatCompletion, seconds: float, attempt: int) -> Reply:
+    """What a response holds; another server's may hold anything."""
+    if not isinstance(completion, ChatCompletion) or not completion.choices:
+        raise RequestRefusedError("the response is no chat completion with a choice")
     report = _report(completion)
     usage = completion.usage
     choices = completion.choices
@@ -217,7 +231,8 @@ def _text(message: ChatCompletionMessage) -> str:
         for call in message.tool_calls or ()
         if call.type == "function"
     ]
-    return "\n".join([*([message.content] if message.content else []), *calls])
+    text = "\n".join([*([message.content] if message.content else []), *calls])
+    return text.encode(errors="replace").decode()  # half a surrogate pair cannot be kept
 
 
 def _parsed(arguments: str) -> Any:

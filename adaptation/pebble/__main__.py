@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -13,7 +14,15 @@ from adaptation.pebble.evaluate import evaluate
 from adaptation.pebble.export import export, write_card
 from adaptation.pebble.recipe import Recipe
 from adaptation.pebble.tokenizer import as_pretrained, trained_tokenizer
-from adaptation.pebble.train import CHECKPOINT, Lessons, Optimizers, Run, new_model, train
+from adaptation.pebble.train import (
+    CHECKPOINT,
+    Lessons,
+    Optimizers,
+    OtherRecipeError,
+    Run,
+    new_model,
+    train,
+)
 
 EXAMPLES = """\
 examples:
@@ -66,11 +75,13 @@ def main() -> None:
     recipe = Recipe(seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / CHECKPOINT
-    resume = checkpoint.exists() and not options.fresh
+    if options.fresh:
+        checkpoint.unlink(missing_ok=True)
+    resume = checkpoint.exists()
     tokenizer = _tokenizer(recipe, options.out, resume)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_model(recipe.shape, tokenizer, recipe.seed).to(device)
-    run = Run(model, Optimizers(model, recipe))
+    run = Run(model, Optimizers(model, recipe), repr(recipe))
     if resume:
         run.load(checkpoint)
     lessons = Lessons(tokenizer.backend_tokenizer, recipe, run.steps)
@@ -97,4 +108,9 @@ def _tokenizer(recipe: Recipe, out: Path, resume: bool) -> PreTrainedTokenizerFa
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from here")
+    except OtherRecipeError as error:
+        sys.exit(f"pebble: {error}")

@@ -4,7 +4,6 @@ All on the development split: it serves to choose recipes and difficulties. Eval
 left to `whet eval`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -13,9 +12,10 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from adaptation.answers.plurality import leader
 from adaptation.pebble.adapt import Adaptation, adapted, single_turns
 from adaptation.pebble.curriculum import ORDINARY, SHIFTED
-from adaptation.suites.solved import Solved, final_answer
+from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from adaptation.suites.suite import WORLD_SEEDS, Suite
 
@@ -101,15 +101,9 @@ def suite_score(speaker: Speaker, suite: Suite, level: int, questions: int) -> S
         right = [suite.verify(task, reply) for reply in mine]
         sampled.append(mean(right))
         passed.append(any(right))
-        voted.append(right[_plurality([final_answer(reply) for reply in mine])])
+        voted.append(right[leader(mine, suite.answer)])
     greedy = accuracy(speaker, suite, tasks)
     return SuiteScore(suite.name, level, greedy, mean(sampled), mean(voted), mean(passed))
-
-
-def _plurality(answers: Sequence[str | None]) -> int:
-    """The place of the first sample with the most frequent answer."""
-    counts = Counter(answer for answer in answers if answer is not None)
-    return answers.index(counts.most_common(1)[0][0]) if counts else 0
 
 
 def suite_scores(speaker: Speaker, questions: int) -> list[SuiteScore]:

@@ -27,6 +27,10 @@ from adaptation.pebble.recipe import Recipe, Shape
 CHECKPOINT = "checkpoint.pt"
 
 
+class OtherRecipeError(Exception):
+    """A checkpoint is not of this recipe."""
+
+
 def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausalLM:
     """A freshly initialised network of this shape, in float32."""
     torch.manual_seed(seed)
@@ -102,6 +106,8 @@ class Run:
 
     model: Qwen3ForCausalLM
     optimizers: Optimizers
+    recipe_words: str
+    """Of what the checkpoint is: one of another recipe is not continued."""
     steps: int = 0
     tokens: int = 0
     elapsed_s: float = 0.0
@@ -116,6 +122,7 @@ class Run:
     def save(self, path: Path) -> None:
         """Write everything needed to go on; a crash while writing leaves the old file."""
         state = {
+            "recipe": self.recipe_words,
             "model": self.model.state_dict(),
             "optimizers": self.optimizers.state(),
             "counts": (self.steps, self.tokens, self.elapsed_s),
@@ -124,7 +131,10 @@ class Run:
         path.with_suffix(".new").replace(path)
 
     def load(self, path: Path) -> None:
+        """Go on from a file; raises `OtherRecipeError` where another recipe wrote it."""
         state = torch.load(path, map_location=self.model.device, weights_only=True)
+        if state.get("recipe") != self.recipe_words:
+            raise OtherRecipeError(f"{path} is of another recipe or seed: start over with --fresh")
         self.model.load_state_dict(state["model"])
         self.optimizers.load(state["optimizers"])
         self.steps, self.tokens, self.elapsed_s = state["counts"]
@@ -161,15 +171,17 @@ def train(run: Run, lessons: Lessons, recipe: Recipe, minutes: float, out: Path)
     budget_s, saved_s, smooth = minutes * 60, run.elapsed_s, math.nan
     with _progress_bar() as bar:
         task = bar.add_task("", total=budget_s)
-        while run.elapsed_s < budget_s:
-            loss = _timed_step(run, lessons, recipe, run.elapsed_s / budget_s)
-            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
-            bar.update(task, completed=run.elapsed_s, description=_state(run, smooth))
-            if run.elapsed_s - saved_s > recipe.checkpoint_s:
-                saved_s = run.elapsed_s
-                run.save(out / CHECKPOINT)
-                bar.console.print(f"{run.elapsed_s / 60:5.1f} min  {_state(run, smooth)}")
-    run.save(out / CHECKPOINT)
+        try:
+            while run.elapsed_s < budget_s:
+                loss = _timed_step(run, lessons, recipe, run.elapsed_s / budget_s)
+                smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+                bar.update(task, completed=run.elapsed_s, description=_state(run, smooth))
+                if run.elapsed_s - saved_s > recipe.checkpoint_s:
+                    saved_s = run.elapsed_s
+                    run.save(out / CHECKPOINT)
+                    bar.console.print(f"{run.elapsed_s / 60:5.1f} min  {_state(run, smooth)}")
+        finally:
+            run.save(out / CHECKPOINT)
 
 
 def _timed_step(run: Run, lessons: Lessons, recipe: Recipe, progress: float) -> float:

@@ -4,6 +4,8 @@ SuiteError
 ├── UnknownSuiteError       there is no suite of that name
 ├── MissingPackageError     the suite's generator is not installed
 └── TooFewQuestionsError    it has not as many different questions as were asked for
+
+ScorerError                 somebody else's scorer raised, or did not end in time
 """
 
 
@@ -21,3 +23,12 @@ class MissingPackageError(SuiteError):
 
 class TooFewQuestionsError(SuiteError):
     """It has not as many different questions as were asked for."""
+
+    def __init__(self, message: str, available: int = 0) -> None:
+        super().__init__(message)
+        self.available = available
+        """How many could be drawn."""
+
+
+class ScorerError(Exception):
+    """Somebody else's scorer raised, or did not end in time."""

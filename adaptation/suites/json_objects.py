@@ -4,10 +4,9 @@ import json
 from random import Random
 from typing import Any
 
-from adaptation.answers import extract
 from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
-from adaptation.suites.suite import Generated, Group
+from adaptation.suites.suite import Generated, Group, equal_by
 from adaptation.suites.words import CITIES, COLORS, ITEMS, NAMES
 
 ANSWER = AnswerOptions(kind="json")
@@ -46,11 +45,5 @@ def _facts(rng: Random) -> dict[str, tuple[Any, str]]:
     }
 
 
-def check(problem: Solved, reply: str) -> bool:
-    """Whether the JSON in the reply is the object, whatever the order of its keys."""
-    found = extract(reply, ANSWER)
-    wanted = extract(problem.answer, ANSWER)
-    return found is not None and wanted is not None and found.key == wanted.key
-
-
-SUITE = Generated("json_objects", Group.GUARD, draw, range(1, 4), 2, check, ANSWER)
+CHECK = equal_by(ANSWER)
+SUITE = Generated("json_objects", Group.GUARD, draw, range(1, 4), 2, CHECK, ANSWER)

@@ -51,12 +51,16 @@ def draw_distinct(
     found: dict[str, Solved] = {}
     vain = 0
     while len(found) < n:
-        task = draw_from(split, draw, rng)
+        try:
+            task = draw_from(split, draw, rng)
+        except TooFewQuestionsError as error:
+            raise TooFewQuestionsError(str(error), len(found)) from error
         vain = vain + 1 if task.question in found else 0
         found.setdefault(task.question, task)
         if vain > DRAWS_PER_PROBLEM:
             raise TooFewQuestionsError(
                 f"{task.task} has only about {len(found)} {split.name.lower()} questions, "
-                f"{n} were asked for"
+                f"{n} were asked for",
+                len(found),
             )
     return list(found.values())

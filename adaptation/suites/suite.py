@@ -95,6 +95,16 @@ def answers_alike(problem: Solved, reply: str) -> bool:
     return found is not None and found.structured and same_answer(found.text, problem.answer)
 
 
+def equal_by(options: AnswerOptions) -> Verify:
+    """A verifier: whether reply and reference give one answer, both read in this way."""
+
+    def check(problem: Solved, reply: str) -> bool:
+        found, wanted = extract(reply, options), extract(problem.answer, options)
+        return found is not None and wanted is not None and found.key == wanted.key
+
+    return check
+
+
 @dataclass(frozen=True)
 class Generated:
     """A suite whose questions a function draws."""

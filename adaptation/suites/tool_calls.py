@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from adaptation.answers import extract
 from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
-from adaptation.suites.suite import Generated, Group
+from adaptation.suites.suite import Generated, Group, equal_by
 from adaptation.suites.words import CITIES, ITEMS, NAMES, TOPICS
 
 ANSWER = AnswerOptions(kind="tool")
@@ -127,10 +126,5 @@ def varied(rng: Random, tool: Tool) -> Tool:
     return {"type": "function", "function": function}
 
 
-def check(problem: Solved, reply: str) -> bool:
-    """Whether the reply makes the same call."""
-    found, wanted = extract(reply, ANSWER), extract(problem.answer, ANSWER)
-    return found is not None and wanted is not None and found.key == wanted.key
-
-
-SUITE = Generated("tool_calls", Group.GUARD, draw, range(1, 5), 2, check, ANSWER)
+CHECK = equal_by(ANSWER)
+SUITE = Generated("tool_calls", Group.GUARD, draw, range(1, 5), 2, CHECK, ANSWER)

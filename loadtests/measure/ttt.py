@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from adaptation.evaluation.examples import import_lines
 from adaptation.statistics import paired, quartiles, wilson
 from adaptation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result, Row, Target
-from loadtests.questions import TASK, import_lines, is_right
+from loadtests.questions import TASK, is_right
 
 IMPORTED = 64
 STEPS = ("retrieve", "select", "queue", "train", "hand_off", "sample", "verify")
@@ -23,7 +24,7 @@ NOTE = (
 
 def measure(lab: Laboratory) -> Result:
     """Ask the questions of one unseen world, without and with training."""
-    lab.client.post("/v1/memory/import", import_lines(questions.examples(IMPORTED, lab.seed)))
+    lab.client.post("/v1/memory/import", import_lines(questions.examples(IMPORTED, lab.seed), TASK))
     asked, before, after = questions.shifted(lab.scale.trainings, lab.seed), [], []
     for index, task in enumerate(asked):
         lab.advance("test-time training", index, len(asked))

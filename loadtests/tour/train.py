@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from adaptation.evaluation.examples import import_lines
 from adaptation.statistics import quartiles
 from adaptation.suites.solved import Solved
 from loadtests.client import Client, Reply
-from loadtests.questions import TASK, import_lines, is_right
+from loadtests.questions import TASK, is_right
 from loadtests.tour.guide import Guide
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 
@@ -41,7 +42,7 @@ def _ask(client: Client, task: Solved, strategy: str) -> Reply:
 
 
 def _teach(guide: Guide) -> None:
-    done = guide.client.post("/v1/memory/import", import_lines(guide.examples))
+    done = guide.client.post("/v1/memory/import", import_lines(guide.examples, TASK))
     guide.narrator.say(
         f"\nNow memory is given {len(guide.examples)} solved examples of this world, other "
         f"questions: POST /v1/memory/import → {done['imported']} imported, {done['failed']} "

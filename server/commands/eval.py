@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from server.commands.common import Subparsers, command_parser
@@ -20,6 +21,7 @@ Arms that learn read a memory of --examples solved questions for each world. The
 on where an interrupted run stopped.
 """
 DEFAULT_QUESTIONS = 24
+MOST_WORLDS = 100
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -62,16 +64,19 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         help=f"questions of every suite (default: {DEFAULT_QUESTIONS})",
     )
     what.add_argument(
-        "--difficulty", type=_positive, metavar="LEVEL", help="of every suite (default: its own)"
+        "--difficulty",
+        type=_positive,
+        metavar="LEVEL",
+        help="of every suite (default: its own); the nearest it has, where none is named",
     )
     what.add_argument("--seed", type=int, default=0, help="of questions and samples (default: 0)")
     what.add_argument(
         "--examples", type=_positive, default=64, help="solved, for each world (default: 64)"
     )
-    what.add_argument("--worlds", type=_positive, help="of every shifted suite (default: 6)")
+    what.add_argument("--worlds", type=_worlds, help="of every shifted suite (default: 6)")
     what.add_argument("--votes", type=_votes, default=16, help="most samples (default: 16)")
     what.add_argument(
-        "--temperature", type=float, default=1.0, help="of every sampling arm (default: 1)"
+        "--temperature", type=_temperature, default=1.0, help="of every sampling arm (default: 1)"
     )
     what.add_argument(
         "--max-tokens", type=_positive, default=512, help="of one sample (default: 512)"
@@ -89,17 +94,23 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         "--url", help="a running OpenAI-compatible server (default: start Whet, on a new memory)"
     )
     where.add_argument("--model", help="of --url: one it lists; else: the model to serve")
-    where.add_argument("--api-key", default="none", help="of --url")
+    where.add_argument("--api-key", help="of --url")
     where.add_argument(
         "--adapter",
         metavar="ID",
-        help="serve this distilled version, or alias, of --data-dir's registry"
+        help="serve this distilled version, or alias, of --data-dir's registry",
+    )
+    where.add_argument(
+        "--teach",
+        action="store_true",
+        help="of --url: let arms that learn put their examples into the server's memory for the "
+        "length of the run, under a task of their own",
     )
     where.add_argument(
         "--parallel", type=_positive, default=4, help="requests at once (default: 4)"
     )
     where.add_argument(
-        "--timeout", type=float, default=600.0, help="of one request, in seconds (default: 600)"
+        "--timeout", type=_seconds, default=600.0, help="of one request, in seconds (default: 600)"
     )
     add_arguments(parser, only={"data_dir", "embedder"})
     where.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
@@ -114,6 +125,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="where every answer is kept (default: a file of this choice's own in the data folder)",
     )
     output.add_argument("--fresh", action="store_true", help="start over, keep nothing measured")
+    output.add_argument(
+        "--mix-versions",
+        action="store_true",
+        help="go on with a file that other code began; both versions are noted in it",
+    )
+    output.add_argument(
+        "--baseline", metavar="ARM", help="held against the others (default: consistency, or one)"
+    )
     output.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write figures; no FILE: to stdout"
     )
@@ -140,3 +159,27 @@ def _votes(text: str) -> int:
     if not text.isdigit() or not 2 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("must be a number from 2 to 64")
     return int(text)
+
+
+def _worlds(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MOST_WORLDS:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST_WORLDS}")
+    return int(text)
+
+
+def _temperature(text: str) -> float:
+    return _between(text, 0.0, 2.0)
+
+
+def _seconds(text: str) -> float:
+    return _between(text, 0.1, 86_400.0)
+
+
+def _between(text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}")
+    return value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -41,16 +43,18 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from adaptation.evaluation.target import Target
     from server.commands import eval_run
+    from server.commands.eval_server import own_server
 
     choice = _choice(args)
+    _check_flags(args)
     _check_output(args)
     settings = settings_of(args)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-eval-")))
         url = args.url or stack.enter_context(
-            eval_run.own_server(args.model, args.adapter, settings, folder)
+            own_server(args.model, args.adapter, settings, folder)
         )
-        target = Target(url, args.model if args.url else None, args.api_key, args.timeout)
+        target = Target(url, args.model if args.url else None, _key(args), args.timeout)
         results = asyncio.run(eval_run.evaluate(choice, target, settings, folder, args))
     _show(results, args)
     return 0
@@ -58,7 +62,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _choice(args: argparse.Namespace) -> Choice:
     """Suites and arms by their names; raises `UsageError` with the known ones."""
-    from adaptation.evaluation.arms import ARMS
+    from adaptation.evaluation.arms import ARMS, DEFAULT_ARMS
     from adaptation.suites.errors import UnknownSuiteError
     from server.commands.eval_run import Choice
 
@@ -66,11 +70,14 @@ def _choice(args: argparse.Namespace) -> Choice:
         suites = tuple(_suites(args.suites))
     except UnknownSuiteError as error:
         raise UsageError(str(error)) from error
-    arms = list(dict.fromkeys(args.arms or ()))
-    arms = [arm for arm in ARMS if arm != "plain"] if arms == ["all"] else arms
-    if unknown := [arm for arm in arms if arm not in ARMS]:
+    arms = tuple(dict.fromkeys(args.arms or DEFAULT_ARMS))
+    everything = "all" in arms
+    if unknown := [arm for arm in arms if arm not in ARMS and arm != "all"]:
         raise UsageError(f"no arm {unknown[0]!r}: choose of {', '.join(ARMS)}, or all")
-    return Choice(suites, tuple(arms), _levels(suites, args.difficulty))
+    levels = {suite.name: _level(suite, args) for suite in suites}
+    if everything:
+        arms = tuple(arm for arm in ARMS if arm != "plain")
+    return Choice(suites, arms, levels, only_fit=everything or not args.arms)
 
 
 def _suites(names: Sequence[str] | None) -> Sequence[Suite]:
@@ -87,24 +94,46 @@ def _suites(names: Sequence[str] | None) -> Sequence[Suite]:
     return list(chosen.values())
 
 
-def _levels(suites: Sequence[Suite], wanted: int | None) -> dict[str, int]:
-    levels = {}
-    for suite in suites:
-        level = suite.default_level if wanted is None else wanted
-        if level not in suite.levels:
-            known = f"{suite.levels[0]} to {suite.levels[-1]}"
-            raise UsageError(f"suite {suite.name} has difficulties {known}, not {level}")
-        levels[suite.name] = level
-    return levels
+def _level(suite: Suite, args: argparse.Namespace) -> int:
+    """The difficulty asked for; the nearest there is, unless the suite was asked for by name."""
+    level: int = args.difficulty or suite.default_level
+    if suite.name in (args.suites or ()) and level not in suite.levels:
+        known = f"{suite.levels[0]} to {suite.levels[-1]}"
+        raise UsageError(f"suite {suite.name} has difficulties {known}, not {level}")
+    return min(max(level, suite.levels[0]), suite.levels[-1])
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    """Refuse what would otherwise be ignored."""
+    if args.url and args.adapter:
+        raise UsageError("--adapter is for a server of its own: --url serves what it serves")
+    if not args.url and args.teach:
+        raise UsageError("--teach is for --url: a server of its own may always learn")
+
+
+def _key(args: argparse.Namespace) -> str:
+    """The caller's; a server of its own asks for the environment's, as `whet serve` does."""
+    return args.api_key or ("none" if args.url else os.environ.get("VLLM_API_KEY", "none"))
 
 
 def _check_output(args: argparse.Namespace) -> None:
     """Find out before the work, not after it, that something cannot be written."""
     for path in (args.picture, None if args.json in (None, "-") else Path(args.json)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise CommandError(f"{path} cannot be written: its folder does not exist")
-    if args.picture and args.picture.suffix.lower() not in (".svg", ".png"):
-        raise UsageError("--picture takes a name that ends in .svg or .png")
+        if path is not None:
+            _check_writable(path)
+    if args.picture:
+        if args.picture.suffix.lower() not in (".svg", ".png"):
+            raise UsageError("--picture takes a name that ends in .svg or .png")
+        if importlib.util.find_spec("matplotlib") is None:
+            raise CommandError('a picture needs matplotlib: pip install "whet[eval]"')
+
+
+def _check_writable(path: Path) -> None:
+    place = path if path.exists() else path.absolute().parent
+    if not place.exists():
+        raise CommandError(f"{path} cannot be written: its folder does not exist")
+    if path.is_dir() or not os.access(place, os.W_OK):
+        raise CommandError(f"{path} cannot be written")
 
 
 def _show(results: Results, args: argparse.Namespace) -> None:
@@ -112,9 +141,9 @@ def _show(results: Results, args: argparse.Namespace) -> None:
     from adaptation.evaluation.summary import summarise
     from server.commands.eval_report import markdown, print_summary
 
-    summary = summarise(results)
+    summary = summarise(results, args.baseline)
     if args.markdown:
-        print(markdown(summary))
+        print(markdown(summary, suites=True))
     elif args.json != "-":
         print_summary(summary)
     _write_json(summary.as_json(), args.json)
@@ -127,6 +156,8 @@ def _compare(args: argparse.Namespace) -> int:
     from adaptation.evaluation.results import load
     from server.commands.eval_report import print_comparison
 
+    if args.markdown or args.picture:
+        raise UsageError("--compare prints a table or --json, no Markdown and no picture")
     first, second = args.compare
     comparison = compare(load(first), load(second))
     if args.json != "-":
@@ -142,7 +173,9 @@ def _write_examples(args: argparse.Namespace) -> int:
     from server.commands.eval_run import plan_of
 
     plan = plan_of(_choice(args), args)
-    text = "".join(import_lines(world.examples, world.task) for world in plan.worlds)
+    text = "".join(
+        import_lines(world.examples, f"{world.suite.name}/{world.world}") for world in plan.worlds
+    )
     _write_text(text, args.write_examples)
     return 0
 

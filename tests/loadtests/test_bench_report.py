@@ -16,6 +16,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from adaptation.evaluation.examples import import_lines
 from adaptation.statistics import Interval
 from adaptation.suites.split import Split, split_of
 from adaptation.suites.suite import WORLD_SEEDS
@@ -91,7 +92,7 @@ def test_a_worked_solution_gives_its_own_answer() -> None:
 
 
 def test_examples_are_imported_one_a_line_under_a_task_of_their_own() -> None:
-    lines = questions.import_lines(questions.examples(3, seed=1)).splitlines()
+    lines = import_lines(questions.examples(3, seed=1), questions.TASK).splitlines()
     assert [json.loads(line)["task"] for line in lines] == [questions.TASK] * 3
 
 

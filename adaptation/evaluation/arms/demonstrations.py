@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adaptation.answers.plurality import leader
 from adaptation.evaluation.arms.arm import Outcome, Question
-from adaptation.evaluation.arms.sampling import plurality
 from memory.types import Neighbour
 
 
@@ -29,7 +29,8 @@ class Demonstrated:
         reply = await question.target.ask(question.request(messages=[*messages, asked], n=n))
         if not self.vote:
             return Outcome(reply.texts[0], reply)
-        return Outcome(plurality(reply.texts, question.suite.answer), reply, reply.texts)
+        best = leader(reply.texts, question.suite.answer)
+        return Outcome(reply.texts[best], reply, reply.texts)
 
 
 def _turns(neighbour: Neighbour) -> list[dict[str, str]]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from adaptation.answers import extract
+from adaptation.answers.plurality import leader
 from adaptation.evaluation.arms.arm import Outcome, Question
-from adaptation.options import AnswerOptions
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sample, or `votes` of them and the most frequent answer.
-
-    Self-consistency (Wang et al. 2022, arXiv 2203.11171), counted by the client.
-    """
+    """A sample, or `votes` of them and the most frequent answer, counted by the client."""
 
     greedy: bool = False
     vote: bool = False
@@ -29,12 +24,5 @@ class Sampled:
         reply = await question.target.ask(question.request(temperature=temperature, n=n))
         if not self.vote:
             return Outcome(reply.texts[0], reply)
-        return Outcome(plurality(reply.texts, question.suite.answer), reply, reply.texts)
-
-
-def plurality(texts: tuple[str, ...], options: AnswerOptions) -> str:
-    """The first text that gives the most frequent answer; a text without an answer has no vote."""
-    answers = [extract(text, options) for text in texts]
-    keys = [answer.key if answer else None for answer in answers]
-    counts = Counter(key for key in keys if key is not None)
-    return texts[keys.index(counts.most_common(1)[0][0])] if counts else texts[0]
+        chosen = leader(reply.texts, question.suite.answer)
+        return Outcome(reply.texts[chosen], reply, reply.texts)

@@ -34,24 +34,35 @@ class Peer:
     asked: list[dict[str, Any]] = field(default_factory=list)
     fail: Callable[[int], int] = lambda number: 200
     """HTTP status of the request with this number."""
+    fail_question: str | None = None
+    """Always answered with HTTP 500."""
+    away: Callable[[], bool] = lambda: False
+    """Whether even the list of models fails."""
     message: dict[str, Any] | None = None
     """Returned instead of what it would say."""
+    choices: int | None = None
+    """Number of choices returned, whatever was asked for."""
 
     def app(self) -> FastAPI:
         app, numbers = FastAPI(), itertools.count()
 
         @app.get("/v1/models")
-        def models() -> dict[str, Any]:
+        def models() -> Any:
+            if self.away():
+                return JSONResponse({"error": {"message": "away"}}, 503)
             card = {"id": "peer-model", "object": "model", "created": 0, "owned_by": "peer"}
             return {"object": "list", "data": [card]}
 
         @app.post("/v1/chat/completions")
         def chat(body: dict[str, Any]) -> Response:
+            if body["messages"][-1]["content"] == self.fail_question:
+                return JSONResponse({"error": {"message": "broken"}}, 500)
             status = self.fail(next(numbers))
             if status != 200:
                 return JSONResponse({"error": {"message": "not now"}}, status)
             self.asked.append(body)
-            texts = [self.speak(body, i) for i in range(body.get("n", 1))]
+            count = body.get("n", 1) if self.choices is None else self.choices
+            texts = [self.speak(body, i) for i in range(count)]
             return JSONResponse(completion(body, texts, self.message))
 
         return app

@@ -96,22 +96,15 @@ def test_another_measurement_is_not_mixed_in(tmp_path: Path) -> None:
     assert (results.trials, load(path).header) == ([], other)
 
 
-def test_suites_may_be_added_and_both_rulers_are_named(tmp_path: Path) -> None:
+def test_suites_may_be_added(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     write(path, trial(0))
-    wider = HEADER.model_copy(
-        update={
-            "data_version": {"facts": "d9"},
-            "levels": {"facts": 2},
-            "code_version": ("2",),
-        }
-    )
-    _, writer = open_results(path, wider, fresh=False)
+    changes = {"data_version": {"facts": "d9"}, "levels": {"facts": 2}}
+    _, writer = open_results(path, HEADER.model_copy(update=changes), fresh=False)
     writer.close()
-    header = load(path).header
-    assert header.data_version == {"stories": "d1", "facts": "d9"}
-    assert header.levels == {"stories": 1, "facts": 2}
-    assert header.code_version == ("1", "2")
+    assert load(path).header.data_version == {"stories": "d1", "facts": "d9"}
+    assert load(path).header.levels == {"stories": 1, "facts": 2}
+    assert load(path).trials == [trial(0)]
 
 
 @pytest.mark.parametrize("content", ["", "hello", '{"format": 1}', "\x00\xff"])
@@ -135,3 +128,37 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match="cannot be written"):
         open_results(tmp_path / "file" / "r.jsonl", HEADER, fresh=False)
+
+
+def test_two_runs_never_write_to_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    _, writer = open_results(path, HEADER, fresh=False)
+    with pytest.raises(ResultsError, match="another run writes"):
+        open_results(path, HEADER, fresh=False)
+    writer.close()
+    write(path, trial(0))
+    assert load(path).trials == [trial(0)]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0b", "\r"])
+def test_a_reply_may_hold_any_separator(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "r.jsonl"
+    odd = trial(0).model_copy(update={"reply": f"a{separator}b"})
+    write(path, odd)
+    assert load(path).trials == [odd]
+
+
+def test_other_code_goes_on_only_where_that_is_asked_for_and_both_are_noted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "r.jsonl"
+    write(path, trial(0))
+    newer = HEADER.model_copy(update={"code_version": ("2",)})
+    with pytest.raises(ResultsError, match=r"code_version.*--mix-versions"):
+        open_results(path, newer, fresh=False)
+    _, writer = open_results(path, newer, fresh=False, mix_versions=True)
+    writer.close()
+    assert load(path).header.code_version == ("1", "2")
+    assert load(path).trials == [trial(0)]
+    write_again = open_results(path, newer, fresh=False)[1]  # known by now
+    write_again.close()

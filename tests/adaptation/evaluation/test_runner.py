@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from adaptation.evaluation.plan import Plan, World
 from adaptation.evaluation.results import Results, load, open_results
 from adaptation.evaluation.runner import Runner, applies, request_seed
 from adaptation.evaluation.target import Target
+from adaptation.evaluation.teaching import Teacher
 from adaptation.evaluation.trial import Trial
 from adaptation.policy import Policy
 from adaptation.suites import SUITES
@@ -42,6 +43,8 @@ class Trials:
 
     peer: Peer
     path: Path
+    kept: list[Trial] = field(default_factory=list)
+    """As the last run held them."""
 
     def run(
         self, arms: Sequence[str], suite: Generated = STORIES, library: Library | None = None
@@ -50,15 +53,19 @@ class Trials:
             async with Target(self.peer.url, None, first_pause_s=0.001) as target:
                 results, writer = open_results(self.path, HEADER, fresh=False)
                 settings = Settings(votes=5)
-                runner = Runner(plan_of(suite), arms, target, library, settings, parallel=2)
+                teacher = Teacher(target, "test")
+                runner = Runner(plan_of(suite), arms, target, library, teacher, settings, 2)
                 try:
                     await runner.run(results, writer)
                 finally:
                     writer.close()
                 return results
 
-        asyncio.run(whole())
+        self.kept = asyncio.run(whole()).trials
         return load(self.path).trials
+
+    def first_question(self) -> str:
+        return plan_of(STORIES).worlds[0].problems[0].question
 
 
 @pytest.fixture
@@ -106,13 +113,39 @@ def test_a_server_that_comes_back_is_waited_for(trials: Trials) -> None:
 
 def test_a_server_that_stays_away_ends_the_run_and_nothing_is_lost(trials: Trials) -> None:
     trials.peer.fail = lambda number: 503 if number >= 3 else 200
+    trials.peer.away = lambda: len(trials.peer.asked) >= 3
     with pytest.raises(ServerGoneError, match="the same command goes on"):
         trials.run(["one"])
     assert len(load(trials.path).trials) == 3
-    trials.peer.fail = lambda number: 200
+    trials.peer.fail, trials.peer.away = lambda number: 200, lambda: False
     found = trials.run(["one"])
     assert len(found) == 4
     assert all(t.right for t in found)
+
+
+def test_a_question_that_always_fails_does_not_end_the_run(trials: Trials) -> None:
+    trials.peer.fail_question = trials.first_question()
+    found = trials.run(["one"])
+    assert [t.error for t in found if t.refused] == ["request refused: Error code: 500 - broken"]
+    assert sum(t.right for t in found) == 3
+
+
+def test_a_question_that_could_not_be_judged_counts_once_when_it_is_asked_again(
+    trials: Trials,
+) -> None:
+    trials.peer.fail_question = trials.first_question()
+    trials.run(["one"])
+    trials.peer.fail_question = None
+    assert [t.right for t in trials.run(["one"])] == [True] * 4
+    assert len(trials.kept) == 4
+
+
+def test_a_reply_without_a_choice_is_refused_and_the_rest_goes_on(trials: Trials) -> None:
+    trials.peer.choices = 0
+    found = trials.run(["one"])
+    assert {t.error for t in found} == {
+        "request refused: the response is no chat completion with a choice"
+    }
 
 
 def test_a_refused_request_is_counted_and_the_rest_goes_on(trials: Trials) -> None:
@@ -120,7 +153,7 @@ def test_a_refused_request_is_counted_and_the_rest_goes_on(trials: Trials) -> No
     found = trials.run(["one"])
     refused = [t for t in found if t.refused]
     assert len(refused) == 1
-    assert (refused[0].error or "").startswith("request refused: HTTP 400: ")
+    assert (refused[0].error or "").startswith("request refused: Error code: 400")
     assert "not now" in (refused[0].error or "")
     assert not refused[0].right
     assert sum(t.right for t in found) == 3

@@ -146,17 +146,3 @@ def test_training_draws_its_worlds_from_its_own_seeds() -> None:
     worlds = [classroom.solved(1, rng)[0].task.split("/") for classroom, _ in drawn]
     assert {name for name, _ in worlds} == {"jargon", "facts", "house_rules", "house_format"}
     assert all(int(seed) in WORLD_SEEDS[Split.TRAINING] for _, seed in worlds)
-
-
-def test_memory_shows_no_question_that_is_evaluated() -> None:
-    for suite in SUITES.values():
-        for world in range(max(1, suite.worlds)):
-            shown, asked = (
-                {
-                    problem.question
-                    for level in suite.levels
-                    for problem in problems_of(suite.name, split, level, world)
-                }
-                for split in (Split.MEMORY, Split.EVALUATION)
-            )
-            assert not shown & asked

@@ -1,0 +1,59 @@
+"""The server that `whet eval` starts for itself: on a memory of its own, through any adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from server.config import DEFAULT_TENANT, Settings
+from server.console import console
+from server.engine_defaults import BUILT_IN
+from server.server_process import WHET, running
+
+
+@contextmanager
+def own_server(
+    model: str | None, adapter: str | None, settings: Settings, folder: Path
+) -> Iterator[str]:
+    """Serve a model on a memory of its own, through `adapter` if one is named; yields the URL."""
+    data_dir = folder / "server"
+    if adapter is not None:
+        _promote_copy(adapter, settings, data_dir)
+    named = [_absolute(model)] if model and model != BUILT_IN else []
+    flags = ["--data-dir", str(data_dir), "--embedder", settings.embedder]
+    with running(WHET, console(stderr=True), *named, *flags) as server:
+        yield server.url
+
+
+def _absolute(model: str) -> str:
+    """A folder's full path: the server runs in another one."""
+    return str(Path(model).absolute()) if Path(model).is_dir() else model
+
+
+def _promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
+    """Serve a version from a registry of our own: the user's aliases stay as they are."""
+    embedder = create_embedder("hashing")  # not a text is embedded
+    theirs = LongTermMemory.open(settings.data_dir, embedder)
+    try:
+        version = theirs.adapters.alias(DEFAULT_TENANT, adapter) or theirs.adapters.show(
+            DEFAULT_TENANT, adapter
+        )
+        ours = LongTermMemory.open(data_dir, embedder)
+        try:
+            copy = ours.adapters.register(
+                Path(version.path),
+                tenant=DEFAULT_TENANT,
+                base_model=version.base_model,
+                parent=None,
+                rank=version.rank,
+                metrics={},
+                record_ids=(),
+            )
+            ours.adapters.promote(DEFAULT_TENANT, copy.id)
+        finally:
+            ours.close()
+    finally:
+        theirs.close()
