@@ -14,6 +14,7 @@ from adaptation.suites.suite import Group
 ALPHA = 0.01
 VOTING_GAIN, ROOM, IN_CONTEXT_GAIN, TRAINING_GAIN = 0.08, 0.10, 0.20, 0.20
 DISTILLATION_LOSS, GUARD_LOSS = 0.03, 0.01
+DISTILLATION = "plain after whet distill ≥ ttt before it − 3 points; guards within 1 point"
 DEMONSTRATIONS = ("demos-4", "demos-8", "demos-16", "demos-16+vote")
 SAME_NEIGHBOURS = ("demos-16", "demos-16+vote")
 
@@ -107,7 +108,7 @@ def distillation(before: Results, after: Results, suite: str, plain: str = "gree
     sampled = _share(after, suite, "one")
     return Claim(
         "distillation",
-        "plain after whet distill ≥ ttt before it − 3 points; guards within 1 point",
+        DISTILLATION,
         (
             f"{suite}, {plain}: {_words(learned)}; one sample {sampled:.1%}",
             *(f"{name}: {_words(guard)}" for name, guard in guards.items()),
