@@ -5,6 +5,10 @@ an extra (`whet[eval]`) and is imported when the first such suite is asked for.
 
 An answer is right when the family's scorer gives it the full 1.0. What it gives for less (the right
 value in the wrong form, one number of several) is meant to shape a reward, not to count as right.
+
+An answer that its scorer cannot judge is wrong: one too long or spelled to do more than state
+something, one that makes the scorer raise, one that it cannot score within the time limit. But
+where the scorer cannot judge the reference either, the fault is its own, and `verify` raises.
 """
 
 import json
@@ -19,8 +23,14 @@ from typing import Any
 from adaptation.answers import extract
 from adaptation.answers.markers import conclusion
 from adaptation.options import AnswerOptions
-from adaptation.suites.errors import MissingPackageError, TooFewQuestionsError, UnknownSuiteError
+from adaptation.suites.errors import (
+    MissingPackageError,
+    ScorerError,
+    TooFewQuestionsError,
+    UnknownSuiteError,
+)
 from adaptation.suites.inert import may_be_scored
+from adaptation.suites.scorer import Scorer, Source
 from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
 from adaptation.suites.split import Split, draw_distinct
 from adaptation.suites.suite import AUTO, Group
@@ -33,8 +43,6 @@ ENTRIES_PER_SEED = 200
 NEED_OTHER_DATASETS = frozenset({"composite"})
 REFERENCE_KEYS = ("possible_answer", "example_answer", "example_correct_answer")
 """Where the families with many right answers keep one of them."""
-ILL_FORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""What scorers raise on an answer of another shape than they expect: it is wrong."""
 
 Entry = Mapping[str, Any]
 
@@ -45,7 +53,7 @@ class Posed(Solved):
 
     entry: Entry = field(default_factory=dict, compare=False, repr=False)
     """As reasoning-gym generated it: the question without the closing, the answer, metadata."""
-    dataset: Any = field(default=None, compare=False, repr=False)
+    source: Source = field(default=Source("", 1, 0), compare=False, repr=False)
     """The data set it is from: scorers read its configuration."""
 
 
@@ -59,6 +67,7 @@ class ReasoningGym:
     answer: AnswerOptions = AUTO
     default_level: int = 1
     worlds: int = 0
+    scorer: Scorer = field(default_factory=Scorer, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -73,8 +82,17 @@ class ReasoningGym:
         stream = self._stream(level, rng)
         return draw_distinct(n, split, lambda _: next(stream), rng)
 
+    def posed(self, source: Source, entry: Entry) -> Posed:
+        """An entry as a question."""
+        answer = _reference(entry)
+        question = f"{entry['question'].rstrip()}\n\n{CLOSING}"
+        return Posed(question, ANSWER_MARK + answer, answer, self.name, (), entry, source)
+
     def verify(self, problem: Solved, reply: str) -> bool:
-        """Whether the family's scorer gives the reply's answer the full score."""
+        """Whether the family's scorer gives the reply's answer the full score.
+
+        Raises `ScorerError` where it cannot score the reference either.
+        """
         if not isinstance(problem, Posed):
             raise TypeError(f"{self.name} can only judge replies to its own questions")
         return any(self._is_right(problem, answer) for answer in readings(reply))
@@ -82,21 +100,18 @@ class ReasoningGym:
     def _is_right(self, problem: Posed, answer: str) -> bool:
         if not may_be_scored(self.family, answer):
             return False
+        score = partial(self.scorer.score, problem.source, problem.entry)
         try:
-            return float(problem.dataset.score_answer(answer, problem.entry)) >= 1.0
-        except ILL_FORMED:
+            return score(answer) >= 1.0
+        except ScorerError:
+            score(problem.answer)  # raises as well where the answer is not to blame
             return False
 
     def _stream(self, level: int, rng: Random) -> Iterator[Solved]:
         """The family's questions without end."""
         while True:
-            dataset = _dataset(self.family, level, seed=rng.getrandbits(31))
-            yield from map(partial(self._posed, dataset), dataset)
-
-    def _posed(self, dataset: Any, entry: Entry) -> Solved:
-        answer = _reference(entry)
-        question = f"{entry['question'].rstrip()}\n\n{CLOSING}"
-        return Posed(question, ANSWER_MARK + answer, answer, self.name, (), entry, dataset)
+            source = Source(self.family, level, seed=rng.getrandbits(31))
+            yield from map(partial(self.posed, source), data_set(source))
 
 
 def suite_of(family: str) -> ReasoningGym:
@@ -137,9 +152,10 @@ def _reference(entry: Entry) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 
 
-def _dataset(family: str, level: int, seed: int) -> Any:
+def data_set(source: Source) -> Any:
     """A data set of one difficulty; raises `TooFewQuestionsError` where its curriculum fails."""
     factory = _factory()
+    family, level, seed = source
     settings: dict[str, Any] = {"seed": seed, "size": ENTRIES_PER_SEED}
     try:
         if factory.has_curriculum(family):

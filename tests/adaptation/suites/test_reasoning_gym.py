@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from adaptation.suites import MissingPackageError, UnknownSuiteError, suite_named
-from adaptation.suites.inert import EVALUATED, may_be_scored
-from adaptation.suites.reasoning_gym import CLOSING, Posed, families, readings
+from adaptation.suites.errors import ScorerError, TooFewQuestionsError
+from adaptation.suites.inert import EVALUATED, EXPANDED, MAX_ANSWER_CHARS, may_be_scored
+from adaptation.suites.reasoning_gym import CLOSING, Posed, data_set, families, readings, suite_of
+from adaptation.suites.scorer import Scorer, Source
 from adaptation.suites.solved import Solved
-from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.split import Split, split_of
 from adaptation.suites.suite import Group
 
@@ -29,6 +35,31 @@ FAMILIES = (
     ("gsm_symbolic", 1),  # no curriculum, and no entry beyond the data set's size
     ("graph_color", 2),  # any colouring that fits is right
 )
+
+
+HOSTILE = (
+    ("coin_flip", "1e999999999"),  # ten to that power is written out
+    ("rubiks_cube", "U999999999"),  # a list of as many turns
+    ("rush_hour", "A+9999999999"),  # as many steps
+    ("propositional_logic", "∧".join("abcdefghijklmnopqrstuvwxyz")),  # 2**26 assignments
+    ("simple_integration", "((((9**99)**99)**99)**99)**99"),
+    ("intermediate_integration", "(a+b+c+d+e+f+g+h+i+j)**99"),
+)
+"""Answers that their scorers would be at for hours, or until memory is exhausted."""
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Iterator[Scorer]:
+    """With a short limit, which an answer that is refused does not even need."""
+    scorer = Scorer(time_limit_s=1.0)
+    yield scorer
+    scorer.close()
+
+
+def posed(family: str, number: int = 0) -> Posed:
+    """A question of whatever split: some families have hardly any of one."""
+    source = Source(family, 1, seed=0)
+    return suite_of(family).posed(source, data_set(source)[number])
 
 
 def drawn(
@@ -98,19 +129,76 @@ def test_the_answer_is_read_at_its_mark_or_else_from_the_whole_reply() -> None:
 
 
 def test_a_partial_score_is_not_right() -> None:
-    suite, (problem, *_) = suite_named("rg:chain_sum"), drawn("chain_sum")
-    assert isinstance(problem, Posed)
+    suite, problem = suite_named("rg:chain_sum"), posed("chain_sum")
     reply = f"#### {problem.answer} or so"
-    assert 0 < problem.dataset.score_answer(readings(reply)[0], problem.entry) < 1
+    assert 0 < data_set(problem.source).score_answer(readings(reply)[0], problem.entry) < 1
     assert not suite.verify(problem, reply)
 
 
 def test_a_scorer_that_raises_on_an_ill_formed_answer_makes_it_wrong() -> None:
-    suite, (problem, *_) = suite_named("rg:prime_factorization"), drawn("prime_factorization")
-    assert isinstance(problem, Posed)
+    suite, problem = suite_named("rg:prime_factorization"), posed("prime_factorization")
     with pytest.raises(ValueError, match="invalid literal"):
-        problem.dataset.score_answer("banana", problem.entry)
+        data_set(problem.source).score_answer("banana", problem.entry)
     assert not suite.verify(problem, "#### banana")
+    assert suite.verify(problem, problem.rationale)
+
+
+@pytest.mark.parametrize("reply", ["#### 2 × 3", "#### banana", "{reference}"])
+def test_a_scorer_that_raises_on_its_own_reference_is_shown(scorer: Scorer, reply: str) -> None:
+    problem = posed("prime_factorization")
+    broken = replace(problem, entry={"question": problem.question})
+    suite = replace(suite_of("prime_factorization"), scorer=scorer)
+    with pytest.raises(ScorerError, match="KeyError: 'answer'"):
+        suite.verify(broken, reply.format(reference=problem.rationale))
+
+
+@pytest.mark.parametrize(("family", "answer"), HOSTILE)
+def test_a_hostile_answer_is_wrong_within_the_time_limit(
+    family: str, answer: str, scorer: Scorer
+) -> None:
+    suite, problem = replace(suite_of(family), scorer=scorer), posed(family)
+    of_reference = scorer.score(problem.source, problem.entry, problem.answer)
+    began = time.monotonic()
+    assert not suite.verify(problem, f"#### {answer}")
+    assert time.monotonic() - began < 30  # one limit, and a start of the process to ask again
+    assert scorer.score(problem.source, problem.entry, problem.answer) == of_reference
+
+
+@pytest.mark.parametrize(("family", "answer"), HOSTILE)
+def test_an_answer_that_passes_for_harmless_is_cut_off_all_the_same(
+    family: str, answer: str, scorer: Scorer
+) -> None:
+    problem = posed(family)
+    try:
+        score = scorer.score(problem.source, problem.entry, answer)
+    except ScorerError as error:
+        assert "ran out of time" in str(error)  # noqa: PT017  (or memory, which scores below 1)
+    else:
+        assert score < 1
+
+
+def test_a_scorer_that_has_no_time_for_its_own_reference_is_shown() -> None:
+    suite = replace(suite_of("simple_integration"), scorer=Scorer(time_limit_s=1e-6))
+    problem = posed("simple_integration")
+    with pytest.raises(ScorerError, match="ran out of time"):
+        suite.verify(problem, problem.rationale)
+
+
+def test_no_process_is_left_of_a_suite_nobody_holds_any_more() -> None:
+    suite, problem = suite_of("chain_sum"), posed("chain_sum")
+    assert suite.scorer.pid is None
+    assert suite.verify(problem, problem.rationale)
+    pid = suite.scorer.pid
+    assert pid is not None
+    assert psutil.pid_exists(pid)
+    del suite
+    gc.collect()
+    assert not psutil.pid_exists(pid)
+
+
+def test_an_answer_too_long_for_any_reference_is_not_scored() -> None:
+    assert may_be_scored("chain_sum", "1" * MAX_ANSWER_CHARS)
+    assert not may_be_scored("chain_sum", "1" * (MAX_ANSWER_CHARS + 1))
 
 
 def test_another_suites_problem_is_refused() -> None:
@@ -121,18 +209,18 @@ def test_another_suites_problem_is_refused() -> None:
 def test_every_scorer_that_evaluates_answers_is_guarded() -> None:
     from reasoning_gym.factory import DATASETS
 
-    evaluates = re.compile(r"(?:\beval|parse_expr|sympify|\bexec)\(\s*\w*answer")
-    found = {
-        family
-        for family in families()
-        if evaluates.search(inspect.getsource(DATASETS[family][0].score_answer))
-    }
-    assert found - {"number_sorting"} == set(EVALUATED)  # that one evaluates its own reference
+    def whose_scorers_match(pattern: str) -> set[str]:
+        scorers = {family: DATASETS[family][0].score_answer for family in families()}
+        return {name for name in scorers if re.search(pattern, inspect.getsource(scorers[name]))}
+
+    evaluating = whose_scorers_match(r"(?:\beval|parse_expr|sympify|\bexec)\(\s*\w*answer")
+    assert evaluating - {"number_sorting"} == set(EVALUATED)  # that one evaluates its reference
+    assert whose_scorers_match(r"Fraction\(|expand_moves\(|perform_moves\(") == set(EXPANDED)
 
 
-@pytest.mark.parametrize("family", [family for family in EVALUATED if family != "n_queens"])
+@pytest.mark.parametrize("family", sorted({*EVALUATED, *EXPANDED} - {"n_queens"}))
 def test_guarded_scorers_get_every_right_answer(family: str) -> None:
-    assert all(may_be_scored(family, problem.answer) for problem in drawn(family, 8, level=1))
+    assert all(may_be_scored(family, posed(family, number).answer) for number in range(8))
 
 
 @pytest.mark.parametrize("family", EVALUATED)
@@ -155,6 +243,11 @@ def test_an_answer_that_would_run_as_code_never_reaches_its_scorer(
         "9**(9**9)",
         "2**9999",
         "9**(99*99*99)",
+        "((((9**99)**99)**99)**99)**99",
+        "(((9**9)**9)**9)**9",
+        "((9**99) ** (9 + 9 + 9 + 9))",
+        "(a+b+c+d+e+f+g+h+i+j)**99",
+        "sin(" * 30 + "x" + ")" * 30,
         "x.real",
         "open(x)",
         "sin('x')",
@@ -166,7 +259,15 @@ def test_an_answer_that_could_run_for_hours_or_call_anything_is_not_scored(answe
 
 
 @pytest.mark.parametrize(
-    "answer", ["-4*(-2*x - 8)**(3/2)/3 + C", "E**(2*x)", "x**2*sin(x) - 0.5*exp(-x)", "3*y**12"]
+    "answer",
+    [
+        "-4*(-2*x - 8)**(3/2)/3 + C",
+        "E**(2*x)",
+        "x**2*sin(x) - 0.5*exp(-x)",
+        "3*y**12",
+        "(x**2 + 3)**(5/2)*(x + 1)**-2",
+        "2*((x + 1)**2)**3",
+    ],
 )
 def test_an_ordinary_formula_is_scored(answer: str) -> None:
     assert may_be_scored("simple_integration", answer)
