@@ -27,7 +27,7 @@ LOG_LINES = 30
 
 
 class ServerFailedError(Exception):
-    """A server ended before it was ready; the message holds the end of its log."""
+    """A server ended by itself, or was never ready; the message holds the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,29 @@ class Server:
 
 @contextmanager
 def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
-    """Start a server on a free loopback port; end it and all its processes with the block."""
+    """Start a server on a free loopback port; end it and all its processes with the block.
+
+    Raises `ServerFailedError` with the end of its log where it dies, before or within the block.
+    """
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
         log = Path(folder) / "server.log"
         process = _spawn(launch, port, flags, log)
         try:
             yield _await_ready(launch, process, port, log, console)
+        except Exception as error:
+            if isinstance(error, ServerFailedError) or not _has_died(process):
+                raise
+            raise ServerFailedError(_obituary(launch, process.returncode, log)) from error
         finally:
             _stop(process)
+
+
+def _has_died(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it ended by itself; a connection breaks a moment before its process is gone."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    return process.returncode is not None
 
 
 def _free_port() -> int:
