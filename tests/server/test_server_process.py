@@ -32,7 +32,12 @@ def test_a_server_that_dies_at_work_shows_its_log() -> None:
 
 def test_an_error_of_the_callers_own_passes_through_and_the_server_is_ended() -> None:
     seen: list[Server] = []
-    with pytest.raises(KeyError), running(PAGES, QUIET) as server:
-        seen.append(server)
-        {}["nothing"]
+
+    def fail() -> None:
+        with running(PAGES, QUIET) as server:
+            seen.append(server)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not psutil.pid_exists(seen[0].process.pid)
