@@ -39,6 +39,9 @@ CPU_FLAGS = {
     # Blocks of 128 tokens, the CPU default, leave short prompts out of the prefix cache.
     "block_size": 32,
     "enforce_eager": True,
+    # A seeded request whose prompt is split between two steps kills vLLM's CPU worker: it turns a
+    # generator back by an offset that CPU generators do not have.
+    "enable_chunked_prefill": False,
 }
 
 CUDA_FLAGS = {

@@ -7,12 +7,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS, Suite
+from adaptation.suites.suite import WORLD_SEEDS, Suite, up_to
 
 
 @dataclass(frozen=True)
@@ -95,17 +94,8 @@ def _world(
         problems = suite.problems(share, split=split, seed=seed, level=level, world=world)
     except TooFewQuestionsError as error:
         raise TooFewQuestionsError(f"{suite.name}, difficulty {level}: {error}") from error
-    shown = _examples(suite, examples, seed=seed, level=level, world=world)
+    shown = up_to(examples, suite, split=Split.MEMORY, seed=seed, level=level, world=world)
     return World(suite, level, world, tuple(problems), tuple(shown))
-
-
-def _examples(suite: Suite, count: int, *, seed: int, level: int, world: int) -> list[Solved]:
-    """Up to `count` examples: a small world has fewer."""
-    draw = partial(suite.problems, split=Split.MEMORY, seed=seed, level=level, world=world)
-    try:
-        return draw(count) if count else []
-    except TooFewQuestionsError as error:
-        return draw(error.available) if error.available else []
 
 
 def _hash(value: list[tuple[tuple[Solved, ...], tuple[Solved, ...]]]) -> str:

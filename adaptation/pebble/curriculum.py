@@ -46,7 +46,7 @@ def ordinary(rng: Random, mixture: Mixture) -> Solved:
     name = _chosen(rng, mixture.tasks)
     if name in DRILLS:
         return draw_from(Split.TRAINING, DRILLS[name], rng)
-    return _of_any_level(rng, ORDINARY[name])
+    return _of_any_level(rng, ORDINARY[name], mixture.hardest.get(name))
 
 
 def manner(rng: Random, name: str) -> Solved:
@@ -54,8 +54,8 @@ def manner(rng: Random, name: str) -> Solved:
     return _of_any_level(rng, GUARDS[name])
 
 
-def _of_any_level(rng: Random, suite: Generated) -> Solved:
-    level = rng.choice(suite.levels)
+def _of_any_level(rng: Random, suite: Generated, hardest: int | None = None) -> Solved:
+    level = rng.randint(suite.levels[0], hardest or suite.levels[-1])
     return draw_from(Split.TRAINING, lambda rng: suite.draw(rng, level), rng)
 
 

@@ -17,7 +17,7 @@ from adaptation.pebble.adapt import Adaptation, adapted, single_turns
 from adaptation.pebble.curriculum import ORDINARY, SHIFTED
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS, Suite
+from adaptation.suites.suite import WORLD_SEEDS, Suite, up_to
 
 Chat = list[dict[str, str]]
 
@@ -92,7 +92,7 @@ VOTES = 16
 def suite_score(speaker: Speaker, suite: Suite, level: int, questions: int) -> SuiteScore:
     """Greedy, single samples, their vote and pass@16."""
     torch.manual_seed(0)
-    tasks = suite.problems(questions, split=Split.DEVELOPMENT, seed=0, level=level)
+    tasks = up_to(questions, suite, split=Split.DEVELOPMENT, seed=0, level=level)
     chats = [asked(task) for task in tasks for _ in range(VOTES)]
     replies = speaker.replies(chats, TEMPERATURE)
     sampled, voted, passed = [], [], []

@@ -38,11 +38,11 @@ them right.
 {suites}
 
 {worlds}
-Measured by `adaptation.pebble.evaluate`: {questions} questions per suite and level, {unseen} unseen
-worlds of {per_world} questions each, all of the development split: a hash of its text decides
-whether a question may be trained on, so none of these ever was. Worlds are drawn from seeds that
-training never used. A house has few possible rules, so a trained house may have had the same ones;
-jargon and price lists do not recur.
+Measured by `adaptation.pebble.evaluate`: up to {questions} questions per suite and level, {unseen}
+unseen worlds of {per_world} questions each, all of the development split: a hash of its text
+decides whether a question may be trained on, so none of these ever was. Worlds are drawn from
+seeds that training never used. A house has few possible rules, so a trained house may have had the
+same ones; jargon and price lists do not recur.
 Adapted: a LoRA on every linear layer, alpha = rank, AdamW, one batch of 16 solved neighbours,
 each its own conversation; seconds are those of its training.
 

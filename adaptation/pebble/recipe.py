@@ -55,6 +55,10 @@ class Mixture:
         }
     )
     """Within arithmetic: suites, each at all its levels, and drills."""
+    hardest: dict[str, int] = field(
+        default_factory=lambda: {"stories": 8, "units": 4, "equations": 3}
+    )
+    """Levels above these are never trained on: what the model does there, it generalises."""
     manner_kinds: dict[str, float] = field(
         default_factory=lambda: {
             "small_talk": 2.5,

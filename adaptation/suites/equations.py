@@ -1,4 +1,4 @@
-"""Simple equations: one step, two steps, an unknown on both sides."""
+"""Simple equations: one step, two steps, an unknown on both sides, the same in larger numbers."""
 
 from random import Random
 
@@ -23,8 +23,16 @@ def _two_steps(rng: Random) -> Solved:
 
 
 def _both_sides(rng: Random) -> Solved:
-    x, b = rng.randint(2, 20), rng.randint(1, 40)
-    c, extra = rng.randint(2, 5), rng.randint(2, 7)
+    return _two_sided(rng, largest=20, rest=40, factor=7)
+
+
+def _large(rng: Random) -> Solved:
+    return _two_sided(rng, largest=30, rest=99, factor=9)
+
+
+def _two_sided(rng: Random, largest: int, rest: int, factor: int) -> Solved:
+    x, b = rng.randint(2, largest), rng.randint(1, rest)
+    c, extra = rng.randint(2, 5), rng.randint(2, factor)
     a, d = c + extra, extra * x + b
     work = [
         f"{a}-{c}={extra}",
@@ -38,6 +46,6 @@ def _solved(equation: str, work: list[str], x: int) -> Solved:
     return solved(f"Solve {equation}.", f"{'. '.join(work)}.", x, "equations")
 
 
-LEVELS = {1: _one_step, 2: _two_steps, 3: _both_sides}
+LEVELS = {1: _one_step, 2: _two_steps, 3: _both_sides, 4: _large}
 
-SUITE = Generated("equations", Group.IN_DISTRIBUTION, draw, range(1, 4), 3)
+SUITE = Generated("equations", Group.IN_DISTRIBUTION, draw, range(1, 5), 4)

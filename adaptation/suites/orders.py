@@ -35,4 +35,4 @@ def running_sums(amounts: list[int]) -> list[str]:
     return work
 
 
-SUITE = Generated("orders", Group.IN_DISTRIBUTION, draw, range(1, 4), 2)
+SUITE = Generated("orders", Group.IN_DISTRIBUTION, draw, range(1, 4), 3)

@@ -7,11 +7,13 @@ that any server's replies can be judged.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import Protocol
 
 from adaptation.answers import extract, same_answer
 from adaptation.options import AnswerOptions
+from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, draw_distinct
 
@@ -87,6 +89,17 @@ class Suite(Protocol):
     def verify(self, problem: Solved, reply: str) -> bool:
         """Whether the whole text of a reply answers the problem rightly."""
         ...
+
+
+def up_to(
+    n: int, suite: Suite, *, split: Split, seed: int, level: int, world: int = 0
+) -> list[Solved]:
+    """`n` different questions, or as many as there are."""
+    draw = partial(suite.problems, split=split, seed=seed, level=level, world=world)
+    try:
+        return draw(n) if n else []
+    except TooFewQuestionsError as error:
+        return draw(error.available) if error.available else []
 
 
 def answers_alike(problem: Solved, reply: str) -> bool:

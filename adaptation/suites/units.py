@@ -1,4 +1,4 @@
-"""Unit and time arithmetic: one conversion, one with a rest, two added, the clock."""
+"""Unit and time arithmetic: one conversion, one with a rest, the clock, two added, large ones."""
 
 from random import Random
 
@@ -58,8 +58,16 @@ def _clock(rng: Random) -> Solved:
 
 
 def _together(rng: Random) -> Solved:
+    return _added(rng, largest=9)
+
+
+def _large(rng: Random) -> Solved:
+    return _added(rng, largest=19)
+
+
+def _added(rng: Random, largest: int) -> Solved:
     large, small, factor = rng.choice(UNITS[:6])
-    (a, b), (c, d) = ((rng.randint(1, 9), rng.randint(1, factor - 1)) for _ in range(2))
+    (a, b), (c, d) = ((rng.randint(1, largest), rng.randint(1, factor - 1)) for _ in range(2))
     first, second = a * factor + b, c * factor + d
     work = [
         f"{a}*{factor}={a * factor}",
@@ -80,6 +88,6 @@ def _solved(question: str, work: list[str], answer: object) -> Solved:
     return solved(question, f"{'. '.join(work)}.", answer, "units")
 
 
-LEVELS = {1: _conversion, 2: _with_rest, 3: _clock, 4: _together}
+LEVELS = {1: _conversion, 2: _with_rest, 3: _clock, 4: _together, 5: _large}
 
-SUITE = Generated("units", Group.IN_DISTRIBUTION, draw, range(1, 5), 4)
+SUITE = Generated("units", Group.IN_DISTRIBUTION, draw, range(1, 6), 5)
