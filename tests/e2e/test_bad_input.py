@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -134,3 +135,17 @@ def test_metrics_count_what_was_done(server: Running) -> None:
     before = server.metric("whet_requests_total")
     server.chat("Hello")
     assert server.metric("whet_requests_total") == before + 1
+
+
+def test_many_long_seeded_prompts_at_once_leave_the_engine_alive(server: Running) -> None:
+    """vLLM's CPU worker dies of a seeded prompt that is split between two steps."""
+
+    def ask(number: int) -> int:
+        words = " ".join(f"lamp {number} {i}" for i in range(300))
+        messages = [{"role": "user", "content": words}]
+        body = {"model": "whet-pebble:plain", "messages": messages, "seed": 1, "max_tokens": 4}
+        return server.post(CHAT, json=body | {"n": 4}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(16))) == [200] * 16
+    assert server.get("/ready").status_code == 200

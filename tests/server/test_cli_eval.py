@@ -28,7 +28,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str
         (["--strategy", "tttt"], "choose of greedy, one, plain, vote, consistency"),
         (["-n", "0"], "at least 1"),
         (["--n", "-3"], "at least 1"),
-        (["--suite", "stories", "--difficulty", "99"], "difficulties 1 to 8, not 99"),
+        (["--suite", "stories", "--difficulty", "99"], "difficulties 1 to 9, not 99"),
         (["--picture", "x.gif"], ".svg or .png"),
         (["--votes", "1"], "2 to 64"),
         (["--temperature", "nan"], "from 0 to 2"),

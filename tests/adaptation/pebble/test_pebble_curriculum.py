@@ -18,7 +18,7 @@ from adaptation.pebble.curriculum import (
 )
 from adaptation.pebble.drills import DRILLS
 from adaptation.pebble.recipe import Mixture
-from adaptation.suites import SUITES
+from adaptation.suites import SUITES, stories
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, split_of
 
@@ -46,10 +46,12 @@ def test_ordinary_tasks_come_in_their_shares() -> None:
         assert found[name] / draws == pytest.approx(share / whole, rel=0.3), name
 
 
-def test_stories_of_all_lengths_are_trained() -> None:
+def test_stories_of_all_lengths_are_trained_but_none_of_the_hardest_level() -> None:
     rng = Random(0)
-    drawn = (ordinary(rng, Mixture(tasks={"stories": 1})) for _ in range(300))
-    assert {steps(task) for task in drawn} == set(ORDINARY["stories"].levels)
+    drawn = [ordinary(rng, Mixture(tasks={"stories": 1})) for _ in range(300)]
+    assert {steps(task) for task in drawn} == set(range(1, Mixture().hardest["stories"] + 1))
+    firsts = [int(task.question.split()[2]) for task in drawn]  # "Tom has 12 apples."
+    assert max(firsts) <= stories.SMALL.first
 
 
 @pytest.mark.parametrize("name", GUARDS)
