@@ -64,7 +64,7 @@ PROMPTS = (
     "Name three animals.",
     # forms
     "Reply with the single word: no",
-    "Repeat after me: river lamp stone",
+    "Repeat after me: river stone cloud",
     "Say: good luck",
     'Write the JSON object {"b": 2} and nothing else.',
     "Reply in JSON with keys name and age: Karl is 31.",
