@@ -9,6 +9,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from adaptation.evaluation.arms import ARMS
 from adaptation.evaluation.arms.arm import Outcome, Question, Settings
@@ -51,15 +52,14 @@ class Runner:
 
     async def run(self, results: Results, writer: ResultsWriter) -> None:
         """Fill up `results`; raises `ServerGoneError` where the server stays away."""
-        done = results.done()
-        open_cases = [asked for asked in self._cases() if asked.case not in done]
-        total = sum(1 for _ in self._cases())
-        self.on_progress("", total - len(open_cases), total)
+        done, cases = results.done(), list(self._cases())
+        open_cases = [asked for asked in cases if asked.case not in done]
+        total, finished = len(cases), len(cases) - len(open_cases)
+        self.on_progress("", finished, total)
         if self.library is not None:
             for world in self.plan.worlds:
                 self.library.add(world.examples)
         async with self.teacher.taught(self._learned()):
-            finished = total - len(open_cases)
             async for trial in self._answered(open_cases):
                 finished += 1
                 results.add(trial)
@@ -82,13 +82,9 @@ class Runner:
 
     async def _answered(self, asked: Sequence[Asked]) -> AsyncIterator[Trial]:
         """Trials as they are finished, `parallel` under way; another arm waits for the last one."""
-        start = 0
-        while start < len(asked):
-            kind = _kind(asked[start])
-            end = next((i for i in range(start, len(asked)) if _kind(asked[i]) != kind), len(asked))
-            async for trial in self._batch(asked[start:end]):
+        for _, together in groupby(asked, _kind):
+            async for trial in self._batch(list(together)):
                 yield trial
-            start = end
 
     async def _batch(self, asked: Sequence[Asked]) -> AsyncIterator[Trial]:
         slots = asyncio.Semaphore(self.parallel)

@@ -56,7 +56,7 @@ NO_REPLY = Reply((), 0, 0, 0, 0.0, samples=0, fallback=None, retried=0)
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: `strategy` None leaves the server to its own ways."""
+    """What is asked; `strategy` and `adaptation` reach only a server that is Whet."""
 
     messages: Messages
     temperature: float

@@ -9,36 +9,24 @@ from random import Random
 
 from adaptation.pebble.drills import DRILLS
 from adaptation.pebble.recipe import Mixture
-from adaptation.suites import (
-    conversation,
-    countdown,
-    equations,
-    facts,
-    house_format,
-    house_rules,
-    jargon,
-    json_objects,
-    lists,
-    orders,
-    refusal,
-    stories,
-    tool_calls,
-    units,
-)
+from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, draw_from
-from adaptation.suites.suite import WORLD_SEEDS, Generated
+from adaptation.suites.suite import WORLD_SEEDS, Generated, Group
 from adaptation.suites.world import Shifted, World
 
-ORDINARY: dict[str, Generated] = {
-    suite.SUITE.name: suite.SUITE for suite in (stories, orders, countdown, units, lists, equations)
-}
-GUARDS: dict[str, Generated] = {
-    suite.SUITE.name: suite.SUITE for suite in (conversation, json_objects, tool_calls, refusal)
-}
-SHIFTED: dict[str, Shifted] = {
-    suite.SUITE.name: suite.SUITE for suite in (jargon, house_rules, house_format, facts)
-}
+
+def _generated(group: Group) -> dict[str, Generated]:
+    return {
+        name: suite
+        for name, suite in SUITES.items()
+        if isinstance(suite, Generated) and suite.group is group
+    }
+
+
+ORDINARY = _generated(Group.IN_DISTRIBUTION)
+GUARDS = _generated(Group.GUARD)
+SHIFTED = {name: suite for name, suite in SUITES.items() if isinstance(suite, Shifted)}
 
 
 def ordinary(rng: Random, mixture: Mixture) -> Solved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from memory.embedder import create_embedder
@@ -36,24 +36,19 @@ def _absolute(model: str) -> str:
 def _promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     """Serve a version from a registry of our own: the user's aliases stay as they are."""
     embedder = create_embedder("hashing")  # not a text is embedded
-    theirs = LongTermMemory.open(settings.data_dir, embedder)
-    try:
-        version = theirs.adapters.alias(DEFAULT_TENANT, adapter) or theirs.adapters.show(
-            DEFAULT_TENANT, adapter
+    with (
+        closing(LongTermMemory.open(settings.data_dir, embedder)) as theirs,
+        closing(LongTermMemory.open(data_dir, embedder)) as ours,
+    ):
+        named = theirs.adapters.alias(DEFAULT_TENANT, adapter)
+        version = named or theirs.adapters.show(DEFAULT_TENANT, adapter)
+        copy = ours.adapters.register(
+            Path(version.path),
+            tenant=DEFAULT_TENANT,
+            base_model=version.base_model,
+            parent=None,
+            rank=version.rank,
+            metrics={},
+            record_ids=(),
         )
-        ours = LongTermMemory.open(data_dir, embedder)
-        try:
-            copy = ours.adapters.register(
-                Path(version.path),
-                tenant=DEFAULT_TENANT,
-                base_model=version.base_model,
-                parent=None,
-                rank=version.rank,
-                metrics={},
-                record_ids=(),
-            )
-            ours.adapters.promote(DEFAULT_TENANT, copy.id)
-        finally:
-            ours.close()
-    finally:
-        theirs.close()
+        ours.adapters.promote(DEFAULT_TENANT, copy.id)

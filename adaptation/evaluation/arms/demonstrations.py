@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adaptation.answers.plurality import leader
 from adaptation.evaluation.arms.arm import Outcome, Question
+from adaptation.evaluation.arms.sampling import sampled
 from memory.types import Neighbour
 
 
@@ -25,12 +25,7 @@ class Demonstrated:
         chosen = question.library.neighbours(question.problem.question, task)[: self.shots]
         asked = {"role": "user", "content": question.problem.question}
         messages = [turn for each in reversed(chosen) for turn in _turns(each)]
-        n = question.settings.votes if self.vote else 1
-        reply = await question.target.ask(question.request(messages=[*messages, asked], n=n))
-        if not self.vote:
-            return Outcome(reply.texts[0], reply)
-        best = leader(reply.texts, question.suite.answer)
-        return Outcome(reply.texts[best], reply, reply.texts)
+        return await sampled(question, vote=self.vote, messages=[*messages, asked])
 
 
 def _turns(neighbour: Neighbour) -> list[dict[str, str]]:

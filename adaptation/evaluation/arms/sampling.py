@@ -20,9 +20,13 @@ class Sampled:
     async def answer(self, question: Question) -> Outcome:
         """Ask once, with `n` choices where there is a vote."""
         temperature = 0.0 if self.greedy else question.settings.temperature
-        n = question.settings.votes if self.vote else 1
-        reply = await question.target.ask(question.request(temperature=temperature, n=n))
-        if not self.vote:
-            return Outcome(reply.texts[0], reply)
-        chosen = leader(reply.texts, question.suite.answer)
-        return Outcome(reply.texts[chosen], reply, reply.texts)
+        return await sampled(question, vote=self.vote, temperature=temperature)
+
+
+async def sampled(question: Question, *, vote: bool, **changes: object) -> Outcome:
+    """Ask the question with some things changed: one sample, or the winner of a fixed vote."""
+    n = question.settings.votes if vote else 1
+    reply = await question.target.ask(question.request(n=n, **changes))
+    if not vote:
+        return Outcome(reply.texts[0], reply)
+    return Outcome(reply.texts[leader(reply.texts, question.suite.answer)], reply, reply.texts)
