@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     common += ["--mix-versions"] if args.mix_versions else []
     try:
         _measure_base(files, common)
-        found = _judged_base(load(files.base))
+        base = load(files.base)
+        found = [judge(base) for judge in JUDGES]
         if args.distill:
             found.append(_distilled(files, common))
     except FailedError:
@@ -164,10 +165,6 @@ JUDGES: tuple[Callable[[Results], Claim], ...] = (
     claims.training,
     claims.no_harm,
 )
-
-
-def _judged_base(results: Results) -> list[Claim]:
-    return [judge(results) for judge in JUDGES]
 
 
 def _print(found: Sequence[Claim]) -> None:

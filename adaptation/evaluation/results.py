@@ -86,10 +86,9 @@ class Results:
         """Names in the order they were first met."""
         return list(dict.fromkeys(trial.case.suite for trial in self.trials))
 
-    def arms(self, suite: str | None = None) -> list[str]:
+    def arms(self) -> list[str]:
         """Names in the order they were first met."""
-        mine = (t.case for t in self.trials if suite is None or t.case.suite == suite)
-        return list(dict.fromkeys(case.arm for case in mine))
+        return list(dict.fromkeys(trial.case.arm for trial in self.trials))
 
 
 def load(path: Path) -> Results:
@@ -205,7 +204,7 @@ def _widened(old: Header, new: Header) -> Header:
 def differences(first: Header, second: Header) -> list[str]:
     """Names of the fields in which two runs differ."""
     ours, theirs = (json.loads(header.model_dump_json()) for header in (first, second))
-    return [name for name in ours if _same_part(name, ours[name], theirs[name]) is False]
+    return [name for name in ours if not _same_part(name, ours[name], theirs[name])]
 
 
 def _same_part(name: str, one: Any, other: Any) -> bool:

@@ -104,7 +104,7 @@ def up_to(
 
 def answers_alike(problem: Solved, reply: str) -> bool:
     """Whether the marked answer of a reply equals the problem's, by value."""
-    found = extract(reply, AnswerOptions())
+    found = extract(reply, AUTO)
     return found is not None and found.structured and same_answer(found.text, problem.answer)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from adaptation.evaluation.contrast import Contrast, contrast, match
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.trial import Trial
-from adaptation.statistics import wilson
 from adaptation.suites.suite import Group
 
 ALPHA = 0.01
@@ -44,8 +44,8 @@ def voting(results: Results) -> Claim:
 def room(results: Results, suite: str = "countdown") -> Claim:
     """What a perfect verifier could still find among the samples of a vote."""
     trials = results.of_arm(suite, "vote")
-    passed = sum(bool(trial.any_right) for trial in trials) / len(trials)
-    voted = sum(trial.right for trial in trials) / len(trials)
+    passed = mean(bool(trial.any_right) for trial in trials)
+    voted = _share(trials)
     found = f"{suite}: pass@k {passed:.1%}, vote {voted:.1%}, {100 * (passed - voted):+.1f} points"
     target = "pass@16 − vote@16 ≥ 10 points on a verifiable suite"
     return Claim("room to learn", target, (found,), passed - voted >= ROOM)
@@ -57,7 +57,7 @@ def in_context(results: Results) -> Claim:
     for suite in _suites(results, Group.SHIFTED):
         gains = {arm: _pair(results, suite, "one", arm) for arm in DEMONSTRATIONS}
         shown = ", ".join(f"{arm} {gain.second:.1%}" for arm, gain in gains.items())
-        found.append(f"{suite}: none {_share(results, suite, 'one'):.1%}, {shown}")
+        found.append(f"{suite}: none {_share(results.of_arm(suite, 'one')):.1%}, {shown}")
         best = max(best, *(gain.difference.value for gain in gains.values()))
     target = "demonstrations ≥ zero-shot + 20 points on one shifted suite"
     return Claim("in-context learning", target, tuple(found), best >= IN_CONTEXT_GAIN)
@@ -105,7 +105,7 @@ def distillation(before: Results, after: Results, suite: str, plain: str = "gree
         for name in _suites(before, Group.GUARD)
     }
     kept = all(guard.difference.value >= -GUARD_LOSS for guard in guards.values())
-    sampled = _share(after, suite, "one")
+    sampled = _share(after.of_arm(suite, "one"))
     return Claim(
         "distillation",
         DISTILLATION,
@@ -131,9 +131,8 @@ def _gained(found: Contrast, least: float) -> bool:
     return found.difference.value >= least and found.p_value < ALPHA
 
 
-def _share(results: Results, suite: str, arm: str) -> float:
-    trials: Sequence[Trial] = results.of_arm(suite, arm)
-    return wilson(sum(trial.right for trial in trials), len(trials)).value
+def _share(trials: Sequence[Trial]) -> float:
+    return mean(trial.right for trial in trials)
 
 
 def _points(found: Contrast) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,17 @@ def tenant_name(text: str) -> str:
     if not _TENANT.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a tenant's name")
     return text
+
+
+def number_between(low: int, high: int) -> Callable[[str], int]:
+    """Return a check for argparse: a whole number within bounds."""
+
+    def check(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"must be a number from {low} to {high}")
+        return int(text)
+
+    return check
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

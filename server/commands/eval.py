@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-from server.commands.common import Subparsers, command_parser
+from server.commands.common import Subparsers, command_parser, number_between
 from server.commands.eval_actions import run
 from server.config import add_arguments
 
@@ -73,8 +73,12 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--examples", type=_positive, default=64, help="solved, for each world (default: 64)"
     )
-    what.add_argument("--worlds", type=_worlds, help="of every shifted suite (default: 6)")
-    what.add_argument("--votes", type=_votes, default=16, help="most samples (default: 16)")
+    what.add_argument(
+        "--worlds", type=number_between(1, MOST_WORLDS), help="of every shifted suite (default: 6)"
+    )
+    what.add_argument(
+        "--votes", type=number_between(2, 64), default=16, help="most samples (default: 16)"
+    )
     what.add_argument(
         "--temperature", type=_temperature, default=1.0, help="of every sampling arm (default: 1)"
     )
@@ -152,18 +156,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number of at least 1")
-    return int(text)
-
-
-def _votes(text: str) -> int:
-    if not text.isdigit() or not 2 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError("must be a number from 2 to 64")
-    return int(text)
-
-
-def _worlds(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MOST_WORLDS:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST_WORLDS}")
     return int(text)
 
 

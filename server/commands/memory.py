@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-
 from memory.types import State
 from server.commands import memory_files, memory_records
-from server.commands.common import Subparsers, add_memory_arguments, command_parser
+from server.commands.common import (
+    Subparsers,
+    add_memory_arguments,
+    command_parser,
+    number_between,
+)
 
 EXAMPLES = """\
   whet memory stats
@@ -41,7 +44,9 @@ def _list(below: Subparsers) -> None:
     parser.add_argument("--state", choices=[s.value for s in State], help="only in this state")
     parser.add_argument("--task", help="only of this task")
     parser.add_argument("-q", "--query", help="only where question or answer contains this")
-    parser.add_argument("--limit", type=_count, default=50, help="at most (default: 50)")
+    parser.add_argument(
+        "--limit", type=number_between(1, 1000), default=50, help="at most (default: 50)"
+    )
     parser.add_argument("--after", metavar="ID", help="continue after this record")
     parser.set_defaults(run=memory_records.list_records)
 
@@ -107,9 +112,3 @@ def _verify(below: Subparsers) -> None:
     parser = command_parser(below, "verify", "compare the index with the database", examples)
     add_memory_arguments(parser)
     parser.set_defaults(run=memory_files.verify)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError("must be a number from 1 to 1000")
-    return int(text)
