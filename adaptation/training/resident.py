@@ -47,7 +47,7 @@ class Resident:
         """Read the model at `path` onto `device` (`auto`: CUDA where there is one)."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+        dtype = torch.bfloat16 if multiplies_bf16(torch.device(device)) else torch.float32
         model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).to(device)
         if device == "cpu" and model.num_parameters() <= SMALL:
             # The fused kernel's backward pass takes a quarter of a job on short rows; plain
@@ -133,6 +133,11 @@ class Resident:
 
     def _names(self) -> list[str]:
         return [name for name, _ in self._layers()]
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the hardware does: four times as fast as float32 on a CPU that has it."""
+    return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def _config(rank: int, modules: str | list[str]) -> LoraConfig:
