@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from adaptation.answers.arithmetic import canonical_arithmetic
 from adaptation.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
 from adaptation.answers.json_value import canonical_json
 from adaptation.answers.quantity import parse_quantity
@@ -15,8 +16,9 @@ _ASSIGNMENT = re.compile(r"[A-Za-z]=([^=<>]+)")
 def canonical(text: str) -> str:
     """Return the key of an answer text; never raises.
 
-    JSON objects and arrays by value, numbers as exact fractions without their unit, `(B)` as `b`,
-    `x = y + 1` as its right side, anything else by its spelling without case and decoration.
+    JSON objects and arrays by value, numbers as exact fractions without their unit, sums and
+    products of numbers by their value and numbers, `(B)` as `b`, `x = y + 1` as its right side,
+    anything else by its spelling without case and decoration.
     """
     stripped = text.strip()
     if stripped[:1] in ("{", "["):
@@ -31,7 +33,7 @@ def canonical(text: str) -> str:
     folded = fold_expression(stripped)
     letter, assignment = _LETTER.fullmatch(folded), _ASSIGNMENT.fullmatch(folded)
     folded = letter[1] if letter else assignment[1] if assignment else folded
-    return folded.strip().casefold()
+    return canonical_arithmetic(folded) or folded.strip().casefold()
 
 
 def same_answer(a: str, b: str) -> bool:

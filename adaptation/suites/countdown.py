@@ -4,25 +4,18 @@ Many expressions can be right and every one can be checked without knowing any: 
 agree on, a verifier can still find.
 """
 
-import ast
 import operator
-from collections import Counter
 from collections.abc import Callable
 from random import Random
 
 from adaptation.answers import extract
+from adaptation.answers.arithmetic import value_and_numbers
 from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved, solved
 from adaptation.suites.suite import Generated, Group
 
 LARGEST = 99
 """No value on the way may be larger, nor smaller than 1."""
-MAX_EXPRESSION_CHARS = 200
-OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-}
 SYMBOLS: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -58,27 +51,6 @@ def _combined(rng: Random, value: int, expression: str, number: int) -> tuple[in
     allowed = [choice for choice in choices if 1 <= choice[0] <= LARGEST]
     result, text, left, symbol, right = rng.choice(allowed)
     return result, text, f"{left}{symbol}{right}={result}"
-
-
-def value_and_numbers(expression: str) -> tuple[int, Counter[int]] | None:
-    """What an expression comes to and the numbers in it; None unless it is plain +, - and *."""
-    if len(expression) > MAX_EXPRESSION_CHARS:
-        return None
-    try:
-        body = ast.parse(expression.strip(), mode="eval").body
-        numbers: Counter[int] = Counter()
-        return _evaluated(body, numbers), numbers
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
-
-
-def _evaluated(node: ast.expr, numbers: Counter[int]) -> int:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        numbers[node.value] += 1
-        return node.value
-    if isinstance(node, ast.BinOp) and (apply := OPERATIONS.get(type(node.op))):
-        return apply(_evaluated(node.left, numbers), _evaluated(node.right, numbers))
-    raise ValueError("not an expression of +, - and *")
 
 
 def check(problem: Solved, reply: str) -> bool:

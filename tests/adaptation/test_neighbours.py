@@ -44,7 +44,7 @@ def posterior_variance(query: np.ndarray, chosen: np.ndarray, noise: float) -> f
     return float(query @ query - cross @ np.linalg.solve(kernel, cross))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 24), st.integers(1, 10), st.sampled_from([0.01, 0.3]))
 def test_every_pick_minimises_the_posterior_variance(
     seed: int, n: int, count: int, noise: float

@@ -84,5 +84,5 @@ class MemoryMachine(RuleBasedStateMachine):
         return LongTermMemory.open(Path(self.folder.name), HashingEmbedder(32))
 
 
-MemoryMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+MemoryMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=15)
 TestMemoryLaws = MemoryMachine.TestCase

@@ -21,7 +21,7 @@ def test_sixty_four_records_are_split_about_three_to_one(record: Make, records: 
     assert len(chosen.train) >= 40
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 500), min_size=16, max_size=60))
 def test_no_question_is_on_both_sides(record: Make, records: Memory, numbers: set[int]) -> None:
     chosen = select(records([record(i) for i in numbers]), "default", SMALL)

@@ -105,7 +105,7 @@ def test_groups_pool_the_suites_that_both_runs_have() -> None:
     assert group.only_first == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=30))
 def test_the_other_way_round_everything_turns(pairs: list[tuple[bool, bool]]) -> None:
     first, second = (run(outcomes("one", [pair[side] for pair in pairs])) for side in (0, 1))

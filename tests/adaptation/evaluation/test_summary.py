@@ -286,7 +286,7 @@ def test_what_suites_differ_in_is_no_spread_of_their_group() -> None:
     assert found.high - found.low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(RIGHTS)
 def test_changing_places_with_the_baseline_turns_the_difference(
     pairs: list[tuple[bool, bool]],

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from adaptation.answers.arithmetic import value_and_numbers
 from adaptation.suites import SUITES
-from adaptation.suites.countdown import draw, value_and_numbers
+from adaptation.suites.countdown import draw
 from adaptation.suites.solved import Solved
 
 SUITE = SUITES["countdown"]

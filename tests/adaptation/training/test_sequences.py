@@ -49,7 +49,7 @@ def targets(tokenizer: PreTrainedTokenizerFast, example: TrainingExample) -> str
     return tokenizer.decode([token for token, loss in ids if loss])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(exchanges)
 def test_loss_covers_every_assistant_turn_with_its_end_and_nothing_else(
     tokenizer: PreTrainedTokenizerFast, exchanges: list[tuple[str, str]]
@@ -59,7 +59,7 @@ def test_loss_covers_every_assistant_turn_with_its_end_and_nothing_else(
     assert targets(tokenizer, example) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(exchanges)
 def test_a_held_out_conversation_is_judged_by_its_last_turn(
     tokenizer: PreTrainedTokenizerFast, exchanges: list[tuple[str, str]]
@@ -68,7 +68,7 @@ def test_a_held_out_conversation_is_judged_by_its_last_turn(
     assert targets(tokenizer, example) == f"{exchanges[-1][1]}<|im_end|>"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(exchanges, st.sampled_from([None, PLAIN, SPACED]))
 def test_the_input_before_the_last_turn_is_the_servers_prompt(
     tokenizer: PreTrainedTokenizerFast, exchanges: list[tuple[str, str]], template: str | None
