@@ -9,11 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import httpx
 import psutil
@@ -77,7 +80,7 @@ def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
     Raises `ServerFailedError` with the end of its log where it dies, before or within the block.
     """
     port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
         log = Path(folder) / "server.log"
         process = _spawn(launch, port, flags, log)
         try:
@@ -88,6 +91,29 @@ def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
             raise ServerFailedError(_obituary(launch, process.returncode, log)) from error
         finally:
             _stop(process)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind this program as Ctrl-C does, so that it ends what it started.
+
+    Signals are the main thread's: in another this does nothing. One that is ignored (`nohup`)
+    stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _exit) for number in ends}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _has_died(process: subprocess.Popen[bytes]) -> bool:

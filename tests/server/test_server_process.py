@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
 import httpx
 import psutil
 import pytest
 from rich.console import Console
 
-from server.server_process import Launch, Server, ServerFailedError, running
+from server.server_process import ROOT, Launch, Server, ServerFailedError, running
 
 PAGES = Launch("pages", ("tests.server.pages",), "/")
 QUIET = Console(quiet=True)
@@ -41,3 +46,26 @@ def test_an_error_of_the_callers_own_passes_through_and_the_server_is_ended() ->
     with pytest.raises(KeyError):
         fail()
     assert not psutil.pid_exists(seen[0].process.pid)
+
+
+OWNER = """
+import time
+from rich.console import Console
+from server.server_process import running
+from tests.server.test_server_process import PAGES
+with running(PAGES, Console(quiet=True)) as server:
+    print(server.process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_program_that_is_told_to_end_ends_its_server_too(number: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
+    ) as owner:
+        assert owner.stdout is not None
+        server = int(owner.stdout.readline())
+        os.kill(owner.pid, number)
+        assert owner.wait(30) != 0
+    assert not psutil.pid_exists(server)
