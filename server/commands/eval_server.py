@@ -21,7 +21,7 @@ def own_server(
     """Serve a model on a memory of its own, through `adapter` if one is named; yields the URL."""
     data_dir = folder / "server"
     if adapter is not None:
-        _promote_copy(adapter, settings, data_dir)
+        promote_copy(adapter, settings, data_dir)
     named = [_absolute(model)] if model and model != BUILT_IN else []
     flags = ["--data-dir", str(data_dir), "--embedder", settings.embedder]
     with running(WHET, console(stderr=True), *named, *flags) as server:
@@ -33,7 +33,7 @@ def _absolute(model: str) -> str:
     return str(Path(model).absolute()) if Path(model).is_dir() else model
 
 
-def _promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
+def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     """Serve a version from a registry of our own: the user's aliases stay as they are."""
     embedder = create_embedder("hashing")  # not a text is embedded
     with (
