@@ -35,4 +35,4 @@ def _counting(rng: Random, level: int) -> Solved:
     return solved(question, f"{work}.", hits, "lists")
 
 
-SUITE = Generated("lists", Group.IN_DISTRIBUTION, draw, range(1, 6), 1)
+SUITE = Generated("lists", Group.IN_DISTRIBUTION, draw, range(1, 6), 2)
