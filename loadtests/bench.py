@@ -31,6 +31,7 @@ from rich.table import Table
 
 from adaptation.errors import AdaptationError
 from adaptation.pebble import model_path
+from loadtests import arguments
 from loadtests.measure import consistency, footprint, plain, training_speed, ttt
 from loadtests.measure.laboratory import FULL, QUICK, Advance, Laboratory
 from loadtests.measure.result import Result
@@ -77,12 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m loadtests.bench",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = arguments.parser("bench", __doc__, EXAMPLES)
     parser.add_argument("--quick", action="store_true", help="a smoke test: figures mean nothing")
     parser.add_argument("--seed", type=int, default=1, help="of all questions (default: 1)")
     parser.add_argument(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from loadtests import arguments
 from loadtests.measure.laboratory import BARE_VLLM
 from server.cli import main as whet
 from server.server_process import ROOT, WHET, Launch, ServerFailedError, running
@@ -58,12 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m loadtests.bench_peers",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = arguments.parser("bench_peers", __doc__, EXAMPLES)
     parser.add_argument("--suite", nargs="+", default=list(SUITES), help="as for `whet eval`")
     parser.add_argument("-n", type=int, default=QUESTIONS, help="questions of every suite")
     parser.add_argument("--seed", type=int, default=0, help="of questions and samples")

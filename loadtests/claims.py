@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adaptation.evaluation.results import Results, load
+from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
 from server.cli import main as whet
@@ -90,12 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m loadtests.claims",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = arguments.parser("claims", __doc__, EXAMPLES)
     parser.add_argument("-n", type=int, default=300, help="questions of every suite (default 300)")
     parser.add_argument("--seed", type=int, default=0, help="of questions and samples (default 0)")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "claims", help="folder")

@@ -18,6 +18,7 @@ from types import FrameType
 import httpx
 import openai
 
+from loadtests import arguments
 from loadtests.client import Client
 from loadtests.tour import distil, feedback, train, vote
 from loadtests.tour.guide import FAST, FULL, Guide
@@ -59,12 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m loadtests.demo",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = arguments.parser("demo", __doc__, EXAMPLES)
     parser.add_argument(
         "--url", help="use this server; its memory is given examples of task whet-tour"
     )

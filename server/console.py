@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -69,6 +70,22 @@ def plain(text: str, limit: int | None = None) -> str:
 def print_json(value: Any) -> None:
     """Print a value for programs: one JSON document."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def write_json(value: Any, name: str | None) -> None:
+    """Write a value to the file that `--json FILE` names, to stdout for `-`, nowhere for None."""
+    if name == "-":
+        print_json(value)
+    elif name is not None:
+        write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", name)
+
+
+def write_text(text: str, name: str) -> None:
+    """Write a file; raises `CommandError` where that fails."""
+    try:
+        Path(name).write_text(text, "utf-8")
+    except OSError as error:
+        raise CommandError(f"{name} cannot be written: {error.strerror}") from error
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptation.answers import extract, same_answer
 from adaptation.options import AnswerOptions
 from adaptation.pebble import model_path
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
-from server.console import AdvancePhase, CommandError, phases, print_fields, print_json
+from server.console import AdvancePhase, phases, print_fields, write_json
 from server.engine_defaults import BUILT_IN
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         report = asyncio.run(_generation(memory, args, settings, advance))
     if args.json != "-":
         print_fields(fields_of(report))
-    _write(report, args.json)
+    write_json(report.model_dump(mode="json"), args.json)
     return 0
 
 
@@ -121,17 +119,6 @@ async def _generation(
         return await distiller.run(args.tenant)
     finally:
         await trainer.close()
-
-
-def _write(report: GenerationReport, name: str | None) -> None:
-    fields = report.model_dump(mode="json")
-    if name == "-":
-        print_json(fields)
-    elif name is not None:
-        try:
-            Path(name).write_text(json.dumps(fields, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            raise CommandError(f"{name} cannot be written: {error.strerror}") from error
 
 
 def _probability(text: str) -> float:

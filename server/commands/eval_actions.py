@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.util
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
-from server.console import CommandError, UsageError
+from server.console import CommandError, UsageError, print_table, write_json, write_text
 
 if TYPE_CHECKING:
     from adaptation.evaluation.results import Results
@@ -146,7 +145,7 @@ def _show(results: Results, args: argparse.Namespace) -> None:
         print(markdown(summary, suites=True))
     elif args.json != "-":
         print_summary(summary)
-    _write_json(summary.as_json(), args.json)
+    write_json(summary.as_json(), args.json)
     if args.picture:
         draw(summary, args.picture)
 
@@ -164,7 +163,7 @@ def _compare(args: argparse.Namespace) -> int:
         same = first.name == second.name
         names = (str(first), str(second)) if same else (first.name, second.name)
         print_comparison(comparison, *names)
-    _write_json(comparison.as_json(), args.json)
+    write_json(comparison.as_json(), args.json)
     return 0
 
 
@@ -176,14 +175,13 @@ def _write_examples(args: argparse.Namespace) -> int:
     text = "".join(
         import_lines(world.examples, f"{world.suite.name}/{world.world}") for world in plan.worlds
     )
-    _write_text(text, args.write_examples)
+    write_text(text, args.write_examples)
     return 0
 
 
 def _list() -> int:
     from adaptation.evaluation.arms import ARMS
     from adaptation.suites import SUITES
-    from server.console import print_table
 
     rows = [
         (s.name, s.group, f"{s.levels[0]}–{s.levels[-1]}, {s.default_level} by default")
@@ -201,20 +199,3 @@ def _needs(name: str) -> str:
     arm = ARMS[name]
     words = ("Whet" if arm.needs_whet else "", "examples" if arm.needs_examples else "")
     return " and ".join(filter(None, words)) or "any server"
-
-
-def _write_json(fields: dict[str, object], name: str | None) -> None:
-    if name is None:
-        return
-    text = json.dumps(fields, indent=2, ensure_ascii=False)
-    if name == "-":
-        print(text)
-        return
-    _write_text(text + "\n", name)
-
-
-def _write_text(text: str, name: str) -> None:
-    try:
-        Path(name).write_text(text, "utf-8")
-    except OSError as error:
-        raise CommandError(f"{name} cannot be written: {error.strerror}") from error
