@@ -9,6 +9,7 @@ from adaptation.distillation.guards import PROBES
 from adaptation.distillation.replay import PROMPTS, SHARE, rehearsals
 from adaptation.distillation.select import Records
 from adaptation.errors import DistillationError, TrainerError
+from adaptation.suites.split import Split, split_of
 from adaptation.training.fake import FakeTrainer
 from adaptation.training.trainer import Recipe
 from memory.adapters import AdapterRegistry
@@ -160,3 +161,4 @@ def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
     assert len(rehearsals(replies, 48)) == len(PROMPTS) - 1
     assert len(rehearsals(replies, 25 * len(PROMPTS))) == round(25 * SHARE) * (len(PROMPTS) - 1)
     assert not {probe.question for probe in PROBES} & set(PROMPTS)
+    assert {split_of(prompt) for prompt in PROMPTS} <= {Split.TRAINING, Split.MEMORY}

@@ -143,7 +143,7 @@ def test_small_models_take_higher_rates() -> None:
     sizes = (None, 8_000_000_000, 1_500_000_000, 3_500_000)
     rates = [recipe_for(size).learning_rate for size in sizes]
     assert rates == sorted(rates)
-    assert distillation_recipe(3_500_000, 4000).steps == 1000
+    assert distillation_recipe(8_000_000_000, 4000).steps == 1000
 
 
 def test_the_holdout_of_a_parent_of_another_shape_is_refused(
