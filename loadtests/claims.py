@@ -11,14 +11,16 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from adaptation.evaluation.picture import draw
 from adaptation.evaluation.results import Results, load
+from adaptation.evaluation.summary import summarise
 from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
@@ -62,6 +64,16 @@ class Files:
         return self.folder / "after.jsonl"
 
     @property
+    def figures(self) -> Path:
+        """The claims and the summary of `base`, for programs."""
+        return self.folder / "claims.json"
+
+    @property
+    def picture(self) -> Path:
+        """What `base` cost, drawn."""
+        return self.folder / "claims.svg"
+
+    @property
     def data(self) -> Path:
         """The data folder that is distilled."""
         return self.folder / "data"
@@ -87,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     _print(found)
+    _keep(files, base, found)
     return 0
 
 
@@ -161,6 +174,15 @@ JUDGES: tuple[Callable[[Results], Claim], ...] = (
     claims.training,
     claims.no_harm,
 )
+
+
+def _keep(files: Files, base: Results, found: Sequence[Claim]) -> None:
+    """Write figures and picture beside the answers."""
+    summary = summarise(base)
+    figures = {"claims": [asdict(claim) for claim in found], "summary": summary.as_json()}
+    files.figures.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    draw(summary, files.picture)
+    print(f"kept in {files.figures} and {files.picture}")
 
 
 def _print(found: Sequence[Claim]) -> None:
