@@ -6,6 +6,7 @@ Pure. A question that could not be judged counts as wrong, and is counted among 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ BASELINES = ("consistency", "one")
 
 ErrorKind = Literal["verifier", "request"]
 ByArm = Mapping[str, Sequence[Trial]]
+_FIGURE = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _arm(arm: str, by_arm: ByArm, baseline: str, seed: int) -> ArmSummary:
         generated_total=generated,
         training_total=sum(trial.training_tokens for trial in trials),
         seconds=quartiles([trial.seconds for trial in answered]),
-        fallbacks=dict(Counter(t.fallback for t in trials if t.fallback).most_common()),
+        fallbacks=dict(Counter(_reason(t.fallback) for t in trials if t.fallback).most_common()),
         against=contrast(match(rival, trials), seed) if rival else None,
     )
 
@@ -197,9 +199,14 @@ def count_errors(trials: Iterable[Trial]) -> tuple[ErrorCount, ...]:
 
 
 def count_fallbacks(trials: Iterable[Trial]) -> tuple[FallbackCount, ...]:
-    """Return each distinct reason of an arm with its count, the most frequent first."""
-    counts = Counter((t.case.arm, t.fallback) for t in trials if t.fallback)
+    """Return each kind of reason of an arm with its count, the most frequent first."""
+    counts = Counter((t.case.arm, _reason(t.fallback)) for t in trials if t.fallback)
     return tuple(FallbackCount(arm, why, count) for (arm, why), count in counts.most_common())
+
+
+def _reason(fallback: str) -> str:
+    """The kind of a reason: its first figure is that one question's own."""
+    return _FIGURE.sub("…", fallback, count=1)
 
 
 def _kind(trial: Trial) -> ErrorKind:

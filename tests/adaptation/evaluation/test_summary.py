@@ -169,14 +169,14 @@ def test_costs_are_the_mean_of_tokens_and_the_median_of_seconds() -> None:
     assert vars(found.seconds) == {"value": 2.0, "low": 1.5, "high": 5.5}
 
 
-def test_fallbacks_are_counted_by_reason() -> None:
-    reasons = ["no neighbour", None, "busy", "no neighbour"]
+def test_fallbacks_are_counted_by_the_kind_of_reason() -> None:
+    reasons = ["no neighbour", None, "rose by 0.12 > 0.1", "no neighbour", "rose by 0.2 > 0.1"]
     trials = [trial(n, arm="ttt", fallback=reason) for n, reason in enumerate(reasons)]
     summary = summarise(run(trials))
-    assert summary.suites[0].arms[0].fallbacks == {"no neighbour": 2, "busy": 1}
+    assert summary.suites[0].arms[0].fallbacks == {"no neighbour": 2, "rose by … > 0.1": 2}
     assert [(f.arm, f.reason, f.count) for f in summary.fallbacks] == [
         ("ttt", "no neighbour", 2),
-        ("ttt", "busy", 1),
+        ("ttt", "rose by … > 0.1", 2),
     ]
 
 
