@@ -69,7 +69,7 @@ def plain(text: str, limit: int | None = None) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value for programs: one JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(_as_json(value))
 
 
 def write_json(value: Any, name: str | None) -> None:
@@ -77,7 +77,7 @@ def write_json(value: Any, name: str | None) -> None:
     if name == "-":
         print_json(value)
     elif name is not None:
-        write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", name)
+        write_text(_as_json(value) + "\n", name)
 
 
 def write_text(text: str, name: str) -> None:
@@ -130,3 +130,7 @@ def phases() -> Iterator[AdvancePhase]:
             bar.update(tasks[phase], completed=done, total=total)
 
         yield advance
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -27,15 +27,6 @@ ENVIRONMENT = {
 }
 """Set where the environment says nothing, before vLLM is imported."""
 
-BUILT_IN_ENVIRONMENT = {
-    # A model of a few million parameters gains nothing from more threads.
-    "OMP_NUM_THREADS": "1",
-    # The engine's core and its worker as one process. As two, each of vLLM's spins for a second
-    # after every message of the other: on two cores nothing is left for the trainer.
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-}
-"""Set for the built-in model where the environment says nothing."""
-
 FLAGS = {
     "host": "127.0.0.1",
     "enable_lora": True,
@@ -115,8 +106,18 @@ def _choose_built_in(args: argparse.Namespace) -> None:
     args.served_model_name = args.served_model_name or [BUILT_IN]
     if args.tool_call_parser is None:
         args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
-    for name, value in BUILT_IN_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    keep_to_one_thread(os.environ)
+
+
+def keep_to_one_thread(environment: MutableMapping[str, str]) -> None:
+    """A model of a few million parameters gains nothing from more, nor from another process.
+
+    As two processes the engine's core and its worker each spin for a second after every message of
+    the other: on two cores nothing is left for the trainer. Binding threads to cores needs them.
+    """
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    if environment.get("VLLM_CPU_OMP_THREADS_BIND", "nobind") == "nobind":
+        environment.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
 
 
 def check_path(model: str) -> None:

@@ -25,6 +25,7 @@ from rich.console import Console
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 30.0
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 LOG_LINES = 30
 """Shown where a server does not start."""
 
@@ -103,8 +104,8 @@ def _ended_in_order() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ends = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _exit) for number in ends}
+    ends = [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in ends}
     try:
         yield
     finally:
@@ -112,8 +113,11 @@ def _ended_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """A second signal (a closed terminal sends two) must not cut the tidying short."""
+    for each in ENDS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _has_died(process: subprocess.Popen[bytes]) -> bool:

@@ -1,18 +1,22 @@
-"""Sums and products of whole numbers: `(3+4)*2` and `2*(4+3)` are one answer.
+"""Arithmetic expressions of whole numbers: `(3+4)*2` and `2*(4+3)` are one answer.
 
 Two expressions are the same when they make the same value of the same numbers, so what merges is
-always equal. A bare number stays apart: who asks for an expression does not want its value.
+always equal. A bare number stays apart: who asks for an expression does not want its value. So do
+a single operation and a row of equal ones, which may mean something else: `2 × 3` is a shape as
+well, `10+5` a time control, `2024-11-21` a date.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 
-MAX_CHARS = 200
+_EXPRESSION = re.compile(r"[0-9+*/() -]{1,200}")
+_SIGNS = re.compile(r"[-+*/]")
 _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -22,17 +26,23 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] 
 
 
 def canonical_arithmetic(text: str) -> str | None:
-    """The key of an expression with a `+` or `*` in it, else None: `2024-11-21` may be a date."""
-    found = value_and_numbers(text) if "+" in text or "*" in text else None
+    """The key of an expression with two different operations, or several and brackets; else None.
+
+    No other answer's key begins with its first character.
+    """
+    signs = _SIGNS.findall(text)
+    if len(set(signs)) < 2 and not (len(signs) > 1 and "(" in text):
+        return None
+    found = value_and_numbers(text)
     if found is None:
         return None
     value, numbers = found
-    return f"{value} of {','.join(map(str, sorted(numbers.elements())))}"
+    return f"\0{value} of {','.join(map(str, sorted(numbers.elements())))}"
 
 
 def value_and_numbers(expression: str) -> tuple[Fraction, Counter[int]] | None:
     """What an expression comes to and the numbers in it; None unless it is plain +, -, * and /."""
-    if len(expression) > MAX_CHARS:
+    if not _EXPRESSION.fullmatch(expression):
         return None
     numbers: Counter[int] = Counter()
     try:

@@ -54,7 +54,10 @@ def _combined(rng: Random, value: int, expression: str, number: int) -> tuple[in
 
 
 def check(problem: Solved, reply: str) -> bool:
-    """Whether the reply's expression uses the same numbers as the reference and has its value."""
+    """Whether the reply's expression uses the same numbers as the reference and has its value.
+
+    References only add, subtract and multiply; a reply may divide.
+    """
     found = extract(reply, AnswerOptions())
     if found is None:
         return False

@@ -242,7 +242,7 @@ def token_losses(resident: Resident, batch: Batch) -> torch.Tensor:
 
 @contextmanager
 def _mixed_precision(resident: Resident) -> Iterator[None]:
-    """Products in bf16 where the hardware multiplies it, sums and the LoRA's weights in float32.
+    """Activations in bf16 where the hardware multiplies it; LoRA, its gradient, losses in float32.
 
     PEFT would first cast the input of every LoRA to float32, only for autocast to cast it back: an
     eighth of whet-pebble's jobs.

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import httpx
 import psutil
@@ -49,7 +50,10 @@ def test_an_error_of_the_callers_own_passes_through_and_the_server_is_ended() ->
 
 
 OWNER = """
-import time
+import signal, time
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)  # whatever these tests were started with
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from rich.console import Console
 from server.server_process import running
 from tests.server.test_server_process import PAGES
@@ -59,13 +63,23 @@ with running(PAGES, Console(quiet=True)) as server:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_program_that_is_told_to_end_ends_its_server_too(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "second"),
+    [
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGHUP),
+        (signal.SIGTERM, signal.SIGHUP),
+        (signal.SIGINT, 0),
+    ],
+)
+def test_a_program_that_is_told_to_end_ends_its_server_too(number: int, second: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
     ) as owner:
         assert owner.stdout is not None
         server = int(owner.stdout.readline())
         os.kill(owner.pid, number)
+        time.sleep(0.01)
+        os.kill(owner.pid, second)
         assert owner.wait(30) != 0
     assert not psutil.pid_exists(server)

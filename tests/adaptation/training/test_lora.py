@@ -143,7 +143,18 @@ def test_small_models_take_higher_rates() -> None:
     sizes = (None, 8_000_000_000, 1_500_000_000, 3_500_000)
     rates = [recipe_for(size).learning_rate for size in sizes]
     assert rates == sorted(rates)
-    assert distillation_recipe(8_000_000_000, 4000).steps == 1000
+
+
+@pytest.mark.parametrize(
+    ("parameters", "records", "steps", "part"),
+    [(8_000_000_000, 4000, 1000, 2), (None, 20, 48, 2), (3_500_000, 51, 192, 8)],
+)
+def test_small_models_are_distilled_in_smaller_steps_and_more_of_them(
+    parameters: int | None, records: int, steps: int, part: int
+) -> None:
+    recipe = distillation_recipe(parameters, records)
+    assert recipe.steps == steps
+    assert recipe.learning_rate == recipe_for(parameters).learning_rate / part
 
 
 def test_the_holdout_of_a_parent_of_another_shape_is_refused(
