@@ -197,4 +197,4 @@ def test_a_restart_finds_everything_and_sigterm_ends_it_cleanly(
         assert ask(again, ASKED[0], "ttt")["adapter"] is not None, "neighbours are found again"
         children = again.children()
         assert stop(again) == 0
-        assert not [child for child in children if is_alive(child)]
+        wait_until(lambda: not any(map(is_alive, children)), 10, "the end of its children")
