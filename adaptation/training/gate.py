@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from adaptation.training.trainer import TrainingResult
 
 MIN_GAIN_NATS = 0.02
-"""δ: the mean held-out loss must fall by this much, nats per target token. Below it an adapter
-changes too little to be worth its samples."""
-MAX_HARM_NATS = 0.10
-"""ε: no held-out conversation's loss may rise by more. A tenth of a nat a token makes a solution
-of 20 tokens e² times less likely, which is about where a majority turns."""
+"""δ: every held-out conversation's loss must fall by this much, nats per target token.
+
+All of them, not their mean: where there is nothing to learn, one that the base gets wrong falls
+far while the others stand still or rise. On whet-pebble's development questions this accepts 59 of
+60 jobs of unseen worlds, and 6 of 48 of equations and units, of which the mean and a bound of 0.1
+on any rise accepted 20.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,8 @@ class GateVerdict:
     reason: str
 
 
-def judge(
-    result: TrainingResult, delta: float = MIN_GAIN_NATS, epsilon: float = MAX_HARM_NATS
-) -> GateVerdict:
-    """Accept when mean(before) − mean(after) ≥ δ and max(after − before) ≤ ε."""
+def judge(result: TrainingResult, delta: float = MIN_GAIN_NATS) -> GateVerdict:
+    """Accept when min(before − after) ≥ δ over the held-out conversations."""
     before, after = result.holdout_before, result.holdout_after
     if not before or len(before) != len(after):
         return GateVerdict(False, "no held-out neighbour to judge the adapter by")
@@ -37,10 +37,9 @@ def judge(
         return GateVerdict(False, "a loss is not finite")
     if result.steps == 0:
         return GateVerdict(False, "no step improved on the base")
-    gain = (sum(before) - sum(after)) / len(before)
-    harm = max(b - a for a, b in zip(before, after, strict=True))
-    if harm > epsilon:
-        return GateVerdict(False, f"a held-out loss rose by {harm:.3f} > {epsilon:g} nats")
-    if gain < delta:
-        return GateVerdict(False, f"held-out loss changed by {-gain:+.3f} nats, not by -{delta:g}")
-    return GateVerdict(True, f"held-out loss fell by {gain:.3f} nats")
+    least = min(b - a for b, a in zip(before, after, strict=True))
+    if least < delta:
+        return GateVerdict(
+            False, f"a held-out loss changed by {-least:+.3f} nats, not by -{delta:g}"
+        )
+    return GateVerdict(True, f"every held-out loss fell, by {least:.3f} nats or more")

@@ -22,8 +22,8 @@ def result(before: tuple[float, ...], after: tuple[float, ...], steps: int = 4) 
     )
 
 
-def test_a_fall_of_the_mean_is_accepted() -> None:
-    assert judge(result((1.0, 1.0), (0.5, 1.05))).accepted
+def test_a_fall_of_every_held_out_loss_is_accepted() -> None:
+    assert judge(result((1.0, 1.0), (0.5, 0.95))).accepted
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,8 @@ def test_a_fall_of_the_mean_is_accepted() -> None:
     [
         ((), (), "no held-out"),
         ((1.0,), (0.999,), "changed by -0.001"),
-        ((1.0, 1.0), (0.1, 1.5), "rose by"),
+        ((1.0, 1.0), (0.1, 1.5), "changed by +0.500"),
+        ((1.0, 1.0), (0.1, 0.99), "changed by -0.010"),  # the mean fell far
         ((1.0,), (math.nan,), "not finite"),
         ((math.inf,), (1.0,), "not finite"),
     ],
@@ -51,11 +52,10 @@ def test_an_adapter_without_steps_is_refused() -> None:
 losses = st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=1, max_size=4)
 
 
-@given(losses, st.floats(0, 1), st.floats(0, 1))
-def test_acceptance_means_gain_without_harm(
-    pairs: list[tuple[float, float]], delta: float, epsilon: float
+@given(losses, st.floats(0, 1))
+def test_acceptance_means_that_every_loss_fell(
+    pairs: list[tuple[float, float]], delta: float
 ) -> None:
     before, after = zip(*pairs, strict=True)
-    if judge(result(before, after), delta, epsilon).accepted:
-        assert sum(before) - sum(after) >= delta * len(before) - 1e-9
-        assert all(b - a <= epsilon for a, b in pairs)
+    accepted = judge(result(before, after), delta).accepted
+    assert accepted is all(b - a >= delta for b, a in pairs)
