@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import httpx
@@ -35,7 +33,7 @@ from loadtests import arguments
 from loadtests.measure import consistency, footprint, plain, training_speed, ttt
 from loadtests.measure.laboratory import FULL, QUICK, Advance, Laboratory
 from loadtests.measure.result import Result
-from server.server_process import ROOT, ServerFailedError
+from server.server_process import ROOT, ServerFailedError, ended_in_order
 
 MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
     "plain": plain.measure,
@@ -59,12 +57,12 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep; 0 unless something broke."""
     args = _arguments(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
     width = None if sys.stdout.isatty() else WIDTH
     console = Console(width=width, markup=False, emoji=False, highlight=False)
     started = datetime.now(UTC)
     try:
-        results = _measure(args, console)
+        with ended_in_order():
+            results = _measure(args, console)
     except KeyboardInterrupt:
         return 130
     except (ServerFailedError, AdaptationError, openai.OpenAIError, httpx.HTTPError) as error:
@@ -93,10 +91,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--json", type=Path, metavar="FILE", help="where to (default: results/bench-<date>.json)"
     )
     return parser.parse_args(argv)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _measure(args: argparse.Namespace, console: Console) -> list[Result]:

@@ -25,6 +25,7 @@ from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
 from server.cli import main as whet
+from server.console import write_json
 from server.server_process import ROOT
 
 EXAMPLES = """\
@@ -180,7 +181,7 @@ def _keep(files: Files, base: Results, found: Sequence[Claim]) -> None:
     """Write figures and picture beside the answers."""
     summary = summarise(base)
     figures = {"claims": [asdict(claim) for claim in found], "summary": summary.as_json()}
-    files.figures.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_json(figures, str(files.figures))
     draw(summary, files.picture)
     print(f"kept in {files.figures} and {files.picture}")
 

@@ -7,13 +7,11 @@ that did not help says so.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import httpx
 import openai
@@ -23,7 +21,7 @@ from loadtests.client import Client
 from loadtests.tour import distil, feedback, train, vote
 from loadtests.tour.guide import FAST, FULL, Guide
 from loadtests.tour.narrator import Narrator, Outcome
-from server.server_process import WHET, ServerFailedError, running
+from server.server_process import WHET, ServerFailedError, ended_in_order, running
 
 EXAMPLES = """\
 examples:
@@ -42,10 +40,10 @@ STATIONS: tuple[Callable[[Guide], Outcome], ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Take the tour; 0 unless something broke (a station that did not help is no error)."""
     args = _arguments(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
     narrator, started = Narrator(), time.monotonic()
     try:
-        outcomes = _tour(args, narrator)
+        with ended_in_order():
+            outcomes = _tour(args, narrator)
     except KeyboardInterrupt:
         return 130
     except (ServerFailedError, RuntimeError, openai.OpenAIError, httpx.HTTPError) as error:
@@ -71,10 +69,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if args.data_dir and not args.url:
         parser.error("--data-dir goes with --url: without it the server gets a temporary folder")
     return args
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _tour(args: argparse.Namespace, narrator: Narrator) -> list[Outcome]:

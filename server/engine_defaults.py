@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -107,6 +108,7 @@ def _choose_built_in(args: argparse.Namespace) -> None:
     if args.tool_call_parser is None:
         args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
     keep_to_one_thread(os.environ)
+    logging.getLogger("vllm.engine.arg_utils").addFilter(_is_of_use)
 
 
 def keep_to_one_thread(environment: MutableMapping[str, str]) -> None:
@@ -118,6 +120,11 @@ def keep_to_one_thread(environment: MutableMapping[str, str]) -> None:
     environment.setdefault("OMP_NUM_THREADS", "1")
     if environment.get("VLLM_CPU_OMP_THREADS_BIND", "nobind") == "nobind":
         environment.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """vLLM warns of random state shared with the engine; a server's engine is its own process."""
+    return "VLLM_ENABLE_V1_MULTIPROCESSING" not in record.getMessage()
 
 
 def check_path(model: str) -> None:

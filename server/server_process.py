@@ -81,7 +81,7 @@ def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
     Raises `ServerFailedError` with the end of its log where it dies, before or within the block.
     """
     port = _free_port()
-    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
         log = Path(folder) / "server.log"
         process = _spawn(launch, port, flags, log)
         try:
@@ -95,7 +95,7 @@ def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
+def ended_in_order() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind this program as Ctrl-C does, so that it ends what it started.
 
     Signals are the main thread's: in another this does nothing. One that is ignored (`nohup`)

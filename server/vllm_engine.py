@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -77,14 +76,8 @@ def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
 async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
     """Start vLLM's engine in process and stop it at the end of the block."""
     engine_args = AsyncEngineArgs.from_cli_args(args)
-    logging.getLogger("vllm.engine.arg_utils").addFilter(_is_of_use)
     async with build_async_engine_client_from_engine_args(engine_args) as client:
         yield client
-
-
-def _is_of_use(record: logging.LogRecord) -> bool:
-    """vLLM warns of random state shared with the engine; a server's engine is its own process."""
-    return "VLLM_ENABLE_V1_MULTIPROCESSING" not in record.getMessage()
 
 
 async def make_app(client: Any, args: argparse.Namespace) -> FastAPI:

@@ -16,8 +16,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z]=([^=<>]+)")
 def canonical(text: str) -> str:
     """Return the key of an answer text; never raises.
 
-    JSON objects and arrays by value, numbers as exact fractions without their unit, sums and
-    products of numbers by their value and numbers, `(B)` as `b`, `x = y + 1` as its right side,
+    JSON objects and arrays by value, numbers as exact fractions without their unit, arithmetic by
+    its value and its numbers (`canonical_arithmetic`), `(B)` as `b`, `x = y + 1` as its right side,
     anything else by its spelling without case and decoration.
     """
     stripped = text.strip()
