@@ -27,6 +27,8 @@ class Reply:
     gate: asyncio.Event | None = None
     """Held before the last token until this is set."""
     error: str | None = None
+    logprob: float | None = None
+    """Of each token, where the engine is to give any."""
 
 
 Script = Callable[[Query, Draw], Reply]
@@ -119,4 +121,5 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         n_tokens=position,
         finish_reason="stop" if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
+        logprobs=() if reply.logprob is None else (reply.logprob,) * position,
     )

@@ -9,12 +9,9 @@ from adaptation.recalling import recall
 from adaptation.remembering import remember
 from adaptation.reporting import make_outcome
 from adaptation.services import Services
-from adaptation.stopping import RULES
 from adaptation.stopwatch import Stopwatch
-from adaptation.tally import Tally
-from adaptation.types import Outcome, Query, StopReason
+from adaptation.types import Outcome, Query
 from adaptation.verifying import verify
-from adaptation.voting import conclude, poll
 
 
 async def answer(query: Query, services: Services) -> Outcome:
@@ -23,35 +20,33 @@ async def answer(query: Query, services: Services) -> Outcome:
     Raises `EngineError` and `DeadlineError`. Whatever else fails falls back to a lighter
     strategy, and the report says so.
     """
-    clock, options, policy = Stopwatch(), query.options, services.policy
-    rule = RULES[policy.stopping_rule]()
+    clock, options = Stopwatch(), query.options
     with clock.measure("retrieve"):
-        recalled = await recall(query, services.memory, policy)
-    plan = make_plan(options, query.choices, recalled.neighbours, policy)
-    tally, training = Tally(query), Adapted()
-    stop: StopReason | None = None
+        recalled = await recall(query, services)
+        voting = await services.voting(query, recalled.close)
+    plan = make_plan(options, query.choices, recalled.neighbours, services.policy)
+    training, stop = Adapted(), None
     async with SamplePool(services.engine, query, options.budget.tokens) as pool:
         if plan.vote_first:
             with clock.measure("sample"):
-                stop = await poll(query, pool, tally, rule, options.max_samples // 2, query.base)
-        if plan.train and needs_more(stop, tally.confidence, options):
+                stop = await voting.poll(pool, options.max_samples // 2, query.base)
+        if plan.train and needs_more(stop, voting.confidence, options):
             async with adapted(query, recalled.neighbours, services, clock) as training:
                 if training.adapter is not None:
-                    fresh, left = Tally(query), options.max_samples - pool.launched
+                    fresh = await services.voting(query, recalled.close, trained=True)
                     with clock.measure("sample"):
-                        stop = await poll(query, pool, fresh, rule, left, training.adapter)
-                    if fresh.total >= query.choices or tally.total == 0:
-                        tally = fresh
+                        left = options.max_samples - pool.launched
+                        stop = await fresh.poll(pool, left, training.adapter)
+                    if fresh.tally.total >= query.choices or voting.tally.total == 0:
+                        voting = fresh
                     else:
                         training = training.unused("time or tokens ended before it was sampled")
-        if training.adapter is None and needs_more(stop, tally.confidence, options):
+        if training.adapter is None and needs_more(stop, voting.confidence, options):
             with clock.measure("sample"):
-                stop = await poll(query, pool, tally, rule, options.max_samples, query.base)
+                stop = await voting.poll(pool, options.max_samples, query.base)
         assert stop is not None  # one of the three polls took place
-        vote = await conclude(tally, pool, stop, services.memory.embedder.embed)
+        vote = await voting.conclude(pool, stop, services.memory.embedder.embed)
     with clock.measure("verify"):
         verified = await verify(query, vote)
     saved = await remember(query, verified, training, services)
-    return make_outcome(
-        query, pool, verified, training, saved, clock, recalled.obstacle or plan.reason
-    )
+    return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)

@@ -60,5 +60,5 @@ def needs_more(stop: StopReason | None, confidence: float, options: Options) -> 
     """
     if stop is None:
         return True
-    in_time = stop in (StopReason.EXHAUSTED, StopReason.CERTAIN)
+    in_time = stop in (StopReason.EXHAUSTED, StopReason.CERTAIN, StopReason.FUTILE)
     return in_time and confidence < options.confidence

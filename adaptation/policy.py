@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from adaptation.stopping.bayesian import PRICE
 from adaptation.training.trainer import Recipe
 from memory.types import Frozen
 
@@ -11,8 +12,12 @@ from memory.types import Frozen
 class Policy(Frozen):
     """Server-wide settings of adaptation."""
 
-    stopping_rule: str = "beta"
+    stopping_rule: str = "bayesian"
     """A name of `adaptation.stopping.RULES`."""
+    sample_price: float = Field(default=PRICE, ge=0.0, le=1.0)
+    """Of one sample, in accuracy: what a vote must gain by it to go on."""
+    vote_weight: str = "count"
+    """A name of `adaptation.weights.WEIGHTS`."""
     candidates: int = Field(default=64, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=16, ge=1, le=64)

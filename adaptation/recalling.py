@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adaptation.options import Strategy
-from adaptation.policy import Policy
+from adaptation.rules import NEIGHBOURS
+from adaptation.services import Services
 from adaptation.types import Query
 from memory.errors import WhetMemoryError
-from memory.memory import LongTermMemory
 from memory.types import Neighbour
 
 TRAINING_STRATEGIES = frozenset({Strategy.TTT, Strategy.AUTO})
@@ -20,25 +20,34 @@ class Recalled:
     """Neighbours, most similar first."""
 
     neighbours: tuple[Neighbour, ...] = ()
+    close: tuple[Neighbour, ...] = ()
+    """Those of them that are like the question."""
     obstacle: str | None = None
-    """Why memory could not be read; the request goes on without it."""
+    """Why there is nothing to train on; the request goes on without it."""
 
 
-async def recall(query: Query, memory: LongTermMemory, policy: Policy) -> Recalled:
-    """Find the tenant's neighbours of the question, where the strategy has a use for them."""
-    options = query.options
-    if options.strategy not in TRAINING_STRATEGIES or not options.memory.read:
+async def recall(query: Query, services: Services) -> Recalled:
+    """Find the tenant's neighbours of the question, where there is a use for them."""
+    trains = query.options.strategy in TRAINING_STRATEGIES
+    if not query.options.memory.read or not (trains or services.rules.learns_from(query)):
         return Recalled()
+    found = await _look(query, services, services.policy.candidates if trains else NEIGHBOURS)
+    return found if trains else replace(found, obstacle=None)
+
+
+async def _look(query: Query, services: Services, most: int) -> Recalled:
     if not query.question.strip():
         return Recalled(obstacle="the question has no text to find neighbours of")
     try:
-        neighbours = await asyncio.to_thread(
-            memory.recall,
+        found = await asyncio.to_thread(
+            services.memory.recall,
             query.tenant,
             query.question,
-            k=policy.candidates,
-            task=options.memory.task,
+            k=most,
+            task=query.options.memory.task,
         )
     except WhetMemoryError as error:
         return Recalled(obstacle=f"memory is unavailable: {error}")
-    return Recalled(tuple(neighbours))
+    least = services.policy.min_similarity
+    close = tuple(neighbour for neighbour in found if neighbour.similarity >= least)
+    return Recalled(tuple(found), close)

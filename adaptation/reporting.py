@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from adaptation.adapting import Adapted
 from adaptation.options import Strategy
+from adaptation.plan import Plan
 from adaptation.pool import SamplePool
+from adaptation.recalling import Recalled
+from adaptation.stopping.shapes import Pattern
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import MemoryReport, NeighbourReport, Outcome, Query, Report
 from adaptation.verifying import Verified
+from memory.types import PastVote
 
 
 def make_outcome(
     query: Query,
     pool: SamplePool,
-    verified: Verified,
+    recalled: Recalled,
+    plan: Plan,
     training: Adapted,
+    verified: Verified,
     saved: MemoryReport,
     clock: Stopwatch,
-    reason: str | None,
 ) -> Outcome:
     """Return what is served and the account of how it came about."""
     vote = verified.vote
@@ -39,9 +44,21 @@ def make_outcome(
         verification=verified.reports or None,
         memory=saved,
         seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        reason=reason or training.reason,
+        reason=recalled.obstacle or plan.reason or training.reason,
     )
-    return Outcome(returned, report)
+    return Outcome(returned, report, _past_vote(verified, recalled, training))
+
+
+def _past_vote(verified: Verified, recalled: Recalled, training: Adapted) -> PastVote | None:
+    """How the votes fell; a single sample says nothing of that."""
+    ballots = verified.vote.ballots
+    if ballots.total < 2:
+        return None
+    return PastVote(
+        **Pattern.of(ballots.counts)._asdict(),
+        trained=training.adapter is not None,
+        near=recalled.close[0].record.id if recalled.close else None,
+    )
 
 
 def _neighbours(training: Adapted) -> tuple[NeighbourReport, ...] | None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
+from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.leases import AdapterLeases
 from adaptation.policy import Policy
+from adaptation.rules import Rules
 from adaptation.training.trainer import Trainer
+from adaptation.types import Query
+from adaptation.voting import Voting
+from adaptation.weights import WEIGHTS
 from memory.memory import LongTermMemory
+from memory.types import Neighbour
 
 
 @dataclass(frozen=True)
@@ -20,3 +28,17 @@ class Services:
     trainer: Trainer
     leases: AdapterLeases
     policy: Policy
+    algebra: Algebra = field(default_factory=Algebra)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Which rule ends a vote."""
+        policy = self.policy
+        return Rules(policy.stopping_rule, self.memory.votes, policy.sample_price)
+
+    async def voting(
+        self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
+    ) -> Voting:
+        """Return a vote on `query` that has not begun; see `Rules.of`."""
+        rule = await self.rules.of(query, close, trained=trained)
+        return Voting(query, rule, WEIGHTS[self.policy.vote_weight], self.algebra)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from adaptation.answers import Answer, extract
-from adaptation.stopping.beta import leader_probability
-from adaptation.types import AnswerCount, Query, Sample
+from adaptation.answers import Answer
+from adaptation.ballots import Ballots
+from adaptation.types import AnswerCount, Sample
+from adaptation.weights import count, mean_logprob
 
 
 @dataclass
@@ -14,48 +16,59 @@ class Group:
     """The samples that gave one answer, in order of arrival."""
 
     answer: Answer | None
+    weight: float = 0.0
+    """Of all its votes together."""
     samples: list[Sample] = field(default_factory=list)
 
     @property
-    def rank(self) -> tuple[int, bool]:
-        """Sorts groups: most votes first, a readable answer before plain text."""
-        return -len(self.samples), not (self.answer and self.answer.structured)
+    def rank(self) -> tuple[float, bool, float]:
+        """Sorts groups: the heaviest first, readable answers before plain text, then the surest."""
+        surest = max(mean_logprob(sample) for sample in self.samples)
+        return -self.weight, not (self.answer and self.answer.structured), -surest
 
 
 class Tally:
-    """The votes so far. Ties go to the answer that arrived first."""
+    """The votes so far. Ties go to the surer answer, then to the one that arrived first."""
 
-    def __init__(self, query: Query) -> None:
-        self._query = query
+    def __init__(self, weigh: Callable[[Sample], float] = count) -> None:
+        self._weigh = weigh
         self._groups: dict[str, Group] = {}
+        self._order: list[int] = []
 
-    def add(self, sample: Sample) -> None:
-        """Read the sample's answer and count it."""
-        answer = extract(
-            sample.text,
-            self._query.options.answer,
-            has_tools=self._query.has_tools,
-            json_output=self._query.json_output,
-        )
+    def add(self, sample: Sample, answer: Answer | None) -> None:
+        """Count a sample whose answer was read."""
         # A sample without any answer abstains: it agrees with nobody, itself included.
         key = answer.key if answer else f"\0{sample.index}"
         group = self._groups.setdefault(key, Group(answer))
         group.samples.append(replace(sample, answer=answer))
+        group.weight += self._weigh(sample)
+        self._order.append(list(self._groups).index(key))
 
     @property
     def groups(self) -> list[Group]:
-        """Groups from most votes to fewest (the sort is stable: arrival breaks ties)."""
+        """Groups from most weight to least (the sort is stable: arrival breaks ties)."""
         return sorted(self._groups.values(), key=lambda group: group.rank)
 
     @property
-    def counts(self) -> list[int]:
-        """Votes of each answer, most first."""
-        return [len(group.samples) for group in self.groups]
+    def answers(self) -> list[Answer]:
+        """The different answers given so far, in order of arrival."""
+        return [group.answer for group in self._groups.values() if group.answer]
+
+    @property
+    def ballots(self) -> Ballots:
+        """The votes as a stopping rule sees them, all of one weight."""
+        return Ballots(tuple(self._order))
 
     @property
     def total(self) -> int:
         """Votes cast."""
-        return sum(len(group.samples) for group in self._groups.values())
+        return len(self._order)
+
+    @property
+    def leads_by_count(self) -> bool:
+        """Whether the heaviest answer is also one with most votes."""
+        groups = self.groups
+        return not groups or len(groups[0].samples) == max(len(group.samples) for group in groups)
 
     @property
     def samples(self) -> list[Sample]:
@@ -73,12 +86,6 @@ class Tally:
         return len(groups) == self.total > 1 and not any(
             group.answer and group.answer.structured for group in groups
         )
-
-    @property
-    def confidence(self) -> float:
-        """P(the leader is the mode), by the Beta posterior over leader and runner-up."""
-        counts = self.counts or [0]
-        return leader_probability(counts[0], counts[1] if len(counts) > 1 else 0)
 
     def report(self) -> tuple[AnswerCount, ...]:
         """The votes as they stand in a response."""

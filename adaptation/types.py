@@ -15,8 +15,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from adaptation.answers.answer import Answer
+from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
-from memory.types import Frozen, Message, State, question_of
+from memory.types import Frozen, Message, PastVote, State, question_of
 
 
 class StopReason(StrEnum):
@@ -28,6 +29,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     DEADLINE = "deadline"
     SINGLE = "single"
+    FUTILE = "futile"
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Sample:
     text: str
     n_tokens: int
     finish_reason: str | None
-    logprob: float | None = None
-    """Cumulative log-probability of the sampled tokens, where the engine gives it."""
+    logprobs: tuple[float, ...] = ()
+    """Of each sampled token, where the engine gives them."""
     adapter: str | None = None
     native: object = None
     """The engine's own output, from which its handler builds the response."""
@@ -212,6 +214,8 @@ class Vote:
     """Whether the answer could be read out of the text, or is only the text itself."""
     ranked: tuple[Sample, ...]
     """Every counted sample: one for each answer first, most votes first, then the others."""
+    ballots: Ballots
+    """Who agreed with whom; none where there is no telling."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,8 @@ class Outcome:
     samples: tuple[Sample, ...]
     """As many as `Query.choices`, best first."""
     report: Report
+    vote: PastVote | None = None
+    """How the votes fell, where later votes can learn from it."""
 
     @classmethod
     def plain(cls, query: Query, sample: Sample) -> Outcome:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+from adaptation.ballots import leader_probability
 from adaptation.errors import VerifierError
-from adaptation.stopping.beta import leader_probability
 from adaptation.types import Query, Sample, VerifierReport, Vote
 from adaptation.verifiers import Verifier, build_verifiers
 from memory.types import Tier

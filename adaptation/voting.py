@@ -7,14 +7,19 @@ engine request, so that a loser can be cancelled the moment the vote is decided.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
+from adaptation.algebra import Algebra
+from adaptation.ballots import Ballots, leader_probability
 from adaptation.errors import DeadlineError
 from adaptation.medoid import Embed, medoid
 from adaptation.pool import SamplePool
+from adaptation.reading import Reader
 from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
 from adaptation.types import Adapter, Draw, Query, Sample, StopReason, Vote
+from adaptation.weights import count
 
 IN_FLIGHT = 4
 """Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
@@ -25,58 +30,97 @@ FREE_TEXT_WAVE = 4
 """Samples after which a question whose answers are all free text is settled by the medoid."""
 
 
-async def poll(
-    query: Query,
-    pool: SamplePool,
-    tally: Tally,
-    rule: StoppingRule,
-    max_samples: int,
-    adapter: Adapter | None,
-) -> StopReason:
-    """Add samples to `tally` until `rule` stops, it holds `max_samples`, or time or tokens end.
+class Voting:
+    """One vote on one query: what has been counted, and the rule that ends it."""
 
-    When it returns, nothing runs in the engine any more. Raises `EngineError`.
-    """
-    try:
-        while (stop := _verdict(query, tally, rule, max_samples)) is None:
-            _launch_wave(query, pool, tally, rule, max_samples, adapter)
-            arrived = await pool.next()
-            if isinstance(arrived, StopReason):
-                return arrived
-            await _count(query, tally, arrived)
-        return stop
-    finally:
-        # Whatever ends the poll: its adapter is about to be unloaded.
-        await pool.cancel()
+    def __init__(
+        self,
+        query: Query,
+        rule: StoppingRule,
+        weigh: Callable[[Sample], float] = count,
+        algebra: Algebra | None = None,
+    ) -> None:
+        self.tally = Tally(weigh)
+        self._query = query
+        self._rule = rule
+        self._reader = Reader(query, algebra)
 
+    @property
+    def confidence(self) -> float:
+        """P(the answer in front is the mode | the votes)."""
+        if self.tally.leads_by_count:
+            return self._rule.leader_probability(self.tally.ballots)
+        first, *others = (len(group.samples) for group in self.tally.groups)
+        return leader_probability(first, max(others))
 
-async def _count(query: Query, tally: Tally, sample: Sample) -> None:
-    if query.options.answer.kind == "regex":  # a caller's pattern may use up its time limit
-        await asyncio.to_thread(tally.add, sample)
-    else:
-        tally.add(sample)
-    if query.notify is not None:
-        query.notify(tally.report())
+    async def poll(self, pool: SamplePool, most: int, adapter: Adapter | None) -> StopReason:
+        """Draw and count until the rule stops, `most` are counted, or time or tokens end.
 
+        When it returns, nothing runs in the engine any more. Raises `EngineError`.
+        """
+        try:
+            while (stop := self._verdict(most)) is None:
+                self._launch_wave(pool, most, adapter)
+                arrived = await pool.next()
+                if isinstance(arrived, StopReason):
+                    return arrived
+                await self._count(arrived)
+            return stop
+        finally:
+            # Whatever ends the poll: its adapter is about to be unloaded.
+            await pool.cancel()
 
-def _launch_wave(
-    query: Query,
-    pool: SamplePool,
-    tally: Tally,
-    rule: StoppingRule,
-    max_samples: int,
-    adapter: Adapter | None,
-) -> None:
-    """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
-    remaining = max_samples - tally.total
-    wave = next_wave(rule, tally.counts, remaining, query.options.confidence)
-    if len(tally.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
-        wave = max(wave, IN_FLIGHT)
-    if tally.is_free_text:  # no more votes will settle it: see `_verdict`
-        wave = max(0, FREE_TEXT_WAVE - tally.total)
-    wave = min(max(wave, query.choices - tally.total), remaining)
-    for _ in range(wave - pool.in_flight):
-        pool.launch(_draw(query, pool.launched, adapter))
+    async def _count(self, sample: Sample) -> None:
+        self.tally.add(sample, await self._reader.read(sample, self.tally.answers))
+        if self._query.notify is not None:
+            self._query.notify(self.tally.report())
+
+    def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
+        """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
+        ballots = self.tally.ballots
+        remaining = most - ballots.total
+        wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
+        if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
+            wave = max(wave, IN_FLIGHT)
+        if self.tally.is_free_text:  # no more votes will settle it: see `_verdict`
+            wave = max(0, FREE_TEXT_WAVE - ballots.total)
+        wave = min(max(wave, self._query.choices - ballots.total), remaining)
+        for _ in range(wave - pool.in_flight):
+            pool.launch(_draw(self._query, pool.launched, adapter))
+
+    def _verdict(self, most: int) -> StopReason | None:
+        tally, remaining = self.tally, most - self.tally.total
+        if tally.total < max(1, min(self._query.choices, most)):
+            return None
+        if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
+            return StopReason.EXHAUSTED
+        if most == 1:
+            return StopReason.SINGLE
+        if tally.leads_by_count:
+            return self._rule.stop(tally.ballots, remaining, self._query.options.confidence)
+        # What a rule is sure of is the answer with most votes; another one weighs more: go on.
+        return None if remaining else StopReason.EXHAUSTED
+
+    async def conclude(self, pool: SamplePool, stop: StopReason, embed: Embed) -> Vote:
+        """Return the outcome, after the last poll.
+
+        Raises `DeadlineError` where not one token was generated in time.
+        """
+        tally = self.tally
+        ranked = await _rank(tally, pool, embed)
+        groups = tally.groups
+        answer = groups[0].answer if groups and not tally.is_free_text else None
+        return Vote(
+            winner=ranked[0],
+            answer=answer.text if answer else None,
+            agreement=len(groups[0].samples) / tally.total if groups else 0.0,
+            confidence=self.confidence if groups else 0.0,
+            counts=tally.report(),
+            stop_reason=stop,
+            readable=answer is not None and answer.structured,
+            ranked=tuple(ranked),
+            ballots=Ballots() if tally.is_free_text else tally.ballots,
+        )
 
 
 def _draw(query: Query, index: int, adapter: Adapter | None) -> Draw:
@@ -87,36 +131,6 @@ def _draw(query: Query, index: int, adapter: Adapter | None) -> Draw:
         temperature=query.options.temperature,
         seed=None if query.seed is None else (query.seed + index) % MAX_SEED,
         adapter=adapter,
-    )
-
-
-def _verdict(query: Query, tally: Tally, rule: StoppingRule, max_samples: int) -> StopReason | None:
-    if tally.total < max(1, min(query.choices, max_samples)):
-        return None
-    if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
-        return StopReason.EXHAUSTED
-    if max_samples == 1:
-        return StopReason.SINGLE
-    return rule.stop(tally.counts, max_samples - tally.total, query.options.confidence)
-
-
-async def conclude(tally: Tally, pool: SamplePool, stop: StopReason, embed: Embed) -> Vote:
-    """Return the outcome of a finished vote.
-
-    Raises `DeadlineError` where not one token was generated in time.
-    """
-    ranked = await _rank(tally, pool, embed)
-    groups = tally.groups
-    answer = groups[0].answer if groups and not tally.is_free_text else None
-    return Vote(
-        winner=ranked[0],
-        answer=answer.text if answer else None,
-        agreement=len(groups[0].samples) / tally.total if groups else 0.0,
-        confidence=tally.confidence if groups else 0.0,
-        counts=tally.report(),
-        stop_reason=stop,
-        readable=answer is not None and answer.structured,
-        ranked=tuple(ranked),
     )
 
 

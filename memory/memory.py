@@ -20,6 +20,7 @@ from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.group_commit import GroupCommit
 from memory.index_cache import IndexCache, VerifyReport
+from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
 from memory.types import Draft, Message, Neighbour, Record, Saved, State, question_of
@@ -39,6 +40,7 @@ class LongTermMemory:
         self.data_dir = data_dir
         self.embedder = embedder
         self.completions = CompletionLog(database, retention_days=retention_days)
+        self.votes = PastVotes(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)
@@ -84,7 +86,7 @@ class LongTermMemory:
         Every hit is re-read from the database, so a stale or wrong index can hide a neighbour but
         never show one that is foreign, quarantined or erased.
         """
-        if k <= 0:
+        if k <= 0 or not self._indexes.count(tenant):
             return []
         vector = self.embedder.embed([question])[0]  # (d,)
         width = k

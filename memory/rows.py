@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import RowMapping
 
 from memory.text import answer_hash, clean, question_hash
-from memory.types import Completion, Draft, Message, Record, State, question_of
+from memory.types import Completion, Draft, Message, PastVote, Record, State, question_of
 
 ERASED_CONTENT: Mapping[str, Any] = {
     "state": State.ERASED,
@@ -29,6 +29,8 @@ ERASED_CONTENT: Mapping[str, Any] = {
 """What remains of a record's content after it was erased."""
 
 RECORD_FIELDS = frozenset(Record.model_fields)
+VOTE = "vote_"
+"""What the columns of a completion's vote begin with."""
 
 
 def draft_row(draft: Draft) -> dict[str, Any]:
@@ -63,8 +65,10 @@ def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
 def completion_row(completion: Completion) -> dict[str, Any]:
     """Return the columns of a completion."""
     created_at = completion.created_at
+    vote = dict.fromkeys(PastVote.model_fields) | dict(completion.vote or {})
     return {
-        **completion.model_dump(exclude={"messages", "created_at", "text", "answer"}),
+        **completion.model_dump(exclude={"messages", "created_at", "text", "answer", "vote"}),
+        **{f"{VOTE}{name}": value for name, value in vote.items()},
         "text": clean(completion.text),
         "answer": None if completion.answer is None else clean(completion.answer),
         "messages": message_rows(completion.messages),
@@ -74,8 +78,13 @@ def completion_row(completion: Completion) -> dict[str, Any]:
 
 def completion_of(row: RowMapping) -> Completion:
     """Build the completion a row describes."""
-    values = {name: row[name] for name in Completion.model_fields}
-    return Completion(**values | {"created_at": moment(row["created_at"])})
+    values = {name: row[name] for name in Completion.model_fields.keys() - {"vote", "created_at"}}
+    vote = {name: row[f"{VOTE}{name}"] for name in PastVote.model_fields}
+    return Completion(
+        **values,
+        created_at=moment(row["created_at"]),
+        vote=None if vote["leader"] is None else PastVote(**vote),
+    )
 
 
 def message_rows(messages: tuple[Message, ...]) -> list[dict[str, str]]:

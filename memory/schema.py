@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -96,8 +96,16 @@ completion = Table(
     Column("task", String),
     Column("record_id", String),
     Column("feedback", JSON),
+    # How the votes fell: the votes of the leader, the runner-up and the rest; null without a vote.
+    Column("vote_leader", Integer),
+    Column("vote_runner_up", Integer),
+    Column("vote_rest", Integer),
+    Column("vote_trained", Boolean),
+    Column("vote_near", String),
     Column("created_at", Float, nullable=False),
     Index("completion_by_age", "created_at"),
+    Index("completion_by_tenant", "tenant", "vote_trained", "created_at"),
+    Index("completion_by_near", "vote_near"),
     Index("completion_by_record", "record_id"),
 )
 

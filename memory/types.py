@@ -120,6 +120,20 @@ class AdapterVersion(Frozen):
     """Why the gate refused it; such a version is never promoted."""
 
 
+class PastVote(Frozen):
+    """How the votes of one request fell, without their answers."""
+
+    leader: int
+    """Votes of the answer that had most; likewise below."""
+    runner_up: int
+    rest: int
+    """Of all other answers together."""
+    trained: bool = False
+    """Whether they were drawn through an adapter trained for the request."""
+    near: str | None = None
+    """The record whose question is most like the one voted on, where there is a close one."""
+
+
 class Completion(Frozen):
     """What was answered, kept so that later feedback can find it."""
 
@@ -132,6 +146,7 @@ class Completion(Frozen):
     adapter: str | None = None
     task: str | None = None
     record_id: str | None = None
+    vote: PastVote | None = None
     created_at: datetime | None = None
 
 

@@ -189,6 +189,9 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     return Policy(
+        stopping_rule=settings.stopping_rule,
+        sample_price=settings.sample_price,
+        vote_weight=settings.vote_weight,
         candidates=settings.candidates,
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,

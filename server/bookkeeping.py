@@ -46,4 +46,5 @@ class Bookkeeper:
             adapter=outcome.samples[0].adapter or (query.base.version if query.base else None),
             task=query.options.memory.task,
             record_id=report.memory.saved if report.memory else None,
+            vote=outcome.vote,
         )

@@ -53,6 +53,12 @@ class Settings(Frozen):
     """a request that names none stops voting when the leader is this sure to be the mode"""
     temperature: float = Field(default=0.8, gt=0.0, le=2.0)
     """temperature of the votes of a request that names none"""
+    stopping_rule: Literal["bayesian", "beta", "certain", "esc", "fixed"] = "bayesian"
+    """what ends a vote: `bayesian` learns from past votes, `fixed` draws every sample"""
+    sample_price: float = Field(default=0.002, ge=0.0, le=1.0)
+    """what one more sample must gain in accuracy for the rule `bayesian` to draw it"""
+    vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
+    """what a vote weighs"""
     wall_s: float | None = Field(default=None, gt=0, le=3600)
     """deadline of a voted request that names none, in seconds; `none` for no deadline"""
     train_steps: int | None = Field(default=None, ge=0, le=64)

@@ -203,6 +203,7 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own = copy.deepcopy(params)
     own.n = 1
     own.output_kind = RequestOutputKind.DELTA
+    own.logprobs = max(own.logprobs or 0, 0)  # the sampled token's own, to break ties by
     own.seed = draw.seed
     if draw.temperature is not None:
         own.temperature = draw.temperature
@@ -231,10 +232,18 @@ def _sample(output: RequestOutput, draw: Draw) -> Sample:
         text=completion.text,
         n_tokens=len(completion.token_ids),
         finish_reason=completion.finish_reason,
-        logprob=completion.cumulative_logprob,
+        logprobs=_sampled_logprobs(completion),
         adapter=draw.adapter.version if draw.adapter else None,
         native=output,
     )
+
+
+def _sampled_logprobs(completion: CompletionOutput) -> tuple[float, ...]:
+    """The log-probability of each sampled token, where they were asked for."""
+    if not completion.logprobs:
+        return ()
+    sampled = zip(completion.token_ids, completion.logprobs, strict=False)
+    return tuple(found[token].logprob for token, found in sampled if token in found)
 
 
 def as_output(request_id: str, outcome: Outcome) -> RequestOutput:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from adaptation.ballots import Ballots
+from adaptation.stopping.rule import PriorFreeRule
 from adaptation.types import StopReason
 
 
-class FixedRule:
+class FixedRule(PriorFreeRule):
     """Never stops early."""
 
-    def stop(
-        self,
-        counts: Sequence[int],
-        remaining: int,
-        confidence: float,
-    ) -> StopReason | None:
+    def stop(self, ballots: Ballots, remaining: int, confidence: float) -> StopReason | None:
         """See `StoppingRule.stop`."""
         return StopReason.EXHAUSTED if remaining == 0 else None

@@ -21,7 +21,7 @@ from adaptation.training.trainer import TrainingJob
 from adaptation.types import Adapter, Draw, Outcome, Query, StopReason
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
-from memory.types import Draft, Message, State, Tier
+from memory.types import Completion, Draft, Message, PastVote, State, Tier
 
 Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
@@ -47,7 +47,9 @@ def services(memory: LongTermMemory, tmp_path: Path) -> Iterator[Build]:
             memory=memory,
             trainer=trainer or FakeTrainer(),
             leases=leases,
-            policy=Policy.model_validate({"min_similarity": 0.1, **policy}),
+            policy=Policy.model_validate(
+                {"min_similarity": 0.1, "stopping_rule": "beta", **policy}
+            ),
         )
 
     yield build
@@ -455,3 +457,47 @@ async def test_verifiers_stop_at_the_deadline(
     assert report.answer == "42"
     assert report.verification is not None
     assert "in time" in report.verification[0].detail
+
+
+async def test_the_votes_are_noted_with_the_record_that_is_near(
+    says: Says, make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 3)
+    near = memory.recall("default", ASK, k=1)[0].record.id
+    parts = services(says(["7", "8", "7"]), stopping_rule="bayesian")
+    outcome = await answer(make_query(ASK, max_samples=3), parts)
+    assert outcome.vote == PastVote(leader=2, runner_up=1, rest=0, near=near)
+
+
+@pytest.mark.parametrize(("options", "replies"), [({"max_samples": 1}, ["7"]), ({}, None)])
+async def test_a_single_sample_and_mere_text_are_no_votes_to_learn_from(
+    options: dict[str, object],
+    replies: list[str] | None,
+    says: Says,
+    make_query: MakeQuery,
+    services: Build,
+) -> None:
+    engine = says(replies) if replies else FakeEngine(lambda q, d: Reply(f"Hello {d.index}!"))
+    outcome = await answer(make_query("Hello?", **options), services(engine))
+    assert outcome.vote is None
+
+
+async def test_past_votes_make_the_next_vote_on_a_like_question_shorter(
+    says: Says, make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    def note(outcome: Outcome, number: int) -> None:
+        memory.completions.append(
+            Completion(
+                id=f"c{number}", tenant="default", messages=(), text="", answer="7",
+                vote=outcome.vote,
+            )
+        )  # fmt: skip
+
+    parts = services(says(["7"]), stopping_rule="bayesian")
+    first = await answer(make_query(ASK), parts)
+    for number in range(40):
+        note(first, number)
+    memory.completions.flush()
+    later = await answer(make_query(ASK), services(says(["7"]), stopping_rule="bayesian"))
+    assert later.report.samples.started < first.report.samples.started
+    assert later.report.stop_reason is StopReason.CONFIDENT

@@ -13,9 +13,9 @@ from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.stopping import BetaRule, FixedRule, StoppingRule
-from adaptation.tally import Tally
-from adaptation.types import Query, StopReason, Vote
-from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, conclude, poll
+from adaptation.types import Query, Sample, StopReason, Vote
+from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
+from adaptation.weights import WEIGHTS, count
 
 Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
@@ -28,14 +28,15 @@ def embed_by_length(texts: Sequence[str]) -> np.ndarray:
 
 
 async def hold_vote(
-    query: Query, engine: FakeEngine, rule: StoppingRule | None = None
+    query: Query,
+    engine: FakeEngine,
+    rule: StoppingRule | None = None,
+    weigh: Callable[[Sample], float] = count,
 ) -> tuple[Vote, SamplePool]:
-    tally = Tally(query)
+    voting = Voting(query, rule or BetaRule(), weigh)
     async with SamplePool(engine, query, query.options.budget.tokens) as pool:
-        stop = await poll(
-            query, pool, tally, rule or BetaRule(), query.options.max_samples, adapter=None
-        )
-        return await conclude(tally, pool, stop, embed_by_length), pool
+        stop = await voting.poll(pool, query.options.max_samples, adapter=None)
+        return await voting.conclude(pool, stop, embed_by_length), pool
 
 
 async def test_a_unanimous_vote_stops_after_four_samples(says: Says, make_query: MakeQuery) -> None:
@@ -237,3 +238,30 @@ async def test_the_largest_seed_does_not_overflow_the_engines(
     engine = says(["42"])
     await hold_vote(make_query(query_seed=2**63 - 1), engine)
     assert [draw.seed for draw in engine.drawn] == [2**63 - 1, 0, 1, 2]
+
+
+def weighted_engine(replies: Sequence[tuple[str, float]]) -> FakeEngine:
+    """Give each answer with the log-probability every one of its tokens has."""
+    return FakeEngine(
+        lambda q, draw: Reply(f"#### {replies[draw.index][0]}", logprob=replies[draw.index][1])
+    )
+
+
+@pytest.mark.parametrize(("weight", "winner"), [("count", "1"), ("mean_logprob", "2")])
+async def test_a_weight_may_overrule_the_count_but_not_end_the_vote_early(
+    weight: str, winner: str, make_query: MakeQuery
+) -> None:
+    unsure, sure = ("1", -4.0), ("2", -0.1)
+    engine = weighted_engine([sure, unsure, unsure, unsure, unsure, unsure, unsure, unsure])
+    query = make_query(max_samples=8)
+    vote, _ = await hold_vote(query, engine, weigh=WEIGHTS[weight])
+    assert vote.answer == winner
+    assert vote.confidence < 0.5 or weight == "count"
+    assert (vote.stop_reason is StopReason.EXHAUSTED) == (weight == "mean_logprob")
+
+
+async def test_a_tie_goes_to_the_surer_answer_then_to_the_first(make_query: MakeQuery) -> None:
+    for last, winner in ((-0.1, "2"), (-2.0, "1"), (-1.0, "1")):
+        engine = weighted_engine([("1", -1.0), ("2", last)])
+        vote, _ = await hold_vote(make_query(max_samples=2), engine, FixedRule())
+        assert vote.answer == winner

@@ -46,14 +46,17 @@ def draft() -> Callable[..., Draft]:
 def completion() -> Callable[..., Completion]:
     """Build a completion of one question."""
 
-    def build(name: str, question: str = "two and two?", answer: str = "4") -> Completion:
-        return Completion(
-            id=name,
-            tenant="ann",
-            messages=(Message(role="user", content=question),),
-            text=f"It is {answer}.",
-            answer=answer,
-            model="pebble",
-        )
+    def build(
+        name: str, question: str = "two and two?", answer: str = "4", **fields: object
+    ) -> Completion:
+        values: dict[str, object] = {
+            "id": name,
+            "tenant": "ann",
+            "messages": (Message(role="user", content=question),),
+            "text": f"It is {answer}.",
+            "answer": answer,
+            "model": "pebble",
+        }
+        return Completion.model_validate(values | fields)
 
     return build

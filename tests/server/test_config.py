@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from adaptation.stopping import RULES
+from adaptation.stopping.bayesian import PRICE
+from adaptation.weights import WEIGHTS
 from server.config import (
     ConfigError,
     Settings,
@@ -119,3 +123,10 @@ def test_the_printed_settings_name_each_source(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["train_rank", "16", "--train-rank"] for line in lines)
     assert any(line.split() == ["embedder", "hashing", "WHET_EMBEDDER"] for line in lines)
+
+
+def test_every_rule_and_every_weight_can_be_chosen() -> None:
+    fields = Settings.model_fields
+    assert set(get_args(fields["stopping_rule"].annotation)) == set(RULES)
+    assert set(get_args(fields["vote_weight"].annotation)) == set(WEIGHTS)
+    assert fields["sample_price"].default == PRICE

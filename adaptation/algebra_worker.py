@@ -1,0 +1,58 @@
+"""The process of `algebra`: `python -m adaptation.algebra_worker`.
+
+Reads lines of JSON, a time limit in seconds, a formula and the ones it may equal, and replies with
+the place of the first that does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from math_verify import LatexExtractionConfig, parse, verify
+
+from adaptation.worker_loop import serve, time_limit
+
+DIGITS = 15
+"""A decimal equals a formula if all of its digits do: 0.333 is no third."""
+
+
+def main() -> None:
+    """Compare until stdin ends."""
+    logging.disable()  # math-verify warns that its own time limits are off; ours kills
+    serve(_read, _found)
+
+
+def _read(stream: BinaryIO) -> Any:
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    return json.loads(line)
+
+
+def _found(question: tuple[float, str, list[str]]) -> int | None:
+    seconds, formula, others = question
+    with time_limit(seconds):
+        return next((i for i, other in enumerate(others) if _equal(formula, other)), None)
+
+
+def _equal(one: str, other: str) -> bool:
+    """Whether both are formulas and equal, whichever of them is taken for the reference."""
+    left, right = _parsed(one), _parsed(other)
+    return bool(left and right) and _verified(left, right) and _verified(right, left)
+
+
+def _verified(gold: Any, target: Any) -> bool:
+    equal: bool = verify(gold, target, float_rounding=DIGITS, strict=True, timeout_seconds=None)
+    return equal
+
+
+@lru_cache(maxsize=256)
+def _parsed(formula: str) -> Any:
+    return parse(f"${formula}$", [LatexExtractionConfig()], parsing_timeout=None)
+
+
+if __name__ == "__main__":
+    main()

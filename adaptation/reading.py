@@ -1,0 +1,52 @@
+"""Reading a sample's answer, and telling that a formula equals one that was given before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adaptation.algebra import Algebra
+from adaptation.answers import Answer, extract
+from adaptation.answers.symbolic import as_formula
+from adaptation.types import Query, Sample
+
+WITH_FORMULAS = frozenset({"auto", "math"})
+"""Kinds of answer that may be one."""
+
+
+class Reader:
+    """Reads the samples of one query; what may take long runs beside the event loop."""
+
+    def __init__(self, query: Query, algebra: Algebra | None = None) -> None:
+        self._query = query
+        self._algebra = algebra
+
+    async def read(self, sample: Sample, before: Sequence[Answer]) -> Answer | None:
+        """Return the answer, under the key of the one in `before` that it equals."""
+        if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
+            return await asyncio.to_thread(self._extracted, sample)
+        answer = self._extracted(sample)
+        if answer is None or not before or not self._is_formula(answer):
+            return answer
+        return await self._merged(answer, before)
+
+    def _extracted(self, sample: Sample) -> Answer | None:
+        query = self._query
+        return extract(
+            sample.text,
+            query.options.answer,
+            has_tools=query.has_tools,
+            json_output=query.json_output,
+        )
+
+    def _is_formula(self, answer: Answer) -> bool:
+        is_known_kind = self._query.options.answer.kind in WITH_FORMULAS
+        return is_known_kind and answer.structured and as_formula(answer.text) is not None
+
+    async def _merged(self, answer: Answer, before: Sequence[Answer]) -> Answer:
+        if self._algebra is None or any(known.key == answer.key for known in before):
+            return answer
+        texts = [known.text for known in before]
+        place = await asyncio.to_thread(self._algebra.find, answer.text, texts)
+        return answer if place is None else replace(answer, key=before[place].key)

@@ -1,0 +1,84 @@
+"""Which stopping rule decides a vote, with what is expected of the vote before it begins.
+
+A rule that knows a prior learns it from how the tenant's past votes fell, above all from votes on
+questions like this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from cachetools import TTLCache
+
+from adaptation.stopping import RULES, WITH_PRIOR, StoppingRule
+from adaptation.stopping.bayesian import PRICE
+from adaptation.stopping.prior import learned
+from adaptation.stopping.shapes import COLD, Floats, Pattern
+from adaptation.types import Query
+from memory.errors import StorageUnavailableError
+from memory.past_votes import PastVotes
+from memory.types import Neighbour
+
+logger = logging.getLogger(__name__)
+
+TENANT_STRENGTH = 20.0
+"""Votes the cold prior counts for beside those of the tenant."""
+NEAR_STRENGTH = 10.0
+"""Votes the tenant's prior counts for beside those on questions like this one."""
+NEIGHBOURS = 8
+"""Close records whose questions' votes are looked at."""
+REFRESH_S = 5.0
+"""What is known of a tenant is at most so old."""
+MAX_TENANTS = 1024
+
+
+class Rules:
+    """Makes the rule called `name` for one vote after the other."""
+
+    def __init__(
+        self, name: str, votes: PastVotes, price: float = PRICE, refresh_s: float = REFRESH_S
+    ) -> None:
+        self._rule = RULES[name]
+        self._price = price
+        self._learns = name in WITH_PRIOR
+        self._votes = votes
+        self._of_tenant: TTLCache[tuple[str, bool], Floats] = TTLCache(MAX_TENANTS, refresh_s)
+
+    def learns_from(self, query: Query) -> bool:
+        """Whether past votes play a part: not in a seeded request, which is to stop where it did
+        when it was asked before."""
+        return self._learns and query.seed is None
+
+    async def of(
+        self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
+    ) -> StoppingRule:
+        """Return the rule for a vote on `query`; `close` are the records near its question.
+
+        `trained` says that the votes come through an adapter trained for this request.
+        """
+        if not self.learns_from(query):
+            return self._rule(COLD, self._price)
+        near = [neighbour.record.id for neighbour in close[:NEIGHBOURS]]
+        try:
+            prior = await asyncio.to_thread(self._prior, query.tenant, near, trained)
+        except StorageUnavailableError as error:
+            logger.warning("past votes cannot be read: %s", error)
+            prior = COLD
+        return self._rule(prior, self._price)
+
+    def _prior(self, tenant: str, near: Sequence[str], trained: bool) -> Floats:
+        prior = self._of_tenant.get((tenant, trained))
+        if prior is None:
+            fallen = _patterns(self._votes, tenant, trained)
+            prior = learned(COLD, fallen, TENANT_STRENGTH)
+            self._of_tenant[tenant, trained] = prior
+        return learned(prior, _patterns(self._votes, tenant, trained, near), NEAR_STRENGTH)
+
+
+def _patterns(
+    votes: PastVotes, tenant: str, trained: bool, near: Sequence[str] | None = None
+) -> dict[Pattern, float]:
+    fallen = votes.count(tenant, trained=trained, near=near)
+    return {Pattern(*votes): float(times) for votes, times in fallen.items()}

@@ -1,0 +1,42 @@
+"""The inside of a `worker_process`: reads requests, replies, and limits itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+MAX_MEMORY_BYTES = 4 * 2**30
+"""Address space; half a gigabyte of it is numpy's and sympy's own."""
+
+
+def serve(read: Callable[[BinaryIO], Any], reply: Callable[[Any], Any]) -> None:
+    """Reply to every request with a line of JSON until stdin ends: then its owner has ended.
+
+    `read` takes one request off the stream and raises EOFError at its end.
+    """
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libraries may print
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    while True:
+        try:
+            request = read(sys.stdin.buffer)
+        except EOFError:
+            return
+        replies.write(json.dumps(reply(request)) + "\n")
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """End this process where the block takes longer."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,92 @@
+"""A process of ours that answers one request at a time and may be killed at any.
+
+For work that an input can prolong at will. The process is started for the first request, ends at
+the request that runs out of time (or memory), is started again for the next, and never outlives its
+owner. It limits itself: by the signal of a timer, which stops even a single long operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class WorkerDiedError(Exception):
+    """The process ended before it replied; the message says how."""
+
+
+class WorkerProcess:
+    """Runs `python -m module`, which replies to each request on stdin with a line on stdout."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[[subprocess.Popen[bytes]], WorkerProcess] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, where it runs."""
+        return self._process.pid if self._process else None
+
+    def ask(self, request: bytes) -> bytes:
+        """Return the line that the process replies; raises `WorkerDiedError`."""
+        with self._lock:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            reply = b""
+            try:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(request)
+                    process.stdin.flush()
+                    reply = process.stdout.readline()
+            finally:
+                if not reply:  # it has died, or its reply would be taken for the next request's
+                    self.close()
+            if not reply:
+                raise WorkerDiedError(_epitaph(process.returncode))
+            return reply
+
+    def close(self) -> None:
+        """End the process; the next request starts another."""
+        if self._end is not None:
+            self._end()
+        self._process = self._end = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                (sys.executable, "-W", "ignore", "-m", self._module),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **ONE_THREAD},
+                start_new_session=True,
+            )
+            self._end = weakref.finalize(self, _end, self._process)
+        return self._process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill, reap and close the pipes, whatever state they are in."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def _epitaph(code: int) -> str:
+    if code == -signal.SIGALRM:
+        return "it ran out of time"
+    if code < 0:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with status {code}"

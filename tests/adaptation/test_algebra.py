@@ -1,0 +1,131 @@
+"""Formulas: which answers are one, what equals what, and what is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adaptation.algebra import Algebra
+from adaptation.answers import Answer
+from adaptation.answers.symbolic import as_formula
+from adaptation.options import AnswerOptions
+from adaptation.reading import Reader
+from adaptation.types import Query, Sample
+
+MakeQuery = Callable[..., Query]
+
+
+@pytest.fixture(scope="module")
+def algebra() -> Iterator[Algebra]:
+    algebra = Algebra(processes=1, time_limit_s=20)
+    yield algebra
+    algebra.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x^2-1", "(x-1)(x+1)"),
+        ("x² - 1", "(x-1)*(x+1)"),
+        (r"\sqrt{8}", r"2\sqrt{2}"),
+        ("2*sqrt(2)", r"\sqrt8"),
+        (r"\frac{\pi}{2}", "π/2"),
+        ("pi/2", r"0.5\pi"),
+        (r"\{1,2\}", r"\{2,1\}"),
+        ("[1, 2)", r"\left[1,2\right)"),
+        ("2(x+1)", "2x+2"),
+        (r"\frac{x}{2}", "x/2"),
+        ("2^{10}", "1024"),
+    ],
+)
+def test_equal_formulas_are_found_either_way_round(one: str, other: str, algebra: Algebra) -> None:
+    assert algebra.find(one, ["7", other]) == 1
+    if as_formula(other):
+        assert algebra.find(other, [one]) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"\frac{\pi}{2}", "1.5708"),
+        (r"\sqrt{2}", "1.414"),
+        (r"\frac{x}{3}", "0.333x"),
+        ("x+1", "x+2"),
+        ("[1,2)", "[1,2]"),
+        ("(1,2)", "(2,1)"),
+        (r"\{1,2\}", r"\{1,2,3\}"),
+        ("x^2", "2^x"),
+        ("x > 3", "x < 3"),
+        ("a-b", "b-a"),
+    ],
+)
+def test_unequal_formulas_are_not(one: str, other: str, algebra: Algebra) -> None:
+    assert algebra.find(one, [other]) is None
+    assert algebra.find(other, [one]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("act", "tac-cat", "3f2", "a1-b2", "2024-11-21", "10/10/2024", "3-4", "B", "5 km", "x"),
+        *("12", "", "the sum x+y", "x+1\ny", "x" * 300 + "+1", "1, 2"),
+    ],
+)
+def test_words_codes_dates_and_numbers_are_no_formulas(text: str) -> None:
+    assert as_formula(text) is None
+
+
+names = st.sampled_from("abxyz")
+terms = st.tuples(st.integers(2, 9), names).map(lambda term: f"{term[0]}{term[1]}")
+
+
+@given(data=st.data(), parts=st.lists(terms, min_size=2, max_size=4))
+def test_a_sum_equals_itself_in_any_order_and_no_other_sum(
+    data: st.DataObject, parts: list[str], algebra: Algebra
+) -> None:
+    swapped = data.draw(st.permutations(parts))
+    assert algebra.find("+".join(parts), [" + ".join(swapped)]) == 0
+    assert algebra.find("+".join(parts), ["+".join([*swapped, "1"])]) is None
+
+
+def test_a_formula_that_takes_for_ever_ends_its_process_and_the_next_has_another() -> None:
+    algebra = Algebra(processes=1, time_limit_s=0.5)
+    assert algebra.find("9^{9^{9^{9^{9}}}}+x", ["x-9^{9^{9^{9}}}"]) is None
+    assert algebra.find("x+x", ["2x"]) == 0
+    algebra.close()
+
+
+def test_no_process_outlives_its_owner() -> None:
+    before = set(psutil.Process().children())
+    algebra = Algebra(processes=2)
+    assert algebra.find("x+x", ["2x"]) == 0
+    assert set(psutil.Process().children()) - before
+    del algebra
+    assert set(psutil.Process().children()) <= before
+
+
+def sample(text: str) -> Sample:
+    return Sample(0, text, 4, "stop")
+
+
+async def test_a_formula_is_counted_under_the_one_it_equals(
+    make_query: MakeQuery, algebra: Algebra
+) -> None:
+    first = Answer("(x-1)(x+1)", "(x-1)(x+1)", structured=True)
+    reader = Reader(make_query(), algebra)
+    merged = await reader.read(sample(r"\boxed{x^2-1}"), [first])
+    assert merged == Answer("x^2-1", first.key, structured=True)
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "choice"])
+async def test_other_kinds_of_answers_are_never_read_as_formulas(
+    kind: str, make_query: MakeQuery, algebra: Algebra
+) -> None:
+    first = Answer("x+x", "x+x", structured=True)
+    reader = Reader(make_query(answer=AnswerOptions(kind=kind)), algebra)
+    found = await reader.read(sample("2x"), [first])
+    assert found is None or found.key != first.key
