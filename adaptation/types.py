@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -102,7 +102,7 @@ class Sample:
     text: str
     n_tokens: int
     finish_reason: str | None
-    logprobs: tuple[float, ...] = ()
+    logprobs: Sequence[float] = ()
     """Of each sampled token, where the engine gives them."""
     adapter: str | None = None
     native: object = None

@@ -19,13 +19,13 @@ def main(argv: list[str]) -> None:
     import uvloop
     from vllm.entrypoints.launchers.api_server.entry import run_server
 
-    from server import vllm_engine
+    from server.engine import launch
 
-    parser = vllm_engine.make_parser("vLLM alone, with Whet's engine flags")
-    parser.set_defaults(model=None, **engine_defaults.flags_for(vllm_engine.on_cpu()))
+    parser = launch.make_parser("vLLM alone, with Whet's engine flags")
+    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args(argv)
     engine_defaults.complete(args, Settings())
-    vllm_engine.validate(args)
+    launch.validate(args)
     uvloop.run(run_server(args))
 
 

@@ -15,18 +15,11 @@ from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
 from adaptation.types import Outcome, Query, Sample
 from server.champion import Champion
+from server.engine.launch import register_client
+from server.engine.outputs import as_outputs, first_text, is_streamed, new_tokens, opening
+from server.engine.refusals import bad_request, http_error, refuse_deadly
+from server.engine.vllm_engine import Native, lora_request
 from server.request_context import CURRENT, RequestContext
-from server.vllm_engine import (
-    Native,
-    as_output,
-    bad_request,
-    first_text,
-    http_error,
-    lora_request,
-    new_tokens,
-    refuse_deadly,
-    register_client,
-)
 
 Answer = Callable[[Query], Awaitable[Outcome]]
 Finish = Callable[[RequestContext, int, Query, Outcome], None]
@@ -108,6 +101,8 @@ class AdaptiveClient:
         self, context: RequestContext, native: Native, request_id: str
     ) -> AsyncGenerator[Any, None]:
         index = context.index_of(request_id)
+        if is_streamed(native.params):
+            yield opening(request_id, native.prompt)
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base)
             try:
@@ -115,7 +110,8 @@ class AdaptiveClient:
             except (DeadlineError, EngineError) as error:
                 raise http_error(error) from error
         self._finish(context, index, query, outcome)
-        yield as_output(request_id, outcome)
+        for output in as_outputs(request_id, outcome, native.params):
+            yield output
 
 
 def _check_choices(context: RequestContext) -> None:

@@ -25,12 +25,13 @@ from adaptation.training.process import ProcessTrainer
 from adaptation.training.recipes import recipe_for
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server import vllm_engine
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
 from server.config import ConfigError, Settings
+from server.engine import launch
+from server.engine.vllm_engine import VllmEngine
 from server.engine_defaults import UNTRAINABLE, base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
@@ -42,7 +43,6 @@ from server.routes.ready import ready_router
 from server.routes.records import records_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
-from server.vllm_engine import VllmEngine
 from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        address, sock = vllm_engine.listen(args)
+        address, sock = launch.listen(args)
     except OSError as error:
         where = f"{args.host}:{args.port}"
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
@@ -65,7 +65,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
             logger.info("ready on %s (routes at %s/docs)", address, address)
             try:
-                await vllm_engine.serve(app, sock, args)
+                await launch.serve(app, sock, args)
             finally:
                 follow.cancel()
             if client.errored and not client.is_stopping:
@@ -115,7 +115,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
     leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
     starting = asyncio.create_task(trainer.start())
     try:
-        async with vllm_engine.open_engine(args) as client:
+        async with launch.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
             yield Parts(client, base_model(args.model), memory, trainer, leases)
@@ -145,7 +145,7 @@ async def build(
     client = AdaptiveClient(
         parts.client, partial(answer, services=services), parts.champion, books.finish
     )
-    app = await vllm_engine.make_app(client, args)
+    app = await launch.make_app(client, args)
     _add_routes(app, parts, args, client)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of

@@ -52,8 +52,8 @@ def test_dependencies_run_from_server_to_adaptation_to_memory(package: str) -> N
             assert top not in ALLOWED or top in ALLOWED[package], f"{path} imports {name}"
 
 
-def test_one_module_imports_vllm() -> None:
-    assert importers("vllm") == {"server/vllm_engine.py"}
+def test_one_room_imports_vllm() -> None:
+    assert all(path.startswith("server/engine/") for path in importers("vllm"))
 
 
 def test_one_module_imports_faiss() -> None:

@@ -39,11 +39,11 @@ def run(argv: list[str]) -> int:
 
     import uvloop
 
-    from server import vllm_engine
     from server.app import run_server
+    from server.engine import launch
 
     try:
-        vllm_engine.validate(args)
+        launch.validate(args)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     print(f"whet: loading {args.model}, about half a minute on a CPU", file=sys.stderr, flush=True)
@@ -59,16 +59,16 @@ def run(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from server import vllm_engine
+    from server.engine import launch
 
-    parser: argparse.ArgumentParser = vllm_engine.make_parser(EXAMPLES)
+    parser: argparse.ArgumentParser = launch.make_parser(EXAMPLES)
     add_arguments(parser)
     parser.add_argument(
         "--print-config",
         action="store_true",
         help="print Whet's settings with their sources, and exit",
     )
-    parser.set_defaults(model=None, **engine_defaults.flags_for(vllm_engine.on_cpu()))
+    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     parser.error = _one_line  # type: ignore[method-assign]
     return parser
 

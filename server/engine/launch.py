@@ -1,0 +1,97 @@
+"""vLLM's flags, its engine in this process, and its HTTP application."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import vllm
+from fastapi import FastAPI
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.engine.protocol import EngineClient
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client_from_engine_args
+from vllm.entrypoints.launchers.app import build_app
+from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.entrypoints.launchers.launcher import serve_http, setup_server
+from vllm.platforms import current_platform
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+from adaptation.errors import EngineError
+
+SUPPORTED = "0.32."
+
+
+def make_parser(epilog: str) -> FlexibleArgumentParser:
+    """Return vLLM's own `serve` parser: same flags, same names.
+
+    Raises `EngineError` where the installed vLLM is not the one this was built on.
+    """
+    if not vllm.__version__.startswith(SUPPORTED):
+        raise EngineError(f"vLLM {vllm.__version__} is installed, Whet needs {SUPPORTED}x")
+    parser = FlexibleArgumentParser(
+        prog="whet serve",
+        usage="whet serve [MODEL] [any flag of vllm serve] [whet flags]",
+        epilog=epilog,
+    )
+    return make_arg_parser(parser)
+
+
+def on_cpu() -> bool:
+    """Whether vLLM will run on the CPU."""
+    return bool(current_platform.is_cpu())
+
+
+def validate(args: argparse.Namespace) -> None:
+    """Run vLLM's own checks of its flags; raises TypeError or ValueError."""
+    validate_parsed_serve_args(args)
+
+
+def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
+    """Bind the port before the engine starts; raises OSError."""
+    address, sock = setup_server(args, reuse_port=False)
+    return address, sock
+
+
+@asynccontextmanager
+async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
+    """Start vLLM's engine in process and stop it at the end of the block."""
+    engine_args = AsyncEngineArgs.from_cli_args(args)
+    async with build_async_engine_client_from_engine_args(engine_args) as client:
+        yield client
+
+
+async def make_app(client: Any, args: argparse.Namespace) -> FastAPI:
+    """Return vLLM's application, served through `client`."""
+    tasks = await client.get_supported_tasks()
+    app: FastAPI = build_app(args, tasks, client.model_config)
+    await init_app_state(client, app.state, args, tasks)
+    return app
+
+
+async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    closing = await serve_http(
+        app,
+        sock=sock,
+        host=args.host,
+        port=args.port,
+        log_level=args.uvicorn_log_level,
+        access_log=not args.disable_uvicorn_access_log,
+        ssl_keyfile=args.ssl_keyfile,
+        ssl_certfile=args.ssl_certfile,
+        ssl_ca_certs=args.ssl_ca_certs,
+        ssl_cert_reqs=args.ssl_cert_reqs,
+        ssl_ciphers=args.ssl_ciphers,
+        h11_max_incomplete_event_size=args.h11_max_incomplete_event_size,
+        h11_max_header_count=args.h11_max_header_count,
+    )
+    await closing
+
+
+def register_client(client_type: type) -> None:
+    """Let vLLM's isinstance checks take `client_type` for an engine client."""
+    EngineClient.register(client_type)

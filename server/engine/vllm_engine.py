@@ -1,0 +1,132 @@
+"""Drawing samples, loading adapters and probing, on vLLM's AsyncLLM."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from vllm import SamplingParams
+from vllm.exceptions import VLLMError
+from vllm.inputs.engine import tokens_input
+from vllm.lora.request import LoRARequest
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+from adaptation.engine import Progress
+from adaptation.errors import EngineError
+from adaptation.types import Adapter, Draw, Query
+from server.engine.outputs import Growing
+
+REMEMBERED_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Native:
+    """The arguments of a `generate()` call, opaque to the pipeline."""
+
+    prompt: Any
+    params: SamplingParams
+    keywords: dict[str, Any]
+
+    @property
+    def choices(self) -> int:
+        """OpenAI's `n`."""
+        return int(self.params.n)
+
+    @property
+    def seed(self) -> int | None:
+        """The request's own seed."""
+        return None if self.params.seed is None else int(self.params.seed)
+
+
+class VllmEngine:
+    """`adaptation.engine.Engine` on vLLM's AsyncLLM."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._probes = 0
+        self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
+
+    async def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
+        """See `Engine.sample`: one n=1 request, so that it can be cancelled alone."""
+        native = query.native
+        assert isinstance(native, Native)
+        outputs = self._client.generate(
+            native.prompt,
+            _params_for(native.params, draw),
+            draw.request_id,
+            **{**native.keywords, "lora_request": lora_request(draw.adapter)},
+        )
+        growing = Growing(draw)
+        try:
+            async with aclosing(outputs):
+                async for step in outputs:
+                    new_tokens = growing.add(step)
+                    yield Progress(growing.sample(), new_tokens, done=step.finished)
+        except (EngineDeadError, EngineGenerateError) as error:
+            raise EngineError("the engine has stopped; try again") from error
+
+    async def load(self, adapter: Adapter) -> None:
+        """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""
+        try:
+            loaded = await self._client.add_lora(lora_request(adapter))
+        except Exception as error:
+            raise EngineError(f"vLLM could not load it: {error}") from error
+        if not loaded:
+            raise EngineError("vLLM refused it")
+
+    async def drop(self, adapter: Adapter) -> None:
+        """See `Engine.drop`."""
+        try:
+            await self._client.remove_lora(adapter.id)
+        except Exception as error:
+            raise EngineError(f"vLLM did not unload it: {error}") from error
+
+    async def probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
+        """See `Engine.probe`; what was asked lately is remembered: it cannot have changed."""
+        key = (adapter.id if adapter else 0, token_ids)
+        if key not in self._probed:
+            self._probed[key] = await self._probe(token_ids, adapter)
+            if len(self._probed) > REMEMBERED_PROBES:
+                del self._probed[next(key for key in self._probed if key[0])]
+        return self._probed[key]
+
+    async def _probe(self, token_ids: tuple[int, ...], adapter: Adapter | None) -> float:
+        self._probes += 1
+        params = SamplingParams(
+            temperature=0.0, max_tokens=1, logprobs=1, output_kind=RequestOutputKind.FINAL_ONLY
+        )
+        prompt = tokens_input(list(token_ids))
+        outputs = self._client.generate(
+            prompt, params, f"probe-{self._probes}", lora_request=lora_request(adapter)
+        )
+        try:
+            async with aclosing(outputs):
+                async for output in outputs:
+                    return float(output.outputs[0].cumulative_logprob)
+        except VLLMError as error:
+            raise EngineError(f"the probe failed: {error}") from error
+        raise EngineError("the engine returned nothing")
+
+
+def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
+    """Return the request's own parameters with the draw's temperature and seed, for one sample."""
+    own = copy.deepcopy(params)
+    own.n = 1
+    own.output_kind = RequestOutputKind.DELTA
+    own.logprobs = max(own.logprobs or 0, 0)  # the sampled token's own, to break ties by
+    own.seed = draw.seed
+    if draw.temperature is not None:
+        own.temperature = draw.temperature
+        own.__dict__.pop("sampling_type", None)  # cached from the request's temperature
+    return own
+
+
+def lora_request(adapter: Adapter | None) -> LoRARequest | None:
+    """Return the adapter as vLLM names it."""
+    if adapter is None:
+        return None
+    return LoRARequest(lora_name=adapter.name, lora_int_id=adapter.id, lora_path=adapter.path)
