@@ -26,6 +26,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit vectors, float32, shape (n, d), in the order of `texts`."""
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens of `texts` go into their vectors."""
+
 
 def _minilm() -> Embedder:
     from memory.minilm import MiniLmEmbedder

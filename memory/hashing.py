@@ -32,6 +32,10 @@ class HashingEmbedder:
         rows = [self._embed_one(text) for text in texts]
         return np.array(rows, dtype=np.float32).reshape(-1, self.dim)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return the number of words."""
+        return sum(len(normalise(text).split()) for text in texts)
+
     def _embed_one(self, text: str) -> np.ndarray:
         vector = np.zeros(self.dim)  # (d,)
         for feature, count in Counter(_features(normalise(text))).items():

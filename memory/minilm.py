@@ -52,15 +52,29 @@ class MiniLmEmbedder:
             self._remember(found)
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return how many tokens are embedded: of a long text, the first 256."""
+        with self._lock:
+            model = self._loaded()
+            ids = model.tokenizer(
+                [_bounded(text) for text in texts],
+                truncation=True,
+                max_length=model.max_seq_length,
+            )["input_ids"]
+        return sum(len(each) for each in ids)
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            self._model = _load()
+        return self._model
+
     def _encode(self, texts: list[str]) -> np.ndarray:
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        if self._model is None:
-            self._model = _load()
-        short = [text.encode("utf-8", "replace").decode()[:MAX_CHARACTERS] for text in texts]
+        model = self._loaded()
         with _one_thread():
-            vectors: np.ndarray = self._model.encode(
-                short,
+            vectors: np.ndarray = model.encode(
+                [_bounded(text) for text in texts],
                 batch_size=BATCH,
                 normalize_embeddings=True,
                 convert_to_numpy=True,
@@ -74,6 +88,10 @@ class MiniLmEmbedder:
             self._cache.move_to_end(key)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
+
+
+def _bounded(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()[:MAX_CHARACTERS]
 
 
 def _load() -> Any:

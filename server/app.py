@@ -37,6 +37,7 @@ from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.metrics import Metrics
 from server.routes.adapters import adapters_router
+from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
@@ -170,6 +171,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
     guarded = [Depends(refuse_cross_site)]
     for router in (
         models_router(names, client.model_config.max_model_len, created=int(time.time())),
+        embeddings_router(parts.memory.embedder),
         ready_router(parts.checks),
         feedback_router(parts.memory),
         records_router(parts.memory),

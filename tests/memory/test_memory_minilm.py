@@ -45,6 +45,12 @@ def test_the_cache_is_bounded_and_agrees_with_the_model(minilm: MiniLmEmbedder) 
     assert np.allclose(first, minilm.embed(["a cached text"]), atol=1e-5)
 
 
+def test_only_the_tokens_that_are_embedded_are_counted(minilm: MiniLmEmbedder) -> None:
+    assert minilm.count_tokens(["one"]) == 3, "the word between two marks"
+    assert minilm.count_tokens(["one", "one two"]) == 7
+    assert minilm.count_tokens(["word " * 1000]) == 256
+
+
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memory.minilm.WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(RuntimeError, match="reinstall"):

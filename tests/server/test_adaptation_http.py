@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,9 +13,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
+from server import adaptation_middleware
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import CHAT, COMPLETIONS, split_model, take_context
 from server.config import Settings
@@ -117,11 +121,22 @@ def test_verifiers_without_a_vote_are_refused() -> None:
     assert caught.value.param == "adaptation.verifiers"
 
 
-def asgi_client(answer: Any) -> httpx.AsyncClient:
+def asgi_client(
+    answer: Any, on_send: Callable[[Message], None] = lambda message: None
+) -> httpx.AsyncClient:
     """A client of the middleware around one handler, which sees the context vLLM's would."""
-    app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
-    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    app = AdaptationMiddleware(
+        Starlette(routes=[Route(CHAT, answer, methods=["POST"])]), Settings()
+    )
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            on_send(message)
+            await send(message)
+
+        await app(scope, receive, tell)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://test")
 
 
 async def test_a_response_gets_its_report_and_a_bill_for_every_token() -> None:
@@ -218,6 +233,29 @@ async def test_progress_events_show_the_votes_before_the_answer() -> None:
     assert chunk["adaptation"]["progress"]["votes"] == [{"answer": "7", "count": 1}]
     assert chunk["choices"] == []
     assert (chunk["object"], chunk["model"]) == ("chat.completion.chunk", "m")
+    assert done == "data: [DONE]"
+
+
+async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation_middleware, "KEEP_ALIVE_S", 0.01)
+    kept = asyncio.Event()
+
+    def notice(message: Message) -> None:
+        if message.get("body") == adaptation_middleware.KEEP_ALIVE:
+            kept.set()
+
+    async def answer(request: Request) -> Response:
+        async def stream() -> Any:
+            await asyncio.wait_for(kept.wait(), 10)
+            yield b"data: [DONE]\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async with asgi_client(answer, on_send=notice) as client:
+        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
+    *comments, done, _ = text.split("\n\n")
+    assert comments
+    assert set(comments) == {": keep-alive"}
     assert done == "data: [DONE]"
 
 

@@ -1,0 +1,89 @@
+"""`/v1/embeddings`: the memory's own embedder, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import Field
+
+from memory.embedder import Embedder
+from memory.types import Frozen
+from server.errors import ApiError
+
+MAX_INPUTS = 2048
+
+
+class EmbeddingRequest(Frozen):
+    """OpenAI's request."""
+
+    input: str | list[str] | list[int] | list[list[int]]
+    model: str = Field(min_length=1, max_length=256)
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(default=None, ge=1)
+    user: str | None = None
+
+
+def embeddings_router(embedder: Embedder) -> APIRouter:
+    """Return the route."""
+    names = frozenset({embedder.id, embedder.id.partition("@")[0]})  # the version may be left out
+    router = APIRouter(tags=["embeddings"])
+
+    @router.post("/v1/embeddings")
+    async def create_embedding(asked: EmbeddingRequest) -> dict[str, Any]:
+        """Return a unit vector for each text, in the order of the texts."""
+        texts = _texts(asked, embedder, names)
+        vectors = await asyncio.to_thread(embedder.embed, texts)  # (n, d)
+        used = await asyncio.to_thread(embedder.count_tokens, texts)
+        show = _as_base64 if asked.encoding_format == "base64" else _as_floats
+        return {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": show(vector)}
+                for index, vector in enumerate(vectors)
+            ],
+            "model": asked.model,
+            "usage": {"prompt_tokens": used, "total_tokens": used},
+        }
+
+    return router
+
+
+def _texts(asked: EmbeddingRequest, embedder: Embedder, names: frozenset[str]) -> list[str]:
+    if asked.model not in names:
+        raise ApiError(
+            404,
+            f"The embedding model `{asked.model}` does not exist; this server has `{embedder.id}`.",
+            param="model",
+            code="model_not_found",
+        )
+    if asked.dimensions not in (None, embedder.dim):
+        message = f"`dimensions`: this model's vectors have {embedder.dim}, not {asked.dimensions}"
+        raise ApiError(400, message, param="dimensions")
+    given = [asked.input] if isinstance(asked.input, str) else asked.input
+    texts = [text for text in given if isinstance(text, str)]
+    if len(texts) < len(given):
+        raise _refused(
+            "send text, not token ids, which are another model's "
+            "(LangChain: check_embedding_ctx_length=False)"
+        )
+    if not texts or len(texts) > MAX_INPUTS:
+        raise _refused(f"send 1 to {MAX_INPUTS} texts, not {len(texts)}")
+    if not all(texts):
+        raise _refused("a text is empty")
+    return texts
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError(400, f"`input`: {message}", param="input")
+
+
+def _as_floats(vector: np.ndarray) -> list[float]:
+    return [float(value) for value in vector]
+
+
+def _as_base64(vector: np.ndarray) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
