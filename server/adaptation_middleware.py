@@ -16,23 +16,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import AnswerCount
-from server.adaptation_request import CHAT, COMPLETIONS, take_context, take_nothing
+from server.adaptation_request import take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
-from server.request_context import CURRENT, RequestContext
+from server.request_context import CHAT, COMPLETIONS, CURRENT, RESPONSES, RequestContext
 from server.tenants import tenant_of
 
-ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS})
-PLAIN_PATHS = frozenset(
-    {"/v1/responses", "/v1/messages", "/invocations", "/v1/chat/completions/batch"}
-)
+ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
+PLAIN_PATHS = frozenset({"/v1/messages", "/invocations", "/v1/chat/completions/batch"})
 """Generation routes that vLLM serves alone."""
-KEEP_ALIVE_S = 10.0
-"""Proxies cut a connection that is silent for a minute, some after 30 s."""
-KEEP_ALIVE = b": keep-alive\n\n"
-"""A comment: clients pass over it."""
 
 
 class AdaptationMiddleware:
@@ -77,7 +70,7 @@ class AdaptationMiddleware:
         token = CURRENT.set(context)
         try:
             response = _Response(send, context)
-            async with response.between_events():
+            async with response.showing_progress():
                 await self._app(scope, receive, response.send)
         finally:
             CURRENT.reset(token)
@@ -96,31 +89,26 @@ class _Response:
         self._ended = False
 
     @asynccontextmanager
-    async def between_events(self) -> AsyncIterator[None]:
-        """Keep a silent stream alive, and show the votes where the client asked for that."""
-        tasks = [asyncio.create_task(self._keep_alive())]
-        if self._context.progress is not None:
-            tasks.append(asyncio.create_task(self._show_progress(self._context.progress)))
+    async def showing_progress(self) -> AsyncIterator[None]:
+        """Send the votes as they come in, where the client asked for that."""
+        if self._context.progress is None:
+            yield
+            return
+        task = asyncio.create_task(self._show_progress())
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            task.cancel()
 
-    async def _keep_alive(self) -> None:
-        while True:
-            await asyncio.sleep(KEEP_ALIVE_S)
-            await self._insert(KEEP_ALIVE)
-
-    async def _show_progress(self, votes: asyncio.Queue[tuple[AnswerCount, ...]]) -> None:
-        while True:
-            await self._insert(progress_event(await votes.get(), self._context))
-            votes.task_done()
-
-    async def _insert(self, event: bytes) -> None:
-        async with self._sending:
-            if self._is_stream and not self._ended:
-                await self._send({"type": "http.response.body", "body": event, "more_body": True})
+    async def _show_progress(self) -> None:
+        while self._context.progress is not None:
+            body = progress_event(await self._context.progress.get(), self._context)
+            async with self._sending:
+                if self._is_stream and not self._ended:
+                    await self._send(
+                        {"type": "http.response.body", "body": body, "more_body": True}
+                    )
+            self._context.progress.task_done()
 
     async def send(self, message: Message) -> None:
         """Forward one ASGI message."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,10 +21,9 @@ from adaptation.verifiers import build_verifiers
 from memory.types import Message
 from server.config import Settings
 from server.errors import ApiError
-from server.request_context import RequestContext
+from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 
 USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
 
 def split_model(name: str) -> tuple[str, Strategy | None]:
@@ -55,7 +54,8 @@ def take_context(
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
         shown_as=_shown_as(path, body),
-        progress=_progress(body, options),
+        progress=_progress(path, body, options),
+        route=path,
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
     )
 
@@ -68,7 +68,9 @@ def take_nothing(body: dict[str, Any]) -> None:
         asked = asked or suffix not in (None, Strategy.PLAIN)
     if asked:
         raise ApiError(
-            400, f"adaptation is available on {CHAT} and {COMPLETIONS} only", param="adaptation"
+            400,
+            f"adaptation is available on {CHAT}, {COMPLETIONS} and {RESPONSES} only",
+            param="adaptation",
         )
 
 
@@ -127,10 +129,12 @@ def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _progress(
-    body: Mapping[str, Any], options: Options
+    path: str, body: Mapping[str, Any], options: Options
 ) -> asyncio.Queue[tuple[AnswerCount, ...]] | None:
     if not options.progress:
         return None
+    if path == RESPONSES:
+        raise ApiError(400, f"{RESPONSES} shows no progress", param="adaptation.progress")
     if not body.get("stream"):
         raise ApiError(400, "progress events need `stream`: true", param="adaptation.progress")
     return asyncio.Queue()
@@ -141,7 +145,20 @@ def _conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, .
         messages = body.get("messages")
         turns = messages if isinstance(messages, list) else []
         return (tuple(_message(turn) for turn in turns if isinstance(turn, dict)),)
+    if path == RESPONSES:
+        return (tuple(_input_messages(body)),)
     return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
+
+
+def _input_messages(body: Mapping[str, Any]) -> Iterator[Message]:
+    """Yield what a response is asked, as far as it is said here and not in a stored response."""
+    if isinstance(body.get("instructions"), str):
+        yield Message(role="system", content=body["instructions"])
+    asked = body.get("input")
+    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            yield _message(item if "content" in item else {"role": "tool", "content": item})
 
 
 def _message(turn: Mapping[str, Any]) -> Message:
@@ -169,4 +186,6 @@ def _prompts(prompt: object) -> list[str]:
 
 def _asks_for_json(body: Mapping[str, Any]) -> bool:
     wanted = body.get("response_format")
+    if isinstance(body.get("text"), dict):  # the same on /v1/responses
+        wanted = body["text"].get("format")
     return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")

@@ -12,21 +12,20 @@ from typing import Any
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount
 from server.errors import error_body
-from server.request_context import RequestContext
+from server.request_context import RESPONSES, RequestContext
 
 
 def attach(body: bytes, context: RequestContext) -> bytes:
     """Return a whole response with its report(s)."""
     if not context.reports:
         return body
-    if context.is_single and context.options.strategy is Strategy.PLAIN:
+    is_plain = context.options.strategy is Strategy.PLAIN
+    if context.is_single and is_plain and context.route != RESPONSES:
         # Nothing to correct: splice, and spare the fast path the parsing.
         report = context.reports[0].model_dump_json().encode()
         return body.rstrip()[:-1] + b',"adaptation":' + report + b"}"
     response = json.loads(body)
-    _attach_reports(response, context)
-    if isinstance(response.get("usage"), dict):
-        correct_usage(response["usage"], context)
+    _complete(response, context)
     return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -34,6 +33,8 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     """Return one server-sent event, with the report if it ends a choice, its usage corrected."""
     if event.startswith(b'data: {"error"'):
         return _shaped_error(event)
+    if event.startswith(b"event: response."):
+        return _response_event(event, context)
     ends = b'"finish_reason":"' in event or b'"finish_reason": "' in event
     if not (ends or b'"usage":{' in event or b'"usage": {' in event):
         return event
@@ -46,6 +47,31 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     if isinstance(chunk.get("usage"), dict):
         correct_usage(chunk["usage"], context)
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _response_event(event: bytes, context: RequestContext) -> bytes:
+    """Return an event of /v1/responses; the last one carries the whole response."""
+    name, _, data = event.partition(b"\ndata:")
+    if name != b"event: response.completed":
+        return event
+    body = json.loads(data)
+    _complete(body["response"], context)
+    if body["response"].get("status") == "incomplete":  # vLLM calls this completed, too
+        body["type"] = "response.incomplete"
+    return _named_event(body)
+
+
+def _named_event(body: dict[str, Any]) -> bytes:
+    return f"event: {body['type']}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+
+
+def _complete(response: dict[str, Any], context: RequestContext) -> None:
+    """Put the report on a whole response and make its usage true."""
+    _attach_reports(response, context)
+    if response.get("object") == "response":
+        response.setdefault("error", None)  # OpenAI's always has it
+    if isinstance(response.get("usage"), dict):
+        correct_usage(response["usage"], context)
 
 
 def _shaped_error(event: bytes) -> bytes:
@@ -89,8 +115,9 @@ def correct_usage(usage: dict[str, Any], context: RequestContext) -> None:
     )
     if not unseen:
         return
-    usage["completion_tokens"] = usage.get("completion_tokens", 0) + unseen
+    counted = "output_tokens" if "output_tokens" in usage else "completion_tokens"
+    usage[counted] = usage.get(counted, 0) + unseen
     usage["total_tokens"] = usage.get("total_tokens", 0) + unseen
-    details = usage.get("completion_tokens_details") or {}
+    details = usage.get(f"{counted}_details") or {}
     details["reasoning_tokens"] = (details.get("reasoning_tokens") or 0) + unseen
-    usage["completion_tokens_details"] = details
+    usage[f"{counted}_details"] = details

@@ -101,7 +101,7 @@ class AdaptiveClient:
         self, context: RequestContext, native: Native, request_id: str
     ) -> AsyncGenerator[Any, None]:
         index = context.index_of(request_id)
-        if is_streamed(native.params):
+        if is_streamed(native.params) and context.opens_late:
             yield opening(request_id, native.prompt)
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base)

@@ -12,6 +12,8 @@ from adaptation.options import Options
 from adaptation.types import Adapter, AnswerCount, Query, Report
 from memory.types import Message
 
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+
 
 @dataclass
 class RequestContext:
@@ -28,6 +30,7 @@ class RequestContext:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    route: str = CHAT
     deadline: float = math.inf
     """Monotonic seconds."""
     shown_as: Mapping[str, object] = field(default_factory=dict)
@@ -65,8 +68,15 @@ class RequestContext:
 
     def completion_id(self, request_id: str) -> str:
         """Return the id the client sees, where there is one prompt only."""
+        if request_id.startswith("resp_"):
+            return request_id.removesuffix("_0")
         is_completion = request_id.startswith("cmpl-")
         return request_id.removesuffix("-0") if is_completion and self.is_single else request_id
+
+    @property
+    def opens_late(self) -> bool:
+        """Whether a stream says nothing before the engine's first output."""
+        return self.route in (CHAT, COMPLETIONS)
 
     @property
     def is_single(self) -> bool:

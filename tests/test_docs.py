@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from adaptation.options import Options
 from adaptation.types import Report
-from server.adaptation_request import CHAT
 from server.cli import COMMANDS, main
 from server.config import ENV_PREFIX, Settings
+from server.request_context import CHAT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

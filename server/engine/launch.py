@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import vllm
+from cachetools import FIFOCache
 from fastapi import FastAPI
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
@@ -23,6 +24,8 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from adaptation.errors import EngineError
 
 SUPPORTED = "0.32."
+MAX_RESPONSES = 10_000
+"""Stored responses that can be retrieved and continued."""
 
 
 def make_parser(epilog: str) -> FlexibleArgumentParser:
@@ -69,7 +72,16 @@ async def make_app(client: Any, args: argparse.Namespace) -> FastAPI:
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
     await init_app_state(client, app.state, args, tasks)
+    _bound_stores(app.state.openai_serving_responses)
     return app
+
+
+def _bound_stores(responses: Any) -> None:
+    """Keep the newest responses only: vLLM's stores grow for as long as it runs."""
+    if responses is not None:
+        for store in ("response_store", "msg_store", "event_store"):
+            assert getattr(responses, store) == {}
+            setattr(responses, store, FIFOCache(MAX_RESPONSES))
 
 
 async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:

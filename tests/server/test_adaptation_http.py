@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,16 +11,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
 
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
-from server import adaptation_middleware
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
-from server.adaptation_request import CHAT, COMPLETIONS, split_model, take_context
+from server.adaptation_request import split_model, take_context
 from server.config import Settings
 from server.errors import ApiError
-from server.request_context import CURRENT, RequestContext
+from server.request_context import CHAT, COMPLETIONS, CURRENT, RESPONSES, RequestContext
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -121,22 +117,12 @@ def test_verifiers_without_a_vote_are_refused() -> None:
     assert caught.value.param == "adaptation.verifiers"
 
 
-def asgi_client(
-    answer: Any, on_send: Callable[[Message], None] = lambda message: None
-) -> httpx.AsyncClient:
+def asgi_client(answer: Any) -> httpx.AsyncClient:
     """A client of the middleware around one handler, which sees the context vLLM's would."""
-    app = AdaptationMiddleware(
-        Starlette(routes=[Route(CHAT, answer, methods=["POST"])]), Settings()
-    )
-
-    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        async def tell(message: Message) -> None:
-            on_send(message)
-            await send(message)
-
-        await app(scope, receive, tell)
-
-    return httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://test")
+    paths = (CHAT, RESPONSES)
+    app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
+    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
 async def test_a_response_gets_its_report_and_a_bill_for_every_token() -> None:
@@ -236,29 +222,6 @@ async def test_progress_events_show_the_votes_before_the_answer() -> None:
     assert done == "data: [DONE]"
 
 
-async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation_middleware, "KEEP_ALIVE_S", 0.01)
-    kept = asyncio.Event()
-
-    def notice(message: Message) -> None:
-        if message.get("body") == adaptation_middleware.KEEP_ALIVE:
-            kept.set()
-
-    async def answer(request: Request) -> Response:
-        async def stream() -> Any:
-            await asyncio.wait_for(kept.wait(), 10)
-            yield b"data: [DONE]\n\n"
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    async with asgi_client(answer, on_send=notice) as client:
-        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
-    *comments, done, _ = text.split("\n\n")
-    assert comments
-    assert set(comments) == {": keep-alive"}
-    assert done == "data: [DONE]"
-
-
 def test_progress_without_a_stream_is_refused() -> None:
     with pytest.raises(ApiError) as caught:
         context_of(adaptation={"progress": True})
@@ -322,3 +285,97 @@ async def test_the_handler_never_sees_the_clients_request_id() -> None:
             CHAT, json={"model": "m", "messages": HELLO}, headers={"x-request-id": "mine"}
         )
     assert response.json()["seen"] is None
+
+
+RESPONSE = {
+    "object": "response",
+    "id": "resp_1",
+    "status": "completed",
+    "usage": {
+        "input_tokens": 2,
+        "output_tokens": 3,
+        "total_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+    },
+}
+
+
+async def test_a_response_object_is_billed_in_its_own_words() -> None:
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        context.reports[0] = report()
+        return JSONResponse(RESPONSE)
+
+    async with asgi_client(answer) as client:
+        body = (await client.post(RESPONSES, json={"model": "m", "input": "Hello"})).json()
+    assert body["adaptation"]["strategy"] == "consistency"
+    assert body["error"] is None
+    assert body["usage"] == {
+        "input_tokens": 2,
+        "output_tokens": 10,
+        "total_tokens": 12,
+        "output_tokens_details": {"reasoning_tokens": 7},
+    }
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+async def test_the_last_event_of_a_response_says_how_it_ended(status: str) -> None:
+    first = b'event: response.created\ndata: {"type":"response.created","response":{}}\n\n'
+
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        context.reports[0] = report()
+        final = {"type": "response.completed", "response": {**RESPONSE, "status": status}}
+
+        async def stream() -> Any:
+            yield first
+            yield f"event: response.completed\ndata: {json.dumps(final)}\n\n".encode()
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async with asgi_client(answer) as client:
+        text = (await client.post(RESPONSES, json={"model": "m", "input": "Hello"})).text
+    created, ended, _ = text.split("\n\n")
+    assert f"{created}\n\n".encode() == first
+    name, _, data = ended.partition("\ndata: ")
+    assert name == f"event: response.{status}"
+    body = json.loads(data)
+    assert body["type"] == f"response.{status}"
+    assert body["response"]["usage"]["output_tokens"] == 10
+    assert body["response"]["adaptation"]["strategy"] == "consistency"
+
+
+@pytest.mark.parametrize(
+    ("body", "question"),
+    [
+        ({"input": "Hello?"}, "Hello?"),
+        ({"input": [{"role": "user", "content": "Hello?"}], "instructions": "Be brief."}, "Hello?"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}]}, "Hi"),
+        (
+            {
+                "input": [
+                    {"role": "user", "content": "Hello?"},
+                    {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"},
+                    {"type": "function_call_output", "call_id": "1", "output": "7"},
+                ]
+            },
+            "Hello?",
+        ),
+        ({"input": 7}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_question_of_a_response_is_found(body: dict[str, Any], question: str) -> None:
+    context = take_context(RESPONSES, {"model": "m", **body}, Settings(), "default")
+    assert context is not None
+    assert context.query("resp_7_0", 0, None, None).question == question
+    assert context.id == "resp_7"
+
+
+def test_json_asked_for_on_responses_is_counted_as_json() -> None:
+    body = {"model": "m", "input": "x", "text": {"format": {"type": "json_schema", "schema": {}}}}
+    context = take_context(RESPONSES, body, Settings(), "default")
+    assert context is not None
+    assert context.json_output
