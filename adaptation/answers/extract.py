@@ -8,6 +8,7 @@ from types import MappingProxyType
 from adaptation.answers.answer import Answer
 from adaptation.answers.canonical import canonical
 from adaptation.answers.choice import extract_choice, letter_of
+from adaptation.answers.code_block import extract_code
 from adaptation.answers.fold import undecorate
 from adaptation.answers.json_value import extract_json, whole_container
 from adaptation.answers.markers import conclusion, marked_values
@@ -47,12 +48,15 @@ def extract(
 def _extract_auto(
     text: str, options: AnswerOptions, *, has_tools: bool, json_output: bool
 ) -> Answer | None:
-    """Tool calls, then JSON, then an explicit mark, then a bare value, then the whole text."""
+    """Tool calls, JSON, an explicit mark, a bare value, code, and else the whole text."""
     found = extract_tool(text, options) if has_tools else None
     if found is None:
         body = conclusion(text)
         found = extract_json(body, options) if json_output else whole_container(body)
-    return found or _marked(text) or _bare(text) or extract_text(conclusion(text), options)
+    if found := found or _marked(text) or _bare(text):
+        return found
+    body = conclusion(text)
+    return extract_code(body, options) or extract_text(body, options)
 
 
 def _marked(text: str) -> Answer | None:

@@ -176,6 +176,32 @@ def test_auto_prefers_structure_and_falls_back_to_the_text(
     assert extract(text, AUTO) == expected
 
 
+def fenced(code: str, fence: str = "```", language: str = "python") -> str:
+    return f"Here it is.\n\n{fence}{language}\n{code}\n{fence}\nIt adds."
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (
+            fenced("def f(a):\n    return a"),
+            fenced("def f(a):\n\n    return a  ", "~~~", "py"),
+            True,
+        ),
+        (fenced("x = 1").replace("It adds", "Done"), fenced("  x = 1"), True),
+        (fenced("x = 1"), fenced("X = 1"), False),
+        (fenced("if a:\n    b\nc"), fenced("if a:\n    b\n    c"), False),
+        (fenced("x = 1"), fenced("x = 1") + "\n" + fenced("y = 2"), False),
+        (fenced("x = 1"), "x = 1", False),
+    ],
+)
+def test_code_is_compared_by_its_text_up_to_layout(one: str, other: str, same: bool) -> None:
+    assert (key_of(one, AUTO) == key_of(other, AUTO)) is same
+    answer = extract(one, AUTO)
+    assert answer is not None
+    assert not answer.structured
+
+
 def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:
     assert key_of(CALL, AUTO, has_tools=True) == CALL_KEY
     answer = extract(CALL, AUTO)
