@@ -18,6 +18,8 @@ class Policy(Frozen):
     """Of one sample, in accuracy: what a vote must gain by it to go on."""
     vote_weight: str = "count"
     """A name of `adaptation.weights.WEIGHTS`."""
+    one_sample_bar: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Group confidence from which the first sample is served without a vote; None: never."""
     candidates: int = Field(default=64, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=16, ge=1, le=64)

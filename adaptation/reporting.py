@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from adaptation.adapting import Adapted
+from adaptation.calibration import FirstSample
 from adaptation.options import Strategy
 from adaptation.plan import Plan
 from adaptation.pool import SamplePool
 from adaptation.recalling import Recalled
 from adaptation.stopping.shapes import Pattern
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import MemoryReport, NeighbourReport, Outcome, Query, Report
+from adaptation.types import MemoryReport, NeighbourReport, Outcome, Query, Report, Vote
 from adaptation.verifying import Verified
+from adaptation.weights import group_confidence
 from memory.types import PastVote
 
 
@@ -37,6 +39,7 @@ def make_outcome(
         agreement=vote.agreement,
         confidence=vote.confidence,
         votes=vote.counts,
+        first_sample=_first_sample(vote),
         samples=pool.sample_counts(),
         tokens=tokens.model_copy(update={"training": training.trained_tokens}),
         neighbours=_neighbours(training),
@@ -47,6 +50,16 @@ def make_outcome(
         reason=recalled.obstacle or plan.reason or training.reason,
     )
     return Outcome(returned, report, _past_vote(verified, recalled, training))
+
+
+def _first_sample(vote: Vote) -> FirstSample | None:
+    """How sure the first draw was, and whether the vote came to the same."""
+    first = min(vote.ranked, key=lambda sample: sample.index)
+    if vote.ballots.total < 2 or not first.logprobs:
+        return None
+    ours, theirs = first.answer, vote.winner.answer
+    won = ours is not None and theirs is not None and ours.key == theirs.key
+    return FirstSample(confidence=round(group_confidence(first), 6), won=won)
 
 
 def _past_vote(verified: Verified, recalled: Recalled, training: Adapted) -> PastVote | None:

@@ -41,4 +41,5 @@ class Services:
     ) -> Voting:
         """Return a vote on `query` that has not begun; see `Rules.of`."""
         rule = await self.rules.of(query, close, trained=trained)
-        return Voting(query, rule, WEIGHTS[self.policy.vote_weight], self.algebra)
+        policy = self.policy
+        return Voting(query, rule, WEIGHTS[policy.vote_weight], self.algebra, policy.one_sample_bar)

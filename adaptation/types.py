@@ -16,6 +16,7 @@ from pydantic import Field
 
 from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
+from adaptation.calibration import FirstSample
 from adaptation.options import Options, Strategy
 from memory.types import Frozen, Message, PastVote, State, question_of
 
@@ -187,6 +188,7 @@ class Report(Frozen):
     agreement: float | None = None
     confidence: float | None = None
     votes: tuple[AnswerCount, ...] | None = None
+    first_sample: FirstSample | None = None
     samples: SampleCounts = SampleCounts()
     tokens: TokenCounts = TokenCounts()
     neighbours: tuple[NeighbourReport, ...] | None = None

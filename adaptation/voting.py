@@ -19,7 +19,7 @@ from adaptation.reading import Reader
 from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
 from adaptation.types import Adapter, Draw, Query, Sample, StopReason, Vote
-from adaptation.weights import count
+from adaptation.weights import count, group_confidence
 
 IN_FLIGHT = 4
 """Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
@@ -39,11 +39,14 @@ class Voting:
         rule: StoppingRule,
         weigh: Callable[[Sample], float] = count,
         algebra: Algebra | None = None,
+        bar: float | None = None,
     ) -> None:
+        """`bar` is the group confidence from which the first sample is not voted on."""
         self.tally = Tally(weigh)
         self._query = query
         self._rule = rule
         self._reader = Reader(query, algebra)
+        self._bar = bar if query.choices == 1 else None
 
     @property
     def confidence(self) -> float:
@@ -82,6 +85,8 @@ class Voting:
         wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
         if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
             wave = max(wave, IN_FLIGHT)
+        if self._bar is not None and not ballots.total:
+            wave = 1  # it may be all there is to draw
         if self.tally.is_free_text:  # no more votes will settle it: see `_verdict`
             wave = max(0, FREE_TEXT_WAVE - ballots.total)
         wave = min(max(wave, self._query.choices - ballots.total), remaining)
@@ -94,12 +99,19 @@ class Voting:
             return None
         if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
             return StopReason.EXHAUSTED
-        if most == 1:
+        if most == 1 or self._is_sure_of_the_first():
             return StopReason.SINGLE
         if tally.leads_by_count:
             return self._rule.stop(tally.ballots, remaining, self._query.options.confidence)
         # What a rule is sure of is the answer with most votes; another one weighs more: go on.
         return None if remaining else StopReason.EXHAUSTED
+
+    def _is_sure_of_the_first(self) -> bool:
+        if self._bar is None or self.tally.total != 1:
+            return False
+        (group,) = self.tally.groups
+        is_answer = group.answer is not None and group.answer.structured
+        return is_answer and group_confidence(group.samples[0]) >= self._bar
 
     async def conclude(self, pool: SamplePool, stop: StopReason, embed: Embed) -> Vote:
         """Return the outcome, after the last poll.

@@ -1,0 +1,69 @@
+"""The bar above which one sample will do, and how it is found.
+
+One-sample exit after ReASC and DeepConf (Fu et al. 2025, arXiv 2508.15260): a first sample whose
+group confidence clears the bar is served without a vote. The bar is lowered step by step for as
+long as the samples above it can be trusted (fixed-sequence testing, Angelopoulos et al. 2021,
+arXiv 2110.01052): so the promise holds although the bar was chosen on the same votes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+from scipy import stats
+
+from memory.types import Frozen
+
+STEPS = 20
+"""Bars tried, each with a twentieth more of the samples above it."""
+ERROR = 0.05
+"""Of the promise: the chance that the bar is too low all the same."""
+
+
+class FirstSample(Frozen):
+    """The first sample of a vote, and whether the vote came to the same."""
+
+    confidence: float
+    """Bottom-10 % group confidence of its tokens' probabilities."""
+    won: bool
+
+
+class Calibration(Frozen):
+    """A bar, and what it was found on."""
+
+    bar: float = Field(ge=0.0, le=1.0)
+    agreement: float
+    """Promised: so often a sample above the bar is what a vote would have come to."""
+    votes: int
+    """All that were looked at."""
+    accepted: int
+    """Those whose first sample clears the bar."""
+    agreed: int
+    """Those of them whose first sample won."""
+
+
+def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | None:
+    """Return the lowest bar above which first samples win as often as asked for.
+
+    None where even the most confident twentieth is not shown to.
+    """
+    ranked = sorted(votes, key=lambda vote: -vote.confidence)
+    found = None
+    for step in range(1, STEPS + 1):
+        bar = ranked[min(len(ranked) * step // STEPS, len(ranked)) - 1].confidence if ranked else 0
+        above = [vote for vote in ranked if vote.confidence >= bar]
+        agreed = sum(vote.won for vote in above)
+        if not _is_shown(agreed, len(above), agreement):
+            if found is not None:
+                break
+            continue  # too few to show anything by
+        found = Calibration(
+            bar=bar, agreement=agreement, votes=len(votes), accepted=len(above), agreed=agreed
+        )
+    return found
+
+
+def _is_shown(agreed: int, of: int, agreement: float) -> bool:
+    """Whether a true rate below `agreement` would rarely give this many; exact binomial."""
+    return of > 0 and float(stats.binom.sf(agreed - 1, of, agreement)) <= ERROR

@@ -1,0 +1,85 @@
+"""The bar for one sample: as low as its promise allows, and none where nothing can be promised."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from adaptation.calibration import FirstSample, calibrate
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.pool import SamplePool
+from adaptation.stopping import BetaRule
+from adaptation.types import Query, StopReason, Vote
+from adaptation.voting import Voting
+
+MakeQuery = Callable[..., Query]
+
+
+def votes(count: int, seed: int, informative: bool = True) -> list[FirstSample]:
+    """Draw first samples that win the more often the surer they are, up to always."""
+    rng = random.Random(seed)
+    drawn = []
+    for _ in range(count):
+        confidence = rng.random()
+        chance = min(1.0, 0.3 + confidence) if informative else 0.7
+        drawn.append(FirstSample(confidence=confidence, won=rng.random() < chance))
+    return drawn
+
+
+def test_a_bar_keeps_its_promise_on_votes_it_was_not_found_on() -> None:
+    kept, found = 0, 0
+    fresh = votes(20_000, seed=1)
+    for seed in range(2, 42):
+        calibration = calibrate(votes(400, seed), agreement=0.95)
+        assert calibration is not None
+        above = [vote.won for vote in fresh if vote.confidence >= calibration.bar]
+        kept += sum(above) / len(above) >= 0.95
+        found += 1
+        assert calibration.accepted == pytest.approx(400 * (1 - calibration.bar), abs=60)
+    assert kept / found >= 0.9
+
+
+def test_no_bar_is_found_where_confidence_tells_nothing_or_votes_are_few() -> None:
+    assert calibrate(votes(400, 3, informative=False), agreement=0.95) is None
+    assert calibrate(votes(10, 3), agreement=0.95) is None
+    assert calibrate([], agreement=0.95) is None
+
+
+def test_where_every_first_sample_wins_the_bar_is_the_lowest_there_is() -> None:
+    sure = [FirstSample(confidence=number / 100, won=True) for number in range(100)]
+    calibration = calibrate(sure, agreement=0.95)
+    assert calibration is not None
+    assert (calibration.bar, calibration.accepted, calibration.agreed) == (0.0, 100, 100)
+
+
+async def vote(query: Query, logprob: float, text: str, bar: float | None) -> tuple[Vote, int]:
+    engine = FakeEngine(lambda q, draw: Reply(text, logprob=logprob))
+    voting = Voting(query, BetaRule(), bar=bar)
+    async with SamplePool(engine, query) as pool:
+        stop = await voting.poll(pool, query.options.max_samples, adapter=None)
+        ended = await voting.conclude(pool, stop, embed=lambda texts: pytest.fail("no medoid"))
+        return ended, len(engine.drawn)
+
+
+@pytest.mark.parametrize(
+    ("logprob", "text", "bar", "drawn"),
+    [
+        (-0.01, "#### 7", 0.9, 1),
+        (-0.5, "#### 7", 0.9, 4),
+        (-0.01, "#### 7", None, 4),
+        (-0.01, "It is so.", 0.9, 4),
+    ],
+)
+async def test_a_first_answer_above_the_bar_is_not_voted_on(
+    logprob: float, text: str, bar: float | None, drawn: int, make_query: MakeQuery
+) -> None:
+    ended, count = await vote(make_query(), logprob, text, bar)
+    assert count == drawn
+    assert (ended.stop_reason is StopReason.SINGLE) == (drawn == 1)
+
+
+async def test_several_choices_are_never_one_sample(make_query: MakeQuery) -> None:
+    _, count = await vote(make_query(query_choices=2), -0.01, "#### 7", 0.9)
+    assert count >= 2
