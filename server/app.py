@@ -28,6 +28,7 @@ from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.bookkeeping import Bookkeeper
+from server.calibrations import load_calibration
 from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
@@ -182,6 +183,11 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
     app.router.routes[:] = [*ours, *theirs]  # the first match answers: ours before vLLM's
 
 
+def _one_sample_bar(settings: Settings, model: str) -> float | None:
+    calibration = load_calibration(settings.data_dir, model) if settings.one_sample else None
+    return calibration.bar if calibration else None
+
+
 def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
     """Return the pipeline's policy; `parameters` is the size of the base model."""
     chosen = {
@@ -192,6 +198,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
     given = {name: value for name, value in chosen.items() if value is not None}
     return Policy(
         stopping_rule=settings.stopping_rule,
+        one_sample_bar=_one_sample_bar(settings, model),
         sample_price=settings.sample_price,
         vote_weight=settings.vote_weight,
         candidates=settings.candidates,

@@ -57,6 +57,8 @@ class Settings(Frozen):
     """what ends a vote: `bayesian` learns from past votes, `fixed` draws every sample"""
     sample_price: float = Field(default=0.002, ge=0.0, le=1.0)
     """what one more sample must gain in accuracy for the rule `bayesian` to draw it"""
+    one_sample: bool = True
+    """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
     """what a vote weighs"""
     wall_s: float | None = Field(default=None, gt=0, le=3600)

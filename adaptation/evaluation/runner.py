@@ -166,6 +166,7 @@ def _blank(
         training_tokens=reply.training_tokens,
         seconds=reply.seconds,
         fallback=reply.fallback,
+        first_sample=reply.first_sample,
         retried=reply.retried,
     )
 

@@ -17,6 +17,7 @@ import httpx
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
+from adaptation.calibration import FirstSample
 from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
 from adaptation.evaluation.results import KEPT
@@ -48,6 +49,7 @@ class Reply:
     samples: int
     fallback: str | None
     retried: int
+    first_sample: FirstSample | None = None
 
 
 NO_REPLY = Reply((), 0, 0, 0, 0.0, samples=0, fallback=None, retried=0)
@@ -213,6 +215,7 @@ def _reply(completion: ChatCompletion, seconds: float, attempt: int) -> Reply:
         samples=report.samples.started if report else len(choices),
         fallback=report.reason if report else None,
         retried=attempt,
+        first_sample=report.first_sample if report else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptation.calibration import FirstSample
 from adaptation.suites.suite import Group
 from memory.types import Frozen
 
@@ -46,5 +47,7 @@ class Trial(Frozen):
     """From the request to the whole response, as the client saw it."""
     fallback: str | None = None
     """Why the server used a lighter strategy than the one asked for."""
+    first_sample: FirstSample | None = None
+    """Of a vote by Whet: how sure its first sample was, and whether it won."""
     retried: int = 0
     """Failed requests before this outcome."""

@@ -15,6 +15,7 @@ EXAMPLES = """\
   whet eval --suite jargon facts --strategy consistency demos-16 ttt -n 300
   whet eval --suite rg:chain_sum --url http://127.0.0.1:8000 --strategy one vote
   whet eval --list                               suites and arms, and what they are
+  whet eval --calibrate -n 100                   find out when one sample is enough
   whet eval --compare before.jsonl after.jsonl   differences with their intervals
 
 Arms that learn read a memory of --examples solved questions for each world. The same command goes
@@ -150,6 +151,15 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the solved examples as `whet memory import` reads them, no run",
     )
+    output.add_argument(
+        "--calibrate",
+        type=_share,
+        metavar="SHARE",
+        nargs="?",
+        const=0.95,
+        help="find the confidence above which one sample agrees with its vote so often (default: "
+        "0.95), on development questions, and let servers on --data-dir do without that vote",
+    )
     output.add_argument("--list", action="store_true", help="list suites and arms")
 
 
@@ -161,6 +171,10 @@ def _positive(text: str) -> int:
 
 def _temperature(text: str) -> float:
     return _between(text, 0.0, 2.0)
+
+
+def _share(text: str) -> float:
+    return _between(text, 0.5, 0.999)
 
 
 def _seconds(text: str) -> float:

@@ -42,8 +42,11 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from adaptation.evaluation.target import Target
     from server.commands import eval_run
+    from server.commands.eval_calibrate import calibrate_from
     from server.commands.eval_server import own_server
 
+    if args.calibrate:
+        _prepare_calibration(args)
     choice = _choice(args)
     _check_flags(args)
     _check_output(args)
@@ -56,7 +59,16 @@ def _evaluate(args: argparse.Namespace) -> int:
         target = Target(url, args.model if args.url else None, _key(args), args.timeout)
         results = asyncio.run(eval_run.evaluate(choice, target, settings, folder, args))
     _show(results, args)
+    if args.calibrate:
+        calibrate_from(results, args.calibrate, settings)
     return 0
+
+
+def _prepare_calibration(args: argparse.Namespace) -> None:
+    """A bar is found on votes, and never on questions that it might be judged by."""
+    if args.arms not in (None, ["consistency"]):
+        raise UsageError("--calibrate looks at votes: it goes with no --strategy but consistency")
+    args.arms, args.development = ["consistency"], True
 
 
 def _choice(args: argparse.Namespace) -> Choice:

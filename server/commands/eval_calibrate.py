@@ -1,0 +1,31 @@
+"""`whet eval --calibrate`: from a run's votes to the bar above which one sample will do."""
+
+from __future__ import annotations
+
+from adaptation.calibration import calibrate
+from adaptation.evaluation.results import Results
+from server.calibrations import save_calibration
+from server.config import Settings
+from server.console import console
+
+
+def calibrate_from(results: Results, agreement: float, settings: Settings) -> None:
+    """Find the bar, keep it, and say what it is worth; finding none takes an older one away."""
+    votes = [trial.first_sample for trial in results.trials if trial.first_sample]
+    model = results.header.model
+    found = calibrate(votes, agreement)
+    path = save_calibration(settings.data_dir, model, found)
+    out = console(stderr=True)
+    if found is None:
+        out.print(
+            f"no bar: on {len(votes)} votes no share of {model}'s first samples is shown to agree "
+            f"with {agreement:.0%} of their votes; every question goes on being voted on",
+            soft_wrap=True,
+        )
+        return
+    out.print(
+        f"{model}: {found.accepted} of {found.votes} first samples clear a group confidence of "
+        f"{found.bar:.3f}, and {found.agreed} of them are what the vote came to. Kept in {path}; "
+        "servers on this data folder use it from their next start",
+        soft_wrap=True,
+    )

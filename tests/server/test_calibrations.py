@@ -1,0 +1,60 @@
+"""The file of bars: kept by model, taken away again, and told where it is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adaptation.calibration import Calibration, FirstSample
+from adaptation.evaluation.trial import Trial
+from server.calibrations import FILE, load_calibration, save_calibration
+from server.cli import main
+from server.commands.eval_calibrate import calibrate_from
+from server.config import ConfigError, Settings
+from tests.adaptation.evaluation.made_up import run, trial
+
+FOUND = Calibration(bar=0.8, agreement=0.95, votes=200, accepted=120, agreed=119)
+
+
+def test_each_model_has_its_own_bar(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert load_calibration(folder, "pebble") is None
+    save_calibration(folder, "pebble", FOUND)
+    other = FOUND.model_copy(update={"bar": 0.9})
+    save_calibration(folder, "boulder", other)
+    assert load_calibration(folder, "pebble") == FOUND
+    assert load_calibration(folder, "boulder") == other
+    save_calibration(folder, "pebble", None)
+    assert load_calibration(folder, "pebble") is None
+    assert load_calibration(folder, "boulder") == other
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pebble": {"bar": 2}}', "\udcff"])
+def test_a_broken_file_says_what_to_do(content: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(content, "utf-8", "surrogateescape")
+    with pytest.raises(ConfigError, match="whet eval --calibrate"):
+        load_calibration(tmp_path, "pebble")
+
+
+def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def votes(won: bool) -> list[Trial]:
+        first = [FirstSample(confidence=number / 200, won=won) for number in range(200)]
+        return [trial(n, first_sample=each) for n, each in enumerate(first)] + [trial(200)]
+
+    settings = Settings(data_dir=tmp_path)
+    calibrate_from(run(votes(won=True)), 0.95, settings)
+    found = load_calibration(tmp_path, "whet-pebble")
+    assert found is not None
+    assert (found.bar, found.votes, found.agreed) == (0.0, 200, 200)
+    assert "200 of 200 first samples" in capsys.readouterr().err
+    calibrate_from(run(votes(won=False)), 0.95, settings)
+    assert load_calibration(tmp_path, "whet-pebble") is None
+    assert "no bar" in capsys.readouterr().err
+
+
+def test_a_bar_is_found_on_votes_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--calibrate", "--strategy", "ttt"]) == 2
+    assert "no --strategy but consistency" in capsys.readouterr().err
