@@ -45,7 +45,8 @@ def take_context(
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
-    wall_s = options.budget.wall_s or settings.wall_s
+    options = _within_limits(options, settings)
+    wall_s = options.budget.wall_s
     return RequestContext(
         tenant=tenant,
         options=options,
@@ -93,7 +94,7 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
         )
     defaults = {
         "strategy": suffix or settings.strategy,
-        "max_samples": settings.max_samples,
+        "max_samples": min(settings.max_samples, settings.limit_samples),
         "confidence": settings.confidence,
         "temperature": settings.temperature,
     }
@@ -102,6 +103,26 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
     except ValidationError as error:
         raise ApiError.invalid(error, prefix="adaptation") from error
     return options, options.strategy if given or suffix else None
+
+
+def _within_limits(options: Options, settings: Settings) -> Options:
+    """Refuse to spend more than the server allows; what the request leaves open is filled in."""
+    if options.strategy is Strategy.PLAIN:
+        return options
+    budget = options.budget
+    for param, asked, limit in (
+        ("max_samples", options.max_samples, settings.limit_samples),
+        ("budget.tokens", budget.tokens, settings.limit_tokens),
+        ("budget.wall_s", budget.wall_s, settings.limit_wall_s),
+    ):
+        if asked is not None and limit is not None and asked > limit:
+            name = f"adaptation.{param}"
+            raise ApiError(400, f"`{name}`: this server allows at most {limit:g}", param=name)
+    filled = {
+        "tokens": budget.tokens or settings.limit_tokens,
+        "wall_s": budget.wall_s or settings.wall_s or settings.limit_wall_s,
+    }
+    return options.model_copy(update={"budget": budget.model_copy(update=filled)})
 
 
 def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:

@@ -63,6 +63,12 @@ class Settings(Frozen):
     """what a vote weighs"""
     wall_s: float | None = Field(default=None, gt=0, le=3600)
     """deadline of a voted request that names none, in seconds; `none` for no deadline"""
+    limit_samples: int = Field(default=64, ge=1, le=64)
+    """most votes that a request may ask for"""
+    limit_tokens: int | None = Field(default=None, ge=1)
+    """most tokens that a voted request may generate, all samples together; `none` for no limit"""
+    limit_wall_s: float | None = Field(default=None, gt=0, le=3600)
+    """latest deadline that a voted request may ask for, in seconds; `none` for no limit"""
     train_steps: int | None = Field(default=None, ge=0, le=64)
     """optimiser steps of test-time training; 0 forbids it, `none` chooses from the model's size"""
     train_rank: int | None = Field(default=None, ge=1, le=32)
@@ -86,7 +92,15 @@ class Settings(Frozen):
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
 
-    @field_validator("wall_s", "train_steps", "train_rank", "learning_rate", mode="before")
+    @field_validator(
+        "wall_s",
+        "limit_tokens",
+        "limit_wall_s",
+        "train_steps",
+        "train_rank",
+        "learning_rate",
+        mode="before",
+    )
     @classmethod
     def _none_spelt_out(cls, value: object) -> object:
         return None if value == "none" else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import httpx
@@ -379,3 +380,34 @@ def test_json_asked_for_on_responses_is_counted_as_json() -> None:
     context = take_context(RESPONSES, body, Settings(), "default")
     assert context is not None
     assert context.json_output
+
+
+LIMITED = Settings(limit_samples=8, limit_tokens=500, limit_wall_s=5.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"max_samples": 9}, "adaptation.max_samples"),
+        ({"budget": {"tokens": 501}}, "adaptation.budget.tokens"),
+        ({"budget": {"wall_s": 5.5}}, "adaptation.budget.wall_s"),
+    ],
+)
+def test_a_request_may_not_ask_for_more_than_the_server_allows(
+    asked: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        context_of(settings=LIMITED, adaptation=asked)
+    assert (caught.value.status, caught.value.param) == (400, param)
+    context_of(adaptation=asked)
+
+
+def test_what_a_request_leaves_open_is_the_servers_limit() -> None:
+    context = context_of(settings=LIMITED)
+    assert context.options.max_samples == 8
+    assert (context.options.budget.tokens, context.options.budget.wall_s) == (500, 5.0)
+    assert context.deadline < math.inf
+    small = context_of(settings=LIMITED, adaptation={"budget": {"tokens": 7, "wall_s": 1.0}})
+    assert (small.options.budget.tokens, small.options.budget.wall_s) == (7, 1.0)
+    plain = context_of(settings=LIMITED, model="m:plain")
+    assert plain.options.budget.tokens is None
