@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from adaptation.types import Adapter, Draw, Query, Sample
+from memory.types import Message
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Engine(Protocol):
 
         Raises `EngineError` where the engine cannot serve it.
         """
+        ...
+
+    def prompt(self, query: Query, messages: Sequence[Message]) -> object:
+        """Return another conversation as a prompt for `Draw`, to be answered like `query`'s."""
         ...
 
     async def load(self, adapter: Adapter) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.types import Adapter, Draw, Query, Sample
+from memory.types import Message
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class FakeEngine:
         if call in self.failing:
             raise EngineError(f"{call} was scripted to fail")
 
+    def prompt(self, query: Query, messages: Sequence[Message]) -> object:
+        """See `Engine.prompt`: the messages themselves."""
+        return tuple(messages)
+
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`."""
         self._check_fault("load")
@@ -121,5 +126,6 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         n_tokens=position,
         finish_reason="stop" if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
+        instruction=draw.instruction,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from adaptation.stopping.bayesian import PRICE
@@ -18,6 +20,10 @@ class Policy(Frozen):
     """Of one sample, in accuracy: what a vote must gain by it to go on."""
     vote_weight: str = "count"
     """A name of `adaptation.weights.WEIGHTS`."""
+    instructions: tuple[str, ...] = ()
+    """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
+    free_text: Literal["medoid", "ask"] = "medoid"
+    """How one of several free texts is chosen: by embeddings, or by asking the model."""
     one_sample_bar: float | None = Field(default=None, ge=0.0, le=1.0)
     """Group confidence from which the first sample is served without a vote; None: never."""
     candidates: int = Field(default=64, ge=1, le=1000)

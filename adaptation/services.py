@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from adaptation.algebra import Algebra
+from adaptation.drawing import Drawer
 from adaptation.engine import Engine
 from adaptation.leases import AdapterLeases
 from adaptation.policy import Policy
+from adaptation.reading import Reader
+from adaptation.representative import Representative
 from adaptation.rules import Rules
 from adaptation.training.trainer import Trainer
 from adaptation.types import Query
@@ -40,6 +43,13 @@ class Services:
         self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
     ) -> Voting:
         """Return a vote on `query` that has not begun; see `Rules.of`."""
-        rule = await self.rules.of(query, close, trained=trained)
-        policy = self.policy
-        return Voting(query, rule, WEIGHTS[policy.vote_weight], self.algebra, policy.one_sample_bar)
+        policy, engine, embed = self.policy, self.engine, self.memory.embedder.embed
+        return Voting(
+            query,
+            await self.rules.of(query, close, trained=trained),
+            Drawer(query, engine, policy.instructions),
+            Representative(query, engine, embed, ask=policy.free_text == "ask"),
+            Reader(query, self.algebra),
+            WEIGHTS[policy.vote_weight],
+            policy.one_sample_bar,
+        )

@@ -26,6 +26,11 @@ class Group:
         surest = max(mean_logprob(sample) for sample in self.samples)
         return -self.weight, not (self.answer and self.answer.structured), -surest
 
+    @property
+    def instructions(self) -> tuple[int, ...]:
+        """Those the samples were given, each once."""
+        return tuple(sorted({sample.instruction for sample in self.samples}))
+
 
 class Tally:
     """The votes so far. Ties go to the surer answer, then to the one that arrived first."""
@@ -89,9 +94,12 @@ class Tally:
 
     def report(self) -> tuple[AnswerCount, ...]:
         """The votes as they stand in a response."""
+        instructed = any(sample.instruction for sample in self.samples)
         return tuple(
             AnswerCount(
-                answer=group.answer.text if group.answer else None, count=len(group.samples)
+                answer=group.answer.text if group.answer else None,
+                count=len(group.samples),
+                instructions=group.instructions if instructed else None,
             )
             for group in self.groups
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
@@ -67,6 +67,8 @@ class Query:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    can_be_reworded: bool = False
+    """Whether `messages` are all there is to the prompt, so that others may take their place."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
 
@@ -93,6 +95,10 @@ class Draw:
     """None keeps the request's own temperature."""
     seed: int | None
     adapter: Adapter | None
+    prompt: object | None = None
+    """The engine's own form of another prompt; None keeps the request's."""
+    instruction: int = 0
+    """Which instruction it was given, from 1; 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,8 @@ class Sample:
     logprobs: Sequence[float] = ()
     """Of each sampled token, where the engine gives them."""
     adapter: str | None = None
+    instruction: int = 0
+    """See `Draw`."""
     native: object = None
     """The engine's own output, from which its handler builds the response."""
     answer: Answer | None = None
@@ -117,6 +125,13 @@ class AnswerCount(Frozen):
 
     answer: str | None
     count: int
+    instructions: tuple[int, ...] | None = None
+    """Which instructions they had been given, 0 for none; left out where there is only that."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = serialise(self)
+        return {k: v for k, v in fields.items() if k != "instructions" or v is not None}
 
 
 class SampleCounts(Frozen):

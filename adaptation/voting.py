@@ -6,26 +6,23 @@ engine request, so that a loser can be cancelled the moment the vote is decided.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from adaptation.algebra import Algebra
 from adaptation.ballots import Ballots, leader_probability
+from adaptation.drawing import Drawer
 from adaptation.errors import DeadlineError
-from adaptation.medoid import Embed, medoid
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
+from adaptation.representative import Representative
 from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
-from adaptation.types import Adapter, Draw, Query, Sample, StopReason, Vote
+from adaptation.types import Adapter, Query, Sample, StopReason, Vote
 from adaptation.weights import count, group_confidence
 
 IN_FLIGHT = 4
 """Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
 could decide costs a whole sample's time, and a batch of four hardly more than one."""
-MAX_SEED = 2**63
-"""Engines keep seeds in 64 bits, signed; one that overflows there ends the engine."""
 FREE_TEXT_WAVE = 4
 """Samples after which a question whose answers are all free text is settled by the medoid."""
 
@@ -37,15 +34,19 @@ class Voting:
         self,
         query: Query,
         rule: StoppingRule,
+        drawer: Drawer,
+        representative: Representative,
+        reader: Reader,
         weigh: Callable[[Sample], float] = count,
-        algebra: Algebra | None = None,
         bar: float | None = None,
     ) -> None:
         """`bar` is the group confidence from which the first sample is not voted on."""
         self.tally = Tally(weigh)
         self._query = query
         self._rule = rule
-        self._reader = Reader(query, algebra)
+        self._drawer = drawer
+        self._representative = representative
+        self._reader = reader
         self._bar = bar if query.choices == 1 else None
 
     @property
@@ -91,7 +92,7 @@ class Voting:
             wave = max(0, FREE_TEXT_WAVE - ballots.total)
         wave = min(max(wave, self._query.choices - ballots.total), remaining)
         for _ in range(wave - pool.in_flight):
-            pool.launch(_draw(self._query, pool.launched, adapter))
+            pool.launch(self._drawer.draw(pool.launched, adapter))
 
     def _verdict(self, most: int) -> StopReason | None:
         tally, remaining = self.tally, most - self.tally.total
@@ -113,13 +114,13 @@ class Voting:
         is_answer = group.answer is not None and group.answer.structured
         return is_answer and group_confidence(group.samples[0]) >= self._bar
 
-    async def conclude(self, pool: SamplePool, stop: StopReason, embed: Embed) -> Vote:
+    async def conclude(self, pool: SamplePool, stop: StopReason) -> Vote:
         """Return the outcome, after the last poll.
 
         Raises `DeadlineError` where not one token was generated in time.
         """
         tally = self.tally
-        ranked = await _rank(tally, pool, embed)
+        ranked = await self._ranked(pool)
         groups = tally.groups
         answer = groups[0].answer if groups and not tally.is_free_text else None
         return Vote(
@@ -134,27 +135,16 @@ class Voting:
             ballots=Ballots() if tally.is_free_text else tally.ballots,
         )
 
-
-def _draw(query: Query, index: int, adapter: Adapter | None) -> Draw:
-    return Draw(
-        index=index,
-        request_id=f"{query.id}-{index}",
-        # The request's own temperature and seed would make all samples alike.
-        temperature=query.options.temperature,
-        seed=None if query.seed is None else (query.seed + index) % MAX_SEED,
-        adapter=adapter,
-    )
-
-
-async def _rank(tally: Tally, pool: SamplePool, embed: Embed) -> list[Sample]:
-    if tally.total == 0:
-        return [_cut_short(pool)]
-    best = [group.samples[0] for group in tally.groups]
-    if tally.is_free_text:
-        central = await asyncio.to_thread(medoid, best, embed)
-        best = [central, *(sample for sample in best if sample is not central)]
-    others = [sample for sample in tally.samples if sample not in best]
-    return [*best, *others]
+    async def _ranked(self, pool: SamplePool) -> list[Sample]:
+        """One sample for each answer, the best first, then all the others."""
+        tally = self.tally
+        if tally.total == 0:
+            return [_cut_short(pool)]
+        best = [group.samples[0] for group in tally.groups]
+        if tally.is_free_text:
+            central = await self._representative.of(best, pool)
+            best = [central, *(sample for sample in best if sample is not central)]
+        return [*best, *(sample for sample in tally.samples if sample not in best)]
 
 
 def _cut_short(pool: SamplePool) -> Sample:

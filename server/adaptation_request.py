@@ -23,6 +23,11 @@ from server.config import Settings
 from server.errors import ApiError
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 
+MORE_PROMPT = frozenset(
+    {"tools", "functions", "documents", "chat_template", "chat_template_kwargs"}
+    | {"add_generation_prompt", "continue_final_message", "structured_outputs"}
+)
+"""Keys of a chat request that make more of its prompt than its messages say."""
 USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
 
 
@@ -54,6 +59,7 @@ def take_context(
         conversations=_conversations(path, body),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
+        can_be_reworded=_can_be_reworded(path, body),
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
         route=path,
@@ -141,6 +147,15 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
             param="use_beam_search",
         )
     build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
+
+
+def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
+    """Whether the prompt is made of plain messages and nothing else."""
+    turns = body.get("messages")
+    is_text = isinstance(turns, list) and all(
+        isinstance(turn, dict) and isinstance(turn.get("content"), str) for turn in turns
+    )
+    return path == CHAT and is_text and not _asks_for_json(body) and not body.keys() & MORE_PROMPT
 
 
 def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,16 +19,13 @@ from adaptation.adapting import PROBE_TOKENS
 from adaptation.errors import EngineError
 from adaptation.leases import AdapterLeases
 from adaptation.pipeline import answer
-from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
-from adaptation.training.recipes import recipe_for
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.bookkeeping import Bookkeeper
-from server.calibrations import load_calibration
 from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
@@ -37,6 +34,7 @@ from server.engine_defaults import UNTRAINABLE, base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.metrics import Metrics
+from server.policy import check_files, policy_from
 from server.routes.adapters import adapters_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
@@ -56,6 +54,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    check_files(settings, base_model(args.model))
     try:
         address, sock = launch.listen(args)
     except OSError as error:
@@ -84,12 +83,13 @@ class Parts:
         memory: LongTermMemory,
         trainer: ProcessTrainer,
         leases: AdapterLeases,
+        chat_template: str | None,
     ) -> None:
         self.client = client
         self.memory = memory
         self.trainer = trainer
         self.leases = leases
-        self.engine = VllmEngine(client)
+        self.engine = VllmEngine(client, chat_template)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
@@ -120,7 +120,8 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         async with launch.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
-            yield Parts(client, base_model(args.model), memory, trainer, leases)
+            template = launch.chat_template(args)
+            yield Parts(client, base_model(args.model), memory, trainer, leases, template)
     finally:
         starting.cancel()
         await trainer.close()
@@ -181,31 +182,3 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         app.include_router(router, dependencies=guarded)
     ours = [route for route in app.router.routes if route not in theirs]
     app.router.routes[:] = [*ours, *theirs]  # the first match answers: ours before vLLM's
-
-
-def _one_sample_bar(settings: Settings, model: str) -> float | None:
-    calibration = load_calibration(settings.data_dir, model) if settings.one_sample else None
-    return calibration.bar if calibration else None
-
-
-def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
-    """Return the pipeline's policy; `parameters` is the size of the base model."""
-    chosen = {
-        "rank": settings.train_rank,
-        "learning_rate": settings.learning_rate,
-        "steps": settings.train_steps or None,
-    }
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return Policy(
-        stopping_rule=settings.stopping_rule,
-        one_sample_bar=_one_sample_bar(settings, model),
-        sample_price=settings.sample_price,
-        vote_weight=settings.vote_weight,
-        candidates=settings.candidates,
-        neighbours=settings.neighbours,
-        min_similarity=settings.min_similarity,
-        recipe=recipe_for(parameters).model_copy(update=given),
-        may_train=may_train,
-        train_timeout_s=settings.train_timeout_s,
-        model=model,
-    )

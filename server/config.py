@@ -57,6 +57,10 @@ class Settings(Frozen):
     """what ends a vote: `bayesian` learns from past votes, `fixed` draws every sample"""
     sample_price: float = Field(default=0.002, ge=0.0, le=1.0)
     """what one more sample must gain in accuracy for the rule `bayesian` to draw it"""
+    instructions: Path | None = None
+    """file with an instruction in each line, given in turn to the votes after the first"""
+    free_text: Literal["medoid", "ask"] = "medoid"
+    """how one of several free texts is chosen: by embeddings, or by asking the model"""
     one_sample: bool = True
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
@@ -96,6 +100,7 @@ class Settings(Frozen):
         "wall_s",
         "limit_tokens",
         "limit_wall_s",
+        "instructions",
         "train_steps",
         "train_rank",
         "learning_rate",

@@ -30,6 +30,7 @@ class RequestContext:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    can_be_reworded: bool = False
     route: str = CHAT
     deadline: float = math.inf
     """Monotonic seconds."""
@@ -63,6 +64,7 @@ class RequestContext:
             seed=self.seed,
             has_tools=self.has_tools,
             json_output=self.json_output,
+            can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,
         )
 

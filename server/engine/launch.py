@@ -19,6 +19,7 @@ from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.platforms import current_platform
+from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
@@ -57,6 +58,12 @@ def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
     """Bind the port before the engine starts; raises OSError."""
     address, sock = setup_server(args, reuse_port=False)
     return address, sock
+
+
+def chat_template(args: argparse.Namespace) -> str | None:
+    """Return the template that was given in place of the model's, whether as text or as a file."""
+    template: str | None = load_chat_template(args.chat_template)
+    return template
 
 
 @asynccontextmanager

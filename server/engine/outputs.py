@@ -42,6 +42,7 @@ class Growing:
             finish_reason=self.steps[-1].outputs[0].finish_reason,
             logprobs=self.logprobs,
             adapter=self.draw.adapter.version if self.draw.adapter else None,
+            instruction=self.draw.instruction,
             native=self.steps,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.types import Adapter, Draw, Query
+from memory.types import Message
 from server.engine.outputs import Growing
 
 REMEMBERED_PROBES = 16
@@ -45,8 +46,10 @@ class Native:
 class VllmEngine:
     """`adaptation.engine.Engine` on vLLM's AsyncLLM."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, chat_template: str | None = None) -> None:
+        """`chat_template` is the server's own, in place of the model's."""
         self._client = client
+        self._chat_template = chat_template
         self._probes = 0
         self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -55,7 +58,7 @@ class VllmEngine:
         native = query.native
         assert isinstance(native, Native)
         outputs = self._client.generate(
-            native.prompt,
+            native.prompt if draw.prompt is None else draw.prompt,
             _params_for(native.params, draw),
             draw.request_id,
             **{**native.keywords, "lora_request": lora_request(draw.adapter)},
@@ -68,6 +71,16 @@ class VllmEngine:
                     yield Progress(growing.sample(), new_tokens, done=step.finished)
         except (EngineDeadError, EngineGenerateError) as error:
             raise EngineError("the engine has stopped; try again") from error
+
+    def prompt(self, query: Query, messages: Sequence[Message]) -> object:
+        """See `Engine.prompt`: through the model's chat template, with the request's salt."""
+        native = query.native
+        assert isinstance(native, Native)
+        turns = [message.model_dump() for message in messages]
+        ids = self._client.get_tokenizer().apply_chat_template(
+            turns, chat_template=self._chat_template, add_generation_prompt=True, return_dict=False
+        )
+        return tokens_input(list(ids), cache_salt=native.prompt.get("cache_salt"))
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from adaptation.calibration import FirstSample, calibrate
+from adaptation.drawing import Drawer
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
+from adaptation.reading import Reader
+from adaptation.representative import Representative
 from adaptation.stopping import BetaRule
 from adaptation.types import Query, StopReason, Vote
 from adaptation.voting import Voting
@@ -56,11 +60,17 @@ def test_where_every_first_sample_wins_the_bar_is_the_lowest_there_is() -> None:
 
 async def vote(query: Query, logprob: float, text: str, bar: float | None) -> tuple[Vote, int]:
     engine = FakeEngine(lambda q, draw: Reply(text, logprob=logprob))
-    voting = Voting(query, BetaRule(), bar=bar)
+    voting = Voting(
+        query,
+        BetaRule(),
+        Drawer(query, engine),
+        Representative(query, engine, embed=np.zeros, ask=False),
+        Reader(query),
+        bar=bar,
+    )
     async with SamplePool(engine, query) as pool:
         stop = await voting.poll(pool, query.options.max_samples, adapter=None)
-        ended = await voting.conclude(pool, stop, embed=lambda texts: pytest.fail("no medoid"))
-        return ended, len(engine.drawn)
+        return await voting.conclude(pool, stop), len(engine.drawn)
 
 
 @pytest.mark.parametrize(

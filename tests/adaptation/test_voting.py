@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
+from adaptation.drawing import Drawer, instructed
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
+from adaptation.reading import Reader
+from adaptation.representative import Representative
 from adaptation.stopping import BetaRule, FixedRule, StoppingRule
 from adaptation.types import Query, Sample, StopReason, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
+from memory.types import Message
 
 Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
@@ -32,11 +36,20 @@ async def hold_vote(
     engine: FakeEngine,
     rule: StoppingRule | None = None,
     weigh: Callable[[Sample], float] = count,
+    instructions: Sequence[str] = (),
+    ask: bool = False,
 ) -> tuple[Vote, SamplePool]:
-    voting = Voting(query, rule or BetaRule(), weigh)
+    voting = Voting(
+        query,
+        rule or BetaRule(),
+        Drawer(query, engine, instructions),
+        Representative(query, engine, embed_by_length, ask=ask),
+        Reader(query),
+        weigh,
+    )
     async with SamplePool(engine, query, query.options.budget.tokens) as pool:
         stop = await voting.poll(pool, query.options.max_samples, adapter=None)
-        return await voting.conclude(pool, stop, embed_by_length), pool
+        return await voting.conclude(pool, stop), pool
 
 
 async def test_a_unanimous_vote_stops_after_four_samples(says: Says, make_query: MakeQuery) -> None:
@@ -265,3 +278,61 @@ async def test_a_tie_goes_to_the_surer_answer_then_to_the_first(make_query: Make
         engine = weighted_engine([("1", -1.0), ("2", last)])
         vote, _ = await hold_vote(make_query(max_samples=2), engine, FixedRule())
         assert vote.answer == winner
+
+
+async def test_instructions_take_turns_and_are_reported_with_the_answers(
+    make_query: MakeQuery,
+) -> None:
+    replies = ["#### 1", "#### 2", "#### 1", "#### 1"]
+    engine = FakeEngine(lambda q, draw: Reply(replies[draw.index]))
+    query = make_query(max_samples=4, query_can_be_reworded=True)
+    told = ["Count twice.", "Work backwards."]
+    vote, _ = await hold_vote(query, engine, FixedRule(), instructions=told)
+    assert [draw.instruction for draw in engine.drawn] == [0, 1, 2, 0]
+    assert [draw.prompt for draw in engine.drawn] == [
+        None,
+        instructed(query.messages, "Count twice."),
+        instructed(query.messages, "Work backwards."),
+        None,
+    ]
+    assert [(entry.answer, entry.instructions) for entry in vote.counts] == [
+        ("1", (0, 2)),
+        ("2", (1,)),
+    ]
+
+
+async def test_a_prompt_of_more_than_messages_is_never_reworded(make_query: MakeQuery) -> None:
+    engine = FakeEngine(lambda q, draw: Reply("#### 1"))
+    vote, _ = await hold_vote(make_query(), engine, instructions=["Count twice."])
+    assert {draw.prompt for draw in engine.drawn} == {None}
+    assert vote.counts[0].instructions is None
+
+
+def test_an_instruction_joins_the_system_message_there_is() -> None:
+    user, system = Message(role="user", content="7?"), Message(role="system", content="Be brief.")
+    assert instructed((user,), "Think.") == (Message(role="system", content="Think."), user)
+    assert instructed((system, user), "Think.")[0].content == "Be brief.\n\nThink."
+
+
+TEXTS = ["short", "the middle one, somewhat longer", "also of a middling length", "x" * 90]
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ("Response 1 stands apart. The most consistent response is Response 4.", TEXTS[3]),
+        ("I cannot say.", TEXTS[1]),
+        ("The most consistent response is Response 9.", TEXTS[1]),
+    ],
+)
+async def test_the_model_may_be_asked_which_text_is_the_most_consistent(
+    said: str, chosen: str, make_query: MakeQuery
+) -> None:
+    engine = FakeEngine(lambda q, draw: Reply([*TEXTS, said][draw.index]))
+    query = make_query("How are you?", query_can_be_reworded=True)
+    vote, pool = await hold_vote(query, engine, ask=True)
+    assert vote.winner.text == chosen
+    (asked,) = engine.drawn[-1].prompt
+    assert all(text in asked.content for text in TEXTS)
+    assert query.question in asked.content
+    assert pool.token_counts(lambda index: False).generated == engine.tokens

@@ -1,0 +1,57 @@
+"""How each sample of a vote is drawn: its seed, its temperature, and the instruction before it.
+
+Rationale-augmented voting (Wang et al. 2022, arXiv 2207.00747): samples that are told to go about
+it in different ways err in different ways. Off unless instructions are configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adaptation.engine import Engine
+from adaptation.types import Adapter, Draw, Query
+from memory.types import Message
+
+MAX_SEED = 2**63
+"""Engines keep seeds in 64 bits, signed; one that overflows there ends the engine."""
+
+
+class Drawer:
+    """Draws the samples of one query; the first one always as it was asked."""
+
+    def __init__(self, query: Query, engine: Engine, instructions: Sequence[str] = ()) -> None:
+        self._query = query
+        self._engine = engine
+        self._instructions = instructions if query.can_be_reworded else ()
+        self._prompts: dict[int, object] = {}
+
+    def draw(self, index: int, adapter: Adapter | None) -> Draw:
+        """Return how sample number `index` is drawn."""
+        query = self._query
+        instruction = index % (len(self._instructions) + 1)
+        return Draw(
+            index=index,
+            request_id=f"{query.id}-{index}",
+            # The request's own temperature and seed would make all samples alike.
+            temperature=query.options.temperature,
+            seed=None if query.seed is None else (query.seed + index) % MAX_SEED,
+            adapter=adapter,
+            instruction=instruction,
+            prompt=self._prompt(instruction) if instruction else None,
+        )
+
+    def _prompt(self, instruction: int) -> object:
+        if instruction not in self._prompts:
+            text = self._instructions[instruction - 1]
+            messages = instructed(self._query.messages, text)
+            self._prompts[instruction] = self._engine.prompt(self._query, messages)
+        return self._prompts[instruction]
+
+
+def instructed(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
+    """Return the conversation with one more instruction at the end of its system message."""
+    first = messages[0] if messages else None
+    if first is None or first.role != "system":
+        return (Message(role="system", content=instruction), *messages)
+    system = Message(role="system", content=f"{first.content}\n\n{instruction}")
+    return (system, *messages[1:])

@@ -1,0 +1,55 @@
+"""From the server's settings, and the files they name, to the pipeline's policy."""
+
+from __future__ import annotations
+
+from adaptation.policy import Policy
+from adaptation.training.recipes import recipe_for
+from server.calibrations import load_calibration
+from server.config import ConfigError, Settings
+
+
+def check_files(settings: Settings, model: str) -> None:
+    """Read once what the policy will be made of; raises `ConfigError` before the engine starts."""
+    _instructions(settings)
+    _one_sample_bar(settings, model)
+
+
+def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
+    """Return the pipeline's policy; `parameters` is the size of the base model."""
+    chosen = {
+        "rank": settings.train_rank,
+        "learning_rate": settings.learning_rate,
+        "steps": settings.train_steps or None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return Policy(
+        stopping_rule=settings.stopping_rule,
+        instructions=_instructions(settings),
+        free_text=settings.free_text,
+        one_sample_bar=_one_sample_bar(settings, model),
+        sample_price=settings.sample_price,
+        vote_weight=settings.vote_weight,
+        candidates=settings.candidates,
+        neighbours=settings.neighbours,
+        min_similarity=settings.min_similarity,
+        recipe=recipe_for(parameters).model_copy(update=given),
+        may_train=may_train,
+        train_timeout_s=settings.train_timeout_s,
+        model=model,
+    )
+
+
+def _instructions(settings: Settings) -> tuple[str, ...]:
+    if settings.instructions is None:
+        return ()
+    try:
+        lines = settings.instructions.expanduser().read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"instructions = {settings.instructions}: {reason}") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _one_sample_bar(settings: Settings, model: str) -> float | None:
+    calibration = load_calibration(settings.data_dir, model) if settings.one_sample else None
+    return calibration.bar if calibration else None
