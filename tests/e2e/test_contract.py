@@ -1,0 +1,222 @@
+"""OpenAI's contract while voting: streams, tools, formats, responses and embeddings, by value."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import openai
+import pytest
+from pydantic import BaseModel
+
+from tests.e2e.running import Running
+
+STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
+MODEL = "whet-pebble"
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}}
+ASK_WEATHER = "What is the weather in Paris?"
+
+
+def ask(question: str) -> list[Any]:
+    return [{"role": "user", "content": question}]
+
+
+def billed(report: dict[str, Any]) -> int:
+    return sum(report["tokens"][kind] for kind in ("returned", "losing", "cancelled"))
+
+
+def test_a_stream_opens_before_its_vote_and_brings_the_winner_piece_by_piece(
+    server: Running,
+) -> None:
+    began = time.monotonic()
+    stream = server.openai.chat.completions.create(model=MODEL, messages=ask(STORY), stream=True)
+    arrivals = [(time.monotonic() - began, chunk) for chunk in stream]
+    first_s, first = arrivals[0]
+    spoken = [(at, chunk) for at, chunk in arrivals if chunk.choices[0].delta.content]
+    assert first.choices[0].delta.role == "assistant"
+    assert first_s < spoken[0][0] / 2, "it does not wait for the vote"
+    assert len(spoken) > 5
+    assert "".join(chunk.choices[0].delta.content for _, chunk in spoken).endswith("#### 14")
+
+
+def test_tool_calls_are_streamed_with_one_index_and_a_name_first(server: Running) -> None:
+    chunks = list(
+        server.openai.chat.completions.create(
+            model=MODEL, messages=ask(ASK_WEATHER), tools=[TOOL], stream=True
+        )
+    )
+    calls = [call for c in chunks for call in c.choices[0].delta.tool_calls or ()]
+    assert {call.index for call in calls} == {0}
+    assert calls[0].id
+    assert calls[0].function.name == "get_weather"
+    assert not any(call.id or call.function.name for call in calls[1:])
+    arguments = "".join(call.function.arguments or "" for call in calls)
+    assert json.loads(arguments) == {"city": "Paris"}
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    assert not "".join(c.choices[0].delta.content or "" for c in chunks).strip()
+
+
+@pytest.mark.parametrize(
+    "choice", ["required", {"type": "function", "function": {"name": "get_weather"}}]
+)
+def test_a_tool_that_must_be_called_is_called(choice: Any, server: Running) -> None:
+    response = server.openai.chat.completions.create(
+        model=MODEL, messages=ask(ASK_WEATHER), tools=[TOOL], tool_choice=choice, max_tokens=100
+    )
+    (call,) = response.choices[0].message.tool_calls
+    assert call.function.name == "get_weather"
+    assert set(json.loads(call.function.arguments)) == {"city"}
+
+
+def test_a_tools_result_goes_back_into_the_conversation(server: Running) -> None:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'},
+    }
+    messages = [
+        *ask(ASK_WEATHER),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "18 degrees"},
+    ]
+    response = server.openai.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL])
+    assert response.choices[0].message.role == "assistant"
+    assert response.choices[0].finish_reason in ("stop", "tool_calls")
+    assert response.usage.completion_tokens == billed(response.model_extra["adaptation"])
+
+
+def test_a_developer_message_and_max_completion_tokens_are_understood(server: Running) -> None:
+    messages = [{"role": "developer", "content": "Be brief."}, *ask(STORY)]
+    response = server.openai.chat.completions.create(
+        model=MODEL, messages=messages, max_completion_tokens=5
+    )
+    assert response.choices[0].finish_reason == "length"
+    assert response.model_extra["adaptation"]["tokens"]["returned"] == 5
+
+
+def test_log_probabilities_are_those_of_the_returned_tokens(server: Running) -> None:
+    choice = server.openai.chat.completions.create(
+        model=MODEL, messages=ask(STORY), logprobs=True, top_logprobs=2
+    ).choices[0]
+    tokens = choice.logprobs.content
+    assert "".join(token.token for token in tokens).replace("<|im_end|>", "").endswith("#### 14")
+    assert all(len(token.top_logprobs) == 2 for token in tokens)
+    assert all(-50 < token.logprob <= 0 for token in tokens)
+
+
+def test_a_vote_that_asked_for_no_log_probabilities_returns_none(server: Running) -> None:
+    choice = server.openai.chat.completions.create(model=MODEL, messages=ask(STORY)).choices[0]
+    assert choice.logprobs is None
+
+
+def test_a_stop_string_ends_every_sample_before_it(server: Running) -> None:
+    response = server.openai.chat.completions.create(
+        model=MODEL, messages=ask(STORY), stop=["####"]
+    )
+    assert "####" not in response.choices[0].message.content
+    assert response.choices[0].finish_reason == "stop"
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+def test_a_schema_given_as_a_class_comes_back_as_its_object(server: Running) -> None:
+    response = server.openai.chat.completions.parse(
+        model=MODEL,
+        messages=ask("Reply in JSON with keys name and age: Tom is 12."),
+        response_format=Person,
+        max_tokens=60,
+    )
+    assert response.choices[0].message.parsed == Person(name="Tom", age=12)
+
+
+def test_a_response_is_voted_on_stored_and_gone_on_with(server: Running) -> None:
+    client = server.openai
+    first = client.responses.create(model=MODEL, input=STORY)
+    report = first.model_extra["adaptation"]
+    assert first.output_text.endswith("#### 14")
+    assert (first.status, first.error, report["answer"]) == ("completed", None, "14")
+    assert first.usage.output_tokens == billed(report)
+    assert first.usage.total_tokens == first.usage.input_tokens + first.usage.output_tokens
+    again = client.responses.retrieve(first.id)
+    assert again.output_text == first.output_text
+    next_one = client.responses.create(
+        model=MODEL, input="What is 2 + 3?", previous_response_id=first.id
+    )
+    assert next_one.usage.input_tokens > first.usage.input_tokens
+    verdict = server.post("/v1/feedback", json={"completion_id": first.id, "verdict": "correct"})
+    assert verdict.status_code == 200, verdict.text
+
+
+def test_a_streamed_response_ends_with_the_event_that_fits(server: Running) -> None:
+    for limit, ending in ((200, "response.completed"), (4, "response.incomplete")):
+        events = list(
+            server.openai.responses.create(
+                model=MODEL, input=STORY, stream=True, max_output_tokens=limit
+            )
+        )
+        assert events[0].type == "response.created"
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        assert events[-1].type == ending
+        final = events[-1].response
+        text = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+        assert final.output_text == text
+        assert final.usage.output_tokens == billed(final.model_extra["adaptation"])
+
+
+def test_a_response_is_parsed_into_a_class(server: Running) -> None:
+    response = server.openai.responses.parse(
+        model=MODEL,
+        input="Reply in JSON with keys name and age: Tom is 12.",
+        text_format=Person,
+        max_output_tokens=60,
+    )
+    assert response.output_parsed == Person(name="Tom", age=12)
+
+
+def test_an_unknown_response_and_progress_on_responses_are_refused(server: Running) -> None:
+    with pytest.raises(openai.NotFoundError):
+        server.openai.responses.retrieve("resp_unknown")
+    with pytest.raises(openai.BadRequestError, match="progress"):
+        server.openai.responses.create(
+            model=MODEL, input="x", stream=True, extra_body={"adaptation": {"progress": True}}
+        )
+
+
+def test_embeddings_are_unit_vectors_the_same_as_floats_and_as_base64(server: Running) -> None:
+    client, model = server.openai, "all-MiniLM-L6-v2"
+    texts = ["a cat sat", "a cat was sitting", "the price of steel"]
+    packed = client.embeddings.create(model=model, input=texts)  # base64, on the wire
+    plain = client.embeddings.create(model=model, input=texts, encoding_format="float")
+    vectors = np.array([item.embedding for item in packed.data])
+    assert np.allclose(vectors, [item.embedding for item in plain.data], atol=1e-6)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]
+    assert near > far
+    assert packed.usage.prompt_tokens > 0
+    with pytest.raises(openai.NotFoundError, match="nobody/embeds"):
+        client.embeddings.create(model="nobody/embeds", input="x")
+
+
+def test_an_unknown_model_is_refused_without_naming_others(server: Running) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        server.openai.chat.completions.create(model="org/other", messages=ask("x"))
+    assert "org/other" in str(caught.value)
+    assert MODEL not in str(caught.value)
+    assert caught.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError):
+        server.openai.models.retrieve("org/other")
+
+
+def test_every_route_names_its_request(server: Running) -> None:
+    for path in ("/v1/models", "/health", "/nowhere", "/v1/memory/records"):
+        assert server.get(path).headers["x-request-id"]
