@@ -120,10 +120,10 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
     }
     before = server.metric("vllm:generation_tokens_total")
     with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=60):
-        wait_until(lambda: server.metric("vllm:num_requests_running") >= 4, 10, "the samples")
+        wait_until(lambda: server.metric("vllm:num_requests_running") >= 2, 10, "the samples")
     wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
     generated = server.metric("vllm:generation_tokens_total") - before
-    assert generated < 4 * 3500, "the samples were cut short, not waited for"
+    assert generated < 2 * 3500, "the samples were cut short, not waited for"
 
 
 def test_streamed_completions_vote_too(server: Running) -> None:
