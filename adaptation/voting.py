@@ -20,9 +20,9 @@ from adaptation.tally import Tally
 from adaptation.types import Adapter, Query, Sample, StopReason, Vote
 from adaptation.weights import count, group_confidence
 
-IN_FLIGHT = 4
+IN_FLIGHT = 2
 """Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
-could decide costs a whole sample's time, and a batch of four hardly more than one."""
+could decide costs a whole sample's time; more than two would only be cancelled more often."""
 FREE_TEXT_WAVE = 4
 """Samples after which a question whose answers are all free text is settled by the medoid."""
 
