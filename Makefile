@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-peers claims pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-peers bench-voting claims pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -68,6 +68,9 @@ claims: dev  ## every claim of the README against its target: hours on two cores
 
 bench-peers: dev  ## the same suites put to Whet and to bare vLLM
 	$(BIN)/python -m loadtests.bench_peers $(ARGS)
+
+bench-voting: dev  ## Whet's stopping rules beside OptiLLM and its_hub: hours on two cores
+	$(BIN)/python -m loadtests.bench_voting $(ARGS)
 
 pebble: dev  ## make the built-in model from nothing
 	$(BIN)/python -m adaptation.pebble $(ARGS)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ class Launch:
     module: tuple[str, ...]
     """Of `python -m`, with its first arguments."""
     ready: str
+    python: str = sys.executable
 
 
 WHET = Launch("whet", ("server.cli", "serve"), "/ready")
@@ -75,15 +76,18 @@ class Server:
 
 
 @contextmanager
-def running(launch: Launch, console: Console, *flags: str) -> Iterator[Server]:
+def running(
+    launch: Launch, console: Console, *flags: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """Start a server on a free loopback port; end it and all its processes with the block.
 
-    Raises `ServerFailedError` with the end of its log where it dies, before or within the block.
+    `environment` is added to this process's own. Raises `ServerFailedError` with the end of its log
+    where it dies, before or within the block.
     """
     port = _free_port()
     with ended_in_order(), tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
         log = Path(folder) / "server.log"
-        process = _spawn(launch, port, flags, log)
+        process = _spawn(launch, port, flags, log, environment or {})
         try:
             yield _await_ready(launch, process, port, log, console)
         except Exception as error:
@@ -134,15 +138,18 @@ def _free_port() -> int:
         return port
 
 
-def _spawn(launch: Launch, port: int, flags: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    launch: Launch, port: int, flags: tuple[str, ...], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     address = ("--host", "127.0.0.1", "--port", str(port))
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", *launch.module, *address, *flags],
+            [launch.python, "-m", *launch.module, *address, *flags],
             cwd=ROOT,  # so that `python -m` finds the packages of a checkout
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C is ours: the server is stopped in order
         )
 

@@ -1,0 +1,197 @@
+"""`make bench-voting`: Whet's stopping rules beside other people's voting, on the same questions.
+
+Everybody stands in front of vLLM with the built-in model and the same flags. Questions are asked
+one at a time, and tokens are read from the engine's own counter after each: what was cancelled
+counts too. Hours with the default 300 questions; interrupted, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from adaptation.suites import SUITES, Suite
+from adaptation.suites.solved import Solved
+from adaptation.suites.split import Split
+from loadtests import arguments
+from loadtests.measure import voting
+from loadtests.measure.laboratory import BARE_VLLM
+from loadtests.measure.voting import VOTE, Vote
+from loadtests.peers.environment import PeerError
+from loadtests.peers.systems import SYSTEMS, Ask, System
+from server.console import write_json
+from server.server_process import ROOT, WHET, Server, ServerFailedError, running
+
+EXAMPLES = """\
+examples:
+  python -m loadtests.bench_voting                      the README's table
+  python -m loadtests.bench_voting -n 20 --suite stories --system Whet --out FOLDER
+"""
+DEFAULT_SUITES = ("stories", "orders", "units", "equations")
+IDLE_S = 10.0
+GENERATED, RUNNING = "vllm:generation_tokens_total", "vllm:num_requests_running"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ask what has not been asked, print the tables; a target that is missed is no error."""
+    args = _arguments(argv)
+    console = Console(stderr=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    kept = args.out / "votes.jsonl"
+    try:
+        for system in _chosen(args.system):
+            _measure(system, args, kept, console)
+    except KeyboardInterrupt:
+        return 130
+    except (ServerFailedError, PeerError) as error:
+        print(f"bench-voting: {error}", file=sys.stderr)
+        return 1
+    _show(_read(kept), args.out)
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = arguments.parser("bench_voting", __doc__, EXAMPLES)
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=list(DEFAULT_SUITES))
+    parser.add_argument("-n", type=int, default=300, help="questions of every suite (default 300)")
+    parser.add_argument("--seed", type=int, default=0, help="of the questions (default 0)")
+    parser.add_argument("--system", nargs="+", help="those whose names begin so (default: all)")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "results" / "voting", help="folder of votes and figures"
+    )
+    return parser.parse_args(argv)
+
+
+def _chosen(names: Sequence[str] | None) -> list[System]:
+    return [s for s in SYSTEMS if not names or s.name.startswith(tuple(names))]
+
+
+def _measure(system: System, args: argparse.Namespace, kept: Path, console: Console) -> None:
+    """Ask one system what it has not been asked, each answer kept as it comes in."""
+    done = {(vote.suite, vote.number) for vote in _read(kept) if vote.system == system.name}
+    open_ones = [
+        (suite, number, problem)
+        for suite in map(SUITES.__getitem__, args.suite)
+        for number, problem in enumerate(_problems(suite, args))
+        if (suite.name, number) not in done
+    ]
+    if not open_ones:
+        return
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        _server(system, console) as server,
+        system.open(server, console) as ask,
+        kept.open("a", encoding="utf-8") as file,
+        Progress(*columns, console=console) as bar,
+    ):
+        for suite, number, problem in bar.track(open_ones, description=system.name):
+            vote = _asked(system, ask, server, suite, number, problem)
+            file.write(VOTE.dump_json(vote).decode() + "\n")
+            file.flush()
+
+
+def _problems(suite: Suite, args: argparse.Namespace) -> list[Solved]:
+    return suite.problems(args.n, split=Split.EVALUATION, seed=args.seed, level=suite.default_level)
+
+
+@contextmanager
+def _server(system: System, console: Console) -> Iterator[Server]:
+    """Bare vLLM, or Whet on a memory of its own."""
+    if system.whet_flags is None:
+        with running(BARE_VLLM, console) as server:
+            yield server
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="whet-voting-") as folder,
+        running(WHET, console, "--data-dir", folder, *system.whet_flags) as server,
+    ):
+        yield server
+
+
+def _asked(
+    system: System, ask: Ask, server: Server, suite: Suite, number: int, problem: Solved
+) -> Vote:
+    before = _generated(server)
+    began = time.perf_counter()
+    text = ask(problem.question)
+    seconds = time.perf_counter() - began
+    tokens = _generated(server) - before
+    right = suite.verify(problem, text)
+    return Vote(system.name, suite.name, number, right, tokens, seconds)
+
+
+def _generated(server: Server) -> int:
+    """Return the engine's counter of generated tokens, once nothing runs any more."""
+    deadline = time.monotonic() + IDLE_S
+    while True:
+        lines = httpx.get(f"{server.url}/metrics", timeout=IDLE_S).text.splitlines()
+        if _sum(lines, RUNNING) == 0:
+            return int(_sum(lines, GENERATED))
+        if time.monotonic() > deadline:
+            raise PeerError(f"{server.name} still generates {IDLE_S:g} s after its answer")
+        time.sleep(0.02)
+
+
+def _sum(lines: Sequence[str], name: str) -> float:
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{"))
+
+
+def _read(kept: Path) -> list[Vote]:
+    if not kept.exists():
+        return []
+    return [VOTE.validate_json(line) for line in kept.read_text("utf-8").splitlines()]
+
+
+def _show(votes: Sequence[Vote], folder: Path) -> None:
+    """Print a table for each suite and the targets, and keep both as JSON."""
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 110)
+    names = [s.name for s in SYSTEMS if any(vote.system == s.name for vote in votes)]
+    if voting.FIXED not in names or voting.ONE not in names:
+        print("tables need `one sample` and the fixed votes: ask those too")
+        return
+    figures = {}
+    for suite in voting.suites(votes):
+        rows = [voting.row(votes, name, suite) for name in names if voting.of(votes, name, suite)]
+        figures[suite] = [asdict(row) for row in rows]
+        console.print(_table(suite, rows))
+    found = voting.claims(votes) if {voting.OURS, voting.BETA, voting.OPTILLM} <= {*names} else []
+    for claim in found:
+        console.print(f"\n{claim.name}: {'met' if claim.met else 'MISSED'}", style="bold")
+        console.print(f"  target: {claim.target}")
+        for line in claim.found:
+            console.print(f"  {line}")
+    path = folder / "voting.json"
+    write_json({"suites": figures, "claims": [asdict(claim) for claim in found]}, str(path))
+    print(f"kept in {path}")
+
+
+def _table(suite: str, rows: Sequence[voting.Row]) -> Table:
+    table = Table(title=f"\n{suite}, {len(rows)} systems", title_justify="left", box=None)
+    for column in ("system", "right", "against 16 votes", "tokens", "of 16 votes", "p50"):
+        table.add_column(column, justify="left" if column == "system" else "right")
+    for row in rows:
+        points = row.difference
+        table.add_row(
+            row.system,
+            f"{row.right.value:.1%}",
+            f"{100 * points.value:+.1f} ({100 * points.low:+.1f} to {100 * points.high:+.1f})",
+            f"{row.tokens_each:.0f}",
+            f"{row.tokens.value:.0%} ({row.tokens.low:.0%} to {row.tokens.high:.0%})",
+            f"{row.seconds:.2f} s",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Other people's voting, each launched for real in an environment of its own."""
