@@ -25,11 +25,11 @@ from adaptation.suites import SUITES, Suite
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from loadtests import arguments
+from loadtests.environment import NotInstalledError
 from loadtests.measure import voting
 from loadtests.measure.laboratory import BARE_VLLM
 from loadtests.measure.voting import VOTE, Vote
-from loadtests.peers.environment import PeerError
-from loadtests.peers.systems import SYSTEMS, Ask, System
+from loadtests.peers.systems import SYSTEMS, Ask, PeerError, System
 from server.console import write_json
 from server.server_process import ROOT, WHET, Server, ServerFailedError, running
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _measure(system, args, kept, console)
     except KeyboardInterrupt:
         return 130
-    except (ServerFailedError, PeerError) as error:
+    except (ServerFailedError, NotInstalledError, PeerError) as error:
         print(f"bench-voting: {error}", file=sys.stderr)
         return 1
     _show(_read(kept), args.out)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from adaptation.answers import extract
 from adaptation.options import AnswerOptions
-from loadtests.peers.environment import PeerError, python_with
+from loadtests.environment import python_with
 from server.server_process import Launch, Server, running
 
 MODEL = "whet-pebble"
@@ -29,6 +29,10 @@ ITS_HUB = ("its_hub[lm]==1.2.0",)
 Ask = Callable[[str], str]
 """A question in, the text of the answer out."""
 Opened = AbstractContextManager[Ask]
+
+
+class PeerError(Exception):
+    """A peer does not do what it is asked; the message says which and how."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def optillm(approach: str) -> Callable[[Server, Console], Opened]:
 
     @contextmanager
     def opened(server: Server, console: Console) -> Iterator[Ask]:
-        python = python_with("optillm", OPTILLM, console)
+        with console.status("OptiLLM: installed apart, which takes minutes the first time"):
+            python = python_with("optillm", *OPTILLM)
         launch = Launch("optillm", ("optillm.server",), "/health", python=str(python))
         environment = {"OPENAI_API_KEY": "none"}
         flags = ("--base-url", f"{server.url}/v1")
@@ -81,7 +86,8 @@ def optillm(approach: str) -> Callable[[Server, Console], Opened]:
 @contextmanager
 def its_hub_beta(server: Server, console: Console) -> Iterator[Ask]:
     """its_hub's Beta self-consistency in a process of its own, in front of bare vLLM."""
-    python = python_with("its_hub", ITS_HUB, console)
+    with console.status("its_hub: installed apart the first time"):
+        python = python_with("its_hub", *ITS_HUB)
     words = [f"{server.url}/v1", MODEL, VOTES, TEMPERATURE, MAX_TOKENS]
     process = subprocess.Popen(
         [str(python), str(Path(__file__).with_name("its_hub_beta.py")), *map(str, words)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`whet serve` with the built-in model and an empty memory."""
+    """`whet serve` with the built-in model and an empty memory; or what WHET_TEST_URL names."""
+    if url := os.environ.get("WHET_TEST_URL"):
+        yield Running(url)
+        return
     folder = tmp_path_factory.mktemp("whet")
     with serving(folder / "data", folder / "server.log") as running:
         yield running

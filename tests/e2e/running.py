@@ -28,9 +28,10 @@ class Running:
     """A server that answers."""
 
     url: str
-    data_dir: Path
-    process: subprocess.Popen[bytes]
-    log: Path
+    data_dir: Path = Path()
+    process: subprocess.Popen[bytes] | None = None
+    """None: of somebody else, known by its URL alone; likewise its folder and its log."""
+    log: Path = Path()
 
     @property
     def openai(self) -> OpenAI:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtests.environment import NotInstalledError, python_with
 from tests.e2e.running import Running, wait_until
 
 REQUIREMENT = "lm-eval[api]==0.4.13"
@@ -21,22 +21,15 @@ QUESTIONS = len((TASK_FOLDER / f"{TASK}.jsonl").read_text().splitlines())
 
 @pytest.fixture(scope="module")
 def lm_eval() -> Path:
-    """The command, in an environment of its own inside ours, so that `make clean` removes it.
+    """The command, in an environment of its own.
 
     Beside our packages it would bring `datasets`, which sentence-transformers imports where it
     finds it: the server that is tested would no longer be the one that users install.
     """
-    folder = Path(sys.prefix) / "lm_eval"
-    if not (folder / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    installing = subprocess.run(
-        [*pip, "install", "--quiet", REQUIREMENT],
-        capture_output=True, text=True, timeout=450, check=False,
-    )  # fmt: skip
-    if installing.returncode:
-        pytest.skip(f"{REQUIREMENT} cannot be installed here: {installing.stderr[-500:]}")
-    return folder / "bin" / "lm_eval"
+    try:
+        return python_with("lm_eval", REQUIREMENT).with_name("lm_eval")
+    except NotInstalledError as error:
+        pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
 
 
 def evaluated(lm_eval: Path, url: str, out: Path) -> dict[str, Any]:

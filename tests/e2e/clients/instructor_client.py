@@ -1,0 +1,31 @@
+"""What instructor gets from a server: `python instructor_client.py URL` prints it as JSON."""
+
+import json
+import sys
+
+import instructor
+from openai import OpenAI
+from pydantic import BaseModel
+
+URL, MODEL = f"{sys.argv[1]}/v1", "whet-pebble"
+ASK = [{"role": "user", "content": "Reply in JSON with keys name and age: Tom is 12."}]
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: str
+    age: int
+
+
+found = {}
+for mode in (instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS):
+    client = instructor.from_openai(OpenAI(base_url=URL, api_key="none"), mode=mode)
+    person, completion = client.chat.completions.create_with_completion(
+        model=MODEL, messages=ASK, response_model=Person, max_retries=2, max_tokens=120
+    )
+    found[mode.value] = {
+        "person": person.model_dump(),
+        "strategy": completion.model_extra["adaptation"]["strategy"],
+    }
+print(json.dumps(found))

@@ -1,0 +1,110 @@
+"""Other people's clients, unmodified, against a real server: what they return, by value."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.environment import NotInstalledError, node_modules, python_with
+from tests.e2e.running import Running
+
+HERE = Path(__file__).parent
+TESTING = ("pytest>=9.1,<10", "pytest-timeout", "pytest-asyncio", "hypothesis", "psutil", "numpy")
+PERSON = {"name": "Tom", "age": 12}
+
+
+def printed(command: Sequence[str | Path], url: str) -> dict[str, Any]:
+    """Run a client and return the JSON it prints last."""
+    ended = subprocess.run(
+        [*map(str, command), url], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return found
+
+
+def python_client(name: str, requirement: str) -> list[Path]:
+    try:
+        return [python_with(name, requirement), HERE / "clients" / f"{name}_client.py"]
+    except NotInstalledError as error:
+        pytest.skip(f"{requirement} cannot be installed here: {error}")
+
+
+@pytest.mark.parametrize("version", ["openai>=2.25,<3", "openai>=3,<4"])
+def test_each_major_version_of_openais_client_finds_the_contract_kept(
+    version: str, server: Running
+) -> None:
+    """The tests of `test_contract.py`, run by an interpreter that has this version."""
+    name = f"openai-{version.removeprefix('openai>=')[0]}"
+    try:
+        python = python_with(name, version, *TESTING)
+    except NotInstalledError as error:
+        pytest.skip(f"{version} cannot be installed here: {error}")
+    tests = str(HERE / "test_contract.py")
+    ended = subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        capture_output=True, text=True, timeout=400, check=False, cwd=HERE.parents[1],
+        env={**os.environ, "WHET_TEST_URL": server.url},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-1000:]
+    assert "failed" not in ended.stdout
+
+
+def test_langchain(server: Running) -> None:
+    found = printed(python_client("langchain", "langchain-openai>=1.7,<2"), server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["usage"]["output_tokens"] > found["usage"]["output_token_details"]["reasoning"] > 0
+    assert found["streamed_usage"]["output_tokens"] > 0
+    assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
+    assert found["person"] == PERSON
+    assert found["batch"][0].endswith("#### 14")
+    assert found["batch"][1].endswith("#### 5")
+    assert found["dimensions"] == [384, 384]
+
+
+def test_pydantic_ai(server: Running) -> None:
+    found = printed(python_client("pydantic_ai", "pydantic-ai-slim[openai]>=2.60,<3"), server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["output_tokens"] > 20
+    assert found["person"] == PERSON
+    assert found["asked"][0] == "Paris"
+    assert found["calls"][0] == "get_weather"
+    assert found["told"]
+
+
+def test_instructor(server: Running) -> None:
+    found = printed(python_client("instructor", "instructor>=1.17,<2"), server.url)
+    assert {mode["strategy"] for mode in found.values()} == {"consistency"}
+    assert found["json_schema_mode"]["person"] == PERSON
+    assert isinstance(found["tool_call"]["person"]["age"], int)
+
+
+def test_vercel_ai_sdk(server: Running) -> None:
+    try:
+        folder = node_modules("vercel", "ai@6", "@ai-sdk/openai-compatible@2", "zod@4")
+    except NotInstalledError as error:
+        pytest.skip(f"the Vercel AI SDK cannot be installed here: {error}")
+    script = folder / "vercel.mjs"
+    script.write_text((HERE / "clients" / "vercel.mjs").read_text("utf-8"), "utf-8")
+    found = printed(["node", script], server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["finishReason"] == "stop"
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["outputTokens"] > 20
+    assert found["streamedTokens"] > 20
+    assert found["object"] == PERSON
+    weather = [{"name": "get_weather", "input": {"city": "Paris"}}]
+    assert found["calls"] == found["streamedCalls"] == weather
+    assert found["callFinish"] == "tool-calls"
+    assert found["dimensions"] == [384, 384]
