@@ -22,6 +22,7 @@ DIGITS = 15
 def main() -> None:
     """Compare until stdin ends."""
     logging.disable()  # math-verify warns that its own time limits are off; ours kills
+    _equal("x+1", "1+x")  # the first takes longest: no question's time is spent on it
     serve(_read, _found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
@@ -15,11 +14,6 @@ class Ballots:
 
     order: tuple[int, ...] = ()
     """Which answer each vote was for; answers are numbered by their first vote."""
-
-    @classmethod
-    def of(cls, counts: Sequence[int]) -> Ballots:
-        """Return so many votes for each of several answers, one answer after the other."""
-        return cls(tuple(answer for answer, votes in enumerate(counts) for _ in range(votes)))
 
     @cached_property
     def counts(self) -> tuple[int, ...]:

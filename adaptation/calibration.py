@@ -11,22 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydantic import Field
-from scipy import stats
 
+from adaptation.types import FirstSample
 from memory.types import Frozen
 
 STEPS = 20
 """Bars tried, each with a twentieth more of the samples above it."""
+MARGIN = 2
+"""How many times the fewest votes that could show the promise the first bar tried has above it."""
 ERROR = 0.05
 """Of the promise: the chance that the bar is too low all the same."""
-
-
-class FirstSample(Frozen):
-    """The first sample of a vote, and whether the vote came to the same."""
-
-    confidence: float
-    """Bottom-10 % group confidence of its tokens' probabilities."""
-    won: bool
 
 
 class Calibration(Frozen):
@@ -46,18 +40,21 @@ class Calibration(Frozen):
 def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | None:
     """Return the lowest bar above which first samples win as often as asked for.
 
-    None where even the most confident twentieth is not shown to.
+    None where the fewest that could show it do not.
     """
     ranked = sorted(votes, key=lambda vote: -vote.confidence)
     found = None
     for step in range(1, STEPS + 1):
-        bar = ranked[min(len(ranked) * step // STEPS, len(ranked)) - 1].confidence if ranked else 0
+        place = len(ranked) * step // STEPS - 1
+        if place < 0:
+            continue
+        bar = ranked[place].confidence
         above = [vote for vote in ranked if vote.confidence >= bar]
+        if agreement ** (len(above) / MARGIN) > ERROR:
+            continue  # so few that one or two chance failures would end the search here
         agreed = sum(vote.won for vote in above)
         if not _is_shown(agreed, len(above), agreement):
-            if found is not None:
-                break
-            continue  # too few to show anything by
+            break
         found = Calibration(
             bar=bar, agreement=agreement, votes=len(votes), accepted=len(above), agreed=agreed
         )
@@ -66,4 +63,6 @@ def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | N
 
 def _is_shown(agreed: int, of: int, agreement: float) -> bool:
     """Whether a true rate below `agreement` would rarely give this many; exact binomial."""
-    return of > 0 and float(stats.binom.sf(agreed - 1, of, agreement)) <= ERROR
+    from scipy import stats  # slow to import, and no server needs it
+
+    return float(stats.binom.sf(agreed - 1, of, agreement)) <= ERROR

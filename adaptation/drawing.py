@@ -6,11 +6,15 @@ it in different ways err in different ways. Off unless instructions are configur
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from adaptation.engine import Engine
+from adaptation.errors import EngineError
 from adaptation.types import Adapter, Draw, Query
 from memory.types import Message
+
+logger = logging.getLogger(__name__)
 
 MAX_SEED = 2**63
 """Engines keep seeds in 64 bits, signed; one that overflows there ends the engine."""
@@ -23,12 +27,13 @@ class Drawer:
         self._query = query
         self._engine = engine
         self._instructions = instructions if query.can_be_reworded else ()
-        self._prompts: dict[int, object] = {}
+        self._prompts: dict[int, object | None] = {}
 
     def draw(self, index: int, adapter: Adapter | None) -> Draw:
         """Return how sample number `index` is drawn."""
         query = self._query
         instruction = index % (len(self._instructions) + 1)
+        prompt = self._prompt(instruction) if instruction else None
         return Draw(
             index=index,
             request_id=f"{query.id}-{index}",
@@ -36,15 +41,20 @@ class Drawer:
             temperature=query.options.temperature,
             seed=None if query.seed is None else (query.seed + index) % MAX_SEED,
             adapter=adapter,
-            instruction=instruction,
-            prompt=self._prompt(instruction) if instruction else None,
+            instruction=instruction if prompt is not None else 0,
+            prompt=prompt,
         )
 
-    def _prompt(self, instruction: int) -> object:
+    def _prompt(self, instruction: int) -> object | None:
+        """Return the prompt with an instruction; None where the engine does not take it."""
         if instruction not in self._prompts:
             text = self._instructions[instruction - 1]
             messages = instructed(self._query.messages, text)
-            self._prompts[instruction] = self._engine.prompt(self._query, messages)
+            try:
+                self._prompts[instruction] = self._engine.prompt(self._query, messages)
+            except EngineError as error:
+                logger.warning("a sample is drawn without its instruction: %s", error)
+                self._prompts[instruction] = None
         return self._prompts[instruction]
 
 

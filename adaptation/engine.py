@@ -32,7 +32,10 @@ class Engine(Protocol):
         ...
 
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
-        """Return another conversation as a prompt for `Draw`, to be answered like `query`'s."""
+        """Return another conversation as a prompt for `Draw`, rendered as chats are here.
+
+        Raises `EngineError` where it cannot be rendered or is too long.
+        """
         ...
 
     async def load(self, adapter: Adapter) -> None:

@@ -51,7 +51,7 @@ class FakeEngine:
     _in_use: Counter[int] = field(default_factory=Counter)
     """Adapter id → samples running through it."""
     failing: set[str] = field(default_factory=set)
-    """Which of `load`, `probe` and `drop` raise `EngineError`."""
+    """Which of `load`, `probe`, `drop` and `prompt` raise `EngineError`."""
     probe_effect: float = 0.1
     """How far an adapter moves log-probabilities; 0 plays an adapter that is never applied."""
 
@@ -92,6 +92,7 @@ class FakeEngine:
 
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
         """See `Engine.prompt`: the messages themselves."""
+        self._check_fault("prompt")
         return tuple(messages)
 
     async def load(self, adapter: Adapter) -> None:

@@ -48,5 +48,5 @@ class Reader:
         if self._algebra is None or any(known.key == answer.key for known in before):
             return answer
         texts = [known.text for known in before]
-        place = await asyncio.to_thread(self._algebra.find, answer.text, texts)
+        place = await self._algebra.find(answer.text, texts)
         return answer if place is None else replace(answer, key=before[place].key)

@@ -38,16 +38,20 @@ async def recall(query: Query, services: Services) -> Recalled:
 async def _look(query: Query, services: Services, most: int) -> Recalled:
     if not query.question.strip():
         return Recalled(obstacle="the question has no text to find neighbours of")
+    looking = asyncio.to_thread(
+        services.memory.recall,
+        query.tenant,
+        query.question,
+        k=most,
+        task=query.options.memory.task,
+    )
     try:
-        found = await asyncio.to_thread(
-            services.memory.recall,
-            query.tenant,
-            query.question,
-            k=most,
-            task=query.options.memory.task,
-        )
+        async with asyncio.timeout(query.seconds_left):
+            found = await looking
     except WhetMemoryError as error:
         return Recalled(obstacle=f"memory is unavailable: {error}")
+    except TimeoutError:
+        return Recalled(obstacle="memory did not answer before the deadline")
     least = services.policy.min_similarity
     close = tuple(neighbour for neighbour in found if neighbour.similarity >= least)
     return Recalled(tuple(found), close)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from adaptation.adapting import Adapted
-from adaptation.calibration import FirstSample
 from adaptation.options import Strategy
 from adaptation.plan import Plan
 from adaptation.pool import SamplePool
 from adaptation.recalling import Recalled
 from adaptation.stopping.shapes import Pattern
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import MemoryReport, NeighbourReport, Outcome, Query, Report, Vote
+from adaptation.types import (
+    FirstSample,
+    MemoryReport,
+    NeighbourReport,
+    Outcome,
+    Query,
+    Report,
+    Vote,
+)
 from adaptation.verifying import Verified
 from adaptation.weights import group_confidence
 from memory.types import PastVote

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from adaptation.drawing import Drawer
 from adaptation.engine import Engine
+from adaptation.errors import EngineError
 from adaptation.medoid import Embed, medoid
 from adaptation.pool import SamplePool
 from adaptation.types import Query, Sample
@@ -40,7 +41,10 @@ class Representative:
 
     async def _asked(self, samples: Sequence[Sample], pool: SamplePool) -> Sample | None:
         """Universal self-consistency (Chen et al. 2023, arXiv 2311.17311); None without a word."""
-        prompt = self._engine.prompt(self._query, (usc_message(self._query, samples),))
+        try:
+            prompt = self._engine.prompt(self._query, (usc_message(self._query, samples),))
+        except EngineError:
+            return None
         draw = Drawer(self._query, self._engine).draw(pool.launched, self._query.base)
         pool.launch(replace(draw, prompt=prompt))
         reply = await pool.next()

@@ -47,9 +47,9 @@ class Rules:
         self._of_tenant: TTLCache[tuple[str, bool], Floats] = TTLCache(MAX_TENANTS, refresh_s)
 
     def learns_from(self, query: Query) -> bool:
-        """Whether past votes play a part: not in a seeded request, which is to stop where it did
-        when it was asked before."""
-        return self._learns and query.seed is None
+        """Whether past votes play a part: not where memory is not to be read, nor in a seeded
+        request, which is to stop where it did when it was asked before."""
+        return self._learns and query.seed is None and query.options.memory.read
 
     async def of(
         self, query: Query, close: Sequence[Neighbour], *, trained: bool = False

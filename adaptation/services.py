@@ -51,5 +51,6 @@ class Services:
             Representative(query, engine, embed, ask=policy.free_text == "ask"),
             Reader(query, self.algebra),
             WEIGHTS[policy.vote_weight],
-            policy.one_sample_bar,
+            # It was found on the base: what an adapter is sure of is another matter.
+            None if trained or query.base else policy.one_sample_bar,
         )

@@ -16,7 +16,6 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
-from adaptation.calibration import FirstSample
 from adaptation.options import Options, Strategy
 from memory.types import Frozen, Message, PastVote, State, question_of
 
@@ -193,6 +192,14 @@ class VerifierReport(Frozen):
     detail: str
 
 
+class FirstSample(Frozen):
+    """The first sample of a vote, and whether the vote came to the same."""
+
+    confidence: float
+    """Bottom-10 % group confidence of its tokens' probabilities."""
+    won: bool
+
+
 class Report(Frozen):
     """The `adaptation` object of a response; absent parts are null."""
 
@@ -213,6 +220,12 @@ class Report(Frozen):
     seconds: Mapping[str, float] = Field(default_factory=dict)
     reason: str | None = None
     """Why a heavier strategy fell back to a lighter one."""
+
+    def after(self, earlier: Report) -> Report:
+        """Return this report with what an earlier turn of the same request cost."""
+        spent = zip(TokenCounts.model_fields, self.tokens, earlier.tokens, strict=True)
+        tokens = {name: mine[1] + theirs[1] for name, mine, theirs in spent}
+        return self.model_copy(update={"tokens": TokenCounts(**tokens)})
 
 
 @dataclass(frozen=True)

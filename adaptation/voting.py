@@ -47,7 +47,7 @@ class Voting:
         self._drawer = drawer
         self._representative = representative
         self._reader = reader
-        self._bar = bar if query.choices == 1 else None
+        self._bar = bar
 
     @property
     def confidence(self) -> float:

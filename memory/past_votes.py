@@ -34,11 +34,16 @@ class PastVotes:
         columns = completion.c
         newest = (
             select(columns.vote_leader, columns.vote_runner_up, columns.vote_rest)
-            .where(columns.tenant == tenant, columns.vote_trained == trained)
+            .where(columns.vote_trained == trained)
             .order_by(columns.created_at.desc())
             .limit(NEWEST)
         )
-        if near is not None:
-            newest = newest.where(columns.vote_near.in_(near))
+        if near is None:
+            newest = newest.where(columns.tenant == tenant)
+        else:
+            # As an expression the tenant has no index: few completions are near a record, but
+            # SQLite would rather walk all of the tenant's.
+            of_tenant = columns.tenant.concat("") == tenant
+            newest = newest.where(of_tenant, columns.vote_near.in_(near))
         with self._database.reading() as connection:
             return Counter(tuple(row) for row in connection.execute(newest))

@@ -26,6 +26,8 @@ from server.tenants import tenant_of
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
 PLAIN_PATHS = frozenset({"/v1/messages", "/invocations", "/v1/chat/completions/batch"})
 """Generation routes that vLLM serves alone."""
+FIRST = b": the vote has begun\n\n"
+"""A comment: completions have no chunk that says nothing, and a client should hear something."""
 
 
 class AdaptationMiddleware:
@@ -131,6 +133,9 @@ class _Response:
         else:
             async with self._sending:  # no progress event before the start
                 await self._send(message)
+                if self._is_stream and self._context.route == COMPLETIONS:
+                    body = {"type": "http.response.body", "body": FIRST, "more_body": True}
+                    await self._send(body)
 
     async def _forward_events(self, message: Message) -> None:
         *events, self._pending = (self._pending + message.get("body", b"")).split(b"\n\n")

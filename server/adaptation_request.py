@@ -26,8 +26,10 @@ from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 MORE_PROMPT = frozenset(
     {"tools", "functions", "documents", "chat_template", "chat_template_kwargs"}
     | {"add_generation_prompt", "continue_final_message", "structured_outputs"}
+    | {"reasoning_effort"}
 )
 """Keys of a chat request that make more of its prompt than its messages say."""
+EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
 USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
 
 
@@ -51,6 +53,10 @@ def take_context(
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
     options = _within_limits(options, settings)
+    if path == RESPONSES and body.keys() & EARLIER_TURNS:
+        # What was said before is not known here: the question alone would be remembered.
+        unwritten = options.memory.model_copy(update={"read": False, "write": False})
+        options = options.model_copy(update={"memory": unwritten})
     wall_s = options.budget.wall_s
     return RequestContext(
         tenant=tenant,
@@ -63,6 +69,7 @@ def take_context(
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
         route=path,
+        opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
     )
 
@@ -126,9 +133,13 @@ def _within_limits(options: Options, settings: Settings) -> Options:
             raise ApiError(400, f"`{name}`: this server allows at most {limit:g}", param=name)
     filled = {
         "tokens": budget.tokens or settings.limit_tokens,
-        "wall_s": budget.wall_s or settings.wall_s or settings.limit_wall_s,
+        "wall_s": budget.wall_s or _earliest(settings.wall_s, settings.limit_wall_s),
     }
     return options.model_copy(update={"budget": budget.model_copy(update=filled)})
+
+
+def _earliest(*times_s: float | None) -> float | None:
+    return min((time_s for time_s in times_s if time_s is not None), default=None)
 
 
 def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
@@ -153,7 +164,10 @@ def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
     """Whether the prompt is made of plain messages and nothing else."""
     turns = body.get("messages")
     is_text = isinstance(turns, list) and all(
-        isinstance(turn, dict) and isinstance(turn.get("content"), str) for turn in turns
+        isinstance(turn, dict)
+        and turn.keys() == {"role", "content"}
+        and isinstance(turn["content"], str)
+        for turn in turns
     )
     return path == CHAT and is_text and not _asks_for_json(body) and not body.keys() & MORE_PROMPT
 

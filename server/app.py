@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
+from adaptation.algebra import Algebra
 from adaptation.errors import EngineError
 from adaptation.leases import AdapterLeases
 from adaptation.pipeline import answer
@@ -83,13 +84,15 @@ class Parts:
         memory: LongTermMemory,
         trainer: ProcessTrainer,
         leases: AdapterLeases,
-        chat_template: str | None,
+        algebra: Algebra,
+        template: Mapping[str, Any],
     ) -> None:
         self.client = client
         self.memory = memory
         self.trainer = trainer
         self.leases = leases
-        self.engine = VllmEngine(client, chat_template)
+        self.algebra = algebra
+        self.engine = VllmEngine(client, template)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
@@ -115,16 +118,19 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
     )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
     leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
+    algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
         async with launch.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
             template = launch.chat_template(args)
-            yield Parts(client, base_model(args.model), memory, trainer, leases, template)
+            model = base_model(args.model)
+            yield Parts(client, model, memory, trainer, leases, algebra, template)
     finally:
         starting.cancel()
         await trainer.close()
+        algebra.close()
         leases.close()
         memory.close()
 
@@ -139,6 +145,7 @@ async def build(
         memory=parts.memory,
         trainer=parts.trainer,
         leases=parts.leases,
+        algebra=parts.algebra,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     if services.policy.may_train:

@@ -20,7 +20,8 @@ class Bookkeeper:
 
     def finish(self, context: RequestContext, index: int, query: Query, outcome: Outcome) -> None:
         """Note the outcome of prompt number `index`; costs the request no commit."""
-        context.reports[index] = outcome.report
+        before = context.reports.get(index)  # of an earlier turn, where tools are run in between
+        context.reports[index] = outcome.report.after(before) if before else outcome.report
         self._metrics.observe(outcome.report)
         if query.options.memory.write and query.question.strip():
             self._completions.append(self._completion(query, outcome))

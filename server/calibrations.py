@@ -18,7 +18,7 @@ class _Kept(RootModel[dict[str, Calibration]]):
 
 def load_calibration(data_dir: Path, model: str) -> Calibration | None:
     """Return what was found for a model, None where nothing was; `ConfigError` if broken."""
-    return _read(data_dir / FILE).get(model)
+    return _read(data_dir / FILE).get(_key(model))
 
 
 def save_calibration(data_dir: Path, model: str, calibration: Calibration | None) -> Path:
@@ -26,13 +26,18 @@ def save_calibration(data_dir: Path, model: str, calibration: Calibration | None
     path = data_dir / FILE
     data_dir.mkdir(parents=True, exist_ok=True)
     kept = _read(path)
-    kept.pop(model, None)
+    kept.pop(_key(model), None)
     if calibration is not None:
-        kept[model] = calibration
+        kept[_key(model)] = calibration
     fresh = path.with_suffix(".new")
     fresh.write_text(_Kept(kept).model_dump_json(indent=1), "utf-8")
     fresh.replace(path)
     return path
+
+
+def _key(model: str) -> str:
+    """A model in a folder goes by the folder's full path, however it was named."""
+    return str(Path(model).absolute()) if Path(model).is_dir() else model
 
 
 def _read(path: Path) -> dict[str, Calibration]:

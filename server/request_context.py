@@ -32,6 +32,8 @@ class RequestContext:
     json_output: bool = False
     can_be_reworded: bool = False
     route: str = CHAT
+    opens_late: bool = True
+    """Whether a stream says nothing before the engine's first output, and may say it earlier."""
     deadline: float = math.inf
     """Monotonic seconds."""
     shown_as: Mapping[str, object] = field(default_factory=dict)
@@ -71,14 +73,9 @@ class RequestContext:
     def completion_id(self, request_id: str) -> str:
         """Return the id the client sees, where there is one prompt only."""
         if request_id.startswith("resp_"):
-            return request_id.removesuffix("_0")
+            return request_id.rpartition("_")[0]
         is_completion = request_id.startswith("cmpl-")
         return request_id.removesuffix("-0") if is_completion and self.is_single else request_id
-
-    @property
-    def opens_late(self) -> bool:
-        """Whether a stream says nothing before the engine's first output."""
-        return self.route in (CHAT, COMPLETIONS)
 
     @property
     def is_single(self) -> bool:

@@ -1,39 +1,64 @@
 """Which answers are formulas: what algebra may compare, and what only looks like it.
 
-`x²-1` and `(x-1)(x+1)` are one answer. Words, codes and dates are not formulas, although algebra
-would read them as products and differences: `act` is no `cat`, `3f2` no `2f3`, and `2024-11-21` no
-difference. What is left out here keeps its own spelling as its key, so leaving out is safe.
+`x²-1` and `(x-1)(x+1)` are one answer. Words, codes, dates and paths are no formulas, although
+algebra would read them as products and differences: `act` is no `cat`, `3f2` no `2f3`, `A-B-C` no
+`A-C-B`. Nor are products that do not commute: of matrices, vectors, functions. What is left out
+keeps its own spelling as its key, so leaving out is safe.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from adaptation.answers.fold import undecorate
+from adaptation.answers.quantity import parse_quantity
 
 MAX_CHARS = 200
-_COMMAND = re.compile(r"\\[A-Za-z]+")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_KNOWN = frozenset(
+    {"frac", "dfrac", "tfrac", "sqrt", "cdot", "left", "right", "le", "leq", "ge", "geq", "cup"}
+    | {"sin", "cos", "tan", "ln", "log", "exp", "pi", "infty"}
+    | {"alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "phi", "omega"}
+)
+"""Commands whose products commute; with any other the answer is no formula."""
 _NAMES = re.compile(r"(?<![A-Za-z\\])(pi|sqrt|sin|cos|tan|ln|log|exp|infty)(?![A-Za-z])")
 _ROOT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _WORD_OR_CODE = re.compile(r"[A-Za-z]{2,}|[A-Za-z]\s*[0-9]|[^\x00-\x7f]")
-_OPERATION = re.compile(r"[-+*/^=<>]|\\[A-Za-z]+")
-_VARIABLE = re.compile(r"[A-Za-z]")
-_COLLECTION = re.compile(r"(?:\\left)?(?:\\\{|[\[(]).*,.*(?:\\\}|[\])])", re.DOTALL)
+_PATH = re.compile(r"\s*[A-Za-z](?:\s*[-/]\s*[A-Za-z])+\s*")
+_OPERATION = re.compile(r"[-+*/^=<>]|[0-9]\s*[a-z]|\\[A-Za-z]+")
+_VARIABLE, _CAPITAL = re.compile(r"[A-Za-z]"), re.compile(r"[A-Z]")
+_COLLECTION = re.compile(r"(?:\\left)?(\\\{|[\[(]).*,.*(?:\\\}|[\])])", re.DOTALL)
 _SYMBOLS = str.maketrans({"−": "-", "·": "*", "×": "*", "÷": "/"} | {"²": "^2", "³": "^3"})
 _GREEK = {"π": r"\pi ", "√": r"\sqrt", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge "}
 
 
-def as_formula(text: str) -> str | None:
+class Formula(NamedTuple):
+    """A formula, and what it can be equal to: only one of its kind."""
+
+    latex: str
+    kind: str
+    """`set`, `range` for an interval or a tuple, `expression` for all others."""
+
+
+def as_formula(text: str) -> Formula | None:
     """Return an answer as LaTeX where it is a formula, a set or an interval; None elsewhere."""
     text = undecorate(text)
-    if not 0 < len(text) <= MAX_CHARS or "\n" in text:
+    if not 0 < len(text) <= MAX_CHARS or "\n" in text or _PATH.fullmatch(text):
+        return None
+    if parse_quantity(text) is not None:
         return None
     for symbol, command in _GREEK.items():
         text = text.replace(symbol, command)
     text = _NAMES.sub(r"\\\1", text.translate(_SYMBOLS))
     text = _ROOT.sub(r"\\sqrt{\1}", text)
     bare = _COMMAND.sub(" ", text)
-    if _WORD_OR_CODE.search(bare):
+    if not set(_COMMAND.findall(text)) <= _KNOWN or _WORD_OR_CODE.search(bare):
         return None
-    is_expression = _OPERATION.search(text) and (_VARIABLE.search(text) or "^" in text)
-    return text if is_expression or _COLLECTION.fullmatch(text) else None
+    if len(_CAPITAL.findall(bare)) > 1:  # matrices, or points
+        return None
+    if collection := _COLLECTION.fullmatch(text):
+        return Formula(text, "set" if collection[1] == r"\{" else "range")
+    has_variable = _VARIABLE.search(bare) or "\\" in text
+    is_expression = _OPERATION.search(text) and (has_variable or "^" in text)
+    return Formula(text, "expression") if is_expression else None

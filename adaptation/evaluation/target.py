@@ -17,13 +17,12 @@ import httpx
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
-from adaptation.calibration import FirstSample
 from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
 from adaptation.evaluation.results import KEPT
 from adaptation.options import Strategy
 from adaptation.suites.tool_calls import call_text
-from adaptation.types import Report
+from adaptation.types import FirstSample, Report
 
 Messages = Sequence[Mapping[str, str]]
 

@@ -11,10 +11,12 @@ vote is given up when the best way to go on with it gains less than its samples 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from adaptation.ballots import Ballots
 from adaptation.stopping.certain import CertainRule
 from adaptation.stopping.lookahead import HORIZON, Lookahead
-from adaptation.stopping.shapes import COLD, Floats, Pattern, likelihoods
+from adaptation.stopping.shapes import COLD, Floats, Likelihoods, Pattern, likelihoods
 from adaptation.types import StopReason
 
 LEAST = 2
@@ -46,11 +48,14 @@ class BayesianRule(CertainRule):
         pattern = Pattern.of(ballots.counts)
         if ballots.total <= HORIZON:
             return self._ahead.leader_probability(pattern)
-        found = likelihoods([pattern])
+        found = _beyond(pattern)
         return float((found.leader_is_mode @ self._prior / (found.pattern @ self._prior))[0])
 
     def _is_futile(self, ballots: Ballots, remaining: int) -> bool:
-        if ballots.total >= HORIZON:
-            return False
-        most = min(ballots.total + remaining, HORIZON)
-        return self._ahead.gain(Pattern.of(ballots.counts), most) <= 0
+        most = ballots.total + remaining
+        return most <= HORIZON and self._ahead.gain(Pattern.of(ballots.counts), most) <= 0
+
+
+@lru_cache(maxsize=4096)
+def _beyond(pattern: Pattern) -> Likelihoods:
+    return likelihoods([pattern])

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from adaptation.stopping.shapes import Floats, Likelihoods, Pattern, likelihoods, patterns_up_to
 
-HORIZON = 24
-"""Votes looked ahead at most; what lies further decides nothing."""
+HORIZON = 32
+"""Votes of the longest vote that is looked ahead in; one that may be longer is not given up."""
 
 
 @dataclass(frozen=True)

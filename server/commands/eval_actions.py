@@ -68,6 +68,8 @@ def _prepare_calibration(args: argparse.Namespace) -> None:
     """A bar is found on votes, and never on questions that it might be judged by."""
     if args.arms not in (None, ["consistency"]):
         raise UsageError("--calibrate looks at votes: it goes with no --strategy but consistency")
+    if args.url or args.adapter:
+        raise UsageError("--calibrate is about the model alone: give no --url and no --adapter")
     args.arms, args.development = ["consistency"], True
 
 

@@ -12,7 +12,7 @@ from server.console import console
 def calibrate_from(results: Results, agreement: float, settings: Settings) -> None:
     """Find the bar, keep it, and say what it is worth; finding none takes an older one away."""
     votes = [trial.first_sample for trial in results.trials if trial.first_sample]
-    model = results.header.model
+    model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)
     path = save_calibration(settings.data_dir, model, found)
     out = console(stderr=True)

@@ -60,10 +60,10 @@ def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
     return address, sock
 
 
-def chat_template(args: argparse.Namespace) -> str | None:
-    """Return the template that was given in place of the model's, whether as text or as a file."""
-    template: str | None = load_chat_template(args.chat_template)
-    return template
+def chat_template(args: argparse.Namespace) -> dict[str, Any]:
+    """Return how chats are rendered: a template in place of the model's, and what it is given."""
+    given = args.default_chat_template_kwargs or {}
+    return {"chat_template": load_chat_template(args.chat_template), **given}
 
 
 @asynccontextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from vllm import SamplingParams
@@ -46,10 +47,10 @@ class Native:
 class VllmEngine:
     """`adaptation.engine.Engine` on vLLM's AsyncLLM."""
 
-    def __init__(self, client: Any, chat_template: str | None = None) -> None:
-        """`chat_template` is the server's own, in place of the model's."""
+    def __init__(self, client: Any, template: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """`template` is how the server renders chats: see `launch.chat_template`."""
         self._client = client
-        self._chat_template = chat_template
+        self._template = template
         self._probes = 0
         self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -77,9 +78,14 @@ class VllmEngine:
         native = query.native
         assert isinstance(native, Native)
         turns = [message.model_dump() for message in messages]
-        ids = self._client.get_tokenizer().apply_chat_template(
-            turns, chat_template=self._chat_template, add_generation_prompt=True, return_dict=False
-        )
+        try:
+            ids = self._client.get_tokenizer().apply_chat_template(
+                turns, add_generation_prompt=True, return_dict=False, **self._template
+            )
+        except Exception as error:  # a template is anybody's code, and may refuse a role
+            raise EngineError(f"the chat template refused it: {error}") from error
+        if len(ids) >= self._client.model_config.max_model_len:
+            raise EngineError("the prompt is longer than the model's context")
         return tokens_input(list(ids), cache_salt=native.prompt.get("cache_salt"))
 
     async def load(self, adapter: Adapter) -> None:
@@ -130,7 +136,8 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own = copy.deepcopy(params)
     own.n = 1
     own.output_kind = RequestOutputKind.DELTA
-    own.logprobs = max(own.logprobs or 0, 0)  # the sampled token's own, to break ties by
+    if own.logprobs is None and not own.logprob_token_ids:
+        own.logprobs = 0  # the sampled token's own, to break ties by
     own.seed = draw.seed
     if draw.temperature is not None:
         own.temperature = draw.temperature

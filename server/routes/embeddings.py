@@ -15,6 +15,8 @@ from memory.types import Frozen
 from server.errors import ApiError
 
 MAX_INPUTS = 2048
+BATCH = 32
+"""Texts embedded in one go: what memory wants to know comes in between."""
 
 
 class EmbeddingRequest(Frozen):
@@ -36,7 +38,11 @@ def embeddings_router(embedder: Embedder) -> APIRouter:
     async def create_embedding(asked: EmbeddingRequest) -> dict[str, Any]:
         """Return a unit vector for each text, in the order of the texts."""
         texts = _texts(asked, embedder, names)
-        vectors = await asyncio.to_thread(embedder.embed, texts)  # (n, d)
+        vectors = [
+            vector
+            for first in range(0, len(texts), BATCH)
+            for vector in await asyncio.to_thread(embedder.embed, texts[first : first + BATCH])
+        ]
         used = await asyncio.to_thread(embedder.count_tokens, texts)
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {

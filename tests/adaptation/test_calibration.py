@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from adaptation.calibration import FirstSample, calibrate
+from adaptation.calibration import calibrate
 from adaptation.drawing import Drawer
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
 from adaptation.representative import Representative
 from adaptation.stopping import BetaRule
-from adaptation.types import Query, StopReason, Vote
+from adaptation.types import FirstSample, Query, StopReason, Vote
 from adaptation.voting import Voting
 
 MakeQuery = Callable[..., Query]
@@ -27,7 +27,7 @@ def votes(count: int, seed: int, informative: bool = True) -> list[FirstSample]:
     drawn = []
     for _ in range(count):
         confidence = rng.random()
-        chance = min(1.0, 0.3 + confidence) if informative else 0.7
+        chance = min(0.998, 0.3 + confidence) if informative else 0.7
         drawn.append(FirstSample(confidence=confidence, won=rng.random() < chance))
     return drawn
 
@@ -37,12 +37,22 @@ def test_a_bar_keeps_its_promise_on_votes_it_was_not_found_on() -> None:
     fresh = votes(20_000, seed=1)
     for seed in range(2, 42):
         calibration = calibrate(votes(400, seed), agreement=0.95)
-        assert calibration is not None
+        if calibration is None:
+            continue
+        found += 1
         above = [vote.won for vote in fresh if vote.confidence >= calibration.bar]
         kept += sum(above) / len(above) >= 0.95
-        found += 1
         assert calibration.accepted == pytest.approx(400 * (1 - calibration.bar), abs=60)
+    assert found >= 30, "a bar there is, and mostly it is found"
     assert kept / found >= 0.9
+
+
+def test_a_promise_just_out_of_reach_is_rarely_given() -> None:
+    rng, given = random.Random(7), 0
+    for _ in range(400):
+        votes = [FirstSample(confidence=rng.random(), won=rng.random() < 0.945) for _ in range(400)]
+        given += calibrate(votes, agreement=0.95) is not None
+    assert given / 400 <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
 
 
 def test_no_bar_is_found_where_confidence_tells_nothing_or_votes_are_few() -> None:
@@ -52,10 +62,10 @@ def test_no_bar_is_found_where_confidence_tells_nothing_or_votes_are_few() -> No
 
 
 def test_where_every_first_sample_wins_the_bar_is_the_lowest_there_is() -> None:
-    sure = [FirstSample(confidence=number / 100, won=True) for number in range(100)]
+    sure = [FirstSample(confidence=number / 200, won=True) for number in range(200)]
     calibration = calibrate(sure, agreement=0.95)
     assert calibration is not None
-    assert (calibration.bar, calibration.accepted, calibration.agreed) == (0.0, 100, 100)
+    assert (calibration.bar, calibration.accepted, calibration.agreed) == (0.0, 200, 200)
 
 
 async def vote(query: Query, logprob: float, text: str, bar: float | None) -> tuple[Vote, int]:
@@ -88,8 +98,3 @@ async def test_a_first_answer_above_the_bar_is_not_voted_on(
     ended, count = await vote(make_query(), logprob, text, bar)
     assert count == drawn
     assert (ended.stop_reason is StopReason.SINGLE) == (drawn == 1)
-
-
-async def test_several_choices_are_never_one_sample(make_query: MakeQuery) -> None:
-    _, count = await vote(make_query(query_choices=2), -0.01, "#### 7", 0.9)
-    assert count >= 2

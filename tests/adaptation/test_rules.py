@@ -18,7 +18,7 @@ from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, Neighbour, PastVote, Tier
 
 MakeQuery = Callable[..., Query]
-TWO = Ballots.of([2])
+TWO = Ballots((0, 0))
 AGREED = PastVote(leader=6, runner_up=0, rest=0)
 SPLIT = PastVote(leader=2, runner_up=2, rest=4)
 

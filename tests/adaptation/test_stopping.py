@@ -37,6 +37,11 @@ ballots_and_remaining = st.tuples(
 names = st.sampled_from(sorted(RULES))
 
 
+def ballots_of(counts: Sequence[int]) -> Ballots:
+    """So many votes for each of several answers, one answer after the other."""
+    return Ballots(tuple(answer for answer, votes in enumerate(counts) for _ in range(votes)))
+
+
 def rule_named(name: str) -> StoppingRule:
     return RULES[name](COLD, PRICE)
 
@@ -52,7 +57,7 @@ def test_leader_probability_is_the_incomplete_beta_function(leader: int, runner_
     [([4], True), ([3], False), ([5, 1], False), ([6, 1], True), ([], False), ([1, 1], False)],
 )
 def test_beta_stops_at_the_published_counts(counts: list[int], stops: bool) -> None:
-    reason = BetaRule().stop(Ballots.of(counts), remaining=9, confidence=0.95)
+    reason = BetaRule().stop(ballots_of(counts), remaining=9, confidence=0.95)
     assert (reason is StopReason.CONFIDENT) == stops
 
 
@@ -222,7 +227,7 @@ def test_a_learned_prior_spends_less_on_easy_votes_than_a_cold_one() -> None:
 
 
 def test_a_split_is_given_up_where_its_samples_cost_more_than_they_bring() -> None:
-    split = Ballots.of([2, 2, 1])
+    split = ballots_of([2, 2, 1])
     assert BayesianRule(price=0.0).stop(split, 8, 0.95) is None
     assert BayesianRule(price=0.2).stop(split, 8, 0.95) is StopReason.FUTILE
 
@@ -247,11 +252,11 @@ def test_no_other_rule_is_worth_as_much_at_the_price_of_a_sample(price: float) -
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4))
 def test_the_bayesian_rule_waits_for_two_samples_however_sure_its_prior(counts: list[int]) -> None:
     certain = np.where(SHARES[0] > 0.98, 1.0, 0.0)
-    rule, votes = BayesianRule(certain / certain.sum()), Ballots.of(sorted(counts, reverse=True))
-    stop = rule.stop(Ballots.of([1]), MOST, 0.9)
+    rule, votes = BayesianRule(certain / certain.sum()), ballots_of(sorted(counts, reverse=True))
+    stop = rule.stop(ballots_of([1]), MOST, 0.9)
     assert stop is None
     assert 0 <= rule.leader_probability(votes) <= 1
-    assert rule.stop(Ballots.of([LEAST]), MOST, 0.9) is StopReason.CONFIDENT
+    assert rule.stop(ballots_of([LEAST]), MOST, 0.9) is StopReason.CONFIDENT
 
 
 def test_a_certain_stop_never_changes_the_fixed_vote() -> None:

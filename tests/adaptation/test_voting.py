@@ -336,3 +336,16 @@ async def test_the_model_may_be_asked_which_text_is_the_most_consistent(
     assert all(text in asked.content for text in TEXTS)
     assert query.question in asked.content
     assert pool.token_counts(lambda index: False).generated == engine.tokens
+
+
+async def test_a_prompt_that_the_engine_refuses_costs_only_the_instruction(
+    make_query: MakeQuery,
+) -> None:
+    engine = FakeEngine(lambda q, draw: Reply("#### 1"), failing={"prompt"})
+    query = make_query(max_samples=3, query_can_be_reworded=True)
+    vote, _ = await hold_vote(query, engine, FixedRule(), instructions=["Count twice."])
+    assert vote.counts[0].count == 3
+    assert {draw.prompt for draw in engine.drawn} == {None}
+    texts = FakeEngine(lambda q, draw: Reply(TEXTS[draw.index]), failing={"prompt"})
+    chosen, _ = await hold_vote(make_query("Hi", query_can_be_reworded=True), texts, ask=True)
+    assert chosen.winner.text == TEXTS[1]

@@ -15,7 +15,15 @@ from loadtests.environment import NotInstalledError, node_modules, python_with
 from tests.e2e.running import Running
 
 HERE = Path(__file__).parent
-TESTING = ("pytest>=9.1,<10", "pytest-timeout", "pytest-asyncio", "hypothesis", "psutil", "numpy")
+TESTING = (
+    "pytest>=9.1,<10",
+    "pytest-timeout",
+    "pytest-asyncio",
+    "hypothesis",
+    "psutil",
+    "numpy",
+    "httpx",
+)
 PERSON = {"name": "Tom", "age": 12}
 
 
@@ -86,7 +94,7 @@ def test_instructor(server: Running) -> None:
     found = printed(python_client("instructor", "instructor>=1.17,<2"), server.url)
     assert {mode["strategy"] for mode in found.values()} == {"consistency"}
     assert found["json_schema_mode"]["person"] == PERSON
-    assert isinstance(found["tool_call"]["person"]["age"], int)
+    assert isinstance(found["tools_strict"]["person"]["age"], int)
 
 
 def test_vercel_ai_sdk(server: Running) -> None:

@@ -120,7 +120,7 @@ def test_verifiers_without_a_vote_are_refused() -> None:
 
 def asgi_client(answer: Any) -> httpx.AsyncClient:
     """A client of the middleware around one handler, which sees the context vLLM's would."""
-    paths = (CHAT, RESPONSES)
+    paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
     transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
     return httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -411,3 +411,45 @@ def test_what_a_request_leaves_open_is_the_servers_limit() -> None:
     assert (small.options.budget.tokens, small.options.budget.wall_s) == (7, 1.0)
     plain = context_of(settings=LIMITED, model="m:plain")
     assert plain.options.budget.tokens is None
+
+
+def test_the_earlier_of_the_servers_two_deadlines_is_a_silent_requests() -> None:
+    both = Settings(wall_s=60.0, limit_wall_s=20.0)
+    assert context_of(settings=both).options.budget.wall_s == 20.0
+    assert context_of(settings=Settings(wall_s=5.0, limit_wall_s=20.0)).options.budget.wall_s == 5.0
+
+
+def test_an_answer_within_a_stored_conversation_is_not_remembered_out_of_it() -> None:
+    body = {"model": "m", "input": "And doubled?", "previous_response_id": "resp_1"}
+    context = take_context(RESPONSES, body, Settings(), "default")
+    assert context is not None
+    assert (context.options.memory.read, context.options.memory.write) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "may"),
+    [
+        ({}, True),
+        ({"tools": []}, False),
+        ({"reasoning_effort": "low"}, False),
+        ({"response_format": {"type": "json_object"}}, False),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}, False),
+        ({"messages": [{"role": "assistant", "content": "", "tool_calls": []}]}, False),
+    ],
+)
+def test_a_chat_is_reworded_only_where_its_messages_say_all(
+    body: dict[str, Any], may: bool
+) -> None:
+    assert context_of(**body).can_be_reworded is may
+
+
+async def test_a_stream_of_completions_says_at_once_that_it_has_begun() -> None:
+    async def answer(request: Request) -> Response:
+        async def stream() -> Any:
+            yield b"data: [DONE]\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async with asgi_client(answer) as client:
+        text = (await client.post(COMPLETIONS, json={"model": "m", "prompt": "Hi"})).text
+    assert text == ": the vote has begun\n\ndata: [DONE]\n\n"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.calibration import Calibration, FirstSample
+from adaptation.calibration import Calibration
 from adaptation.evaluation.trial import Trial
+from adaptation.types import FirstSample
 from server.calibrations import FILE, load_calibration, save_calibration
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from

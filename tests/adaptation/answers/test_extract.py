@@ -188,7 +188,8 @@ def fenced(code: str, fence: str = "```", language: str = "python") -> str:
             fenced("def f(a):\n\n    return a  ", "~~~", "py"),
             True,
         ),
-        (fenced("x = 1").replace("It adds", "Done"), fenced("  x = 1"), True),
+        (fenced("x = 1").replace("Here it is", "Sure"), fenced("  x = 1"), True),
+        (fenced("x = 1").replace("It adds", "It does not add"), fenced("x = 1"), False),
         (fenced("x = 1"), fenced("X = 1"), False),
         (fenced("if a:\n    b\nc"), fenced("if a:\n    b\n    c"), False),
         (fenced("x = 1"), fenced("x = 1") + "\n" + fenced("y = 2"), False),
@@ -220,7 +221,7 @@ def test_auto_reads_scalars_and_embedded_objects_only_as_json_output() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["\\boxed{", "answer is ", "#### ", "{", '{"a":', "<tool_call>", "```\n", "9,", "\u0301\u0323",
-     "= ", "(A) ", "answer to a ", "```", "[1,", "answer: \n", " ", "1 ", "-"],
+     "= ", "```a\nx\n", "(A) ", "answer to a ", "```", "[1,", "answer: \n", " ", "1 ", "-"],
 )  # fmt: skip
 def test_a_huge_text_takes_linear_time(kind: str, piece: str) -> None:
     text = piece * (400_000 // len(piece))

@@ -19,7 +19,7 @@ class Person(BaseModel):
 
 
 found = {}
-for mode in (instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS):
+for mode in (instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS_STRICT):
     client = instructor.from_openai(OpenAI(base_url=URL, api_key="none"), mode=mode)
     person, completion = client.chat.completions.create_with_completion(
         model=MODEL, messages=ASK, response_model=Person, max_retries=2, max_tokens=120

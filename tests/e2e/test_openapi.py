@@ -1,0 +1,43 @@
+"""Whatever a client may send by our own OpenAPI document, the answer is never a 5xx."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests.environment import NotInstalledError, python_with
+from tests.e2e.running import Running, serving
+
+REQUIREMENT = "schemathesis>=4.32,<5"
+ROUTES = (
+    r"^/(v1/(models|embeddings|feedback|memory|adapters|responses|chat/completions$|completions$)"
+    r"|ready|health|metrics|tokenize|detokenize)"
+)
+"""What this server answers for; vLLM's routes for development are its own."""
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Running]:
+    """A server of its own: what is sent here changes its memory."""
+    with serving(tmp_path / "data", tmp_path / "server.log", "--limit-wall-s", "5") as running:
+        yield running
+
+
+def test_no_request_by_the_document_is_answered_with_a_server_error(fresh: Running) -> None:
+    try:
+        python = python_with("schemathesis", REQUIREMENT)
+    except NotInstalledError as error:
+        pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
+    command = [
+        str(python.with_name("schemathesis")), "run", f"{fresh.url}/openapi.json",
+        "--checks", "not_a_server_error", "--include-path-regex", ROUTES,
+        "--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1",
+        "--request-timeout", "60", "--workers", "2", "--suppress-health-check", "all",
+        "--warnings", "off", "--continue-on-failure",
+    ]  # fmt: skip
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-1000:]
+    assert fresh.get("/ready").status_code == 200
