@@ -18,14 +18,14 @@ class Person(BaseModel):
     age: int
 
 
-found = {}
-for mode in (instructor.Mode.JSON_SCHEMA, instructor.Mode.TOOLS_STRICT):
-    client = instructor.from_openai(OpenAI(base_url=URL, api_key="none"), mode=mode)
-    person, completion = client.chat.completions.create_with_completion(
-        model=MODEL, messages=ASK, response_model=Person, max_retries=2, max_tokens=120
-    )
-    found[mode.value] = {
-        "person": person.model_dump(),
-        "strategy": completion.model_extra["adaptation"]["strategy"],
-    }
+client = instructor.from_openai(
+    OpenAI(base_url=URL, api_key="none"), mode=instructor.Mode.JSON_SCHEMA
+)
+person, completion = client.chat.completions.create_with_completion(
+    model=MODEL, messages=ASK, response_model=Person, max_retries=0, max_tokens=60
+)
+found = {
+    "person": person.model_dump(),
+    "strategy": completion.model_extra["adaptation"]["strategy"],
+}
 print(json.dumps(found))
