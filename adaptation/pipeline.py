@@ -46,7 +46,7 @@ async def answer(query: Query, services: Services) -> Outcome:
                 stop = await voting.poll(pool, options.max_samples, query.base)
         assert stop is not None  # one of the three polls took place
         vote = await voting.conclude(pool, stop)
-    with clock.measure("verify"):
-        verified = await verify(query, vote)
-    saved = await remember(query, verified, training, services)
-    return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)
+        with clock.measure("verify"):
+            verified = await verify(query, vote)
+        saved = await remember(query, verified, training, services)
+        return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)

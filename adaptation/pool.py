@@ -34,8 +34,10 @@ class SamplePool:
     async def __aenter__(self) -> SamplePool:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await self.cancel()
+        if kind is not None and self._query.abandoned is not None:
+            self._query.abandoned(self.sample_counts(), self.token_counts(lambda index: False))
 
     @property
     def in_flight(self) -> int:

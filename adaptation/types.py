@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -70,6 +71,8 @@ class Query:
     """Whether `messages` are all there is to the prompt, so that others may take their place."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
+    abandoned: Abandoned | None = field(default=None, repr=False)
+    """Told what was spent where the client left, or an error came, before there was an answer."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -153,6 +156,9 @@ class TokenCounts(Frozen):
     def generated(self) -> int:
         """Tokens the engine generated for the request."""
         return self.returned + self.losing + self.cancelled
+
+
+Abandoned: TypeAlias = Callable[[SampleCounts, TokenCounts], None]
 
 
 class NeighbourReport(Frozen):

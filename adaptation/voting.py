@@ -142,7 +142,10 @@ class Voting:
             return [_cut_short(pool)]
         best = [group.samples[0] for group in tally.groups]
         if tally.is_free_text:
-            central = await self._representative.of(best, pool)
+            try:
+                central = await self._representative.of(best, pool)
+            finally:
+                await pool.cancel()
             best = [central, *(sample for sample in best if sample is not central)]
         return [*best, *(sample for sample in tally.samples if sample not in best)]
 

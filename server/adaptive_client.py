@@ -7,13 +7,14 @@ errors.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
-from adaptation.types import Outcome, Query, Sample
+from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, TokenCounts
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import as_outputs, first_text, is_streamed, new_tokens, opening
@@ -28,12 +29,17 @@ Finish = Callable[[RequestContext, int, Query, Outcome], None]
 class AdaptiveClient:
     """vLLM's engine client, sharpened."""
 
-    def __init__(self, inner: Any, answer: Answer, champion: Champion, finish: Finish) -> None:
-        """`finish` is told every outcome before its last output is handed to vLLM's handler."""
+    def __init__(
+        self, inner: Any, answer: Answer, champion: Champion, finish: Finish, abandon: Abandoned
+    ) -> None:
+        """`finish` is told every outcome before its last output is handed to vLLM's handler,
+        `abandon` what was spent where there is none."""
         self._inner = inner
         self._answer = answer
         self._champion = champion
         self._finish = finish
+        self._abandon = abandon
+        self._voting: set[asyncio.Task[Outcome]] = set()
         self.is_stopping = False
 
     def shutdown(self, *arguments: Any, **keywords: Any) -> Any:
@@ -85,33 +91,51 @@ class AdaptiveClient:
     ) -> AsyncGenerator[Any, None]:
         """Stream one request as vLLM does, keeping count."""
         index = context.index_of(request_id)
-        tokens, text = 0, ""
+        tokens, text, finished = 0, "", False
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base)
-            async with aclosing(self._delegate(native, request_id, base)) as outputs:
-                async for output in outputs:
-                    tokens = new_tokens(output, native.params, tokens)
-                    text = first_text(output, native.params, text)
-                    if output.finished:
-                        sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
-                        self._finish(context, index, query, Outcome.plain(query, sample))
-                    yield output
+            try:
+                async with aclosing(self._delegate(native, request_id, base)) as outputs:
+                    async for output in outputs:
+                        tokens = new_tokens(output, native.params, tokens)
+                        text = first_text(output, native.params, text)
+                        if finished := output.finished:
+                            sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
+                            self._finish(context, index, query, Outcome.plain(query, sample))
+                        yield output
+            finally:
+                if not finished:
+                    started = SampleCounts(started=native.choices, cancelled=native.choices)
+                    self._abandon(started, TokenCounts(cancelled=tokens))
 
     async def _adapted(
         self, context: RequestContext, native: Native, request_id: str
     ) -> AsyncGenerator[Any, None]:
-        index = context.index_of(request_id)
         if is_streamed(native.params) and context.opens_late:
             yield opening(request_id, native.prompt)
-        with self._champion.use() as base:
-            query = context.query(request_id, index, native, base)
-            try:
-                outcome = await self._answer(query)
-            except (DeadlineError, EngineError) as error:
-                raise http_error(error) from error
-        self._finish(context, index, query, outcome)
+        # A task of its own: whoever ends this one for a client that left cancels it again and
+        # again, and would cut the tidying short.
+        voting = asyncio.create_task(self._voted(context, native, request_id))
+        self._voting.add(voting)
+        voting.add_done_callback(self._voting.discard)
+        try:
+            await asyncio.wait([voting])
+        finally:
+            voting.cancel()
+        try:
+            outcome = voting.result()
+        except (DeadlineError, EngineError) as error:
+            raise http_error(error) from error
         for output in as_outputs(request_id, outcome, native.params):
             yield output
+
+    async def _voted(self, context: RequestContext, native: Native, request_id: str) -> Outcome:
+        index = context.index_of(request_id)
+        with self._champion.use() as base:
+            query = context.query(request_id, index, native, base, self._abandon)
+            outcome = await self._answer(query)
+        self._finish(context, index, query, outcome)
+        return outcome
 
 
 def _check_choices(context: RequestContext) -> None:

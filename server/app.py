@@ -153,7 +153,11 @@ async def build(
     await parts.champion.refresh()
     books = Bookkeeper(parts.memory.completions, Metrics(), model)
     client = AdaptiveClient(
-        parts.client, partial(answer, services=services), parts.champion, books.finish
+        parts.client,
+        partial(answer, services=services),
+        parts.champion,
+        books.finish,
+        books.abandon,
     )
     app = await launch.make_app(client, args)
     _add_routes(app, parts, args, client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adaptation.answers import extract
-from adaptation.types import Outcome, Query
+from adaptation.types import Outcome, Query, SampleCounts, TokenCounts
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics
@@ -17,6 +17,10 @@ class Bookkeeper:
         self._completions = completions
         self._metrics = metrics
         self._model = model
+
+    def abandon(self, samples: SampleCounts, tokens: TokenCounts) -> None:
+        """Note what was spent on a request whose client left, or which an error ended."""
+        self._metrics.observe_abandoned(samples, tokens)
 
     def finish(self, context: RequestContext, index: int, query: Query, outcome: Outcome) -> None:
         """Note the outcome of prompt number `index`; costs the request no commit."""

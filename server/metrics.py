@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
-from adaptation.types import Report
+from adaptation.types import Report, SampleCounts, TokenCounts
 
 
 class Metrics:
@@ -23,6 +23,11 @@ class Metrics:
         self.tokens = Counter(
             "whet_tokens_total", "Tokens, by what became of them", ["outcome"], registry=registry
         )
+        self.abandoned = Counter(
+            "whet_abandoned_total",
+            "Requests that ended without an answer: the client left, or an error came",
+            registry=registry,
+        )
         self.trainings = Counter(
             "whet_trainings_total",
             "Test-time training jobs, by the gate's verdict",
@@ -39,13 +44,21 @@ class Metrics:
     def observe(self, report: Report) -> None:
         """Count one answer."""
         self.requests.labels(report.strategy, report.stop_reason).inc()
-        self.samples.labels("finished").inc(report.samples.finished)
-        self.samples.labels("cancelled").inc(report.samples.cancelled)
-        for outcome, count in report.tokens.model_dump().items():
-            self.tokens.labels(outcome).inc(count)
+        self._count(report.samples, report.tokens)
         if report.adapter is not None:
             self.trainings.labels(str(report.adapter.accepted).lower()).inc()
         if report.memory is not None and report.memory.state is not None:
             self.saved.labels(report.memory.state).inc()
         for step, seconds in report.seconds.items():
             self.seconds.labels(step).observe(seconds)
+
+    def observe_abandoned(self, samples: SampleCounts, tokens: TokenCounts) -> None:
+        """Count what was spent on a request that came to nothing."""
+        self.abandoned.inc()
+        self._count(samples, tokens)
+
+    def _count(self, samples: SampleCounts, tokens: TokenCounts) -> None:
+        self.samples.labels("finished").inc(samples.finished)
+        self.samples.labels("cancelled").inc(samples.cancelled)
+        for outcome, count in tokens.model_dump().items():
+            self.tokens.labels(outcome).inc(count)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from adaptation.options import Options
-from adaptation.types import Adapter, AnswerCount, Query, Report
+from adaptation.types import Abandoned, Adapter, AnswerCount, Query, Report
 from memory.types import Message
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
@@ -51,7 +51,14 @@ class RequestContext:
             return 0
         return int(request_id.rpartition("-")[2])
 
-    def query(self, request_id: str, index: int, native: object, base: Adapter | None) -> Query:
+    def query(
+        self,
+        request_id: str,
+        index: int,
+        native: object,
+        base: Adapter | None,
+        abandoned: Abandoned | None = None,
+    ) -> Query:
         """Return prompt number `index` as the pipeline sees it; `native` is the engine's own."""
         self.id = self.completion_id(request_id)
         return Query(
@@ -68,6 +75,7 @@ class RequestContext:
             json_output=self.json_output,
             can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,
+            abandoned=abandoned,
         )
 
     def completion_id(self, request_id: str) -> str:

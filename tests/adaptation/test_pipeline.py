@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.errors import TrainerError
+from adaptation.errors import EngineError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
 from adaptation.options import Strategy
@@ -18,7 +18,15 @@ from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
 from adaptation.training.trainer import TrainingJob
-from adaptation.types import Adapter, Draw, Outcome, Query, StopReason
+from adaptation.types import (
+    Adapter,
+    Draw,
+    Outcome,
+    Query,
+    SampleCounts,
+    StopReason,
+    TokenCounts,
+)
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, PastVote, State, Tier
@@ -501,3 +509,37 @@ async def test_past_votes_make_the_next_vote_on_a_like_question_shorter(
     later = await answer(make_query(ASK), services(says(["7"]), stopping_rule="bayesian"))
     assert later.report.samples.started < first.report.samples.started
     assert later.report.stop_reason is StopReason.CONFIDENT
+
+
+async def test_what_a_lost_request_cost_is_told_to_the_last_token(
+    make_query: MakeQuery, services: Build
+) -> None:
+    spent: list[tuple[SampleCounts, TokenCounts]] = []
+    told = {"query_abandoned": lambda samples, tokens: spent.append((samples, tokens))}
+    never, begun = asyncio.Event(), asyncio.Event()
+
+    def script(query: Query, draw: Draw) -> Reply:
+        if draw.index == 2:
+            begun.set()
+        return Reply("#### 7", tokens=3, gate=never if draw.index else None)
+
+    left = FakeEngine(script)
+    task = asyncio.create_task(answer(make_query(**told), services(left)))
+    await begun.wait()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    broken = FakeEngine(lambda q, d: Reply("#### 7", error="boom" if d.index == 1 else None))
+    with pytest.raises(EngineError):
+        await answer(make_query(**told), services(broken))
+    assert [tokens.generated for _, tokens in spent] == [left.tokens, broken.tokens]
+    assert spent[0][0].finished == 1
+    assert spent[0][0].started == len(left.drawn)
+
+
+async def test_an_answered_request_is_not_called_lost(
+    says: Says, make_query: MakeQuery, services: Build
+) -> None:
+    lost = make_query(query_abandoned=lambda *_: pytest.fail("it was answered"))
+    assert (await answer(lost, services(says(["7"])))).report.answer == "7"

@@ -109,6 +109,17 @@ def test_two_identical_seeded_requests_give_the_same_answer(server: Running) -> 
     assert answers[0]["adaptation"]["votes"] == answers[1]["adaptation"]["votes"]
 
 
+def counted_tokens(server: Running) -> float:
+    """What Whet's own counters say was generated."""
+    lines = server.get("/metrics").text.splitlines()
+    kinds = ("returned", "losing", "cancelled")
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("whet_tokens_total") and any(f'"{kind}"' in line for kind in kinds)
+    )
+
+
 def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
     body = {
         "model": "whet-pebble",
@@ -119,11 +130,14 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
         "adaptation": {"memory": {"write": False}},
     }
     before = server.metric("vllm:generation_tokens_total")
+    lost, counted = server.metric("whet_abandoned_total"), counted_tokens(server)
     with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=60):
         wait_until(lambda: server.metric("vllm:num_requests_running") >= 2, 10, "the samples")
     wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
+    wait_until(lambda: server.metric("whet_abandoned_total") == lost + 1, 5, "the account of it")
     generated = server.metric("vllm:generation_tokens_total") - before
     assert generated < 2 * 3500, "the samples were cut short, not waited for"
+    assert counted_tokens(server) - counted == generated, "what was lost is on the account too"
 
 
 def test_streamed_completions_vote_too(server: Running) -> None:
