@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from cachetools import TTLCache
 
+from adaptation.ballots import Ballots
 from adaptation.stopping import RULES, WITH_PRIOR, StoppingRule
 from adaptation.stopping.bayesian import PRICE
 from adaptation.stopping.prior import learned
@@ -45,6 +46,10 @@ class Rules:
         self._learns = name in WITH_PRIOR
         self._votes = votes
         self._of_tenant: TTLCache[tuple[str, bool], Floats] = TTLCache(MAX_TENANTS, refresh_s)
+
+    def warm_up(self) -> None:
+        """Build the tables that all rules share: a tenth of a second that no request pays for."""
+        self._rule(COLD, self._price).leader_probability(Ballots((0,)))
 
     def learns_from(self, query: Query) -> bool:
         """Whether past votes play a part: not where memory is not to be read, nor in a seeded

@@ -148,6 +148,7 @@ async def build(
         algebra=parts.algebra,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
+    services.rules.warm_up()
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
