@@ -8,6 +8,7 @@ arXiv 2110.01052): so the promise holds although the bar was chosen on the same 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pydantic import Field
@@ -50,7 +51,7 @@ def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | N
             continue
         bar = ranked[place].confidence
         above = [vote for vote in ranked if vote.confidence >= bar]
-        if agreement ** (len(above) / MARGIN) > ERROR:
+        if len(above) < fewest(agreement):
             continue  # so few that one or two chance failures would end the search here
         agreed = sum(vote.won for vote in above)
         if not _is_shown(agreed, len(above), agreement):
@@ -59,6 +60,11 @@ def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | N
             bar=bar, agreement=agreement, votes=len(votes), accepted=len(above), agreed=agreed
         )
     return found
+
+
+def fewest(agreement: float) -> int:
+    """Return how many votes have to be above the first bar tried."""
+    return math.ceil(MARGIN * math.log(ERROR) / math.log(agreement))
 
 
 def _is_shown(agreed: int, of: int, agreement: float) -> bool:

@@ -45,8 +45,10 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
     if verified.tier is not None:
         return verified.tier, "verified"
     if not verified.vote.readable and query.options.answer.kind != "text":
-        return None, "no answer could be read out of the samples"
-    if len(verified.vote.ranked) == 1 or verified.vote.confidence < query.options.confidence:
+        return None, "free text is not saved: there is no answer to read out of it"
+    if len(verified.vote.ranked) == 1:
+        return None, "one sample was drawn: without a vote there is no evidence to save it by"
+    if verified.vote.confidence < query.options.confidence:
         return None, "the vote was not confident"
     return Tier.VOTE, "confident vote"
 

@@ -62,7 +62,7 @@ def make_outcome(
 def _first_sample(vote: Vote) -> FirstSample | None:
     """How sure the first draw was, and whether the vote came to the same."""
     first = min(vote.ranked, key=lambda sample: sample.index)
-    if vote.ballots.total < 2 or not first.logprobs:
+    if not vote.ballots.total or not first.logprobs:
         return None
     ours, theirs = first.answer, vote.winner.answer
     won = ours is not None and theirs is not None and ours.key == theirs.key

@@ -149,6 +149,8 @@ async def build(
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     services.rules.warm_up()
+    if (bar := services.policy.one_sample_bar) is not None:
+        logger.info("one sample is enough above a group confidence of %.3f: no vote there", bar)
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
@@ -184,7 +186,12 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
     theirs = list(app.router.routes)
     guarded = [Depends(refuse_cross_site)]
     for router in (
-        models_router(names, client.model_config.max_model_len, created=int(time.time())),
+        models_router(
+            names,
+            client.model_config.max_model_len,
+            parts.memory.embedder.id.partition("@")[0],
+            created=int(time.time()),
+        ),
         embeddings_router(parts.memory.embedder),
         ready_router(parts.checks),
         feedback_router(parts.memory),

@@ -12,8 +12,9 @@ import difflib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import platformdirs
 from pydantic import ConfigDict, Field, ValidationError, field_validator
@@ -162,9 +163,20 @@ def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None 
                 _flag(name),
                 dest=DEST_PREFIX + name,
                 default=argparse.SUPPRESS,
-                metavar=name.rpartition("_")[2].upper(),
+                metavar=_metavar(name),
                 help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
             )
+
+
+def _metavar(name: str) -> str:
+    """The choices of a setting, where it has any."""
+    kind = Settings.model_fields[name].annotation
+    if kind is bool:
+        return "true|false"
+    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    choices = [str(choice) for choice in kind] if is_enum else get_args(kind)  # type: ignore[union-attr]
+    named = choices and all(isinstance(choice, str) for choice in choices)
+    return "|".join(choices) if named else name.rpartition("_")[2].upper()
 
 
 def flags_of(namespace: argparse.Namespace) -> dict[str, Any]:

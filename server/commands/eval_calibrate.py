@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptation.calibration import calibrate
+from adaptation.calibration import calibrate, fewest
 from adaptation.evaluation.results import Results
 from server.calibrations import save_calibration
 from server.config import Settings
@@ -11,15 +11,17 @@ from server.console import console
 
 def calibrate_from(results: Results, agreement: float, settings: Settings) -> None:
     """Find the bar, keep it, and say what it is worth; finding none takes an older one away."""
-    votes = [trial.first_sample for trial in results.trials if trial.first_sample]
+    voted = [trial for trial in results.trials if trial.samples > 1]
+    votes = [trial.first_sample for trial in voted if trial.first_sample]
     model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)
     path = save_calibration(settings.data_dir, model, found)
     out = console(stderr=True)
     if found is None:
         out.print(
-            f"no bar: on {len(votes)} votes no share of {model}'s first samples is shown to agree "
-            f"with {agreement:.0%} of their votes; every question goes on being voted on",
+            f"no bar: {len(votes)} votes do not show that any share of {model}'s first samples "
+            f"agrees with its votes {agreement:.0%} of the time: every question is voted on. "
+            f"It takes at least {fewest(agreement)} votes, better some hundred: raise -n",
             soft_wrap=True,
         )
         return

@@ -122,6 +122,10 @@ def _library(arms: tuple[str, ...], settings: Settings, folder: Path) -> Library
     return None
 
 
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
 @contextmanager
 def _bar() -> Iterator[OnProgress]:
     """One bar over all cases with the time left, on stderr; a pipe gets a line now and then."""
@@ -143,7 +147,7 @@ def _bar() -> Iterator[OnProgress]:
             if not stderr.is_terminal and what and (what != told or now - last > QUIET_S):
                 told, last = what, now
                 left_s = bar.tasks[task].time_remaining
-                left = f", {left_s / 60:.0f} min left" if left_s else ""
+                left = f", {_spoken(left_s)} left" if left_s else ""
                 complain(f"{done} of {total}{left}: {what}")
 
         yield on_progress

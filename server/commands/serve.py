@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   whet serve Qwen/Qwen3-8B --port 9000        any model, any flag of `vllm serve`
   whet serve --strategy auto --wall-s 20      train where the votes disagree
   whet serve --print-config                   the settings in force, and where they come from
+  whet serve --help=whet                      Whet's own flags, with what they choose between
   whet serve --help=all                       every flag of the engine too
 """
 

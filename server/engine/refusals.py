@@ -17,7 +17,7 @@ def refuse_deadly(params: SamplingParams) -> None:
     """
     if params.prompt_logprobs is not None:
         raise bad_request(
-            "`prompt_logprobs`, and `echo` with `logprobs`, are not available while adapters are",
+            "`prompt_logprobs`, and `echo` with `logprobs`, are refused while adapters are enabled",
             "prompt_logprobs",
         )
 

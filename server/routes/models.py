@@ -13,19 +13,17 @@ from adaptation.options import Strategy
 from server.errors import ApiError
 
 
-def models_router(names: tuple[str, ...], max_model_len: int, created: int) -> APIRouter:
+def models_router(
+    names: tuple[str, ...], max_model_len: int, embedder: str, created: int
+) -> APIRouter:
     """Return the routes; `created` is Unix seconds, `max_model_len` tokens."""
     router = APIRouter(tags=["models"])
-    served = [f"{name}{suffix}" for name in names for suffix in ("", *_suffixes())]
+    voting = [f"{name}{suffix}" for name in names for suffix in ("", *_suffixes())]
+    served = [*voting, embedder]
 
     def card(model: str) -> dict[str, Any]:
-        return {
-            "id": model,
-            "object": "model",
-            "created": created,
-            "owned_by": "whet",
-            "max_model_len": max_model_len,
-        }
+        shown = {"id": model, "object": "model", "created": created, "owned_by": "whet"}
+        return shown if model == embedder else {**shown, "max_model_len": max_model_len}
 
     @router.get("/v1/models")
     async def list_models() -> dict[str, Any]:

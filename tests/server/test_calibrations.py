@@ -43,7 +43,9 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
 ) -> None:
     def votes(won: bool) -> list[Trial]:
         first = [FirstSample(confidence=number / 200, won=won) for number in range(200)]
-        return [trial(n, first_sample=each) for n, each in enumerate(first)] + [trial(200)]
+        return [trial(n, samples=3, first_sample=each) for n, each in enumerate(first)] + [
+            trial(200)
+        ]
 
     settings = Settings(data_dir=tmp_path)
     calibrate_from(run(votes(won=True)), 0.95, settings)
