@@ -86,8 +86,8 @@ def notes(summary: Summary) -> list[str]:
     return [
         "right: 95 % Wilson intervals; "
         f"− {summary.baseline}: points, paired 95 % bootstrap intervals; "
-        "+/−: questions helped and hurt; p: exact McNemar; pass@k: one of k samples at least is right; "
-        "1 of k: a single one of them; "
+        "+/−: questions helped and hurt; p: exact McNemar; "
+        "pass@k: one of k samples at least is right; 1 of k: a single one of them; "
         f"tokens: generated, mean; ×: times {summary.baseline}'s; s: seconds, median.",
         SPREAD,
         *_unpaired(summary),
