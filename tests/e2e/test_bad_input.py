@@ -40,7 +40,7 @@ CHAT = "/v1/chat/completions"
         (CHAT, {"messages": []}, 400, None, ""),
         (CHAT, {"messages": "hello"}, 400, "messages", ""),
         (CHAT, {"messages": [{"role": "user", "content": "a " * 9000}]}, 400, None, "4096"),
-        (CHAT, {"prompt_logprobs": 1}, 400, "prompt_logprobs", "not available"),
+        (CHAT, {"prompt_logprobs": 1}, 400, "prompt_logprobs", "refused"),
         (
             CHAT,
             {"model": "whet-pebble:ttt", "adaptation": {"strategy": "plain"}},
@@ -126,9 +126,9 @@ def test_the_server_still_answers_after_all_of_it(server: Running) -> None:
 
 def test_models_are_listed_under_every_strategy_and_retrieved(server: Running) -> None:
     ids = [model["id"] for model in server.get("/v1/models").json()["data"]]
-    assert ids == ["whet-pebble"] + [
-        f"whet-pebble:{strategy}" for strategy in ("plain", "consistency", "ttt", "auto")
-    ]
+    strategies = ("plain", "consistency", "ttt", "auto")
+    voting = ["whet-pebble", *(f"whet-pebble:{strategy}" for strategy in strategies)]
+    assert ids == [*voting, "all-MiniLM-L6-v2"]
     assert server.get("/v1/models/whet-pebble:ttt").json()["id"] == "whet-pebble:ttt"
     assert server.get("/v1/models/none/such").json()["error"]["code"] == "model_not_found"
 
