@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from adaptation.algebra import Algebra
 from adaptation.answers import Answer, extract
-from adaptation.answers.symbolic import as_formula
 from adaptation.types import Query, Sample
 
 WITH_FORMULAS = frozenset({"auto", "math"})
@@ -27,7 +26,8 @@ class Reader:
         if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
             return await asyncio.to_thread(self._extracted, sample)
         answer = self._extracted(sample)
-        if answer is None or not before or not self._is_formula(answer):
+        may_be_formula = self._query.options.answer.kind in WITH_FORMULAS
+        if answer is None or not answer.structured or not may_be_formula:
             return answer
         return await self._merged(answer, before)
 
@@ -39,10 +39,6 @@ class Reader:
             has_tools=query.has_tools,
             json_output=query.json_output,
         )
-
-    def _is_formula(self, answer: Answer) -> bool:
-        is_known_kind = self._query.options.answer.kind in WITH_FORMULAS
-        return is_known_kind and answer.structured and as_formula(answer.text) is not None
 
     async def _merged(self, answer: Answer, before: Sequence[Answer]) -> Answer:
         if self._algebra is None or any(known.key == answer.key for known in before):

@@ -79,6 +79,8 @@ class Rules:
             fallen = _patterns(self._votes, tenant, trained)
             prior = learned(COLD, fallen, TENANT_STRENGTH)
             self._of_tenant[tenant, trained] = prior
+        if not near:
+            return prior
         return learned(prior, _patterns(self._votes, tenant, trained, near), NEAR_STRENGTH)
 
 

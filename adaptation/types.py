@@ -229,8 +229,8 @@ class Report(Frozen):
 
     def after(self, earlier: Report) -> Report:
         """Return this report with what an earlier turn of the same request cost."""
-        spent = zip(TokenCounts.model_fields, self.tokens, earlier.tokens, strict=True)
-        tokens = {name: mine[1] + theirs[1] for name, mine, theirs in spent}
+        before = earlier.tokens.model_dump()
+        tokens = {name: count + before[name] for name, count in self.tokens.model_dump().items()}
         return self.model_copy(update={"tokens": TokenCounts(**tokens)})
 
 

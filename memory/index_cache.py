@@ -80,10 +80,6 @@ class IndexCache:
         """Return up to `k` (record number, inner product) pairs, up to date with the database."""
         return self._synced(tenant).index.search(vector, k)
 
-    def count(self, tenant: str) -> int:
-        """Return how many records can be found, up to date with the database."""
-        return self._synced(tenant).index.count()
-
     def rebuild(self, tenant: str) -> int:
         """Read the tenant's vectors anew from the database; return how many there are."""
         self._snapshots.delete(tenant)

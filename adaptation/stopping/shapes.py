@@ -9,7 +9,6 @@ not known, so every assignment counts: the leader may be the mode, the second an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
@@ -111,7 +110,6 @@ def _contest(who: int, second: int, runner_up: Counts, rest: Counts) -> Floats:
     return found
 
 
-@lru_cache(maxsize=8)
 def patterns_up_to(votes: int) -> tuple[Pattern, ...]:
     """Every pattern of 1 to `votes` votes, fewer votes first."""
     return tuple(

@@ -62,12 +62,10 @@ class Row:
 def row(votes: Sequence[Vote], system: str, suite: str) -> Row:
     """Hold a system against the fixed vote on one suite."""
     ours, theirs = of(votes, system, suite), of(votes, FIXED, suite)
-    mine = [vote.right for vote in ours]
-    difference = paired([vote.right for vote in theirs], mine)
     return Row(
         system,
-        wilson(sum(mine), len(mine)),
-        score_difference(difference.helped, difference.hurt, len(mine)),
+        wilson(sum(vote.right for vote in ours), len(ours)),
+        _difference(theirs, ours),
         _tokens(ours, theirs),
         fmean(vote.tokens for vote in ours),
         median(vote.seconds for vote in ours),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from openai import OpenAI
 from rich.console import Console
 
-from adaptation.answers import extract
+from adaptation.answers.plurality import leader
 from adaptation.options import AnswerOptions
 from loadtests.environment import python_with
 from server.server_process import Launch, Server, running
@@ -56,7 +55,7 @@ def one_sample(server: Server, console: Console) -> Iterator[Ask]:
 def plurality(server: Server, console: Console) -> Iterator[Ask]:
     """All samples in one request to bare vLLM; the client counts, with Whet's own reading."""
     del console
-    yield _asking(server.url, MODEL, _most_given, n=VOTES)
+    yield _asking(server.url, MODEL, lambda texts: texts[leader(texts, AnswerOptions())], n=VOTES)
 
 
 @contextmanager
@@ -142,10 +141,3 @@ def _asking(url: str, model: str, choose: Callable[[list[str]], str], **more: An
         return choose([choice.message.content or "" for choice in response.choices])
 
     return ask
-
-
-def _most_given(texts: list[str]) -> str:
-    """The first text of the most frequent answer."""
-    found = [extract(text, AnswerOptions()) for text in texts]
-    keys = [answer.key if answer else f"\0{place}" for place, answer in enumerate(found)]
-    return texts[keys.index(Counter(keys).most_common(1)[0][0])]
