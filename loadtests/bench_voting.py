@@ -25,6 +25,7 @@ from adaptation.suites import SUITES, Suite
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from loadtests import arguments
+from loadtests.claims import print_claims
 from loadtests.environment import NotInstalledError
 from loadtests.measure import voting
 from loadtests.measure.laboratory import BARE_VLLM
@@ -166,11 +167,7 @@ def _show(votes: Sequence[Vote], folder: Path) -> None:
         figures[suite] = [asdict(row) for row in rows]
         console.print(_table(suite, rows))
     found = voting.claims(votes) if {voting.OURS, voting.BETA, voting.OPTILLM} <= {*names} else []
-    for claim in found:
-        console.print(f"\n{claim.name}: {'met' if claim.met else 'MISSED'}", style="bold")
-        console.print(f"  target: {claim.target}")
-        for line in claim.found:
-            console.print(f"  {line}")
+    print_claims(found)
     path = folder / "voting.json"
     write_json({"suites": figures, "claims": [asdict(claim) for claim in found]}, str(path))
     print(f"kept in {path}")

@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    _print(found)
+    print_claims(found)
     _keep(files, base, found)
     return 0
 
@@ -186,7 +186,8 @@ def _keep(files: Files, base: Results, found: Sequence[Claim]) -> None:
     print(f"kept in {files.figures} and {files.picture}")
 
 
-def _print(found: Sequence[Claim]) -> None:
+def print_claims(found: Sequence[Claim]) -> None:
+    """Print each claim, its target and what was found."""
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 100)
     for claim in found:
         table = Table(box=None, show_header=False, pad_edge=False)
