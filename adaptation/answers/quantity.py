@@ -18,7 +18,8 @@ MAX_EXPONENT = 300
 """`1e999999999` would be a number that fills the memory; beyond this it is text."""
 
 _DECIMAL = r"(?:[0-9]{1,3}(?:[,_][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-_CURRENCY = r"US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|INR|CNY|CHF)[ ]|Rs\.?[ ]?"
+_SIGNS = "$€£¥₹"
+_CURRENCY = rf"US\$|[{_SIGNS}]|(?:USD|EUR|GBP|JPY|INR|CNY|CHF)[ ]|Rs\.?[ ]?"
 _QUANTITY = re.compile(
     rf"""(?:≈|~|(?:about|approximately|roughly)[ ])?
     (?:[A-Za-z][ ]?=)?                                  # x = 5
@@ -31,7 +32,7 @@ _QUANTITY = re.compile(
     )(?P<rest>(?![0-9.,^*+/=-]).*)?""",
     re.VERBOSE,
 )
-_UNIT_WORDS = re.compile(r"(?:[A-Za-zµΩ°]+(?:\^-?[0-9])?[ /*]?){1,6}")
+_UNIT_WORDS = re.compile(rf"[{_SIGNS}]|(?:[A-Za-zµΩ°]+(?:\^-?[0-9])?[ /*]?){{1,6}}")
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12,
     "dozen": 12,
@@ -41,7 +42,7 @@ _PERCENT = re.compile(r" ?(?:%|percent\b|per cent\b)")
 _ATTACHED = """km cm mm nm kg mg ml mL dl cl kL hz Hz kHz MHz GHz kW MW kWh mph kph hr hrs min mins
 sec secs ms lb lbs oz ft yd mi kJ MJ kN Pa kPa mol eV GB MB KB TB kB dB rpm"""
 _ATTACHED_UNITS = frozenset(_ATTACHED.split())
-_SINGLE_LETTER_UNITS = frozenset("mgshlLKNJWVACFTdt°Ω")
+_SINGLE_LETTER_UNITS = frozenset("mgshlLKNJWVACFTdt°Ω" + _SIGNS)
 _CHANGES_THE_NUMBER = """a an and or half halves third thirds quarter quarters fourth fourths fifth
 fifths eighth tenth tenths to plus minus times over by point squared cubed factorial pi e i am pm ad
 bc bce ce sqrt sin cos tan log ln mod than not if through more less either else nor but infty choose
@@ -140,7 +141,7 @@ def _may_be_unit(words: list[str], attached: bool, max_words: int) -> bool:
         return False
     if any(len(part) == 1 and part not in _SINGLE_LETTER_UNITS for part in parts):
         return False
-    return not attached or parts[0] in _ATTACHED_UNITS or parts[0].startswith("°")
+    return not attached or parts[0] in _ATTACHED_UNITS or parts[0].startswith(("°", *_SIGNS))
 
 
 def _unit_name(unit: str) -> str:

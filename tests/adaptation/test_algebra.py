@@ -114,6 +114,31 @@ async def test_a_sum_equals_itself_in_any_order_and_no_other_sum(
     assert await algebra.find("+".join(parts), ["+".join([*swapped, "1"])]) is None
 
 
+@given(data=st.data(), parts=st.lists(terms, min_size=2, max_size=4, unique=True), more=terms)
+async def test_a_set_equals_itself_in_any_order_and_no_other_set(
+    data: st.DataObject, parts: list[str], more: str, algebra: Algebra
+) -> None:
+    swapped = data.draw(st.permutations(parts))
+    written, spaced = rf"\{{{','.join(parts)}\}}", rf"\left\{{{', '.join(swapped)}\right\}}"
+    assert await algebra.find(written, [spaced]) == 0
+    larger = await algebra.find(written, [rf"\{{{','.join([*swapped, more])}\}}"])
+    assert (larger is not None) == (more in parts)
+
+
+ends = st.tuples(
+    st.sampled_from("[("), st.integers(-9, 0), st.integers(1, 9), st.sampled_from(")]")
+)
+
+
+@given(left=ends, right=ends)
+async def test_intervals_are_equal_exactly_when_ends_and_brackets_are(
+    left: tuple[str, int, int, str], right: tuple[str, int, int, str], algebra: Algebra
+) -> None:
+    written = "{}{},{}{}".format(*left)
+    assert await algebra.find(written, [r"\left{}{}, {}\right{}".format(*left)]) == 0
+    assert (await algebra.find(written, ["{}{}, {}{}".format(*right)]) == 0) == (left == right)
+
+
 async def test_a_formula_that_takes_for_ever_ends_its_process_and_the_next_has_another() -> None:
     algebra = Algebra(processes=1, time_limit_s=1.0)
     assert await algebra.find("9^{9^{9^{9^{9}}}}+x", ["x-9^{9^{9^{9}}}"]) is None

@@ -110,6 +110,8 @@ def test_a_key_is_stable_once_it_is_a_number(text: str) -> None:
         ("-\\dfrac12", "−0.5"),
         ("$288", "288 dollars"),
         ("\\$288.00", "288"),
+        ("288 $", "$288"),
+        ("5€", "5 euros"),
         ("288", "288 apples"),
         ("5 million", "5,000,000"),
         ("$5M", "5000000 dollars"),
