@@ -26,6 +26,7 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
+from server.admission import Admission
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
 from server.config import ConfigError, Settings
@@ -167,7 +168,10 @@ async def build(
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
-    app.user_middleware.append(Middleware(AdaptationMiddleware, settings=settings))
+    app.user_middleware += [
+        Middleware(Admission, places=settings.max_concurrent_requests),
+        Middleware(AdaptationMiddleware, settings=settings),
+    ]
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
     return app, client
 

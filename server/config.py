@@ -94,6 +94,8 @@ class Settings(Frozen):
     """days for which feedback on a completion is accepted"""
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
+    max_concurrent_requests: int = Field(default=1024, ge=1)
+    """requests answered at a time; further ones are refused with 429"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
 

@@ -227,6 +227,13 @@ def test_an_unknown_model_is_refused_without_naming_others(server: Running) -> N
         server.openai.models.retrieve("org/other")
 
 
+def test_a_request_is_told_how_many_more_may_come(server: Running) -> None:
+    raw = server.openai.chat.completions.with_raw_response.create(model=MODEL, messages=ask("Hi"))
+    limit, left = (int(raw.headers[f"x-ratelimit-{n}-requests"]) for n in ("limit", "remaining"))
+    assert left == limit - 1
+    assert raw.headers["x-ratelimit-reset-requests"] == "0s"
+
+
 def test_every_route_names_its_request(server: Running) -> None:
     for path in ("/v1/models", "/health", "/nowhere", "/v1/memory/records"):
         assert server.get(path).headers["x-request-id"]

@@ -1,0 +1,57 @@
+"""A place for every request at work: whoever comes when all are taken is told to come back.
+
+vLLM's own queue has no end: without this, a flood is answered by everybody's timeouts.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
+from server.errors import RETRY_AFTER_S, ApiError
+
+ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
+
+
+class Admission:
+    """Answers 429 beyond `places` requests at a time, and tells each how many are left.
+
+    OpenAI's headers `x-ratelimit-*-requests` count places here, not requests a minute: a place is
+    free again when a response ends or its client leaves.
+    """
+
+    def __init__(self, app: ASGIApp, places: int) -> None:
+        self._app = app
+        self._places = places
+        self._taken = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["path"] not in ADMITTED_PATHS:
+            await self._app(scope, receive, send)
+        elif self._taken >= self._places:
+            await self._refusal().response()(scope, receive, self._telling(send))
+        else:
+            self._taken += 1
+            try:
+                await self._app(scope, receive, self._telling(send))
+            finally:
+                self._taken -= 1
+
+    def _refusal(self) -> ApiError:
+        what = f"The server is at work on {self._places} requests, its most at a time"
+        return ApiError(429, f"{what} (max_concurrent_requests); try again in a moment")
+
+    def _telling(self, send: Send) -> Send:
+        left = self._places - self._taken
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-ratelimit-limit-requests"] = str(self._places)
+                headers["x-ratelimit-remaining-requests"] = str(left)
+                headers["x-ratelimit-reset-requests"] = "0s" if left else f"{RETRY_AFTER_S}s"
+            await send(message)
+
+        return tell

@@ -1,0 +1,101 @@
+"""Places: taken, told, refused, and free again however a request ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+from server.admission import Admission
+from server.error_shape import OpenAIErrorShape
+from server.errors import install_handlers
+
+CHAT = "/v1/chat/completions"
+
+
+class Work:
+    """An app whose requests stay at work until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Semaphore(0)
+        self.let_go = asyncio.Event()
+        app = FastAPI()
+        install_handlers(app)
+        app.add_api_route(CHAT, self.answer, methods=["POST"])
+        app.add_api_route("/v1/embeddings", self.fail, methods=["POST"])
+        app.add_api_route("/v1/models", self.models, methods=["GET"])
+        app.add_middleware(Admission, places=2)
+        app.add_middleware(OpenAIErrorShape, max_body_bytes=1000)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://whet")
+
+    async def answer(self) -> StreamingResponse:
+        async def body() -> AsyncIterator[str]:
+            self.begun.release()
+            await self.let_go.wait()
+            yield "data: done\n\n"
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    async def models(self) -> dict[str, str]:
+        return {"object": "list"}
+
+    async def fail(self) -> None:
+        raise RuntimeError("a bug")
+
+    async def begin(self) -> asyncio.Task[httpx.Response]:
+        task = asyncio.create_task(self.http.post(CHAT))
+        await self.begun.acquire()
+        return task
+
+
+@pytest.fixture
+async def work() -> AsyncIterator[Work]:
+    work = Work()
+    async with work.http:
+        yield work
+
+
+def told(response: httpx.Response) -> tuple[str | None, ...]:
+    names = ("limit", "remaining", "reset")
+    return tuple(response.headers.get(f"x-ratelimit-{name}-requests") for name in names)
+
+
+async def test_whoever_comes_when_all_places_are_taken_is_told_to_come_back(work: Work) -> None:
+    under_way = [await work.begin(), await work.begin()]
+    refused = await work.http.post(CHAT)
+    assert refused.status_code == 429
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert "2 requests" in refused.json()["error"]["message"]
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["x-request-id"]
+    assert told(refused) == ("2", "0", "1s")
+
+    work.let_go.set()
+    assert [told(await task) for task in under_way] == [("2", "1", "0s"), ("2", "0", "1s")]
+    assert told(await work.http.post(CHAT)) == ("2", "1", "0s")
+
+
+async def test_what_generates_nothing_needs_no_place(work: Work) -> None:
+    under_way = [await work.begin(), await work.begin()]
+    listed = await work.http.get("/v1/models")
+    assert listed.status_code == 200
+    assert told(listed) == (None, None, None)
+    work.let_go.set()
+    await asyncio.gather(*under_way)
+
+
+async def test_a_place_is_free_again_after_an_error_and_after_the_client_has_left(
+    work: Work,
+) -> None:
+    for _ in range(3):
+        assert (await work.http.post("/v1/embeddings")).status_code == 500
+    for _ in range(3):
+        left = await work.begin()
+        left.cancel()
+        await asyncio.wait([left])
+    work.let_go.set()
+    assert told(await work.http.post(CHAT)) == ("2", "1", "0s")
