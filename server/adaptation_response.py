@@ -7,23 +7,22 @@ token the engine generated is billed here.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from adaptation.options import Strategy
 from adaptation.types import AnswerCount
 from server.errors import error_body
-from server.request_context import RESPONSES, RequestContext
+from server.openai_form import conform
+from server.request_context import RequestContext
+
+_TO_BE_CHANGED = re.compile(rb'"(?:finish_reason": ?"|(?:usage|logprobs)": ?\{)')
+"""What stands in the chunks that are not passed on as they are."""
 
 
 def attach(body: bytes, context: RequestContext) -> bytes:
     """Return a whole response with its report(s)."""
     if not context.reports:
         return body
-    is_plain = context.options.strategy is Strategy.PLAIN
-    if context.is_single and is_plain and context.route != RESPONSES:
-        # Nothing to correct: splice, and spare the fast path the parsing.
-        report = context.reports[0].model_dump_json().encode()
-        return body.rstrip()[:-1] + b',"adaptation":' + report + b"}"
     response = json.loads(body)
     _complete(response, context)
     return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
@@ -35,8 +34,7 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
         return _shaped_error(event)
     if event.startswith(b"event: response."):
         return _response_event(event, context)
-    ends = b'"finish_reason":"' in event or b'"finish_reason": "' in event
-    if not (ends or b'"usage":{' in event or b'"usage": {' in event):
+    if not _TO_BE_CHANGED.search(event):
         return event
     prefix, _, data = event.partition(b"data:")
     if not data or data.strip() == b"[DONE]":
@@ -46,6 +44,7 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
         _attach_reports(chunk, context)
     if isinstance(chunk.get("usage"), dict):
         correct_usage(chunk["usage"], context)
+    conform(chunk)
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 
@@ -72,6 +71,7 @@ def _complete(response: dict[str, Any], context: RequestContext) -> None:
         response.setdefault("error", None)  # OpenAI's always has it
     if isinstance(response.get("usage"), dict):
         correct_usage(response["usage"], context)
+    conform(response)
 
 
 def _shaped_error(event: bytes) -> bytes:

@@ -121,6 +121,22 @@ def test_log_probabilities_are_those_of_the_returned_tokens(server: Running) -> 
     assert all(-50 < token.logprob <= 0 for token in tokens)
 
 
+@pytest.mark.parametrize("strategy", ["plain", "consistency"])
+def test_the_body_is_in_the_form_that_openai_publishes(strategy: str, server: Running) -> None:
+    body = server.chat(STORY, f"{MODEL}:{strategy}", logprobs=True)
+    (choice,) = body["choices"]
+    assert choice["logprobs"]["refusal"] is None
+    assert choice["message"]["refusal"] is None
+    assert not {"annotations", "audio", "function_call", "tool_calls"} & choice["message"].keys()
+    assert None not in [value for key, value in body["usage"].items() if key.endswith("_details")]
+    stream = server.openai.chat.completions.create(
+        model=f"{MODEL}:{strategy}", messages=ask(STORY), logprobs=True, stream=True
+    )
+    given = [chunk.choices[0].logprobs for chunk in stream]
+    assert all("refusal" in logprobs.model_fields_set for logprobs in given if logprobs)
+    assert any(given)
+
+
 def test_a_vote_that_asked_for_no_log_probabilities_returns_none(server: Running) -> None:
     choice = server.openai.chat.completions.create(model=MODEL, messages=ask(STORY)).choices[0]
     assert choice.logprobs is None
