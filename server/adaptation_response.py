@@ -13,7 +13,7 @@ from typing import Any
 from adaptation.types import AnswerCount
 from server.errors import error_body
 from server.openai_form import conform
-from server.request_context import RequestContext
+from server.request_context import CURRENT, RequestContext
 
 _TO_BE_CHANGED = re.compile(rb'"(?:finish_reason": ?"|(?:usage|logprobs)": ?\{)')
 """What stands in the chunks that are not passed on as they are."""
@@ -26,6 +26,19 @@ def attach(body: bytes, context: RequestContext) -> bytes:
     response = json.loads(body)
     _complete(response, context)
     return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def amend_stored(response: Any) -> Any:
+    """Return one of vLLM's responses as it is kept: as `attach` would have made its body."""
+    context = CURRENT.get()
+    if context is None:
+        return response
+    usage = response.usage
+    parts = {"object": "response", "usage": usage.model_dump() if usage else None}
+    _complete(parts, context)
+    if usage:
+        parts["usage"] = type(usage).model_validate(parts["usage"])
+    return response.model_copy(update=parts)
 
 
 def attach_to_event(event: bytes, context: RequestContext) -> bytes:

@@ -25,6 +25,7 @@ from adaptation.training.process import ProcessTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
+from server.adaptation_response import amend_stored
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission
 from server.bookkeeping import Bookkeeper
@@ -163,7 +164,7 @@ async def build(
         books.finish,
         books.abandon,
     )
-    app = await launch.make_app(client, args)
+    app = await launch.make_app(client, args, amend_stored)
     _add_routes(app, parts, args, client)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of

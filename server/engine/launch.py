@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,9 @@ from adaptation.errors import EngineError
 SUPPORTED = "0.32."
 MAX_RESPONSES = 10_000
 """Stored responses that can be retrieved and continued."""
+
+Amend = Callable[[Any], Any]
+"""From a `ResponsesResponse` of vLLM's to the one that is kept."""
 
 
 def make_parser(epilog: str) -> FlexibleArgumentParser:
@@ -74,21 +77,40 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
         yield client
 
 
-async def make_app(client: Any, args: argparse.Namespace) -> FastAPI:
-    """Return vLLM's application, served through `client`."""
+async def make_app(client: Any, args: argparse.Namespace, amend: Amend) -> FastAPI:
+    """Return vLLM's application, served through `client`.
+
+    Stored responses go through `amend`, in the context of their request.
+    """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
     await init_app_state(client, app.state, args, tasks)
-    _bound_stores(app.state.openai_serving_responses)
+    _replace_stores(app.state.openai_serving_responses, amend)
     return app
 
 
-def _bound_stores(responses: Any) -> None:
+class _Responses(FIFOCache[str, Any]):
+    """The newest responses, amended."""
+
+    def __init__(self, amend: Amend) -> None:
+        super().__init__(MAX_RESPONSES)
+        self._amend = amend
+
+    def __setitem__(self, key: str, value: Any, **keywords: Any) -> None:
+        super().__setitem__(key, self._amend(value), **keywords)
+
+
+def _replace_stores(responses: Any, amend: Amend) -> None:
     """Keep the newest responses only: vLLM's stores grow for as long as it runs."""
     if responses is not None:
-        for store in ("response_store", "msg_store", "event_store"):
-            assert getattr(responses, store) == {}
-            setattr(responses, store, FIFOCache(MAX_RESPONSES))
+        stores: dict[str, FIFOCache[str, Any]] = {
+            "response_store": _Responses(amend),
+            "msg_store": FIFOCache(MAX_RESPONSES),
+            "event_store": FIFOCache(MAX_RESPONSES),
+        }
+        for name, store in stores.items():
+            assert getattr(responses, name) == {}
+            setattr(responses, name, store)
 
 
 async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:

@@ -174,13 +174,24 @@ def test_a_response_is_voted_on_stored_and_gone_on_with(server: Running) -> None
     assert first.usage.output_tokens == billed(report)
     assert first.usage.total_tokens == first.usage.input_tokens + first.usage.output_tokens
     again = client.responses.retrieve(first.id)
-    assert again.output_text == first.output_text
+    assert again == first
     next_one = client.responses.create(
         model=MODEL, input="What is 2 + 3?", previous_response_id=first.id
     )
     assert next_one.usage.input_tokens > first.usage.input_tokens
     verdict = server.post("/v1/feedback", json={"completion_id": first.id, "verdict": "correct"})
     assert verdict.status_code == 200, verdict.text
+
+
+def test_a_response_made_in_the_background_has_its_report_and_its_bill(server: Running) -> None:
+    client = server.openai
+    response = client.responses.create(model=MODEL, input=STORY, background=True)
+    assert response.status == "queued"
+    while response.status in ("queued", "in_progress"):
+        response = client.responses.retrieve(response.id)
+    assert response.status == "completed"
+    assert response.output_text.endswith("#### 14")
+    assert response.usage.output_tokens == billed(response.model_extra["adaptation"])
 
 
 def test_a_streamed_response_ends_with_the_event_that_fits(server: Running) -> None:
