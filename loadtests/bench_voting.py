@@ -31,6 +31,7 @@ from loadtests.measure import voting
 from loadtests.measure.laboratory import BARE_VLLM
 from loadtests.measure.voting import VOTE, Vote
 from loadtests.peers.systems import SYSTEMS, Ask, PeerError, System
+from server.cli import main as whet
 from server.console import write_json
 from server.server_process import ROOT, WHET, Server, ServerFailedError, running
 
@@ -40,6 +41,8 @@ examples:
   python -m loadtests.bench_voting -n 20 --suite stories --system Whet --out FOLDER
 """
 DEFAULT_SUITES = ("stories", "orders", "units", "equations")
+CALIBRATION = ("eval", "--calibrate", "-n", "100")
+INTERRUPTED = 130
 IDLE_S = 10.0
 GENERATED, RUNNING = "vllm:generation_tokens_total", "vllm:num_requests_running"
 
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for system in _chosen(args.system):
             _measure(system, args, kept, console)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except (ServerFailedError, NotInstalledError, PeerError) as error:
         print(f"bench-voting: {error}", file=sys.stderr)
         return 1
@@ -113,11 +116,20 @@ def _server(system: System, console: Console) -> Iterator[Server]:
         with running(BARE_VLLM, console) as server:
             yield server
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="whet-voting-") as folder,
-        running(WHET, console, "--data-dir", folder, *system.whet_flags) as server,
-    ):
-        yield server
+    with tempfile.TemporaryDirectory(prefix="whet-voting-") as folder:
+        if system.is_calibrated:
+            _calibrate(folder)
+        with running(WHET, console, "--data-dir", folder, *system.whet_flags) as server:
+            yield server
+
+
+def _calibrate(folder: str) -> None:
+    """Find out, on development questions, when one sample is enough."""
+    status = whet([*CALIBRATION, "--data-dir", folder])
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if status != 0:
+        raise PeerError(f"`whet {' '.join(CALIBRATION)}` ended with status {status}")
 
 
 def _asked(
@@ -166,7 +178,7 @@ def _show(votes: Sequence[Vote], folder: Path) -> None:
         rows = [voting.row(votes, name, suite) for name in names if voting.of(votes, name, suite)]
         figures[suite] = [asdict(row) for row in rows]
         console.print(_table(suite, rows))
-    found = voting.claims(votes) if {voting.OURS, voting.BETA, voting.OPTILLM} <= {*names} else []
+    found = voting.claims(votes) if {voting.BETA, voting.OPTILLM} <= {*names} else []
     print_claims(found)
     path = folder / "voting.json"
     write_json({"suites": figures, "claims": [asdict(claim) for claim in found]}, str(path))

@@ -24,7 +24,9 @@ EASY, MIDDLING = 0.8, 0.4
 MIDDLING_TO = 0.7
 EASY_TOKENS, MIDDLING_TOKENS, BETA_TOKENS = 0.30, 0.55, 0.80
 OPTILLM_TOKENS, OPTILLM_SECONDS, ALPHA = 0.5, 0.25, 0.01
-ONE, FIXED, OURS = "one sample", "16 votes, by the client", "Whet bayesian"
+ONE, FIXED = "one sample", "16 votes, by the client"
+DEFAULT, EXIT = "Whet bayesian", "Whet bayesian, one-sample exit"
+"""What Whet does before and after it was calibrated: each is held against the targets."""
 BETA, OPTILLM = "its_hub Beta", "OptiLLM self_consistency"
 
 
@@ -85,14 +87,19 @@ def suites(votes: Sequence[Vote]) -> list[str]:
 
 
 def claims(votes: Sequence[Vote]) -> list[Claim]:
-    """Hold Whet's default rule against its targets."""
-    return [_against_fixed(votes), _against_beta(votes), _against_optillm(votes)]
+    """Hold Whet against its targets, with and without the one-sample exit."""
+    return [
+        against(votes, name)
+        for name in (DEFAULT, EXIT)
+        if of(votes, name)
+        for against in (_against_fixed, _against_beta, _against_optillm)
+    ]
 
 
-def _against_fixed(votes: Sequence[Vote]) -> Claim:
+def _against_fixed(votes: Sequence[Vote], name: str) -> Claim:
     found, met = [], True
     for suite in suites(votes):
-        ours, single = row(votes, OURS, suite), _share(of(votes, ONE, suite))
+        ours, single = row(votes, name, suite), _share(of(votes, ONE, suite))
         bound = EASY_TOKENS if single >= EASY else MIDDLING_TOKENS
         counts = single >= EASY or MIDDLING <= single <= MIDDLING_TO
         kept = ours.difference.value >= -SAME and ours.tokens.value <= bound
@@ -106,20 +113,20 @@ def _against_fixed(votes: Sequence[Vote]) -> Claim:
         "the accuracy of 16 fixed votes within 0.5 points for ≤ 30 % of their tokens where one "
         "sample is right ≥ 80 % of the time, ≤ 55 % where it is 40 to 70 %"
     )
-    return Claim("against 16 fixed votes", target, tuple(found), met)
+    return Claim(f"{name} against 16 fixed votes", target, tuple(found), met)
 
 
-def _against_beta(votes: Sequence[Vote]) -> Claim:
-    ours, theirs = of(votes, OURS), of(votes, BETA)
+def _against_beta(votes: Sequence[Vote], name: str) -> Claim:
+    ours, theirs = of(votes, name), of(votes, BETA)
     tokens, difference = _tokens(ours, theirs), _difference(theirs, ours)
     met = tokens.value <= BETA_TOKENS and difference.value >= -SAME
     found = f"all: {_points(difference)}, tokens {_percent(tokens)}"
     target = "≥ 20 % fewer tokens than its_hub's Beta at equal accuracy"
-    return Claim("against its_hub", target, (found,), met)
+    return Claim(f"{name} against its_hub", target, (found,), met)
 
 
-def _against_optillm(votes: Sequence[Vote]) -> Claim:
-    ours, theirs = of(votes, OURS), of(votes, OPTILLM)
+def _against_optillm(votes: Sequence[Vote], name: str) -> Claim:
+    ours, theirs = of(votes, name), of(votes, OPTILLM)
     pairs = paired([vote.right for vote in theirs], [vote.right for vote in ours])
     tokens, difference = _tokens(ours, theirs), _difference(theirs, ours)
     seconds = median(v.seconds for v in ours) / median(v.seconds for v in theirs)
@@ -130,7 +137,7 @@ def _against_optillm(votes: Sequence[Vote]) -> Claim:
         f"p50 latency {seconds:.0%}"
     )
     target = "more accurate than OptiLLM's self_consistency (p < .01), ≤ ½ its tokens, ≤ ¼ its p50"
-    return Claim("against OptiLLM", target, (found,), met)
+    return Claim(f"{name} against OptiLLM", target, (found,), met)
 
 
 def _tokens(ours: Sequence[Vote], theirs: Sequence[Vote]) -> Interval:

@@ -42,6 +42,8 @@ class System:
     open: Callable[[Server, Console], Opened]
     whet_flags: tuple[str, ...] | None = None
     """Of the server that is asked; None: bare vLLM."""
+    is_calibrated: bool = False
+    """Whether `whet eval --calibrate` has told that server when one sample is enough."""
 
 
 @contextmanager
@@ -124,6 +126,7 @@ SYSTEMS = (
         System(f"Whet {rule}", consistency, ("--stopping-rule", rule))
         for rule in ("fixed", "certain", "esc", "beta", "bayesian")
     ),
+    System("Whet bayesian, one-sample exit", consistency, (), is_calibrated=True),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from random import Random
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from loadtests.measure import voting
 from loadtests.measure.voting import (
     BETA,
+    DEFAULT,
+    EXIT,
     FIXED,
     ONE,
     OPTILLM,
-    OURS,
     VOTE,
     Vote,
     claims,
@@ -34,7 +36,7 @@ def votes(seed: int = 1, *, ours_right: float = 0.0, ours_tokens: float = 1.0) -
                 (FIXED, 0.08, 960, 0.5),
                 (OPTILLM, 0.0, 300, 0.9),
                 (BETA, 0.08, 500, 0.6),
-                (OURS, 0.08 + ours_right, 140 * ours_tokens, 0.2),
+                (DEFAULT, 0.08 + ours_right, 140 * ours_tokens, 0.2),
             ):
                 right = luck < base + gain
                 cast.append(Vote(system, suite, number, right, round(tokens), seconds))
@@ -62,14 +64,21 @@ def test_a_vote_that_costs_or_errs_too_much_misses_its_targets(
 
 
 def test_a_row_pairs_the_questions_and_takes_the_ratio_of_all_tokens() -> None:
-    found = row(votes(), OURS, "easy")
+    found = row(votes(), DEFAULT, "easy")
     assert found.tokens.value == pytest.approx(140 / 960)
     assert found.difference.value == 0
     assert found.difference.low < 0 < found.difference.high
     assert found.seconds == 0.2
-    worse = row(votes(ours_right=-0.08), OURS, "middling")
+    worse = row(votes(ours_right=-0.08), DEFAULT, "middling")
     assert worse.difference.value < -0.05
     assert worse.difference.high < 0
+
+
+def test_the_one_sample_exit_is_held_against_the_same_targets() -> None:
+    also = [Vote(EXIT, *v[1:]) for v in map(astuple, votes(ours_tokens=2.5)) if v[0] == DEFAULT]
+    found = claims([*votes(), *also])
+    assert [claim.met for claim in found] == [True, True, True, False, True, False]
+    assert found[3].name.startswith(EXIT)
 
 
 def test_suites_are_ordered_by_what_one_sample_gets_right() -> None:
