@@ -19,6 +19,7 @@ class Progress:
     new_tokens: int
     """Tokens generated since the previous step."""
     done: bool
+    """Whether the sample has come to its own end."""
 
 
 class Engine(Protocol):
@@ -28,6 +29,13 @@ class Engine(Protocol):
         """Generate one sample; closing the generator cancels it in the engine at once.
 
         Raises `EngineError` where the engine cannot serve it.
+        """
+        ...
+
+    async def end(self, request_ids: Sequence[str]) -> None:
+        """End samples where they are: each yields what it still has to give, and no `done`.
+
+        What the engine was not yet given is left alone.
         """
         ...
 

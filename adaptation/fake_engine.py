@@ -31,6 +31,9 @@ class Reply:
     logprob: float | None = None
     """Of each token, where the engine is to give any."""
 
+    bundle: int = 1
+    """Tokens that are given out together; what is left of them comes when the sample ends."""
+
 
 Script = Callable[[Query, Draw], Reply]
 
@@ -42,6 +45,7 @@ class FakeEngine:
     script: Script
     drawn: list[Draw] = field(default_factory=list)
     running: set[int] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
     tokens: int = 0
     """Everything generated: the engine's own counter, to hold bills against."""
@@ -60,25 +64,44 @@ class FakeEngine:
         self._check_alive(draw.adapter)
         reply = self.script(query, draw)
         self.drawn.append(draw)
+        self.ended.discard(draw.request_id)
         self.running.add(draw.index)
         adapter_id = draw.adapter.id if draw.adapter else 0
         self._in_use[adapter_id] += 1
+        pending = 0
         try:
             for position in range(1, reply.tokens + 1):
                 await asyncio.sleep(0)
-                if position == reply.tokens and reply.gate is not None:
-                    await reply.gate.wait()
+                if position == reply.tokens:
+                    await self._held(reply, draw)
+                if draw.request_id in self.ended:
+                    self.cancelled.add(draw.index)
+                    if pending:
+                        yield Progress(_sample(reply, draw, position - 1), pending, done=False)
+                    return
                 if reply.error is not None:
                     raise EngineError(reply.error)
                 self.tokens += 1
+                pending += 1
                 done = position == reply.tokens
-                yield Progress(_sample(reply, draw, position), new_tokens=1, done=done)
+                if done or pending == reply.bundle:
+                    yield Progress(_sample(reply, draw, position), pending, done=done)
+                    pending = 0
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled.add(draw.index)
             raise
         finally:
             self.running.discard(draw.index)
             self._in_use[adapter_id] -= 1
+
+    async def end(self, request_ids: Sequence[str]) -> None:
+        """See `Engine.end`."""
+        self.ended.update(request_ids)
+
+    async def _held(self, reply: Reply, draw: Draw) -> None:
+        gate = reply.gate
+        while gate and not gate.is_set() and draw.request_id not in self.ended:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
     def _check_alive(self, adapter: Adapter | None) -> None:
         if adapter is not None and self.loaded.get(adapter.name) != adapter:

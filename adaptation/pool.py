@@ -6,8 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 
+from adaptation.ending import end_all
 from adaptation.engine import Engine
+from adaptation.errors import EngineError
 from adaptation.types import Draw, Query, Sample, SampleCounts, StopReason, TokenCounts
 
 
@@ -20,6 +23,9 @@ class SamplePool:
         self._max_tokens = max_tokens
         """Of all samples together; None sets no bound."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, str] = {}
+        """The ids of those requests that the engine still works on."""
+        self._is_ending = False
         self._arrived: asyncio.Queue[Sample | StopReason | Exception] = asyncio.Queue()
         self._held: dict[int, Sample] = {}
         """Finished and not yet handed out, by draw."""
@@ -59,6 +65,7 @@ class SamplePool:
         if not self._waiting:
             self._next_index = draw.index
         self._waiting += 1
+        self._running[draw.index] = draw.request_id
         self._tasks[draw.index] = asyncio.create_task(self._run(draw))
 
     async def _run(self, draw: Draw) -> None:
@@ -72,8 +79,12 @@ class SamplePool:
                         self._arrived.put_nowait(step.sample)
                     elif self._max_tokens and self.generated_tokens >= self._max_tokens:
                         self._arrived.put_nowait(StopReason.BUDGET)
+            if draw.index not in self._finished and not self._is_ending:
+                raise EngineError("the engine gave a sample up; try again")
         except Exception as error:  # noqa: BLE001 - handed to the voter, who raises it
             self._arrived.put_nowait(error)
+        finally:
+            del self._running[draw.index]
 
     async def next(self) -> Sample | StopReason:
         """Return the next finished sample, or why there is none: the deadline or the budget.
@@ -116,11 +127,16 @@ class SamplePool:
         return max(unfinished, key=lambda sample: sample.n_tokens, default=None)
 
     async def cancel(self) -> None:
-        """Abort whatever still runs, in the engine too, and wait until it has ended."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End whatever still runs, in the engine too, and wait until all of it is counted."""
+        running = dict(self._running)
+        self._is_ending = True
+        try:
+            await end_all(
+                [self._tasks[index] for index in running],
+                partial(self._engine.end, list(running.values())),
+            )
+        finally:
+            self._is_ending = False
         self._arrived = asyncio.Queue()
         self._held.clear()
         self._waiting = 0

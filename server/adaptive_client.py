@@ -8,10 +8,12 @@ errors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from adaptation.ending import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
 from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, TokenCounts
@@ -22,6 +24,7 @@ from server.engine.refusals import bad_request, http_error, refuse_deadly
 from server.engine.vllm_engine import Native, lora_request
 from server.request_context import CURRENT, RequestContext
 
+T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
 Finish = Callable[[RequestContext, int, Query, Outcome], None]
 
@@ -39,7 +42,7 @@ class AdaptiveClient:
         self._champion = champion
         self._finish = finish
         self._abandon = abandon
-        self._voting: set[asyncio.Task[Outcome]] = set()
+        self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
 
     def shutdown(self, *arguments: Any, **keywords: Any) -> Any:
@@ -69,9 +72,10 @@ class AdaptiveClient:
         context.choices, context.seed = native.choices, native.seed
         if context.options.strategy is not Strategy.PLAIN:
             _check_choices(context)
-        if context.options.strategy is Strategy.PLAIN:
+            return self._adapted(context, native, request_id)
+        if is_streamed(native.params):
             return self._plain(context, native, request_id)
-        return self._adapted(context, native, request_id)
+        return self._plain_whole(context, native, request_id)
 
     async def _unreported(self, native: Native, request_id: str) -> AsyncGenerator[Any, None]:
         with self._champion.use() as base:
@@ -105,29 +109,61 @@ class AdaptiveClient:
                         yield output
             finally:
                 if not finished:
-                    started = SampleCounts(started=native.choices, cancelled=native.choices)
-                    self._abandon(started, TokenCounts(cancelled=tokens))
+                    self._abandon_plain(native, tokens)
+
+    async def _plain_whole(
+        self, context: RequestContext, native: Native, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        yield await self._settled(self._whole(context, native, request_id))
+
+    async def _whole(self, context: RequestContext, native: Native, request_id: str) -> Any:
+        """Return the one output; of one that nobody waits for any more, the cost is counted."""
+        index = context.index_of(request_id)
+        with self._champion.use() as base:
+            query = context.query(request_id, index, native, base)
+            drawing = asyncio.create_task(_last(self._delegate(native, request_id, base)))
+            try:
+                await asyncio.wait([drawing])
+                output = drawing.result()
+            except BaseException:
+                await end_all([drawing], partial(self._inner.abort, request_id))
+                self._abandon_plain(native, _tokens_of(drawing))
+                raise
+        text = first_text(output, native.params, "")
+        sample = Sample(0, text, _tokens_of(drawing), output.outputs[0].finish_reason)
+        self._finish(context, index, query, Outcome.plain(query, sample))
+        return output
+
+    def _abandon_plain(self, native: Native, tokens: int) -> None:
+        started = SampleCounts(started=native.choices, cancelled=native.choices)
+        self._abandon(started, TokenCounts(cancelled=tokens))
 
     async def _adapted(
         self, context: RequestContext, native: Native, request_id: str
     ) -> AsyncGenerator[Any, None]:
         if is_streamed(native.params) and context.opens_late:
             yield opening(request_id, native.prompt)
-        # A task of its own: whoever ends this one for a client that left cancels it again and
-        # again, and would cut the tidying short.
-        voting = asyncio.create_task(self._voted(context, native, request_id))
-        self._voting.add(voting)
-        voting.add_done_callback(self._voting.discard)
         try:
-            await asyncio.wait([voting])
-        finally:
-            voting.cancel()
-        try:
-            outcome = voting.result()
+            outcome = await self._settled(self._voted(context, native, request_id))
         except (DeadlineError, EngineError) as error:
             raise http_error(error) from error
         for output in as_outputs(request_id, outcome, native.params):
             yield output
+
+    async def _settled(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work` in a task of its own.
+
+        Whoever ends this one for a client that left cancels it again and again, and would cut the
+        tidying short.
+        """
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+        return task.result()
 
     async def _voted(self, context: RequestContext, native: Native, request_id: str) -> Outcome:
         index = context.index_of(request_id)
@@ -136,6 +172,22 @@ class AdaptiveClient:
             outcome = await self._answer(query)
         self._finish(context, index, query, outcome)
         return outcome
+
+
+async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
+    """Return the last output: of a request that is not streamed, the only one."""
+    last = None
+    async with aclosing(outputs):
+        async for last in outputs:  # noqa: B007
+            pass
+    return last
+
+
+def _tokens_of(drawing: asyncio.Task[Any]) -> int:
+    """Return what was generated, as far as the engine gave it out."""
+    if drawing.cancelled() or drawing.exception() is not None:
+        return 0
+    return sum(len(choice.token_ids) for choice in drawing.result().outputs)
 
 
 def _check_choices(context: RequestContext) -> None:

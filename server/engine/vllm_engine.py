@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from memory.types import Message
 from server.engine.outputs import Growing
 
 REMEMBERED_PROBES = 16
+ABORTED = "abort"
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,16 @@ class VllmEngine:
             async with aclosing(outputs):
                 async for step in outputs:
                     new_tokens = growing.add(step)
-                    yield Progress(growing.sample(), new_tokens, done=step.finished)
+                    done = step.finished and step.outputs[0].finish_reason != ABORTED
+                    if new_tokens or done:
+                        yield Progress(growing.sample(), new_tokens, done=done)
         except (EngineDeadError, EngineGenerateError) as error:
             raise EngineError("the engine has stopped; try again") from error
+
+    async def end(self, request_ids: Sequence[str]) -> None:
+        """See `Engine.end`: vLLM gives each request a last output with what it holds back."""
+        with suppress(EngineDeadError):  # then they have ended
+            await self._client.abort(list(request_ids))
 
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
@@ -136,6 +144,7 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own = copy.deepcopy(params)
     own.n = 1
     own.output_kind = RequestOutputKind.DELTA
+    own.stream_interval = None  # every token is counted when it comes: budgets hold
     if own.logprobs is None and not own.logprob_token_ids:
         own.logprobs = 0  # the sampled token's own, to break ties by
     own.seed = draw.seed

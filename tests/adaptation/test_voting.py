@@ -95,6 +95,29 @@ async def test_what_still_runs_when_a_vote_ends_is_cancelled_and_billed(
     assert tokens.generated == engine.tokens
 
 
+async def test_what_an_engine_holds_back_of_a_cancelled_sample_is_billed_too(
+    make_query: MakeQuery,
+) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(lambda q, draw: Reply("#### 2", tokens=9, bundle=100, gate=never))
+    query = make_query(max_samples=2, query_deadline=time.monotonic() + 0.1)
+    vote, pool = await hold_vote(query, engine, FixedRule())
+    tokens = pool.token_counts(lambda index: index == vote.winner.index)
+    assert engine.tokens == 16
+    assert (tokens.returned, tokens.cancelled) == (8, 8)
+    assert vote.winner.finish_reason == "length"
+
+
+async def test_a_sample_that_the_engine_gives_up_ends_the_vote(make_query: MakeQuery) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(lambda q, draw: Reply("#### 2", gate=never))
+    vote = asyncio.create_task(hold_vote(make_query(), engine))
+    await asyncio.sleep(0.02)
+    await engine.end([engine.drawn[0].request_id])
+    with pytest.raises(EngineError, match="gave a sample up"):
+        await vote
+
+
 async def test_the_first_wave_holds_no_sample_that_the_quickest_decision_could_spare(
     says: Says, make_query: MakeQuery
 ) -> None:

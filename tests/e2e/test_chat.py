@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.e2e.running import Running, wait_until
 
@@ -138,6 +139,32 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
     generated = server.metric("vllm:generation_tokens_total") - before
     assert generated < 2 * 3500, "the samples were cut short, not waited for"
     assert counted_tokens(server) - counted == generated, "what was lost is on the account too"
+
+
+def test_a_client_that_leaves_before_a_whole_answer_is_on_the_account(server: Running) -> None:
+    body = {
+        "model": "whet-pebble:plain",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 3500,
+        "ignore_eos": True,
+    }
+    before = server.metric("vllm:generation_tokens_total")
+    lost, counted = server.metric("whet_abandoned_total"), counted_tokens(server)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=1.0)
+    wait_until(lambda: server.metric("whet_abandoned_total") == lost + 1, 5, "the account of it")
+    wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
+    generated = server.metric("vllm:generation_tokens_total") - before
+    assert 0 < generated < 3500
+    assert counted_tokens(server) - counted == generated
+
+
+def test_tokens_that_are_sent_in_bundles_are_billed_one_by_one(server: Running) -> None:
+    before = server.metric("vllm:generation_tokens_total")
+    question = "What is 87 - 58 + 29 - 13 + 44?"
+    answer = server.chat(question, stream_interval=1000, adaptation={"max_samples": 8})
+    generated = server.metric("vllm:generation_tokens_total") - before
+    assert answer["usage"]["completion_tokens"] == generated
 
 
 def test_streamed_completions_vote_too(server: Running) -> None:

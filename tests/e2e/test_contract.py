@@ -73,6 +73,41 @@ def test_tool_calls_are_streamed_with_one_index_and_a_name_first(server: Running
     assert not "".join(c.choices[0].delta.content or "" for c in chunks).strip()
 
 
+BOTH = "\n".join(
+    f'<tool_call>\n{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}\n</tool_call>'
+    for city in ("Paris", "Rome")
+)
+
+
+def test_parallel_calls_keep_their_places_streamed_or_not(server: Running) -> None:
+    asked = {
+        "model": MODEL,
+        "messages": ask("What is the weather in Paris and in Rome?"),
+        "tools": [TOOL],
+        "extra_body": {"structured_outputs": {"choice": [BOTH]}},
+    }
+    whole = server.openai.chat.completions.create(**asked)
+    calls = whole.choices[0].message.tool_calls
+    assert [json.loads(call.function.arguments)["city"] for call in calls] == ["Paris", "Rome"]
+    assert len({call.id for call in calls}) == 2
+    assert whole.model_extra["adaptation"]["agreement"] == 1.0
+
+    deltas: dict[int, list[Any]] = {}
+    for chunk in server.openai.chat.completions.create(**asked, stream=True):
+        for call in chunk.choices[0].delta.tool_calls or ():
+            deltas.setdefault(call.index, []).append(call)
+    assert list(deltas) == [0, 1]
+    for (first, *others), city in zip(deltas.values(), ("Paris", "Rome"), strict=True):
+        assert first.id
+        assert first.function.name == "get_weather"
+        assert not any(call.id or call.function.name for call in others)
+        arguments = "".join(call.function.arguments or "" for call in (first, *others))
+        assert json.loads(arguments) == {"city": city}
+
+    one = server.openai.chat.completions.create(**asked, parallel_tool_calls=False)
+    assert len(one.choices[0].message.tool_calls) == 1
+
+
 @pytest.mark.parametrize(
     "choice", ["required", {"type": "function", "function": {"name": "get_weather"}}]
 )

@@ -28,11 +28,13 @@ def instructed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Takes every first sample that has an answer."""
+    """Takes every first sample that has an answer; tells a model's reasoning from its reply."""
     folder = tmp_path_factory.mktemp("calibrated")
     (folder / "data").mkdir()
     (folder / "data" / FILE).write_text(json.dumps({"whet-pebble": BAR}), "utf-8")
-    with serving(folder / "data", folder / "server.log") as running:
+    flags = ["--reasoning-parser", "granite"]
+    flags += ["--structured-outputs-config", '{"enable_in_reasoning": true}']
+    with serving(folder / "data", folder / "server.log", *flags) as running:
         yield running
 
 
@@ -69,3 +71,22 @@ def test_a_first_sample_above_the_bar_is_all_that_is_drawn(calibrated: Running) 
     assert report["answer"] == "14"
     assert report["memory"]["saved"] is None, "one sample is no evidence"
     assert calibrated.chat(STORY, n=2)["adaptation"]["samples"]["started"] >= 2
+
+
+def test_the_winners_reasoning_is_streamed_as_reasoning(calibrated: Running) -> None:
+    said = "Here is my thought process: 12+7=19. 19-5=14. Here is my response: #### 14"
+    stream = calibrated.openai.chat.completions.create(
+        model="whet-pebble",
+        messages=[{"role": "user", "content": STORY}],
+        stream=True,
+        n=2,
+        extra_body={"structured_outputs": {"choice": [said]}},
+    )
+    deltas = [choice for chunk in stream for choice in chunk.choices]
+    for index in range(2):
+        mine = [choice.delta.model_dump() for choice in deltas if choice.index == index]
+        reasoning = [delta["reasoning"] for delta in mine if delta.get("reasoning")]
+        content = [delta["content"] for delta in mine if delta.get("content")]
+        assert "".join(reasoning).strip() == "12+7=19. 19-5=14."
+        assert "".join(content).strip() == "#### 14"
+        assert len(reasoning) > 3, "piece by piece"
