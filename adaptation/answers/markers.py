@@ -11,6 +11,7 @@ import re
 from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_FACTORIAL = re.compile(r"(?:(?<=[0-9)}])|(?<=\b[A-Za-z]))!$")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
@@ -63,7 +64,8 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
                 best = (start, inside, token.start())
     if best is None or not text[best[1] : best[2]].strip():
         return None
-    return best[0], text[best[1] : best[2]].strip()
+    # A factorial: elsewhere the sign is mere emphasis.
+    return best[0], _FACTORIAL.sub(" factorial", text[best[1] : best[2]].strip())
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:

@@ -32,7 +32,7 @@ _QUANTITY = re.compile(
     )(?P<rest>(?![0-9.,^*+/=-]).*)?""",
     re.VERBOSE,
 )
-_UNIT_WORDS = re.compile(rf"[{_SIGNS}]|(?:[A-Za-zµΩ°]+(?:\^-?[0-9])?[ /*]?){{1,6}}")
+_UNIT_WORDS = re.compile(rf"[{_SIGNS}]|(?:[A-Za-zµΩ°]++(?:\^-?[0-9])?[ /*]?){{1,6}}")
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12,
     "dozen": 12,

@@ -16,6 +16,9 @@ from adaptation.answers.quantity import parse_quantity
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
+_SPACE = re.compile(r"\\[,;:! ]")
+_MEANT = re.compile(r"(?:[0-9A-Za-z+\-*/^=<>()\[\]{}|.,_ ]|\\[{}])*")
+"""What algebra reads; of anything else, such as the primes of derivatives, it is blind."""
 _KNOWN = frozenset(
     {"frac", "dfrac", "tfrac", "sqrt", "cdot", "left", "right", "le", "leq", "ge", "geq", "cup"}
     | {"sin", "cos", "tan", "ln", "log", "exp", "pi", "infty"}
@@ -28,7 +31,7 @@ _WORD_OR_CODE = re.compile(r"[A-Za-z]{2,}|[A-Za-z]\s*[0-9]|[^\x00-\x7f]")
 _PATH = re.compile(r"\s*[A-Za-z](?:\s*[-/]\s*[A-Za-z])+\s*")
 _OPERATION = re.compile(r"[-+*/^=<>]|[0-9]\s*[a-z]|\\[A-Za-z]+")
 _VARIABLE, _CAPITAL = re.compile(r"[A-Za-z]"), re.compile(r"[A-Z]")
-_COLLECTION = re.compile(r"(?:\\left)?(\\\{|[\[(]).*,.*(?:\\\}|[\])])", re.DOTALL)
+_COLLECTION = re.compile(r"(?:\\left)?(\\\{|[\[(]).*,.*(\\\}|[\])])", re.DOTALL)
 _SYMBOLS = str.maketrans({"−": "-", "·": "*", "×": "*", "÷": "/"} | {"²": "^2", "³": "^3"})
 _GREEK = {"π": r"\pi ", "√": r"\sqrt", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge "}
 
@@ -38,7 +41,7 @@ class Formula(NamedTuple):
 
     latex: str
     kind: str
-    """`set`, `range` for an interval or a tuple, `expression` for all others."""
+    """`set`, `range` with its brackets for an interval or a tuple, `expression` for all others."""
 
 
 def as_formula(text: str) -> Formula | None:
@@ -51,14 +54,19 @@ def as_formula(text: str) -> Formula | None:
     for symbol, command in _GREEK.items():
         text = text.replace(symbol, command)
     text = _NAMES.sub(r"\\\1", text.translate(_SYMBOLS))
-    text = _ROOT.sub(r"\\sqrt{\1}", text)
+    text = _SPACE.sub(" ", _ROOT.sub(r"\\sqrt{\1}", text))
     bare = _COMMAND.sub(" ", text)
     if not set(_COMMAND.findall(text)) <= _KNOWN or _WORD_OR_CODE.search(bare):
+        return None
+    if not _MEANT.fullmatch(bare):
         return None
     if len(_CAPITAL.findall(bare)) > 1:  # matrices, or points
         return None
     if collection := _COLLECTION.fullmatch(text):
-        return Formula(text, "set" if collection[1] == r"\{" else "range")
+        opens, closes = collection[1][-1], collection[2][-1]
+        return Formula(text, "set" if opens == "{" else f"range {opens}{closes}")
+    if "[" in text:  # rounded down, or a list of one
+        return None
     has_variable = _VARIABLE.search(bare) or "\\" in text
     is_expression = _OPERATION.search(text) and (has_variable or "^" in text)
     return Formula(text, "expression") if is_expression else None

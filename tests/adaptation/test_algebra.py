@@ -71,6 +71,11 @@ async def test_equal_formulas_are_found_either_way_round(
         ("A-B-C-D-A", "A-C-B-D-A"),
         ("w-w-l", "w-l-w"),
         ("c*a*t", "act"),
+        ("y''+y=0", "y'+y=0"),
+        ("y'=2y", "y=2y"),
+        ("[x^2]", "x^2"),
+        ("[3,1]", "(3,1)"),
+        ("x^2 $ y", "x^2"),
     ],
 )
 async def test_unequal_formulas_are_not(one: str, other: str, algebra: Algebra) -> None:

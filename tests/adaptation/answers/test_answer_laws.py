@@ -7,6 +7,7 @@ from decimal import Decimal
 from textwrap import indent
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +123,24 @@ def test_code_merges_exactly_when_its_lines_are_the_same(
     assert code(tight) == code(f"Here it is:\n\n~~~{language}\n{indent(loose, '  ')}\n~~~\n")
     other = code("```\n" + "\n".join(right) + "\n```")
     assert (code(tight) == other) == (dedented(left) == dedented(right))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("No, there is no bug in:\n%s", "Yes, it is wrong:\n%s"),
+        ("It takes O(n):\n%s", "It takes O(n^2):\n%s"),
+        ("Use a list.\n%s", "Use a set.\n%s"),
+        ("%s\nThat is 3.", "%s\nThat is 4."),
+        ("%s\nIt fails:\n%s", "%s\nIt works:\n%s"),
+        ("```\na\n```\n```\nb\n```", "```\na\nb\n```"),
+    ],
+)
+def test_what_is_claimed_beside_the_code_counts(left: str, right: str) -> None:
+    block = "```python\nx = 1\n```"
+    keys = [code(text.replace("%s", block)) for text in (left, right)]
+    assert None not in keys
+    assert keys[0] != keys[1]
 
 
 def dedented(lines: list[str]) -> list[str]:

@@ -177,7 +177,7 @@ def test_auto_prefers_structure_and_falls_back_to_the_text(
 
 
 def fenced(code: str, fence: str = "```", language: str = "python") -> str:
-    return f"Here it is.\n\n{fence}{language}\n{code}\n{fence}\nIt adds."
+    return f"Here it is:\n\n{fence}{language}\n{code}\n{fence}\nIt adds."
 
 
 @pytest.mark.parametrize(
@@ -201,6 +201,13 @@ def test_code_is_compared_by_its_text_up_to_layout(one: str, other: str, same: b
     answer = extract(one, AUTO)
     assert answer is not None
     assert not answer.structured
+
+
+def test_an_exclamation_mark_is_a_factorial_in_a_box_and_emphasis_elsewhere() -> None:
+    assert key_of(r"\boxed{5!}", AUTO) not in (key_of(r"\boxed{5}", AUTO), None)
+    assert key_of(r"\boxed{n!}", AUTO) != key_of(r"\boxed{n}", AUTO)
+    assert key_of("The answer is 5!", AUTO) == key_of("#### 5!", AUTO) == "5"
+    assert key_of(r"\boxed{\text{Yes!}}", AUTO) == key_of(r"\boxed{Yes}", AUTO)
 
 
 def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:
@@ -229,4 +236,21 @@ def test_a_huge_text_takes_linear_time(kind: str, piece: str) -> None:
 
     extract(text, AnswerOptions.model_validate({"kind": kind}), has_tools=True)
 
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is 5 %s?" % ("a" * 450),
+        "The answer is 5 %s?" % ("ab " * 150),
+        r"\boxed{5 %s?}" % ("a" * 450),
+        "~" * 100_000 + "`\nx",
+        "`" * 100_000 + "~`\nx",
+    ],
+)
+def test_a_text_that_nearly_fits_takes_no_longer(text: str) -> None:
+    begun = time.monotonic()
+    for kind in ("auto", "math"):
+        extract(text, AnswerOptions.model_validate({"kind": kind}))
     assert time.monotonic() - begun < 5
