@@ -21,7 +21,7 @@ MAX_SEED = 2**63
 
 
 class Drawer:
-    """Draws the samples of one query; the first one always as it was asked."""
+    """Draws the samples of one query; number 0 as it was asked."""
 
     def __init__(self, query: Query, engine: Engine, instructions: Sequence[str] = ()) -> None:
         self._query = query

@@ -31,6 +31,7 @@ class Reply:
     logprob: float | None = None
     """Of each token, where the engine is to give any."""
 
+    finish_reason: str = "stop"
     bundle: int = 1
     """Tokens that are given out together; what is left of them comes when the sample ends."""
 
@@ -148,7 +149,7 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         index=draw.index,
         text=reply.text if done else reply.text[: position * len(reply.text) // reply.tokens],
         n_tokens=position,
-        finish_reason="stop" if done else None,
+        finish_reason=reply.finish_reason if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
         instruction=draw.instruction,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,

@@ -36,6 +36,8 @@ class SamplePool:
         self._finished: set[int] = set()
         self._waiting = 0
         """Launched and not yet handed out by `next`."""
+        self.trained_tokens = 0
+        """What training for this request took, to be on the same account."""
 
     async def __aenter__(self) -> SamplePool:
         return self
@@ -61,7 +63,9 @@ class SamplePool:
         return self._tokens.total()
 
     def launch(self, draw: Draw) -> None:
-        """Start a sample."""
+        """Start a sample, unless time or tokens are up."""
+        if self._end is not None:
+            return
         if not self._waiting:
             self._next_index = draw.index
         self._waiting += 1
@@ -105,9 +109,17 @@ class SamplePool:
                 arrived = StopReason.DEADLINE
             if isinstance(arrived, StopReason):
                 self._end = arrived
+                self._hold_what_has_arrived()
             elif isinstance(arrived, Exception):
                 raise arrived
             else:
+                self._held[arrived.index] = arrived
+
+    def _hold_what_has_arrived(self) -> None:
+        """Keep the samples that finished before the end: they are paid for."""
+        while not self._arrived.empty():
+            arrived = self._arrived.get_nowait()
+            if isinstance(arrived, Sample):
                 self._held[arrived.index] = arrived
 
     def _pop_ready(self) -> Sample | None:
@@ -152,6 +164,7 @@ class SamplePool:
     def token_counts(self, is_returned: Callable[[int], bool]) -> TokenCounts:
         """Split the generated tokens by what became of their sample; call after `cancel`."""
         split = Counter({"returned": 0, "losing": 0, "cancelled": 0})
+        split["training"] = self.trained_tokens
         for index, tokens in self._tokens.items():
             if is_returned(index):
                 split["returned"] += tokens

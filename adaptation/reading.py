@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from adaptation.algebra import Algebra
 from adaptation.answers import Answer, extract
 from adaptation.types import Query, Sample
 
+T = TypeVar("T")
 WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 
@@ -22,9 +25,12 @@ class Reader:
         self._algebra = algebra
 
     async def read(self, sample: Sample, before: Sequence[Answer]) -> Answer | None:
-        """Return the answer, under the key of the one in `before` that it equals."""
+        """Return the answer, under the key of the one in `before` that it equals.
+
+        What takes longer than the request has time is left: the answer keeps its own key.
+        """
         if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
-            return await asyncio.to_thread(self._extracted, sample)
+            return await self._in_time(asyncio.to_thread(self._extracted, sample))
         answer = self._extracted(sample)
         may_be_formula = self._query.options.answer.kind in WITH_FORMULAS
         if answer is None or not answer.structured or not may_be_formula:
@@ -44,5 +50,11 @@ class Reader:
         if self._algebra is None or any(known.key == answer.key for known in before):
             return answer
         texts = [known.text for known in before]
-        place = await self._algebra.find(answer.text, texts)
+        place = await self._in_time(self._algebra.find(answer.text, texts))
         return answer if place is None else replace(answer, key=before[place].key)
+
+    async def _in_time(self, work: Awaitable[T]) -> T | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._query.seconds_left):
+                return await work
+        return None

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from adaptation.options import Strategy
-from adaptation.rules import NEIGHBOURS
+from adaptation.rules import NEIGHBOURS, patience
 from adaptation.services import Services
 from adaptation.types import Query
 from memory.errors import WhetMemoryError
@@ -31,11 +31,13 @@ async def recall(query: Query, services: Services) -> Recalled:
     trains = query.options.strategy in TRAINING_STRATEGIES
     if not query.options.memory.read or not (trains or services.rules.learns_from(query)):
         return Recalled()
-    found = await _look(query, services, services.policy.candidates if trains else NEIGHBOURS)
-    return found if trains else replace(found, obstacle=None)
+    if trains:
+        return await _look(query, services, services.policy.candidates, query.seconds_left)
+    found = await _look(query, services, NEIGHBOURS, patience(query))
+    return replace(found, obstacle=None)
 
 
-async def _look(query: Query, services: Services, most: int) -> Recalled:
+async def _look(query: Query, services: Services, most: int, limit_s: float | None) -> Recalled:
     if not query.question.strip():
         return Recalled(obstacle="the question has no text to find neighbours of")
     looking = asyncio.to_thread(
@@ -46,7 +48,7 @@ async def _look(query: Query, services: Services, most: int) -> Recalled:
         task=query.options.memory.task,
     )
     try:
-        async with asyncio.timeout(query.seconds_left):
+        async with asyncio.timeout(limit_s):
             found = await looking
     except WhetMemoryError as error:
         return Recalled(obstacle=f"memory is unavailable: {error}")

@@ -37,7 +37,6 @@ def make_outcome(
     vote = verified.vote
     returned = vote.ranked[: query.choices]
     indices = {sample.index for sample in returned}
-    tokens = pool.token_counts(indices.__contains__)
     report = Report(
         strategy=Strategy.TTT if training.adapter else Strategy.CONSISTENCY,
         requested=query.options.strategy,
@@ -48,7 +47,7 @@ def make_outcome(
         votes=vote.counts,
         first_sample=_first_sample(vote),
         samples=pool.sample_counts(),
-        tokens=tokens.model_copy(update={"training": training.trained_tokens}),
+        tokens=pool.token_counts(indices.__contains__),
         neighbours=_neighbours(training),
         adapter=training.report,
         verification=verified.reports or None,

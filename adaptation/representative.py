@@ -32,9 +32,9 @@ class Representative:
         self._embed = embed
         self._ask = ask and query.can_be_reworded
 
-    async def of(self, samples: Sequence[Sample], pool: SamplePool) -> Sample:
+    async def of(self, samples: Sequence[Sample], pool: SamplePool, *, may_ask: bool) -> Sample:
         """Return one of `samples`; what asking costs is counted by `pool`."""
-        chosen = await self._asked(samples, pool) if self._ask else None
+        chosen = await self._asked(samples, pool) if self._ask and may_ask else None
         if chosen is not None:
             return chosen
         return await asyncio.to_thread(medoid, samples, self._embed)
@@ -47,8 +47,11 @@ class Representative:
             return None
         draw = Drawer(self._query, self._engine).draw(pool.launched, self._query.base)
         pool.launch(replace(draw, prompt=prompt))
-        reply = await pool.next()
-        if not isinstance(reply, Sample):
+        try:
+            reply = await pool.next()
+        except EngineError:
+            return None
+        if not isinstance(reply, Sample) or reply.finish_reason != "stop":
             return None
         named = [int(number) for number in _CHOSEN.findall(reply.text)]
         place = named[-1] - 1 if named else -1

@@ -33,6 +33,14 @@ NEIGHBOURS = 8
 REFRESH_S = 5.0
 """What is known of a tenant is at most so old."""
 MAX_TENANTS = 1024
+PATIENCE_S = 0.25
+"""A vote can do without what is learned: it waits no longer for it, nor a tenth of its time."""
+
+
+def patience(query: Query) -> float:
+    """Return how many seconds a vote on `query` may wait for what past votes teach."""
+    left_s = query.seconds_left
+    return PATIENCE_S if left_s is None else min(PATIENCE_S, left_s / 10)
 
 
 class Rules:
@@ -66,26 +74,36 @@ class Rules:
         if not self.learns_from(query):
             return self._rule(COLD, self._price)
         near = [neighbour.record.id for neighbour in close[:NEIGHBOURS]]
+        prior = COLD
         try:
-            prior = await asyncio.to_thread(self._prior, query.tenant, near, trained)
+            async with asyncio.timeout(patience(query)):
+                prior = await self._prior_of_tenant(query.tenant, trained)
+                if near:
+                    prior = await self._learn(prior, NEAR_STRENGTH, query.tenant, trained, near)
         except StorageUnavailableError as error:
             logger.warning("past votes cannot be read: %s", error)
-            prior = COLD
+        except TimeoutError:
+            logger.info("past votes were not read in time: a vote goes on without them")
         return self._rule(prior, self._price)
 
-    def _prior(self, tenant: str, near: Sequence[str], trained: bool) -> Floats:
+    async def _prior_of_tenant(self, tenant: str, trained: bool) -> Floats:
         prior = self._of_tenant.get((tenant, trained))
         if prior is None:
-            fallen = _patterns(self._votes, tenant, trained)
-            prior = learned(COLD, fallen, TENANT_STRENGTH)
+            prior = await self._learn(COLD, TENANT_STRENGTH, tenant, trained)
             self._of_tenant[tenant, trained] = prior
-        if not near:
-            return prior
-        return learned(prior, _patterns(self._votes, tenant, trained, near), NEAR_STRENGTH)
+        return prior
 
+    async def _learn(
+        self,
+        prior: Floats,
+        strength: float,
+        tenant: str,
+        trained: bool,
+        near: Sequence[str] | None = None,
+    ) -> Floats:
+        def learn() -> Floats:
+            fallen = self._votes.count(tenant, trained=trained, near=near)
+            patterns = {Pattern(*votes): float(times) for votes, times in fallen.items()}
+            return learned(prior, patterns, strength)
 
-def _patterns(
-    votes: PastVotes, tenant: str, trained: bool, near: Sequence[str] | None = None
-) -> dict[Pattern, float]:
-    fallen = votes.count(tenant, trained=trained, near=near)
-    return {Pattern(*votes): float(times) for votes, times in fallen.items()}
+        return await asyncio.to_thread(learn)

@@ -120,7 +120,7 @@ class Voting:
         Raises `DeadlineError` where not one token was generated in time.
         """
         tally = self.tally
-        ranked = await self._ranked(pool)
+        ranked = await self._ranked(pool, stop)
         groups = tally.groups
         answer = groups[0].answer if groups and not tally.is_free_text else None
         return Vote(
@@ -135,7 +135,7 @@ class Voting:
             ballots=Ballots() if tally.is_free_text else tally.ballots,
         )
 
-    async def _ranked(self, pool: SamplePool) -> list[Sample]:
+    async def _ranked(self, pool: SamplePool, stop: StopReason) -> list[Sample]:
         """One sample for each answer, the best first, then all the others."""
         tally = self.tally
         if tally.total == 0:
@@ -143,7 +143,9 @@ class Voting:
         best = [group.samples[0] for group in tally.groups]
         if tally.is_free_text:
             try:
-                central = await self._representative.of(best, pool)
+                has_room = pool.launched < self._query.options.max_samples
+                may_ask = has_room and stop is StopReason.EXHAUSTED
+                central = await self._representative.of(best, pool, may_ask=may_ask)
             finally:
                 await pool.cancel()
             best = [central, *(sample for sample in best if sample is not central)]

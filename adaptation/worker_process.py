@@ -52,7 +52,7 @@ class WorkerProcess:
                 if not reply:  # it has died, or its reply would be taken for the next request's
                     self.close()
             if not reply:
-                raise WorkerDiedError(_epitaph(process.returncode))
+                raise WorkerDiedError(_epitaph(process.wait()))
             return reply
 
     def close(self) -> None:

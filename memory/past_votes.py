@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, and_, select
 
 from memory.database import Database
 from memory.schema import completion
 
 NEWEST = 2_000
 """Votes looked back on: enough to know a tenant by, few enough to follow one that changes."""
+NEWEST_NEAR = 250
+"""The same of the votes on questions like one record's."""
 
 Fallen: TypeAlias = tuple[int, int, int]  # votes of the leader, the runner-up, and the rest
 
@@ -31,19 +33,28 @@ class PastVotes:
         self, tenant: str, *, trained: bool, near: Sequence[str] | None = None
     ) -> Counter[Fallen]:
         """Return how often votes fell in each way; `near`: on questions like these records'."""
-        columns = completion.c
-        newest = (
-            select(columns.vote_leader, columns.vote_runner_up, columns.vote_rest)
-            .where(columns.vote_trained == trained)
-            .order_by(columns.created_at.desc())
-            .limit(NEWEST)
-        )
         if near is None:
-            newest = newest.where(columns.tenant == tenant)
+            wanted = [_newest(trained, completion.c.tenant == tenant, NEWEST)]
         else:
             # As an expression the tenant has no index: few completions are near a record, but
             # SQLite would rather walk all of the tenant's.
-            of_tenant = columns.tenant.concat("") == tenant
-            newest = newest.where(of_tenant, columns.vote_near.in_(near))
+            of_tenant = completion.c.tenant.concat("") == tenant
+            wanted = [
+                _newest(trained, and_(of_tenant, completion.c.vote_near == record), NEWEST_NEAR)
+                for record in near
+            ]
+        fallen: Counter[Fallen] = Counter()
         with self._database.reading() as connection:
-            return Counter(tuple(row) for row in connection.execute(newest))
+            for votes in wanted:
+                fallen.update((row[0], row[1], row[2]) for row in connection.execute(votes))
+        return fallen
+
+
+def _newest(trained: bool, condition: ColumnElement[bool], most: int) -> Select[int, int, int]:
+    columns = completion.c
+    return (
+        select(columns.vote_leader, columns.vote_runner_up, columns.vote_rest)
+        .where(columns.vote_trained == trained, condition)
+        .order_by(columns.created_at.desc())
+        .limit(most)
+    )

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -105,7 +105,16 @@ completion = Table(
     Column("created_at", Float, nullable=False),
     Index("completion_by_age", "created_at"),
     Index("completion_by_tenant", "tenant", "vote_trained", "created_at"),
-    Index("completion_by_near", "vote_near"),
+    Index(
+        "completion_by_near",
+        "vote_near",
+        "vote_trained",
+        "created_at",
+        "tenant",
+        "vote_leader",
+        "vote_runner_up",
+        "vote_rest",
+    ),
     Index("completion_by_record", "record_id"),
 )
 

@@ -28,7 +28,7 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] 
 def canonical_arithmetic(text: str) -> str | None:
     """The key of an expression with two different operations, or several and brackets; else None.
 
-    No other answer's key begins with its first character.
+    It begins with a character that no reading of a text yields.
     """
     signs = _SIGNS.findall(text)
     if len(set(signs)) < 2 and not (len(signs) > 1 and "(" in text):

@@ -102,8 +102,9 @@ class Lookahead:
                 share[at] * worth[tree.leader_next[at]]
                 + to_rest[at] * worth[tree.rest_next[at]]
                 + to_other[at] * worth[tree.other_next[at]]
-                - self._price
             )
+            # Tied runners-up make the steps' odds inexact; more votes never make it worse.
+            going_on = np.maximum(going_on, share[at]) - self._price
             gain[at] = going_on - share[at]
             worth[at] = np.maximum(share[at], going_on)
         return gain

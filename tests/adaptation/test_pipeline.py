@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from adaptation.pipeline import answer
 from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
-from adaptation.training.trainer import TrainingJob
+from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import (
     Adapter,
     Draw,
@@ -536,6 +537,26 @@ async def test_what_a_lost_request_cost_is_told_to_the_last_token(
     assert [tokens.generated for _, tokens in spent] == [left.tokens, broken.tokens]
     assert spent[0][0].finished == 1
     assert spent[0][0].started == len(left.drawn)
+
+
+async def test_what_training_cost_is_told_of_a_lost_request_too(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+
+    class CountingTrainer(FakeTrainer):
+        async def train(self, *arguments: Any, **keywords: Any) -> TrainingResult:
+            result = await super().train(*arguments, **keywords)
+            return result.model_copy(update={"tokens": 480})
+
+    spent: list[TokenCounts] = []
+    engine = FakeEngine(lambda q, draw: Reply("#### 7", error="boom"))
+    query = make_query(
+        ASK, strategy="ttt", query_abandoned=lambda samples, tokens: spent.append(tokens)
+    )
+    with pytest.raises(EngineError):
+        await answer(query, services(engine, CountingTrainer()))
+    assert [tokens.training for tokens in spent] == [480]
 
 
 async def test_an_answered_request_is_not_called_lost(

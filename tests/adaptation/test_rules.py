@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adaptation.ballots import Ballots
-from adaptation.rules import Rules
+from adaptation.rules import Rules, patience
 from adaptation.stopping import BetaRule
 from adaptation.types import Query
 from memory.embedder import create_embedder
@@ -101,6 +104,24 @@ async def test_without_storage_the_prior_is_the_cold_one(
 
     monkeypatch.setattr(memory.votes, "count", broken)
     assert await sure_of_two(rules, make_query()) == cold
+
+
+async def test_a_vote_does_not_wait_for_what_it_can_do_without(
+    memory: LongTermMemory, make_query: MakeQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules, answered = Rules("bayesian", memory.votes, refresh_s=0), threading.Event()
+    cold = await sure_of_two(rules, make_query())
+    note(memory, AGREED)
+    count = memory.votes.count
+
+    def slow(*args: Any, **keywords: Any) -> Any:
+        answered.wait(30)
+        return count(*args, **keywords)
+
+    monkeypatch.setattr(memory.votes, "count", slow)
+    assert await sure_of_two(rules, make_query()) == cold
+    answered.set()
+    assert patience(make_query(query_deadline=time.monotonic() + 1)) <= 0.1
 
 
 async def test_a_rule_without_a_prior_reads_no_votes(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from adaptation.algebra import Algebra
+from adaptation.answers import Answer
 from adaptation.drawing import Drawer, instructed
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
@@ -359,6 +362,57 @@ async def test_the_model_may_be_asked_which_text_is_the_most_consistent(
     assert all(text in asked.content for text in TEXTS)
     assert query.question in asked.content
     assert pool.token_counts(lambda index: False).generated == engine.tokens
+
+
+@pytest.mark.parametrize(
+    ("last", "options"),
+    [
+        (Reply("", error="boom"), {}),
+        (Reply("The most consistent response is Response 4."), {"max_samples": 4}),
+        (Reply("Response 4 says more", finish_reason="length"), {}),
+    ],
+)
+async def test_where_the_model_cannot_be_asked_the_medoid_is_taken(
+    last: Reply, options: dict[str, Any], make_query: MakeQuery
+) -> None:
+    replies = [*map(Reply, TEXTS), last]
+    engine = FakeEngine(lambda q, draw: replies[draw.index])
+    query = make_query("How are you?", query_can_be_reworded=True, **options)
+    vote, _ = await hold_vote(query, engine, ask=True)
+    assert vote.winner.text == TEXTS[1]
+    assert len(engine.drawn) <= query.options.max_samples
+
+
+async def test_a_sample_that_finished_as_the_tokens_ran_out_is_counted(
+    make_query: MakeQuery,
+) -> None:
+    engine = FakeEngine(lambda q, draw: Reply("#### 7", tokens=6 if draw.index else 4))
+    vote, _ = await hold_vote(make_query(max_samples=2, budget={"tokens": 6}), engine)
+    assert vote.stop_reason is StopReason.BUDGET
+    assert (vote.answer, vote.winner.finish_reason) == ("7", "stop")
+    assert len(engine.drawn) == 2
+
+
+class Undecided(Algebra):
+    """Never comes to an end."""
+
+    async def find(self, text: str, among: Sequence[str]) -> int | None:
+        return await asyncio.Future()
+
+
+@pytest.mark.parametrize("kind", ["math", "regex"])
+async def test_reading_an_answer_takes_no_longer_than_the_request_has(
+    kind: str, make_query: MakeQuery
+) -> None:
+    pattern = "(a|a?)+$" if kind == "regex" else None
+    answer = {"kind": kind, "pattern": pattern}
+    query = make_query(answer=answer, query_deadline=time.monotonic() + 0.05)
+    sample = Sample(0, r"\boxed{x+1}" + "a" * 40, 4, "stop")
+    before = [Answer("x+2", "x+2", structured=True)]
+    began = time.monotonic()
+    found = await Reader(query, Undecided()).read(sample, before)
+    assert found is None if kind == "regex" else found and found.key == "x+1"
+    assert time.monotonic() - began < 5
 
 
 async def test_a_prompt_that_the_engine_refuses_costs_only_the_instruction(
