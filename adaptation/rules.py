@@ -25,7 +25,7 @@ from memory.types import Neighbour
 logger = logging.getLogger(__name__)
 
 TENANT_STRENGTH = 20.0
-"""Votes the cold prior counts for beside those of the tenant."""
+"""Votes the cold prior counts for beside those of the tenant; of fewer nothing is learned."""
 NEAR_STRENGTH = 10.0
 """Votes the tenant's prior counts for beside those on questions like this one."""
 NEIGHBOURS = 8
@@ -78,7 +78,7 @@ class Rules:
         try:
             async with asyncio.timeout(patience(query)):
                 prior = await self._prior_of_tenant(query.tenant, trained)
-                if near:
+                if near and prior is not COLD:
                     prior = await self._learn(prior, NEAR_STRENGTH, query.tenant, trained, near)
         except StorageUnavailableError as error:
             logger.warning("past votes cannot be read: %s", error)
@@ -104,6 +104,7 @@ class Rules:
         def learn() -> Floats:
             fallen = self._votes.count(tenant, trained=trained, near=near)
             patterns = {Pattern(*votes): float(times) for votes, times in fallen.items()}
-            return learned(prior, patterns, strength)
+            enough = prior is not COLD or fallen.total() >= TENANT_STRENGTH
+            return learned(prior, patterns, strength) if enough else prior
 
         return await asyncio.to_thread(learn)

@@ -19,8 +19,9 @@ from adaptation.stopping.lookahead import HORIZON, Lookahead
 from adaptation.stopping.shapes import COLD, Floats, Likelihoods, Pattern, likelihoods
 from adaptation.types import StopReason
 
-LEAST = 2
-"""Samples before the rule speaks: one alone shows nothing, not even that the prior has aged."""
+LEAST, COLD_LEAST = 2, 4
+"""Samples before the rule speaks. One alone shows nothing, not even that the prior has aged; the
+cold prior would take three that agree for a mode where all shapes are flat."""
 PRICE = 0.002
 """Of one sample, in accuracy."""
 
@@ -30,14 +31,15 @@ class BayesianRule(CertainRule):
 
     def __init__(self, prior: Floats = COLD, price: float = PRICE) -> None:
         self._prior = prior
+        self._least = COLD_LEAST if prior is COLD else LEAST
         self._ahead = Lookahead(prior, price)
 
     def stop(self, ballots: Ballots, remaining: int, confidence: float) -> StopReason | None:
         """See `StoppingRule.stop`."""
-        if ballots.total >= LEAST and self.leader_probability(ballots) >= confidence:
+        if ballots.total >= self._least and self.leader_probability(ballots) >= confidence:
             return StopReason.CONFIDENT
         certain = super().stop(ballots, remaining, confidence)
-        if certain is not None or ballots.total < LEAST:
+        if certain is not None or ballots.total < self._least:
             return certain
         return StopReason.FUTILE if self._is_futile(ballots, remaining) else None
 
