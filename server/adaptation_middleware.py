@@ -71,6 +71,9 @@ class AdaptationMiddleware:
     ) -> None:
         token = CURRENT.set(context)
         try:
+            if context.route == RESPONSES:  # amended by its handler, before it is stored
+                await self._app(scope, receive, send)
+                return
             response = _Response(send, context)
             async with response.showing_progress():
                 await self._app(scope, receive, response.send)

@@ -24,20 +24,24 @@ def attach(body: bytes, context: RequestContext) -> bytes:
     if not context.reports:
         return body
     response = json.loads(body)
-    _complete(response, context)
+    _attach_reports(response, context)
+    if isinstance(response.get("usage"), dict):
+        correct_usage(response["usage"], context)
+    conform(response)
     return json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def amend_stored(response: Any) -> Any:
-    """Return one of vLLM's responses as it is kept: as `attach` would have made its body."""
+def amend_response(response: Any) -> Any:
+    """Return one of vLLM's responses with its report, its true usage, and all that OpenAI's has."""
     context = CURRENT.get()
     if context is None:
         return response
-    usage = response.usage
-    parts = {"object": "response", "usage": usage.model_dump() if usage else None}
-    _complete(parts, context)
-    if usage:
-        parts["usage"] = type(usage).model_validate(parts["usage"])
+    parts: dict[str, Any] = {"error": getattr(response, "error", None)}
+    _attach_reports(parts, context)
+    if response.usage is not None:
+        usage = response.usage.model_dump()
+        correct_usage(usage, context)
+        parts["usage"] = type(response.usage).model_validate(usage)
     return response.model_copy(update=parts)
 
 
@@ -45,8 +49,6 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     """Return one server-sent event, with the report if it ends a choice, its usage corrected."""
     if event.startswith(b'data: {"error"'):
         return _shaped_error(event)
-    if event.startswith(b"event: response."):
-        return _response_event(event, context)
     if not _TO_BE_CHANGED.search(event):
         return event
     prefix, _, data = event.partition(b"data:")
@@ -59,32 +61,6 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
         correct_usage(chunk["usage"], context)
     conform(chunk)
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
-
-
-def _response_event(event: bytes, context: RequestContext) -> bytes:
-    """Return an event of /v1/responses; the last one carries the whole response."""
-    name, _, data = event.partition(b"\ndata:")
-    if name != b"event: response.completed":
-        return event
-    body = json.loads(data)
-    _complete(body["response"], context)
-    if body["response"].get("status") == "incomplete":  # vLLM calls this completed, too
-        body["type"] = "response.incomplete"
-    return _named_event(body)
-
-
-def _named_event(body: dict[str, Any]) -> bytes:
-    return f"event: {body['type']}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
-
-
-def _complete(response: dict[str, Any], context: RequestContext) -> None:
-    """Put the report on a whole response and make its usage true."""
-    _attach_reports(response, context)
-    if response.get("object") == "response":
-        response.setdefault("error", None)  # OpenAI's always has it
-    if isinstance(response.get("usage"), dict):
-        correct_usage(response["usage"], context)
-    conform(response)
 
 
 def _shaped_error(event: bytes) -> bytes:

@@ -5,6 +5,8 @@ vLLM's own queue has no end: without this, a flood is answered by everybody's ti
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,10 +23,16 @@ class Admission:
     free again when a response ends or its client leaves.
     """
 
-    def __init__(self, app: ASGIApp, places: int) -> None:
+    def __init__(self, app: ASGIApp, places: int, in_background: Collection[str] = ()) -> None:
+        """`in_background` are the responses at work for which no connection waits."""
         self._app = app
         self._places = places
-        self._taken = 0
+        self._in_background = in_background
+        self._connected = 0
+
+    @property
+    def _taken(self) -> int:
+        return self._connected + len(self._in_background)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -33,18 +41,18 @@ class Admission:
         elif self._taken >= self._places:
             await self._refusal().response()(scope, receive, self._telling(send))
         else:
-            self._taken += 1
+            self._connected += 1
             try:
                 await self._app(scope, receive, self._telling(send))
             finally:
-                self._taken -= 1
+                self._connected -= 1
 
     def _refusal(self) -> ApiError:
         what = f"The server is at work on {self._places} requests, its most at a time"
         return ApiError(429, f"{what} (max_concurrent_requests); try again in a moment")
 
     def _telling(self, send: Send) -> Send:
-        left = self._places - self._taken
+        left = max(0, self._places - self._taken)
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -25,7 +25,7 @@ from adaptation.training.process import ProcessTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
-from server.adaptation_response import amend_stored
+from server.adaptation_response import amend_response
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission
 from server.bookkeeping import Bookkeeper
@@ -36,6 +36,7 @@ from server.engine.vllm_engine import VllmEngine
 from server.engine_defaults import UNTRAINABLE, base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
+from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.policy import check_files, policy_from
 from server.routes.adapters import adapters_router
@@ -164,13 +165,18 @@ async def build(
         books.finish,
         books.abandon,
     )
-    app = await launch.make_app(client, args, amend_stored)
+    app, in_background = await launch.make_app(client, args, amend_response)
     _add_routes(app, parts, args, client)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
     app.user_middleware += [
-        Middleware(Admission, places=settings.max_concurrent_requests),
+        Middleware(
+            Admission,
+            places=settings.max_concurrent_requests,
+            in_background=in_background,
+        ),
+        Middleware(KeepAlive, interval_s=args.sse_keep_alive_interval),
         Middleware(AdaptationMiddleware, settings=settings),
     ]
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)

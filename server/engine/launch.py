@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 import vllm
-from cachetools import FIFOCache
 from fastapi import FastAPI
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
@@ -23,13 +22,9 @@ from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
+from server.engine.responses import Amend, Responses
 
 SUPPORTED = "0.32."
-MAX_RESPONSES = 10_000
-"""Stored responses that can be retrieved and continued."""
-
-Amend = Callable[[Any], Any]
-"""From a `ResponsesResponse` of vLLM's to the one that is kept."""
 
 
 def make_parser(epilog: str) -> FlexibleArgumentParser:
@@ -77,40 +72,18 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
         yield client
 
 
-async def make_app(client: Any, args: argparse.Namespace, amend: Amend) -> FastAPI:
-    """Return vLLM's application, served through `client`.
+async def make_app(
+    client: Any, args: argparse.Namespace, amend: Amend
+) -> tuple[FastAPI, Collection[str]]:
+    """Return vLLM's application, served through `client`, and the ids of background responses.
 
-    Stored responses go through `amend`, in the context of their request.
+    Responses go through `amend`. The ids are those of the responses that are being made.
     """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
     await init_app_state(client, app.state, args, tasks)
-    _replace_stores(app.state.openai_serving_responses, amend)
-    return app
-
-
-class _Responses(FIFOCache[str, Any]):
-    """The newest responses, amended."""
-
-    def __init__(self, amend: Amend) -> None:
-        super().__init__(MAX_RESPONSES)
-        self._amend = amend
-
-    def __setitem__(self, key: str, value: Any, **keywords: Any) -> None:
-        super().__setitem__(key, self._amend(value), **keywords)
-
-
-def _replace_stores(responses: Any, amend: Amend) -> None:
-    """Keep the newest responses only: vLLM's stores grow for as long as it runs."""
-    if responses is not None:
-        stores: dict[str, FIFOCache[str, Any]] = {
-            "response_store": _Responses(amend),
-            "msg_store": FIFOCache(MAX_RESPONSES),
-            "event_store": FIFOCache(MAX_RESPONSES),
-        }
-        for name, store in stores.items():
-            assert getattr(responses, name) == {}
-            setattr(responses, name, store)
+    handler = app.state.openai_serving_responses
+    return app, Responses.adopt(handler, amend).background_tasks if handler else {}
 
 
 async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.e2e.running import Running
+from tests.e2e.running import Running, wait_until
 
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
 MODEL = "whet-pebble"
@@ -218,15 +218,85 @@ def test_a_response_is_voted_on_stored_and_gone_on_with(server: Running) -> None
     assert verdict.status_code == 200, verdict.text
 
 
+NO_TIME = {"adaptation": {"budget": {"wall_s": 0.0001}}}
+
+
+def settled(client: openai.OpenAI, response: Any) -> Any:
+    while response.status in ("queued", "in_progress"):
+        response = client.responses.retrieve(response.id)
+    return response
+
+
 def test_a_response_made_in_the_background_has_its_report_and_its_bill(server: Running) -> None:
     client = server.openai
     response = client.responses.create(model=MODEL, input=STORY, background=True)
     assert response.status == "queued"
-    while response.status in ("queued", "in_progress"):
-        response = client.responses.retrieve(response.id)
+    response = settled(client, response)
     assert response.status == "completed"
     assert response.output_text.endswith("#### 14")
     assert response.usage.output_tokens == billed(response.model_extra["adaptation"])
+
+
+def test_a_response_that_fails_says_so_in_the_background_and_in_a_stream(server: Running) -> None:
+    client = server.openai
+    queued = client.responses.create(model=MODEL, input=STORY, background=True, extra_body=NO_TIME)
+    failed = settled(client, queued)
+    assert failed.status == "failed"
+    assert failed.error.code == "server_error"
+    assert "deadline" in failed.error.message
+    for in_background in (False, True):
+        events = list(
+            client.responses.create(
+                model=MODEL,
+                input=STORY,
+                stream=True,
+                background=in_background,
+                extra_body=NO_TIME,
+            )
+        )
+        assert [event.type for event in events] == [
+            "response.created",
+            "response.in_progress",
+            "response.failed",
+        ]
+        last = events[-1].response
+        assert "deadline" in last.error.message
+        assert client.responses.retrieve(last.id).status == "failed"
+
+
+def test_a_response_in_the_background_can_be_followed_again(server: Running) -> None:
+    client = server.openai
+    asked = {"model": MODEL, "input": STORY, "stream": True, "max_output_tokens": 4}
+    events = list(client.responses.create(**asked, background=True))
+    assert events[-1].type == "response.incomplete"
+    final = events[-1].response
+    assert final.usage.output_tokens == billed(final.model_extra["adaptation"])
+    again = list(client.responses.retrieve(final.id, stream=True))
+    assert again == events
+    assert list(client.responses.retrieve(final.id, stream=True, starting_after=1)) == events[2:]
+    assert client.responses.retrieve(final.id) == final
+    whole = client.responses.create(model=MODEL, input=STORY)
+    with pytest.raises(openai.BadRequestError, match="background"):
+        client.responses.retrieve(whole.id, stream=True)
+
+
+def test_a_cancelled_response_ends_its_stream_and_frees_the_engine(server: Running) -> None:
+    client = server.openai
+    stream = client.responses.create(
+        model=MODEL,
+        input=STORY,
+        background=True,
+        stream=True,
+        max_output_tokens=3000,
+        extra_body={"ignore_eos": True},
+    )
+    events = [next(stream), next(stream)]
+    cancelled = client.responses.cancel(events[0].response.id)
+    assert cancelled.status == "cancelled"
+    events += stream
+    assert events[-1].type == "response.incomplete"
+    assert events[-1].response.status == "cancelled"
+    wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
 
 
 def test_a_streamed_response_ends_with_the_event_that_fits(server: Running) -> None:

@@ -79,6 +79,15 @@ async def test_whoever_comes_when_all_places_are_taken_is_told_to_come_back(work
     assert told(await work.http.post(CHAT)) == ("2", "1", "0s")
 
 
+async def test_responses_in_the_background_take_places_too() -> None:
+    at_work = {"resp_1": object()}
+    transport = httpx.ASGITransport(Admission(FastAPI(), 1, at_work))
+    async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
+        assert (await http.post(CHAT)).status_code == 429
+        at_work.clear()
+        assert (await http.post(CHAT)).status_code == 404, "nobody answers, but it was let in"
+
+
 async def test_what_generates_nothing_needs_no_place(work: Work) -> None:
     under_way = [await work.begin(), await work.begin()]
     listed = await work.http.get("/v1/models")

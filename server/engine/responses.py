@@ -1,0 +1,145 @@
+"""vLLM's handler of /v1/responses, mended where a response would be lost, wrong or without an end.
+
+vLLM keeps responses without a bound. It leaves one that fails in the background queued for ever,
+and whoever follows it waits as long; an error in a stream cuts the connection; a stream that was
+cut short says that it is complete.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from cachetools import FIFOCache
+from vllm.entrypoints.openai.responses.protocol import ResponseCompletedEvent, ResponsesResponse
+from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
+from vllm.exceptions import VLLMError
+
+logger = logging.getLogger(__name__)
+
+MAX_RESPONSES = 10_000
+"""Stored responses that can be retrieved and continued."""
+ENDS = {"completed": "response.completed", "failed": "response.failed"}
+"""By the status of a response, the event that ends its stream; else `response.incomplete`."""
+
+Amend = Callable[[Any], Any]
+"""From a response of vLLM's to ours, in the context of its request."""
+
+
+class _Ending(ResponseCompletedEvent):  # type: ignore[misc]
+    """The last event of a stream, whatever it came to."""
+
+    type: str
+
+
+class Responses(OpenAIServingResponses):  # type: ignore[misc]
+    """Bounded, amended, and brought to an end."""
+
+    _amend: Amend
+
+    @classmethod
+    def adopt(cls, handler: Any, amend: Amend) -> Responses:
+        """Turn vLLM's own handler, which only its start-up can build, into one of these."""
+        assert type(handler) is OpenAIServingResponses
+        for name in ("response_store", "msg_store", "event_store"):
+            assert getattr(handler, name) == {}
+            setattr(handler, name, FIFOCache(MAX_RESPONSES))
+        handler.__class__, handler._amend = cls, amend
+        adopted: Responses = handler
+        return adopted
+
+    async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
+        """Return a response, its events, or an error."""
+        made = await super().create_responses(request, raw_request)
+        if isinstance(made, ResponsesResponse) and made.status == "queued":
+            return self._keep(self._amend(made))
+        return made
+
+    async def responses_full_generator(self, request: Any, *rest: Any, **more: Any) -> Any:
+        """Return the whole response, also for the end of a stream and in the background."""
+        made = await super().responses_full_generator(request, *rest, **more)
+        if not isinstance(made, ResponsesResponse):
+            return made
+        amended = self._amend(made)
+        return self._keep(amended) if self.response_store.get(made.id) is made else amended
+
+    async def responses_stream_generator(
+        self, request: Any, *rest: Any, **more: Any
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the events; an error becomes the last of them."""
+        opened, number = None, 0
+        try:
+            async with aclosing(
+                super().responses_stream_generator(request, *rest, **more)
+            ) as events:
+                async for event in events:
+                    opened, number = opened or event.response, number + 1
+                    if event.type == "response.completed":
+                        event = _ending(event.response, event.sequence_number)
+                    yield event
+        except Exception as error:
+            if opened is None:  # nothing is sent yet
+                raise
+            failed = self._failed(opened, error)
+            yield _ending(self._keep(failed) if request.store else failed, number)
+
+    async def _run_background_request(self, request: Any, *rest: Any, **more: Any) -> None:
+        try:
+            await super()._run_background_request(request, *rest, **more)
+        except Exception as error:  # noqa: BLE001 - told to whoever asks for the response
+            queued = self.response_store.get(request.request_id)
+            if queued is not None:
+                self._keep(self._failed(queued, error))
+
+    async def responses_background_stream_generator(
+        self, response_id: str, starting_after: int | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what happens to a response in the background until nothing more will."""
+        events, news = self.event_store[response_id]
+        task = self.background_tasks.get(response_id)
+        if task is not None:
+            task.add_done_callback(lambda _: news.set())
+        place = 0 if starting_after is None else starting_after + 1
+        while True:
+            news.clear()
+            while place < len(events):
+                yield events[place]
+                if isinstance(events[place], _Ending):
+                    return
+                place += 1
+            if task is None or task.done():  # cancelled
+                yield _ending(self.response_store[response_id], len(events))
+                return
+            await news.wait()
+
+    async def retrieve_responses(
+        self, response_id: str, starting_after: int | None, stream: bool | None
+    ) -> Any:
+        """Return a stored response, its events, or an error."""
+        if stream and response_id in self.response_store and response_id not in self.event_store:
+            return self.create_error_response(
+                message="only a response made in the background, as a stream, can be followed",
+                param="stream",
+            )
+        return await super().retrieve_responses(response_id, starting_after, stream)
+
+    def _failed(self, response: Any, error: Exception) -> Any:
+        logger.error("response %s failed", response.id, exc_info=error)
+        is_meant = isinstance(error, VLLMError)  # for the client to read
+        words = str(error) if is_meant else "The server failed on this response; its log says why"
+        fault = {"code": "server_error", "message": words}
+        return self._amend(response.model_copy(update={"status": "failed", "error": fault}))
+
+    def _keep(self, response: Any) -> Any:
+        """Store a response, unless it was cancelled meanwhile; return what is stored."""
+        kept = self.response_store.get(response.id)
+        if kept is None or kept.status != "cancelled":
+            self.response_store[response.id] = kept = response
+        return kept
+
+
+def _ending(response: Any, number: int) -> _Ending:
+    kind = ENDS.get(response.status, "response.incomplete")
+    return _Ending(type=kind, response=response, sequence_number=number)
