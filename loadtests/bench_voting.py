@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     console = Console(stderr=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    kept = args.out / "votes.jsonl"
+    kept = args.out / f"votes-{args.seed}.jsonl"
     try:
         for system in _chosen(args.system):
             _measure(system, args, kept, console)
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ServerFailedError, NotInstalledError, PeerError) as error:
         print(f"bench-voting: {error}", file=sys.stderr)
         return 1
-    _show(_read(kept), args.out)
+    _show(_complete(_read(kept), args), args.out)
     return 0
 
 
@@ -72,7 +73,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the questions (default 0)")
     parser.add_argument("--system", nargs="+", help="those whose names begin so (default: all)")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "results" / "voting", help="folder of votes and figures"
+        "--out",
+        type=Path,
+        default=ROOT / "results" / "voting",
+        help="folder of votes and figures, which are gone on with: of other code take another",
     )
     return parser.parse_args(argv)
 
@@ -164,6 +168,14 @@ def _read(kept: Path) -> list[Vote]:
     if not kept.exists():
         return []
     return [VOTE.validate_json(line) for line in kept.read_text("utf-8").splitlines()]
+
+
+def _complete(votes: Sequence[Vote], args: argparse.Namespace) -> list[Vote]:
+    """Return what this choice asks for, of those systems that have answered all of it."""
+    wanted = {(suite, number) for suite in args.suite for number in range(args.n)}
+    asked = [vote for vote in votes if (vote.suite, vote.number) in wanted]
+    counts = Counter(vote.system for vote in asked)
+    return [vote for vote in asked if counts[vote.system] == len(wanted)]
 
 
 def _show(votes: Sequence[Vote], folder: Path) -> None:

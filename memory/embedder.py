@@ -26,8 +26,12 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return unit vectors, float32, shape (n, d), in the order of `texts`."""
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """Return how many tokens of `texts` go into their vectors."""
+    @property
+    def max_tokens(self) -> int | None:
+        """How much of a text its vector is made of; None: all of it."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has; far above `max_tokens` no longer exactly."""
 
 
 def _minilm() -> Embedder:

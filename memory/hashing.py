@@ -23,6 +23,8 @@ CHARACTER_GRAMS = (3, 4)
 class HashingEmbedder:
     """Deterministic across processes and machines; no state."""
 
+    max_tokens = None
+
     def __init__(self, dim: int = 256) -> None:
         self.dim = dim
         self.id = f"hashing-v1-{dim}"
@@ -32,9 +34,9 @@ class HashingEmbedder:
         rows = [self._embed_one(text) for text in texts]
         return np.array(rows, dtype=np.float32).reshape(-1, self.dim)
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """Return the number of words."""
-        return sum(len(normalise(text).split()) for text in texts)
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the numbers of words."""
+        return [len(normalise(text).split()) for text in texts]
 
     def _embed_one(self, text: str) -> np.ndarray:
         vector = np.zeros(self.dim)  # (d,)

@@ -26,6 +26,7 @@ class MiniLmEmbedder:
     """Computes one batch at a time on one CPU thread; repeated texts come from a cache."""
 
     dim = 384
+    max_tokens = 256
     id = f"all-MiniLM-L6-v2@{WEIGHTS_SHA256[:12]}"
 
     def __init__(self, cache_size: int = 4_096) -> None:
@@ -52,16 +53,11 @@ class MiniLmEmbedder:
             self._remember(found)
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
 
-    def count_tokens(self, texts: Sequence[str]) -> int:
-        """Return how many tokens are embedded: of a long text, the first 256."""
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has, its two marks included."""
         with self._lock:
-            model = self._loaded()
-            ids = model.tokenizer(
-                [_bounded(text) for text in texts],
-                truncation=True,
-                max_length=model.max_seq_length,
-            )["input_ids"]
-        return sum(len(each) for each in ids)
+            ids = self._loaded().tokenizer([_bounded(text) for text in texts], verbose=False)
+        return [len(each) for each in ids["input_ids"]]
 
     def _loaded(self) -> Any:
         if self._model is None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,10 +53,8 @@ def take_context(
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
     options = _within_limits(options, settings)
-    if path == RESPONSES and body.keys() & EARLIER_TURNS:
-        # What was said before is not known here: the question alone would be remembered.
-        unwritten = options.memory.model_copy(update={"read": False, "write": False})
-        options = options.model_copy(update={"memory": unwritten})
+    if path == RESPONSES and _given(body, EARLIER_TURNS):
+        options = _without_memory(options)
     wall_s = options.budget.wall_s
     return RequestContext(
         tenant=tenant,
@@ -138,6 +136,24 @@ def _within_limits(options: Options, settings: Settings) -> Options:
     return options.model_copy(update={"budget": budget.model_copy(update=filled)})
 
 
+def _without_memory(options: Options) -> Options:
+    """What was said before is not known here: the question alone would be remembered."""
+    memory = options.memory
+    asked = [name for name in ("read", "write") if name in memory.model_fields_set]
+    if wanted := [name for name in asked if getattr(memory, name)]:
+        raise ApiError(
+            400,
+            "what continues a stored response neither reads nor writes memory",
+            param=f"adaptation.memory.{wanted[0]}",
+        )
+    unused = memory.model_copy(update={"read": False, "write": False})
+    return options.model_copy(update={"memory": unused})
+
+
+def _given(body: Mapping[str, Any], keys: Collection[str]) -> bool:
+    return any(body.get(key) is not None for key in keys)
+
+
 def _earliest(*times_s: float | None) -> float | None:
     return min((time_s for time_s in times_s if time_s is not None), default=None)
 
@@ -169,7 +185,7 @@ def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
         and isinstance(turn["content"], str)
         for turn in turns
     )
-    return path == CHAT and is_text and not _asks_for_json(body) and not body.keys() & MORE_PROMPT
+    return path == CHAT and is_text and not _asks_for_json(body) and not _given(body, MORE_PROMPT)
 
 
 def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:

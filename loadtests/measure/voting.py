@@ -27,7 +27,7 @@ OPTILLM_TOKENS, OPTILLM_SECONDS, ALPHA = 0.5, 0.25, 0.01
 ONE, FIXED = "one sample", "16 votes, by the client"
 DEFAULT, EXIT = "Whet bayesian", "Whet bayesian, one-sample exit"
 """What Whet does before and after it was calibrated: each is held against the targets."""
-BETA, OPTILLM = "its_hub Beta", "OptiLLM self_consistency"
+BETA, OUR_BETA, OPTILLM = "its_hub Beta", "Whet beta", "OptiLLM self_consistency"
 
 
 @dataclass(frozen=True)
@@ -97,32 +97,40 @@ def claims(votes: Sequence[Vote]) -> list[Claim]:
 
 
 def _against_fixed(votes: Sequence[Vote], name: str) -> Claim:
-    found, met = [], True
+    found, judged = [], []
     for suite in suites(votes):
         ours, single = row(votes, name, suite), _share(of(votes, ONE, suite))
-        bound = EASY_TOKENS if single >= EASY else MIDDLING_TOKENS
-        counts = single >= EASY or MIDDLING <= single <= MIDDLING_TO
-        kept = ours.difference.value >= -SAME and ours.tokens.value <= bound
-        met = met and (kept or not counts)
-        verdict = "" if not counts else f", at most {bound:.0%}: {'met' if kept else 'missed'}"
+        verdict = "no target"
+        if single >= EASY or MIDDLING <= single <= MIDDLING_TO:
+            bound = EASY_TOKENS if single >= EASY else MIDDLING_TOKENS
+            kept = ours.difference.value >= -SAME and ours.tokens.value <= bound
+            judged.append(kept)
+            verdict = f"at most {bound:.0%}: {'met' if kept else 'missed'}"
         found.append(
             f"{suite} (one sample {single:.0%}): {_points(ours.difference)}, "
-            f"tokens {_percent(ours.tokens)}{verdict}"
+            f"tokens {_percent(ours.tokens)}, {verdict}"
         )
     target = (
         "the accuracy of 16 fixed votes within 0.5 points for ≤ 30 % of their tokens where one "
         "sample is right ≥ 80 % of the time, ≤ 55 % where it is 40 to 70 %"
     )
-    return Claim(f"{name} against 16 fixed votes", target, tuple(found), met)
+    return Claim(
+        f"{name} against 16 fixed votes", target, tuple(found), bool(judged) and all(judged)
+    )
 
 
 def _against_beta(votes: Sequence[Vote], name: str) -> Claim:
     ours, theirs = of(votes, name), of(votes, BETA)
     tokens, difference = _tokens(ours, theirs), _difference(theirs, ours)
     met = tokens.value <= BETA_TOKENS and difference.value >= -SAME
-    found = f"all: {_points(difference)}, tokens {_percent(tokens)}"
-    target = "≥ 20 % fewer tokens than its_hub's Beta at equal accuracy"
-    return Claim(f"{name} against its_hub", target, (found,), met)
+    found = [f"all: {_points(difference)}, tokens {_percent(tokens)}"]
+    if rule := of(votes, OUR_BETA):
+        found.append(
+            f"rule against rule, as Whet's own `beta` draws: "
+            f"{_points(_difference(rule, ours))}, tokens {_percent(_tokens(ours, rule))}"
+        )
+    target = "≥ 20 % fewer tokens than its_hub's Beta (all samples at once) at equal accuracy"
+    return Claim(f"{name} against its_hub", target, tuple(found), met)
 
 
 def _against_optillm(votes: Sequence[Vote], name: str) -> Claim:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter
@@ -16,7 +17,8 @@ from server.errors import ApiError
 
 MAX_INPUTS = 2048
 BATCH = 32
-"""Texts embedded in one go: what memory wants to know comes in between."""
+"""Texts worked on in one go: what memory wants to know comes in between."""
+T = TypeVar("T")
 
 
 class EmbeddingRequest(Frozen):
@@ -38,12 +40,10 @@ def embeddings_router(embedder: Embedder) -> APIRouter:
     async def create_embedding(asked: EmbeddingRequest) -> dict[str, Any]:
         """Return a unit vector for each text, in the order of the texts."""
         texts = _texts(asked, embedder, names)
-        vectors = [
-            vector
-            for first in range(0, len(texts), BATCH)
-            for vector in await asyncio.to_thread(embedder.embed, texts[first : first + BATCH])
-        ]
-        used = await asyncio.to_thread(embedder.count_tokens, texts)
+        tokens = await _in_batches(embedder.count_tokens, texts)
+        _refuse_long(tokens, embedder.max_tokens)
+        vectors = await _in_batches(embedder.embed, texts)
+        used = sum(tokens)
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {
             "object": "list",
@@ -56,6 +56,22 @@ def embeddings_router(embedder: Embedder) -> APIRouter:
         }
 
     return router
+
+
+async def _in_batches(work: Callable[[list[str]], Iterable[T]], texts: list[str]) -> list[T]:
+    starts = range(0, len(texts), BATCH)
+    return [
+        found
+        for start in starts
+        for found in await asyncio.to_thread(work, texts[start : start + BATCH])
+    ]
+
+
+def _refuse_long(tokens: Sequence[int], most: int | None) -> None:
+    """A vector of a text's beginning would be taken for one of all of it."""
+    for index, count in enumerate(tokens):
+        if most is not None and count > most:
+            raise _refused(f"text {index} is too long: this model embeds {most} tokens")
 
 
 def _texts(asked: EmbeddingRequest, embedder: Embedder, names: frozenset[str]) -> list[str]:

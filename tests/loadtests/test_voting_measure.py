@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from random import Random
 
 import pytest
@@ -61,6 +61,14 @@ def test_a_vote_that_costs_or_errs_too_much_misses_its_targets(
     change: dict[str, float], met: list[bool]
 ) -> None:
     assert [claim.met for claim in claims(votes(**change))] == met
+
+
+def test_where_no_suite_has_a_target_none_is_met() -> None:
+    easy = [vote for vote in votes() if vote.suite == "easy"]
+    between = [replace(vote, right=vote.right and vote.number % 6 > 0) for vote in easy]
+    (against_fixed, *_) = claims(between)
+    assert "no target" in against_fixed.found[0]
+    assert not against_fixed.met
 
 
 def test_a_row_pairs_the_questions_and_takes_the_ratio_of_all_tokens() -> None:

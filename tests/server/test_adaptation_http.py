@@ -371,6 +371,30 @@ def test_json_asked_for_on_responses_is_counted_as_json() -> None:
     assert context.json_output
 
 
+EARLIER = {"model": "m", "input": "And then?", "previous_response_id": "resp_1"}
+
+
+def test_what_continues_a_stored_response_leaves_memory_alone() -> None:
+    context = take_context(RESPONSES, {**EARLIER}, Settings(), "default")
+    assert context is not None
+    assert not context.options.memory.read
+    assert not context.options.memory.write
+    first = take_context(
+        RESPONSES, {**EARLIER, "previous_response_id": None}, Settings(), "default"
+    )
+    assert first is not None
+    assert first.options.memory.read
+
+
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_memory_asked_for_where_it_cannot_be_used_is_refused(name: str) -> None:
+    asked = {"adaptation": {"memory": {name: True}}}
+    with pytest.raises(ApiError) as caught:
+        take_context(RESPONSES, {**EARLIER, **asked}, Settings(), "default")
+    assert caught.value.param == f"adaptation.memory.{name}"
+    assert take_context(RESPONSES, {**EARLIER, "adaptation": {}}, Settings(), "default")
+
+
 LIMITED = Settings(limit_samples=8, limit_tokens=500, limit_wall_s=5.0)
 
 

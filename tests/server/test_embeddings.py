@@ -71,5 +71,16 @@ def test_what_cannot_be_embedded_is_refused_by_name(
     assert (response.status_code, error["param"]) == (status, param), error
 
 
+def test_a_text_that_is_longer_than_its_vector_can_hold_is_refused(
+    http: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HashingEmbedder, "max_tokens", 3)
+    assert ask(http, input=["one", "one two three"]).status_code == 200
+    error = ask(http, input=["one", "one two three four"]).json()["error"]
+    assert error["param"] == "input"
+    assert "text 1 is too long" in error["message"]
+    assert "3 tokens" in error["message"]
+
+
 def test_its_own_dimensions_and_a_name_without_a_version_are_accepted(http: TestClient) -> None:
     assert ask(http, input="one", dimensions=64, user="ann").status_code == 200
