@@ -17,8 +17,10 @@ async def end_all(tasks: Collection[asyncio.Task[Any]], end: Callable[[], Awaita
     """
     if not tasks:
         return
-    await end()
-    await asyncio.wait(tasks, timeout=GRACE_S)
-    for task in tasks:
-        task.cancel()
+    try:
+        await end()
+        await asyncio.wait(tasks, timeout=GRACE_S)
+    finally:
+        for task in tasks:
+            task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

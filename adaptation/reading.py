@@ -13,6 +13,8 @@ from adaptation.answers import Answer, extract
 from adaptation.types import Query, Sample
 
 T = TypeVar("T")
+LEAST_S = 0.1
+"""For reading a sample that came in time: it is paid for."""
 WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 
@@ -27,7 +29,8 @@ class Reader:
     async def read(self, sample: Sample, before: Sequence[Answer]) -> Answer | None:
         """Return the answer, under the key of the one in `before` that it equals.
 
-        What takes longer than the request has time is left: the answer keeps its own key.
+        What takes longer than the request has time is left, but for `LEAST_S`: the answer keeps its
+        own key, or there is none.
         """
         if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
             return await self._in_time(asyncio.to_thread(self._extracted, sample))
@@ -54,7 +57,8 @@ class Reader:
         return answer if place is None else replace(answer, key=before[place].key)
 
     async def _in_time(self, work: Awaitable[T]) -> T | None:
+        left_s = self._query.seconds_left
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._query.seconds_left):
+            async with asyncio.timeout(None if left_s is None else max(left_s, LEAST_S)):
                 return await work
         return None

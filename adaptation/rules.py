@@ -54,6 +54,7 @@ class Rules:
         self._learns = name in WITH_PRIOR
         self._votes = votes
         self._of_tenant: TTLCache[tuple[str, bool], Floats] = TTLCache(MAX_TENANTS, refresh_s)
+        self._refreshing: dict[tuple[str, bool], asyncio.Task[Floats]] = {}
 
     def warm_up(self) -> None:
         """Build the tables that all rules share: a tenth of a second that no request pays for."""
@@ -80,17 +81,24 @@ class Rules:
                 prior = await self._prior_of_tenant(query.tenant, trained)
                 if near and prior is not COLD:
                     prior = await self._learn(prior, NEAR_STRENGTH, query.tenant, trained, near)
-        except StorageUnavailableError as error:
-            logger.warning("past votes cannot be read: %s", error)
         except TimeoutError:
             logger.info("past votes were not read in time: a vote goes on without them")
         return self._rule(prior, self._price)
 
     async def _prior_of_tenant(self, tenant: str, trained: bool) -> Floats:
-        prior = self._of_tenant.get((tenant, trained))
-        if prior is None:
-            prior = await self._learn(COLD, TENANT_STRENGTH, tenant, trained)
-            self._of_tenant[tenant, trained] = prior
+        """Return what is known; who does not wait for it leaves it to those who come later."""
+        key = (tenant, trained)
+        known = self._of_tenant.get(key)
+        if known is not None:
+            return known
+        if key not in self._refreshing:
+            task = self._refreshing[key] = asyncio.create_task(self._refresh(tenant, trained))
+            task.add_done_callback(lambda _: self._refreshing.pop(key))
+        return await asyncio.shield(self._refreshing[key])
+
+    async def _refresh(self, tenant: str, trained: bool) -> Floats:
+        prior = await self._learn(COLD, TENANT_STRENGTH, tenant, trained)
+        self._of_tenant[tenant, trained] = prior
         return prior
 
     async def _learn(
@@ -107,4 +115,8 @@ class Rules:
             enough = prior is not COLD or fallen.total() >= TENANT_STRENGTH
             return learned(prior, patterns, strength) if enough else prior
 
-        return await asyncio.to_thread(learn)
+        try:
+            return await asyncio.to_thread(learn)
+        except StorageUnavailableError as error:
+            logger.warning("past votes cannot be read: %s", error)
+            return prior

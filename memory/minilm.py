@@ -57,7 +57,11 @@ class MiniLmEmbedder:
         """Return how many tokens each text has, its two marks included."""
         with self._lock:
             ids = self._loaded().tokenizer([_bounded(text) for text in texts], verbose=False)
-        return [len(each) for each in ids["input_ids"]]
+        counts = [len(each) for each in ids["input_ids"]]
+        return [
+            max(count, self.max_tokens + 1) if len(text) > MAX_CHARACTERS else count
+            for count, text in zip(counts, texts, strict=True)
+        ]
 
     def _loaded(self) -> Any:
         if self._model is None:

@@ -48,6 +48,7 @@ def take_context(
 
     None stands for a request that is vLLM's alone.
     """
+    _take_id(body)
     options, asked = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
@@ -74,6 +75,7 @@ def take_context(
 
 def take_nothing(body: dict[str, Any]) -> None:
     """Refuse adaptation on routes that have none, where it would be ignored without a word."""
+    _take_id(body)
     asked = body.get("adaptation") is not None
     if isinstance(body.get("model"), str):
         body["model"], suffix = split_model(body["model"])
@@ -84,6 +86,11 @@ def take_nothing(body: dict[str, Any]) -> None:
             f"adaptation is available on {CHAT}, {COMPLETIONS} and {RESPONSES} only",
             param="adaptation",
         )
+
+
+def _take_id(body: dict[str, Any]) -> None:
+    """Have every completion get an id of its own: feedback, and its end in the engine, go by it."""
+    body.pop("request_id", None)
 
 
 def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strategy | None]:

@@ -19,9 +19,9 @@ from adaptation.options import Strategy
 from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, TokenCounts
 from server.champion import Champion
 from server.engine.launch import register_client
-from server.engine.outputs import as_outputs, first_text, is_streamed, new_tokens, opening
+from server.engine.outputs import as_outputs, first_text, is_streamed, opening, tokens_of
 from server.engine.refusals import bad_request, http_error, refuse_deadly
-from server.engine.vllm_engine import Native, lora_request
+from server.engine.vllm_engine import Native, counters, end_requests, lora_request
 from server.request_context import CURRENT, RequestContext
 
 T = TypeVar("T")
@@ -96,12 +96,14 @@ class AdaptiveClient:
         """Stream one request as vLLM does, keeping count."""
         index = context.index_of(request_id)
         tokens, text, finished = 0, "", False
+        counted: list[Any] = []
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base)
             try:
                 async with aclosing(self._delegate(native, request_id, base)) as outputs:
                     async for output in outputs:
-                        tokens = new_tokens(output, native.params, tokens)
+                        counted = counted or counters(self._inner, request_id)
+                        tokens += tokens_of(output)
                         text = first_text(output, native.params, text)
                         if finished := output.finished:
                             sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
@@ -109,7 +111,9 @@ class AdaptiveClient:
                         yield output
             finally:
                 if not finished:
-                    self._abandon_plain(native, tokens)
+                    # What the engine had given out and nobody has taken was generated, too.
+                    own = sum(choice.num_generation_tokens for choice in counted)
+                    self._abandon_plain(native, own or tokens)
 
     async def _plain_whole(
         self, context: RequestContext, native: Native, request_id: str
@@ -126,11 +130,11 @@ class AdaptiveClient:
                 await asyncio.wait([drawing])
                 output = drawing.result()
             except BaseException:
-                await end_all([drawing], partial(self._inner.abort, request_id))
-                self._abandon_plain(native, _tokens_of(drawing))
+                await end_all([drawing], partial(end_requests, self._inner, [request_id]))
+                self._abandon_plain(native, _drawn_tokens(drawing))
                 raise
         text = first_text(output, native.params, "")
-        sample = Sample(0, text, _tokens_of(drawing), output.outputs[0].finish_reason)
+        sample = Sample(0, text, _drawn_tokens(drawing), output.outputs[0].finish_reason)
         self._finish(context, index, query, Outcome.plain(query, sample))
         return output
 
@@ -183,11 +187,11 @@ async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
     return last
 
 
-def _tokens_of(drawing: asyncio.Task[Any]) -> int:
+def _drawn_tokens(drawing: asyncio.Task[Any]) -> int:
     """Return what was generated, as far as the engine gave it out."""
     if drawing.cancelled() or drawing.exception() is not None:
         return 0
-    return sum(len(choice.token_ids) for choice in drawing.result().outputs)
+    return tokens_of(drawing.result())
 
 
 def _check_choices(context: RequestContext) -> None:

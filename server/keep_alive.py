@@ -1,4 +1,4 @@
-"""Comments that keep a silent stream of /v1/responses open; on other routes vLLM sends them."""
+"""Comments that keep a silent stream of responses open; vLLM sends them on chat and completions."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import re
 from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-_FACTORIAL = re.compile(r"(?:(?<=[0-9)}])|(?<=\b[A-Za-z]))!$")
+_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!+$")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
@@ -64,8 +64,9 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
                 best = (start, inside, token.start())
     if best is None or not text[best[1] : best[2]].strip():
         return None
-    # A factorial: elsewhere the sign is mere emphasis.
-    return best[0], _FACTORIAL.sub(" factorial", text[best[1] : best[2]].strip())
+    value = text[best[1] : best[2]].strip()
+    is_factorial = _FACTORIAL.search(value) and "\\text" not in value
+    return best[0], f"({value})" if is_factorial else value  # elsewhere the sign is emphasis
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:

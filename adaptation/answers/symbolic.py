@@ -16,6 +16,7 @@ from adaptation.answers.quantity import parse_quantity
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
+_DEGREE = re.compile(r"\\sqrt\s*\[[^\]]*\]")
 _SPACE = re.compile(r"\\[,;:! ]")
 _MEANT = re.compile(r"(?:[0-9A-Za-z+\-*/^=<>()\[\]{}|.,_ ]|\\[{}])*")
 """What algebra reads; of anything else, such as the primes of derivatives, it is blind."""
@@ -41,7 +42,7 @@ class Formula(NamedTuple):
 
     latex: str
     kind: str
-    """`set`, `range` with its brackets for an interval or a tuple, `expression` for all others."""
+    """`set`, `union`, `range` with its brackets for an interval or a tuple, or `expression`."""
 
 
 def as_formula(text: str) -> Formula | None:
@@ -62,10 +63,12 @@ def as_formula(text: str) -> Formula | None:
         return None
     if len(_CAPITAL.findall(bare)) > 1:  # matrices, or points
         return None
+    if r"\cup" in text:
+        return Formula(text, "union")
     if collection := _COLLECTION.fullmatch(text):
         opens, closes = collection[1][-1], collection[2][-1]
         return Formula(text, "set" if opens == "{" else f"range {opens}{closes}")
-    if "[" in text:  # rounded down, or a list of one
+    if "[" in _DEGREE.sub("", text):  # rounded down, or a list of one
         return None
     has_variable = _VARIABLE.search(bare) or "\\" in text
     is_expression = _OPERATION.search(text) and (has_variable or "^" in text)

@@ -121,10 +121,9 @@ def _output_of(
     return output
 
 
-def new_tokens(output: RequestOutput, params: SamplingParams, before: int) -> int:
-    """Return how many tokens all choices have generated, `before` of them seen earlier."""
-    count = sum(len(choice.token_ids) for choice in output.outputs)
-    return before + count if params.output_kind is RequestOutputKind.DELTA else count
+def tokens_of(output: RequestOutput) -> int:
+    """Return how many tokens an output brings, all choices together."""
+    return sum(len(choice.token_ids) for choice in output.outputs)
 
 
 def first_text(output: RequestOutput, params: SamplingParams, before: str) -> str:

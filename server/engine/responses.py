@@ -8,7 +8,7 @@ cut short says that it is complete.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -86,8 +86,14 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
             yield _ending(self._keep(failed) if request.store else failed, number)
 
     async def _run_background_request(self, request: Any, *rest: Any, **more: Any) -> None:
+        await self._told(super()._run_background_request(request, *rest, **more), request)
+
+    async def _run_background_request_stream(self, request: Any, *rest: Any, **more: Any) -> None:
+        await self._told(super()._run_background_request_stream(request, *rest, **more), request)
+
+    async def _told(self, work: Awaitable[None], request: Any) -> None:
         try:
-            await super()._run_background_request(request, *rest, **more)
+            await work
         except Exception as error:  # noqa: BLE001 - told to whoever asks for the response
             queued = self.response_store.get(request.request_id)
             if queued is not None:

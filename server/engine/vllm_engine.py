@@ -77,9 +77,8 @@ class VllmEngine:
             raise EngineError("the engine has stopped; try again") from error
 
     async def end(self, request_ids: Sequence[str]) -> None:
-        """See `Engine.end`: vLLM gives each request a last output with what it holds back."""
-        with suppress(EngineDeadError):  # then they have ended
-            await self._client.abort(list(request_ids))
+        """See `Engine.end`."""
+        await end_requests(self._client, request_ids)
 
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
@@ -137,6 +136,28 @@ class VllmEngine:
         except VLLMError as error:
             raise EngineError(f"the probe failed: {error}") from error
         raise EngineError("the engine returned nothing")
+
+
+async def end_requests(client: Any, request_ids: Sequence[str]) -> None:
+    """Have vLLM give each request a last output, with all that it holds back."""
+    with suppress(EngineDeadError):  # then they have ended
+        await client.abort(list(request_ids))
+    # vLLM ends the children of a request for several choices, and keeps their parent for ever.
+    parents = client.output_processor.parent_requests
+    ended = [key for key, parent in parents.items() if parent.external_req_id in request_ids]
+    for key in ended:
+        del parents[key]
+
+
+def counters(client: Any, request_id: str) -> list[Any]:
+    """Return vLLM's own statistics of a running request, one for each choice.
+
+    They go on being true when the request has ended. Empty where vLLM keeps none.
+    """
+    processor = client.output_processor
+    children = processor.external_req_ids.get(request_id, ())
+    states = (processor.request_states.get(child) for child in children)
+    return [state.stats for state in states if state is not None and state.stats is not None]
 
 
 def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:

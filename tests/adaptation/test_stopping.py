@@ -25,6 +25,7 @@ from adaptation.stopping import (
     next_wave,
 )
 from adaptation.stopping.bayesian import LEAST, PRICE
+from adaptation.stopping.lookahead import Lookahead
 from adaptation.stopping.prior import learned
 from adaptation.stopping.shapes import COLD, NUMBERS, SHARES, Floats, Pattern, likelihoods
 from adaptation.types import StopReason
@@ -221,6 +222,13 @@ def test_a_learned_prior_spends_less_on_easy_votes_than_a_cold_one() -> None:
         for name in ("bayesian", "learned")
     }
     assert used["learned"] < 0.8 * used["bayesian"]
+
+
+def test_more_votes_that_cost_nothing_never_make_it_worse() -> None:
+    ahead = Lookahead(COLD, price=0.0)
+    patterns = [Pattern.of(counts) for counts in ([7, 4, 4], [3, 3, 3], [2, 2], [1, 1, 1], [5, 1])]
+    assert all(ahead.gain(pattern, MOST) >= 0 for pattern in patterns)
+    assert ahead.gain(Pattern(1, 0, 0), MOST) > 0
 
 
 def test_a_split_is_given_up_where_its_samples_cost_more_than_they_bring() -> None:

@@ -386,11 +386,29 @@ async def test_where_the_model_cannot_be_asked_the_medoid_is_taken(
 async def test_a_sample_that_finished_as_the_tokens_ran_out_is_counted(
     make_query: MakeQuery,
 ) -> None:
-    engine = FakeEngine(lambda q, draw: Reply("#### 7", tokens=6 if draw.index else 4))
-    vote, _ = await hold_vote(make_query(max_samples=2, budget={"tokens": 6}), engine)
+    lengths = (4, 6)
+    engine = FakeEngine(lambda q, draw: Reply(f"#### {draw.index}", tokens=lengths[draw.index]))
+    query = make_query(max_samples=8, confidence=0.8, budget={"tokens": 6})
+    vote, _ = await hold_vote(query, engine)
     assert vote.stop_reason is StopReason.BUDGET
-    assert (vote.answer, vote.winner.finish_reason) == ("7", "stop")
-    assert len(engine.drawn) == 2
+    assert (vote.answer, vote.winner.finish_reason) == ("0", "stop")
+    assert len(engine.drawn) == 2, "nothing is drawn after the end"
+
+
+async def test_the_model_is_not_asked_where_time_or_tokens_are_up(make_query: MakeQuery) -> None:
+    engine = FakeEngine(lambda q, draw: Reply(TEXTS[draw.index], tokens=4 + draw.index))
+    query = make_query("Hi", query_can_be_reworded=True, budget={"tokens": 18})
+    vote, _ = await hold_vote(query, engine, ask=True)
+    assert vote.stop_reason is StopReason.BUDGET
+    assert len(engine.drawn) == 4
+
+
+async def test_a_sample_that_came_in_time_is_read(make_query: MakeQuery) -> None:
+    answer = {"kind": "regex", "pattern": "ans=([0-9]+)"}
+    query = make_query(answer=answer, query_deadline=time.monotonic())
+    found = await Reader(query).read(Sample(0, "so ans=42", 4, "stop"), [])
+    assert found
+    assert found.text == "42"
 
 
 class Undecided(Algebra):

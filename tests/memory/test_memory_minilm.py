@@ -45,10 +45,12 @@ def test_the_cache_is_bounded_and_agrees_with_the_model(minilm: MiniLmEmbedder) 
     assert np.allclose(first, minilm.embed(["a cached text"]), atol=1e-5)
 
 
-def test_only_the_tokens_that_are_embedded_are_counted(minilm: MiniLmEmbedder) -> None:
+def test_tokens_are_counted_beyond_those_that_are_embedded(minilm: MiniLmEmbedder) -> None:
     assert minilm.count_tokens(["one"]) == [3], "the word between two marks"
     assert minilm.count_tokens(["one", "one two"]) == [3, 4]
     assert minilm.count_tokens(["word " * 1000]) == [1002] > [minilm.max_tokens]
+    too_long_to_be_read_to_its_end = "A" * 20_000 + " and why?"
+    assert minilm.count_tokens([too_long_to_be_read_to_its_end]) > [minilm.max_tokens]
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

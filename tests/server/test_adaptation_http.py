@@ -371,6 +371,12 @@ def test_json_asked_for_on_responses_is_counted_as_json() -> None:
     assert context.json_output
 
 
+def test_no_completion_has_the_id_of_another() -> None:
+    body = {"model": "m", "messages": HELLO, "request_id": "mine"}
+    take_context(CHAT, body, Settings(), "default")
+    assert "request_id" not in body
+
+
 EARLIER = {"model": "m", "input": "And then?", "previous_response_id": "resp_1"}
 
 

@@ -50,6 +50,7 @@ async def test_a_comment_is_sent_after_each_interval_of_silence(
         body = (await client.get(path)).content
     comments = body.count(COMMENT["body"])
     assert (comments > 0) == has_comments
+    assert comments <= 5, "one for each interval of the pause"
     assert body == EVENT + comments * COMMENT["body"] + EVENT
 
 

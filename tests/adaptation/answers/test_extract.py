@@ -205,9 +205,12 @@ def test_code_is_compared_by_its_text_up_to_layout(one: str, other: str, same: b
 
 def test_an_exclamation_mark_is_a_factorial_in_a_box_and_emphasis_elsewhere() -> None:
     assert key_of(r"\boxed{5!}", AUTO) not in (key_of(r"\boxed{5}", AUTO), None)
+    assert extract(r"\boxed{5!}", AUTO).text == "(5!)"
+    assert key_of(r"\boxed{5!!}", AUTO) != key_of(r"\boxed{5!}", AUTO)
     assert key_of(r"\boxed{n!}", AUTO) != key_of(r"\boxed{n}", AUTO)
     assert key_of("The answer is 5!", AUTO) == key_of("#### 5!", AUTO) == "5"
-    assert key_of(r"\boxed{\text{Yes!}}", AUTO) == key_of(r"\boxed{Yes}", AUTO)
+    for said in (r"\boxed{\text{Yes!}}", r"\boxed{\text{Yes}!}", r"\boxed{Yes!}"):
+        assert key_of(said, AUTO) == key_of(r"\boxed{Yes}", AUTO)
 
 
 def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:

@@ -1,0 +1,169 @@
+"""Stored responses: whoever asks for one is told, whoever follows one comes to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():  # of importing vLLM: others' deprecations
+    warnings.simplefilter("ignore")
+    from vllm.entrypoints.openai.responses.protocol import ResponsesRequest, ResponsesResponse
+    from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
+    from vllm.exceptions import VLLMValidationError
+    from vllm.sampling_params import SamplingParams
+
+    from server.engine.responses import MAX_RESPONSES, Responses
+
+
+def response(status: str = "queued", id: str = "resp_1") -> ResponsesResponse:  # noqa: A002
+    request = ResponsesRequest(model="m", input="x", request_id=id, max_output_tokens=9)
+    made: ResponsesResponse = ResponsesResponse.from_request(
+        request,
+        SamplingParams(max_tokens=9),
+        model_name="m",
+        created_time=1,
+        output=[],
+        status=status,
+        usage=None,
+    )
+    return made
+
+
+def amended(made: Any) -> Any:
+    return made.model_copy(update={"amended": True})
+
+
+@pytest.fixture
+def responses() -> Responses:
+    """Return a handler as vLLM leaves it after its start, without an engine behind it."""
+    handler = OpenAIServingResponses.__new__(OpenAIServingResponses)
+    handler.response_store, handler.msg_store, handler.event_store = {}, {}, {}
+    handler.background_tasks = {}
+    return Responses.adopt(handler, amended)
+
+
+REQUEST = SimpleNamespace(request_id="resp_1", store=True)
+ERRORS = [(VLLMValidationError("no such tool"), "no such tool"), (RuntimeError("/etc"), "its log")]
+
+
+def follow_in_background(responses: Responses) -> asyncio.Task[None]:
+    """Begin a streamed response in the background, as vLLM does."""
+    responses.response_store["resp_1"] = response()
+    task = asyncio.create_task(responses._run_background_request_stream(REQUEST))
+    responses.background_tasks["resp_1"] = task
+    task.add_done_callback(lambda _: responses.background_tasks.pop("resp_1"))
+    return task
+
+
+def events_of(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> None:
+    """Let vLLM's own stream yield these events, and raise the last where it is an error."""
+
+    async def stream(self: Any, *_: Any, **__: Any) -> AsyncIterator[Any]:
+        for number, step in enumerate(steps):
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+            else:
+                yield SimpleNamespace(type=step[0], response=step[1], sequence_number=number)
+
+    monkeypatch.setattr(OpenAIServingResponses, "responses_stream_generator", stream)
+
+
+def opening() -> tuple[str, ResponsesResponse]:
+    return "response.created", response("in_progress")
+
+
+@pytest.mark.parametrize(("error", "words"), ERRORS)
+async def test_an_error_in_a_stream_is_its_last_event(
+    error: Exception, words: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_of(monkeypatch, opening(), error)
+    events = [event async for event in responses.responses_stream_generator(REQUEST)]
+    assert [event.type for event in events] == ["response.created", "response.failed"]
+    assert events[-1].sequence_number == 1
+    assert words in events[-1].response.error["message"]
+    assert responses.response_store["resp_1"].status == "failed"
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+async def test_a_stream_ends_with_the_event_of_its_status(
+    status: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_of(monkeypatch, opening(), ("response.completed", response(status)))
+    events = [event async for event in responses.responses_stream_generator(REQUEST)]
+    assert events[-1].type == f"response.{status}"
+    assert events[-1].response.status == status
+
+
+@pytest.mark.parametrize(("error", "words"), ERRORS)
+async def test_what_fails_in_the_background_is_kept_as_failed(
+    error: Exception, words: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: Any, request: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(OpenAIServingResponses, "_run_background_request", fail)
+    responses.response_store["resp_1"] = response()
+    await responses._run_background_request(REQUEST)
+    kept = responses.response_store["resp_1"]
+    assert kept.status == "failed"
+    assert words in kept.error["message"]
+    assert kept.amended
+
+
+async def test_whoever_follows_one_that_failed_before_it_began_comes_to_an_end(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_of(monkeypatch, RuntimeError("the tools are down"))
+    follow_in_background(responses)
+    await asyncio.sleep(0)
+    events = [event async for event in responses.responses_background_stream_generator("resp_1")]
+    assert [event.type for event in events] == ["response.failed"]
+    assert responses.response_store["resp_1"].status == "failed"
+
+
+async def test_whoever_follows_one_that_is_cancelled_comes_to_an_end(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_of(monkeypatch, opening(), asyncio.Event())
+    task = follow_in_background(responses)
+    await asyncio.sleep(0)
+
+    async def follow() -> list[Any]:
+        stream = responses.responses_background_stream_generator("resp_1")
+        return [event async for event in stream]
+
+    followers = [asyncio.create_task(follow()) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    responses.response_store["resp_1"].status = "cancelled"
+    task.cancel()
+    for events in await asyncio.gather(*followers):
+        assert [event.type for event in events] == ["response.created", "response.incomplete"]
+        assert events[-1].response.status == "cancelled"
+
+
+async def test_a_whole_response_is_amended_where_it_is_kept_and_where_it_is_returned(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def make(self: Any, request: Any) -> Any:
+        made = response("completed")
+        self.response_store[made.id] = made
+        return made
+
+    monkeypatch.setattr(OpenAIServingResponses, "responses_full_generator", make)
+    returned = await responses.responses_full_generator(REQUEST)
+    assert returned.amended
+    assert responses.response_store["resp_1"] is returned
+
+
+async def test_only_the_newest_are_kept(responses: Responses) -> None:
+    for number in range(MAX_RESPONSES + 1):
+        responses.response_store[str(number)] = number
+    assert "0" not in responses.response_store
+    assert len(responses.response_store) == MAX_RESPONSES
