@@ -121,9 +121,10 @@ def counted_tokens(server: Running) -> float:
     )
 
 
-def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
+@pytest.mark.parametrize(("model", "running"), [("whet-pebble", 2), ("whet-pebble:plain", 1)])
+def test_a_client_that_leaves_frees_the_engine(model: str, running: int, server: Running) -> None:
     body = {
-        "model": "whet-pebble",
+        "model": model,
         "messages": [{"role": "user", "content": "Hello"}],
         "max_tokens": 3500,
         "ignore_eos": True,
@@ -133,7 +134,7 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
     before = server.metric("vllm:generation_tokens_total")
     lost, counted = server.metric("whet_abandoned_total"), counted_tokens(server)
     with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=60):
-        wait_until(lambda: server.metric("vllm:num_requests_running") >= 2, 10, "the samples")
+        wait_until(lambda: server.metric("vllm:num_requests_running") >= running, 10, "the samples")
     wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
     wait_until(lambda: server.metric("whet_abandoned_total") == lost + 1, 5, "the account of it")
     generated = server.metric("vllm:generation_tokens_total") - before
@@ -141,8 +142,12 @@ def test_a_client_that_leaves_frees_the_engine(server: Running) -> None:
     assert counted_tokens(server) - counted == generated, "what was lost is on the account too"
 
 
-def test_a_client_that_leaves_before_a_whole_answer_is_on_the_account(server: Running) -> None:
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_client_that_leaves_before_a_whole_answer_is_on_the_account(
+    n: int, server: Running
+) -> None:
     body = {
+        "n": n,
         "model": "whet-pebble:plain",
         "messages": [{"role": "user", "content": "Hello"}],
         "max_tokens": 3500,
@@ -155,7 +160,7 @@ def test_a_client_that_leaves_before_a_whole_answer_is_on_the_account(server: Ru
     wait_until(lambda: server.metric("whet_abandoned_total") == lost + 1, 5, "the account of it")
     wait_until(lambda: server.metric("vllm:num_requests_running") == 0, 5, "the abort")
     generated = server.metric("vllm:generation_tokens_total") - before
-    assert 0 < generated < 3500
+    assert 0 < generated < n * 3500
     assert counted_tokens(server) - counted == generated
 
 
