@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from adaptation.calibration import Calibration
 from adaptation.stopping.bayesian import PRICE
 from adaptation.training.trainer import Recipe
 from memory.types import Frozen
@@ -24,8 +25,8 @@ class Policy(Frozen):
     """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
     free_text: Literal["medoid", "ask"] = "medoid"
     """How one of several free texts is chosen: by embeddings, or by asking the model."""
-    one_sample_bar: float | None = Field(default=None, ge=0.0, le=1.0)
-    """Group confidence from which the first sample is served without a vote; None: never."""
+    calibration: Calibration | None = None
+    """When the first sample is served without a vote; None: never."""
     candidates: int = Field(default=64, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=16, ge=1, le=64)

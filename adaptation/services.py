@@ -51,6 +51,16 @@ class Services:
             Representative(query, engine, embed, ask=policy.free_text == "ask"),
             Reader(query, self.algebra),
             WEIGHTS[policy.vote_weight],
-            # It was found on the base: what an adapter is sure of is another matter.
-            None if trained or query.base else policy.one_sample_bar,
+            None if trained else self._bar(query),
         )
+
+    def _bar(self, query: Query) -> float | None:
+        """Return the confidence from which the first sample is all that is drawn.
+
+        It was found on the base: what an adapter is sure of is another matter. And it promises so
+        much agreement with a vote, and no more.
+        """
+        found = self.policy.calibration
+        if found is None or query.base or query.options.confidence > found.agreement:
+            return None
+        return found.bar

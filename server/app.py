@@ -152,8 +152,9 @@ async def build(
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     services.rules.warm_up()
-    if (bar := services.policy.one_sample_bar) is not None:
-        logger.info("one sample is enough above a group confidence of %.3f: no vote there", bar)
+    if (found := services.policy.calibration) is not None:
+        words = "one sample is enough above a group confidence of %.3f: no vote there"
+        logger.info(words, found.bar)
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptation.calibration import Calibration
 from adaptation.policy import Policy
 from adaptation.training.recipes import recipe_for
 from server.calibrations import load_calibration
@@ -11,7 +12,7 @@ from server.config import ConfigError, Settings
 def check_files(settings: Settings, model: str) -> None:
     """Read once what the policy will be made of; raises `ConfigError` before the engine starts."""
     _instructions(settings)
-    _one_sample_bar(settings, model)
+    _calibration(settings, model)
 
 
 def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
@@ -26,7 +27,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         stopping_rule=settings.stopping_rule,
         instructions=_instructions(settings),
         free_text=settings.free_text,
-        one_sample_bar=_one_sample_bar(settings, model),
+        calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
         vote_weight=settings.vote_weight,
         candidates=settings.candidates,
@@ -50,6 +51,5 @@ def _instructions(settings: Settings) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def _one_sample_bar(settings: Settings, model: str) -> float | None:
-    calibration = load_calibration(settings.data_dir, model) if settings.one_sample else None
-    return calibration.bar if calibration else None
+def _calibration(settings: Settings, model: str) -> Calibration | None:
+    return load_calibration(settings.data_dir, model) if settings.one_sample else None

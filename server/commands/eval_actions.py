@@ -48,6 +48,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.calibrate:
         _prepare_calibration(args)
     choice = _choice(args)
+    if args.calibrate:
+        _check_calibration(choice, args)
     _check_flags(args)
     _check_output(args)
     settings = settings_of(args)
@@ -71,6 +73,15 @@ def _prepare_calibration(args: argparse.Namespace) -> None:
     if args.url or args.adapter:
         raise UsageError("--calibrate is about the model alone: give no --url and no --adapter")
     args.arms, args.development = ["consistency"], True
+
+
+def _check_calibration(choice: Choice, args: argparse.Namespace) -> None:
+    """Refuse to ask what could show nothing, and would take an older bar away."""
+    from adaptation.calibration import fewest
+
+    votes, least = len(choice.suites) * args.questions, fewest(args.calibrate)
+    if votes < least:
+        raise UsageError(f"--calibrate takes {least} votes at least, not {votes}: raise -n")
 
 
 def _choice(args: argparse.Namespace) -> Choice:

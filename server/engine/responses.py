@@ -23,6 +23,7 @@ MAX_RESPONSES = 10_000
 """Stored responses that can be retrieved and continued."""
 ENDS = {"completed": "response.completed", "failed": "response.failed"}
 """By the status of a response, the event that ends its stream; else `response.incomplete`."""
+AT_WORK = frozenset({"queued", "in_progress"})
 
 Amend = Callable[[Any], Any]
 """From a response of vLLM's to ours, in the context of its request."""
@@ -130,6 +131,13 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
                 param="stream",
             )
         return await super().retrieve_responses(response_id, starting_after, stream)
+
+    async def cancel_responses(self, response_id: str) -> Any:
+        """Return the response, which has ended then; one that had ended already stays as it is."""
+        response = self.response_store.get(response_id)
+        if response is not None and response.background and response.status not in AT_WORK:
+            return response
+        return await super().cancel_responses(response_id)
 
     def _failed(self, response: Any, error: Exception) -> Any:
         logger.error("response %s failed", response.id, exc_info=error)

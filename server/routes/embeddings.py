@@ -78,7 +78,7 @@ def _texts(asked: EmbeddingRequest, embedder: Embedder, names: frozenset[str]) -
     if asked.model not in names:
         raise ApiError(
             404,
-            f"The embedding model `{asked.model}` does not exist; this server has `{embedder.id}`.",
+            f"The embedding model `{asked.model}` does not exist; GET /v1/models lists what does",
             param="model",
             code="model_not_found",
         )

@@ -71,6 +71,8 @@ def test_a_first_sample_above_the_bar_is_all_that_is_drawn(calibrated: Running) 
     assert report["answer"] == "14"
     assert report["memory"]["saved"] is None, "one sample is no evidence"
     assert calibrated.chat(STORY, n=2)["adaptation"]["samples"]["started"] >= 2
+    asked = {"confidence": 0.99}
+    assert calibrated.chat(STORY, adaptation=asked)["adaptation"]["samples"]["started"] >= 2
 
 
 def test_the_winners_reasoning_is_streamed_as_reasoning(calibrated: Running) -> None:

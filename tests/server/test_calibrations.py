@@ -61,3 +61,13 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
 def test_a_bar_is_found_on_votes_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--calibrate", "--strategy", "ttt"]) == 2
     assert "no --strategy but consistency" in capsys.readouterr().err
+
+
+def test_too_few_questions_to_show_anything_are_not_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_calibration(tmp_path, "whet-pebble", FOUND)
+    asked = ["eval", "--calibrate", "-n", "20", "--suite", "stories", "units"]
+    assert main([*asked, "--data-dir", str(tmp_path)]) == 2
+    assert "117 votes" in capsys.readouterr().err
+    assert load_calibration(tmp_path, "whet-pebble") == FOUND

@@ -69,6 +69,7 @@ def test_what_cannot_be_embedded_is_refused_by_name(
     response = ask(http, **body)
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (status, param), error
+    assert status != 404 or EMBEDDER.id not in error["message"], "nothing else is named"
 
 
 def test_a_text_that_is_longer_than_its_vector_can_hold_is_refused(

@@ -148,6 +148,15 @@ async def test_whoever_follows_one_that_is_cancelled_comes_to_an_end(
         assert events[-1].response.status == "cancelled"
 
 
+async def test_cancelling_what_has_ended_in_the_background_changes_nothing(
+    responses: Responses,
+) -> None:
+    for status in ("completed", "cancelled"):
+        ended = response(status).model_copy(update={"background": True})
+        responses.response_store["resp_1"] = ended
+        assert await responses.cancel_responses("resp_1") is ended
+
+
 async def test_a_whole_response_is_amended_where_it_is_kept_and_where_it_is_returned(
     responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
