@@ -23,8 +23,7 @@ class SamplePool:
         self._max_tokens = max_tokens
         """Of all samples together; None sets no bound."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._running: dict[int, str] = {}
-        """The ids of those requests that the engine still works on."""
+        """By draw; each goes by the id of its request."""
         self._is_ending = False
         self._arrived: asyncio.Queue[Sample | StopReason | Exception] = asyncio.Queue()
         self._held: dict[int, Sample] = {}
@@ -69,8 +68,7 @@ class SamplePool:
         if not self._waiting:
             self._next_index = draw.index
         self._waiting += 1
-        self._running[draw.index] = draw.request_id
-        self._tasks[draw.index] = asyncio.create_task(self._run(draw))
+        self._tasks[draw.index] = asyncio.create_task(self._run(draw), name=draw.request_id)
 
     async def _run(self, draw: Draw) -> None:
         try:
@@ -87,8 +85,6 @@ class SamplePool:
                 raise EngineError("the engine gave a sample up; try again")
         except Exception as error:  # noqa: BLE001 - handed to the voter, who raises it
             self._arrived.put_nowait(error)
-        finally:
-            del self._running[draw.index]
 
     async def next(self) -> Sample | StopReason:
         """Return the next finished sample, or why there is none: the deadline or the budget.
@@ -140,13 +136,10 @@ class SamplePool:
 
     async def cancel(self) -> None:
         """End whatever still runs, in the engine too, and wait until all of it is counted."""
-        running = dict(self._running)
+        running = [task for task in self._tasks.values() if not task.done()]
         self._is_ending = True
         try:
-            await end_all(
-                [self._tasks[index] for index in running],
-                partial(self._engine.end, list(running.values())),
-            )
+            await end_all(running, partial(self._engine.end, [t.get_name() for t in running]))
         finally:
             self._is_ending = False
         self._arrived = asyncio.Queue()

@@ -30,6 +30,7 @@ from loadtests.claims import print_claims
 from loadtests.environment import NotInstalledError
 from loadtests.measure import voting
 from loadtests.measure.laboratory import BARE_VLLM
+from loadtests.measure.prometheus import total
 from loadtests.measure.voting import VOTE, Vote
 from loadtests.peers.systems import SYSTEMS, Ask, PeerError, System
 from server.cli import main as whet
@@ -152,16 +153,12 @@ def _generated(server: Server) -> int:
     """Return the engine's counter of generated tokens, once nothing runs any more."""
     deadline = time.monotonic() + IDLE_S
     while True:
-        lines = httpx.get(f"{server.url}/metrics", timeout=IDLE_S).text.splitlines()
-        if _sum(lines, RUNNING) == 0:
-            return int(_sum(lines, GENERATED))
+        shown = httpx.get(f"{server.url}/metrics", timeout=IDLE_S).text
+        if total(shown, RUNNING) == 0:
+            return int(total(shown, GENERATED))
         if time.monotonic() > deadline:
             raise PeerError(f"{server.name} still generates {IDLE_S:g} s after its answer")
         time.sleep(0.02)
-
-
-def _sum(lines: Sequence[str], name: str) -> float:
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{"))
 
 
 def _read(kept: Path) -> list[Vote]:

@@ -96,13 +96,14 @@ class AdaptiveClient:
         """Stream one request as vLLM does, keeping count."""
         index = context.index_of(request_id)
         tokens, text, finished = 0, "", False
-        counted: list[Any] = []
+        counted: list[Any] | None = None
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base)
             try:
                 async with aclosing(self._delegate(native, request_id, base)) as outputs:
                     async for output in outputs:
-                        counted = counted or counters(self._inner, request_id)
+                        if counted is None:
+                            counted = counters(self._inner, request_id)
                         tokens += tokens_of(output)
                         text = first_text(output, native.params, text)
                         if finished := output.finished:
@@ -112,7 +113,7 @@ class AdaptiveClient:
             finally:
                 if not finished:
                     # What the engine had given out and nobody has taken was generated, too.
-                    own = sum(choice.num_generation_tokens for choice in counted)
+                    own = sum(choice.num_generation_tokens for choice in counted or ())
                     self._abandon_plain(native, own or tokens)
 
     async def _plain_whole(

@@ -64,8 +64,7 @@ class _Stream:
         while True:
             await asyncio.sleep(self._last + self._interval_s - time.monotonic())
             async with self._sending:
-                if self._is_open and time.monotonic() - self._last >= self._interval_s:
-                    await self._send(COMMENT)
-                    self._last = time.monotonic()
-                elif not self._is_open:
+                if time.monotonic() - self._last >= self._interval_s:
+                    if self._is_open:
+                        await self._send(COMMENT)
                     self._last = time.monotonic()

@@ -19,6 +19,8 @@ import httpx
 import psutil
 from openai import OpenAI
 
+from loadtests.measure.prometheus import total
+
 START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 60
 
@@ -54,11 +56,9 @@ class Running:
         answer: dict[str, Any] = response.json()
         return answer
 
-    def metric(self, name: str) -> float:
-        """Sum a Prometheus series over its labels."""
-        lines = self.get("/metrics").text.splitlines()
-        samples = [line for line in lines if line.startswith((name + "{", name + " "))]
-        return sum(float(line.rpartition(" ")[2]) for line in samples)
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum a Prometheus series over the labels that are not given."""
+        return total(self.get("/metrics").text, name, **labels)
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
