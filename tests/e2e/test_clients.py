@@ -20,6 +20,7 @@ TESTING = (
     "pytest-timeout",
     "pytest-asyncio",
     "hypothesis",
+    "prometheus-client",
     "psutil",
     "numpy",
     "httpx",
