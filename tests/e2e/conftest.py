@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`whet serve` with the built-in model and an empty memory; or what WHET_TEST_URL names."""
     if url := os.environ.get("WHET_TEST_URL"):
-        yield Running(url)
+        with closing(Running(url)) as running:
+            yield running
         return
     folder = tmp_path_factory.mktemp("whet")
     with serving(folder / "data", folder / "server.log") as running:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,14 @@ class Running:
     """None: of somebody else, known by its URL alone; likewise its folder and its log."""
     log: Path = Path()
 
-    @property
+    @cached_property
     def openai(self) -> OpenAI:
-        """The official client, pointed here."""
+        """The official client, pointed here; one for all, so that `close` leaves no socket open."""
         return OpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, timeout=120)
+
+    def close(self) -> None:
+        """Let go of the connections; the server stays."""
+        self.openai.close()
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=60)
@@ -113,6 +118,7 @@ def serving(
         wait_until(lambda: _is_ready(running), START_TIMEOUT_S, "the server's start")
         yield running
     finally:
+        running.close()
         stop(running)
 
 
