@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import httpx
+from openai import OpenAIError
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
@@ -101,13 +103,21 @@ def _measure(system: System, args: argparse.Namespace, kept: Path, console: Cons
     with (
         _server(system, console) as server,
         system.open(server, console) as ask,
-        kept.open("a", encoding="utf-8") as file,
+        _appended(kept) as file,
         Progress(*columns, console=console) as bar,
     ):
         for suite, number, problem in bar.track(open_ones, description=system.name):
             vote = _asked(system, ask, server, suite, number, problem)
             file.write(VOTE.dump_json(vote).decode() + "\n")
             file.flush()
+
+
+@contextmanager
+def _appended(kept: Path) -> Iterator[TextIO]:
+    """The file of votes, without a last line that was cut off."""
+    with kept.open("a", encoding="utf-8") as file:
+        file.truncate(kept.read_bytes().rfind(b"\n") + 1)
+        yield file
 
 
 def _problems(suite: Suite, args: argparse.Namespace) -> list[Solved]:
@@ -142,7 +152,10 @@ def _asked(
 ) -> Vote:
     before = _generated(server)
     began = time.perf_counter()
-    text = ask(problem.question)
+    try:
+        text = ask(problem.question)
+    except OpenAIError as error:
+        raise PeerError(f"{system.name}, {suite.name} {number}: {error}") from error
     seconds = time.perf_counter() - began
     tokens = _generated(server) - before
     right = suite.verify(problem, text)
@@ -164,7 +177,8 @@ def _generated(server: Server) -> int:
 def _read(kept: Path) -> list[Vote]:
     if not kept.exists():
         return []
-    return [VOTE.validate_json(line) for line in kept.read_text("utf-8").splitlines()]
+    lines = kept.read_text("utf-8").split("\n")[:-1]  # one that was cut off is asked again
+    return [VOTE.validate_json(line) for line in lines]
 
 
 def _complete(votes: Sequence[Vote], args: argparse.Namespace) -> list[Vote]:

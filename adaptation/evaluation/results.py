@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import Field
+
 from adaptation.evaluation.errors import ResultsError
 from adaptation.evaluation.trial import Case, Trial
 from memory.types import Frozen
@@ -54,6 +56,9 @@ class Header(Frozen):
     max_tokens: int
     parallel: int
     """Requests under way at once: latencies depend on it."""
+    settings: dict[str, str] = Field(default_factory=dict)
+    """Whet's, where they are not the defaults: of the server started for this, and of the selection
+    of neighbours."""
 
 
 @dataclass
@@ -208,9 +213,9 @@ def differences(first: Header, second: Header) -> list[str]:
 
 
 def _same_part(name: str, one: Any, other: Any) -> bool:
-    """Dictionaries need agree only on the suites both have: a run may be widened."""
+    """What is said of suites need agree only on those both have: a run may be widened."""
     if name == "code_version":
         return set(other) <= set(one)
-    if isinstance(one, dict) and isinstance(other, dict):
+    if name in ("levels", "data_version"):
         return all(one[key] == other[key] for key in one.keys() & other.keys())
     return bool(one == other)

@@ -23,6 +23,7 @@ on where an interrupted run stopped.
 """
 DEFAULT_QUESTIONS = 24
 MOST_WORLDS = 100
+MOST_SEED = 2**63 - 1
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -70,7 +71,12 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="of every suite (default: its own); the nearest it has, where none is named",
     )
-    what.add_argument("--seed", type=int, default=0, help="of questions and samples (default: 0)")
+    what.add_argument(
+        "--seed",
+        type=number_between(0, MOST_SEED),
+        default=0,
+        help="of questions and samples (default: 0)",
+    )
     what.add_argument(
         "--examples", type=_positive, default=64, help="solved, for each world (default: 64)"
     )

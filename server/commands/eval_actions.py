@@ -50,7 +50,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     choice = _choice(args)
     if args.calibrate:
         _check_calibration(choice, args)
-    _check_flags(args)
+    _check_flags(choice, args)
     _check_output(args)
     settings = settings_of(args)
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         results = asyncio.run(eval_run.evaluate(choice, target, settings, folder, args))
     _show(results, args)
     if args.calibrate:
-        calibrate_from(results, args.calibrate, settings)
+        calibrate_from(results, {s.name for s in choice.suites}, args.calibrate, settings)
     return 0
 
 
@@ -127,8 +127,12 @@ def _level(suite: Suite, args: argparse.Namespace) -> int:
     return min(max(level, suite.levels[0]), suite.levels[-1])
 
 
-def _check_flags(args: argparse.Namespace) -> None:
-    """Refuse what would otherwise be ignored."""
+def _check_flags(choice: Choice, args: argparse.Namespace) -> None:
+    """Refuse what would otherwise be ignored, or found out only after the work."""
+    from adaptation.evaluation.arms import ARMS
+
+    if args.baseline and args.baseline not in ARMS:
+        raise UsageError(f"no arm {args.baseline!r}: --baseline is one of {', '.join(choice.arms)}")
     if args.url and args.adapter:
         raise UsageError("--adapter is for a server of its own: --url serves what it serves")
     if not args.url and args.teach:

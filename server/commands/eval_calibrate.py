@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from adaptation.calibration import calibrate, fewest
 from adaptation.evaluation.results import Results
 from server.calibrations import save_calibration
@@ -9,9 +11,19 @@ from server.config import Settings
 from server.console import console
 
 
-def calibrate_from(results: Results, agreement: float, settings: Settings) -> None:
-    """Find the bar, keep it, and say what it is worth; finding none takes an older one away."""
-    voted = [trial for trial in results.trials if trial.samples > 1]
+def calibrate_from(
+    results: Results, suites: Collection[str], agreement: float, settings: Settings
+) -> None:
+    """Find the bar, keep it, and say what it is worth; finding none takes an older one away.
+
+    Counts the base model's votes on `suites`: the file may hold other suites, and other arms, whose
+    votes on the same questions would count twice or come through adapters.
+    """
+    voted = [
+        trial
+        for trial in results.trials
+        if trial.case.arm == "consistency" and trial.case.suite in suites and trial.samples > 1
+    ]
     votes = [trial.first_sample for trial in voted if trial.first_sample]
     model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)

@@ -70,7 +70,7 @@ async def evaluate(
     plan = plan_of(choice, args)
     async with target:
         arms = _arms(choice, target, args)
-        header = await header_of(plan, target, args)
+        header = await header_of(plan, target, settings, args)
         name = name_of(header, args.difficulty)
         path = args.results or settings.data_dir / FOLDER / f"{name}.jsonl"
         results, writer = open_results(
@@ -116,9 +116,14 @@ def _unfit(arm: str, target: Target, args: argparse.Namespace) -> str | None:
 
 
 def _library(arms: tuple[str, ...], settings: Settings, folder: Path) -> Library | None:
-    """Only arms that show examples themselves need one here."""
+    """Only arms that show examples themselves need one here; it selects as the server does."""
     if any(ARMS[arm].needs_examples and not ARMS[arm].needs_whet for arm in arms):
-        return Library(folder / "library", settings.embedder, Policy())
+        policy = Policy(
+            candidates=settings.candidates,
+            neighbours=settings.neighbours,
+            min_similarity=settings.min_similarity,
+        )
+        return Library(folder / "library", settings.embedder, policy)
     return None
 
 

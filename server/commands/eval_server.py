@@ -23,9 +23,17 @@ def own_server(
     if adapter is not None:
         promote_copy(adapter, settings, data_dir)
     named = [_absolute(model)] if model and model != BUILT_IN else []
-    flags = ["--data-dir", str(data_dir), "--embedder", settings.embedder]
-    with running(WHET, console(stderr=True), *named, *flags) as server:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen(settings).items()]
+    with running(WHET, console(stderr=True), *named, "--data-dir", str(data_dir), *flags) as server:
         yield server.url
+
+
+def chosen(settings: Settings) -> dict[str, str]:
+    """What was chosen differently from the defaults, by name: a measurement is of these."""
+    found = settings.model_dump(mode="json", exclude={"data_dir"}, exclude_defaults=True)
+    if settings.instructions is not None:
+        found["instructions"] = settings.instructions.expanduser().absolute()
+    return {name: str(value) for name, value in found.items()}
 
 
 def _absolute(model: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import importlib.metadata
 import subprocess
+from pathlib import Path
 
 import httpx
 
@@ -13,11 +14,15 @@ from adaptation.evaluation.plan import Plan
 from adaptation.evaluation.results import Header
 from adaptation.evaluation.target import Target
 from adaptation.pebble import model_path
+from server.commands.eval_server import chosen
+from server.config import Settings
 from server.engine_defaults import BUILT_IN
 from server.server_process import ROOT
 
 
-async def header_of(plan: Plan, target: Target, args: argparse.Namespace) -> Header:
+async def header_of(
+    plan: Plan, target: Target, settings: Settings, args: argparse.Namespace
+) -> Header:
     return Header(
         model=target.model,
         url=args.url,
@@ -36,15 +41,21 @@ async def header_of(plan: Plan, target: Target, args: argparse.Namespace) -> Hea
         votes=args.votes,
         max_tokens=args.max_tokens,
         parallel=args.parallel,
+        settings=chosen(settings),
     )
 
 
 def _model_version(model: str, *, own: bool) -> str:
-    """Hash of the built-in weights; of another model its name is all that is known."""
-    if not own or model != BUILT_IN:
+    """Hash of the weights that lie here; of another model its name is all that is known."""
+    folder = model_path() if model == BUILT_IN else Path(model)
+    weights = sorted(folder.glob("*.safetensors")) if own else []
+    if not weights:
         return model
-    weights = sorted(model_path().glob("*.safetensors"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in weights)).hexdigest()[:12]
+    found = hashlib.sha256()
+    for path in [*weights, *sorted(folder.glob("tokenizer*.json"))]:
+        with path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:12]
 
 
 async def _champion(target: Target) -> str | None:
@@ -72,13 +83,22 @@ def _code_version() -> str:
         version = "checkout"
     if not (ROOT / ".git").exists():  # installed; another project's repository may lie above
         return version
-    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = _git("rev-parse", "--short", "HEAD").strip()
+    changed = _git("diff", "HEAD") + _git("status", "--porcelain", "--untracked-files=normal")
+    edited = f"-{hashlib.sha256(changed.encode()).hexdigest()[:7]}" if changed else ""
+    return f"{version}+{commit}{edited}" if commit else version
+
+
+def _git(*words: str) -> str:
+    """What git says of this checkout; nothing where it fails."""
+    command = ["git", "-C", str(ROOT), *words]
     try:
-        found = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+        found = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
-        return version
-    commit = found.stdout.strip()
-    return f"{version}+{commit}" if found.returncode == 0 and commit else version
+        return ""
+    return found.stdout if found.returncode == 0 else ""
 
 
 def name_of(header: Header, difficulty: int | None) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from loadtests import bench_voting
 from loadtests.measure import voting
 from loadtests.measure.voting import (
     BETA,
@@ -97,3 +99,13 @@ def test_a_vote_is_kept_as_a_line_and_read_back() -> None:
     vote = votes()[0]
     assert VOTE.validate_json(VOTE.dump_json(vote)) == vote
     assert voting.of(votes(), ONE, "easy")[5].number == 5
+
+
+def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
+    kept = tmp_path / "votes.jsonl"
+    whole = VOTE.dump_json(Vote("Whet", "units", 1, True, 10, 0.5)) + b"\n"
+    kept.write_bytes(whole + whole[:20])
+    assert len(bench_voting._read(kept)) == 1
+    with bench_voting._appended(kept) as file:
+        file.write(whole.decode())
+    assert kept.read_bytes() == 2 * whole

@@ -43,17 +43,20 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
 ) -> None:
     def votes(won: bool) -> list[Trial]:
         first = [FirstSample(confidence=number / 200, won=won) for number in range(200)]
-        return [trial(n, samples=3, first_sample=each) for n, each in enumerate(first)] + [
-            trial(200)
+        of = {"arm": "consistency", "samples": 3}
+        others = [
+            trial(0, arm="ttt", samples=3, first_sample=first[0]),  # through an adapter
+            trial(0, suite="lists", first_sample=first[0], **of),  # of another choice
         ]
+        return [trial(n, first_sample=each, **of) for n, each in enumerate(first)] + others
 
     settings = Settings(data_dir=tmp_path)
-    calibrate_from(run(votes(won=True)), 0.95, settings)
+    calibrate_from(run(votes(won=True)), {"units"}, 0.95, settings)
     found = load_calibration(tmp_path, "whet-pebble")
     assert found is not None
     assert (found.bar, found.votes, found.agreed) == (0.0, 200, 200)
     assert "200 of 200 first samples" in capsys.readouterr().err
-    calibrate_from(run(votes(won=False)), 0.95, settings)
+    calibrate_from(run(votes(won=False)), {"units"}, 0.95, settings)
     assert load_calibration(tmp_path, "whet-pebble") is None
     assert "no bar" in capsys.readouterr().err
 

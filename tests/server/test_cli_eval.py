@@ -36,6 +36,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str
         (["--timeout", "0"], "from 0.1"),
         (["--url", "http://127.0.0.1:9", "--adapter", "champion"], "--adapter is for a server"),
         (["--teach"], "--teach is for --url"),
+        (["--seed", "-1"], "must be a number from 0"),
+        (["--baseline", "bogus"], "no arm 'bogus'"),
         (["--compare", "a", "b", "--markdown"], "no Markdown"),
     ],
 )
