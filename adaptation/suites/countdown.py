@@ -10,6 +10,7 @@ from random import Random
 
 from adaptation.answers import extract
 from adaptation.answers.arithmetic import value_and_numbers
+from adaptation.answers.fold import fold_expression
 from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved, solved
 from adaptation.suites.suite import Generated, Group
@@ -61,7 +62,7 @@ def check(problem: Solved, reply: str) -> bool:
     found = extract(reply, AnswerOptions())
     if found is None:
         return False
-    expression = found.text.split("=", 1)[0].replace("×", "*").replace("−", "-")
+    expression = fold_expression(found.text.split("=", 1)[0])
     return value_and_numbers(expression) == value_and_numbers(problem.answer)
 
 

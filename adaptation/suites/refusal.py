@@ -11,8 +11,9 @@ from adaptation.suites.words import CITIES, ITEMS, NAMES, TOPICS
 DO_NOT_KNOW = "Sorry, I do not know that. I am only a small demonstration model."
 NOT_SAID = "Sorry, I do not know that. The question does not say how many {} {} has at first."
 REFUSED = re.compile(
-    r"\b(?:sorry|unknown|unable|impossible|cannot|can't|do(?:es)? not|don't|doesn't|"
-    r"not (?:enough|possible|given|say|known))\b",
+    r"\b(?:sorry|unknown|unable|impossible|cannot|can't|no way|"
+    r"(?:do(?:es)? not|don't|doesn't) (?:know|say|tell|state|mention|have enough)|"
+    r"(?:not|isn't) (?:enough|possible|given|said|stated|mentioned|known))\b",
     re.IGNORECASE,
 )
 UNANSWERABLE = (
@@ -78,7 +79,7 @@ def _unsaid(rng: Random) -> Solved:
 def check(problem: Solved, reply: str) -> bool:
     """Whether the reply says that it cannot know, and gives no answer all the same."""
     del problem
-    return bool(REFUSED.search(reply)) and "####" not in reply
+    return bool(REFUSED.search(reply.replace("’", "'"))) and "####" not in reply
 
 
 ANSWER = AnswerOptions(kind="text")

@@ -14,7 +14,7 @@ EXAMPLES = """\
   whet eval                                      the built-in model on every suite, in small
   whet eval --suite jargon facts --strategy consistency demos-16 ttt -n 300
   whet eval --suite rg:chain_sum --url http://127.0.0.1:8000 --strategy one vote
-  whet eval --list                               suites and arms, and what they are
+  whet eval --list                               suites, their difficulties, and arms
   whet eval --calibrate -n 100                   find out when one sample is enough
   whet eval --compare before.jsonl after.jsonl   differences with their intervals
 

@@ -73,6 +73,9 @@ def test_a_left_out_a_foreign_or_a_repeated_number_fails(
         "2*3*4 = 24",
         "3 * 4 * 2.",
         "**2*3*4**",
+        "2·3·4",
+        "\\(2\\times 3\\cdot 4\\)",
+        "\\boxed{2 \\times 3 \\times 4}",
     ],
 )
 def test_the_usual_ways_of_writing_a_right_expression_pass(reply: str) -> None:
