@@ -2,7 +2,8 @@
 
 vLLM keeps responses without a bound. It leaves one that fails in the background queued for ever,
 and whoever follows it waits as long; an error in a stream cuts the connection; a stream that was
-cut short says that it is complete.
+cut short says that it is complete. A response that is gone on with loses the calls it made, and a
+tool that the model is never shown is dropped without a word.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any
 from cachetools import FIFOCache
 from vllm.entrypoints.openai.responses.protocol import ResponseCompletedEvent, ResponsesResponse
 from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
+from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with_tool_call
 from vllm.exceptions import VLLMError
+
+from server.engine.refusals import bad_request
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,11 @@ MAX_RESPONSES = 10_000
 ENDS = {"completed": "response.completed", "failed": "response.failed"}
 """By the status of a response, the event that ends its stream; else `response.incomplete`."""
 AT_WORK = frozenset({"queued", "in_progress"})
+SAID = frozenset({"message", "function_call", "custom_tool_call"})
+"""Items of a response that belong to the conversation; vLLM leaves its reasoning out."""
+SHOWN_TOOLS = frozenset({"function", "custom", "namespace"})
+SERVED_TOOLS = frozenset({"web_search_preview", "code_interpreter", "container", "mcp"})
+"""Types of tools that a tool server (`--tool-server`) may run."""
 
 Amend = Callable[[Any], Any]
 """From a response of vLLM's to ours, in the context of its request."""
@@ -53,10 +62,38 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
+        self._refuse_dropped_tools(request)
         made = await super().create_responses(request, raw_request)
         if isinstance(made, ResponsesResponse) and made.status == "queued":
             return self._keep(self._amend(made))
         return made
+
+    def _refuse_dropped_tools(self, request: Any) -> None:
+        known = SHOWN_TOOLS if self.tool_server is None else SHOWN_TOOLS | SERVED_TOOLS
+        for tool in request.tools:
+            if tool.type not in known:
+                raise bad_request(
+                    f"tools of type `{tool.type}` are not available here: "
+                    f"use one of {', '.join(sorted(known))}",
+                    "tools",
+                )
+
+    async def _render_resolved_response_inputs(
+        self, request: Any, prev_response: Any, **more: Any
+    ) -> Any:
+        """Render the prompt; vLLM's own history has the words of a response, not its calls."""
+        if prev_response is None or self.use_harmony:
+            return await super()._render_resolved_response_inputs(request, prev_response, **more)
+        said = [item for item in prev_response.output if item.type in SAID]
+        return await self.online_renderer.render_responses(
+            request,
+            previous_messages=[
+                *self.msg_store.get(prev_response.id, ()),
+                *construct_chat_messages_with_tool_call(said),
+            ],
+            tool_server=self.tool_server,
+            **more,
+        )
 
     async def responses_full_generator(self, request: Any, *rest: Any, **more: Any) -> Any:
         """Return the whole response, also for the end of a stream and in the background."""

@@ -12,8 +12,13 @@ import pytest
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
+    from vllm.entrypoints.generate.base.protocol import FunctionCall
     from vllm.entrypoints.openai.responses.protocol import ResponsesRequest, ResponsesResponse
     from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
+    from vllm.entrypoints.openai.responses.utils import (
+        build_response_output_items,
+        construct_input_messages,
+    )
     from vllm.exceptions import VLLMValidationError
     from vllm.sampling_params import SamplingParams
 
@@ -44,6 +49,7 @@ def responses() -> Responses:
     handler = OpenAIServingResponses.__new__(OpenAIServingResponses)
     handler.response_store, handler.msg_store, handler.event_store = {}, {}, {}
     handler.background_tasks = {}
+    handler.use_harmony, handler.tool_server = False, None
     return Responses.adopt(handler, amended)
 
 
@@ -176,3 +182,63 @@ async def test_only_the_newest_are_kept(responses: Responses) -> None:
         responses.response_store[str(number)] = number
     assert "0" not in responses.response_store
     assert len(responses.response_store) == MAX_RESPONSES
+
+
+class Renderer:
+    """Renders a prompt as far as vLLM's does before its chat template."""
+
+    async def render_responses(
+        self,
+        request: Any,
+        *,
+        previous_messages: Any = None,
+        previous_response_outputs: Any = None,
+        tool_server: Any = None,
+        skip_mm_cache: bool = False,
+    ) -> Any:
+        return construct_input_messages(
+            request_instructions=request.instructions,
+            request_input=request.input,
+            prev_msg=previous_messages,
+            prev_response_output=previous_response_outputs,
+        )
+
+
+@pytest.mark.parametrize("words", [None, "Let me see."])
+async def test_a_call_of_a_stored_response_stays_before_its_result(
+    words: str | None, responses: Responses
+) -> None:
+    responses.online_renderer = Renderer()
+    call = FunctionCall(id="call_1", name="get_weather", arguments='{"city": "Paris"}')
+    stored = response("completed").model_copy(
+        update={"output": build_response_output_items("Hm", words, [call])}
+    )
+    asked = [{"role": "user", "content": "What is the weather in Paris?"}]
+    responses.msg_store["resp_1"] = [{"role": "system", "content": "Be brief."}, *asked]
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "18 degrees"}
+    request = ResponsesRequest(model="m", input=[result], previous_response_id="resp_1")
+    user, said, told = await responses._render_resolved_response_inputs(request, stored)
+    assert user == asked[0]
+    assert (said["role"], said.get("content")) == ("assistant", words)
+    (made,) = said["tool_calls"]
+    assert (made["id"], made["function"]["name"]) == ("call_1", "get_weather")
+    assert (told["role"], told["tool_call_id"], told["content"]) == ("tool", "call_1", "18 degrees")
+    assert len(responses.msg_store["resp_1"]) == 2, "what is stored is left alone"
+
+
+@pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "mcp"])
+async def test_a_tool_that_the_model_would_never_see_is_refused(
+    kind: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(self: Any, request: Any, raw_request: Any = None) -> Any:
+        return "made"
+
+    monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
+    request = SimpleNamespace(tools=[SimpleNamespace(type="function"), SimpleNamespace(type=kind)])
+    with pytest.raises(VLLMValidationError, match=kind) as caught:
+        await responses.create_responses(request)
+    assert caught.value.parameter == "tools"
+    assert await responses.create_responses(SimpleNamespace(tools=request.tools[:1])) == "made"
+    responses.tool_server = object()
+    if kind != "web_search":
+        assert await responses.create_responses(request) == "made"
