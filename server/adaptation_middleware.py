@@ -20,7 +20,14 @@ from server.adaptation_request import take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
-from server.request_context import CHAT, COMPLETIONS, CURRENT, RESPONSES, RequestContext
+from server.request_context import (
+    CHAT,
+    COMPLETIONS,
+    CURRENT,
+    RESPONSES,
+    RequestContext,
+    route_path,
+)
 from server.tenants import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
@@ -39,7 +46,7 @@ class AdaptationMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"] not in ADAPTED_PATHS | PLAIN_PATHS:
+        if scope["type"] != "http" or route_path(scope) not in ADAPTED_PATHS | PLAIN_PATHS:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -49,7 +56,7 @@ class AdaptationMiddleware:
             await self._app(scope, _replay(raw, receive), send)
             return
         try:
-            context = self._take(scope["path"], body, tenant_of(request))
+            context = self._take(route_path(scope), body, tenant_of(request))
         except (ApiError, InvalidOptionsError) as error:
             await api_error(error).response()(scope, receive, send)
             return

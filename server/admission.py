@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
 from server.errors import RETRY_AFTER_S, ApiError
+from server.request_context import route_path
 
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
 
@@ -36,7 +37,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"] not in ADMITTED_PATHS:
+        if scope["type"] != "http" or route_path(scope) not in ADMITTED_PATHS:
             await self._app(scope, receive, send)
         elif self._taken >= self._places:
             await self._refusal().response()(scope, receive, self._telling(send))

@@ -8,7 +8,7 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.request_context import RESPONSES
+from server.request_context import RESPONSES, route_path
 
 COMMENT: Message = {
     "type": "http.response.body",
@@ -26,7 +26,7 @@ class KeepAlive:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        is_ours = scope["type"] == "http" and scope["path"].startswith(RESPONSES)
+        is_ours = scope["type"] == "http" and route_path(scope).startswith(RESPONSES)
         if not is_ours or self._interval_s <= 0:
             await self._app(scope, receive, send)
             return

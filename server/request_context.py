@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from starlette.types import Scope
+
 from adaptation.options import Options
 from adaptation.types import Abandoned, Adapter, AnswerCount, Query, Report
 from memory.types import Message
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path that Starlette routes by: without `--root-path`, where a proxy keeps it."""
+    path, root = str(scope["path"]), scope.get("root_path", "")
+    rest = path.removeprefix(root)
+    return rest if rest.startswith("/") else path
 
 
 @dataclass

@@ -108,3 +108,11 @@ async def test_a_place_is_free_again_after_an_error_and_after_the_client_has_lef
         await asyncio.wait([left])
     work.let_go.set()
     assert told(await work.http.post(CHAT)) == ("2", "1", "0s")
+
+
+async def test_a_proxy_that_keeps_its_prefix_takes_places_too() -> None:
+    transport = httpx.ASGITransport(Admission(FastAPI(), 0), root_path="/api")
+    async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
+        assert (await http.post(f"/api{CHAT}")).status_code == 429
+        assert (await http.post(CHAT)).status_code == 429
+        assert (await http.post(f"/apis{CHAT}")).status_code == 404

@@ -60,3 +60,12 @@ async def test_a_whole_response_waits_in_silence() -> None:
         transport=httpx.ASGITransport(app), base_url="http://whet"
     ) as client:
         assert (await client.get(RESPONSES)).json() == {}
+
+
+async def test_a_stream_is_kept_open_below_a_root_path_too() -> None:
+    app = KeepAlive(Starlette(routes=[Route(RESPONSES, slow)]), PAUSE_S / 5)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, root_path="/api"), base_url="http://whet"
+    ) as client:
+        body = (await client.get(f"/api{RESPONSES}")).content
+    assert COMMENT["body"] in body
