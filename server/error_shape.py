@@ -20,11 +20,16 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import RETRY_AFTER_S, ApiError, error_body, first_error
+from server.request_context import COMPLETIONS, RESPONSES, route_path
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 2000
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+PROMPTS = {COMPLETIONS: "prompt", RESPONSES: "input", "/v1/embeddings": "input"}
+"""By route, the key that holds the prompt; else `messages`."""
+_TOO_LONG = frozenset({"input_tokens", "input_text"})
+"""What vLLM names when a prompt is longer than the context; no client sends keys of these names."""
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -132,6 +137,9 @@ class _Exchange:
         message = self._message(status, found, headers)
         if message == self._apology:
             logger.error("request %s: %s", self.request_id, found.get("message"))
+        if status == 400 and str(found.get("param")) in _TOO_LONG and not _is_ours(found):
+            prompt = PROMPTS.get(route_path(self._scope), "messages")
+            found = {"param": prompt, "code": "context_length_exceeded"}
         await self._answer(status, _shaped(status, message, found), headers)
 
     def _message(self, status: int, found: Mapping[str, Any], headers: Headers) -> str:

@@ -256,3 +256,27 @@ def test_the_options_own_errors_name_a_dotted_path(value: dict[str, Any], param:
     assert found == param
     assert param in message
     assert ApiError.invalid(caught.value, "adaptation").param == param
+
+
+@pytest.mark.parametrize("named", ["input_tokens", "input_text"])
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/chat/completions", "messages"),
+        ("/v1/messages", "messages"),
+        ("/v1/completions", "prompt"),
+        ("/v1/responses", "input"),
+    ],
+)
+async def test_a_prompt_beyond_the_context_has_the_code_and_the_key_that_clients_know(
+    path: str, param: str, named: str
+) -> None:
+    told = {"message": "maximum context length is 9", "type": "BadRequestError"}
+    vllm = JSONResponse({"error": told | {"param": named, "code": 400}}, 400)
+    async with client(vllm) as http:
+        response = await http.post(path)
+    error = error_of(response)
+    assert response.status_code == 400
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert error["code"] == "context_length_exceeded"
+    assert "context length is 9" in error["message"]
