@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -30,6 +30,8 @@ MORE_PROMPT = frozenset(
 )
 """Keys of a chat request that make more of its prompt than its messages say."""
 EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
+ALIKE_BELOW = 1e-5
+"""Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
 USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
 
 
@@ -49,11 +51,13 @@ def take_context(
     None stands for a request that is vLLM's alone.
     """
     _take_id(body)
+    _refuse_dropped(path, body)
     options, asked = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
     options = _within_limits(options, settings)
+    _let_choices_differ(body, options)
     if path == RESPONSES and _given(body, EARLIER_TURNS):
         options = _without_memory(options)
     wall_s = options.budget.wall_s
@@ -163,6 +167,40 @@ def _given(body: Mapping[str, Any], keys: Collection[str]) -> bool:
 
 def _earliest(*times_s: float | None) -> float | None:
     return min((time_s for time_s in times_s if time_s is not None), default=None)
+
+
+def _refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
+    """Refuse what vLLM would leave out without a word."""
+    if path == CHAT:
+        for param, instead in (("functions", "tools"), ("function_call", "tool_choice")):
+            if body.get(param):
+                raise ApiError(400, f"`{param}` is not available: use `{instead}`", param=param)
+        modalities = body.get("modalities")
+        if isinstance(modalities, list) and any(kind != "text" for kind in modalities):
+            raise ApiError(400, "`modalities`: only text is generated", param="modalities")
+    elif path == COMPLETIONS:
+        best_of, n = body.get("best_of"), body.get("n") or 1
+        if _is_number(best_of) and _is_number(n) and best_of > n:
+            raise ApiError(
+                400, "`best_of` above `n` is not available: a vote ranks its `n`", param="best_of"
+            )
+    elif path == RESPONSES and body.get("conversation"):
+        raise ApiError(
+            400, "conversations are not kept: use `previous_response_id`", param="conversation"
+        )
+
+
+def _let_choices_differ(body: dict[str, Any], options: Options) -> None:
+    """Let a vote with temperature 0 have several choices: its samples have one of their own."""
+    n, temperature = body.get("n"), body.get("temperature")
+    if options.strategy is Strategy.PLAIN or not (_is_number(n) and _is_number(temperature)):
+        return
+    if n > 1 and 0 <= temperature < ALIKE_BELOW:
+        body["temperature"] = options.temperature
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float)
 
 
 def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:

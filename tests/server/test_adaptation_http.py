@@ -472,3 +472,81 @@ async def test_a_stream_of_completions_says_at_once_that_it_has_begun() -> None:
     async with asgi_client(answer) as client:
         text = (await client.post(COMPLETIONS, json={"model": "m", "prompt": "Hi"})).text
     assert text == ": the vote has begun\n\ndata: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("temperature", [0, 0.0, 1e-6])
+def test_several_choices_of_a_vote_need_no_temperature(temperature: float) -> None:
+    body = {"model": "m", "messages": HELLO, "n": 2, "temperature": temperature}
+    context = take_context(CHAT, body, Settings(temperature=0.6), "default")
+    assert context is not None
+    assert body["temperature"] == context.options.temperature == 0.6
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "m:plain", "n": 2, "temperature": 0},
+        {"model": "m", "n": 1, "temperature": 0},
+        {"model": "m", "n": 2, "temperature": 0.3},
+        {"model": "m", "n": 2, "temperature": -1},
+        {"model": "m", "n": "2", "temperature": None},
+    ],
+)
+def test_any_other_temperature_is_passed_on(body: dict[str, Any]) -> None:
+    given = {**body, "messages": HELLO}
+    take_context(CHAT, given, Settings(), "default")
+    assert given["temperature"] == body["temperature"]
+
+
+FUNCTION = {"name": "f", "parameters": {}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (CHAT, {"functions": [FUNCTION]}, "functions"),
+        (CHAT, {"function_call": "auto"}, "function_call"),
+        (CHAT, {"modalities": ["text", "audio"]}, "modalities"),
+        (CHAT, {"model": "m:plain", "functions": [FUNCTION]}, "functions"),
+        (CHAT, {"use_beam_search": True, "functions": [FUNCTION]}, "functions"),
+        (COMPLETIONS, {"best_of": 2}, "best_of"),
+        (COMPLETIONS, {"best_of": 3, "n": 2}, "best_of"),
+        (RESPONSES, {"conversation": "conv_1"}, "conversation"),
+        (RESPONSES, {"conversation": {"id": "conv_1"}}, "conversation"),
+    ],
+)
+def test_what_would_be_dropped_without_a_word_is_refused(
+    path: str, body: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        context_of(path, **body)
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"functions": [], "function_call": None, "modalities": ["text"]}),
+        (CHAT, {"functions": None, "modalities": None}),
+        (COMPLETIONS, {"best_of": None}),
+        (COMPLETIONS, {"best_of": 1}),
+        (COMPLETIONS, {"best_of": 2, "n": 2}),
+        (RESPONSES, {"conversation": None}),
+    ],
+)
+def test_what_asks_for_nothing_is_not_refused(path: str, body: dict[str, Any]) -> None:
+    context_of(path, **body)
+
+
+@pytest.mark.parametrize("path", [f"/api{CHAT}", CHAT])
+async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
+    async def answer(request: Request) -> Response:
+        context = CURRENT.get()
+        assert context is not None
+        return JSONResponse({"route": context.route, "body": await request.json()})
+
+    app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
+    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()), root_path="/api")
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})
+    assert response.json() == {"route": CHAT, "body": {"model": "m", "messages": HELLO}}
