@@ -11,6 +11,7 @@ from tests.e2e.running import Running
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = "/v1/chat/completions"
+SEARCH = {"type": "web_search"}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ CHAT = "/v1/chat/completions"
         (CHAT, {"model": "gpt-x"}, 404, "model", "gpt-x"),
         (CHAT, {"messages": []}, 400, None, ""),
         (CHAT, {"messages": "hello"}, 400, "messages", ""),
-        (CHAT, {"messages": [{"role": "user", "content": "a " * 9000}]}, 400, None, "4096"),
+        (CHAT, {"messages": [{"role": "user", "content": "a " * 9000}]}, 400, "messages", "4096"),
         (CHAT, {"prompt_logprobs": 1}, 400, "prompt_logprobs", "refused"),
         (
             CHAT,
@@ -57,7 +58,12 @@ CHAT = "/v1/chat/completions"
         ),
         ("/v1/completions", {"prompt": "x", "echo": True, "logprobs": 1}, 400, None, "`echo` with"),
         ("/v1/completions", {"prompt": ""}, 400, None, ""),
-        ("/v1/completions", {"prompt": "a " * 9000}, 400, None, "4096"),
+        ("/v1/completions", {"prompt": "a " * 9000}, 400, "prompt", "4096"),
+        (CHAT, {"functions": [{"name": "f"}]}, 400, "functions", "tools"),
+        (CHAT, {"modalities": ["text", "audio"]}, 400, "modalities", "text"),
+        ("/v1/completions", {"prompt": "x", "best_of": 2}, 400, "best_of", "`n`"),
+        ("/v1/responses", {"input": "x", "conversation": "c"}, 400, "conversation", "previous"),
+        ("/v1/responses", {"input": "x", "tools": [SEARCH]}, 400, "tools", "web_search"),
         ("/v1/messages", {"messages": HELLO, "adaptation": {}}, 400, "adaptation", "only"),
         ("/v1/responses", {"input": "Hi", "adaptation": {"x": 1}}, 400, "adaptation.x", "known"),
         ("/v1/responses", {}, 400, "input", "required"),

@@ -98,7 +98,13 @@ def test_n_choices_are_distinct_samples_best_first(server: Running) -> None:
         model="whet-pebble", messages=[{"role": "user", "content": STORY}], n=3
     )
     assert [choice.index for choice in response.choices] == [0, 1, 2]
+    assert response.model_extra["adaptation"]["samples"]["finished"] >= 3
     assert response.choices[0].message.content.endswith("#### 14")
+
+
+def test_several_choices_of_a_vote_need_no_temperature(server: Running) -> None:
+    body = server.chat(STORY, n=2, temperature=0)
+    assert [choice["index"] for choice in body["choices"]] == [0, 1]
 
 
 def test_two_identical_seeded_requests_give_the_same_answer(server: Running) -> None:

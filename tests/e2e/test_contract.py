@@ -131,7 +131,10 @@ def test_a_tools_result_goes_back_into_the_conversation(server: Running) -> None
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "18 degrees"},
     ]
-    response = server.openai.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL])
+    asked = {"model": MODEL, "tools": [TOOL]}
+    response = server.openai.chat.completions.create(**asked, messages=messages)
+    unanswered = server.openai.chat.completions.create(**asked, messages=messages[:-1])
+    assert response.usage.prompt_tokens > unanswered.usage.prompt_tokens, "the model reads it"
     assert response.choices[0].message.role == "assistant"
     assert response.choices[0].finish_reason in ("stop", "tool_calls")
     assert response.usage.completion_tokens == billed(response.model_extra["adaptation"])
@@ -216,6 +219,19 @@ def test_a_response_is_voted_on_stored_and_gone_on_with(server: Running) -> None
     assert next_one.usage.input_tokens > first.usage.input_tokens
     verdict = server.post("/v1/feedback", json={"completion_id": first.id, "verdict": "correct"})
     assert verdict.status_code == 200, verdict.text
+
+
+def test_a_call_is_remembered_by_the_response_that_goes_on_from_it(server: Running) -> None:
+    client = server.openai
+    tool = {"type": "function", "name": "get_weather", "parameters": WEATHER, "strict": False}
+    asked = {"model": MODEL, "tools": [tool]}
+    first = client.responses.create(**asked, input=ASK_WEATHER)
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"}
+    spelled_out = [*ask(ASK_WEATHER), call.model_dump(exclude_none=True), result]
+    whole = client.responses.create(**asked, input=spelled_out)
+    next_one = client.responses.create(**asked, input=[result], previous_response_id=first.id)
+    assert next_one.usage.input_tokens == whole.usage.input_tokens
 
 
 NO_TIME = {"adaptation": {"budget": {"wall_s": 0.0001}}}
