@@ -13,6 +13,7 @@ from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
 _BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!+$")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
+_WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
     r"(?:[ ](?:to|for)[ ][^\n.:]{1,80}?)?"
@@ -30,6 +31,12 @@ _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b|;[ ]|[ ][-–—][ ]"
 )
+_FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
+_BLOCK = re.compile(
+    r"#{1,6}[ ]|[*_]{0,3}(?:[-*+•]|1[.)])[ \t]|([-*_=])[ \t]{0,2}(?:\1[ \t]{0,2}){2,}$"
+)
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-")
+_DISPLAYS = {"\\[": "\\]", "\\(": "\\)", "$$": "$$"}
 _ABBREVIATION = re.compile(r"(?:^|[\s.])(?:[A-Z]|Mrs?|Ms|Dr|St|Jr|Sr|Prof|Mt|vs)$")
 
 
@@ -45,8 +52,13 @@ def marked_values(text: str) -> list[str]:
 
 
 def conclusion(text: str) -> str:
-    """What follows the last `</think>`: marks inside the deliberation are not the answer."""
-    return text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    """What follows the last `</think>`: marks inside the deliberation are not the answer.
+
+    Empty where the text breaks off in a deliberation. `<think>` counts only at the beginning, as a
+    reply may speak of the tag.
+    """
+    said = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    return "" if said.lstrip().startswith("<think>") else said
 
 
 def _last_boxed(text: str) -> tuple[int, str] | None:
@@ -70,9 +82,12 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:
+    """The last `####` that is no heading: with words above other text, it is one."""
+    text = text.rstrip()
     last = None
-    for last in _HASHES.finditer(text):  # noqa: B007  (the last match is what is wanted)
-        pass
+    for found in _HASHES.finditer(text):
+        if found.end() == len(text) or not _WORD.search(found[1]):
+            last = found
     value = undecorate(last[1]) if last else ""
     return (last.start(), value) if last and value else None
 
@@ -80,11 +95,31 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
 def _last_spoken(text: str) -> str | None:
     marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
-        line = text[found.end() : found.end() + MAX_VALUE_CHARS].split("\n", 1)[0]
+        said = text[found.end() : found.end() + MAX_VALUE_CHARS]
+        if _opens_block(said, begins_line="\n" in found[0]):
+            return None
+        line = said.split("\n", 1)[0]
+        if line.strip() in _DISPLAYS:
+            return _displayed(said.lstrip()) or None
         value = undecorate(undecorate(_first_clause(line)).strip("*"))
         if value:
             return value
     return None
+
+
+def _opens_block(said: str, *, begins_line: bool) -> bool:
+    """Whether a fence, heading, list, table or rule follows: its first line is not the value."""
+    first, _, below = said.partition("\n")
+    if _FENCE.fullmatch(first):
+        return True
+    is_table = "|" in first and _TABLE_RULE.match(below) is not None
+    return begins_line and (is_table or _BLOCK.match(first) is not None)
+
+
+def _displayed(said: str) -> str:
+    """What stands between the opening that `said` begins with and its closing; may be empty."""
+    inner, closing, _ = said[2:].partition(_DISPLAYS[said[:2]])
+    return undecorate(inner) if closing else ""
 
 
 def _first_clause(line: str) -> str:

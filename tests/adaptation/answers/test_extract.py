@@ -227,11 +227,84 @@ def test_auto_reads_scalars_and_embedded_objects_only_as_json_output() -> None:
     assert not answer.structured
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("#### Final Answer\n42", "42"),
+        ("#### Final Answer\n43", "43"),
+        ("\\boxed{5}\n\n#### Verification\n5 = 2 + 3, as asked.", "5"),
+        ("#### 42\n\nI am sure.", "42"),
+        ("#### 42\n\n#### Verification\nIt holds.", "42"),
+        ("So it is\n#### 42 apples \n\n", "42"),
+    ],
+)
+def test_hashes_above_a_text_are_a_heading_if_they_hold_words(text: str, key: str) -> None:
+    assert key_of(text, AUTO) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("The final answer is:\n\n\\[\n12\n\\]", "12"),
+        ("The answer is:\n$$\n12\n$$\nas was to be shown.", "12"),
+        ("The answer is: \\(\n\\frac12\n\\)", "1/2"),
+        ("### Answer\n\n$$\nx = 12.\n$$", "12"),
+    ],
+)
+def test_a_spoken_answer_in_display_math_is_read_up_to_its_end(text: str, key: str) -> None:
+    assert key_of(text, AUTO) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Here is the answer:\n\n```python\nx=1\n```",
+        "Here is the answer: ```python\nx=1\n```",
+        "### Answer\n- Paris\n- London",
+        "The answer is:\n1. Paris\n2. London",
+        "The answer is:\n**1. Paris**\n**2. London**",
+        "The answer is:\n| City | Country |\n|---|---|\n| Paris | France |",
+        "The answer is:\n---\nParis",
+        "### Answer\n#### Cities\nParis",
+        "The answer is:\n\\[\n12",
+    ],
+)
+def test_what_opens_a_block_or_breaks_off_in_math_is_no_spoken_answer(text: str) -> None:
+    answer = extract(text, AUTO)
+    assert answer is not None
+    assert not answer.structured
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("The answer is:\n-5", "-5"),
+        ("The answer is:\n**42**", "42"),
+        ("The answer is 1. I am sure.", "1"),
+        ("The answer is |x|", "|x|"),
+    ],
+)
+def test_what_only_resembles_a_block_is_a_spoken_answer(text: str, key: str) -> None:
+    assert key_of(text, AUTO) == key
+
+
+@pytest.mark.parametrize("kind", ["auto", "math", "choice", "tool"])
+def test_a_deliberation_that_breaks_off_holds_no_answer(kind: str) -> None:
+    options = AnswerOptions.model_validate({"kind": kind})
+    for said in ("Maybe the answer is 7. Wait,", "\\boxed{7}", "Is the answer B", CALL):
+        assert extract(f"<think>\n{said}", options, has_tools=True) is None
+
+
+def test_a_reply_may_speak_of_the_tag_that_opens_a_deliberation() -> None:
+    assert key_of("After <think> come 7 lines. The answer is 7", AUTO) == "7"
+
+
 @pytest.mark.parametrize("kind", ["auto", "math", "choice", "json", "tool", "text"])
 @pytest.mark.parametrize(
     "piece",
     ["\\boxed{", "answer is ", "#### ", "{", '{"a":', "<tool_call>", "```\n", "9,", "\u0301\u0323",
-     "= ", "```a\nx\n", "(A) ", "answer to a ", "```", "[1,", "answer: \n", " ", "1 ", "-"],
+     "= ", "```a\nx\n", "(A) ", "answer to a ", "```", "[1,", "answer: \n", " ", "1 ", "-",
+     "answer:\n$$\n", "#### a\n", "answer:\n- -"],
 )  # fmt: skip
 def test_a_huge_text_takes_linear_time(kind: str, piece: str) -> None:
     text = piece * (400_000 // len(piece))
