@@ -16,6 +16,7 @@ normalisation sorts combining marks in quadratic time, so it needs a bound too.)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
 _THIN_GROUPS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3})")
+_BEFORE_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞↉])")
 _SYMBOLS = str.maketrans(
     {"−": "-", "–": "-", "⁄": "/", "×": "*", "·": "*", "∙": "*", "⋅": "*", "÷": "/", "π": " pi "}
     | {"“": '"', "”": '"', "‘": "'", "’": "'", "≤": "<=", "≥": ">=", "∞": " infty "}
@@ -33,8 +34,10 @@ _WRAPPERS = (
     ("*", "*"),
 )
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
-_LATEX_SPACE = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|left\b|right\b|displaystyle\b|limits\b)")
-_LATEX_DEGREE = re.compile(r"\^\{?\s*\\circ\s*\}?|\\degree\b|\\textdegree\b")
+_LATEX_SPACE = re.compile(
+    r"\\(?:[,;:! ]|(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z]))"
+)
+_LATEX_DEGREE = re.compile(r"\^\{?\s*\\circ\s*\}?|\\(?:text)?degree(?![A-Za-z])")
 _LATEX_TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boxed|fbox)"
     r"\s*\{([^{}]*)\}"
@@ -42,7 +45,7 @@ _LATEX_TEXT = re.compile(
 _LATEX_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|([0-9])\s*([0-9]))")
 _LATEX_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
 _LATEX_POWER = re.compile(r"\^\s*\{([^{}]*)\}")
-_LATEX_TIMES = re.compile(r"\\(?:times|cdot)\b\s*")
+_LATEX_TIMES = re.compile(r"\\(?:times|cdot)(?![A-Za-z])\s*")
 _ATOM = re.compile(r"\s*-?\\?[\w.]+\s*")
 _AROUND_OPERATOR = re.compile(r" ?([-+*/=^(),<>\[\]{}|:;]) ?")
 
@@ -50,7 +53,7 @@ _AROUND_OPERATOR = re.compile(r" ?([-+*/=^(),<>\[\]{}|:;]) ?")
 def fold_prose(text: str) -> str:
     """Ignore case, runs of white space, outer decoration and the final full stop."""
     if len(text) <= MAX_VALUE_CHARS:
-        text = unicodedata.normalize("NFKC", text)
+        text = _normalised(text)
     return undecorate(" ".join(text.split())).casefold()
 
 
@@ -60,7 +63,7 @@ def fold_expression(text: str) -> str:
     Case is kept, since `5 M` and `5 m` are different quantities.
     """
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
-    text = unicodedata.normalize("NFKC", _THIN_GROUPS.sub("", undecorate(text)))
+    text = _normalised(_THIN_GROUPS.sub("", undecorate(text)))
     text = _MATH_THEN_UNIT.sub(r"\1", text)
     text = undecorate(_plain_latex(text.translate(_SYMBOLS)))
     return _AROUND_OPERATOR.sub(r"\1", " ".join(text.split()))
@@ -77,6 +80,11 @@ def undecorate(text: str) -> str:
         if text == before:
             break
     return text
+
+
+def _normalised(text: str) -> str:
+    """NFKC, which alone would turn `1½` into eleven halves."""
+    return unicodedata.normalize("NFKC", _BEFORE_VULGAR_FRACTION.sub(" ", text))
 
 
 def _unwrapped(text: str) -> str:

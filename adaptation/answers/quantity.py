@@ -28,7 +28,7 @@ _QUANTITY = re.compile(
       |(?P<above>{_DECIMAL})/(?P<below>{_DECIMAL})
       |(?:(?P<base>{_DECIMAL})[ ]?[*x][ ]?)?10\^\(?(?P<power>[-+]?[0-9]+)\)?
       |(?P<mantissa>{_DECIMAL})[eE](?P<exponent>[-+]?[0-9]+)
-      |(?P<plain>{_DECIMAL})\.?
+      |(?P<plain>{_DECIMAL})(?:\.$)?
     )(?P<rest>(?![0-9.,^*+/=-]).*)?""",
     re.VERBOSE,
 )
@@ -46,8 +46,13 @@ _SINGLE_LETTER_UNITS = frozenset("mgshlLKNJWVACFTdt°Ω" + _SIGNS)
 _CHANGES_THE_NUMBER = """a an and or half halves third thirds quarter quarters fourth fourths fifth
 fifths eighth tenth tenths to plus minus times over by point squared cubed factorial pi e i am pm ad
 bc bce ce sqrt sin cos tan log ln mod than not if through more less either else nor but infty choose
-remainder r st nd rd th percentage percentages negative unless except"""
-_NOT_UNITS = frozenset(_CHANGES_THE_NUMBER.split())
+remainder r st nd rd th percentage percentages negative unless except cent cents"""
+_DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
+loss losses gain gains win wins up down above below under higher lower fewer late later early
+earlier before after ago ahead behind north south east west right"""
+"""They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
+opposites is enough to keep them apart."""
+_NOT_UNITS = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _UNIT_ALIASES = {"$": "dollar", "us$": "dollar", "usd": "dollar", "€": "euro", "eur": "euro"} | {
     "£": "pound sterling", "gbp": "pound sterling", "¥": "yen", "jpy": "yen", "₹": "rupee",
     "inr": "rupee", "rs": "rupee", "kilometer": "km", "kilometre": "km", "meter": "m",
