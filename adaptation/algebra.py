@@ -41,12 +41,15 @@ class Algebra:
         None where there is none, or where it cannot be told in time.
         """
         formula = as_formula(text)
-        if formula is None:
+        asked = formula or _as_number(text)
+        if asked is None:
             return None
-        rivals = {p: rival for p, other in enumerate(among) if (rival := _rival(formula, other))}
+        # Two numbers were compared by their keys: of these a process has nothing to tell.
+        others = ((p, as_formula(o) or (formula and _as_number(o))) for p, o in enumerate(among))
+        rivals = {p: other.latex for p, other in others if other and other.kind == asked.kind}
         if not rivals:
             return None
-        question = [self._time_limit_s, formula.latex, list(rivals.values())]
+        question = [self._time_limit_s, asked.latex, list(rivals.values())]
         asking = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
         try:
             found = await asyncio.wait_for(asking, self._time_limit_s + PATIENCE_S)
@@ -71,11 +74,7 @@ class Algebra:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _rival(formula: Formula, other: str) -> str | None:
-    """Return `other` as LaTeX where it may equal `formula`: of its kind, or a number."""
-    rival = as_formula(other)
-    if rival is not None:
-        return rival.latex if rival.kind == formula.kind else None
-    number = parse_quantity(other)
-    is_bare = number is not None and not number.unit
-    return other if is_bare and formula.kind == "expression" else None
+def _as_number(text: str) -> Formula | None:
+    """Return a number without a unit as what may equal an expression."""
+    number = parse_quantity(text)
+    return Formula(text, "expression") if number is not None and not number.unit else None

@@ -16,6 +16,7 @@ from adaptation.types import (
     Outcome,
     Query,
     Report,
+    Sample,
     Vote,
 )
 from adaptation.verifying import Verified
@@ -35,7 +36,7 @@ def make_outcome(
 ) -> Outcome:
     """Return what is served and the account of how it came about."""
     vote = verified.vote
-    returned = vote.ranked[: query.choices]
+    returned = _choices(query, vote, pool)
     indices = {sample.index for sample in returned}
     report = Report(
         strategy=Strategy.TTT if training.adapter else Strategy.CONSISTENCY,
@@ -56,6 +57,13 @@ def make_outcome(
         reason=recalled.obstacle or plan.reason or training.reason,
     )
     return Outcome(returned, report, _past_vote(verified, recalled, training))
+
+
+def _choices(query: Query, vote: Vote, pool: SamplePool) -> tuple[Sample, ...]:
+    """The best of the vote; where it ended early, unfinished samples make up the number."""
+    ranked = {sample.index for sample in vote.ranked}
+    spare = (sample for sample in pool.cut_short() if sample.index not in ranked)
+    return (*vote.ranked, *spare)[: query.choices]
 
 
 def _first_sample(vote: Vote) -> FirstSample | None:

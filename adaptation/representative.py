@@ -12,7 +12,9 @@ from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.medoid import Embed, medoid
 from adaptation.pool import SamplePool
+from adaptation.reading import LEAST_S
 from adaptation.types import Query, Sample
+from adaptation.weights import mean_logprob
 from memory.types import Message
 
 TASK = (
@@ -37,7 +39,16 @@ class Representative:
         chosen = await self._asked(samples, pool) if self._ask and may_ask else None
         if chosen is not None:
             return chosen
-        return await asyncio.to_thread(medoid, samples, self._embed)
+        return await self._medoid(samples)
+
+    async def _medoid(self, samples: Sequence[Sample]) -> Sample:
+        """Return the medoid; the surest sample, or the first, where it takes too long."""
+        left_s = self._query.seconds_left
+        try:
+            async with asyncio.timeout(None if left_s is None else max(left_s, LEAST_S)):
+                return await asyncio.to_thread(medoid, samples, self._embed)
+        except TimeoutError:
+            return max(samples, key=mean_logprob)
 
     async def _asked(self, samples: Sequence[Sample], pool: SamplePool) -> Sample | None:
         """Universal self-consistency (Chen et al. 2023, arXiv 2311.17311); None without a word."""

@@ -27,6 +27,12 @@ class Group:
         return -self.weight, not (self.answer and self.answer.structured), -surest
 
     @property
+    def example(self) -> Sample:
+        """The sample that speaks for the others: the first that was not cut off, if any."""
+        whole = (sample for sample in self.samples if sample.finish_reason != "length")
+        return next(whole, self.samples[0])
+
+    @property
     def instructions(self) -> tuple[int, ...]:
         """Those the samples were given, each once."""
         return tuple(sorted({sample.instruction for sample in self.samples}))
@@ -74,6 +80,12 @@ class Tally:
         """Whether the heaviest answer is also one with most votes."""
         groups = self.groups
         return not groups or len(groups[0].samples) == max(len(group.samples) for group in groups)
+
+    @property
+    def lead(self) -> float:
+        """By how much the heaviest answer outweighs the next."""
+        first, second, *_ = *(group.weight for group in self.groups), 0.0, 0.0
+        return first - second
 
     @property
     def samples(self) -> list[Sample]:

@@ -7,7 +7,6 @@ engine request, so that a loser can be cancelled the moment the vote is decided.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from adaptation.ballots import Ballots, leader_probability
 from adaptation.drawing import Drawer
@@ -103,7 +102,10 @@ class Voting:
         if most == 1 or self._is_sure_of_the_first():
             return StopReason.SINGLE
         if tally.leads_by_count:
-            return self._rule.stop(tally.ballots, remaining, self._query.options.confidence)
+            stop = self._rule.stop(tally.ballots, remaining, self._query.options.confidence)
+            # The rule is certain of the count; by weight, the lead may be smaller: go on.
+            is_open = stop is StopReason.CERTAIN and tally.lead <= remaining
+            return None if is_open else stop
         # What a rule is sure of is the answer with most votes; another one weighs more: go on.
         return None if remaining else StopReason.EXHAUSTED
 
@@ -139,8 +141,8 @@ class Voting:
         """One sample for each answer, the best first, then all the others."""
         tally = self.tally
         if tally.total == 0:
-            return [_cut_short(pool)]
-        best = [group.samples[0] for group in tally.groups]
+            return [_longest(pool)]
+        best = [group.example for group in tally.groups]
         if tally.is_free_text:
             try:
                 has_room = pool.launched < self._query.options.max_samples
@@ -152,8 +154,8 @@ class Voting:
         return [*best, *(sample for sample in tally.samples if sample not in best)]
 
 
-def _cut_short(pool: SamplePool) -> Sample:
-    partial = pool.longest_partial()
-    if partial is None:
+def _longest(pool: SamplePool) -> Sample:
+    cut = pool.cut_short()
+    if not cut:
         raise DeadlineError("the deadline passed before the first token: allow more wall_s")
-    return replace(partial, finish_reason="length")
+    return cut[0]

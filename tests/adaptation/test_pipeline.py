@@ -564,3 +564,26 @@ async def test_an_answered_request_is_not_called_lost(
 ) -> None:
     lost = make_query(query_abandoned=lambda *_: pytest.fail("it was answered"))
     assert (await answer(lost, services(says(["7"])))).report.answer == "7"
+
+
+@pytest.mark.parametrize(("finished", "returned"), [({0}, [0, 3, 2]), (set(), [3, 2, 1])])
+async def test_unfinished_samples_make_up_the_choices_that_a_deadline_left_out(
+    finished: set[int], returned: list[int], make_query: MakeQuery, services: Build
+) -> None:
+    never = asyncio.Event()
+
+    def reply(query: Query, draw: Draw) -> Reply:
+        gate = None if draw.index in finished else never
+        return Reply("#### 2", tokens=5 + draw.index, gate=gate)
+
+    engine = FakeEngine(reply)
+    query = make_query(query_choices=3, query_deadline=time.monotonic() + 0.3, confidence=0.95)
+    outcome = await answer(query, services(engine))
+    tokens = outcome.report.tokens
+    assert [sample.index for sample in outcome.samples] == returned
+    assert {s.finish_reason for s in outcome.samples if s.index not in finished} == {"length"}
+    assert tokens.returned == sum(sample.n_tokens for sample in outcome.samples)
+    assert (tokens.losing, tokens.generated) == (0, engine.tokens)
+    assert outcome.report.samples.finished == len(finished)
+    assert outcome.report.memory is not None
+    assert outcome.report.memory.saved is None

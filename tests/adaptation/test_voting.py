@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
 from adaptation.representative import Representative
-from adaptation.stopping import BetaRule, FixedRule, StoppingRule
+from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
 from adaptation.types import Query, Sample, StopReason, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
@@ -444,3 +445,75 @@ async def test_a_prompt_that_the_engine_refuses_costs_only_the_instruction(
     texts = FakeEngine(lambda q, draw: Reply(TEXTS[draw.index]), failing={"prompt"})
     chosen, _ = await hold_vote(make_query("Hi", query_can_be_reworded=True), texts, ask=True)
     assert chosen.winner.text == TEXTS[1]
+
+
+async def test_a_budget_that_finished_samples_use_up_ends_the_vote(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine = says([str(n) for n in range(16)], tokens=1)
+    vote, pool = await hold_vote(make_query(max_samples=16, budget={"tokens": 2}), engine)
+    assert vote.stop_reason is StopReason.BUDGET
+    assert len(engine.drawn) == pool.sample_counts().started == vote.ballots.total == 4
+
+
+async def test_a_spent_budget_ends_the_next_poll_before_it_draws(
+    says: Says, make_query: MakeQuery
+) -> None:
+    engine, query = says(["1"], tokens=1), make_query()
+    voting = Voting(
+        query,
+        FixedRule(),
+        Drawer(query, engine),
+        Representative(query, engine, embed_by_length, ask=False),
+        Reader(query),
+    )
+    async with SamplePool(engine, query, max_tokens=2) as pool:
+        assert await voting.poll(pool, 2, adapter=None) is StopReason.EXHAUSTED
+        assert await voting.poll(pool, 4, adapter=None) is StopReason.BUDGET
+    assert engine.tokens == 2
+
+
+async def test_an_answer_is_served_in_a_sample_that_was_not_cut_off(
+    make_query: MakeQuery,
+) -> None:
+    reasons = ["length", "stop", "stop"]
+    engine = FakeEngine(lambda q, draw: Reply("#### 2", finish_reason=reasons[draw.index]))
+    vote, _ = await hold_vote(make_query(max_samples=3), engine, FixedRule())
+    assert [sample.index for sample in vote.ranked] == [1, 0, 2]
+
+
+@pytest.mark.parametrize(("weight", "drawn"), [("count", 5), ("mean_logprob", 8)])
+async def test_a_weighted_vote_is_certain_only_by_weight(
+    weight: str, drawn: int, make_query: MakeQuery
+) -> None:
+    engine = weighted_engine([("1", -2.0)] * 5 + [("2", -0.01)] * 3)
+    query = make_query(max_samples=8)
+    vote, _ = await hold_vote(query, engine, CertainRule(), weigh=WEIGHTS[weight])
+    assert vote.ballots.total == drawn
+    assert vote.answer == ("1" if weight == "count" else "2")
+    assert (vote.stop_reason is StopReason.CERTAIN) == (weight == "count")
+
+
+async def test_a_medoid_that_takes_too_long_gives_way_to_the_surest_text(
+    make_query: MakeQuery,
+) -> None:
+    released = threading.Event()
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        released.wait(10)
+        return embed_by_length(texts)
+
+    for surest in (0, 2):
+        samples = [
+            Sample(i, text, 4, "stop", logprobs=(-0.1 if i == surest else -1.0,))
+            for i, text in enumerate(TEXTS)
+        ]
+        engine = FakeEngine(lambda q, draw: Reply(""))
+        query = make_query("Hi", query_deadline=time.monotonic())
+        began = time.monotonic()
+        async with SamplePool(engine, query) as pool:
+            representative = Representative(query, engine, embed, ask=False)
+            chosen = await representative.of(samples, pool, may_ask=False)
+        assert chosen is samples[surest]
+        assert time.monotonic() - began < 5
+    released.set()
