@@ -74,9 +74,15 @@ class Voting:
             await pool.cancel()
 
     async def _count(self, sample: Sample) -> None:
-        self.tally.add(sample, await self._reader.read(sample, self.tally.answers))
+        answer = await self._reader.read(sample, self.tally.answers)
+        self.tally.add(sample, None if self._is_broken(sample) else answer)
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
+
+    def _is_broken(self, sample: Sample) -> bool:
+        """Whether a JSON text or a call was cut off: nothing can be read from its beginning."""
+        is_formed = self._query.json_output or self._query.has_tools
+        return is_formed and sample.finish_reason == "length"
 
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
         """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
