@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from adaptation.errors import TrainerError
 from adaptation.training.link import Link
-from adaptation.training.messages import REQUEST, Cancel, Done, Failed, Generate, Ready, Step
+from adaptation.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
 from adaptation.training.process import ProcessTrainer
 from memory.types import Message
 
@@ -80,7 +79,7 @@ class LinkToFake(Link):
         """See above."""
 
 
-class Oops(Exception):
+class OopsError(Exception):
     """What a caller's own `on_step` raises."""
 
 
@@ -93,7 +92,7 @@ async def ask(trainer: ProcessTrainer, number: int, end: str, after: int) -> Non
     def on_step(done: int, total: int, loss: float | None) -> None:
         steps.append(done)
         if end == "raises" and done > after % STEPS:
-            raise Oops
+            raise OopsError
 
     timeout_s = 0.001 * after if end == "late" else 60.0
     asking = asyncio.create_task(trainer.generate([question], None, 1, timeout_s, on_step))
@@ -105,11 +104,11 @@ async def ask(trainer: ProcessTrainer, number: int, end: str, after: int) -> Non
         assert await asking == [said]
     except asyncio.CancelledError:
         assert end == "cancelled"
-    except Oops:
+    except OopsError:
         assert end == "raises"
-    except TrainerError as error:
-        assert (str(error) == said) == (end == "failed")
-        assert end in ("failed", "late")
+    except TrainerError as failure:
+        told = str(failure)
+        assert told == said if end == "failed" else end == "late"
     assert steps == sorted(set(steps))  # of no other job
 
 
