@@ -157,6 +157,22 @@ async def test_a_hung_process_is_an_error_and_the_next_job_works(
     assert trainer.pid != pid
 
 
+async def test_a_stopped_process_is_not_called_ready_and_is_replaced(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.start()
+    pid = trainer.pid
+    os.kill(pid, signal.SIGSTOP)
+    async with asyncio.timeout(300):
+        while trainer.status == "ready":  # the signal is on its way
+            await asyncio.sleep(0)
+        assert trainer.status == "stopped"
+        while trainer.status != "ready":  # with no job that would notice
+            await asyncio.sleep(0.1)
+    assert trainer.pid != pid
+    await trainer.train(job(tmp_path), 300)
+
+
 async def test_jobs_that_outlast_their_time_leave_a_healthy_process_alive(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
