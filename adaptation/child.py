@@ -8,7 +8,6 @@ ends with its parent, however that ended. Standard library only, for any interpr
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.util
 import os
 import runpy
 import signal
@@ -39,18 +38,14 @@ def end_with(parent: int) -> None:
     watch.start()
 
 
-def end_spawned_with_parent() -> None:
-    """Have what this program starts through multiprocessing end with it.
+def end_if_spawned() -> None:
+    """End with the parent where this process was spawned by multiprocessing.
 
-    Of use while the main module is imported: so a spawned process comes by it too.
+    To be called while the main module is imported: a spawned process imports it first, and has
+    the name of its task by then, but `multiprocessing.parent_process` not yet.
     """
-    multiprocessing.util.register_after_fork(end_with, _end_with_parent)
-
-
-def _end_with_parent(_: object) -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
-        end_with(parent.pid)
+    if multiprocessing.current_process().name != "MainProcess":
+        end_with(os.getppid())
 
 
 def _outlive(parent: int) -> None:

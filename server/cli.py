@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import cast
 
-from adaptation.child import end_spawned_with_parent
+from adaptation.child import end_if_spawned
 from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from server.config import ConfigError
@@ -107,7 +107,7 @@ def _version() -> str:
         return "(run from a folder, not installed)"
 
 
-end_spawned_with_parent()  # the engine's processes, which import this module first
+end_if_spawned()  # the engine's processes, which import this module first
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 
-from adaptation.child import command, end_spawned_with_parent
+from adaptation.child import command, end_if_spawned
 
-end_spawned_with_parent()
+end_if_spawned()
 
 
 def sleep() -> None:
