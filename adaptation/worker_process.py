@@ -11,9 +11,10 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import weakref
+
+from adaptation import child
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -23,7 +24,7 @@ class WorkerDiedError(Exception):
 
 
 class WorkerProcess:
-    """Runs `python -m module`, which replies to each request on stdin with a line on stdout."""
+    """Runs a module as a `child`, which replies to each request on stdin with a line on stdout."""
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -64,7 +65,7 @@ class WorkerProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                (sys.executable, "-W", "ignore", "-m", self._module),
+                child.command(self._module, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD},

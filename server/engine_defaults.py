@@ -26,6 +26,10 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     # vLLM leaves semaphores behind when it stops, and Python says so at length.
     "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
+    # As `vllm serve` has it: a forked engine would hold the pipes of the trainer open.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    # What is started never imports from the working directory, where apps have packages like ours.
+    "PYTHONSAFEPATH": "1",
     # Without it a stored response cannot be retrieved.
     "VLLM_ENABLE_RESPONSES_API_STORE": "1",
 }
