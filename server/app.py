@@ -45,6 +45,7 @@ from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
+from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
 from server.warm_up import warm_up
@@ -212,6 +213,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         feedback_router(parts.memory),
         records_router(parts.memory),
         adapters_router(parts.memory),
+        unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)
     ours = [route for route in app.router.routes if route not in theirs]
