@@ -54,9 +54,18 @@ def make_outcome(
         verification=verified.reports or None,
         memory=saved,
         seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        reason=recalled.obstacle or plan.reason or training.reason,
+        reason=_reason(recalled.obstacle or plan.reason or training.reason, pool),
     )
     return Outcome(returned, report, _past_vote(verified, recalled, training))
+
+
+def _reason(fallback: str | None, pool: SamplePool) -> str | None:
+    """Why a lighter strategy answered, and which samples are missing from the vote."""
+    if not pool.failures:
+        return fallback
+    failed, started = len(pool.failures), pool.sample_counts().started
+    missing = f"{failed} of {started} samples failed: {pool.failures[0]}"
+    return f"{fallback}; {missing}" if fallback else missing
 
 
 def _choices(query: Query, vote: Vote, pool: SamplePool) -> tuple[Sample, ...]:

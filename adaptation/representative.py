@@ -58,10 +58,7 @@ class Representative:
             return None
         draw = Drawer(self._query, self._engine).draw(pool.launched, self._query.base)
         pool.launch(replace(draw, prompt=prompt))
-        try:
-            reply = await pool.next()
-        except EngineError:
-            return None
+        reply = await pool.next()
         if not isinstance(reply, Sample) or reply.finish_reason != "stop":
             return None
         named = [int(number) for number in _CHOSEN.findall(reply.text)]

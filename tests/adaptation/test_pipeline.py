@@ -531,7 +531,7 @@ async def test_what_a_lost_request_cost_is_told_to_the_last_token(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    broken = FakeEngine(lambda q, d: Reply("#### 7", error="boom" if d.index == 1 else None))
+    broken = FakeEngine(lambda q, d: Reply("#### 7", error="boom"))
     with pytest.raises(EngineError):
         await answer(make_query(**told), services(broken))
     assert [tokens.generated for _, tokens in spent] == [left.tokens, broken.tokens]
@@ -557,6 +557,35 @@ async def test_what_training_cost_is_told_of_a_lost_request_too(
     with pytest.raises(EngineError):
         await answer(query, services(engine, CountingTrainer()))
     assert [tokens.training for tokens in spent] == [480]
+
+
+async def test_the_report_names_the_samples_that_failed(
+    make_query: MakeQuery, services: Build
+) -> None:
+    engine = FakeEngine(lambda q, d: Reply("#### 7", error="boom" if d.index == 1 else None))
+    report = (await answer(make_query(), services(engine))).report
+    assert (report.answer, report.stop_reason) == ("7", StopReason.CONFIDENT)
+    assert report.reason == "1 of 5 samples failed: boom"
+    assert report.tokens.generated == engine.tokens
+
+
+async def test_an_engine_that_fails_only_through_the_adapter_answers_without_it(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    for strategy, base in (("ttt", "#### 1"), ("auto", "#### {}")):
+        engine = FakeEngine(
+            lambda q, draw, base=base: Reply(  # type: ignore[misc]
+                base.format(draw.index % 2), error="boom" if draw.adapter else None
+            )
+        )
+        report = (await answer(make_query(ASK, strategy=strategy), services(engine))).report
+        assert report.strategy is Strategy.CONSISTENCY
+        assert report.votes
+        assert report.adapter is not None
+        assert not report.adapter.accepted
+        assert "failed every sample" in str(report.reason)
+        assert "boom" in str(report.reason)
 
 
 async def test_an_answered_request_is_not_called_lost(
