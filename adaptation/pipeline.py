@@ -52,5 +52,6 @@ async def answer(query: Query, services: Services) -> Outcome:
         vote = await voting.conclude(pool, stop)
         with clock.measure("verify"):
             verified = await verify(query, vote)
-        saved = await remember(query, verified, training, services)
+        with clock.measure("remember"):
+            saved = await remember(query, verified, training, services)
         return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)
