@@ -25,6 +25,8 @@ class Recalled:
     """Those of them that are like the question."""
     obstacle: str | None = None
     """Why there is nothing to train on; the request goes on without it."""
+    note: str | None = None
+    """What may be missing among the neighbours."""
 
 
 async def recall(query: Query, services: Services) -> Recalled:
@@ -35,7 +37,7 @@ async def recall(query: Query, services: Services) -> Recalled:
     if trains:
         return await _look(query, services, services.policy.candidates, recall_wait_s(query))
     found = await _look(query, services, NEIGHBOURS, patience(query))
-    return replace(found, obstacle=None)
+    return replace(found, obstacle=None, note=None)
 
 
 async def _look(query: Query, services: Services, most: int, limit_s: float) -> Recalled:
@@ -51,4 +53,10 @@ async def _look(query: Query, services: Services, most: int, limit_s: float) -> 
         return Recalled(obstacle=f"memory did not answer within {limit_s:.2g} s")
     least = services.policy.min_similarity
     close = tuple(neighbour for neighbour in found if neighbour.similarity >= least)
-    return Recalled(tuple(found), close)
+    return Recalled(tuple(found), close, note=_note(memory.lacking(query.tenant)))
+
+
+def _note(lacking: int) -> str | None:
+    if not lacking:
+        return None
+    return f"memory is being embedded anew: {lacking} records cannot be recalled yet"

@@ -54,18 +54,23 @@ def make_outcome(
         verification=verified.reports or None,
         memory=saved,
         seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        reason=_reason(recalled.obstacle or plan.reason or training.reason, pool),
+        reason=_reason(
+            recalled.obstacle or plan.reason or training.reason, recalled.note, _failures(pool)
+        ),
     )
     return Outcome(returned, report, _past_vote(verified, recalled, training))
 
 
-def _reason(fallback: str | None, pool: SamplePool) -> str | None:
-    """Why a lighter strategy answered, and which samples are missing from the vote."""
+def _reason(*parts: str | None) -> str | None:
+    """Why a lighter strategy answered, and what is missing from its neighbours or its votes."""
+    return "; ".join(part for part in parts if part) or None
+
+
+def _failures(pool: SamplePool) -> str | None:
     if not pool.failures:
-        return fallback
-    failed, started = len(pool.failures), pool.sample_counts().started
-    missing = f"{failed} of {started} samples failed: {pool.failures[0]}"
-    return f"{fallback}; {missing}" if fallback else missing
+        return None
+    started = pool.sample_counts().started
+    return f"{len(pool.failures)} of {started} samples failed: {pool.failures[0]}"
 
 
 def _choices(query: Query, vote: Vote, pool: SamplePool) -> tuple[Sample, ...]:

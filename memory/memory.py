@@ -109,6 +109,10 @@ class LongTermMemory:
                 return neighbours[:k]
             width *= WIDEN
 
+    def lacking(self, tenant: str) -> int:
+        """Return how many records recall cannot find yet: another embedder stored them."""
+        return self._indexes.lacking(tenant)
+
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record; raises `NotFoundError` for a foreign or unknown id."""
         return self._records.get(tenant, record_id)
