@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
+from adaptation.background import Background
 from adaptation.errors import EngineError
 from adaptation.leases import FIRST_CHAMPION_ID, AdapterLeases
 from adaptation.pipeline import answer
@@ -74,6 +75,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
                 await launch.serve(app, sock, args)
             finally:
                 follow.cancel()
+                await parts.background.settle()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
 
@@ -97,6 +99,7 @@ class Parts:
         self.trainer = trainer
         self.leases = leases
         self.algebra = algebra
+        self.background = Background()
         self.engine = VllmEngine(client, template)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, champions)
 
@@ -153,6 +156,7 @@ async def build(
         trainer=parts.trainer,
         leases=parts.leases,
         algebra=parts.algebra,
+        background=parts.background,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     services.rules.warm_up()
@@ -208,7 +212,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
             parts.memory.embedder.id.partition("@")[0],
             created=int(time.time()),
         ),
-        embeddings_router(parts.memory.embedder),
+        embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
         ready_router(parts.checks),
         feedback_router(parts.memory),
         records_router(parts.memory),
