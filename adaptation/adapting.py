@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 MAX_WAIT_S = 3600.0
 """Bounds what no deadline bounds."""
 
-QUEUE_SHARE = 0.3
-"""Share of the time left that a request waits for its turn to train; then it votes instead."""
-
 PROBE_TOKENS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Any short prompt does: an adapter that moves nothing here was never applied."""
 
@@ -108,7 +105,7 @@ async def _train(
             min_similarity=services.policy.min_similarity,
         )
     with clock.measure("queue"):
-        lease = await _turn(query, services, stack)
+        lease = await stack.enter_async_context(services.leases.lease())
     with clock.measure("train"):
         job = _job(query, chosen, lease, services.policy)
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
@@ -123,21 +120,6 @@ async def _train(
         trained_tokens=result.tokens,
         reason=None if verdict.accepted else f"the gate refused the adapter: {verdict.reason}",
     )
-
-
-async def _turn(query: Query, services: Services, stack: AsyncExitStack) -> Lease:
-    """Wait for a lease; raises `TrainerError` at once where the wait would be too long to help."""
-    left_s = query.seconds_left
-    patience_s = services.policy.train_timeout_s
-    if left_s is not None:
-        patience_s = min(patience_s, QUEUE_SHARE * left_s)
-    if (expected_s := services.leases.expected_wait_s) > patience_s:
-        raise TrainerError(f"{expected_s:.0f} s of trainings wait before this one")
-    try:
-        async with asyncio.timeout(patience_s):
-            return await stack.enter_async_context(services.leases.lease())
-    except TimeoutError as error:
-        raise TrainerError("its turn did not come in time") from error
 
 
 def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
@@ -183,8 +165,8 @@ async def _hand_over(
 
     An adapter that is silently never sampled is the commonest fault of such systems.
     """
-    stack.push_async_callback(_drop, engine, adapter)  # first: a load cut short may yet take place
     await engine.load(adapter)
+    stack.push_async_callback(_drop, engine, adapter)
     # One after the other: a probe still running when the other fails would outlive the adapter.
     with_it = await engine.probe(PROBE_TOKENS, adapter)
     if with_it == await engine.probe(PROBE_TOKENS, base):

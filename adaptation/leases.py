@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "whet-adapters-"
 FIRST_ID = 1_000_000
 """vLLM counts the adapters it loads itself from 1, and takes one id for one adapter."""
-FIRST_CHAMPION_ID = 500_000
-"""Champions have names of their own: waiting for a request's would wait for a request to end."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,6 @@ class Lease:
     name: str
     id: int
     folder: Path
-    since: float = 0.0
-    """Monotonic seconds of when it was taken."""
 
 
 def remove_orphans(parent: Path) -> None:
@@ -49,41 +44,22 @@ def remove_orphans(parent: Path) -> None:
 class AdapterLeases:
     """A pool of `size` adapter names; asking for one more waits until one comes back."""
 
-    def __init__(
-        self,
-        size: int,
-        root: Path | None = None,
-        *,
-        name: str = "whet-adapter",
-        first_id: int = FIRST_ID,
-    ) -> None:
-        """Put folders below `root`; by default in memory (`/dev/shm`) where there is such.
-
-        Two pools of one engine need different names, and ids that never meet.
-        """
+    def __init__(self, size: int, root: Path | None = None) -> None:
+        """Put folders below `root`; by default in memory (`/dev/shm`) where there is such."""
         parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
         remove_orphans(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
-        self._ids = count(first_id)
-        self._size = size
-        self._held_s: float | None = None
+        self._ids = count(FIRST_ID)
         self.waiting = 0
         """Requests that wait for a name."""
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):
-            self._names.put_nowait(f"{name}-{number}")
+            self._names.put_nowait(f"whet-adapter-{number}")
 
     @property
     def free(self) -> int:
         """Names nobody holds."""
         return self._names.qsize()
-
-    @property
-    def expected_wait_s(self) -> float:
-        """Seconds until one more request would get a name, by how long names were held lately."""
-        if self.free or self._held_s is None:
-            return 0.0
-        return self._held_s * (self.waiting + 1) / self._size
 
     async def acquire(self) -> Lease:
         """Wait for a name and return it with a fresh id and an empty folder."""
@@ -99,13 +75,11 @@ class AdapterLeases:
         except OSError:
             self._names.put_nowait(name)
             raise
-        return Lease(name, number, folder, time.monotonic())
+        return Lease(name, number, folder)
 
     def release(self, lease: Lease) -> None:
         """Give the name back and delete the folder."""
         shutil.rmtree(lease.folder, ignore_errors=True)
-        held_s = time.monotonic() - lease.since
-        self._held_s = held_s if self._held_s is None else (self._held_s + held_s) / 2
         self._names.put_nowait(lease.name)
 
     @asynccontextmanager

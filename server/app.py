@@ -19,7 +19,7 @@ from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
-from adaptation.leases import FIRST_CHAMPION_ID, AdapterLeases
+from adaptation.leases import AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
@@ -34,7 +34,7 @@ from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
-from server.engine_defaults import CHAMPIONS, UNTRAINABLE, base_model
+from server.engine_defaults import UNTRAINABLE, base_model
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
@@ -90,7 +90,6 @@ class Parts:
         memory: LongTermMemory,
         trainer: ProcessTrainer,
         leases: AdapterLeases,
-        champions: AdapterLeases,
         algebra: Algebra,
         template: Mapping[str, Any],
     ) -> None:
@@ -101,7 +100,7 @@ class Parts:
         self.algebra = algebra
         self.background = Background()
         self.engine = VllmEngine(client, template)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, champions)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -125,8 +124,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         retention_days=settings.completion_retention_days,
     )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
-    leases = AdapterLeases(settings.max_adapters)
-    champions = AdapterLeases(CHAMPIONS, name="whet-champion", first_id=FIRST_CHAMPION_ID)
+    leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
@@ -135,13 +133,12 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
             await asyncio.wait([starting])
             template = launch.chat_template(args)
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, champions, algebra, template)
+            yield Parts(client, model, memory, trainer, leases, algebra, template)
     finally:
         starting.cancel()
         await trainer.close()
         algebra.close()
         leases.close()
-        champions.close()
         memory.close()
 
 

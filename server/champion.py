@@ -83,18 +83,11 @@ class Champion:
     async def follow(self, poll_s: float) -> None:
         """Keep up with the registry until cancelled."""
         while True:
-            try:
-                await self.refresh()
-            except Exception as error:  # the only follower: a fault is told, and tried again
-                self._unread = f"the champion cannot be followed: {error}"
-                logger.exception("the champion cannot be followed; it is looked for again")
+            await self.refresh()
             await asyncio.sleep(poll_s)
 
     async def refresh(self) -> None:
-        """Serve the registry's present champion.
-
-        On a fault what is served stays, `problem` says why, and the next call tries again.
-        """
+        """Serve the registry's present champion; on any fault serve what can be served."""
         await self._drop_unused()
         try:
             version = await asyncio.to_thread(self._registry.alias, self._tenant, "champion")
@@ -104,23 +97,18 @@ class Champion:
         self._unread = None
         if (version.id if version else None) == self._wanted:
             return
-        try:
-            fresh = await self._load(version) if version is not None else None
-        except (EngineError, OSError) as error:
-            assert version is not None
-            self._refuse(f"champion {version.id} cannot be served: {error}")
-            return
-        self._refused = None
-        self._swap(fresh)
+        await self._swap(version)
         self._wanted = version.id if version else None
 
-    def _refuse(self, problem: str) -> None:
-        if problem != self._refused:  # told once, not at every look
-            served = self.adapter.version if self.adapter else "the base"
-            logger.error("%s; %s is served meanwhile", problem, served)
-        self._refused = problem
-
-    def _swap(self, fresh: Held | None) -> None:
+    async def _swap(self, version: AdapterVersion | None) -> None:
+        self._refused = None
+        fresh: Held | None = None
+        if version is not None:
+            try:
+                fresh = await self._load(version)
+            except EngineError as error:
+                self._refused = f"champion {version.id} cannot be served: {error}"
+                logger.error("%s; the base is served", self._refused)
         old, self._held = self._held, fresh
         if old is not None:
             self._retired[old.adapter.id] = old
@@ -131,8 +119,6 @@ class Champion:
             raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
         if not await asyncio.to_thread(self._registry.files_ok, version):
             raise EngineError("its files are missing or damaged")
-        if not self._leases.free:  # waiting here would keep the old ones from being let go
-            raise EngineError("requests still use two earlier ones")
         lease = await self._leases.acquire()
         adapter = Adapter(
             name=lease.name, id=lease.id, path=version.path, version=version.id, rank=version.rank
@@ -141,7 +127,7 @@ class Champion:
         try:
             await self._engine.load(adapter)
             await self._probe(adapter)
-        except BaseException:
+        except EngineError:
             await self._retire(held)
             raise
         return held

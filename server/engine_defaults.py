@@ -16,9 +16,6 @@ BUILT_IN = "whet-pebble"
 ENVIRONMENT = {
     # One GiB of key-value cache; vLLM's CPU default takes a large share of the machine.
     "VLLM_CPU_KVCACHE_SPACE": "1",
-    # Threads that wait for each other in a busy loop take the cores from those they wait for: on
-    # shared cores a model of 135 M parameters became 10 to 30 times faster without.
-    "OMP_WAIT_POLICY": "PASSIVE",
     # The trainer and the embedder need cores too.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_LOGGING_LEVEL": "WARNING",
@@ -39,8 +36,6 @@ FLAGS = {
     "host": "127.0.0.1",
     "enable_lora": True,
     "max_lora_rank": 32,
-    # Chosen by `complete`, from everything that can be loaded.
-    "max_loras": None,
     # A vote is silent until it is decided; proxies close connections that say nothing.
     "sse_keep_alive_interval": 10,
 }
@@ -61,9 +56,6 @@ CUDA_FLAGS = {
 
 UNTRAINABLE = ("revision", "tokenizer", "tokenizer_revision", "quantization", "hf_overrides")
 """Flags that make the engine's model another one than the trainer would load."""
-
-CHAMPIONS = 2
-"""Distilled adapters in the engine at a time: the one that is served, and its successor."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -87,7 +79,7 @@ def flags_for(on_cpu: bool) -> dict[str, object]:
     return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS)}
 
 
-def complete(args: argparse.Namespace, settings: Settings, *, on_cpu: bool) -> None:
+def complete(args: argparse.Namespace, settings: Settings) -> None:
     """Fill in what depends on other flags; raises `ConfigError` on what cannot be served."""
     for flag, advice in UNSUPPORTED.items():
         if getattr(args, flag, None):
@@ -104,31 +96,9 @@ def complete(args: argparse.Namespace, settings: Settings, *, on_cpu: bool) -> N
     if args.model is None:
         _choose_built_in(args)
     check_path(args.model)
-    _reserve_slots(args, settings, on_cpu)
-
-
-def _reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
-    """Give every adapter that can be loaded a slot, and on a CPU leave one slot empty for ever.
-
-    The CPU kernels of vLLM up to 0.32 apply the last slot to requests without an adapter that
-    share a batch with one that has one (vLLM #48421), and the prefix cache keeps what came of it.
-    A slot that is never filled holds zeros.
-    """
-    if on_cpu and os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "0") not in ("", "0", "false"):
-        raise ConfigError(
-            "unset VLLM_ALLOW_RUNTIME_LORA_UPDATING and name adapters with --lora-modules: on a "
-            "CPU, one loaded later could change the answers of requests that did not ask for it"
-        )
-    loadable = settings.max_adapters + CHAMPIONS + len(args.lora_modules or ())
-    needed = loadable + int(on_cpu)
-    if args.max_loras is not None and args.max_loras < needed:
-        raise ConfigError(
-            f"--max-loras {args.max_loras} is too small: give at least {needed}, or none. "
-            f"{loadable} adapters can be loaded (--max-adapters, the champion and its successor, "
-            "--lora-modules), and on a CPU one slot has to stay empty"
-        )
-    args.max_loras = args.max_loras or needed
-    args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * args.max_loras)
+    adapters = settings.max_adapters + 1  # and the champion
+    args.max_loras = max(args.max_loras or 0, adapters)
+    args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * adapters)
 
 
 def base_model(path: str) -> str:

@@ -35,14 +35,13 @@ def run(argv: list[str]) -> int:
     if args.print_config:
         print_config(resolved)
         return 0
-    from server.engine import launch
-
-    engine_defaults.complete(args, resolved.settings, on_cpu=launch.on_cpu())
+    engine_defaults.complete(args, resolved.settings)
     _set_up_logging()
 
     import uvloop
 
     from server.app import run_server
+    from server.engine import launch
 
     try:
         launch.validate(args)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,20 +68,3 @@ def test_what_a_killed_server_left_is_removed_and_what_a_running_one_holds_is_no
     AdapterLeases(1, root=tmp_path)
     assert not dead.exists()
     assert alive.exists()
-
-
-async def test_the_wait_is_expected_from_how_long_names_are_held_and_who_waits(
-    tmp_path: Path,
-) -> None:
-    leases = AdapterLeases(1, root=tmp_path)
-    async with leases.lease() as lease:
-        assert leases.expected_wait_s == 0  # nothing is known yet
-    leases.release(replace(await leases.acquire(), since=lease.since - 60))
-    assert leases.expected_wait_s == 0  # one is free
-    held = await leases.acquire()
-    first = leases.expected_wait_s
-    waiting = asyncio.create_task(leases.acquire())
-    await asyncio.sleep(0)
-    assert leases.expected_wait_s == 2 * first > 30
-    leases.release(held)
-    leases.release(await waiting)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,68 +132,3 @@ async def test_an_adapter_of_another_model_is_not_served(
     await champion.refresh()
     assert champion.adapter is None
     assert "other/model" in str(champion.problem)
-
-
-async def test_a_fault_keeps_the_old_champion_and_the_next_look_tries_again(
-    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
-) -> None:
-    first, second = (register(memory, tmp_path, value) for value in (1.0, 2.0))
-    memory.adapters.promote("default", first.id)
-    await champion.refresh()
-    memory.adapters.promote("default", second.id)
-    engine.failing.add("load")
-    await champion.refresh()
-    assert champion.adapter is not None
-    assert champion.adapter.version == first.id
-    assert second.id in str(champion.problem)
-    engine.failing.clear()
-    await champion.refresh()
-    assert champion.adapter.version == second.id
-    assert champion.problem is None
-
-
-async def test_a_third_champion_waits_without_blocking_until_one_is_let_go(
-    champion: Champion, memory: LongTermMemory, tmp_path: Path
-) -> None:
-    first, second, third = (register(memory, tmp_path, value) for value in (1.0, 2.0, 3.0))
-    memory.adapters.promote("default", first.id)
-    await champion.refresh()
-    with champion.use():
-        for version in (second, third):
-            memory.adapters.promote("default", version.id)
-            await asyncio.wait_for(champion.refresh(), 30)
-        assert champion.adapter is not None
-        assert champion.adapter.version == second.id
-        assert "earlier ones" in str(champion.problem)
-    await champion.refresh()  # lets the first go
-    assert champion.adapter.version == third.id
-
-
-async def test_following_outlives_any_fault_and_tells_it(
-    champion: Champion,
-    memory: LongTermMemory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    version = register(memory, tmp_path, 1.0)
-    memory.adapters.promote("default", version.id)
-    healthy = memory.adapters.alias
-    seen = asyncio.Event()
-
-    def faulty(*_: object) -> None:
-        loop.call_soon_threadsafe(seen.set)
-        raise OSError("too many open files")
-
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(memory.adapters, "alias", faulty)
-    following = asyncio.create_task(champion.follow(0.01))
-    await asyncio.wait_for(seen.wait(), 30)
-    while champion.problem is None:  # noqa: ASYNC110 - the fault travels from a thread
-        await asyncio.sleep(0.01)
-    assert "too many open files" in champion.problem
-    monkeypatch.setattr(memory.adapters, "alias", healthy)
-    async with asyncio.timeout(30):
-        while champion.adapter is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert champion.problem is None
-    following.cancel()
