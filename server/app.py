@@ -19,7 +19,7 @@ from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
-from adaptation.leases import AdapterLeases
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
@@ -34,7 +34,7 @@ from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
-from server.engine_defaults import UNTRAINABLE, base_model
+from server.engine_defaults import UNTRAINABLE, base_model, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
@@ -90,6 +90,7 @@ class Parts:
         memory: LongTermMemory,
         trainer: ProcessTrainer,
         leases: AdapterLeases,
+        places: AdapterLeases,
         algebra: Algebra,
         template: Mapping[str, Any],
     ) -> None:
@@ -100,7 +101,7 @@ class Parts:
         self.algebra = algebra
         self.background = Background()
         self.engine = VllmEngine(client, template)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -124,7 +125,8 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         retention_days=settings.completion_retention_days,
     )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
-    leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
+    leases = AdapterLeases(settings.max_adapters)
+    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
@@ -133,11 +135,12 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
             await asyncio.wait([starting])
             template = launch.chat_template(args)
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, algebra, template)
+            yield Parts(client, model, memory, trainer, leases, places, algebra, template)
     finally:
         starting.cancel()
         await trainer.close()
         algebra.close()
+        places.close()
         leases.close()
         memory.close()
 
@@ -171,7 +174,9 @@ async def build(
         books.finish,
         books.abandon,
     )
-    app, in_background = await launch.make_app(client, args, amend_response)
+    app, in_background = await launch.make_app(
+        client, args, amend_response, runtime_adapters(args, settings)
+    )
     _add_routes(app, parts, args, client)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
