@@ -188,7 +188,6 @@ class FakeClient(AsyncLLM):  # type: ignore[misc]
         return core
 
 
-
 @asynccontextmanager
 async def open_fake_engine(args: argparse.Namespace, script: Script) -> AsyncIterator[FakeClient]:
     """`launch.open_engine`, without weights."""
