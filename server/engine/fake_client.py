@@ -29,7 +29,6 @@ from vllm.v1.engine.output_processor import OutputProcessor
 from vllm.v1.metrics.stats import PrefillStats
 from vllm.v1.outputs import LogprobsLists
 
-
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER_EFFECT = 0.05
 """How far any adapter moves log-probabilities: a probe sees that it is applied."""
