@@ -108,5 +108,5 @@ def arguments(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
     parser = launch.make_parser("")
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args([])
-    engine_defaults.complete(args, settings)
+    engine_defaults.complete(args, settings, on_cpu=True)
     return args
