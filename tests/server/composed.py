@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from adaptation.algebra import Algebra
-from adaptation.leases import AdapterLeases
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
@@ -83,11 +83,14 @@ async def composed(
     settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
     args = arguments(monkeypatch, settings)
     memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
-    leases, algebra, trainer = AdapterLeases(5, root=folder), Algebra(), FakeTrainer()
+    leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
+    places = AdapterLeases(
+        CHAMPION_PLACES, root=folder, name="whet-champion", first_id=CHAMPION_IDS
+    )
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            parts = Parts(inner, MODEL, memory, trainer, leases, algebra, template)
+            parts = Parts(inner, MODEL, memory, trainer, leases, places, algebra, template)
             app, client = await build(parts, args, settings, CollectorRegistry())
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
@@ -97,6 +100,7 @@ async def composed(
     finally:
         algebra.close()
         leases.close()
+        places.close()
         memory.close()
 
 
