@@ -1,7 +1,8 @@
 """The log of what was answered, so that later feedback can find it.
 
 A completion must not cost its request a commit: `append` queues, one background thread writes many
-at once. What is lost in a crash or on a full disk is a chance for feedback, never an answer.
+at once, and tries again where the storage fails. What is lost in a crash or on a full disk is a
+chance for feedback, never an answer.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
-from memory.rows import completion_of, completion_row
+from memory.retention import Retention
+from memory.rows import completion_of, completion_row, size_of
 from memory.schema import completion
-from memory.types import Completion
+from memory.text import normalise
+from memory.types import Completion, Record
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,13 @@ LINGER_S = 1.0
 """How long the writer lets a group gather: its work competes with requests for the interpreter, and
 nobody waits for it. A crash loses the chance for feedback on the last second's answers."""
 PRUNE_EVERY_S = 3600.0
+TRIES = 3
+PAUSE_S = 1.0
+"""Before a group is tried again; doubled each time. Nobody waits for it unless somebody flushes."""
+MAX_QUEUED_CHARACTERS = 64 * 2**20
+"""Of all completions that wait to be written."""
+ERASE_WAIT_S = 20.0
+"""For a group under way: longer than the database waits for its lock."""
 
 Key = tuple[str, str]  # tenant, completion id
 
@@ -38,16 +49,25 @@ class CompletionLog:
     """Completions of all tenants, newest in memory, the rest in the database."""
 
     def __init__(
-        self, database: Database, *, retention_days: float = 30.0, capacity: int = 10_000
+        self,
+        database: Database,
+        *,
+        retention_days: float = 30.0,
+        capacity: int = 10_000,
+        retention: Retention | None = None,
     ) -> None:
         self._database = database
-        self._retention_s = retention_days * 86_400
+        self._retention = retention or Retention(retention_days)
         self._capacity = capacity
+        self._characters = 0
         self._waiting: dict[Key, Completion] = {}
         self._writing: dict[Key, Completion] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._committing = False
+        self._erasing: list[tuple[str, Record]] = []
+        """What is being erased: nothing of it is queued meanwhile."""
         self._hurried = False
         """Somebody waits in `flush`."""
         self._healthy = True
@@ -60,14 +80,21 @@ class CompletionLog:
         """
         dated = item.model_copy(update={"created_at": item.created_at or datetime.now(UTC)})
         with self._changed:
-            if self._closed or len(self._waiting) >= self._capacity:
+            if self._closed or not self._has_room(item):
                 self._complain("the queue is full")
                 return
+            if any(_tells_of(item, tenant, record) for tenant, record in self._erasing):
+                return
             self._waiting[item.tenant, item.id] = dated
-            if self._thread is None:
+            self._characters += size_of(item)
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="completions", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _has_room(self, item: Completion) -> bool:
+        fits = self._characters + size_of(item) <= MAX_QUEUED_CHARACTERS
+        return fits and len(self._waiting) + len(self._writing) < self._capacity
 
     def get(self, tenant: str, completion_id: str) -> Completion:
         """Return a completion, written or still queued; `NotFoundError` otherwise."""
@@ -103,7 +130,8 @@ class CompletionLog:
 
     def note_feedback(self, tenant: str, completion_id: str, feedback: Mapping[str, Any]) -> None:
         """Note feedback, so that repeating it can be told from changing it."""
-        self.flush()
+        if not self.flush():
+            raise StorageUnavailableError("the database is not written: try again later")
         here = _is((tenant, completion_id))
         with self._database.writing() as connection:
             connection.execute(update(completion).where(here).values(feedback=dict(feedback)))
@@ -118,10 +146,50 @@ class CompletionLog:
             )
 
     def prune(self) -> int:
-        """Delete completions older than the retention; return how many there were."""
-        old = completion.c.created_at < time.time() - self._retention_s
+        """Delete completions older than the retention; return how many there were.
+
+        Nothing is deleted by a clock that is not to be believed: see `Retention`.
+        """
+        old = completion.c.created_at < self._retention.cutoff()
         with self._database.writing() as connection:
+            total = connection.execute(select(func.count()).select_from(completion)).scalar_one()
+            found = select(func.count()).select_from(completion).where(old)
+            if not self._retention.allows(connection.execute(found).scalar_one(), total):
+                return 0
             return connection.execute(delete(completion).where(old)).rowcount
+
+    @contextmanager
+    def withheld(self, tenant: str, record: Record) -> Iterator[None]:
+        """Erase `record` in the block: nothing queued of its question is written then or later.
+
+        What was queued stays so where the block fails. Raises `StorageUnavailableError` where a
+        group that holds some of it is still being written.
+        """
+        erased = (tenant, record)
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._committing, ERASE_WAIT_S):
+                raise StorageUnavailableError(
+                    "nothing was erased: the database does not answer, try again"
+                )
+            self._erasing.append(erased)
+            held = [self._taken(queue, *erased) for queue in (self._waiting, self._writing)]
+        try:
+            yield
+        except BaseException:
+            with self._changed:
+                for queue in held:
+                    self._waiting |= queue
+                self._changed.notify_all()
+            raise
+        finally:
+            with self._changed:
+                self._erasing.remove(erased)
+
+    def _taken(
+        self, queue: dict[Key, Completion], tenant: str, record: Record
+    ) -> dict[Key, Completion]:
+        meant = [key for key, item in queue.items() if _tells_of(item, tenant, record)]
+        return {key: queue.pop(key) for key in meant}
 
     def close(self) -> None:
         """Write what is queued and stop the thread."""
@@ -150,19 +218,57 @@ class CompletionLog:
 
     def _write(self) -> None:
         try:
-            with self._database.writing() as connection:
-                for item in self._writing.values():
-                    _upsert(connection, item)
-            if time.monotonic() >= self._next_prune:
-                self._next_prune = time.monotonic() + PRUNE_EVERY_S
-                self.prune()
-            self._healthy = True
-        except StorageUnavailableError as error:
-            self._complain(str(error))
+            for attempt in range(TRIES):
+                if self._try(list(self._writing)) or self._closed:
+                    break
+                self._pause(PAUSE_S * 2**attempt)
+            self._prune_in_time()
         finally:
             with self._changed:
                 self._writing.clear()
+                self._characters = sum(map(size_of, self._waiting.values()))
                 self._changed.notify_all()
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._hurried, seconds)
+
+    def _try(self, keys: Sequence[Key]) -> bool:
+        """Write what is still to be written of `keys`; False where another try may help."""
+        try:
+            self._commit(keys)
+            self._healthy = True
+        except StorageUnavailableError as error:
+            self._complain(str(error))
+            return False
+        except Exception:  # the thread's boundary: one completion must not cost the others
+            if len(keys) > 1:
+                tried = [self._try([key]) for key in keys]
+                return all(tried)
+            log.exception("a completion cannot be written: feedback on it will fail")
+        return True
+
+    def _commit(self, keys: Sequence[Key]) -> None:
+        with self._changed:
+            self._committing = True
+            items = [self._writing[key] for key in keys if key in self._writing]
+        try:
+            with self._database.writing() as connection:
+                for item in items:
+                    _upsert(connection, item)
+        finally:
+            with self._changed:
+                self._committing = False
+                self._changed.notify_all()
+
+    def _prune_in_time(self) -> None:
+        if time.monotonic() < self._next_prune:
+            return
+        self._next_prune = time.monotonic() + PRUNE_EVERY_S
+        try:
+            self.prune()
+        except Exception:  # the thread's boundary: the next hour tries again
+            log.exception("old completions stay for now")
 
     def _complain(self, reason: str) -> None:
         """Say once per outage that completions are dropped."""
@@ -174,6 +280,15 @@ class CompletionLog:
 def _is(key: Key) -> Any:
     tenant, completion_id = key
     return (completion.c.tenant == tenant) & (completion.c.id == completion_id)
+
+
+def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
+    """Whether a completion is of a record, or of a conversation in which its question was asked."""
+    if item.tenant != tenant:
+        return False
+    question = normalise(record.question)
+    asked = (normalise(message.content) for message in item.messages)
+    return item.record_id == record.id or bool(question and question in asked)
 
 
 def _upsert(connection: Connection, item: Completion) -> None:

@@ -9,6 +9,7 @@ stale before the write that follows.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -21,19 +22,24 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
-from memory.errors import StorageUnavailableError
+from memory.database_file import Stamp, file_at, stamp_of
+from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.schema import SCHEMA_VERSION
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "whet.db"
 BUSY_TIMEOUT_MS = 15_000
 WAL_SAFE_SINCE = (3, 51, 3)
 """Older SQLite can lose a WAL reset that races with another writer, and with it committed rows."""
 
+DAMAGED = "is damaged: move it away and restore a backup"
 _REMEDIES = (
     ("disk is full", "is on a full disk: free some space, saving resumes by itself"),
     ("readonly", "is read-only: make it writable or choose another folder with --data-dir"),
     ("unable to open", "cannot be opened: check the folder and its permissions"),
-    ("malformed", "is damaged: move it away and restore a backup"),
+    ("malformed", DAMAGED),
+    ("no such table", "was emptied: it is made anew, restore a backup in its place"),
     ("not a database", "is not a database: move it away and restore a backup"),
     ("locked", "is locked by another process: wait for it to finish or stop it"),
 )
@@ -46,7 +52,12 @@ class Database:
         self.path = path
         self._engine = engine
         # SQLite polls for its lock; threads of one process queue here instead, in fair order.
-        self._writer = threading.Lock()
+        self._writer = threading.RLock()
+        self._folder = file_at(path.parent)
+        self._stamp: Stamp | None = None
+        """The file that the connections are of, as the last commit left it."""
+        self._is_doubtful = True
+        """An error came since: look again before anything else."""
 
     @classmethod
     def open(cls, data_dir: Path) -> Database:
@@ -60,7 +71,7 @@ class Database:
             engine = _engine(path)
             database = cls(path, engine)
             try:
-                database._migrate()
+                database._reopen()
             except BaseException:
                 database.close()
                 raise
@@ -69,15 +80,77 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection inside one read transaction: every query sees the same moment."""
-        with _translated(self.path), self._engine.begin() as connection:
-            yield connection
+        with self._reviewed():
+            if self._is_doubtful or self._stamp is None or file_at(self.path) != self._stamp.file:
+                with self._writer:
+                    self._reopen()
+            with self._engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield the only writing connection; commit, durably, when the block ends well."""
+        """Yield the only writing connection; commit, durably, when the block ends well.
+
+        What was committed to a file that is no longer the one at the path is not acknowledged.
+        """
         engine = self._engine.execution_options(begin="IMMEDIATE")
-        with self._writer, _translated(self.path), engine.begin() as connection:
-            yield connection
+        with self._writer, self._reviewed():
+            if self._is_doubtful or stamp_of(self.path) != self._stamp:
+                self._reopen()
+            before = self._stamp
+            try:
+                with engine.begin() as connection:
+                    yield connection
+            finally:
+                # What was rolled back has touched the file as well.
+                self._stamp = stamp_of(self.path) or before
+            if before is None or file_at(self.path) != before.file:
+                raise StorageUnavailableError(
+                    f"{self.path} was replaced while it was written: nothing of this is kept"
+                )
+
+    @contextmanager
+    def _reviewed(self) -> Iterator[None]:
+        """Translate errors; after one that waiting does not mend, connect anew and look again."""
+        try:
+            with _translated(self.path):
+                yield
+        except StorageBusyError:
+            raise
+        except StorageUnavailableError:
+            # A connection opened on a read-only disk stays read-only, whatever becomes of the disk.
+            self._engine.dispose()
+            self._is_doubtful = True
+            raise
+
+    def _reopen(self) -> None:
+        """Connect to the file that is at the path now, and migrate it where needed."""
+        before, found = self._stamp, stamp_of(self.path)
+        if before is not None:
+            self._engine.dispose()
+            if found is None:
+                self._replace()
+            elif found.file != before.file:
+                log.error("%s was replaced by another file: what it holds is the memory", self.path)
+            elif before.is_overwritten_as(found) and _journal() != "WAL":
+                self._check()
+        self._migrate()
+        self._stamp, self._is_doubtful = stamp_of(self.path), False
+
+    def _replace(self) -> None:
+        """Let a deleted file be made anew, unless its folder is gone as well, as a disk may be."""
+        if file_at(self.path.parent) != self._folder:
+            raise StorageUnavailableError(
+                f"{self.path} is gone with its folder: mount it again, or restart the server"
+            )
+        log.error("%s was deleted: the memory is empty, restore a backup in its place", self.path)
+
+    def _check(self) -> None:
+        """Refuse a file that something else has written to and left damaged."""
+        with self._engine.begin() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise StorageUnavailableError(f"{self.path} {DAMAGED}")
 
     def probe(self) -> None:
         """Commit something small, to learn whether a write would succeed now."""
@@ -99,7 +172,7 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self) -> None:
-        with self.reading() as connection:
+        with self._engine.begin() as connection:
             if _version(connection, self.path) == SCHEMA_VERSION:
                 return
         # EXCLUSIVE serialises two processes that open a new folder at once; the second finds
@@ -153,14 +226,17 @@ def _engine(path: Path) -> Engine:
 def _configure(connection: DBAPIConnection, _: object) -> None:
     # Transactions are begun by `_begin`: sqlite3's own would begin DEFERRED and too late.
     connection.isolation_level = None
-    journal = "WAL" if sqlite3.sqlite_version_info >= WAL_SAFE_SINCE else "TRUNCATE"
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute(f"PRAGMA journal_mode={journal}")
+    cursor.execute(f"PRAGMA journal_mode={_journal()}")
     cursor.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing acknowledged
     cursor.execute("PRAGMA secure_delete=ON")  # erased content is overwritten, not just unlinked
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _journal() -> str:
+    return "WAL" if sqlite3.sqlite_version_info >= WAL_SAFE_SINCE else "TRUNCATE"
 
 
 def _begin(connection: Connection) -> None:
@@ -176,7 +252,8 @@ def _translated(path: Path) -> Iterator[None]:
     except (IntegrityError, ProgrammingError):
         raise  # a defect of ours, not of the storage
     except (DatabaseError, sqlite3.DatabaseError, OSError) as error:
-        raise StorageUnavailableError(_advice(path, error)) from error
+        kind = StorageBusyError if "locked" in str(error) else StorageUnavailableError
+        raise kind(_advice(path, error)) from error
 
 
 def _advice(path: Path, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 WhetMemoryError
 ├── StorageUnavailableError   the database cannot be read or written (disk full, read-only, missing)
+│   └── StorageBusyError      another process holds its lock; the file itself is well
 ├── NotFoundError             no such record, completion or adapter for this tenant
 ├── ConflictError             the request contradicts what is stored
 ├── InvalidImportError        a line of an import cannot become a record
@@ -15,6 +16,10 @@ class WhetMemoryError(Exception):
 
 class StorageUnavailableError(WhetMemoryError):
     """The database cannot be read or written; nothing was acknowledged."""
+
+
+class StorageBusyError(StorageUnavailableError):
+    """Another process holds the database's lock."""
 
 
 class NotFoundError(WhetMemoryError):

@@ -49,7 +49,12 @@ def apply_feedback(
     return outcome
 
 
+TOO_LONG = "the conversation is longer than is kept for feedback: nothing can be learned from it"
+
+
 def _confirm(memory: LongTermMemory, completion: Completion, answer: str | None) -> FeedbackOutcome:
+    if completion.conversation is not None:
+        return FeedbackOutcome(action="none", record=None, reason=TOO_LONG)
     right = answer or completion.answer or completion.text
     saved = memory.save(_draft(completion, right, completion.text, "correct"))
     memory.completions.link_record(completion.tenant, completion.id, saved.record.id)
@@ -63,10 +68,11 @@ def _refute(
     if corrected and answer_hash(corrected) == answer_hash(wrong):
         raise ConflictError("the corrected answer is the one called incorrect")
     quarantined = _withdraw(memory, completion, wrong)
-    if corrected:
+    if corrected and completion.conversation is None:
         return _outcome(memory.save(_draft(completion, corrected, corrected, "corrected")))
     if quarantined is None:
-        return FeedbackOutcome(action="none", record=None, reason="no record holds this answer")
+        reason = TOO_LONG if corrected else "no record holds this answer"
+        return FeedbackOutcome(action="none", record=None, reason=reason)
     reason = "called incorrect by feedback"
     return FeedbackOutcome(action="quarantined", record=quarantined, reason=reason)
 
@@ -74,7 +80,10 @@ def _refute(
 def _withdraw(memory: LongTermMemory, completion: Completion, wrong: str) -> Record | None:
     """Quarantine the record that holds the wrong answer, if one is active or pending."""
     tenant = completion.tenant
-    record = memory.find(tenant, completion.task, completion.messages, wrong)
+    if completion.conversation is not None:
+        record = memory.find_hashed(tenant, completion.conversation, wrong)
+    else:
+        record = memory.find(tenant, completion.task, completion.messages, wrong)
     if record is None and completion.record_id is not None:
         record = memory.get(tenant, completion.record_id)
     if record is None or record.state in (State.ERASED, State.EXPIRED):

@@ -144,6 +144,10 @@ class LongTermMemory:
         """Return the record that gives this answer to this question, in whatever state."""
         return self._records.find(tenant, task, messages, answer)
 
+    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
+        """Find a record by `memory.text.question_hash` of its conversation."""
+        return self._records.find_hashed(tenant, asked, answer)
+
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
         """Move a record to another state, e.g. after a review; `ConflictError` where it cannot."""
         if state is State.ERASED:
@@ -153,10 +157,12 @@ class LongTermMemory:
     def forget(self, tenant: str, record_id: str) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
-        Adapters that learned from it are named by `adapters.revoked_by`.
+        Every completion that holds its question goes with it, queued or written, and the votes
+        noted there. Adapters that learned from it are named by `adapters.revoked_by`.
         """
-        self.completions.flush()  # one still queued would bring the content back
-        tombstone = self._records.erase(tenant, record_id)
+        record = self._records.get(tenant, record_id)
+        with self.completions.withheld(tenant, record):
+            tombstone = self._records.erase(tenant, record_id)
         self._database.empty_log()
         self._indexes.forget(tenant)
         return tombstone

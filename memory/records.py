@@ -6,12 +6,24 @@ of the vector index, which follows from the events.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
@@ -20,7 +32,7 @@ from memory.events import append_event
 from memory.rows import ERASED_CONTENT, draft_row, plain, record_of
 from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
-from memory.text import answer_hash, question_hash
+from memory.text import answer_hash, asked_hash, question_hash
 from memory.types import Draft, Message, Record, Saved, State, Tier
 
 MAX_PAGE = 1000
@@ -96,8 +108,11 @@ class RecordStore:
         self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
     ) -> Record | None:
         """Return the record that gives this answer to this question, in whatever state."""
-        asked, answered = question_hash(task, messages), answer_hash(answer)
-        same = _same_question(tenant, asked) & (record.c.answer_hash == answered)
+        return self.find_hashed(tenant, question_hash(task, messages), answer)
+
+    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
+        """Find a record by the hash of its question."""
+        same = _same_question(tenant, asked) & (record.c.answer_hash == answer_hash(answer))
         with self._database.reading() as connection:
             row = connection.execute(select(record).where(same)).mappings().first()
             return None if row is None else record_of(row)
@@ -120,16 +135,16 @@ class RecordStore:
             return record_of(_row(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
-        """Wipe a record's content, vectors and completions; a tombstone keeps id and counts.
+        """Wipe a record's content, its vectors and every completion that holds its question.
 
-        Erasing twice is the same as once.
+        A tombstone keeps id and counts. Erasing twice is the same as once.
         """
         with self._database.writing() as connection:
-            if _row(connection, tenant, record_id)["state"] != State.ERASED:
+            row = _row(connection, tenant, record_id)
+            if row["state"] != State.ERASED:
                 connection.execute(_update(tenant, record_id).values(**ERASED_CONTENT))
                 connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
-                of_record = (completion.c.tenant == tenant) & (completion.c.record_id == record_id)
-                connection.execute(delete(completion).where(of_record))
+                connection.execute(delete(completion).where(_tells_of(row)))
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(_row(connection, tenant, record_id))
 
@@ -183,6 +198,18 @@ def store_vector(
     values = {"record_id": record_id, "embedder_id": embedder_id}
     data = np.ascontiguousarray(vector, dtype="<f4").tobytes()
     connection.execute(insert(embedding).values(**values, vector=data).on_conflict_do_nothing())
+
+
+def _tells_of(row: Any) -> ColumnElement[bool]:
+    """Completions of a record or of its question, and conversations in which it was asked."""
+    turns = [message for message in row["messages"] if message["content"] == row["question"]]
+    said = type_coerce(completion.c.messages, Text)
+    told = [func.instr(said, json.dumps(turn)) > 0 for turn in turns if row["question"].strip()]
+    asked = completion.c.asked_hash == asked_hash(row["question"])
+    return and_(
+        completion.c.tenant == row["tenant"],
+        or_(completion.c.record_id == row["id"], asked, *told),
+    )
 
 
 def _filters(state: State | None, task: str | None, q: str | None) -> list[ColumnElement[bool]]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
-from memory.text import answer_hash, clean, question_hash
+from memory.text import answer_hash, asked_hash, clean, question_hash
 from memory.types import Completion, Draft, Message, PastVote, Record, State, question_of
 
 ERASED_CONTENT: Mapping[str, Any] = {
@@ -29,6 +29,11 @@ ERASED_CONTENT: Mapping[str, Any] = {
 """What remains of a record's content after it was erased."""
 
 RECORD_FIELDS = frozenset(Record.model_fields)
+MAX_CHARACTERS = 128 * 1024
+"""Of a completion's conversation and text together. Agents send the whole conversation each time:
+without a bound a day of one would be kept many times over."""
+MAX_CUT = 4 * 1024
+"""Of the text, and of the answer, of one that is longer."""
 VOTE = "vote_"
 """What the columns of a completion's vote begin with."""
 
@@ -66,14 +71,37 @@ def completion_row(completion: Completion) -> dict[str, Any]:
     """Return the columns of a completion."""
     created_at = completion.created_at
     vote = dict.fromkeys(PastVote.model_fields) | dict(completion.vote or {})
+    kept = _bounded(completion)
     return {
-        **completion.model_dump(exclude={"messages", "created_at", "text", "answer", "vote"}),
+        **kept.model_dump(exclude={"messages", "created_at", "text", "answer", "vote"}),
         **{f"{VOTE}{name}": value for name, value in vote.items()},
-        "text": clean(completion.text),
-        "answer": None if completion.answer is None else clean(completion.answer),
-        "messages": message_rows(completion.messages),
+        "text": clean(kept.text),
+        "answer": None if kept.answer is None else clean(kept.answer),
+        "messages": message_rows(kept.messages),
+        "asked_hash": asked_of(completion.messages),
         "created_at": time.time() if created_at is None else created_at.timestamp(),
     }
+
+
+def asked_of(messages: tuple[Message, ...]) -> str:
+    """Return the hash by which the completions of a question are found."""
+    return asked_hash(question_of(messages))
+
+
+def size_of(completion: Completion) -> int:
+    """Return how many characters a completion holds."""
+    turns = sum(len(message.content) for message in completion.messages)
+    return turns + len(completion.text) + len(completion.answer or "")
+
+
+def _bounded(completion: Completion) -> Completion:
+    """Return what is kept: of one that is too long its hashes, and the beginning of its text."""
+    if size_of(completion) <= MAX_CHARACTERS:
+        return completion
+    identity = question_hash(completion.task, completion.messages)
+    answer = completion.answer if len(completion.answer or "") <= MAX_CUT else None
+    short = {"messages": (), "answer": answer, "conversation": identity}
+    return completion.model_copy(update={**short, "text": completion.text[:MAX_CUT]})
 
 
 def completion_of(row: RowMapping) -> Completion:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0005"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -103,6 +103,9 @@ completion = Table(
     Column("vote_trained", Boolean),
     Column("vote_near", String),
     Column("created_at", Float, nullable=False),
+    Column("asked_hash", String),
+    # The identity of a conversation that was too long to keep.
+    Column("conversation", String),
     Index("completion_by_age", "created_at"),
     Index("completion_by_tenant", "tenant", "vote_trained", "created_at"),
     Index(

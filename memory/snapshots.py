@@ -21,6 +21,8 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 
+MAX_MANIFEST_BYTES = 8 * 1024
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -67,10 +69,12 @@ class SnapshotFolder:
         path = self.path(tenant)
         try:
             line, _, body = path.read_bytes().partition(b"\n")
+            if len(line) > MAX_MANIFEST_BYTES:
+                raise ValueError("its manifest is too long")
             return self._parse(tenant, json.loads(line), body)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             log.warning("index snapshot %s is set aside: %s", path.name, error)
             self._set_aside(path)
             return None

@@ -39,5 +39,10 @@ def answer_hash(answer: str) -> str:
     return _digest(normalise(answer))
 
 
+def asked_hash(question: str) -> str:
+    """Hash a normalised question by itself, whatever was said before it."""
+    return _digest(["asked", normalise(question)])
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -148,6 +148,8 @@ class Completion(Frozen):
     record_id: str | None = None
     vote: PastVote | None = None
     created_at: datetime | None = None
+    conversation: str | None = None
+    """The conversation's hash where it was too long to keep: then there are no messages."""
 
 
 def question_of(messages: tuple[Message, ...]) -> str:

@@ -7,7 +7,6 @@ model's name are taken off the body here, so that vLLM's handlers never see them
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -21,6 +20,7 @@ from adaptation.verifiers import build_verifiers
 from memory.types import Message
 from server.config import Settings
 from server.errors import ApiError
+from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 
 MORE_PROMPT = frozenset(
@@ -277,13 +277,13 @@ def _message(turn: Mapping[str, Any]) -> Message:
 
 
 def _text(turn: Mapping[str, Any]) -> str:
-    """Return a turn's text; what has none (a tool call, an image) stands as its JSON."""
+    """Return a turn's text; a tool call stands as its JSON, an image as its hash."""
     content = turn.get("content")
     if isinstance(content, str):
         return content
     if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "\n".join(str(part.get("text", json.dumps(part))) for part in content)
-    return json.dumps(turn.get("tool_calls") or content, ensure_ascii=False)
+        return "\n".join(part_text(part) for part in content)
+    return without_media(turn.get("tool_calls") or content)
 
 
 def _prompts(prompt: object) -> list[str]:

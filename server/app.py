@@ -27,6 +27,7 @@ from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Trainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
+from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptation_response import amend_response
 from server.adaptive_client import AdaptiveClient
@@ -62,6 +63,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    drop_queries()
     check_files(settings, base_model(args.model))
     try:
         address, sock = launch.listen(args)

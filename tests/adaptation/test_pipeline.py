@@ -486,7 +486,7 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("strategy", ["consistency", "ttt", "auto"])
-@pytest.mark.parametrize("wall_s", [1.0, None])
+@pytest.mark.parametrize("wall_s", [2.0, None])
 async def test_a_locked_database_costs_the_memory_and_not_the_deadline(
     strategy: str,
     wall_s: float | None,
@@ -500,6 +500,7 @@ async def test_a_locked_database_costs_the_memory_and_not_the_deadline(
     monkeypatch.setattr("adaptation.waits.LONGEST_S", 0.3)
     remember_examples(memory, 12)
     parts = services(says(["42"]), stopping_rule="bayesian")
+    parts.rules.warm_up()
     deadline = {"query_deadline": time.monotonic() + wall_s} if wall_s else {}
     with locked(tmp_path / "data"):
         report = (await answer(make_query(strategy=strategy, **deadline), parts)).report

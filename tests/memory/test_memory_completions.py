@@ -6,14 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from memory.completions import CompletionLog
+from memory.completions import TRIES, CompletionLog
 from memory.database import Database
-from memory.errors import NotFoundError
+from memory.errors import NotFoundError, StorageUnavailableError
+from memory.rows import MAX_CHARACTERS
+from memory.text import question_hash
 from memory.types import Completion
 
 Build = Callable[..., Completion]
@@ -104,6 +109,130 @@ def test_old_completions_are_pruned(log: CompletionLog, completion: Build) -> No
     assert log.flush()
     assert log.prune() == 1
     assert log.get("ann", "new")
+
+
+class Storage(Database):
+    """Fails commits as it is told, one error for each; None lets one through."""
+
+    errors: list[Exception | None]
+    commits = 0
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with super().writing() as connection:
+            yield connection
+            self.commits += 1
+            error = self.errors.pop(0) if self.errors else None
+            if error is not None:
+                raise error
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    monkeypatch.setattr("memory.completions.PAUSE_S", 0.0)
+    opened = Storage.open(tmp_path / "storage")
+    assert isinstance(opened, Storage)
+    opened.errors = []
+    yield opened
+    opened.close()
+
+
+def test_a_commit_that_fails_is_tried_again(storage: Storage, completion: Build) -> None:
+    log = CompletionLog(storage)
+    storage.errors = [StorageUnavailableError("full"), StorageUnavailableError("full")]
+    log.append(completion("c1"))
+    assert log.flush()
+    assert log.get("ann", "c1")
+    log.close()
+
+
+def test_a_storage_that_stays_broken_is_not_tried_for_ever(
+    storage: Storage, completion: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = CompletionLog(storage)
+    storage.errors = [StorageUnavailableError("full")] * TRIES
+    log.append(completion("c1"))
+    assert log.flush()
+    with pytest.raises(NotFoundError):
+        log.get("ann", "c1")
+    log.append(completion("c2"))
+    assert log.flush()
+    assert log.get("ann", "c2"), "and what comes later is kept"
+    assert len([r for r in caplog.records if "not kept" in r.message]) == 1
+    log.close()
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), IntegrityError("", {}, KeyError())])
+def test_one_completion_that_cannot_be_written_costs_no_other_and_not_the_writer(
+    storage: Storage, completion: Build, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    log = CompletionLog(storage)
+    storage.errors = [error, None, error, None]  # the group; then the first, second and third
+    with storage.writing():  # so that the three make one group
+        storage.errors.insert(0, None)
+        for name in ("c1", "c2", "c3"):
+            log.append(completion(name))
+    assert log.flush()
+    assert log.get("ann", "c1")
+    assert log.get("ann", "c3")
+    with pytest.raises(NotFoundError):
+        log.get("ann", "c2")
+    log.append(completion("later"))
+    assert log.flush()
+    assert log.get("ann", "later")
+    assert "cannot be written" in caplog.text
+    log.close()
+
+
+def test_a_failing_prune_does_not_end_the_writer(
+    log: CompletionLog, completion: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> int:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(log, "prune", broken)
+    for name in ("c1", "c2"):
+        log.append(completion(name))
+        assert log.flush()
+        assert log.get("ann", name)
+
+
+def test_feedback_is_not_noted_on_what_could_not_be_written(
+    log: CompletionLog, completion: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "flush", lambda: False)
+    log.append(completion("c1"))
+    with pytest.raises(StorageUnavailableError):
+        log.note_feedback("ann", "c1", {"verdict": "correct"})
+
+
+def test_a_conversation_beyond_what_is_kept_leaves_its_hash(
+    log: CompletionLog, database: Database, completion: Build
+) -> None:
+    long = "What of this? " + "x" * MAX_CHARACTERS
+    log.append(completion("c1", long))
+    assert log.flush()
+    kept = log.get("ann", "c1")
+    assert kept.messages == ()
+    assert kept.conversation == question_hash(None, completion("c1", long).messages)
+    with database.reading() as connection:
+        size = "SELECT length(messages) + length(text) FROM completion"
+        assert connection.exec_driver_sql(size).scalar_one() < MAX_CHARACTERS
+
+
+def test_the_queue_is_bounded_by_what_it_holds(
+    log: CompletionLog, database: Database, completion: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.completions.MAX_QUEUED_CHARACTERS", 1_000)
+    with database.writing():
+        for n in range(5):
+            log.append(completion(f"c{n}", "x" * 400))
+    assert log.flush()
+    assert log.get("ann", "c1")
+    with pytest.raises(NotFoundError):
+        log.get("ann", "c3")
+    log.append(completion("later"))
+    assert log.get("ann", "later")
 
 
 def test_nothing_is_taken_after_closing(log: CompletionLog, completion: Build) -> None:

@@ -110,8 +110,9 @@ def test_damage_is_reported_as_such(
     memory.save_many([draft(f"question {n}") for n in range(200)])
     memory.close()
     with (tmp_path / "whet.db").open("r+b") as file:
-        file.seek(8_192)
-        file.write(b"\xa5" * 200_000)
+        size = file.seek(0, 2)
+        file.seek(size // 2)  # past the schema
+        file.write(b"\xa5" * (size - size // 2))
     damaged = LongTermMemory.open(tmp_path, embedder)
     with pytest.raises(StorageUnavailableError, match="restore a backup"):
         damaged.recall("ann", "question 3", k=3)

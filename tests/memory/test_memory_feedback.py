@@ -9,6 +9,7 @@ import pytest
 from memory.errors import ConflictError, NotFoundError
 from memory.feedback import apply_feedback
 from memory.memory import LongTermMemory
+from memory.rows import MAX_CHARACTERS
 from memory.types import Completion, Draft, State, Tier
 
 Build = Callable[..., Completion]
@@ -90,3 +91,21 @@ def test_feedback_that_contradicts_itself_or_concerns_nothing_is_refused(
         apply_feedback(memory, "ann", "unknown", "correct")
     with pytest.raises(NotFoundError):
         apply_feedback(memory, "bob", "c1", "correct")
+
+
+def test_of_a_conversation_too_long_to_keep_a_wrong_answer_is_withdrawn_and_nothing_is_learned(
+    memory: LongTermMemory, completion: Callable[..., Completion], draft: Callable[..., Draft]
+) -> None:
+    long = "What of this? " + "x" * MAX_CHARACTERS
+    for name in ("c1", "c2", "c3"):
+        memory.completions.append(completion(name, long))
+    assert memory.completions.flush()
+    outcome = apply_feedback(memory, "ann", "c1", "correct")
+    assert (outcome.action, "longer than is kept" in outcome.reason) == ("none", True)
+    record = memory.save(draft(long)).record
+    outcome = apply_feedback(memory, "ann", "c2", "incorrect", "5")
+    assert outcome.action == "quarantined"
+    assert memory.get("ann", record.id).state is State.QUARANTINED
+    memory.forget("ann", record.id)
+    with pytest.raises(NotFoundError):
+        memory.completions.get("ann", "c3")

@@ -1,0 +1,67 @@
+"""How old a completion may grow, by a clock that may be wrong.
+
+What is deleted by a clock that runs ahead does not come back when it is set right. So a jump of the
+wall clock is believed after a day, and so is a clock that calls most of the log too old: one that
+was wrong when the server started looks no different from a server that was off for a month.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+JUMP_S = 3_600.0
+"""What clocks drift apart, and are set right by, without anybody noticing."""
+CONFIRM_S = 86_400.0
+"""How long a surprising clock has to stand before it is believed."""
+MOST = 0.5
+"""Share of the log that is deleted at once without a doubt."""
+
+
+def uptime_s() -> float:
+    """Return seconds of a clock that nobody sets; where there is such, sleep counts too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Retention:
+    """Tells what is too old, and whether to believe it."""
+
+    def __init__(
+        self,
+        days: float,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = uptime_s,
+    ) -> None:
+        self._kept_s = days * 86_400
+        self._wall = wall
+        self._steady = steady
+        self._ahead_s = wall() - steady()
+        """Of the wall clock before the steady one, as it is believed."""
+        self._jumped_at: float | None = None
+        self._doubted_at: float | None = None
+
+    def cutoff(self) -> float:
+        """Return the Unix time before which everything is too old."""
+        wall, steady = self._wall(), self._steady()
+        if abs(wall - steady - self._ahead_s) <= JUMP_S:
+            self._jumped_at = None
+        elif self._jumped_at is None:
+            log.warning("the clock has jumped: completions are kept by the time before for a day")
+            self._jumped_at = steady
+        elif steady - self._jumped_at >= CONFIRM_S:
+            self._ahead_s, self._jumped_at = wall - steady, None
+        return min(wall, steady + self._ahead_s) - self._kept_s
+
+    def allows(self, old: int, total: int) -> bool:
+        """Whether to delete `old` of `total` completions."""
+        if old <= MOST * total:
+            self._doubted_at = None
+            return True
+        if self._doubted_at is None:
+            words = "%d of %d completions seem too old: they are kept for a day, check the clock"
+            log.warning(words, old, total)
+            self._doubted_at = self._steady()
+        return self._steady() - self._doubted_at >= CONFIRM_S
