@@ -66,7 +66,7 @@ class Settings(Frozen):
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
     """what a vote weighs"""
-    wall_s: float | None = Field(default=None, gt=0, le=3600)
+    wall_s: float | None = Field(default=300.0, gt=0, le=3600)
     """deadline of a voted request that names none, in seconds; `none` for no deadline"""
     limit_samples: int = Field(default=64, ge=1, le=64)
     """most votes that a request may ask for"""
@@ -98,6 +98,16 @@ class Settings(Frozen):
     """requests answered at a time; further ones are refused with 429"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
+    body_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """seconds within which a request's body has to arrive; then it is refused with 408"""
+    max_body_items: int = Field(default=1024, ge=1)
+    """messages, tools and the like in one request; more are refused with 400"""
+    max_body_parts: int = Field(default=20_000, ge=1)
+    """objects, arrays and strings in one request's body; more are refused with 400"""
+    max_body_values: int = Field(default=200_000, ge=1)
+    """values in one request's body, numbers included; more are refused with 400"""
+    max_body_depth: int = Field(default=100, ge=1)
+    """levels of nesting in a request's body; more are refused with 400"""
 
     @field_validator(
         "wall_s",
