@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,12 +20,15 @@ from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, To
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import as_outputs, first_text, is_streamed, opening, tokens_of
-from server.engine.refusals import bad_request, http_error, refuse_deadly
-from server.engine.vllm_engine import Native, counters, end_requests, lora_request
+from server.engine.refusals import bad_request, http_error, refuse_deadly, stopping
+from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
 from server.request_context import CURRENT, RequestContext
 
 T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
+Telling = Callable[[Query], AbstractAsyncContextManager[None]]
+TIDYING_S = 1.0
+"""For what was told of its end to tidy up."""
 Finish = Callable[[RequestContext, int, Query, Outcome], None]
 
 
@@ -33,22 +36,44 @@ class AdaptiveClient:
     """vLLM's engine client, sharpened."""
 
     def __init__(
-        self, inner: Any, answer: Answer, champion: Champion, finish: Finish, abandon: Abandoned
+        self,
+        inner: Any,
+        answer: Answer,
+        champion: Champion,
+        finish: Finish,
+        abandon: Abandoned,
+        telling: Telling,
     ) -> None:
         """`finish` is told every outcome before its last output is handed to vLLM's handler,
-        `abandon` what was spent where there is none."""
+        `abandon` what was spent where there is none; `telling` logs how far a vote is."""
         self._inner = inner
         self._answer = answer
         self._champion = champion
         self._finish = finish
         self._abandon = abandon
+        self._telling = telling
+        self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
 
-    def shutdown(self, *arguments: Any, **keywords: Any) -> Any:
-        """Stop the engine; an engine that ends without this has died."""
+    def shutdown(self, timeout: float | None = None) -> Any:
+        """Stop the engine; an engine that ends without this has died.
+
+        vLLM calls it in a thread. Requests end first, within `timeout` seconds or with a 503.
+        """
         self.is_stopping = True
-        return self._inner.shutdown(*arguments, **keywords)
+        asyncio.run_coroutine_threadsafe(self.end_requests(timeout or 0.0), self._loop).result()
+        return self._inner.shutdown(timeout=timeout)
+
+    async def end_requests(self, timeout_s: float = 0.0) -> None:
+        """Have everything under way end: by itself, else with an error, else cancelled."""
+        self.is_stopping = True
+        await tell_all(self._inner, stopping(), timeout_s)
+        for _ in range(2):  # what waits for something else than the engine is cancelled
+            if self._working:
+                await asyncio.wait(self._working, timeout=TIDYING_S)
+            for task in self._working:
+                task.cancel()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -57,6 +82,8 @@ class AdaptiveClient:
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
         """Read the request's context at the call: the generator may be iterated in another."""
+        if self.is_stopping:
+            raise stopping()
         refuse_deadly(sampling_params)
         context = CURRENT.get()
         if keywords.get("lora_request") is not None:  # the client named an adapter of its own
@@ -168,13 +195,16 @@ class AdaptiveClient:
             await asyncio.wait([task])
         finally:
             task.cancel()
+        if task.cancelled() and self.is_stopping:
+            raise stopping()
         return task.result()
 
     async def _voted(self, context: RequestContext, native: Native, request_id: str) -> Outcome:
         index = context.index_of(request_id)
         with self._champion.use() as base:
             query = context.query(request_id, index, native, base, self._abandon)
-            outcome = await self._answer(query)
+            async with self._telling(query):
+                outcome = await self._answer(query)
         self._finish(context, index, query, outcome)
         return outcome
 

@@ -5,7 +5,7 @@ vLLM's own queue has no end: without this, a flood is answered by everybody's ti
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,8 @@ from server.request_context import route_path
 
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
 
+STOPPING = "The server is stopping: send the request to another one, or again in a minute"
+
 
 class Admission:
     """Answers 429 beyond `places` requests at a time, and tells each how many are left.
@@ -24,8 +26,18 @@ class Admission:
     free again when a response ends or its client leaves.
     """
 
-    def __init__(self, app: ASGIApp, places: int, in_background: Collection[str] = ()) -> None:
-        """`in_background` are the responses at work for which no connection waits."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        places: int,
+        in_background: Collection[str] = (),
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`in_background` are the responses at work for which no connection waits.
+
+        While the server `is_stopping`, nobody is let in.
+        """
+        self._is_stopping = is_stopping
         self._app = app
         self._places = places
         self._in_background = in_background
@@ -39,6 +51,8 @@ class Admission:
         """Serve one connection."""
         if scope["type"] != "http" or route_path(scope) not in ADMITTED_PATHS:
             await self._app(scope, receive, send)
+        elif self._is_stopping():
+            await ApiError(503, STOPPING).response()(scope, receive, send)
         elif self._taken >= self._places:
             await self._refusal().response()(scope, receive, self._telling(send))
         else:

@@ -32,6 +32,7 @@ from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptation_response import amend_response
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission
+from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
 from server.config import ConfigError, Settings
@@ -43,11 +44,12 @@ from server.errors import install_handlers
 from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.policy import check_files, policy_from
+from server.progress import WatchedEngine
 from server.routes.adapters import adapters_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.models import models_router
-from server.routes.ready import ready_router
+from server.routes.ready import Probe, ready_router
 from server.routes.records import records_router
 from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
@@ -79,6 +81,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
                 await launch.serve(app, sock, args)
             finally:
                 follow.cancel()
+                await client.end_requests()
                 await parts.background.settle()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
@@ -105,11 +108,12 @@ class Parts:
         self.algebra = algebra
         self.background = Background()
         self.engine = VllmEngine(client, template)
+        self._storage = Probe(memory.storage_problem)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
-        problem = await asyncio.to_thread(self.memory.storage_problem)
+        problem = await self._storage.problem()
         served = self.champion.adapter.version if self.champion.adapter else "base"
         parts = {
             "engine": "failed" if self.client.errored else "ready",
@@ -160,8 +164,9 @@ async def build(
     Whet's own series go into `registry`.
     """
     model = base_model(args.model)
+    watched = WatchedEngine(parts.engine)
     services = Services(
-        engine=parts.engine,
+        engine=watched,
         memory=parts.memory,
         trainer=parts.trainer,
         leases=parts.leases,
@@ -183,6 +188,7 @@ async def build(
         parts.champion,
         books.finish,
         books.abandon,
+        watched.telling,
     )
     app, in_background = await launch.make_app(
         client, args, amend_response, runtime_adapters(args, settings)
@@ -192,10 +198,12 @@ async def build(
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
     app.user_middleware += [
+        Middleware(BodyLimits, settings=settings),
         Middleware(
             Admission,
             places=settings.max_concurrent_requests,
             in_background=in_background,
+            is_stopping=lambda: client.is_stopping,
         ),
         Middleware(KeepAlive, interval_s=args.sse_keep_alive_interval),
         Middleware(AdaptationMiddleware, settings=settings),

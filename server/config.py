@@ -100,6 +100,16 @@ class Settings(Frozen):
     """requests answered at a time; further ones are refused with 429"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
+    body_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """seconds within which a request's body has to arrive; then it is refused with 408"""
+    max_body_items: int = Field(default=1024, ge=1)
+    """messages, tools and the like in one request; more are refused with 400"""
+    max_body_parts: int = Field(default=20_000, ge=1)
+    """objects, arrays and strings in one request's body; more are refused with 400"""
+    max_body_values: int = Field(default=200_000, ge=1)
+    """values in one request's body, numbers included; more are refused with 400"""
+    max_body_depth: int = Field(default=100, ge=1)
+    """levels of nesting in a request's body; more are refused with 400"""
 
     @field_validator(
         "wall_s",

@@ -26,6 +26,8 @@ from server.engine.loading import Models
 from server.engine.responses import Amend, Responses
 
 SUPPORTED = "0.32."
+STOP_GRACE_S = 5
+"""What then still holds a connection, such as a body that does not end, is cut off."""
 
 
 def make_parser(epilog: str) -> FlexibleArgumentParser:
@@ -106,6 +108,7 @@ async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> 
         ssl_ciphers=args.ssl_ciphers,
         h11_max_incomplete_event_size=args.h11_max_incomplete_event_size,
         h11_max_header_count=args.h11_max_header_count,
+        timeout_graceful_shutdown=STOP_GRACE_S,
     )
     await closing
 

@@ -22,6 +22,13 @@ def refuse_deadly(params: SamplingParams) -> None:
         )
 
 
+def stopping() -> Exception:
+    """Return what vLLM's handlers turn into HTTP 503, and into the last event of a stream."""
+    words = "The server is stopping: send the request to another one, or again in a minute"
+    graceful: Exception = GracefulHTTPError(words, HTTPStatus.SERVICE_UNAVAILABLE)
+    return graceful
+
+
 def bad_request(message: str, parameter: str) -> Exception:
     """Return what vLLM's handlers turn into HTTP 400."""
     error: Exception = VLLMValidationError(message, parameter=parameter)

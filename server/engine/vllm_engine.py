@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vllm import SamplingParams
-from vllm.exceptions import VLLMError
+from vllm.exceptions import GracefulHTTPError, VLLMError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
@@ -23,6 +25,7 @@ from memory.types import Message
 from server.engine.outputs import Growing
 
 REMEMBERED_PROBES = 16
+POLL_S = 0.1
 ABORTED = "abort"
 
 
@@ -75,6 +78,8 @@ class VllmEngine:
                         yield Progress(growing.sample(), new_tokens, done=done)
         except (EngineDeadError, EngineGenerateError) as error:
             raise EngineError("the engine has stopped; try again") from error
+        except GracefulHTTPError as error:  # see `tell_all`
+            raise EngineError(str(error)) from error
 
     async def end(self, request_ids: Sequence[str]) -> None:
         """See `Engine.end`."""
@@ -147,6 +152,17 @@ async def end_requests(client: Any, request_ids: Sequence[str]) -> None:
     ended = [key for key, parent in parents.items() if parent.external_req_id in request_ids]
     for key in ended:
         del parents[key]
+
+
+async def tell_all(client: Any, error: Exception, timeout_s: float) -> None:
+    """Raise `error` in every request that does not end within `timeout_s`.
+
+    vLLM leaves those waiting for ever that are under way when it is shut down.
+    """
+    processor, end = client.output_processor, time.monotonic() + timeout_s
+    while processor.has_unfinished_requests() and time.monotonic() < end:  # noqa: ASYNC110
+        await asyncio.sleep(min(POLL_S, timeout_s))
+    processor.propagate_error(error)
 
 
 def counters(client: Any, request_id: str) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter
@@ -10,6 +12,32 @@ from server.errors import ApiError
 
 Checks = Callable[[], Awaitable[tuple[bool, Mapping[str, str]]]]
 """Returns whether the engine can answer, and one line for each part."""
+
+AGE_S = 2.0
+PATIENCE_S = 1.0
+
+
+class Probe:
+    """A check that takes a thread and may take long: asked now and then, however often `/ready` is.
+
+    It runs once at a time; whoever asks while it runs waits `PATIENCE_S` for its word.
+    """
+
+    def __init__(self, check: Callable[[], str | None], age_s: float = AGE_S) -> None:
+        """`check` names the problem, if there is one; its word holds for `age_s`."""
+        self._check = check
+        self._age_s = age_s
+        self._asked_at = -float("inf")
+        self._asking: asyncio.Task[str | None] | None = None
+
+    async def problem(self, patience_s: float = PATIENCE_S) -> str | None:
+        """Return the problem, None where there is none."""
+        is_due = time.monotonic() - self._asked_at >= self._age_s
+        if self._asking is None or (is_due and self._asking.done()):
+            self._asked_at = time.monotonic()
+            self._asking = asyncio.create_task(asyncio.to_thread(self._check))
+        await asyncio.wait([self._asking], timeout=patience_s)
+        return self._asking.result() if self._asking.done() else "does not answer"
 
 
 def ready_router(checks: Checks) -> APIRouter:

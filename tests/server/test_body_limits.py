@@ -1,0 +1,99 @@
+"""A body is there in time and of a bearable shape, or refused in a sentence that says why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from server.admission import Admission
+from server.body_limits import BodyLimits
+from server.config import Settings
+from server.error_shape import OpenAIErrorShape
+
+CHAT = "/v1/chat/completions"
+MESSAGE = {"role": "user", "content": "x"}
+
+
+def client(**given: Any) -> httpx.AsyncClient:
+    """What answers with the length of the body that it was given."""
+    settings = Settings(**given)
+    app = FastAPI()
+
+    async def length(request: Request) -> int:
+        return len(await request.body())
+
+    for path in (CHAT, "/v1/memory/import"):
+        app.add_api_route(path, length, methods=["POST"])
+    app.add_middleware(Admission, places=1)
+    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(OpenAIErrorShape, max_body_bytes=settings.max_body_bytes)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://whet")
+
+
+async def never_ending() -> AsyncIterator[bytes]:
+    yield b'{"messages": ['
+    await asyncio.Event().wait()
+
+
+async def test_a_body_that_does_not_end_is_refused_in_time() -> None:
+    async with client(body_timeout_s=0.05) as http:
+        response = await http.post(CHAT, content=never_ending())
+    assert response.status_code == 408
+    assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+    assert "body_timeout_s" in response.json()["error"]["message"]
+
+
+async def test_a_body_under_way_takes_no_place() -> None:
+    async with client() as http:
+        waiting = asyncio.create_task(http.post(CHAT, content=never_ending()))
+        await asyncio.sleep(0)
+        assert (await http.post(CHAT, json={})).status_code == 200
+        waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "setting"),
+    [
+        ({"messages": [MESSAGE] * 30}, "messages", "max_body_items"),
+        ({"messages": [MESSAGE], "tools": [{"type": "function"}] * 30}, "tools", "max_body_items"),
+        ({"input": ["a"] * 200}, "input", "max_body_parts"),
+        ({"prompt": [7] * 500}, "prompt", "max_body_values"),
+        ({"response_format": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "response_format", "_depth"),
+        ({"unheard_of": ["a"] * 200}, None, "max_body_parts"),
+    ],
+)
+async def test_a_refusal_names_the_field_and_the_setting(
+    body: dict[str, Any], param: str | None, setting: str
+) -> None:
+    limits = {"max_body_items": 20, "max_body_parts": 150, "max_body_values": 400}
+    async with client(**limits, max_body_depth=6) as http:
+        response = await http.post(CHAT, json=body)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["param"] == param
+    assert setting in error["message"]
+    assert param is None or f"`{param}`" in error["message"]
+
+
+async def test_text_is_not_counted_by_what_it_looks_like() -> None:
+    body = {"messages": [{"role": "user", "content": '[{"a": 1, "b": [[[[[[[]]]]]]]}, ' * 5000}]}
+    async with client(max_body_parts=20, max_body_values=20, max_body_depth=4) as http:
+        assert (await http.post(CHAT, json=body)).status_code == 200
+
+
+async def test_what_is_within_the_limits_arrives_byte_for_byte() -> None:
+    body = b'{"messages": [' + b'{"role": "user", "content": "x"}, ' * 100 + b"7]}"
+    async with client() as http:
+        assert (await http.post(CHAT, content=body)).json() == len(body)
+
+
+async def test_lines_are_left_to_their_route() -> None:
+    lines = b'{"question": "q", "answer": "a"}\n' * 50_000
+    async with client() as http:
+        assert (await http.post("/v1/memory/import", content=lines)).json() == len(lines)

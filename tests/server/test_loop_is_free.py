@@ -1,0 +1,91 @@
+"""Nothing holds the event loop for long, whatever a request's body looks like.
+
+Measured is the processor time of the loop's thread between two rounds of the loop: other load on
+the machine does not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.composed import ASK, MODEL, Composed, Reply, composed
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+MOST_S = 0.05
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+MIB = 2**20
+
+
+@contextmanager
+def rounds() -> Iterator[list[float]]:
+    """Note the processor seconds of every round of the running loop."""
+    loop: Any = asyncio.get_running_loop()
+    once, spent = loop._run_once, [0.0]
+
+    def timed() -> None:
+        begun = time.thread_time()
+        once()
+        spent.append(time.thread_time() - begun)
+
+    loop._run_once = timed
+    try:
+        yield spent
+    finally:
+        del loop._run_once
+
+
+def conversation(*contents: str) -> str:
+    messages = [{"role": "user", "content": content} for content in contents]
+    return json.dumps({**ASK, "max_tokens": 2, "messages": messages})
+
+
+def many(what: str, count: int) -> str:
+    return ", ".join([what] * count)
+
+
+TINY = '{"role": "user", "content": "x"}'
+HOSTILE = {
+    "a million tiny messages": (CHAT, f'{{"messages": [{many(TINY, 500_000)}]}}'),
+    "a million empty lists": (CHAT, f'{{"messages": [{many("[]", 1_000_000)}]}}'),
+    "two million numbers": (COMPLETIONS, f'{{"prompt": [{many("7", 2_000_000)}]}}'),
+    "a million prompts": (COMPLETIONS, f'{{"prompt": [{many(chr(34) * 2, 1_000_000)}]}}'),
+    "many properties": (
+        CHAT,
+        json.dumps({"response_format": {"type": "json_schema", "json_schema": {
+            "name": "s", "schema": {"type": "object", "properties": {
+                f"p{number}": {"type": "string"} for number in range(100_000)
+            }}}}, **ASK}),
+    ),
+    "deep nesting": (CHAT, '{"messages": ' + "[" * 5_000 + "]" * 5_000 + "}"),
+    "a long text": (CHAT, conversation("a " * MIB)),
+    "as many messages as are allowed": (CHAT, conversation(*["x"] * 1024)),
+    "white space": (CHAT, " " * (16 * MIB) + "{}"),
+}  # fmt: skip
+
+
+@pytest.fixture
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
+        await server.chat()
+        await server.post(COMPLETIONS, model=MODEL, prompt="x", max_tokens=3)
+        yield server
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_no_body_holds_the_loop(server: Composed, name: str) -> None:
+    path, body = HOSTILE[name]
+    with rounds() as spent:
+        response = await server.http.post(
+            path, content=body.encode(), headers={"content-type": "application/json"}
+        )
+    print(name, response.status_code, f"{max(spent) * 1000:.1f} ms", response.text[:160])
+    assert response.status_code < 500
+    assert max(spent) < MOST_S

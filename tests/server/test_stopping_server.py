@@ -1,0 +1,78 @@
+"""Whatever waits when the server is told to stop is told so, and the server does stop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.composed import ASK, MODEL, Reply, composed, events_of
+from tests.server.test_composition import neighbour
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+QUIET = {"write": False}
+HELD = [
+    {"adaptation": {"strategy": strategy, "memory": QUIET}, "stream": stream}
+    for strategy in ("plain", "consistency")
+    for stream in (False, True)
+]
+
+
+def held(request: Any) -> Reply:
+    """A sample that does not end by itself."""
+    return Reply("#### 1", gate=asyncio.Event())
+
+
+@pytest.mark.parametrize("body", HELD, ids=["plain", "plain-stream", "voted", "voted-stream"])
+async def test_a_request_under_way_gets_a_503_in_our_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
+) -> None:
+    async with composed(tmp_path, monkeypatch, held) as server:
+        asking = asyncio.create_task(server.http.post("/v1/chat/completions", json={**ASK, **body}))
+        await server.core.begun.acquire()
+        await asyncio.to_thread(server.client.shutdown, timeout=0)
+        response = await asking
+        if body["stream"]:
+            error = events_of(response.text)[-1]["error"]
+        else:
+            assert response.status_code == 503
+            assert response.headers["retry-after"]
+            error = response.json()["error"]
+        assert error["code"] == "service_unavailable"
+        assert "stopping" in error["message"]
+        late = await server.http.post("/v1/chat/completions", json=ASK)
+        assert late.status_code == 503
+
+
+async def test_a_request_that_waits_for_training_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
+        server.memory.save_many([neighbour(number) for number in range(12)])
+        server.trainer.started.clear()
+        server.trainer.let_go.clear()
+        body = {**ASK, "adaptation": {"strategy": "ttt", "memory": QUIET}}
+        asking = asyncio.create_task(server.http.post("/v1/chat/completions", json=body))
+        await server.trainer.started.wait()
+        await asyncio.to_thread(server.client.shutdown, timeout=0)
+        assert (await asking).status_code == 503
+        assert server.parts.leases.free == 5, "its adapter's name is free again"
+
+
+async def test_what_ends_within_the_time_to_drain_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    async with composed(
+        tmp_path, monkeypatch, lambda request: Reply("#### 1", gate=gate)
+    ) as server:
+        message = {"model": MODEL, "max_tokens": 9, "messages": ASK["messages"]}
+        asking = asyncio.create_task(server.post("/v1/messages", **message))
+        await server.core.begun.acquire()
+        stopping = asyncio.create_task(asyncio.to_thread(server.client.shutdown, timeout=60))
+        await asyncio.sleep(0)
+        gate.set()
+        assert (await asking)["content"][0]["text"] == "#### 1"
+        await stopping
