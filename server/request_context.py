@@ -39,6 +39,8 @@ class RequestContext:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    form: str | None = None
+    """The key of the body that asks for a form of the output."""
     can_be_reworded: bool = False
     route: str = CHAT
     opens_late: bool = True
