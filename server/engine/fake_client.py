@@ -29,7 +29,6 @@ from vllm.v1.engine.output_processor import OutputProcessor
 from vllm.v1.metrics.stats import PrefillStats
 from vllm.v1.outputs import LogprobsLists
 
-
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER_EFFECT = 0.05
 """How far any adapter moves log-probabilities: a probe sees that it is applied."""
@@ -57,7 +56,7 @@ class FakeCore:
     """What AsyncLLM needs of its core: requests go in, outputs come out."""
 
     def __init__(self, script: Script, tokenizer: Any) -> None:
-        self._script = script
+        self.script = script
         self._tokenizer = tokenizer
         self._outputs: asyncio.Queue[EngineCoreOutputs | Exception] = asyncio.Queue()
         self._playing: dict[str, asyncio.Task[None]] = {}
@@ -68,6 +67,7 @@ class FakeCore:
         self.aborted: list[str] = []
         """Internal ids of the requests that were ended before their end."""
         self.generated_tokens = 0
+        """Those given out: the engine's own counter, to hold bills against."""
         self.loaded: dict[int, LoRARequest] = {}
         self.begun = asyncio.Semaphore(0)
         """Released once for each request."""
@@ -82,7 +82,7 @@ class FakeCore:
         if self.resources.engine_dead:
             raise EngineDeadError
         self.taken.append(request)
-        reply = self._script(request)
+        reply = self.script(request)
         if reply.error is not None:
             raise reply.error
         self._running[request.request_id] = request
@@ -91,10 +91,13 @@ class FakeCore:
 
     async def get_output_async(self) -> EngineCoreOutputs:
         """Return the next token of any request; raises `EngineDeadError`."""
-        output = await self._outputs.get()
-        if isinstance(output, Exception):
-            raise output
-        return output
+        while True:
+            given = await self._outputs.get()
+            if isinstance(given, Exception):
+                raise given
+            if given.outputs[0].request_id not in self.aborted:
+                self.generated_tokens += len(given.outputs[0].new_token_ids)
+                return given
 
     async def abort_requests_async(self, request_ids: Sequence[str]) -> None:
         """End requests where they are."""
@@ -146,7 +149,6 @@ class FakeCore:
             is_last = place == len(ids) - 1
             if is_last and reply.gate is not None:
                 await reply.gate.wait()
-            self.generated_tokens += 1
             if is_last:
                 del self._running[request.request_id], self._playing[request.request_id]
             output = _output(request, token, reply, is_first=place == 0)
@@ -181,12 +183,14 @@ class FakeClient(AsyncLLM):  # type: ignore[misc]
         self.logger_manager = self.output_handler = self.profiler = None
         self.admission_stats = None
 
+    def __del__(self) -> None:
+        """`open_fake_engine` has shut it down, while the event loop still ran."""
+
     @property
     def core(self) -> FakeCore:
         """What the requests came to."""
         core: FakeCore = self.engine_core
         return core
-
 
 
 @asynccontextmanager
