@@ -16,12 +16,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from adaptation.algebra import Algebra
-from adaptation.leases import AdapterLeases
+from adaptation.leases import FIRST_CHAMPION_ID, AdapterLeases
 from adaptation.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import engine_defaults
 from server.config import Settings
+from server.engine_defaults import CHAMPIONS
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
@@ -84,10 +85,11 @@ async def composed(
     args = arguments(monkeypatch, settings)
     memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
     leases, algebra, trainer = AdapterLeases(5, root=folder), Algebra(), FakeTrainer()
+    champions = AdapterLeases(CHAMPIONS, folder, name="whet-champion", first_id=FIRST_CHAMPION_ID)
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            parts = Parts(inner, MODEL, memory, trainer, leases, algebra, template)
+            parts = Parts(inner, MODEL, memory, trainer, leases, champions, algebra, template)
             app, client = await build(parts, args, settings, CollectorRegistry())
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
@@ -97,6 +99,7 @@ async def composed(
     finally:
         algebra.close()
         leases.close()
+        champions.close()
         memory.close()
 
 
@@ -108,5 +111,5 @@ def arguments(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
     parser = launch.make_parser("")
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args([])
-    engine_defaults.complete(args, settings)
+    engine_defaults.complete(args, settings, on_cpu=launch.on_cpu())
     return args
