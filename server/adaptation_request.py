@@ -20,7 +20,7 @@ from adaptation.types import AnswerCount
 from adaptation.verifiers import build_verifiers
 from memory.types import Message
 from server.config import Settings
-from server.dropped import is_number, refuse_dropped
+from server.dropped import is_number, refuse_dropped, refuse_shapeless
 from server.errors import ApiError
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 
@@ -52,6 +52,7 @@ def take_context(
     None stands for a request that is vLLM's alone.
     """
     _take_id(body)
+    refuse_shapeless(path, body)
     refuse_dropped(path, body)
     options, asked = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):

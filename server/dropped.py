@@ -50,6 +50,12 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """By route: keys that are dropped, and what to use in their place."""
 
 
+SHAPED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {CHAT: ("messages", "tools"), RESPONSES: ("tools",)}
+)
+"""By route: lists of objects."""
+
+
 def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
     """Refuse what would be left out; raises `ApiError` (400). Null and `[]` ask for nothing."""
     for param, instead in INSTEAD.get(path, {}).items():
@@ -69,6 +75,20 @@ def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
         raise ApiError(
             400, "conversations are not kept: use `previous_response_id`", param="conversation"
         )
+
+
+def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
+    """Refuse turns and tools that are none; vLLM walks them before it looks at their types."""
+    for param in SHAPED.get(path, ()):
+        value = body.get(param)
+        if value is None:
+            continue
+        if not isinstance(value, list):
+            raise ApiError(400, f"`{param}` must be a list of objects", param=param)
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                name = f"{param}.{index}"
+                raise ApiError(400, f"`{name}` must be an object", param=name)
 
 
 def is_number(value: object) -> TypeGuard[float]:

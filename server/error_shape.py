@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import RETRY_AFTER_S, ApiError, error_body
-from server.request_context import COMPLETIONS, RESPONSES, route_path
+from server.request_context import CHAT, COMPLETIONS, RESPONSES, route_path
 from server.validation import first_error
 from server.wording import field_in, of_vllm
 
@@ -30,6 +30,11 @@ MAX_MESSAGE_CHARS = 2000
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PROMPTS = {COMPLETIONS: "prompt", RESPONSES: "input", "/v1/embeddings": "input"}
 """By route, the key that holds the prompt; else `messages`."""
+RENAMED = {
+    CHAT: {"logprobs": "top_logprobs"},
+    RESPONSES: {"logprobs": "top_logprobs", "max_tokens": "max_output_tokens"},
+}
+"""By route, keys that the engine knows by another name."""
 ANTHROPIC = "/v1/messages"
 """Below this, clients read errors in Anthropic's shape."""
 _ANTHROPIC_TYPES = {
@@ -154,8 +159,8 @@ class _Exchange:
         if status == 400 and str(found.get("param")) in _TOO_LONG and not _is_ours(found):
             prompt = PROMPTS.get(route_path(self._scope), "messages")
             found = {"param": prompt, "code": "context_length_exceeded"}
-        elif status == 400 and not found.get("param"):
-            found = {**found, "param": field_in(message)}
+        elif status == 400 and not _is_ours(found):
+            found = {**found, "param": field_in(message) or found.get("param")}
         await self._answer(status, _shaped(status, message, found), headers)
 
     def _message(self, status: int, found: Mapping[str, Any], headers: Headers) -> str:
@@ -168,7 +173,7 @@ class _Exchange:
         if status == 500 or "Traceback (most recent" in given:
             return self._apology  # others' words about a crash may quote the server's insides
         if given.lower() not in ("", _phrase(status).lower(), "unauthorized"):
-            return of_vllm(given) if status == 400 else given
+            return self._in_our_words(given) if status == 400 else given
         if status == 404:
             return f"There is no {method} {path}; /docs lists the routes"
         if status == 405:
@@ -176,6 +181,13 @@ class _Exchange:
         if status == 401:
             return "Send a valid API key in the header `Authorization: Bearer KEY`"
         return _phrase(status)
+
+    def _in_our_words(self, given: str) -> str:
+        """Return what vLLM says of a request, with the keys as they are called on this route."""
+        message = of_vllm(given)
+        for theirs, ours in RENAMED.get(route_path(self._scope), {}).items():
+            message = message.replace(f"`{theirs}`", f"`{ours}`")
+        return message
 
     @property
     def _apology(self) -> str:

@@ -120,7 +120,23 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"Cannot set both `continue_final_message` and `add_generation_prompt`",
             r"`continue_final_message` and `add_generation_prompt` do not go together",
         ),
+        (
+            r"Requested sample logprobs of .*max allowed: (\d+)",
+            r"`logprobs` must be at most \1",
+        ),
+        (
+            r"Token id (\d+) is out of vocabulary",
+            r"`prompt` has a token outside the vocabulary: \1",
+        ),
+        (
+            r"\d+ validation errors? for ValidatorIterator",
+            r"`messages` has a part of content that is not one: see /docs for what there is",
+        ),
         (r"Either prompt or prompt_embeds must be", r"`prompt` is required and must not be empty"),
+        (
+            r".*(?:object (?:is not|has no|of type)|indices must be|not supported between)",
+            r"a value of the request is of a type that its field does not take: see /docs",
+        ),
     )
 )
 """vLLM's sentences by how they begin, and ours."""
@@ -133,7 +149,7 @@ def of_vllm(message: str) -> str:
     """Return what vLLM says of a request in our words, or its own without its notes."""
     plain = _NOTES.sub("", message).strip()
     for pattern, words in VLLM:
-        if found := pattern.search(plain):
+        if found := pattern.match(plain):
             return found.expand(words)
     return _VARIABLE.sub("", plain)
 

@@ -14,6 +14,7 @@ from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationEr
 from vllm.v1.engine.exceptions import EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
+from server.wording import of_vllm
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def refuse_unfit(client: Any, params: SamplingParams, form: str) -> None:
     except VLLMClientError as error:
         if params.structured_outputs is None or getattr(error, "parameter", None):
             raise
-        raise bad_request(f"`{form}` cannot be kept to: {error}", form) from error
+        reason = of_vllm(str(error))
+        raise bad_request(f"`{form}` cannot be kept to: {reason}", form) from error
     except FAULTS as error:
         raise bad_request(f"the request cannot be served: {error}", None) from error
     _refuse_unsendable(params, form)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.composed import ASK, MODEL, Composed, Reply, composed
+from tests.server.composed import ASK, MODEL, Composed, Reply, composed, events_of
 
 Serve = Callable[..., AbstractAsyncContextManager[Composed]]
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
@@ -70,6 +70,29 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"seed": 2**70}, "seed"),
     (CHAT, {"messages": [{"role": "user", "content": 7}]}, "messages"),
     (CHAT, {"messages": 7}, "messages"),
+    (CHAT, {"messages": [7]}, "messages.0"),
+    (CHAT, {"messages": [{"content": "x"}]}, "messages.0"),
+    (CHAT, {"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages"),
+    (CHAT, {"tools": {}}, "tools"),
+    (CHAT, {"tools": [7]}, "tools.0"),
+    (CHAT, {"tools": [{"type": "function"}]}, "tools.0"),
+    (CHAT, {"response_format": 7}, "response_format"),
+    (CHAT, {"response_format": {"type": "json_schema", "json_schema": 7}}, "response_format"),
+    (CHAT, {"structured_outputs": {}}, "structured_outputs"),
+    (CHAT, {"structured_outputs": {"json": {}, "regex": "a"}}, "structured_outputs"),
+    (CHAT, {"structured_outputs": {"choice": []}}, "structured_outputs"),
+    (CHAT, {"logit_bias": [1]}, "logit_bias"),
+    (CHAT, {"logit_bias": {"a": 1}}, "logit_bias"),
+    (CHAT, {"stop": {}}, "stop"),
+    (CHAT, {"stream_options": 7}, "stream_options"),
+    (CHAT, {"top_logprobs": 3}, "top_logprobs"),
+    (CHAT, {"logprobs": True, "top_logprobs": 99}, "top_logprobs"),
+    (CHAT, {"presence_penalty": 9}, "presence_penalty"),
+    (CHAT, {"frequency_penalty": "high"}, "frequency_penalty"),
+    (COMPLETIONS, {"prompt": {}}, "prompt"),
+    (COMPLETIONS, {"prompt": [[99999999]]}, "prompt"),
+    (COMPLETIONS, {"logprobs": 99}, "logprobs"),
+    (COMPLETIONS, {"max_tokens": -1}, "max_tokens"),
     (CHAT, {"tool_choice": "required"}, "tool_choice"),
     (CHAT, {"guided_choice": ["a", "b"]}, "guided_choice"),
     (COMPLETIONS, {"logit_bias": {"99999999": 1}}, "logit_bias"),
@@ -83,6 +106,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (RESPONSES, {"response_format": {"type": "json_object"}}, "response_format"),
     (RESPONSES, {"max_tokens": 9}, "max_tokens"),
     (RESPONSES, {"top_p": 9}, "top_p"),
+    (RESPONSES, {"input": 7}, "input"),
+    (RESPONSES, {"tools": 7}, "tools"),
+    (RESPONSES, {"max_output_tokens": 0}, "max_output_tokens"),
     (RESPONSES, {"input": "\udc00"}, "input"),
 ]
 ASKED = {
@@ -94,9 +120,14 @@ ASKED = {
 
 def tells(response: httpx.Response, param: str) -> bool:
     """Whether it is a 400 in our words that names the field."""
-    if response.status_code != 400:
+    if response.text.startswith("event: response.created"):  # looked at once it is in progress
+        return "response.failed" in response.text and f"`{param}` cannot be" in response.text
+    if response.text.startswith(": the vote has begun"):
+        error = events_of(response.text)[0]["error"]
+    elif response.status_code != 400:
         return False
-    error = response.json()["error"]
+    else:
+        error = response.json()["error"]
     names = str(error["param"]).startswith(param) and param.split(".")[0] in error["message"]
     return names and not any(words in error["message"] for words in THEIR_WORDS)
 
