@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -102,6 +102,7 @@ completion = Table(
     Column("vote_rest", Integer),
     Column("vote_trained", Boolean),
     Column("vote_near", String),
+    Column("report", JSON),
     Column("created_at", Float, nullable=False),
     Index("completion_by_age", "created_at"),
     Index("completion_by_tenant", "tenant", "vote_trained", "created_at"),

@@ -22,6 +22,7 @@ from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
 from server.openai_form import drop_nulls
+from server.report_headers import telling
 from server.request_context import (
     CHAT,
     COMPLETIONS,
@@ -85,6 +86,7 @@ class AdaptationMiddleware:
         self, scope: Scope, receive: Receive, send: Send, context: RequestContext
     ) -> None:
         token = CURRENT.set(context)
+        send = telling(send, context, scope.get("root_path", ""))
         try:
             if context.route == RESPONSES:  # amended by its handler, before it is stored
                 await self._app(scope, receive, send)

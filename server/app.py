@@ -42,12 +42,14 @@ from server.errors import install_handlers
 from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.policy import check_files, policy_from
+from server.reports import Reports
 from server.routes.adapters import adapters_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
+from server.routes.reports import reports_router
 from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
@@ -174,7 +176,8 @@ async def build(
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
-    books = Bookkeeper(parts.memory.completions, Metrics(registry), model)
+    reports = Reports(parts.memory.completions)
+    books = Bookkeeper(parts.memory.completions, reports, Metrics(registry), model)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -183,7 +186,7 @@ async def build(
         books.abandon,
     )
     app, in_background = await launch.make_app(client, args, amend_response)
-    _add_routes(app, parts, args, client)
+    _add_routes(app, parts, args, client, reports)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
@@ -209,7 +212,9 @@ def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
     return settings.train_steps != 0 and not differing
 
 
-def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any) -> None:
+def _add_routes(
+    app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any, reports: Reports
+) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
     guarded = [Depends(refuse_cross_site)]
@@ -223,6 +228,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
         ready_router(parts.checks),
         feedback_router(parts.memory),
+        reports_router(reports),
         records_router(parts.memory),
         adapters_router(parts.memory),
         unserved_router(),

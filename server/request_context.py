@@ -89,6 +89,11 @@ class RequestContext:
             abandoned=abandoned,
         )
 
+    @property
+    def public_id(self) -> str:
+        """The id the client sees; several prompts share one. Empty until vLLM has made it."""
+        return self.id if self.is_single else self.id.rpartition("-")[0]
+
     def completion_id(self, request_id: str) -> str:
         """Return the id the client sees, where there is one prompt only."""
         if request_id.startswith("resp_"):
