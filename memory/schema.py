@@ -21,7 +21,11 @@ from sqlalchemy import (
     Text,
 )
 
+<<<<<<< HEAD
 SCHEMA_VERSION = "0005"
+=======
+SCHEMA_VERSION = "0004"
+>>>>>>> refs/remotes/w/protocol
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -102,6 +106,7 @@ completion = Table(
     Column("vote_rest", Integer),
     Column("vote_trained", Boolean),
     Column("vote_near", String),
+    Column("report", JSON),
     Column("created_at", Float, nullable=False),
     Column("asked_hash", String),
     # The identity of a conversation that was too long to keep.

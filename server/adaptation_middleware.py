@@ -16,11 +16,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation.errors import InvalidOptionsError
+from adaptation.options import Strategy
 from server.adaptation_request import take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
 from server.openai_form import drop_nulls
+from server.report_headers import telling
 from server.request_context import (
     CHAT,
     COMPLETIONS,
@@ -29,11 +31,15 @@ from server.request_context import (
     RequestContext,
     route_path,
 )
+from server.soundness import sound_object
 from server.tenants import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
 PLAIN_PATHS = frozenset({"/v1/messages", "/invocations", "/v1/chat/completions/batch"})
 """Generation routes that vLLM serves alone."""
+CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/tokenize"})
+"""Routes of others whose bodies go through a tokenizer: looked at, and passed on as they came."""
+TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 FIRST = b": the vote has begun\n\n"
 """A comment: completions have no chunk that says nothing, and a client should hear something."""
 
@@ -47,16 +53,17 @@ class AdaptationMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or route_path(scope) not in ADAPTED_PATHS | PLAIN_PATHS:
+        if scope["type"] != "http" or route_path(scope) not in TAKEN_PATHS:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
         raw = await request.body()
-        body = _parsed(raw)
-        if body is None:  # vLLM words the refusal of what is no JSON object
-            await self._app(scope, _replay(raw, receive), send)
-            return
         try:
+            body = sound_object(raw)
+            if body is None or route_path(scope) in CHECKED_PATHS:
+                # The route words the refusal of what is no JSON object.
+                await self._app(scope, _replay(raw, receive), send)
+                return
             context = self._take(route_path(scope), body, tenant_of(request))
         except (ApiError, InvalidOptionsError) as error:
             await api_error(error).response()(scope, receive, send)
@@ -72,13 +79,14 @@ class AdaptationMiddleware:
         if path in ADAPTED_PATHS:
             drop_nulls(body)
             return take_context(path, body, self._settings, tenant)
-        take_nothing(body)
+        take_nothing(path, body)
         return None
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, context: RequestContext
     ) -> None:
         token = CURRENT.set(context)
+        send = telling(send, context, scope.get("root_path", ""))
         try:
             if context.route == RESPONSES:  # amended by its handler, before it is stored
                 await self._app(scope, receive, send)
@@ -101,6 +109,10 @@ class _Response:
         self._pending = b""
         self._sending = asyncio.Lock()
         self._ended = False
+
+    @property
+    def _is_vote(self) -> bool:
+        return self._context.options.strategy is not Strategy.PLAIN
 
     @asynccontextmanager
     async def showing_progress(self) -> AsyncIterator[None]:
@@ -145,7 +157,7 @@ class _Response:
         else:
             async with self._sending:  # no progress event before the start
                 await self._send(message)
-                if self._is_stream and self._context.route == COMPLETIONS:
+                if self._is_stream and self._context.route == COMPLETIONS and self._is_vote:
                     body = {"type": "http.response.body", "body": FIRST, "more_body": True}
                     await self._send(body)
 
@@ -169,14 +181,6 @@ class _Response:
         headers["content-length"] = str(len(body))
         await self._send({**self._start, "headers": headers.raw})
         await self._send({"type": "http.response.body", "body": body})
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

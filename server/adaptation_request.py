@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from adaptation.types import AnswerCount
 from adaptation.verifiers import build_verifiers
 from memory.types import Message
 from server.config import Settings
+from server.dropped import is_number, refuse_dropped, refuse_shapeless
 from server.errors import ApiError
 from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
@@ -51,7 +52,8 @@ def take_context(
     None stands for a request that is vLLM's alone.
     """
     _take_id(body)
-    _refuse_dropped(path, body)
+    refuse_shapeless(path, body)
+    refuse_dropped(path, body)
     options, asked = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
@@ -68,6 +70,7 @@ def take_context(
         conversations=_conversations(path, body),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
+        form=_form(body),
         can_be_reworded=_can_be_reworded(path, body),
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
@@ -77,9 +80,10 @@ def take_context(
     )
 
 
-def take_nothing(body: dict[str, Any]) -> None:
+def take_nothing(path: str, body: dict[str, Any]) -> None:
     """Refuse adaptation on routes that have none, where it would be ignored without a word."""
     _take_id(body)
+    refuse_dropped(path, body)
     asked = body.get("adaptation") is not None
     if isinstance(body.get("model"), str):
         body["model"], suffix = split_model(body["model"])
@@ -169,38 +173,13 @@ def _earliest(*times_s: float | None) -> float | None:
     return min((time_s for time_s in times_s if time_s is not None), default=None)
 
 
-def _refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
-    """Refuse what vLLM would leave out without a word."""
-    if path == CHAT:
-        for param, instead in (("functions", "tools"), ("function_call", "tool_choice")):
-            if body.get(param):
-                raise ApiError(400, f"`{param}` is not available: use `{instead}`", param=param)
-        modalities = body.get("modalities")
-        if isinstance(modalities, list) and any(kind != "text" for kind in modalities):
-            raise ApiError(400, "`modalities`: only text is generated", param="modalities")
-    elif path == COMPLETIONS:
-        best_of, n = body.get("best_of"), body.get("n") or 1
-        if _is_number(best_of) and _is_number(n) and best_of > n:
-            raise ApiError(
-                400, "`best_of` above `n` is not available: a vote ranks its `n`", param="best_of"
-            )
-    elif path == RESPONSES and body.get("conversation"):
-        raise ApiError(
-            400, "conversations are not kept: use `previous_response_id`", param="conversation"
-        )
-
-
 def _let_choices_differ(body: dict[str, Any], options: Options) -> None:
     """Let a vote with temperature 0 have several choices: its samples have one of their own."""
     n, temperature = body.get("n"), body.get("temperature")
-    if options.strategy is Strategy.PLAIN or not (_is_number(n) and _is_number(temperature)):
+    if options.strategy is Strategy.PLAIN or not (is_number(n) and is_number(temperature)):
         return
     if n > 1 and 0 <= temperature < ALIKE_BELOW:
         body["temperature"] = options.temperature
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float)
 
 
 def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
@@ -300,3 +279,13 @@ def _asks_for_json(body: Mapping[str, Any]) -> bool:
     if isinstance(body.get("text"), dict):  # the same on /v1/responses
         wanted = body["text"].get("format")
     return isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema")
+
+
+def _form(body: Mapping[str, Any]) -> str | None:
+    """Return the key that asks for a form of the output, where one does."""
+    if body.get("structured_outputs"):
+        return "structured_outputs"
+    text = body.get("text")
+    if isinstance(text, dict) and text.get("format"):
+        return "text.format"
+    return next((key for key in ("response_format", "tools") if body.get(key)), None)

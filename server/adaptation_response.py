@@ -14,6 +14,7 @@ from adaptation.types import AnswerCount
 from server.errors import error_body
 from server.openai_form import conform
 from server.request_context import CURRENT, RequestContext
+from server.wording import field_in, of_vllm
 
 _TO_BE_CHANGED = re.compile(rb'"(?:finish_reason": ?"|(?:usage|logprobs)": ?\{)')
 """What stands in the chunks that are not passed on as they are."""
@@ -68,7 +69,8 @@ def _shaped_error(event: bytes) -> bytes:
     try:
         error = json.loads(event.removeprefix(b"data: "))["error"]
         status = int(error.get("code") or 500)
-        body = error_body(status, str(error["message"]), param=error.get("param"))
+        message = of_vllm(str(error["message"])) if status == 400 else str(error["message"])
+        body = error_body(status, message, param=error.get("param") or field_in(message))
     except (ValueError, KeyError, TypeError, AttributeError):
         return event
     return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"

@@ -20,8 +20,20 @@ from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, To
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import as_outputs, first_text, is_streamed, opening, tokens_of
+<<<<<<< HEAD
 from server.engine.refusals import bad_request, http_error, refuse_deadly, stopping
 from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
+=======
+from server.engine.refusals import (
+    FORM,
+    bad_request,
+    http_error,
+    refuse_deadly,
+    refuse_unfit,
+    told,
+)
+from server.engine.vllm_engine import Native, counters, end_requests, lora_request
+>>>>>>> refs/remotes/w/protocol
 from server.request_context import CURRENT, RequestContext
 
 T = TypeVar("T")
@@ -82,21 +94,28 @@ class AdaptiveClient:
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
         """Read the request's context at the call: the generator may be iterated in another."""
+<<<<<<< HEAD
         if self.is_stopping:
             raise stopping()
         refuse_deadly(sampling_params)
+=======
+>>>>>>> refs/remotes/w/protocol
         context = CURRENT.get()
+        form = (context.form if context else None) or FORM
+        refuse_deadly(sampling_params)
+        refuse_unfit(self._inner, sampling_params, form)
         if keywords.get("lora_request") is not None:  # the client named an adapter of its own
             if context is not None and context.asked:
                 raise bad_request("an adapter named as the model is served plain", "adaptation")
             outputs: AsyncGenerator[Any, None] = self._inner.generate(
                 prompt, sampling_params, request_id, **keywords
             )
-            return outputs
-        native = Native(prompt, sampling_params, keywords)
+            return told(outputs, sampling_params, form)
+        native = Native(prompt, sampling_params, keywords, form)
         if context is None:
             return self._unreported(native, request_id)
         context.choices, context.seed = native.choices, native.seed
+        context.id = context.completion_id(request_id)
         if context.options.strategy is not Strategy.PLAIN:
             _check_choices(context)
             return self._adapted(context, native, request_id)
@@ -115,7 +134,7 @@ class AdaptiveClient:
         outputs: AsyncGenerator[Any, None] = self._inner.generate(
             native.prompt, native.params, request_id, **keywords
         )
-        return outputs
+        return told(outputs, native.params, native.form)
 
     async def _plain(
         self, context: RequestContext, native: Native, request_id: str

@@ -45,12 +45,14 @@ from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.policy import check_files, policy_from
 from server.progress import WatchedEngine
+from server.reports import Reports
 from server.routes.adapters import adapters_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import Probe, ready_router
 from server.routes.records import records_router
+from server.routes.reports import reports_router
 from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
@@ -181,7 +183,8 @@ async def build(
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
-    books = Bookkeeper(parts.memory.completions, Metrics(registry), model)
+    reports = Reports(parts.memory.completions)
+    books = Bookkeeper(parts.memory.completions, reports, Metrics(registry), model)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -194,6 +197,8 @@ async def build(
         client, args, amend_response, runtime_adapters(args, settings)
     )
     _add_routes(app, parts, args, client)
+    app, in_background = await launch.make_app(client, args, amend_response)
+    _add_routes(app, parts, args, client, reports)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
@@ -221,7 +226,9 @@ def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
     return settings.train_steps != 0 and not differing
 
 
-def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any) -> None:
+def _add_routes(
+    app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any, reports: Reports
+) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
     guarded = [Depends(refuse_cross_site)]
@@ -235,6 +242,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
         ready_router(parts.checks),
         feedback_router(parts.memory),
+        reports_router(reports),
         records_router(parts.memory),
         adapters_router(parts.memory),
         unserved_router(),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from adaptation.reading import read_answer
 from adaptation.types import Outcome, Query, SampleCounts, TokenCounts
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics
+from server.reports import Reports
 from server.request_context import RequestContext
 
 
 class Bookkeeper:
     """Told every outcome before the client is."""
 
-    def __init__(self, completions: CompletionLog, metrics: Metrics, model: str) -> None:
+    def __init__(
+        self, completions: CompletionLog, reports: Reports, metrics: Metrics, model: str
+    ) -> None:
         self._completions = completions
+        self._reports = reports
         self._metrics = metrics
         self._model = model
 
@@ -25,12 +32,16 @@ class Bookkeeper:
     def finish(self, context: RequestContext, index: int, query: Query, outcome: Outcome) -> None:
         """Note the outcome of prompt number `index`; costs the request no commit."""
         before = context.reports.get(index)  # of an earlier turn, where tools are run in between
-        context.reports[index] = outcome.report.after(before) if before else outcome.report
+        report = outcome.report.after(before) if before else outcome.report
+        context.reports[index] = report
         self._metrics.observe(outcome.report)
+        shown = report.model_dump(mode="json")
         if query.options.memory.write and query.question.strip():
-            self._completions.append(self._completion(query, outcome))
+            self._completions.append(self._completion(query, outcome, shown))
+        else:
+            self._reports.put(query.tenant, query.id, shown)
 
-    def _completion(self, query: Query, outcome: Outcome) -> Completion:
+    def _completion(self, query: Query, outcome: Outcome, shown: Mapping[str, Any]) -> Completion:
         report, text = outcome.report, outcome.samples[0].text
         answer = report.answer
         if answer is None and query.options.answer.kind != "regex":  # may be slow, and blocks
@@ -47,4 +58,5 @@ class Bookkeeper:
             task=query.options.memory.task,
             record_id=report.memory.saved if report.memory else None,
             vote=outcome.vote,
+            report=shown,
         )

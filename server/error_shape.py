@@ -19,8 +19,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.errors import RETRY_AFTER_S, ApiError, error_body, first_error
-from server.request_context import COMPLETIONS, RESPONSES, route_path
+from server.errors import RETRY_AFTER_S, ApiError, error_body
+from server.request_context import CHAT, COMPLETIONS, RESPONSES, route_path
+from server.validation import first_error
+from server.wording import field_in, of_vllm
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,23 @@ MAX_MESSAGE_CHARS = 2000
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PROMPTS = {COMPLETIONS: "prompt", RESPONSES: "input", "/v1/embeddings": "input"}
 """By route, the key that holds the prompt; else `messages`."""
+RENAMED = {
+    CHAT: {"logprobs": "top_logprobs"},
+    RESPONSES: {"logprobs": "top_logprobs", "max_tokens": "max_output_tokens"},
+}
+"""By route, keys that the engine knows by another name."""
+ANTHROPIC = "/v1/messages"
+"""Below this, clients read errors in Anthropic's shape."""
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
 _TOO_LONG = frozenset({"input_tokens", "input_text"})
 """What vLLM names when a prompt is longer than the context; no client sends keys of these names."""
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9_]*")
@@ -140,6 +159,8 @@ class _Exchange:
         if status == 400 and str(found.get("param")) in _TOO_LONG and not _is_ours(found):
             prompt = PROMPTS.get(route_path(self._scope), "messages")
             found = {"param": prompt, "code": "context_length_exceeded"}
+        elif status == 400 and not _is_ours(found):
+            found = {**found, "param": field_in(message) or found.get("param")}
         await self._answer(status, _shaped(status, message, found), headers)
 
     def _message(self, status: int, found: Mapping[str, Any], headers: Headers) -> str:
@@ -152,7 +173,7 @@ class _Exchange:
         if status == 500 or "Traceback (most recent" in given:
             return self._apology  # others' words about a crash may quote the server's insides
         if given.lower() not in ("", _phrase(status).lower(), "unauthorized"):
-            return given
+            return self._in_our_words(given) if status == 400 else given
         if status == 404:
             return f"There is no {method} {path}; /docs lists the routes"
         if status == 405:
@@ -161,11 +182,20 @@ class _Exchange:
             return "Send a valid API key in the header `Authorization: Bearer KEY`"
         return _phrase(status)
 
+    def _in_our_words(self, given: str) -> str:
+        """Return what vLLM says of a request, with the keys as they are called on this route."""
+        message = of_vllm(given)
+        for theirs, ours in RENAMED.get(route_path(self._scope), {}).items():
+            message = message.replace(f"`{theirs}`", f"`{ours}`")
+        return message
+
     @property
     def _apology(self) -> str:
         return f"The server failed on this request; its log says why, under {self.request_id}"
 
     async def _answer(self, status: int, body: Mapping[str, Any], kept: Headers) -> None:
+        if route_path(self._scope).startswith(ANTHROPIC):
+            body = anthropic_body(status, str(body["error"]["message"]))
         response = JSONResponse(body, status)
         replaced = {b"content-length", b"content-type", b"content-encoding", b"x-request-id"}
         response.raw_headers += [(k, v) for k, v in kept.raw if k.lower() not in replaced]
@@ -174,6 +204,13 @@ class _Exchange:
             response.headers.setdefault("retry-after", str(RETRY_AFTER_S))
         self._started = self._done = True
         await response(self._scope, self._receive, self._send)
+
+
+def anthropic_body(status: int, message: str) -> dict[str, Any]:
+    """Return an error as Anthropic's clients read it."""
+    default = "api_error" if status >= 500 else "invalid_request_error"
+    kind = _ANTHROPIC_TYPES.get(status, default)
+    return {"type": "error", "error": {"type": kind, "message": message}}
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ others make in the same app (vLLM's handlers, Starlette) are `server.error_shape
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -30,21 +29,11 @@ from memory.errors import (
     StorageUnavailableError,
     WhetMemoryError,
 )
+from server.validation import first_error
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
-# Segments pydantic adds to a location for unions and validators; no client wrote them.
-_INTERNAL_SEGMENT = re.compile(
-    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none|(function|tagged)-.*"
-)
-
-_WHOLE_BODY = {
-    "missing": "The request body is empty; send a JSON object",
-    "model_attributes_type": "The request body must be a JSON object",
-    "dict_type": "The request body must be a JSON object",
-}
-
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {
     401: "invalid_api_key",
@@ -123,29 +112,6 @@ def error_body(
     }
 
 
-def first_error(
-    error: ValidationError | RequestValidationError, prefix: str = ""
-) -> tuple[str, str | None]:
-    """Return a message and the dotted path of the first key that is wrong."""
-    first: Any = next(iter(error.errors()), "the request is not valid")
-    if isinstance(first, str):  # vLLM raises RequestValidationError with bare strings
-        return first, None
-    kind = str(first.get("type", ""))
-    location = [str(part) for part in first.get("loc", ())]
-    if isinstance(error, RequestValidationError):
-        location = location[1:]  # FastAPI says first where it stood: body, query, path or header
-    if kind == "json_invalid":
-        reason = first.get("ctx", {}).get("error", "it does not parse")
-        return f"The request body is not valid JSON: {reason}", None
-    param = _dotted(location, prefix, keep_last=kind in ("extra_forbidden", "missing"))
-    message = str(first.get("msg", "not valid")).removeprefix("Value error, ")
-    if not param:
-        return _WHOLE_BODY.get(kind, message), None
-    if kind == "extra_forbidden":
-        return f"`{param}` is not a known key", param
-    return f"`{param}`: {'required' if kind == 'missing' else message}", param
-
-
 def install_handlers(app: FastAPI) -> None:
     """Translate our errors, and FastAPI's validation errors, on `app` (ours or vLLM's)."""
     app.add_exception_handler(RequestValidationError, _answer_validation)
@@ -176,14 +142,3 @@ async def _answer_validation(request: Request, error: Exception) -> JSONResponse
     if param is None and not is_json and await request.body():
         message = "Send the request body as JSON, with the header `Content-Type: application/json`"
     return ApiError(400, message, param=param).response()
-
-
-def _dotted(location: list[str], prefix: str, keep_last: bool) -> str | None:
-    """Join a pydantic location, leaving out the segments that pydantic made up."""
-    last = len(location) - 1
-    parts = [
-        part
-        for index, part in enumerate(location)
-        if (keep_last and index == last) or not _INTERNAL_SEGMENT.fullmatch(part)
-    ]
-    return ".".join(filter(None, [prefix, *parts])) or None

@@ -39,6 +39,8 @@ class RequestContext:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    form: str | None = None
+    """The key of the body that asks for a form of the output."""
     can_be_reworded: bool = False
     route: str = CHAT
     opens_late: bool = True
@@ -86,6 +88,11 @@ class RequestContext:
             notify=self.progress.put_nowait if self.progress else None,
             abandoned=abandoned,
         )
+
+    @property
+    def public_id(self) -> str:
+        """The id the client sees; several prompts share one. Empty until vLLM has made it."""
+        return self.id if self.is_single else self.id.rpartition("-")[0]
 
     def completion_id(self, request_id: str) -> str:
         """Return the id the client sees, where there is one prompt only."""

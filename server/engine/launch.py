@@ -6,10 +6,12 @@ import argparse
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import vllm
 from fastapi import FastAPI
+from vllm.config import StructuredOutputsConfig, VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
@@ -30,6 +32,32 @@ STOP_GRACE_S = 5
 """What then still holds a connection, such as a body that does not end, is cut off."""
 
 
+class CompactJson(StructuredOutputsConfig):  # type: ignore[misc]
+    """vLLM's own settings of structured outputs, for `EngineArgs` to make JSON compact by.
+
+    An operator's `--structured-outputs-config` takes its place, and is left as it is.
+    """
+
+
+class EngineArgs(AsyncEngineArgs):  # type: ignore[misc]
+    """vLLM's arguments, and JSON without free white space whichever backend is chosen.
+
+    A grammar that allows it lets a model go on with new lines until its context ends. vLLM takes
+    `disable_any_whitespace` together with a named backend only, though both that `auto` chooses
+    between keep to it: it is set here once vLLM has looked.
+    """
+
+    def create_engine_config(self, *arguments: Any, **keywords: Any) -> VllmConfig:
+        """Return the engine's whole configuration."""
+        config: VllmConfig = super().create_engine_config(*arguments, **keywords)
+        held = config.structured_outputs_config
+        if isinstance(held, CompactJson):
+            plain = StructuredOutputsConfig(**asdict(held))  # the engine's process knows no other
+            plain.disable_any_whitespace = True
+            config.structured_outputs_config = plain
+        return config
+
+
 def make_parser(epilog: str) -> FlexibleArgumentParser:
     """Return vLLM's own `serve` parser: same flags, same names.
 
@@ -42,7 +70,9 @@ def make_parser(epilog: str) -> FlexibleArgumentParser:
         usage="whet serve [MODEL] [any flag of vllm serve] [whet flags]",
         epilog=epilog,
     )
-    return make_arg_parser(parser)
+    make_arg_parser(parser)
+    parser.set_defaults(structured_outputs_config=CompactJson())
+    return parser
 
 
 def on_cpu() -> bool:
@@ -70,7 +100,7 @@ def chat_template(args: argparse.Namespace) -> dict[str, Any]:
 @asynccontextmanager
 async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
     """Start vLLM's engine in process and stop it at the end of the block."""
-    engine_args = AsyncEngineArgs.from_cli_args(args)
+    engine_args = EngineArgs.from_cli_args(args)
     async with build_async_engine_client_from_engine_args(engine_args) as client:
         yield client
 

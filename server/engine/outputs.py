@@ -13,6 +13,10 @@ from vllm.sampling_params import RequestOutputKind
 
 from adaptation.types import Draw, Outcome, Sample
 
+BLANK_TOKENS = 64
+"""So much white space without end is no layout: a model held to a grammar can go on with it for
+ever."""
+
 
 @dataclass
 class Growing:
@@ -23,6 +27,15 @@ class Growing:
     text: str = ""
     n_tokens: int = 0
     logprobs: list[float] = field(default_factory=list)
+    blank_tokens: int = 0
+    """Tokens since the last that brought anything but white space."""
+    blank_chars: int = 0
+    """What they brought; none, where vLLM holds text back that may be a stop."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether its end is white space and nothing else."""
+        return min(self.blank_tokens, self.blank_chars) >= BLANK_TOKENS
 
     def add(self, step: RequestOutput) -> int:
         """Take a step's text and tokens; return how many tokens it brought."""
@@ -31,6 +44,11 @@ class Growing:
         self.text += completion.text
         self.n_tokens += len(completion.token_ids)
         self.logprobs += _sampled_logprobs(completion)
+        if completion.text.strip():
+            self.blank_tokens = self.blank_chars = 0
+        else:
+            self.blank_tokens += len(completion.token_ids)
+            self.blank_chars += len(completion.text)
         return len(completion.token_ids)
 
     def sample(self) -> Sample:

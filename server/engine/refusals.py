@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
+from typing import Any
 
+import msgspec
 from vllm import SamplingParams
-from vllm.exceptions import GracefulHTTPError, VLLMValidationError
+from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
+from vllm.v1.engine.exceptions import EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
+from server.wording import of_vllm
+
+logger = logging.getLogger(__name__)
+
+FAULTS = (ValueError, TypeError, OverflowError, RecursionError)
+"""Raised by what looks at a request: it is to blame, not the engine."""
+FORM = "structured_outputs"
+"""What is blamed for a form that cannot be had, where the route does not say what asked for it."""
+FAILED = "error"
+"""The finish reason of what the engine gave up, and lives on."""
 
 
 def refuse_deadly(params: SamplingParams) -> None:
@@ -22,6 +38,7 @@ def refuse_deadly(params: SamplingParams) -> None:
         )
 
 
+<<<<<<< HEAD
 def stopping() -> Exception:
     """Return what vLLM's handlers turn into HTTP 503, and into the last event of a stream."""
     words = "The server is stopping: send the request to another one, or again in a minute"
@@ -30,6 +47,75 @@ def stopping() -> Exception:
 
 
 def bad_request(message: str, parameter: str) -> Exception:
+=======
+def refuse_unfit(client: Any, params: SamplingParams, form: str) -> None:
+    """Have vLLM look at a request before a stream of it opens, and a vote draws many samples.
+
+    `form` names what asked for a form of the output. Raises what becomes HTTP 400.
+    """
+    processor = client.input_processor
+    try:
+        params.verify(
+            processor.model_config,
+            processor.speculative_config,
+            processor.structured_outputs_config,
+            processor.tokenizer,
+        )
+    except VLLMClientError as error:
+        if params.structured_outputs is None or getattr(error, "parameter", None):
+            raise
+        reason = of_vllm(str(error))
+        raise bad_request(f"`{form}` cannot be kept to: {reason}", form) from error
+    except FAULTS as error:
+        raise bad_request(f"the request cannot be served: {error}", None) from error
+    _refuse_unsendable(params, form)
+
+
+def _refuse_unsendable(params: SamplingParams, form: str) -> None:
+    """Refuse numbers that do not fit into what the engine is sent: 64 bits."""
+    try:
+        msgspec.msgpack.encode(params, enc_hook=repr)
+    except OverflowError as error:
+        message = f"`{form}` holds a whole number that does not fit into 64 bits"
+        raise bad_request(message, form) from error
+    except (RecursionError, UnicodeError) as error:
+        raise bad_request("the request holds what the engine cannot be sent", None) from error
+
+
+async def told(
+    outputs: AsyncGenerator[Any, None], params: SamplingParams, form: str
+) -> AsyncGenerator[Any, None]:
+    """Yield vLLM's outputs; the error of one request says so, and is no dead engine's."""
+    begun = False
+    try:
+        async with aclosing(outputs):
+            async for output in outputs:
+                begun = begun or any(choice.token_ids for choice in output.outputs)
+                if any(choice.finish_reason == FAILED for choice in output.outputs):
+                    raise _gave_up(params, form, begun=begun)
+                yield output
+    except EngineGenerateError as error:
+        cause = error.__cause__
+        if not begun and isinstance(cause, FAULTS):
+            raise bad_request(f"the engine cannot take this request: {cause}", None) from error
+        logger.exception("the engine failed on one request")
+        raise _server_error() from error
+
+
+def _gave_up(params: SamplingParams, form: str, *, begun: bool) -> Exception:
+    if params.structured_outputs is not None and not begun:
+        return bad_request(f"`{form}` cannot be kept to: no output has that form", form)
+    return _server_error()
+
+
+def _server_error() -> Exception:
+    words = "the engine failed on this request; the server's log says why"
+    error: Exception = GracefulHTTPError(words, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return error
+
+
+def bad_request(message: str, parameter: str | None) -> Exception:
+>>>>>>> refs/remotes/w/protocol
     """Return what vLLM's handlers turn into HTTP 400."""
     error: Exception = VLLMValidationError(message, parameter=parameter)
     return error

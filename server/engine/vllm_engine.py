@@ -7,7 +7,7 @@ import copy
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,13 +16,14 @@ from vllm.exceptions import GracefulHTTPError, VLLMError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
-from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.types import Adapter, Draw, Query
 from memory.types import Message
 from server.engine.outputs import Growing
+from server.engine.refusals import FORM, told
 
 REMEMBERED_PROBES = 16
 POLL_S = 0.1
@@ -36,6 +37,14 @@ class Native:
     prompt: Any
     params: SamplingParams
     keywords: dict[str, Any]
+    form: str = FORM
+    """What of the request asked for a form of its output."""
+
+    @property
+    def writes_json(self) -> bool:
+        """Whether the output is held to a grammar of JSON, which may let white space go on."""
+        held = self.params.structured_outputs
+        return held is not None and bool(held.json or held.json_object or held.structural_tag)
 
     @property
     def choices(self) -> int:
@@ -59,15 +68,39 @@ class VllmEngine:
         self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
 
     async def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
-        """See `Engine.sample`: one n=1 request, so that it can be cancelled alone."""
+        """See `Engine.sample`: one n=1 request, so that it can be cancelled alone.
+
+        JSON of which nothing comes any more but white space is ended, as if `max_tokens` had.
+        """
         native = query.native
         assert isinstance(native, Native)
+        growing, is_ending = Growing(draw), False
+        try:
+            async with aclosing(self._outputs(native, draw)) as outputs:
+                async for step in outputs:
+                    new_tokens = growing.add(step)
+                    if native.writes_json and growing.is_blank and not is_ending:
+                        is_ending = True
+                        await self.end([draw.request_id])
+                    was_aborted = step.outputs[0].finish_reason == ABORTED
+                    done = step.finished and (is_ending or not was_aborted)
+                    if new_tokens or done:
+                        sample = growing.sample()
+                        if is_ending:
+                            sample = replace(sample, finish_reason="length" if done else None)
+                        yield Progress(sample, new_tokens, done=done)
+        except EngineDeadError as error:
+            raise EngineError("the engine has stopped; try again") from error
+
+    def _outputs(self, native: Native, draw: Draw) -> AsyncGenerator[Any, None]:
+        params = _params_for(native.params, draw)
         outputs = self._client.generate(
             native.prompt if draw.prompt is None else draw.prompt,
-            _params_for(native.params, draw),
+            params,
             draw.request_id,
             **{**native.keywords, "lora_request": lora_request(draw.adapter)},
         )
+<<<<<<< HEAD
         growing = Growing(draw)
         try:
             async with aclosing(outputs):
@@ -80,6 +113,9 @@ class VllmEngine:
             raise EngineError("the engine has stopped; try again") from error
         except GracefulHTTPError as error:  # see `tell_all`
             raise EngineError(str(error)) from error
+=======
+        return told(outputs, params, native.form)
+>>>>>>> refs/remotes/w/protocol
 
     async def end(self, request_ids: Sequence[str]) -> None:
         """See `Engine.end`."""
@@ -178,7 +214,7 @@ def counters(client: Any, request_id: str) -> list[Any]:
 
 def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     """Return the request's own parameters with the draw's temperature and seed, for one sample."""
-    own = copy.deepcopy(params)
+    own = copy.copy(params)  # what it holds is vLLM's to copy, once it has been looked at
     own.n = 1
     own.output_kind = RequestOutputKind.DELTA
     own.stream_interval = None  # every token is counted when it comes: budgets hold
@@ -187,7 +223,6 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own.seed = draw.seed
     if draw.temperature is not None:
         own.temperature = draw.temperature
-        own.__dict__.pop("sampling_type", None)  # cached from the request's temperature
     return own
 
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from adaptation.options import Strategy
 from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
-from server.adaptation_request import split_model, take_context
+from server.adaptation_request import split_model, take_context, take_nothing
 from server.adaptation_response import amend_response
 from server.config import Settings
 from server.errors import ApiError
@@ -240,7 +240,7 @@ async def test_an_error_of_the_handler_passes_untouched() -> None:
     assert (response.status_code, response.json()) == (404, {"error": {"message": "no"}})
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"7"])
 async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> None:
     async def answer(request: Request) -> Response:
         assert CURRENT.get() is None
@@ -470,7 +470,9 @@ async def test_a_stream_of_completions_says_at_once_that_it_has_begun() -> None:
 
     async with asgi_client(answer) as client:
         text = (await client.post(COMPLETIONS, json={"model": "m", "prompt": "Hi"})).text
+        plain = (await client.post(COMPLETIONS, json={"model": "m:plain", "prompt": "Hi"})).text
     assert text == ": the vote has begun\n\ndata: [DONE]\n\n"
+    assert plain == "data: [DONE]\n\n", "where there is no vote, none has begun"
 
 
 @pytest.mark.parametrize("temperature", [0, 0.0, 1e-6])
@@ -510,6 +512,16 @@ FUNCTION = {"name": "f", "parameters": {}}
         (CHAT, {"use_beam_search": True, "functions": [FUNCTION]}, "functions"),
         (COMPLETIONS, {"best_of": 2}, "best_of"),
         (COMPLETIONS, {"best_of": 3, "n": 2}, "best_of"),
+        (COMPLETIONS, {"guided_choice": ["a"]}, "guided_choice"),
+        (COMPLETIONS, {"max_completion_tokens": 5}, "max_completion_tokens"),
+        (CHAT, {"guided_json": {}}, "guided_json"),
+        (CHAT, {"guided_regex": "a+"}, "guided_regex"),
+        (CHAT, {"guided_grammar": "root ::= a"}, "guided_grammar"),
+        (CHAT, {"guided_decoding_backend": "xgrammar"}, "guided_decoding_backend"),
+        (CHAT, {"model": "m:plain", "guided_whitespace_pattern": " "}, "guided_whitespace_pattern"),
+        (RESPONSES, {"response_format": {"type": "json_object"}}, "response_format"),
+        (RESPONSES, {"max_tokens": 5}, "max_tokens"),
+        (RESPONSES, {"guided_json": {"type": "object"}}, "guided_json"),
         (RESPONSES, {"conversation": "conv_1"}, "conversation"),
         (RESPONSES, {"conversation": {"id": "conv_1"}}, "conversation"),
     ],
@@ -527,6 +539,8 @@ def test_what_would_be_dropped_without_a_word_is_refused(
     [
         (CHAT, {"functions": [], "function_call": None, "modalities": ["text"]}),
         (CHAT, {"functions": None, "modalities": None}),
+        (CHAT, {"guided_json": None, "guided_choice": []}),
+        (RESPONSES, {"response_format": None, "max_tokens": None}),
         (COMPLETIONS, {"best_of": None}),
         (COMPLETIONS, {"best_of": 1}),
         (COMPLETIONS, {"best_of": 2, "n": 2}),
@@ -549,3 +563,40 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})
     assert response.json() == {"route": CHAT, "body": {"model": "m", "messages": HELLO}}
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "advice"),
+    [
+        (CHAT, "guided_json", "structured_outputs"),
+        (COMPLETIONS, "guided_regex", "structured_outputs"),
+        (RESPONSES, "response_format", "text.format"),
+        (RESPONSES, "max_tokens", "max_output_tokens"),
+    ],
+)
+def test_what_is_refused_comes_with_the_field_to_use(path: str, field: str, advice: str) -> None:
+    with pytest.raises(ApiError, match=f"`{field}` .*`{advice}`"):
+        context_of(path, **{field: {"a": 1}})
+
+
+@pytest.mark.parametrize("path", sorted(PLAIN_PATHS))
+def test_guided_fields_are_refused_on_vllms_own_routes_too(path: str) -> None:
+    with pytest.raises(ApiError, match="structured_outputs"):
+        take_nothing(path, {"model": "m", "guided_json": {"type": "object"}})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "form"),
+    [
+        (CHAT, {"response_format": {"type": "json_object"}}, "response_format"),
+        (CHAT, {"structured_outputs": {"regex": "a"}}, "structured_outputs"),
+        (CHAT, {"tools": [{"type": "function"}]}, "tools"),
+        (RESPONSES, {"text": {"format": {"type": "json_object"}}}, "text.format"),
+        (RESPONSES, {"text": {"verbosity": "low"}}, None),
+        (CHAT, {}, None),
+    ],
+)
+def test_the_key_that_asks_for_a_form_is_known(
+    path: str, body: dict[str, Any], form: str | None
+) -> None:
+    assert context_of(path, **body).form == form

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ LIMIT_BYTES = 1000
 class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: str
-    stop: list[str] | str | None = None
+    stop: Annotated[list[str], Field(max_length=2)] | str | None = None
     n: int = Field(default=1, ge=1)
 
 
@@ -152,10 +152,14 @@ async def test_a_crash_tells_the_log_and_not_the_client(
     ("body", "kind", "param", "words"),
     [
         ('{"text": ', "application/json", None, "not valid JSON"),
-        ('{"text": 1}', "application/json", "text", "`text`: Input should be a valid string"),
+        ('{"text": 1}', "application/json", "text", "`text` must be a string"),
         ('{"txt": "x", "text": ""}', "application/json", "txt", "`txt` is not a known key"),
-        ('{"text": "", "stop": 3}', "application/json", "stop", "`stop`"),
-        ("{}", "application/json", "text", "`text`: required"),
+        ('{"text": "", "stop": 3}', "application/json", "stop", "must be a list or a string"),
+        ('{"text": "", "stop": ["a", "b", "c"]}', "application/json", "stop", "at most 2 entries"),
+        ('{"text": "", "stop": ["a", 7]}', "application/json", "stop.1", "must be a string"),
+        ('{"text": "", "n": 0}', "application/json", "n", "`n` must be at least 1"),
+        ('{"text": "", "n": 1.5}', "application/json", "n", "`n` must be a whole number"),
+        ("{}", "application/json", "text", "`text` is required"),
         ("", "application/json", None, "is empty"),
         ("[]", "application/json", None, "must be a JSON object"),
         ('{"text": ""}', "text/plain", None, "Content-Type: application/json"),
@@ -263,7 +267,6 @@ def test_the_options_own_errors_name_a_dotted_path(value: dict[str, Any], param:
     ("path", "param"),
     [
         ("/v1/chat/completions", "messages"),
-        ("/v1/messages", "messages"),
         ("/v1/completions", "prompt"),
         ("/v1/responses", "input"),
     ],
@@ -280,3 +283,83 @@ async def test_a_prompt_beyond_the_context_has_the_code_and_the_key_that_clients
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
     assert error["code"] == "context_length_exceeded"
     assert "context length is 9" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (404, "not_found_error"),
+        (405, "invalid_request_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (503, "overloaded_error"),
+        (504, "timeout_error"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+async def test_anthropics_clients_read_errors_in_anthropics_shape(
+    path: str, status: int, kind: str
+) -> None:
+    told = {"message": "top_p must be in (0, 1], got 7. (parameter=top_p, value=7)", "param": None}
+    vllm = JSONResponse({"error": told | {"type": "BadRequestError", "code": status}}, status)
+    async with client(vllm) as http:
+        response = await http.post(path)
+    body = response.json()
+    assert response.status_code == status
+    assert body.keys() == {"type", "error"}
+    assert body["error"].keys() == {"type", "message"}
+    assert (body["type"], body["error"]["type"]) == ("error", kind)
+    assert body["error"]["message"]
+
+
+async def test_a_body_too_large_for_messages_is_told_in_anthropics_shape() -> None:
+    async with client() as http:
+        response = await http.post("/v1/messages", content=b" " * (LIMIT_BYTES + 1))
+    assert response.status_code == 413
+    assert response.json()["error"]["type"] == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    ("said", "param", "words"),
+    [
+        (
+            "temperature must be in [0, 2], got 3.0. (parameter=temperature, value=3.0)",
+            "temperature",
+            "`temperature` must be from 0 to 2",
+        ),
+        ("top_p must be in (0, 1], got 7.", "top_p", "`top_p` must be above 0 and at most 1"),
+        (
+            "max_tokens must be at least 1, got 0. (parameter=max_tokens, value=0)",
+            "max_tokens",
+            "`max_tokens` must be at least 1",
+        ),
+        (
+            "token_id(s) [9] in logit_bias contain out-of-vocab token ids. Vocabulary size: 8 "
+            "(parameter=logit_bias, value=[9])",
+            "logit_bias",
+            "outside the vocabulary of 8: [9]",
+        ),
+        (
+            "Stream options can only be defined when `stream=True`. (parameter=stream_options)",
+            "stream_options",
+            "`stream_options` needs `stream`: true",
+        ),
+        (
+            "n must be at most 9, got 10. To increase this limit, set the VLLM_MAX_N_SEQUENCES "
+            "environment variable.",
+            "n",
+            "`n` must be at most 9",
+        ),
+    ],
+)
+async def test_vllms_words_about_a_request_become_ours(said: str, param: str, words: str) -> None:
+    error = {"message": said, "type": "BadRequestError", "param": None, "code": 400}
+    async with client(JSONResponse({"error": error}, 400)) as http:
+        found = error_of(await http.post("/v1/chat/completions"))
+    assert words in found["message"]
+    assert "parameter=" not in found["message"]
+    assert "VLLM_" not in found["message"]
+    assert found["param"] == param

@@ -1,0 +1,28 @@
+"""`GET /v1/reports/{completion_id}`: what was done for an answer, after its stream has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from server.reports import Reports
+from server.routes.paging import Id
+from server.tenants import Tenant
+
+
+def reports_router(reports: Reports) -> APIRouter:
+    """Return the route, over `reports`."""
+    router = APIRouter(tags=["adaptation"])
+
+    @router.get("/v1/reports/{completion_id}")
+    def get_report(completion_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Return the `adaptation` object of a completion, a chat or a response."""
+        found = reports.find(tenant, completion_id)
+        whole: dict[str, Any] = {"object": "report", "id": completion_id}
+        if len(found) == 1:
+            return whole | {"adaptation": found[0]}
+        prompts = [{"index": place, "adaptation": each} for place, each in enumerate(found)]
+        return whole | {"prompts": prompts}
+
+    return router

@@ -1,0 +1,185 @@
+"""Others' words about a request, in ours: one sentence that names the field.
+
+Pydantic's errors and vLLM's, by table. Knows neither routes nor statuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "string": "a string",
+        "str": "a string",
+        "int": "a whole number",
+        "float": "a number",
+        "decimal": "a number",
+        "bool": "true or false",
+        "list": "a list",
+        "tuple": "a list",
+        "set": "a list",
+        "iterable": "a list",
+        "dict": "an object",
+        "mapping": "an object",
+        "model": "an object",
+        "model_attributes": "an object",
+        "dataclass": "an object",
+        "none_required": "null",
+    }
+)
+"""What pydantic's types of a value are called on the wire, by how their errors begin."""
+_KIND = re.compile(r"(.+?)_(?:type|parsing|from_float|exact_type|parsing_size)|none_required")
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "missing": "is required",
+        "extra_forbidden": "is not a known key",
+        "greater_than": "must be above {gt}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than": "must be below {lt}",
+        "less_than_equal": "must be at most {le}",
+        "multiple_of": "must be a multiple of {multiple_of}",
+        "finite_number": "must be a finite number",
+        "too_long": "takes at most {max_length} entries",
+        "too_short": "needs at least {min_length} entries",
+        "string_too_long": "must have at most {max_length} characters",
+        "string_too_short": "must have at least {min_length} characters",
+        "string_pattern_mismatch": "must match the pattern {pattern}",
+        "literal_error": "must be one of {expected}",
+        "enum": "must be one of {expected}",
+        "union_tag_invalid": "must have {discriminator} as one of {expected_tags}",
+        "union_tag_not_found": "needs the key {discriminator}",
+        "int_parsing_size": "is too large a number",
+        "recursion_loop": "is nested too deeply",
+    }
+)
+"""By pydantic's name of an error, what is to be said of the field; braces hold its context."""
+VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
+    (re.compile(pattern, re.DOTALL), words)
+    for pattern, words in (
+        (r"(\w+) must be in \[(\S+), (\S+)\]", r"`\1` must be from \2 to \3"),
+        (r"(\w+) must be in \((\S+), (\S+)\]", r"`\1` must be above \2 and at most \3"),
+        (r"(\w+) must be non-negative or -1\b", r"`\1` must be -1 or at least 0"),
+        (r"(\w+) must be non-negative\b", r"`\1` must be at least 0"),
+        (r"(\w+) must be greater than or equal to (\S+?),? got", r"`\1` must be at least \2"),
+        (r"(\w+) must be less than or equal to (\w+)=(\S+),", r"`\1` must be at most \2, \3"),
+        (r"(\w+) must be greater than zero\b", r"`\1` must be above 0"),
+        (r"(\w+) must be an int(?:eger)?\b", r"`\1` must be a whole number"),
+        (r"`(\w+)` must be an integer", r"`\1` must be a whole number"),
+        (r"`(\w+)` must be a positive value or -1", r"`\1` must be -1 or at least 0"),
+        (r"(\w+) must be (at (?:least|most) [\d.]+|a finite number)", r"`\1` must be \2"),
+        (
+            r"token_id\(s\) (\[[^\]]*\]) in (\w+) .*Vocabulary size: (\d+)",
+            r"`\2` names tokens outside the vocabulary of \3: \1",
+        ),
+        (r"allowed_token_ids contains", r"`allowed_token_ids` names tokens outside the vocabulary"),
+        (r"allowed_token_ids is not None and empty", r"`allowed_token_ids` must not be empty"),
+        (r"(stop|bad_words) cannot contain an empty", r"`\1` must not hold an empty string"),
+        (
+            r"The JSON schema is nested too deeply.*at most (\d+)",
+            r"the JSON schema nests objects and arrays deeper than \1: send a flatter one",
+        ),
+        (
+            r"You can only use one kind of (?:structured outputs )?constraint.*",
+            r"`structured_outputs` takes one of `json`, `regex`, `choice`, `grammar`",
+        ),
+        (
+            r"You must use one kind of structured outputs",
+            r"`structured_outputs` needs one of `json`, `regex`, `choice`, `grammar`",
+        ),
+        (
+            r"You can only either use constraints for structured outputs or tools",
+            r"`structured_outputs` and `tools` do not go together: send one of them",
+        ),
+        (
+            r"Choice '\[\]' cannot be an empty list",
+            r"`structured_outputs.choice` must not be empty",
+        ),
+        (
+            r"When response_format type is 'json_schema'",
+            r"`response_format` of type `json_schema` needs the key `json_schema`",
+        ),
+        (r"Stream options can only be defined", r"`stream_options` needs `stream`: true"),
+        (
+            r"`?(\w+)`? are not available when `stream=True`",
+            r"`\1` does not go with `stream`: true",
+        ),
+        (r"[Ww]hen using `(\w+)`, `(\w+)` must be set", r"`\1` needs `\2`"),
+        (r"`tools` must not be an empty array", r"`tools` must not be empty: leave it out"),
+        (
+            r"Invalid value for `tool_choice`",
+            r'`tool_choice` must be "none", "auto", "required" or a named tool',
+        ),
+        (
+            r"The tool specified in `tool_choice` does not match",
+            r"`tool_choice` names a tool that is not among `tools`",
+        ),
+        (
+            r"Cannot set both `continue_final_message` and `add_generation_prompt`",
+            r"`continue_final_message` and `add_generation_prompt` do not go together",
+        ),
+        (
+            r"Requested sample logprobs of .*max allowed: (\d+)",
+            r"`logprobs` must be at most \1",
+        ),
+        (
+            r"Token id (\d+) is out of vocabulary",
+            r"`prompt` has a token outside the vocabulary: \1",
+        ),
+        (
+            r"\d+ validation errors? for ValidatorIterator",
+            r"`messages` has a part of content that is not one: see /docs for what there is",
+        ),
+        (r"Either prompt or prompt_embeds must be", r"`prompt` is required and must not be empty"),
+        (
+            r".*(?:object (?:is not|has no|of type)|indices must be|not supported between)",
+            r"a value of the request is of a type that its field does not take: see /docs",
+        ),
+    )
+)
+"""vLLM's sentences by how they begin, and ours."""
+_NOTES = re.compile(r"\s*\((?:parameter|value)=.*\)\s*$", re.DOTALL)
+_VARIABLE = re.compile(r"\s*(?:To increase|Please set)[^.]*environment variable\.?|\s*VLLM_[A-Z_]+")
+_LEADING_FIELD = re.compile(r"`([a-z][a-z0-9_.]*)`")
+
+
+def of_vllm(message: str) -> str:
+    """Return what vLLM says of a request in our words, or its own without its notes."""
+    plain = _NOTES.sub("", message).strip()
+    for pattern, words in VLLM:
+        if found := pattern.match(plain):
+            return found.expand(words)
+    return _VARIABLE.sub("", plain)
+
+
+def field_in(message: str) -> str | None:
+    """Return the field that a sentence of ours begins with."""
+    found = _LEADING_FIELD.match(message)
+    return found[1] if found else None
+
+
+def of_pydantic(error: Mapping[str, Any], alternatives: Sequence[str] = ()) -> str:
+    """Return what is wrong with a field, to follow its name.
+
+    `alternatives` are the types of further errors that the same value made.
+    """
+    kinds = [kind_of(name) for name in (str(error.get("type", "")), *alternatives)]
+    known = [*dict.fromkeys(kind for kind in kinds if kind)]
+    if kinds[0]:
+        return f"must be {' or '.join(known)}"
+    rule = RULES.get(str(error.get("type", "")))
+    if rule is not None:
+        try:
+            return rule.format(**error.get("ctx", {}))
+        except KeyError:  # a release of pydantic that tells less
+            return "is not valid"
+    said = str(error.get("msg", "is not valid"))
+    return of_vllm(said.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+
+
+def kind_of(name: str) -> str | None:
+    """Return what type of value an error asks for, None where it asks for something else."""
+    found = _KIND.fullmatch(name)
+    return KINDS.get(found[1] or name) if found else None

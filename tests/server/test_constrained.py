@@ -1,0 +1,143 @@
+"""JSON that the engine is held to: compact by default, ended where only white space comes, and a
+form that cannot be had told as the request's fault."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.composed import Composed, Reply, composed
+
+with warnings.catch_warnings():  # of importing vLLM: others' deprecations
+    warnings.simplefilter("ignore")
+    from vllm import SamplingParams
+    from vllm.exceptions import GracefulHTTPError, VLLMValidationError
+    from vllm.outputs import CompletionOutput, RequestOutput
+    from vllm.sampling_params import StructuredOutputsParams
+
+    from server import engine_defaults
+    from server.config import Settings
+    from server.engine import launch
+    from server.engine.outputs import BLANK_TOKENS, Growing
+    from server.engine.refusals import told
+
+from adaptation.types import Draw
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+Serve = Callable[..., AbstractAsyncContextManager[Composed]]
+FORM = {"response_format": {"type": "json_object"}}
+BLANK = '{"name":' + " \n" * 600
+FULL = '{"name": "Ann"}'
+
+
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Return what serves a script."""
+
+    def build(script: Any, **settings: Any) -> AbstractAsyncContextManager[Composed]:
+        return composed(tmp_path, monkeypatch, script, **settings)
+
+    return build
+
+
+async def test_a_vote_does_not_pay_for_white_space_without_end(serve: Serve) -> None:
+    async with serve(lambda request: Reply(BLANK)) as server:
+        whole = len(server.core._tokenizer.encode(BLANK))
+        assert whole > 4 * BLANK_TOKENS
+        answer = await server.chat(**FORM)
+        report, choice = answer["adaptation"], answer["choices"][0]
+        assert choice["finish_reason"] == "length"
+        assert (report["answer"], report["memory"]["saved"]) == (None, None)
+        finished = report["samples"]["finished"]
+        assert server.core.generated_tokens < finished * (BLANK_TOKENS + 40) < finished * whole / 2
+        assert answer["usage"]["completion_tokens"] == server.core.generated_tokens
+
+
+async def test_a_whole_object_wins_over_white_space(serve: Serve) -> None:
+    texts, number = [BLANK, BLANK, FULL, BLANK], count()
+
+    def script(request: Any) -> Reply:
+        return Reply(texts[next(number) % 4])
+
+    async with serve(script) as server:
+        answer = await server.chat(**FORM, adaptation={"max_samples": 4, "confidence": 0.99})
+        assert answer["choices"][0]["message"]["content"] == FULL
+        assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_text_that_nothing_is_demanded_of_may_have_white_space(serve: Serve) -> None:
+    text = "#### 1" + "\n" * 400
+    async with serve(lambda request: Reply(text)) as server:
+        answer = await server.chat(adaptation={"strategy": "consistency", "max_samples": 1})
+        assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+def test_text_that_is_held_back_is_no_white_space() -> None:
+    """vLLM gives tokens without text while what it has may be the beginning of a stop string."""
+    growing = Growing(Draw(0, "r", None, None, None))
+    for text in [*[""] * 200, "a", *["\n"] * (BLANK_TOKENS - 1)]:
+        growing.add(output([7], text))
+        assert not growing.is_blank
+    growing.add(output([7], "\n"))
+    assert growing.is_blank
+
+
+def output(ids: list[int], text: str = "", finish: str | None = None) -> RequestOutput:
+    choice = CompletionOutput(0, text, ids, None, None, finish_reason=finish)
+    return RequestOutput("r", None, [1], None, [choice], finished=finish is not None)
+
+
+async def gave_up(*steps: RequestOutput) -> AsyncGenerator[RequestOutput, None]:
+    for step in steps:
+        yield step
+
+
+HELD = SamplingParams(structured_outputs=StructuredOutputsParams(grammar="root ::= root"))
+
+
+async def test_a_form_that_cannot_be_had_is_the_requests_fault() -> None:
+    with pytest.raises(VLLMValidationError, match="`response_format`") as caught:
+        _ = [step async for step in told(gave_up(output([], "", "error")), HELD, "response_format")]
+    assert caught.value.parameter == "response_format"
+
+
+@pytest.mark.parametrize(
+    ("params", "steps"),
+    [
+        (SamplingParams(), [output([], "", "error")]),
+        (HELD, [output([7], "a"), output([], "", "error")]),
+    ],
+)
+async def test_what_the_engine_gives_up_otherwise_is_the_servers_fault(
+    params: SamplingParams, steps: list[RequestOutput]
+) -> None:
+    with pytest.raises(GracefulHTTPError) as caught:
+        _ = [step async for step in told(gave_up(*steps), params, "response_format")]
+    assert caught.value.http_status == 500
+
+
+@pytest.mark.parametrize(
+    ("flags", "backend", "is_compact"),
+    [
+        ([], "auto", True),
+        (["--structured-outputs-config", '{"disable_any_whitespace": false}'], "auto", False),
+        (["--structured-outputs-config", '{"backend": "guidance"}'], "guidance", False),
+    ],
+)
+def test_json_is_compact_by_default_and_the_choice_of_backends_stays(
+    flags: list[str], backend: str, is_compact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in engine_defaults.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    parser = launch.make_parser("")
+    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
+    args = parser.parse_args(flags)
+    engine_defaults.complete(args, Settings(), on_cpu=launch.on_cpu())
+    held = launch.EngineArgs.from_cli_args(args).create_engine_config().structured_outputs_config
+    assert (held.backend, held.disable_any_whitespace) == (backend, is_compact)
