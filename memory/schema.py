@@ -21,11 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-<<<<<<< HEAD
 SCHEMA_VERSION = "0005"
-=======
-SCHEMA_VERSION = "0004"
->>>>>>> refs/remotes/w/protocol
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()

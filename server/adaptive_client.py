@@ -20,20 +20,16 @@ from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, To
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import as_outputs, first_text, is_streamed, opening, tokens_of
-<<<<<<< HEAD
-from server.engine.refusals import bad_request, http_error, refuse_deadly, stopping
-from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
-=======
 from server.engine.refusals import (
     FORM,
     bad_request,
     http_error,
     refuse_deadly,
     refuse_unfit,
+    stopping,
     told,
 )
-from server.engine.vllm_engine import Native, counters, end_requests, lora_request
->>>>>>> refs/remotes/w/protocol
+from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
 from server.request_context import CURRENT, RequestContext
 
 T = TypeVar("T")
@@ -94,12 +90,8 @@ class AdaptiveClient:
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
         """Read the request's context at the call: the generator may be iterated in another."""
-<<<<<<< HEAD
         if self.is_stopping:
             raise stopping()
-        refuse_deadly(sampling_params)
-=======
->>>>>>> refs/remotes/w/protocol
         context = CURRENT.get()
         form = (context.form if context else None) or FORM
         refuse_deadly(sampling_params)

@@ -196,8 +196,6 @@ async def build(
     app, in_background = await launch.make_app(
         client, args, amend_response, runtime_adapters(args, settings)
     )
-    _add_routes(app, parts, args, client)
-    app, in_background = await launch.make_app(client, args, amend_response)
     _add_routes(app, parts, args, client, reports)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of

@@ -38,7 +38,6 @@ def refuse_deadly(params: SamplingParams) -> None:
         )
 
 
-<<<<<<< HEAD
 def stopping() -> Exception:
     """Return what vLLM's handlers turn into HTTP 503, and into the last event of a stream."""
     words = "The server is stopping: send the request to another one, or again in a minute"
@@ -46,8 +45,6 @@ def stopping() -> Exception:
     return graceful
 
 
-def bad_request(message: str, parameter: str) -> Exception:
-=======
 def refuse_unfit(client: Any, params: SamplingParams, form: str) -> None:
     """Have vLLM look at a request before a stream of it opens, and a vote draws many samples.
 
@@ -115,7 +112,6 @@ def _server_error() -> Exception:
 
 
 def bad_request(message: str, parameter: str | None) -> Exception:
->>>>>>> refs/remotes/w/protocol
     """Return what vLLM's handlers turn into HTTP 400."""
     error: Exception = VLLMValidationError(message, parameter=parameter)
     return error

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vllm import SamplingParams
-from vllm.exceptions import GracefulHTTPError, VLLMError
+from vllm.exceptions import VLLMError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
@@ -100,22 +100,7 @@ class VllmEngine:
             draw.request_id,
             **{**native.keywords, "lora_request": lora_request(draw.adapter)},
         )
-<<<<<<< HEAD
-        growing = Growing(draw)
-        try:
-            async with aclosing(outputs):
-                async for step in outputs:
-                    new_tokens = growing.add(step)
-                    done = step.finished and step.outputs[0].finish_reason != ABORTED
-                    if new_tokens or done:
-                        yield Progress(growing.sample(), new_tokens, done=done)
-        except (EngineDeadError, EngineGenerateError) as error:
-            raise EngineError("the engine has stopped; try again") from error
-        except GracefulHTTPError as error:  # see `tell_all`
-            raise EngineError(str(error)) from error
-=======
         return told(outputs, params, native.form)
->>>>>>> refs/remotes/w/protocol
 
     async def end(self, request_ids: Sequence[str]) -> None:
         """See `Engine.end`."""

@@ -110,14 +110,9 @@ def test_damage_is_reported_as_such(
     memory.save_many([draft(f"question {n}") for n in range(200)])
     memory.close()
     with (tmp_path / "whet.db").open("r+b") as file:
-<<<<<<< HEAD
         size = file.seek(0, 2)
         file.seek(size // 2)  # past the schema
         file.write(b"\xa5" * (size - size // 2))
-=======
-        file.seek(131_072)  # past the roots of the tables, which opening reads
-        file.write(b"\xa5" * 200_000)
->>>>>>> refs/remotes/w/protocol
     damaged = LongTermMemory.open(tmp_path, embedder)
     with pytest.raises(StorageUnavailableError, match="restore a backup"):
         damaged.recall("ann", "question 3", k=3)

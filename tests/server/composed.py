@@ -23,7 +23,6 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import engine_defaults
 from server.config import Settings
-from server.engine_defaults import CHAMPIONS
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
