@@ -72,7 +72,7 @@ class BodyLimits:
                 (scan.deepest, limits.max_body_depth, "levels of nesting (max_body_depth)"),
             ):
                 if found > limit:
-                    param = _field_before(body, end)
+                    param = _largest_field(body, end)
                     where = f"`{param}`" if param else "The request body"
                     raise ApiError(
                         400, f"{where}: more than {limit} {what}; send less", param=param
@@ -87,11 +87,13 @@ async def _blocks(body: bytes, scan: JsonScan) -> AsyncIterator[int]:
         await asyncio.sleep(0)
 
 
-def _field_before(body: bytes, end: int) -> str | None:
-    """Return the key, of those that hold much, that stands last before `end`."""
-    places = {body.rfind(f'"{name}"'.encode(), 0, end): name for name in FIELDS}
-    place = max(places)
-    return places[place] if place >= 0 else None
+def _largest_field(body: bytes, end: int) -> str | None:
+    """Return the key, of those that hold much, with the longest stretch to the next before `end`."""
+    found = ((body.find(f'"{name}"'.encode(), 0, end), name) for name in FIELDS)
+    places = sorted((place, name) for place, name in found if place >= 0)
+    ends = [*(place for place, _ in places[1:]), min(end, len(body))]
+    stretches = [(stop - start, name) for (start, name), stop in zip(places, ends, strict=True)]
+    return max(stretches)[1] if stretches else None
 
 
 def _may_be_json(scope: Scope) -> bool:

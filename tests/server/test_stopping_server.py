@@ -58,7 +58,7 @@ async def test_a_request_that_waits_for_training_is_ended_too(
         await server.trainer.started.wait()
         await asyncio.to_thread(server.client.shutdown, timeout=0)
         assert (await asking).status_code == 503
-        assert server.parts.leases.free == 5, "its adapter's name is free again"
+        assert server.parts.leases.free == 4, "its adapter's name is free again"
 
 
 async def test_what_ends_within_the_time_to_drain_is_answered(
