@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -88,11 +89,11 @@ async def _blocks(body: bytes, scan: JsonScan) -> AsyncIterator[int]:
 
 
 def _largest_field(body: bytes, end: int) -> str | None:
-    """Return the key, of those that hold much, with the longest stretch to the next before `end`."""
+    """Return the key, of those that hold much, that is followed by most before the next."""
     found = ((body.find(f'"{name}"'.encode(), 0, end), name) for name in FIELDS)
     places = sorted((place, name) for place, name in found if place >= 0)
-    ends = [*(place for place, _ in places[1:]), min(end, len(body))]
-    stretches = [(stop - start, name) for (start, name), stop in zip(places, ends, strict=True)]
+    marks = [*places, (min(end, len(body)), "")]
+    stretches = [(stop - start, name) for (start, name), (stop, _) in pairwise(marks)]
     return max(stretches)[1] if stretches else None
 
 
