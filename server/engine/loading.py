@@ -18,7 +18,7 @@ from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 from adaptation.leases import FIRST_ID
 
 
-class Models(OpenAIServingModels):
+class Models(OpenAIServingModels):  # type: ignore[misc]
     """vLLM's models, with at most `most` adapters that are not Whet's own."""
 
     _most: int
