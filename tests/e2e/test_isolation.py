@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -23,12 +24,27 @@ from tests.e2e.running import Running, as_jsonl, serving, wait_until
 
 RANK = 8
 WORLD = 5
-QUESTIONS = ("What is 17 + 25?", "Hello, who are you?", "List three colours.", "What is 9 * 6?")
+PREFACE = (
+    "Somebody asks a question and wants to know the answer, with every step that leads to it. "
+)
+"""Longer than a block of the prefix cache."""
+QUESTIONS = [
+    PREFACE * 2 + question
+    for question in ("What is 17 + 25?", "Who are you?", "List three colours.", "What is 9 * 6?")
+]
 TOKENS = 12
 ROUNDING = 0.05
 """How far batches of another size move a log-probability in bfloat16."""
-ENDLESS = {"max_tokens": 3900, "ignore_eos": True, "n": 8, "stream": True}
-"""The model's whole context, eight times: longer than anything here takes."""
+CHOICES = 8
+ENDLESS = {
+    "max_tokens": 3900,
+    "ignore_eos": True,
+    "n": CHOICES,
+    "logprobs": True,
+    "top_logprobs": 20,
+    "stream": True,
+}
+"""More than is read: the server holds such a request until its client leaves."""
 
 
 def projections() -> dict[str, tuple[int, int]]:
@@ -78,18 +94,16 @@ def await_champion(server: Running, version: str) -> None:
 
 @contextmanager
 def endless(server: Running, model: str) -> Iterator[None]:
-    """Have a request run on `model` for the length of the block."""
+    """Have a request under way on `model` for the length of the block."""
     messages = [{"role": "user", "content": "Tell me a story."}]
     body = {"model": model, "messages": messages, **ENDLESS}
-    with (
-        server.openai._client.stream(
-            "POST", f"{server.url}/v1/chat/completions", json=body
-        ) as response,
-    ):
+    url = f"{server.url}/v1/chat/completions"
+    with httpx.stream("POST", url, json=body, timeout=120) as response:
         assert response.status_code == 200
-        next(response.iter_bytes())
+        begun = response.iter_bytes()  # held: its end would close the connection
+        next(begun)
         yield
-        assert server.metric("vllm:num_requests_running") >= 1, "it ended too early to tell"
+        begun.close()
 
 
 def logprobs(server: Running, salt: str) -> list[list[tuple[str, float]]]:
@@ -111,6 +125,7 @@ def fill_every_slot(server: Running, folder: Path) -> None:
         quiet = {"strategy": "ttt", "memory": {"write": False}}
         report = server.chat(asked[0].question, adaptation=quiet)["adaptation"]
         assert report["strategy"] == "ttt", report["reason"]
+        assert report["adapter"]["parent"], "the second champion is served"
     assert server.whet("adapters", "reset").returncode == 0
     await_champion(server, "base")
 
@@ -141,6 +156,7 @@ def test_no_adapter_ever_touches_a_request_without_one(full: tuple[Running, Path
     fill_every_slot(server, folder)
     with endless(server, "a"), endless(server, "b"):
         mixed = logprobs(server, "beside adapters")
+        assert server.metric("vllm:num_requests_running") == 2 * CHOICES, "they were beside them"
     assert_same(alone, mixed, "in a batch with adapters")
     assert_same(alone, logprobs(server, "beside adapters"), "later, from the prefix cache")
 
