@@ -10,15 +10,15 @@ from adaptation.remembering import remember
 from adaptation.reporting import make_outcome
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import Outcome, Query
+from adaptation.types import Outcome, Query, StopReason
 from adaptation.verifying import verify
 
 
 async def answer(query: Query, services: Services) -> Outcome:
     """Answer `query` by voting, after training where that was asked for and is possible.
 
-    Raises `EngineError` and `DeadlineError`. Whatever else fails falls back to a lighter
-    strategy, and the report says so.
+    Raises `EngineError` where every sample failed, and `DeadlineError`. Whatever else fails falls
+    back to a lighter strategy, and the report says so.
     """
     clock, options = Stopwatch(), query.options
     with clock.measure("retrieve"):
@@ -38,7 +38,10 @@ async def answer(query: Query, services: Services) -> Outcome:
                     with clock.measure("sample"):
                         left = options.max_samples - pool.launched
                         stop = await fresh.poll(pool, left, training.adapter)
-                    if fresh.tally.total >= query.choices or voting.tally.total == 0:
+                    if stop is StopReason.FAILED and not fresh.tally.total:
+                        training = training.unused("the engine failed every sample through it")
+                        stop = None  # the base may still do
+                    elif fresh.tally.total >= query.choices or voting.tally.total == 0:
                         voting = fresh
                     else:
                         training = training.unused("time or tokens ended before it was sampled")
@@ -49,5 +52,6 @@ async def answer(query: Query, services: Services) -> Outcome:
         vote = await voting.conclude(pool, stop)
         with clock.measure("verify"):
             verified = await verify(query, vote)
-        saved = await remember(query, verified, training, services)
+        with clock.measure("remember"):
+            saved = await remember(query, verified, training, services)
         return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from adaptation.adapting import Adapted
 from adaptation.services import Services
 from adaptation.types import MemoryReport, Query
 from adaptation.verifying import Verified
+from adaptation.waits import memory_wait_s
 from memory.errors import WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import Draft, Tier
@@ -16,22 +18,47 @@ from memory.types import Draft, Tier
 logger = logging.getLogger(__name__)
 
 
+LATE = "not saved in time: the database has not answered; it is still being tried"
+FULL = "not saved: too many answers wait for the database"
+
+
 async def remember(
     query: Query, verified: Verified, training: Adapted, services: Services
 ) -> MemoryReport:
-    """Save the answer where it was verified; committed before this returns."""
-    memory = services.memory
-    await _credit(query, verified, training, memory)
+    """Save the answer where it was verified; what is reported as saved is committed.
+
+    No answer waits for its memory longer than `memory_wait_s`: what takes longer goes on in the
+    background, and is never reported as done.
+    """
+    memory, background = services.memory, services.background
     tier, refusal = earned_tier(query, verified)
-    if tier is None:
-        return MemoryReport(saved=None, state=None, reason=refusal)
-    draft = _draft(query, verified, tier, services.policy.model)
+    if background.is_full:
+        return _not_saved(FULL if tier else refusal)
+    work: list[asyncio.Task[Any]] = []
+    if training.adapter is not None:
+        work.append(background.start(_credit(query, verified, training, memory)))
+    saving = None
+    if tier is not None:
+        saving = background.start(_save(_draft(query, verified, tier, services), memory))
+        work.append(saving)
+    if work:
+        await asyncio.wait(work, timeout=memory_wait_s(query))
+    if saving is None:
+        return _not_saved(refusal)
+    return saving.result() if saving.done() else _not_saved(LATE)
+
+
+async def _save(draft: Draft, memory: LongTermMemory) -> MemoryReport:
     try:
-        saved = await asyncio.to_thread(memory.save, draft)
+        saved = await memory.aside.save(draft)
     except WhetMemoryError as error:
-        logger.warning("an answer was served but not saved: %s", error)
-        return MemoryReport(saved=None, state=None, reason=f"not saved: {error}")
+        logger.warning("an answer was not saved: %s", error)
+        return _not_saved(f"not saved: {error}")
     return MemoryReport(saved=saved.record.id, state=saved.record.state, reason=saved.reason)
+
+
+def _not_saved(reason: str) -> MemoryReport:
+    return MemoryReport(saved=None, state=None, reason=reason)
 
 
 def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
@@ -40,6 +67,8 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
         return None, "the request does not write memory"
     if not query.question.strip():
         return None, "the question has no text"
+    if verified.vote.winner.finish_reason == "length":
+        return None, "the answer was cut off"
     if verified.failed:
         return None, "a verifier rejected the answer"
     if verified.tier is not None:
@@ -53,7 +82,7 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
     return Tier.VOTE, "confident vote"
 
 
-def _draft(query: Query, verified: Verified, tier: Tier, model: str) -> Draft:
+def _draft(query: Query, verified: Verified, tier: Tier, services: Services) -> Draft:
     vote = verified.vote
     return Draft(
         tenant=query.tenant,
@@ -68,7 +97,7 @@ def _draft(query: Query, verified: Verified, tier: Tier, model: str) -> Draft:
             "verifiers": [report.model_dump() for report in verified.reports],
         },
         confidence=vote.confidence,
-        model=model,
+        model=services.policy.model,
         adapter=vote.winner.adapter,
     )
 
@@ -77,10 +106,8 @@ async def _credit(
     query: Query, verified: Verified, training: Adapted, memory: LongTermMemory
 ) -> None:
     """Note which records were trained on, and whether a verifier confirmed what came of it."""
-    if training.adapter is None:
-        return
     ids = [neighbour.record.id for neighbour in training.neighbours]
     try:
-        await asyncio.to_thread(memory.credit, query.tenant, ids, won=verified.tier is not None)
+        await memory.aside.credit(query.tenant, ids, won=verified.tier is not None)
     except WhetMemoryError as error:
         logger.warning("the use of %d records was not noted: %s", len(ids), error)

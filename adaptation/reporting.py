@@ -54,9 +54,23 @@ def make_outcome(
         verification=verified.reports or None,
         memory=saved,
         seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        reason=recalled.obstacle or plan.reason or training.reason,
+        reason=_reason(
+            recalled.obstacle or plan.reason or training.reason, recalled.note, _failures(pool)
+        ),
     )
     return Outcome(returned, report, _past_vote(verified, recalled, training))
+
+
+def _reason(*parts: str | None) -> str | None:
+    """Why a lighter strategy answered, and what is missing from its neighbours or its votes."""
+    return "; ".join(part for part in parts if part) or None
+
+
+def _failures(pool: SamplePool) -> str | None:
+    if not pool.failures:
+        return None
+    started = pool.sample_counts().started
+    return f"{len(pool.failures)} of {started} samples failed: {pool.failures[0]}"
 
 
 def _choices(query: Query, vote: Vote, pool: SamplePool) -> tuple[Sample, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from adaptation.drawing import Drawer
@@ -12,8 +12,8 @@ from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.medoid import Embed, medoid
 from adaptation.pool import SamplePool
-from adaptation.reading import LEAST_S
 from adaptation.types import Query, Sample
+from adaptation.waits import memory_wait_s
 from adaptation.weights import mean_logprob
 from memory.types import Message
 
@@ -27,8 +27,20 @@ _CHOSEN = re.compile(r"\bresponse\s+#?(\d{1,2})\b", re.IGNORECASE)
 class Representative:
     """Chooses the text that stands for all the others."""
 
-    def __init__(self, query: Query, engine: Engine, embed: Embed, *, ask: bool) -> None:
-        """`ask` the model (universal self-consistency), or take the medoid of the embeddings."""
+    def __init__(
+        self,
+        query: Query,
+        engine: Engine,
+        embed: Embed,
+        aside: Callable[..., Awaitable[Sample]] = asyncio.to_thread,
+        *,
+        ask: bool,
+    ) -> None:
+        """`ask` the model (universal self-consistency), or take the medoid of the embeddings.
+
+        `aside` runs what embeds, beside the event loop.
+        """
+        self._aside = aside
         self._query = query
         self._engine = engine
         self._embed = embed
@@ -43,10 +55,9 @@ class Representative:
 
     async def _medoid(self, samples: Sequence[Sample]) -> Sample:
         """Return the medoid; the surest sample, or the first, where it takes too long."""
-        left_s = self._query.seconds_left
         try:
-            async with asyncio.timeout(None if left_s is None else max(left_s, LEAST_S)):
-                return await asyncio.to_thread(medoid, samples, self._embed)
+            async with asyncio.timeout(memory_wait_s(self._query)):
+                return await self._aside(medoid, samples, self._embed)
         except TimeoutError:
             return max(samples, key=mean_logprob)
 
@@ -58,10 +69,7 @@ class Representative:
             return None
         draw = Drawer(self._query, self._engine).draw(pool.launched, self._query.base)
         pool.launch(replace(draw, prompt=prompt))
-        try:
-            reply = await pool.next()
-        except EngineError:
-            return None
+        reply = await pool.next()
         if not isinstance(reply, Sample) or reply.finish_reason != "stop":
             return None
         named = [int(number) for number in _CHOSEN.findall(reply.text)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from cachetools import TTLCache
 
@@ -23,6 +24,7 @@ from memory.past_votes import PastVotes
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
+Read = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 TENANT_STRENGTH = 20.0
 """Votes the cold prior counts for beside those of the tenant; of fewer nothing is learned."""
@@ -47,8 +49,15 @@ class Rules:
     """Makes the rule called `name` for one vote after the other."""
 
     def __init__(
-        self, name: str, votes: PastVotes, price: float = PRICE, refresh_s: float = REFRESH_S
+        self,
+        name: str,
+        votes: PastVotes,
+        price: float = PRICE,
+        refresh_s: float = REFRESH_S,
+        read: Read = asyncio.to_thread,
     ) -> None:
+        """`read` runs what reads the database, beside the event loop."""
+        self._read = read
         self._rule = RULES[name]
         self._price = price
         self._learns = name in WITH_PRIOR
@@ -116,7 +125,8 @@ class Rules:
             return learned(prior, patterns, strength) if enough else prior
 
         try:
-            return await asyncio.to_thread(learn)
+            prior_after: Floats = await self._read(learn)
+            return prior_after
         except StorageUnavailableError as error:
             logger.warning("past votes cannot be read: %s", error)
             return prior

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from adaptation.algebra import Algebra
+from adaptation.background import Background
 from adaptation.drawing import Drawer
 from adaptation.engine import Engine
 from adaptation.leases import AdapterLeases
@@ -33,24 +34,27 @@ class Services:
     leases: AdapterLeases
     policy: Policy
     algebra: Algebra = field(default_factory=Algebra)
+    background: Background = field(default_factory=Background)
     trainings: Trainings = field(default_factory=Trainings)
 
     @cached_property
     def rules(self) -> Rules:
         """Which rule ends a vote."""
-        policy = self.policy
-        return Rules(policy.stopping_rule, self.memory.votes, policy.sample_price)
+        policy, memory = self.policy, self.memory
+        name, price = policy.stopping_rule, policy.sample_price
+        return Rules(name, memory.votes, price, read=memory.aside.read)
 
     async def voting(
         self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
     ) -> Voting:
         """Return a vote on `query` that has not begun; see `Rules.of`."""
         policy, engine, embed = self.policy, self.engine, self.memory.embedder.embed
+        aside = self.memory.aside.embedding.run
         return Voting(
             query,
             await self.rules.of(query, close, trained=trained),
             Drawer(query, engine, policy.instructions),
-            Representative(query, engine, embed, ask=policy.free_text == "ask"),
+            Representative(query, engine, embed, aside, ask=policy.free_text == "ask"),
             Reader(query, self.algebra),
             WEIGHTS[policy.vote_weight],
             None if trained else self._bar(query),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ from adaptation.types import AnswerCount, Sample
 from adaptation.weights import count, mean_logprob
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """The samples that gave one answer, in order of arrival."""
 
@@ -19,12 +20,25 @@ class Group:
     weight: float = 0.0
     """Of all its votes together."""
     samples: list[Sample] = field(default_factory=list)
+    number: int = 0
+    """Counted from 0, in the order of the first votes."""
+    surest: float = 0.0
+    """The highest mean probability of its samples, each measured once, when it came."""
 
     @property
-    def rank(self) -> tuple[float, bool, float]:
-        """Sorts groups: the heaviest first, readable answers before plain text, then the surest."""
-        surest = max(mean_logprob(sample) for sample in self.samples)
-        return -self.weight, not (self.answer and self.answer.structured), -surest
+    def rank(self) -> tuple[bool, float, bool, float, int]:
+        """Sorts groups: heaviest first, readable answers before plain text, surest, first come.
+
+        What has no answer comes after all that has one: it was cut off, or says nothing.
+        """
+        is_text = not (self.answer and self.answer.structured)
+        return self.answer is None, -self.weight, is_text, -self.surest, self.number
+
+    def add(self, sample: Sample, weight: float) -> None:
+        """Take one more vote; its log-probabilities are read here, and never again."""
+        self.samples.append(sample)
+        self.weight += weight
+        self.surest = max(self.surest, mean_logprob(sample))
 
     @property
     def example(self) -> Sample:
@@ -39,26 +53,37 @@ class Group:
 
 
 class Tally:
-    """The votes so far. Ties go to the surer answer, then to the one that arrived first."""
+    """The votes so far. Ties go to the surer answer, then to the one that arrived first.
+
+    A vote costs what its own sample and the number of different answers cost: votes are counted on
+    the event loop, and a sample can have tens of thousands of tokens.
+    """
 
     def __init__(self, weigh: Callable[[Sample], float] = count) -> None:
         self._weigh = weigh
         self._groups: dict[str, Group] = {}
+        self._ranked: list[Group] = []
         self._order: list[int] = []
+        self._is_instructed = False
 
     def add(self, sample: Sample, answer: Answer | None) -> None:
         """Count a sample whose answer was read."""
         # A sample without any answer abstains: it agrees with nobody, itself included.
         key = answer.key if answer else f"\0{sample.index}"
-        group = self._groups.setdefault(key, Group(answer))
-        group.samples.append(replace(sample, answer=answer))
-        group.weight += self._weigh(sample)
-        self._order.append(list(self._groups).index(key))
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(answer, number=len(self._groups))
+        else:
+            self._ranked.remove(group)
+        group.add(replace(sample, answer=answer), self._weigh(sample))
+        insort(self._ranked, group, key=lambda each: each.rank)
+        self._order.append(group.number)
+        self._is_instructed = self._is_instructed or bool(sample.instruction)
 
     @property
     def groups(self) -> list[Group]:
-        """Groups from most weight to least (the sort is stable: arrival breaks ties)."""
-        return sorted(self._groups.values(), key=lambda group: group.rank)
+        """Groups from most weight to least."""
+        return list(self._ranked)
 
     @property
     def answers(self) -> list[Answer]:
@@ -106,12 +131,11 @@ class Tally:
 
     def report(self) -> tuple[AnswerCount, ...]:
         """The votes as they stand in a response."""
-        instructed = any(sample.instruction for sample in self.samples)
         return tuple(
             AnswerCount(
                 answer=group.answer.text if group.answer else None,
                 count=len(group.samples),
-                instructions=group.instructions if instructed else None,
+                instructions=group.instructions if self._is_instructed else None,
             )
             for group in self.groups
         )

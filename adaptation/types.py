@@ -31,6 +31,8 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     SINGLE = "single"
     FUTILE = "futile"
+    FAILED = "failed"
+    """The engine failed what was still to be drawn; of what had finished, the best is served."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from adaptation.ballots import Ballots, leader_probability
 from adaptation.drawing import Drawer
 from adaptation.errors import DeadlineError
-from adaptation.pool import SamplePool
+from adaptation.pool import Failure, SamplePool
 from adaptation.reading import Reader
 from adaptation.representative import Representative
 from adaptation.stopping import StoppingRule, next_wave
@@ -47,6 +47,8 @@ class Voting:
         self._representative = representative
         self._reader = reader
         self._bar = bar
+        self._failed = 0
+        """Samples that the engine did not finish."""
 
     @property
     def confidence(self) -> float:
@@ -59,7 +61,8 @@ class Voting:
     async def poll(self, pool: SamplePool, most: int, adapter: Adapter | None) -> StopReason:
         """Draw and count until the rule stops, `most` are counted, or time or tokens end.
 
-        When it returns, nothing runs in the engine any more. Raises `EngineError`.
+        A sample that fails is replaced, at the price of one of `most`, as long as more have come
+        than have failed. When it returns, nothing runs in the engine any more.
         """
         try:
             while (stop := self._verdict(most)) is None:
@@ -67,21 +70,27 @@ class Voting:
                 arrived = await pool.next()
                 if isinstance(arrived, StopReason):
                     return arrived
-                await self._count(arrived)
+                if isinstance(arrived, Failure):
+                    self._failed += 1
+                else:
+                    await self._count(arrived)
             return stop
         finally:
             # Whatever ends the poll: its adapter is about to be unloaded.
             await pool.cancel()
 
     async def _count(self, sample: Sample) -> None:
-        self.tally.add(sample, await self._reader.read(sample, self.tally.answers))
+        answer = await self._reader.read(sample, self.tally.answers)
+        self.tally.add(sample, answer)
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
 
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
         """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
         ballots = self.tally.ballots
-        remaining = most - ballots.total
+        if self._failed > ballots.total:
+            return  # what is in flight may still come: an engine that fails is asked for no more
+        remaining = most - ballots.total - self._failed
         wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
         if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
             wave = max(wave, IN_FLIGHT)
@@ -94,7 +103,7 @@ class Voting:
             pool.launch(self._drawer.draw(pool.launched, adapter))
 
     def _verdict(self, most: int) -> StopReason | None:
-        tally, remaining = self.tally, most - self.tally.total
+        tally, remaining = self.tally, most - self.tally.total - self._failed
         if tally.total < max(1, min(self._query.choices, most)):
             return None
         if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
@@ -119,7 +128,8 @@ class Voting:
     async def conclude(self, pool: SamplePool, stop: StopReason) -> Vote:
         """Return the outcome, after the last poll.
 
-        Raises `DeadlineError` where not one token was generated in time.
+        Raises `DeadlineError` where not one token was generated in time, and the first failure's
+        error where all samples failed.
         """
         tally = self.tally
         ranked = await self._ranked(pool, stop)
@@ -141,21 +151,24 @@ class Voting:
         """One sample for each answer, the best first, then all the others."""
         tally = self.tally
         if tally.total == 0:
-            return [_longest(pool)]
+            return [_longest(pool, stop)]
         best = [group.example for group in tally.groups]
         if tally.is_free_text:
             try:
+                whole = [sample for sample in best if sample.answer]
                 has_room = pool.launched < self._query.options.max_samples
-                may_ask = has_room and stop is StopReason.EXHAUSTED
-                central = await self._representative.of(best, pool, may_ask=may_ask)
+                may_ask = has_room and stop is StopReason.EXHAUSTED and bool(whole)
+                central = await self._representative.of(whole or best, pool, may_ask=may_ask)
             finally:
                 await pool.cancel()
             best = [central, *(sample for sample in best if sample is not central)]
         return [*best, *(sample for sample in tally.samples if sample not in best)]
 
 
-def _longest(pool: SamplePool) -> Sample:
+def _longest(pool: SamplePool, stop: StopReason) -> Sample:
     cut = pool.cut_short()
+    if pool.failures and (stop is StopReason.FAILED or not cut):
+        raise pool.failures[0].error
     if not cut:
         raise DeadlineError("the deadline passed before the first token: allow more wall_s")
     return cut[0]

@@ -1,21 +1,25 @@
 """One vector index per tenant, kept equal to the database.
 
 Before a search the tenant's head event is compared with the last one applied; the tail is applied,
-whoever wrote it, or the index is rebuilt when the tail is long or the history another. Cold tenants
-are evicted; a snapshot lets them come back quickly.
+whoever wrote it, or the index is rebuilt when the tail is long or the history another. Records that
+this embedder has not seen are embedded without holding the index. Cold tenants are evicted; a
+snapshot lets them come back quickly.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from memory.backfill import Backfill
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.faiss_index import FaissIndex
@@ -30,6 +34,8 @@ LONG_TAIL = 5_000
 """Events beyond which reading everything again is quicker than following."""
 BATCH = 32
 """Texts embedded at once when an embedder meets records it has not seen."""
+RETRY_S = 30.0
+"""After vectors could not be stored, as on a read-only disk."""
 
 
 class VerifyReport(Frozen):
@@ -60,6 +66,10 @@ class View:
     """The event of the snapshot on disk, -1 without one."""
     fresh: bool = True
     """Nobody has looked for a snapshot yet."""
+    missing: set[int] = field(default_factory=set)
+    """Numbers of active records without a vector."""
+    retry_at: float = -math.inf
+    """Monotonic seconds before which nothing is embedded for it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -75,10 +85,24 @@ class IndexCache:
         self._max_tenants = max_tenants
         self._views: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
+        self._backfill = Backfill(self._fill)
 
     def search(self, tenant: str, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """Return up to `k` (record number, inner product) pairs, up to date with the database."""
-        return self._synced(tenant).index.search(vector, k)
+        """Return up to `k` (record number, inner product) pairs, up to date with the database.
+
+        Of records that this embedder has not seen it embeds one batch, and leaves the others to the
+        background: until then they are not found, see `lacking`.
+        """
+        view = self._synced(tenant)
+        if view.missing and not self._backfill.is_busy(tenant) and self._fill(tenant):
+            self._backfill.begin(tenant)
+        return view.index.search(vector, k)
+
+    def lacking(self, tenant: str) -> int:
+        """Return how many active records a search cannot find yet, as of the last one."""
+        with self._lock:
+            view = self._views.get(tenant)
+        return len(view.missing) if view is not None else 0
 
     def rebuild(self, tenant: str) -> int:
         """Read the tenant's vectors anew from the database; return how many there are."""
@@ -86,15 +110,17 @@ class IndexCache:
         view = self._view(tenant)
         with view.lock:
             self._rebuild(tenant, view)
-            return view.index.count()
+        self._fill_all(tenant, view)
+        return view.index.count()
 
     def verify(self, tenant: str) -> VerifyReport:
         """Compare the index with the database, vector by vector."""
         view = self._synced(tenant)
+        self._fill_all(tenant, view)
         with view.lock:
-            truth = self._complete(tenant, lambda: self._vectors.everything(tenant))
+            truth = self._vectors.everything(tenant)
             if truth.seq != view.seq:  # somebody wrote between the two reads
-                self._apply(view, self._since(tenant, view.seq))
+                self._apply(view, self._vectors.since(tenant, view.seq))
                 truth = self._vectors.everything(tenant)
             numbers, vectors = view.index.contents()
         held = dict(zip(numbers.tolist(), vectors, strict=True))
@@ -119,6 +145,7 @@ class IndexCache:
 
     def close(self) -> None:
         """Write the snapshots that are out of date."""
+        self._backfill.close()
         with self._lock:
             views = list(self._views.items())
             self._views.clear()
@@ -138,7 +165,7 @@ class IndexCache:
                 return view
             known = view.mark == self._vectors.mark(tenant, view.seq)
             if known and 0 < view.seq < seq <= view.seq + LONG_TAIL:
-                self._apply(view, self._since(tenant, view.seq))
+                self._apply(view, self._vectors.since(tenant, view.seq))
             else:
                 self._rebuild(tenant, view)
             return view
@@ -166,42 +193,66 @@ class IndexCache:
 
     def _save(self, tenant: str, view: View) -> None:
         with view.lock:
-            # An index that is behind may still hold a vector that another process erased.
-            if view.seq > 0 and view.saved_seq != view.seq == self._vectors.head(tenant):
+            # An index that is behind may still hold a vector that another process erased, and a
+            # snapshot says nothing of what is missing.
+            if (
+                not view.missing
+                and view.seq > 0
+                and view.saved_seq != view.seq == self._vectors.head(tenant)
+            ):
                 snapshot = Snapshot(view.seq, view.mark, *view.index.contents())
                 self._snapshots.write(tenant, snapshot)
                 view.saved_seq = view.seq
 
     def _rebuild(self, tenant: str, view: View) -> None:
-        changes = self._complete(tenant, lambda: self._vectors.everything(tenant))
+        changes = self._vectors.everything(tenant)
         view.index = FaissIndex(self._embedder.dim)
+        view.missing.clear()
         view.fresh = False
         self._apply(view, changes)
 
-    def _since(self, tenant: str, seq: int) -> Changes:
-        return self._complete(tenant, lambda: self._vectors.since(tenant, seq))
-
     def _apply(self, view: View, changes: Changes) -> None:
-        view.index.remove(changes.gone)
-        view.index.add(changes.numbers, changes.vectors)
+        self._hold(view, changes)
         view.seq, view.mark = changes.seq, changes.mark
 
-    def _complete(self, tenant: str, fetch: Callable[[], Changes]) -> Changes:
-        """Fetch changes; records another embedder stored are embedded first, then fetched again."""
-        changes = fetch()
-        if changes.missing and self._backfill(tenant, changes.missing):
-            return fetch()
-        return changes
+    def _hold(self, view: View, changes: Changes) -> None:
+        view.index.remove(changes.gone)
+        view.index.add(changes.numbers, changes.vectors)
+        view.missing.difference_update(changes.gone, changes.numbers.tolist())
+        view.missing.update(changes.missing)
 
-    def _backfill(self, tenant: str, missing: Sequence[tuple[str, str]]) -> bool:
+    def _fill_all(self, tenant: str, view: View) -> None:
+        view.retry_at = -math.inf
+        while self._fill(tenant):
+            pass
+
+    def _fill(self, tenant: str) -> bool:
+        """Embed and store one batch of what the tenant's index lacks; whether there is more.
+
+        The index is held only to take the vectors over: saving and recalling go on meanwhile.
+        """
+        with self._lock:
+            view = self._views.get(tenant)
+        if view is None or time.monotonic() < view.retry_at:
+            return False
+        with view.lock:
+            batch = sorted(view.missing)[:BATCH]
+        if not batch or not self._embed(tenant, view, batch):
+            return False
+        with view.lock:
+            # What the database says now: a record may have been erased since.
+            view.missing.difference_update(batch)
+            self._hold(view, self._vectors.of(tenant, batch))
+            return bool(view.missing)
+
+    def _embed(self, tenant: str, view: View, numbers: Sequence[int]) -> bool:
+        questions = self._vectors.questions(tenant, numbers)
+        vectors = self._embedder.embed([question for _, question in questions])
         try:
-            for start in range(0, len(missing), BATCH):
-                batch = missing[start : start + BATCH]
-                vectors = self._embedder.embed([question for _, question in batch])
-                ids = [record_id for record_id, _ in batch]
-                self._vectors.store(zip(ids, vectors, strict=True))
+            self._vectors.store((row[0], v) for row, v in zip(questions, vectors, strict=True))
         except StorageUnavailableError as error:
             # What is embedded already can still be recalled from a database that is read-only.
-            log.warning("%d records stay out of reach: %s", len(missing), error)
+            log.warning("%d records stay out of reach: %s", len(view.missing), error)
+            view.retry_at = time.monotonic() + RETRY_S
             return False
         return True

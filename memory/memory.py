@@ -1,8 +1,8 @@
 """Long-term memory as the packages above see it: save, recall, forget.
 
 Owns the order of things: the database first, the index from it, and every hit re-read before it is
-handed out. All methods are synchronous and thread-safe; where the storage fails they raise
-`StorageUnavailableError`.
+handed out. All methods are synchronous and thread-safe, `aside` has those a request waits for;
+where the storage fails they raise `StorageUnavailableError`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from memory.adapters import AdapterRegistry
+from memory.aside import Aside
 from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
@@ -47,6 +48,7 @@ class LongTermMemory:
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+        self.aside = Aside(self)
 
     @classmethod
     def open(
@@ -64,7 +66,11 @@ class LongTermMemory:
         The same answer to the same question confirms the record there is; another answer is
         settled by the tiers (`memory.settle`).
         """
-        return self._saver.save(Entry(draft, self.embed([draft])[0]))
+        return self.store(draft, self.embed([draft])[0])
+
+    def store(self, draft: Draft, vector: np.ndarray) -> Saved:
+        """Save a draft whose question has the unit vector `vector`, float32, shape (d,)."""
+        return self._saver.save(Entry(draft, vector))
 
     def save_many(self, drafts: Sequence[Draft], states: Sequence[State] = ()) -> list[Saved]:
         """Store drafts in one commit, all or none; `states` may hold newcomers back."""
@@ -88,7 +94,12 @@ class LongTermMemory:
         """
         if k <= 0:
             return []
-        vector = self.embedder.embed([question])[0]  # (d,)
+        return self.near(tenant, self.embedder.embed([question])[0], k=k, task=task)
+
+    def near(
+        self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None
+    ) -> list[Neighbour]:
+        """Recall by the question's unit vector, float32, shape (d,)."""
         width = k
         while True:
             hits = self._indexes.search(tenant, vector, width)
@@ -97,6 +108,10 @@ class LongTermMemory:
             if len(neighbours) >= k or len(hits) < width:
                 return neighbours[:k]
             width *= WIDEN
+
+    def lacking(self, tenant: str) -> int:
+        """Return how many records recall cannot find yet: another embedder stored them."""
+        return self._indexes.lacking(tenant)
 
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record; raises `NotFoundError` for a foreign or unknown id."""

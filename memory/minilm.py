@@ -34,6 +34,8 @@ class MiniLmEmbedder:
         self._cache_size = cache_size
         self._model: Any = None
         self._lock = threading.Lock()
+        """Of the cache: what is known is returned while something else is computed."""
+        self._computing = threading.Lock()
 
     def warm_up(self) -> None:
         """Load the model and compute once, so that no request pays for it."""
@@ -47,15 +49,18 @@ class MiniLmEmbedder:
         """
         keys = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
         with self._lock:
-            new = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._cache}
-            found = {k: self._cache[k] for k in keys if k not in new}
-            found |= zip(new, self._encode(list(new.values())), strict=True)
+            found = {key: self._cache[key] for key in keys if key in self._cache}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if new:
+            with self._computing:
+                found |= zip(new, self._encode(list(new.values())), strict=True)
+        with self._lock:
             self._remember(found)
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has, its two marks included."""
-        with self._lock:
+        with self._computing:
             ids = self._loaded().tokenizer([_bounded(text) for text in texts], verbose=False)
         counts = [len(each) for each in ids["input_ids"]]
         return [

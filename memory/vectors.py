@@ -36,8 +36,8 @@ class Changes:
     """Their unit vectors, float32, shape (n, d)."""
     gone: tuple[int, ...] = ()
     """Record numbers that must not be found any more."""
-    missing: tuple[tuple[str, str], ...] = ()
-    """(record id, question) of active records this embedder has not seen yet."""
+    missing: tuple[int, ...] = ()
+    """Numbers of active records this embedder has not seen yet."""
 
 
 class VectorStore:
@@ -74,6 +74,19 @@ class VectorStore:
                 rows += connection.execute(self._select(tenant).where(some)).all()
             return self._changes(connection, tenant, rows)
 
+    def of(self, tenant: str, numbers: Sequence[int]) -> Changes:
+        """Return what an index must hold of these records, at most `CHUNK`, as they are now."""
+        query = self._select(tenant).where(record.c.number.in_(numbers))
+        with self._database.reading() as connection:
+            return self._changes(connection, tenant, connection.execute(query).all())
+
+    def questions(self, tenant: str, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """Return (record id, question) of those of these records that are active."""
+        mine = and_(record.c.tenant == tenant, record.c.state == State.ACTIVE)
+        query = select(record.c.id, record.c.question).where(mine, record.c.number.in_(numbers))
+        with self._database.reading() as connection:
+            return [(row.id, row.question) for row in connection.execute(query)]
+
     def hydrate(
         self, tenant: str, task: str | None, question: np.ndarray, numbers: Sequence[int]
     ) -> list[Neighbour]:
@@ -104,7 +117,7 @@ class VectorStore:
                     store_vector(connection, record_id, self._embedder_id, vector)
 
     def _select(self, tenant: str) -> Any:
-        columns = (record.c.number, record.c.id, record.c.state, record.c.question)
+        columns = (record.c.number, record.c.state)
         query = select(*columns, embedding.c.vector).outerjoin(embedding, self._of_record())
         return query.where(record.c.tenant == tenant).order_by(record.c.number)
 
@@ -124,7 +137,7 @@ class VectorStore:
             numbers=np.array([row.number for row in held], dtype=np.int64),
             vectors=np.frombuffer(data, dtype="<f4").reshape(-1, self._dim),
             gone=tuple(row.number for row in rows if row.state != State.ACTIVE),
-            missing=tuple((row.id, row.question) for row in active if row.vector is None),
+            missing=tuple(row.number for row in active if row.vector is None),
         )
 
 

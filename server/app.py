@@ -13,15 +13,18 @@ from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
+from adaptation.background import Background
 from adaptation.errors import EngineError
 from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
+from adaptation.training.trainer import Trainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
@@ -45,6 +48,7 @@ from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
+from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
 from server.warm_up import warm_up
@@ -73,6 +77,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
                 await launch.serve(app, sock, args)
             finally:
                 follow.cancel()
+                await parts.background.settle()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
 
@@ -85,7 +90,7 @@ class Parts:
         client: Any,
         model: str,
         memory: LongTermMemory,
-        trainer: ProcessTrainer,
+        trainer: Trainer,
         leases: AdapterLeases,
         places: AdapterLeases,
         algebra: Algebra,
@@ -96,6 +101,7 @@ class Parts:
         self.trainer = trainer
         self.leases = leases
         self.algebra = algebra
+        self.background = Background()
         self.engine = VllmEngine(client, template)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
 
@@ -142,9 +148,15 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
 
 
 async def build(
-    parts: Parts, args: argparse.Namespace, settings: Settings
+    parts: Parts,
+    args: argparse.Namespace,
+    settings: Settings,
+    registry: CollectorRegistry = REGISTRY,
 ) -> tuple[FastAPI, AdaptiveClient]:
-    """Return vLLM's application with our routes and middleware, and our client behind it."""
+    """Return vLLM's application with our routes and middleware, and our client behind it.
+
+    Whet's own series go into `registry`.
+    """
     model = base_model(args.model)
     services = Services(
         engine=parts.engine,
@@ -152,6 +164,7 @@ async def build(
         trainer=parts.trainer,
         leases=parts.leases,
         algebra=parts.algebra,
+        background=parts.background,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     services.rules.warm_up()
@@ -161,7 +174,7 @@ async def build(
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
-    books = Bookkeeper(parts.memory.completions, Metrics(), model)
+    books = Bookkeeper(parts.memory.completions, Metrics(registry), model)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -209,11 +222,12 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
             parts.memory.embedder.id.partition("@")[0],
             created=int(time.time()),
         ),
-        embeddings_router(parts.memory.embedder),
+        embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
         ready_router(parts.checks),
         feedback_router(parts.memory),
         records_router(parts.memory),
         adapters_router(parts.memory),
+        unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)
     ours = [route for route in app.router.routes if route not in theirs]

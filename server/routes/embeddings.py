@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memory.embedder import Embedder
 from memory.types import Frozen
 from server.errors import ApiError
+from server.openai_form import drop_nulls
 
 MAX_INPUTS = 2048
 BATCH = 32
 """Texts worked on in one go: what memory wants to know comes in between."""
 T = TypeVar("T")
+Aside = Callable[..., Awaitable[Any]]
 
 
 class EmbeddingRequest(Frozen):
@@ -30,9 +32,16 @@ class EmbeddingRequest(Frozen):
     dimensions: int | None = Field(default=None, ge=1)
     user: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nulls_are_absent(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            drop_nulls(given)
+        return given
 
-def embeddings_router(embedder: Embedder) -> APIRouter:
-    """Return the route."""
+
+def embeddings_router(embedder: Embedder, aside: Aside = asyncio.to_thread) -> APIRouter:
+    """Return the route; `aside` runs the embedder beside the event loop."""
     names = frozenset({embedder.id, embedder.id.partition("@")[0]})  # the version may be left out
     router = APIRouter(tags=["embeddings"])
 
@@ -40,9 +49,9 @@ def embeddings_router(embedder: Embedder) -> APIRouter:
     async def create_embedding(asked: EmbeddingRequest) -> dict[str, Any]:
         """Return a unit vector for each text, in the order of the texts."""
         texts = _texts(asked, embedder, names)
-        tokens = await _in_batches(embedder.count_tokens, texts)
+        tokens = await _in_batches(aside, embedder.count_tokens, texts)
         _refuse_long(tokens, embedder.max_tokens)
-        vectors = await _in_batches(embedder.embed, texts)
+        vectors = await _in_batches(aside, embedder.embed, texts)
         used = sum(tokens)
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {
@@ -58,13 +67,11 @@ def embeddings_router(embedder: Embedder) -> APIRouter:
     return router
 
 
-async def _in_batches(work: Callable[[list[str]], Iterable[T]], texts: list[str]) -> list[T]:
+async def _in_batches(
+    aside: Aside, work: Callable[[list[str]], Iterable[T]], texts: list[str]
+) -> list[T]:
     starts = range(0, len(texts), BATCH)
-    return [
-        found
-        for start in starts
-        for found in await asyncio.to_thread(work, texts[start : start + BATCH])
-    ]
+    return [found for start in starts for found in await aside(work, texts[start : start + BATCH])]
 
 
 def _refuse_long(tokens: Sequence[int], most: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Iterator
 from itertools import chain
@@ -93,7 +92,8 @@ def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
     async def import_records(request: Request, tenant: Tenant) -> dict[str, Any]:
         """Store each line of a JSONL body; bad lines are named, the others are kept."""
         lines = bounded_lines(io.BytesIO(await request.body()))
-        return _import_object(await asyncio.to_thread(import_lines, memory, tenant, lines))
+        report = await memory.aside.importing.run(import_lines, memory, tenant, lines)
+        return _import_object(report)
 
     @router.get("/export")
     def export_records(tenant: Tenant, state: State | None = None) -> StreamingResponse:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adaptation.background import Background
 from adaptation.errors import EngineError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
@@ -468,6 +473,85 @@ async def test_verifiers_stop_at_the_deadline(
     assert "in time" in report.verification[0].detail
 
 
+@contextmanager
+def locked(data_dir: Path) -> Iterator[None]:
+    """Hold the database as another process would: nobody else reads or writes it."""
+    other = sqlite3.connect(data_dir / "whet.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.mark.parametrize("strategy", ["consistency", "ttt", "auto"])
+@pytest.mark.parametrize("wall_s", [1.0, None])
+async def test_a_locked_database_costs_the_memory_and_not_the_deadline(
+    strategy: str,
+    wall_s: float | None,
+    says: Says,
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adaptation.waits.LONGEST_S", 0.3)
+    remember_examples(memory, 12)
+    parts = services(says(["42"]), stopping_rule="bayesian")
+    deadline = {"query_deadline": time.monotonic() + wall_s} if wall_s else {}
+    with locked(tmp_path / "data"):
+        report = (await answer(make_query(strategy=strategy, **deadline), parts)).report
+        assert report.answer == "42"
+        assert report.stop_reason is not StopReason.DEADLINE
+        assert report.memory is not None
+        assert report.memory.saved is None
+        assert "not saved in time" in report.memory.reason
+        if strategy != "consistency":
+            assert "memory did not answer within" in str(report.reason)
+    assert await parts.background.settle()
+    (record,) = [r for r in memory.walk("default") if r.tier is Tier.VOTE]
+    assert record.answer == "42", "what was not acknowledged may be done later"
+
+
+async def test_crediting_neighbours_does_not_outlast_the_deadline(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    remember_examples(memory, 12)
+    held = threading.Event()
+
+    class LockingTrainer(FakeTrainer):
+        async def train(self, *arguments: Any, **keywords: Any) -> TrainingResult:
+            stack.enter_context(locked(tmp_path / "data"))
+            held.set()
+            return await super().train(*arguments, **keywords)
+
+    with ExitStack() as stack:
+        parts = services(adapted_engine(), LockingTrainer())
+        query = make_query(
+            ASK,
+            strategy="ttt",
+            memory={"write": False},
+            query_deadline=time.monotonic() + 2.0,
+        )
+        report = (await answer(query, parts)).report
+        assert held.is_set()
+        assert report.answer == "9"
+    assert await parts.background.settle()
+    assert sum(record.uses for record in memory.walk("default")) == len(report.neighbours or ())
+
+
+async def test_answers_that_wait_for_the_database_are_bounded(
+    says: Says, make_query: MakeQuery, services: Build
+) -> None:
+    parts = replace(services(says(["42"])), background=Background(most=0))
+    report = (await answer(make_query(), parts)).report
+    assert report.answer == "42"
+    assert report.memory is not None
+    assert (report.memory.saved, "too many" in report.memory.reason) == (None, True)
+
+
 async def test_the_votes_are_noted_with_the_record_that_is_near(
     says: Says, make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
@@ -531,7 +615,7 @@ async def test_what_a_lost_request_cost_is_told_to_the_last_token(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    broken = FakeEngine(lambda q, d: Reply("#### 7", error="boom" if d.index == 1 else None))
+    broken = FakeEngine(lambda q, d: Reply("#### 7", error="boom"))
     with pytest.raises(EngineError):
         await answer(make_query(**told), services(broken))
     assert [tokens.generated for _, tokens in spent] == [left.tokens, broken.tokens]
@@ -557,6 +641,35 @@ async def test_what_training_cost_is_told_of_a_lost_request_too(
     with pytest.raises(EngineError):
         await answer(query, services(engine, CountingTrainer()))
     assert [tokens.training for tokens in spent] == [480]
+
+
+async def test_the_report_names_the_samples_that_failed(
+    make_query: MakeQuery, services: Build
+) -> None:
+    engine = FakeEngine(lambda q, d: Reply("#### 7", error="boom" if d.index == 1 else None))
+    report = (await answer(make_query(), services(engine))).report
+    assert (report.answer, report.stop_reason) == ("7", StopReason.CONFIDENT)
+    assert report.reason == "1 of 5 samples failed: boom"
+    assert report.tokens.generated == engine.tokens
+
+
+async def test_an_engine_that_fails_only_through_the_adapter_answers_without_it(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    for strategy, base in (("ttt", "#### 1"), ("auto", "#### {}")):
+        engine = FakeEngine(
+            lambda q, draw, base=base: Reply(  # type: ignore[misc]
+                base.format(draw.index % 2), error="boom" if draw.adapter else None
+            )
+        )
+        report = (await answer(make_query(ASK, strategy=strategy), services(engine))).report
+        assert report.strategy is Strategy.CONSISTENCY
+        assert report.votes
+        assert report.adapter is not None
+        assert not report.adapter.accepted
+        assert "failed every sample" in str(report.reason)
+        assert "boom" in str(report.reason)
 
 
 async def test_an_answered_request_is_not_called_lost(

@@ -20,7 +20,7 @@ from adaptation.pool import SamplePool
 from adaptation.reading import Reader
 from adaptation.representative import Representative
 from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
-from adaptation.types import Query, Sample, StopReason, Vote
+from adaptation.types import Draw, Query, Sample, StopReason, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
 from memory.types import Message
@@ -112,12 +112,12 @@ async def test_what_an_engine_holds_back_of_a_cancelled_sample_is_billed_too(
     assert vote.winner.finish_reason == "length"
 
 
-async def test_a_sample_that_the_engine_gives_up_ends_the_vote(make_query: MakeQuery) -> None:
+async def test_a_vote_whose_samples_are_all_given_up_says_so(make_query: MakeQuery) -> None:
     never = asyncio.Event()
     engine = FakeEngine(lambda q, draw: Reply("#### 2", gate=never))
     vote = asyncio.create_task(hold_vote(make_query(), engine))
     await asyncio.sleep(0.02)
-    await engine.end([engine.drawn[0].request_id])
+    await engine.end([draw.request_id for draw in engine.drawn])
     with pytest.raises(EngineError, match="gave a sample up"):
         await vote
 
@@ -228,16 +228,71 @@ async def test_n_choices_come_best_first_and_draw_at_least_n(
     assert len(vote.ranked) >= 6
 
 
-async def test_an_engine_error_reaches_the_caller_and_cancels_the_rest(
+def failing(*draws: int) -> FakeEngine:
+    """Answer 1 but for the draws that fail; these fail first."""
+    return FakeEngine(
+        lambda q, draw: Reply("#### 1", error="boom" if draw.index in draws else None)
+    )
+
+
+async def test_an_engine_that_fails_every_sample_is_an_error_and_is_not_asked_on_and_on(
     make_query: MakeQuery,
 ) -> None:
-    never = asyncio.Event()
-    engine = FakeEngine(
-        lambda q, draw: Reply("#### 1", gate=never, error="boom" if draw.index == 3 else None)
-    )
+    engine = failing(*range(16))
     with pytest.raises(EngineError, match="boom"):
         await hold_vote(make_query(), engine)
+    assert len(engine.drawn) == 4, "the first wave, and no more"
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+@pytest.mark.parametrize("draws", [(0,), (3,), (0, 1), (2, 4)])
+async def test_samples_that_fail_do_not_cost_those_that_finish(
+    draws: tuple[int, ...], seed: int | None, make_query: MakeQuery
+) -> None:
+    engine = failing(*draws)
+    async with asyncio.timeout(20):
+        vote, pool = await hold_vote(make_query(query_seed=seed), engine)
+    assert (vote.answer, vote.stop_reason) == ("1", StopReason.CONFIDENT)
+    assert {failure.index for failure in pool.failures} == set(draws)
+    assert pool.token_counts(lambda index: False).generated == engine.tokens
+
+
+async def test_an_engine_that_dies_leaves_the_answer_of_what_had_finished(
+    make_query: MakeQuery,
+) -> None:
+    engine = FakeEngine(lambda q, draw: Reply(f"#### {draw.index % 2}"))
+
+    def script(query: Query, draw: Draw) -> Reply:
+        engine.dead = engine.dead or draw.index == 5
+        return Reply(f"#### {draw.index % 2}", error="dead" if draw.index > 2 else None)
+
+    engine.script = script
+    vote, pool = await hold_vote(make_query(), engine)
+    assert (vote.answer, vote.stop_reason) == ("0", StopReason.FAILED)
+    assert vote.ballots.total == 3
+    assert pool.launched < 16, "more have failed than came: it is asked for no more"
     assert engine.running == set()
+
+
+async def test_a_failed_sample_is_paid_for_from_the_samples_that_are_allowed(
+    make_query: MakeQuery,
+) -> None:
+    engine = FakeEngine(
+        lambda q, draw: Reply(f"#### {draw.index % 2}", error="boom" if draw.index == 1 else None)
+    )
+    vote, pool = await hold_vote(make_query(max_samples=6), engine, FixedRule())
+    assert vote.stop_reason is StopReason.EXHAUSTED
+    assert (vote.ballots.total, pool.launched) == (5, 6)
+
+
+async def test_a_deadline_after_a_failure_serves_what_there_is(make_query: MakeQuery) -> None:
+    never = asyncio.Event()
+    engine = FakeEngine(
+        lambda q, draw: Reply("abcdef", gate=never, error=None if draw.index else "boom")
+    )
+    vote, _ = await hold_vote(make_query(query_deadline=time.monotonic() + 0.2), engine)
+    assert vote.stop_reason is StopReason.DEADLINE
+    assert vote.winner.index != 0
 
 
 async def test_a_cancelled_request_cancels_every_sample(make_query: MakeQuery) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,12 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memory.minilm.WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(RuntimeError, match="reinstall"):
         MiniLmEmbedder().embed(["x"])
+
+
+def test_what_is_known_does_not_wait_for_what_is_computed(minilm: MiniLmEmbedder) -> None:
+    minilm.embed(["known"])
+    with minilm._computing:  # as a batch of another request holds it
+        thread = threading.Thread(target=minilm.embed, args=(["known"],))
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()

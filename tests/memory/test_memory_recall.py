@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,67 @@ def test_another_embedder_finds_the_records_of_the_first(tmp_path: Path, draft: 
     assert found[0].embedding.shape == (128,)
     assert memory.verify("ann").ok
     memory.close()
+
+
+class Slow(HashingEmbedder):
+    """Holds every batch but the first few until it is let go; says when one is held."""
+
+    def __init__(self, free: int) -> None:
+        super().__init__(128)
+        self.free, self.held, self.let_go = free, threading.Event(), threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        if len(texts) > 1:
+            self.free -= 1
+            if self.free < 0:
+                self.held.set()
+                assert self.let_go.wait(60)
+        return super().embed(texts)
+
+
+def test_saving_recalling_and_forgetting_go_on_while_another_embedder_catches_up(
+    tmp_path: Path, draft: Build
+) -> None:
+    memory = LongTermMemory.open(tmp_path, HashingEmbedder(64))
+    old = memory.save_many([draft(f"question {n}") for n in range(100)])
+    memory.close()
+    slow = Slow(free=1)
+    memory = LongTermMemory.open(tmp_path, slow)
+    assert memory.recall("ann", "question 7", k=1)[0].similarity == pytest.approx(1.0)
+    assert memory.lacking("ann") == 100 - 32, "one batch is embedded at once"
+    assert slow.held.wait(60), "the next one in the background"
+    fresh = memory.save(draft("a fresh one")).record
+    assert memory.recall("ann", "a fresh one", k=1)[0].record.id == fresh.id
+    memory.forget("ann", old[40].record.id)  # in the batch that is being embedded
+    memory.forget("ann", old[90].record.id)
+    assert memory.storage_problem() is None
+    slow.let_go.set()
+    assert memory.verify("ann").ok
+    assert memory.lacking("ann") == 0
+    assert len(memory.recall("ann", "question 50", k=200)) == 99
+    memory.close()
+    assert LongTermMemory.open(tmp_path, slow).verify("ann").ok
+
+
+def test_a_snapshot_is_not_written_of_an_index_that_lacks_records(
+    tmp_path: Path, draft: Build
+) -> None:
+    memory = LongTermMemory.open(tmp_path, HashingEmbedder(64))
+    memory.save_many([draft(f"question {n}") for n in range(100)])
+    memory.close()
+    slow = Slow(free=1)
+    memory = LongTermMemory.open(tmp_path, slow)
+    memory.recall("ann", "question 7", k=1)
+    assert slow.held.wait(60)
+    slow.let_go.set()
+    memory._indexes._backfill.close()
+    assert 0 < memory.lacking("ann") < 100
+    memory.close()
+    again = LongTermMemory.open(tmp_path, HashingEmbedder(128))
+    report = again.verify("ann")
+    assert report.ok
+    assert report.records == 100
+    again.close()
 
 
 def test_only_the_tenants_used_last_stay_in_memory(memory: LongTermMemory, draft: Build) -> None:

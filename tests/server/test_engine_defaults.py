@@ -11,6 +11,7 @@ from server.config import ConfigError, Settings
 from server.engine_defaults import (
     RUNTIME_ADAPTERS,
     keep_to_one_thread,
+    prepare_environment,
     reserve_slots,
     runtime_adapters,
 )
@@ -87,3 +88,12 @@ def test_adapters_loaded_over_http_have_slots_of_their_own(
     monkeypatch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "true")
     reserve_slots(opened, settings, on_cpu=True)
     assert runtime_adapters(opened, settings) == RUNTIME_ADAPTERS
+
+
+def test_waiting_threads_let_others_run_unless_the_operator_says_otherwise() -> None:
+    ours: dict[str, str] = {}
+    theirs = {"OMP_WAIT_POLICY": "ACTIVE"}
+    for environment in (ours, theirs):
+        prepare_environment(environment)
+    assert ours["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert theirs["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -1,0 +1,79 @@
+"""Counting votes: the order of the answers, and what one more vote costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adaptation.answers import Answer
+from adaptation.tally import Tally
+from adaptation.types import Sample
+from adaptation.weights import WEIGHTS, mean_logprob
+
+
+class Counted(Sequence[float]):
+    """Log-probabilities that count how often they are read through."""
+
+    def __init__(self, values: Sequence[float], reads: Counter[int], index: int) -> None:
+        self._values, self._reads, self._index = values, reads, index
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, place: int) -> float:  # type: ignore[override]
+        return self._values[place]
+
+    def __iter__(self) -> Iterator[float]:
+        self._reads[self._index] += 1
+        return iter(self._values)
+
+    def __array__(self, *_: object, **__: object) -> object:
+        import numpy as np
+
+        self._reads[self._index] += 1
+        return np.array(self._values)
+
+
+def answer(text: str) -> Answer:
+    return Answer(text, text, structured=True)
+
+
+@pytest.mark.parametrize("weight", ["count", "mean_logprob"])
+def test_a_vote_reads_the_probabilities_of_its_own_sample_and_no_others(weight: str) -> None:
+    reads: Counter[int] = Counter()
+    tally = Tally(WEIGHTS[weight])
+    for index in range(32):
+        sample = Sample(index, "", 3, "stop", logprobs=Counted([-0.5] * 50, reads, index))
+        before = reads.copy()
+        tally.add(sample, answer(str(index % 3)))
+        _ = tally.groups, tally.leads_by_count, tally.lead, tally.report(), tally.ballots
+        assert (reads - before).keys() == {index}
+    assert max(reads.values()) == min(reads.values()) <= 2
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.floats(-5, 0)), min_size=1, max_size=40))
+def test_groups_stand_in_the_order_that_sorting_all_votes_anew_gives(
+    votes: list[tuple[str, float]],
+) -> None:
+    tally = Tally(WEIGHTS["mean_logprob"])
+    for index, (text, logprob) in enumerate(votes):
+        sample = Sample(index, text, 1, "stop", logprobs=(logprob,))
+        tally.add(sample, answer(text) if text != "d" else None)
+    groups = tally.groups
+
+    def rank(place: int) -> tuple[bool, float, float]:
+        group = groups[place]
+        surest = max(mean_logprob(sample) for sample in group.samples)
+        return group.answer is None, -group.weight, -surest
+
+    ranks = [rank(place) for place in range(len(groups))]
+    assert ranks == sorted(ranks)
+    firsts = [group.samples[0].index for group in groups]
+    for place in range(len(groups) - 1):
+        if ranks[place] == ranks[place + 1]:
+            assert firsts[place] < firsts[place + 1]
+    assert sum(len(group.samples) for group in groups) == tally.total == len(votes)
