@@ -100,7 +100,7 @@ def endless(server: Running, model: str) -> Iterator[None]:
     url = f"{server.url}/v1/chat/completions"
     with httpx.stream("POST", url, json=body, timeout=120) as response:
         assert response.status_code == 200
-        begun = response.iter_bytes()  # held: its end would close the connection
+        begun: Any = response.iter_bytes()  # held: its end would close the connection
         next(begun)
         yield
         begun.close()
