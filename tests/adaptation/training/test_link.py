@@ -145,12 +145,12 @@ async def test_a_step_that_the_caller_cannot_bear_leaves_the_next_job_alone() ->
     await trainer.close()
 
 
-@pytest.mark.parametrize("evil", ["memory", "server", "adaptation"])
-async def test_the_trainer_starts_in_a_folder_with_a_package_named_like_ours(
-    evil: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / evil).mkdir()
-    (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
+    for evil in ("memory", "server", "adaptation"):
+        (tmp_path / evil).mkdir()
+        (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     trainer = ProcessTrainer(tiny_model, threads=1, device="cpu")
