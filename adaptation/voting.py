@@ -81,14 +81,9 @@ class Voting:
 
     async def _count(self, sample: Sample) -> None:
         answer = await self._reader.read(sample, self.tally.answers)
-        self.tally.add(sample, None if self._is_broken(sample) else answer)
+        self.tally.add(sample, answer)
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
-
-    def _is_broken(self, sample: Sample) -> bool:
-        """Whether a JSON text or a call was cut off: nothing can be read from its beginning."""
-        is_formed = self._query.json_output or self._query.has_tools
-        return is_formed and sample.finish_reason == "length"
 
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
         """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
@@ -160,9 +155,10 @@ class Voting:
         best = [group.example for group in tally.groups]
         if tally.is_free_text:
             try:
+                whole = [sample for sample in best if sample.answer]
                 has_room = pool.launched < self._query.options.max_samples
-                may_ask = has_room and stop is StopReason.EXHAUSTED
-                central = await self._representative.of(best, pool, may_ask=may_ask)
+                may_ask = has_room and stop is StopReason.EXHAUSTED and bool(whole)
+                central = await self._representative.of(whole or best, pool, may_ask=may_ask)
             finally:
                 await pool.cancel()
             best = [central, *(sample for sample in best if sample is not central)]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
@@ -23,6 +24,7 @@ from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
+from adaptation.training.trainer import Trainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
@@ -88,7 +90,7 @@ class Parts:
         client: Any,
         model: str,
         memory: LongTermMemory,
-        trainer: ProcessTrainer,
+        trainer: Trainer,
         leases: AdapterLeases,
         places: AdapterLeases,
         algebra: Algebra,
@@ -146,9 +148,15 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
 
 
 async def build(
-    parts: Parts, args: argparse.Namespace, settings: Settings
+    parts: Parts,
+    args: argparse.Namespace,
+    settings: Settings,
+    registry: CollectorRegistry = REGISTRY,
 ) -> tuple[FastAPI, AdaptiveClient]:
-    """Return vLLM's application with our routes and middleware, and our client behind it."""
+    """Return vLLM's application with our routes and middleware, and our client behind it.
+
+    Whet's own series go into `registry`.
+    """
     model = base_model(args.model)
     services = Services(
         engine=parts.engine,
@@ -166,7 +174,7 @@ async def build(
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
-    books = Bookkeeper(parts.memory.completions, Metrics(), model)
+    books = Bookkeeper(parts.memory.completions, Metrics(registry), model)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
