@@ -15,11 +15,10 @@ from adaptation.errors import TrainerError
 from adaptation.training import link
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import TrainingJob
-from tests.adaptation.training.working import in_training
+from tests.adaptation.training.working import LIGHT_WORKER, in_training
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Job = Callable[..., TrainingJob]
-LIGHT_WORKER = "tests.adaptation.training.light_worker"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
