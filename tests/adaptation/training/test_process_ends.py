@@ -48,11 +48,13 @@ async def test_a_process_killed_between_two_jobs_is_replaced(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
     await trainer.start()
-    os.kill(trainer.pid, signal.SIGKILL)
+    pid = trainer.pid
+    os.kill(pid, signal.SIGKILL)
     try:
         await trainer.train(job(tmp_path), 300)
     except TrainerError:  # the death was noticed only while the job was being sent
         await trainer.train(job(tmp_path), 300)
+    assert trainer.pid not in (pid, None)
 
 
 async def test_a_hung_process_is_an_error_and_the_next_job_works(
