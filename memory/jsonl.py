@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.line_forms import MAX_LINE_BYTES, Line, parse_line
@@ -86,11 +86,26 @@ def import_lines(
     return counts.report()
 
 
-def export_lines(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[str]:
-    """Yield each record of the tenant as one JSON line, oldest first; erased ones are left out."""
+class Exported(NamedTuple):
+    """One line of an export."""
+
+    text: str
+    """JSON, without the end of the line."""
+    characters: int
+    """Of the whole conversation, the assistant's turn included."""
+
+
+def exported(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[Exported]:
+    """Yield each record of the tenant, oldest first; erased ones are left out."""
     for record in memory.walk(tenant, state=state):
         if record.state is not State.ERASED:
-            yield record.model_dump_json(exclude={"tenant"})
+            said = (*(message.content for message in record.messages), record.rationale)
+            yield Exported(record.model_dump_json(exclude={"tenant"}), sum(map(len, said)))
+
+
+def export_lines(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[str]:
+    """Yield each record of the tenant as one JSON line; see `exported`."""
+    return (line.text for line in exported(memory, tenant, state))
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:

@@ -8,4 +8,5 @@ from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("whet", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=30)  # `make test-fast`
 settings.load_profile("whet")

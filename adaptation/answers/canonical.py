@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from adaptation.answers.arithmetic import canonical_arithmetic
+from adaptation.answers.equation import assigned
 from adaptation.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
 from adaptation.answers.json_value import canonical_json
 from adaptation.answers.quantity import parse_quantity
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
-_ASSIGNMENT = re.compile(r"[A-Za-z]=([^=<>]+)")
 
 
 def canonical(text: str) -> str:
     """Return the key of an answer text; never raises.
 
     JSON objects and arrays by value, numbers as exact fractions without their unit, arithmetic by
-    its value and its numbers (`canonical_arithmetic`), `(B)` as `b`, `x = y + 1` as its right side,
-    anything else by its spelling without case and decoration.
+    its value and its numbers (`canonical_arithmetic`), `(B)` as `b`, `x = 2y + 1` as its right side
+    (but `f(x) = x` as it stands), anything else by its spelling without case and decoration.
     """
     stripped = text.strip()
     if stripped[:1] in ("{", "["):
@@ -31,8 +31,11 @@ def canonical(text: str) -> str:
     if quantity is not None:
         return str(quantity.value)
     folded = fold_expression(stripped)
-    letter, assignment = _LETTER.fullmatch(folded), _ASSIGNMENT.fullmatch(folded)
-    folded = letter[1] if letter else assignment[1] if assignment else folded
+    value = assigned(folded)
+    if value is not None:
+        return canonical(value)
+    letter = _LETTER.fullmatch(folded)
+    folded = letter[1] if letter else folded
     return canonical_arithmetic(folded) or folded.strip().casefold()
 
 

@@ -9,6 +9,7 @@ import re
 
 from adaptation.answers.answer import Answer
 from adaptation.answers.canonical import canonical
+from adaptation.answers.equation import conclusion_of, is_bare
 from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
 from adaptation.answers.markers import conclusion, marked_values
 from adaptation.answers.quantity import parse_quantity
@@ -46,9 +47,11 @@ def _evaluated(value: str) -> str:
     value = undecorate(value)
     if len(value) > MAX_VALUE_CHARS or parse_quantity(value) is not None:
         return value
-    right = undecorate(value.rsplit("=", 1)[-1]) if "=" in value else ""
+    right = undecorate(conclusion_of(value) or "")
     if right and parse_quantity(right) is not None:
         return right
+    if is_bare(value):
+        return value
     if "\\boxed" not in value and _PROSE.search(value) and not _NEGATION.search(value):
         numbers = [number[0] for number in _FRACTION_OR_NUMBER.finditer(value)]
         if len(numbers) == 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from adaptation.answers.equation import assigned
 from adaptation.answers.fold import undecorate
 from adaptation.answers.quantity import parse_quantity
 
@@ -42,12 +43,14 @@ class Formula(NamedTuple):
 
     latex: str
     kind: str
-    """`set`, `union`, `range` with its brackets for an interval or a tuple, or `expression`."""
+    """`set`, `union`, `range` with its brackets for an interval or a tuple, `equation` or
+    `expression`. Algebra would take an equation's right side for the whole of it."""
 
 
 def as_formula(text: str) -> Formula | None:
     """Return an answer as LaTeX where it is a formula, a set or an interval; None elsewhere."""
     text = undecorate(text)
+    text = assigned(text) or text
     if not 0 < len(text) <= MAX_CHARS or "\n" in text or _PATH.fullmatch(text):
         return None
     if parse_quantity(text) is not None:
@@ -72,4 +75,5 @@ def as_formula(text: str) -> Formula | None:
         return None
     has_variable = _VARIABLE.search(bare) or "\\" in text
     is_expression = _OPERATION.search(text) and (has_variable or "^" in text)
-    return Formula(text, "expression") if is_expression else None
+    kind = "equation" if "=" in text else "expression"
+    return Formula(text, kind) if is_expression else None

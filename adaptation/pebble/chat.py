@@ -2,7 +2,8 @@
 
 `CHAT_TEMPLATE` is what ships with the weights. `segments` writes the identical text in pieces that
 know whether they carry loss (a test holds the two equal); it is there because rendering Jinja for
-every training conversation would cost more than the training itself.
+every training conversation would cost more than the training itself. The template's `generation`
+blocks hold what the model writes: trainers that learn from the assistant's turns alone look there.
 """
 
 import json
@@ -28,7 +29,9 @@ CHAT_TEMPLATE = """\
 {%- for message in messages -%}
 {%- set content = message.content if message.content is string else '' -%}
 {%- if message.role == 'assistant' -%}
-{{- '<|im_start|>assistant\\n' + content -}}
+{{- '<|im_start|>assistant\\n' -}}
+{%- generation -%}
+{{- content -}}
 {%- for call in message.tool_calls or [] -%}
 {%- set function = call.function if call.function else call -%}
 {{- '\\n' if content or not loop.first -}}
@@ -37,7 +40,9 @@ CHAT_TEMPLATE = """\
 {%- else -%}{{- function.arguments | tojson -}}{%- endif -%}
 {{- '}\\n</tool_call>' -}}
 {%- endfor -%}
-{{- '<|im_end|>\\n' -}}
+{{- '<|im_end|>' -}}
+{%- endgeneration -%}
+{{- '\\n' -}}
 {%- elif message.role == 'tool' -%}
 {%- if loop.first or messages[loop.index0 - 1].role != 'tool' -%}
 {{- '<|im_start|>user' -}}

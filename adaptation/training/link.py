@@ -27,6 +27,7 @@ from adaptation.training.messages import (
     Train,
 )
 
+WORKER = "adaptation.training.worker"
 MAX_LINE_BYTES = 64 * 2**20
 """Longest reply; generated texts come in one line."""
 STDERR_LINES = 20
@@ -47,7 +48,7 @@ class Link:
     async def spawn(cls, arguments: Sequence[str], threads: int | None) -> Link:
         """Start a worker, in a process group of its own."""
         process = await asyncio.create_subprocess_exec(
-            *child.command("adaptation.training.worker", *arguments),
+            *child.command(WORKER, *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

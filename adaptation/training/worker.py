@@ -76,6 +76,10 @@ class Worker:
     """The resident model and what can be asked of it."""
 
     def __init__(self, wire: Wire, options: argparse.Namespace) -> None:
+        _check_folder(options.model)
+        # transformers imports it, and all of scipy's statistics, for one way of sampling that we
+        # do not use: a third of the time that a start takes. None reads as not installed.
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
         import torch
 
         from adaptation.training.resident import Resident
@@ -137,6 +141,12 @@ class Worker:
             os._exit(1)
         if isinstance(error, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
+
+
+def _check_folder(model: str) -> None:
+    """Tell of a folder that is not there before seconds go into imports."""
+    if Path(model).is_absolute() and not Path(model).is_dir():
+        raise ValueError(f"there is no folder {model}: give the folder of a model")
 
 
 def _template(option: str | None) -> str | None:

@@ -51,15 +51,16 @@ def _print_report(report: ImportReport) -> None:
 
 
 def export_file(args: argparse.Namespace) -> int:
-    """Export JSONL to a file or to stdout."""
-    from memory.jsonl import export_lines
+    """Export JSONL to a file or to stdout; say how long a conversation a trainer has to hold."""
+    from memory.jsonl import exported
 
-    count = 0
+    count = longest = 0
     with open_memory(args) as memory, _writing(args.file) as stream:
-        for line in export_lines(memory, args.tenant):
-            stream.write(line.rstrip("\n") + "\n")
-            count += 1
-    print(f"exported {count}", file=sys.stderr)
+        for line in exported(memory, args.tenant):
+            stream.write(line.text + "\n")
+            count, longest = count + 1, max(longest, line.characters)
+    length = f", the longest with {longest} characters" if count else ""
+    print(f"exported {count}{length}", file=sys.stderr)
     return 0
 
 

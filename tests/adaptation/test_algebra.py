@@ -43,6 +43,9 @@ def algebra() -> Iterator[Algebra]:
         (r"\sqrt[3]{2}", "2^{1/3}"),
         (r"[0,1) \cup (2,3]", r"(2,3] \cup [0,1)"),
         ("2^{10}", "1024"),
+        ("y=x^2-1", "(x-1)(x+1)"),
+        (r"\theta=2\pi", r"\pi+\pi"),
+        ("x+y=5", "y+x=5"),
     ],
 )
 async def test_equal_formulas_are_found_either_way_round(
@@ -78,6 +81,11 @@ async def test_equal_formulas_are_found_either_way_round(
         ("[x^2]", "x^2"),
         ("[3,1]", "(3,1)"),
         ("x^2 $ y", "x^2"),
+        ("x+y=5", "5"),
+        ("f(x)=x^2", "x^2"),
+        ("f(x)=x^2", "g(x)=x^2"),
+        ("a_n=n^2", "n^2"),
+        ("2x+y=10", "x=10"),
     ],
 )
 async def test_unequal_formulas_are_not(one: str, other: str, algebra: Algebra) -> None:

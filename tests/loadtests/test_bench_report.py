@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-import subprocess
+import runpy
 import sys
 from datetime import UTC, datetime
 from typing import Literal
@@ -145,12 +145,15 @@ def test_memory_is_told_by_role() -> None:
 @pytest.mark.parametrize(
     "module", ["loadtests.demo", "loadtests.bench", "loadtests.claims", "loadtests.bench_peers"]
 )
-def test_help_works_and_shows_examples(module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0
-    assert "examples:" in done.stdout
+def test_help_works_and_shows_examples(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    monkeypatch.delitem(sys.modules, module, raising=False)  # as `python -m` begins
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(module, run_name="__main__")
+    assert end.value.code == 0
+    assert "examples:" in capsys.readouterr().out
 
 
 def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,13 +154,44 @@ values = st.recursive(
 keys = st.sampled_from(["messages", "question", "answer", "rationale", "task", "state", "tier"])
 
 
-@given(st.dictionaries(keys, values) | values, st.booleans())
+said = st.text(min_size=1, max_size=20)
+claims = st.fixed_dictionaries(
+    {
+        "messages": st.just([{"role": "user", "content": "1 + 1?"}]),
+        "answer": said,
+        "rationale": said,
+        "state": st.sampled_from([state.value for state in State]),
+        "tier": st.sampled_from([tier.value for tier in Tier]),
+    }
+)
+"""Lines as an export has them: most of them are read."""
+
+
+@given(st.dictionaries(keys, values) | values | claims, st.booleans())
 def test_any_json_is_read_or_refused_and_never_a_crash(value: object, trust: bool) -> None:
     try:
         line = parse_line(json.dumps(value), "ann", trust=trust)
     except InvalidImportError:
         return
     assert line is None or line.draft.tier is not Tier.EXECUTABLE
+
+
+def test_an_export_that_claims_to_have_been_executed_is_read_and_not_believed() -> None:
+    line = parse_line(
+        json.dumps(
+            {
+                "messages": [{"role": "user", "content": "1 + 1?"}],
+                "answer": "2",
+                "rationale": "2",
+                "state": "active",
+                "tier": "executable",
+            }
+        ),
+        "ann",
+        trust=True,
+    )
+    assert line is not None
+    assert line.draft.tier is Tier.CORROBORATED
 
 
 def test_an_export_of_everything_survives_a_fresh_database(

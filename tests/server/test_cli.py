@@ -167,7 +167,13 @@ def test_what_is_imported_is_listed_shown_exported_and_forgotten(whet: Shell) ->
     assert [record["answer"] for record in found] == ["4"]
     name = found[0]["id"]
     assert "2+2?" in whet("memory", "show", name).stdout
-    assert len(whet("memory", "export").stdout.splitlines()) == 2
+    to_stdout = whet("memory", "export")
+    assert len(to_stdout.stdout.splitlines()) == 2
+    longest = max(
+        sum(len(said["content"]) for said in record["messages"]) + len(record["rationale"])
+        for record in map(json.loads, to_stdout.stdout.splitlines())
+    )
+    assert to_stdout.stderr == f"exported 2, the longest with {longest} characters\n"
     assert whet("memory", "export", "out.jsonl").returncode == 0
     assert len((whet.folder / "out.jsonl").read_text().splitlines()) == 2
     unconfirmed = whet("memory", "forget", name)

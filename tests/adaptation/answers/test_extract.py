@@ -307,12 +307,12 @@ def test_a_reply_may_speak_of_the_tag_that_opens_a_deliberation() -> None:
      "answer:\n$$\n", "#### a\n", "answer:\n- -"],
 )  # fmt: skip
 def test_a_huge_text_takes_linear_time(kind: str, piece: str) -> None:
-    text = piece * (400_000 // len(piece))
-    begun = time.monotonic()
+    text = piece * (100_000 // len(piece))
+    begun = time.thread_time()
 
     extract(text, AnswerOptions.model_validate({"kind": kind}), has_tools=True)
 
-    assert time.monotonic() - begun < 5
+    assert time.thread_time() - begun < 1.25
 
 
 @pytest.mark.parametrize(

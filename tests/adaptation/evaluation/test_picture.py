@@ -72,7 +72,9 @@ def test_arms_stand_where_their_figures_are() -> None:
 def test_arms_that_all_failed_are_left_out(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     failed = [refused(arm="ttt")]
-    draw(summarise(run(outcomes("one", [True]), failed)), tmp_path / "a.png")
+    draw(summarise(run(outcomes("one", [True]), failed)), tmp_path / "with.svg")
+    draw(summarise(run(outcomes("one", [True]))), tmp_path / "without.svg")
+    assert (tmp_path / "with.svg").read_text() == (tmp_path / "without.svg").read_text()
 
 
 @pytest.mark.parametrize("name", ["run.jpg", "run"])

@@ -88,3 +88,62 @@ def test_only_the_assistants_words_and_end_of_turn_are_trained() -> None:
         "Hello!<|im_end|>",
         "Goodbye!<|im_end|>",
     ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_template_marks_what_the_model_writes(
+    tokenizer: PreTrainedTokenizerFast, seed: int
+) -> None:
+    rng = Random(seed)
+    conversation = tool_use(rng) if seed % 2 else any_manner(rng, Mixture().manner_kinds)
+    encoded = tokenizer.apply_chat_template(
+        [{"role": turn.role, "content": turn.text} for turn in conversation.turns],
+        tools=list(conversation.tools) or None,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    marked = [
+        token
+        for token, mark in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True)
+        if mark
+    ]
+    written = "".join(piece.text for piece in segments(conversation) if piece.trained)
+    assert written
+    assert tokenizer.decode(marked, skip_special_tokens=False) == written
+
+
+def test_a_call_is_marked_as_written_by_the_model(tokenizer: PreTrainedTokenizerFast) -> None:
+    encoded = tokenizer.apply_chat_template(
+        [
+            {"role": "user", "content": "Add 1 and 2."},
+            {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]},
+            {"role": "tool", "content": "3"},
+        ],
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    pairs = zip(encoded["input_ids"], encoded["assistant_masks"], strict=True)
+    marked = tokenizer.decode([token for token, mark in pairs if mark])
+    assert marked.startswith("<tool_call>")
+    assert marked.endswith("</tool_call><|im_end|>")
+    assert marked.count('"name": "add"') == 2
+
+
+def test_the_marks_change_nothing_that_is_rendered(tokenizer: PreTrainedTokenizerFast) -> None:
+    template = tokenizer.chat_template
+    without = template.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "")
+    assert without != template
+    talks = (
+        [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        [{"role": "assistant", "content": "  spaced  "}, {"role": "user", "content": "\n x \n"}],
+        [{"role": "system", "content": "s"}, {"role": "assistant", "content": "\na\n"}],
+        [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "3"}] * 2,
+        [{"role": "assistant", "content": "a", "tool_calls": [CALL, CALL]}] * 2,
+    )
+    for messages in talks:
+        for tools in (None, [ADD]):
+            for prompt in (False, True):
+                more = {"tools": tools, "add_generation_prompt": prompt}
+                assert rendered(tokenizer, messages, **more) == rendered(
+                    tokenizer, messages, chat_template=without, **more
+                )

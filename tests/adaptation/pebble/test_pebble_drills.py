@@ -44,10 +44,20 @@ def test_every_answer_follows_from_its_question(name: str) -> None:
         assert task.task == name
 
 
+def claims(work: str) -> list[bool]:
+    """Whether each thing that a worked solution states is true."""
+    sums = re.findall(r"(\d+[-+*]\d+)=(\d+)", work)
+    compared = re.findall(r"(\d+) is (more|less) than (\d+)", work)
+    return [eval(left) == int(right) for left, right in sums] + [
+        (int(one) > int(other)) == (word == "more") for one, word, other in compared
+    ]
+
+
 @pytest.mark.parametrize("name", DRILLS)
-def test_written_sums_are_true(name: str) -> None:
+def test_what_is_written_is_true(name: str) -> None:
     rng = Random(name)
     for _ in range(200):
         work = DRILLS[name](rng).rationale
-        for left, right in re.findall(r"(\d+[-+*]\d+)=(\d+)", work):
-            assert eval(left) == int(right), work
+        states = claims(work)
+        assert states, work
+        assert all(states), work

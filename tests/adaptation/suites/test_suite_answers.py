@@ -85,14 +85,34 @@ def test_every_answer_follows_from_its_question(suite: stories.Generated) -> Non
             assert final_answer(task.rationale) == task.answer
 
 
+def claims(work: str) -> list[bool]:
+    """Whether each thing that a worked solution states is true: sums, an order, a count."""
+    steps = work.partition("\n")[0]
+    sums = re.findall(r"(?<![-+*/\d])(\d+(?:[-+*/]\d+)+)=(\d+)", steps)
+    truths = [eval(left) == int(right) for left, right in sums]
+    if steps.startswith("In order: "):
+        truths.append(numbers(steps) in (sorted(numbers(steps)), sorted(numbers(steps))[::-1]))
+    if counted := re.findall(r"\b[a-z]+ (\d+)", steps if not sums else ""):
+        truths.append(counted == [str(1 + place) for place in range(len(counted))])
+    return truths
+
+
 @every_suite
-def test_written_sums_are_true(suite: stories.Generated) -> None:
+def test_what_is_written_is_true(suite: stories.Generated) -> None:
     rng = Random(suite.name)
     for level in suite.levels:
         for _ in range(100):
-            work = suite.draw(rng, level).rationale
-            for left, right in re.findall(r"(?<![-+*/\d])(\d+(?:[-+*/]\d+)+)=(\d+)", work):
-                assert eval(left) == int(right), work
+            task = suite.draw(rng, level)
+            states = claims(task.rationale)
+            assert states or task.answer == "0", task.rationale
+            assert all(states), task.rationale
+
+
+@pytest.mark.parametrize(
+    "false", ["2+3=6.\n#### 6", "In order: 3, 1, 2.\n#### 3", "hat 1, hat 3.\n#### 3"]
+)
+def test_a_false_statement_would_be_seen(false: str) -> None:
+    assert False in claims(false)
 
 
 @given(st.integers(), st.sampled_from(stories.SUITE.levels))

@@ -15,6 +15,7 @@ from adaptation.training.link import Link
 from adaptation.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
 from adaptation.training.process import ProcessTrainer
 from memory.types import Message
+from tests.adaptation.training.working import LIGHT_WORKER
 
 STEPS = 3
 ENDS = ["done", "failed", "cancelled", "late", "raises"]
@@ -145,15 +146,16 @@ async def test_a_step_that_the_caller_cannot_bear_leaves_the_next_job_alone() ->
     await trainer.close()
 
 
-@pytest.mark.parametrize("evil", ["memory", "server", "adaptation"])
-async def test_the_trainer_starts_in_a_folder_with_a_package_named_like_ours(
-    evil: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / evil).mkdir()
-    (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
+    monkeypatch.setattr("adaptation.training.link.WORKER", LIGHT_WORKER)
+    for evil in ("memory", "server", "adaptation"):
+        (tmp_path / evil).mkdir()
+        (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    trainer = ProcessTrainer(tiny_model, threads=1, device="cpu")
+    trainer = ProcessTrainer(tmp_path, threads=1, device="cpu")
     await trainer.start()
     assert trainer.status == "ready"
     await trainer.close()
