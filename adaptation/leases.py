@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,10 +19,16 @@ from pathlib import Path
 
 import psutil
 
+from adaptation.recent import Recent
+
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "whet-adapters-"
 FIRST_ID = 1_000_000
 """vLLM counts the adapters it loads itself from 1, and takes one id for one adapter."""
+CHAMPION_PLACES = 2
+"""The distilled adapter's, and its successor's while requests still use the first."""
+CHAMPION_IDS = 2 * FIRST_ID
+"""From here on; below are those of per-request adapters."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Lease:
     name: str
     id: int
     folder: Path
+    since: float
+    """`time.monotonic()` when it was taken."""
 
 
 def remove_orphans(parent: Path) -> None:
@@ -44,22 +53,44 @@ def remove_orphans(parent: Path) -> None:
 class AdapterLeases:
     """A pool of `size` adapter names; asking for one more waits until one comes back."""
 
-    def __init__(self, size: int, root: Path | None = None) -> None:
-        """Put folders below `root`; by default in memory (`/dev/shm`) where there is such."""
+    def __init__(
+        self,
+        size: int,
+        root: Path | None = None,
+        *,
+        name: str = "whet-adapter",
+        first_id: int = FIRST_ID,
+    ) -> None:
+        """Put folders below `root`; by default in memory (`/dev/shm`) where there is such.
+
+        Two pools for one engine differ in `name` and `first_id`.
+        """
         parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
         remove_orphans(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
-        self._ids = count(FIRST_ID)
+        self._ids = count(first_id)
+        self._size = size
         self.waiting = 0
         """Requests that wait for a name."""
+        self._holds = Recent()
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):
-            self._names.put_nowait(f"whet-adapter-{number}")
+            self._names.put_nowait(f"{name}-{number}")
 
     @property
     def free(self) -> int:
         """Names nobody holds."""
         return self._names.qsize()
+
+    @property
+    def expected_wait_s(self) -> float:
+        """How long one more would wait for a name, by how long names were held lately.
+
+        With n names held for h seconds each, one comes back every h / n seconds (Little's law).
+        """
+        if self.free > self.waiting:
+            return 0.0
+        return (self.waiting + 1) * self._holds.typical_s / self._size
 
     async def acquire(self) -> Lease:
         """Wait for a name and return it with a fresh id and an empty folder."""
@@ -68,6 +99,13 @@ class AdapterLeases:
             name = await self._names.get()
         finally:
             self.waiting -= 1
+        return self._lease(name)
+
+    def take(self) -> Lease | None:
+        """Like `acquire`, without a wait: None where every name is held."""
+        return None if self._names.empty() else self._lease(self._names.get_nowait())
+
+    def _lease(self, name: str) -> Lease:
         number = next(self._ids)
         folder = self._root / str(number)
         try:
@@ -75,11 +113,12 @@ class AdapterLeases:
         except OSError:
             self._names.put_nowait(name)
             raise
-        return Lease(name, number, folder)
+        return Lease(name, number, folder, time.monotonic())
 
     def release(self, lease: Lease) -> None:
         """Give the name back and delete the folder."""
         shutil.rmtree(lease.folder, ignore_errors=True)
+        self._holds.add(time.monotonic() - lease.since)
         self._names.put_nowait(lease.name)
 
     @asynccontextmanager

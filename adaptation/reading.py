@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from adaptation.algebra import Algebra
 from adaptation.answers import Answer, extract
+from adaptation.answers.closing import closed_part
 from adaptation.types import Query, Sample
 
 T = TypeVar("T")
@@ -17,6 +18,30 @@ LEAST_S = 0.1
 """For reading a sample that came in time: it is paid for."""
 WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
+BOXED = frozenset({"auto", "math", "choice"})
+"""Kinds of answer that a box may hold."""
+
+
+def read_answer(query: Query, sample: Sample) -> Answer | None:
+    """Return the answer in a sample, under a key of its own; a regular expression may be slow."""
+    text = complete_part(query, sample)
+    if not text:
+        return None
+    return extract(
+        text, query.options.answer, has_tools=query.has_tools, json_output=query.json_output
+    )
+
+
+def complete_part(query: Query, sample: Sample) -> str:
+    """Return the text as far as what is not there cannot change its answer.
+
+    Of a sample that was cut off that is a closed box; of JSON or a call, nothing.
+    """
+    if sample.finish_reason != "length":
+        return sample.text
+    is_formed = query.json_output or query.has_tools
+    may_be_boxed = query.options.answer.kind in BOXED
+    return closed_part(sample.text) if may_be_boxed and not is_formed else ""
 
 
 class Reader:
@@ -28,6 +53,8 @@ class Reader:
 
     async def read(self, sample: Sample, before: Sequence[Answer]) -> Answer | None:
         """Return the answer, under the key of the one in `before` that it equals.
+
+        A sample that was cut off has none, unless it is closed: see `complete_part`.
 
         What takes longer than the request has time is left, but for `LEAST_S`: the answer keeps its
         own key, or there is none.
@@ -41,13 +68,7 @@ class Reader:
         return await self._merged(answer, before)
 
     def _extracted(self, sample: Sample) -> Answer | None:
-        query = self._query
-        return extract(
-            sample.text,
-            query.options.answer,
-            has_tools=query.has_tools,
-            json_output=query.json_output,
-        )
+        return read_answer(self._query, sample)
 
     async def _merged(self, answer: Answer, before: Sequence[Answer]) -> Answer:
         if self._algebra is None or any(known.key == answer.key for known in before):

@@ -67,6 +67,8 @@ def earned_tier(query: Query, verified: Verified) -> tuple[Tier | None, str]:
         return None, "the request does not write memory"
     if not query.question.strip():
         return None, "the question has no text"
+    if verified.vote.winner.finish_reason == "length":
+        return None, "the answer was cut off"
     if verified.failed:
         return None, "a verifier rejected the answer"
     if verified.tier is not None:

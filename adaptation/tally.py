@@ -26,10 +26,13 @@ class Group:
     """The highest mean probability of its samples, each measured once, when it came."""
 
     @property
-    def rank(self) -> tuple[float, bool, float, int]:
-        """Sorts groups: heaviest first, readable answers before plain text, surest, first come."""
+    def rank(self) -> tuple[bool, float, bool, float, int]:
+        """Sorts groups: heaviest first, readable answers before plain text, surest, first come.
+
+        What has no answer comes after all that has one: it was cut off, or says nothing.
+        """
         is_text = not (self.answer and self.answer.structured)
-        return -self.weight, is_text, -self.surest, self.number
+        return self.answer is None, -self.weight, is_text, -self.surest, self.number
 
     def add(self, sample: Sample, weight: float) -> None:
         """Take one more vote; its log-probabilities are read here, and never again."""

@@ -80,7 +80,8 @@ class Voting:
             await pool.cancel()
 
     async def _count(self, sample: Sample) -> None:
-        self.tally.add(sample, await self._reader.read(sample, self.tally.answers))
+        answer = await self._reader.read(sample, self.tally.answers)
+        self.tally.add(sample, answer)
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
 
@@ -154,9 +155,10 @@ class Voting:
         best = [group.example for group in tally.groups]
         if tally.is_free_text:
             try:
+                whole = [sample for sample in best if sample.answer]
                 has_room = pool.launched < self._query.options.max_samples
-                may_ask = has_room and stop is StopReason.EXHAUSTED
-                central = await self._representative.of(best, pool, may_ask=may_ask)
+                may_ask = has_room and stop is StopReason.EXHAUSTED and bool(whole)
+                central = await self._representative.of(whole or best, pool, may_ask=may_ask)
             finally:
                 await pool.cancel()
             best = [central, *(sample for sample in best if sample is not central)]

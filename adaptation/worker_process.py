@@ -11,9 +11,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import weakref
+from collections.abc import Mapping
+
+from adaptation import child
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -23,10 +25,12 @@ class WorkerDiedError(Exception):
 
 
 class WorkerProcess:
-    """Runs `python -m module`, which replies to each request on stdin with a line on stdout."""
+    """Runs a module as a `child`, which replies to each request on stdin with a line on stdout."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are added to the process's environment."""
         self._module = module
+        self._settings = settings or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], WorkerProcess] | None = None
@@ -64,10 +68,10 @@ class WorkerProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                (sys.executable, "-W", "ignore", "-m", self._module),
+                child.command(self._module, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, **ONE_THREAD},
+                env={**os.environ, **ONE_THREAD, **self._settings},
                 start_new_session=True,
             )
             self._end = weakref.finalize(self, _end, self._process)

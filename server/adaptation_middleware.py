@@ -20,6 +20,7 @@ from server.adaptation_request import take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
+from server.openai_form import drop_nulls
 from server.request_context import (
     CHAT,
     COMPLETIONS,
@@ -69,6 +70,7 @@ class AdaptationMiddleware:
 
     def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
         if path in ADAPTED_PATHS:
+            drop_nulls(body)
             return take_context(path, body, self._settings, tenant)
         take_nothing(body)
         return None

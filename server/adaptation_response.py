@@ -32,11 +32,11 @@ def attach(body: bytes, context: RequestContext) -> bytes:
 
 
 def amend_response(response: Any) -> Any:
-    """Return one of vLLM's responses with its report, its true usage, and all that OpenAI's has."""
+    """Return one of vLLM's responses with its report and its true usage."""
     context = CURRENT.get()
     if context is None:
         return response
-    parts: dict[str, Any] = {"error": getattr(response, "error", None)}
+    parts: dict[str, Any] = {}
     _attach_reports(parts, context)
     if response.usage is not None:
         usage = response.usage.model_dump()

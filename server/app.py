@@ -13,16 +13,18 @@ from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 
 from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
-from adaptation.leases import AdapterLeases
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
+from adaptation.training.trainer import Trainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.access_log import drop_queries
@@ -35,7 +37,7 @@ from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
-from server.engine_defaults import UNTRAINABLE, base_model
+from server.engine_defaults import UNTRAINABLE, base_model, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
@@ -47,6 +49,7 @@ from server.routes.feedback import feedback_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
+from server.routes.unserved import unserved_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
 from server.warm_up import warm_up
@@ -89,8 +92,9 @@ class Parts:
         client: Any,
         model: str,
         memory: LongTermMemory,
-        trainer: ProcessTrainer,
+        trainer: Trainer,
         leases: AdapterLeases,
+        places: AdapterLeases,
         algebra: Algebra,
         template: Mapping[str, Any],
     ) -> None:
@@ -101,7 +105,7 @@ class Parts:
         self.algebra = algebra
         self.background = Background()
         self.engine = VllmEngine(client, template)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, leases)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -125,7 +129,8 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         retention_days=settings.completion_retention_days,
     )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
-    leases = AdapterLeases(settings.max_adapters + 1)  # one for the champion
+    leases = AdapterLeases(settings.max_adapters)
+    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
@@ -134,19 +139,26 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
             await asyncio.wait([starting])
             template = launch.chat_template(args)
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, algebra, template)
+            yield Parts(client, model, memory, trainer, leases, places, algebra, template)
     finally:
         starting.cancel()
         await trainer.close()
         algebra.close()
+        places.close()
         leases.close()
         memory.close()
 
 
 async def build(
-    parts: Parts, args: argparse.Namespace, settings: Settings
+    parts: Parts,
+    args: argparse.Namespace,
+    settings: Settings,
+    registry: CollectorRegistry = REGISTRY,
 ) -> tuple[FastAPI, AdaptiveClient]:
-    """Return vLLM's application with our routes and middleware, and our client behind it."""
+    """Return vLLM's application with our routes and middleware, and our client behind it.
+
+    Whet's own series go into `registry`.
+    """
     model = base_model(args.model)
     services = Services(
         engine=parts.engine,
@@ -164,7 +176,7 @@ async def build(
     if services.policy.may_train:
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
-    books = Bookkeeper(parts.memory.completions, Metrics(), model)
+    books = Bookkeeper(parts.memory.completions, Metrics(registry), model)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -172,7 +184,9 @@ async def build(
         books.finish,
         books.abandon,
     )
-    app, in_background = await launch.make_app(client, args, amend_response)
+    app, in_background = await launch.make_app(
+        client, args, amend_response, runtime_adapters(args, settings)
+    )
     _add_routes(app, parts, args, client)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
@@ -215,6 +229,7 @@ def _add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, client: An
         feedback_router(parts.memory),
         records_router(parts.memory),
         adapters_router(parts.memory),
+        unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)
     ours = [route for route in app.router.routes if route not in theirs]

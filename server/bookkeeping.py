@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptation.answers import extract
+from adaptation.reading import read_answer
 from adaptation.types import Outcome, Query, SampleCounts, TokenCounts
 from memory.completions import CompletionLog
 from memory.types import Completion
@@ -34,12 +34,7 @@ class Bookkeeper:
         report, text = outcome.report, outcome.samples[0].text
         answer = report.answer
         if answer is None and query.options.answer.kind != "regex":  # may be slow, and blocks
-            found = extract(
-                text,
-                query.options.answer,
-                has_tools=query.has_tools,
-                json_output=query.json_output,
-            )
+            found = read_answer(query, outcome.samples[0])
             answer = found.text if found else None
         return Completion(
             id=query.id,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import cast
 
+from adaptation.child import end_if_spawned
 from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from server.config import ConfigError
@@ -105,6 +106,8 @@ def _version() -> str:
     except importlib.metadata.PackageNotFoundError:
         return "(run from a folder, not installed)"
 
+
+end_if_spawned()  # the engine's processes, which import this module first
 
 if __name__ == "__main__":
     sys.exit(main())

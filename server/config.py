@@ -66,7 +66,7 @@ class Settings(Frozen):
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
     """what a vote weighs"""
-    wall_s: float | None = Field(default=None, gt=0, le=3600)
+    wall_s: float | None = Field(default=300.0, gt=0, le=3600)
     """deadline of a voted request that names none, in seconds; `none` for no deadline"""
     limit_samples: int = Field(default=64, ge=1, le=64)
     """most votes that a request may ask for"""
@@ -82,6 +82,8 @@ class Settings(Frozen):
     """learning rate of test-time training; `none` chooses it from the model's size"""
     train_timeout_s: float = Field(default=60.0, gt=0, le=3600)
     """seconds until a training job counts as hung and the request falls back"""
+    train_wait_s: float = Field(default=20.0, ge=0, le=3600)
+    """a request that would wait longer than this for its training to begin votes at once"""
     neighbours: int = Field(default=16, ge=1, le=64)
     """records trained on per request"""
     candidates: int = Field(default=64, ge=1, le=1000)

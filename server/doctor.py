@@ -281,7 +281,7 @@ def import_problem(module: str) -> str | None:
     """Import `module` in a fresh process; return the last line of what went wrong."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", f"import {module}"],
+            [sys.executable, "-P", "-c", f"import {module}"],
             capture_output=True,
             text=True,
             timeout=IMPORT_TIMEOUT_S,

@@ -22,6 +22,8 @@ import httpx
 import psutil
 from rich.console import Console
 
+from adaptation import child
+
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 30.0
@@ -40,7 +42,7 @@ class Launch:
 
     name: str
     module: tuple[str, ...]
-    """Of `python -m`, with its first arguments."""
+    """What is run, with its first arguments."""
     ready: str
     python: str = sys.executable
 
@@ -144,8 +146,8 @@ def _spawn(
     address = ("--host", "127.0.0.1", "--port", str(port))
     with log.open("wb") as output:
         return subprocess.Popen(
-            [launch.python, "-m", *launch.module, *address, *flags],
-            cwd=ROOT,  # so that `python -m` finds the packages of a checkout
+            child.command(*launch.module, *address, *flags, python=launch.python),
+            cwd=ROOT,  # where no `whet.toml` of the user lies: all that counts is in the flags
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

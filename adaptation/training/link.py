@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import adaptation
+import psutil
+
+from adaptation import child
 from adaptation.errors import TrainerError
 from adaptation.training.messages import (
     REPLY,
@@ -40,12 +40,14 @@ class Link:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._listening = asyncio.create_task(self._listen())
+        self._reading = asyncio.Lock()
+        """A pipe has one reader at a time: one buried while a job waits for its reply has two."""
 
     @classmethod
     async def spawn(cls, arguments: Sequence[str], threads: int | None) -> Link:
         """Start a worker, in a process group of its own."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "adaptation.training.worker", *arguments),
+            *child.command("adaptation.training.worker", *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -65,6 +67,14 @@ class Link:
         """Whether the process has not ended."""
         return self._process.returncode is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether something has stopped the process: it lives, and does nothing."""
+        try:
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.NoSuchProcess:
+            return False
+
     async def ready(self) -> Ready:
         """Await the end of the start; raises `TrainerError` when there is none."""
         reply = await self._receive()
@@ -76,18 +86,18 @@ class Link:
         """Send `request` and await its reply; raises `TrainerError` when it fails."""
         await self._send(request)
         while True:
-            reply = await self._receive()
+            reply = await self._reply_to(request.id)
             if isinstance(reply, Step):
                 on_step(reply)
             elif isinstance(reply, Done):
                 return reply
-            elif isinstance(reply, Failed):
+            else:
                 raise TrainerError(reply.error)
 
     async def cancel(self, request_id: int) -> None:
         """Have the worker give its request up; returns when it listens again."""
         await self._send(Cancel(id=request_id))
-        while isinstance(await self._receive(), Step):
+        while isinstance(await self._reply_to(request_id), Step):
             pass
 
     def kill(self) -> None:
@@ -107,8 +117,9 @@ class Link:
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._process.stdout is not None:
-            while await self._process.stdout.read(2**16):
-                pass
+            async with self._reading:
+                while await self._process.stdout.read(2**16):
+                    pass
         await asyncio.shield(self._listening)  # may be awaited again
         await self._process.wait()
 
@@ -121,9 +132,17 @@ class Link:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise TrainerError(await self._epitaph()) from error
 
+    async def _reply_to(self, request_id: int) -> Step | Done | Failed:
+        """Await what is said to one request; what is said to one that was left is dropped."""
+        while True:
+            reply = await self._receive()
+            if not isinstance(reply, Ready) and reply.id == request_id:
+                return reply
+
     async def _receive(self) -> Ready | Step | Done | Failed:
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        async with self._reading:
+            line = await self._process.stdout.readline()
         if not line:
             raise TrainerError(await self._epitaph())
         return REPLY.validate_json(line)
@@ -143,9 +162,7 @@ class Link:
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """This process's, with the packages importable and the thread count said early enough."""
-    root = str(Path(adaptation.__file__).parents[1])
-    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
-    env = {**os.environ, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    """This process's, with the thread count said early enough."""
+    env = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU
     return {**env, "OMP_NUM_THREADS": str(threads)} if threads else env

@@ -45,7 +45,7 @@ class Control:
 
     cancelled: threading.Event = field(default_factory=threading.Event)
     soft_s: float = math.inf
-    """No step is begun that would probably end later than this many seconds into the job."""
+    """No step is begun that would probably end, and be looked at, later than this into the job."""
     on_step: OnStep = lambda done, total, loss: None
 
     def check(self) -> None:
@@ -99,16 +99,27 @@ class Watch:
 
     def __init__(self, resident: Resident, holdout: list[TrainingExample], every: int) -> None:
         self._resident, self._holdout, self._every = resident, holdout, every
+        began = time.perf_counter()
         self.before = self.best = holdout_losses(resident, holdout)
+        self.look_s = time.perf_counter() - began
+        """What a look takes; the first one warms up as well."""
+        self._looked_at = 0
         self._lowest = sum(self.best) / max(1, len(self.best))
         self.best_step = 0
         self._weights = resident.snapshot() if holdout else []
         self._worse = 0
 
-    def rises(self, step: int, *, last: bool) -> bool:
-        """Look at the held-out loss after `step`; true when it no longer falls."""
-        if not self._holdout or (step % self._every and not last):
-            return False
+    def rises(self, step: int) -> bool:
+        """Look at the held-out loss where it is time after `step`; true when it no longer falls."""
+        if step % self._every == 0:
+            self.look(step)
+        return self._worse >= PATIENCE
+
+    def look(self, step: int) -> None:
+        """Look at the held-out loss after `step`, where that has not been done."""
+        if not self._holdout or self._looked_at == step:
+            return
+        self._looked_at, began = step, time.perf_counter()
         losses = holdout_losses(self._resident, self._holdout)
         mean = sum(losses) / len(losses)
         if mean <= self._lowest + TOLERANCE_NATS:
@@ -117,10 +128,14 @@ class Watch:
         else:
             self._worse += 1
         self._lowest = min(self._lowest, mean)
-        return self._worse >= PATIENCE
+        self.look_s = time.perf_counter() - began
 
-    def rewind(self, course: Course) -> None:
-        """Return to the last weights whose held-out loss was near the lowest."""
+    def conclude(self, course: Course) -> None:
+        """Return to the last weights whose held-out loss was near the lowest: perhaps the last.
+
+        Whatever ended the descent, its end is looked at: no step is thrown away unseen.
+        """
+        self.look(course.steps)
         if self._holdout and self.best_step < course.steps:
             self._resident.restore(self._weights)
             course.steps = self.best_step
@@ -143,7 +158,7 @@ def descend(
     for group in batches(examples, recipe):
         control.check()
         began = time.perf_counter()
-        late = began + step_s > started + control.soft_s
+        late = began + step_s + watch.look_s > started + control.soft_s
         ended = rising or late or course.steps == recipe.steps
         loss = mean_loss(resident, group) if ended else backward(resident, group)
         course.losses.append(loss)
@@ -157,10 +172,10 @@ def descend(
         course.steps += 1
         course.tokens += sum(len(example.token_ids) for example in group)
         control.on_step(course.steps, recipe.steps, loss)
-        rising = watch.rises(course.steps, last=course.steps == recipe.steps)
         step_s = time.perf_counter() - began
+        rising = watch.rises(course.steps)
     optimiser.zero_grad()
-    watch.rewind(course)
+    watch.conclude(course)
     return course
 
 

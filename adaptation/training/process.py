@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from adaptation.errors import TrainerError
 from adaptation.training.link import Link
 from adaptation.training.messages import Done, Generate, Ready, Step, Train
@@ -31,6 +29,9 @@ MIN_SHARE = 0.1
 short, and would only hold up the one behind it."""
 CANCEL_GRACE_S = 5.0
 """How long a job given up may take to reach its next step before the process is killed."""
+LOOK_S = 1.0
+"""Between two looks at whether the process is stopped. It is replaced at the second in a row that
+finds it so: who stops this process with it means both."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 """Pause before the restart after the second failure in a row; doubles with every further one."""
 
@@ -61,6 +62,7 @@ class ProcessTrainer:
         self._starting: asyncio.Task[Link] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._reaping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._failures = 0
         self._not_before = 0.0
         self._error: str | None = None
@@ -68,14 +70,26 @@ class ProcessTrainer:
 
     @property
     def status(self) -> str:
-        """`ready`, `starting`, `idle` (not asked for yet), `closed` or `failed: …`."""
+        """`ready`, `stopped`, `giving a job up`, `starting`, `idle` (not asked for yet), `closed`
+        or `failed: …`."""
         if self._closed:
             return "closed"
         if self._link is not None and self._link.alive:
-            return "ready"
+            if self._link.stopped:
+                return "stopped"
+            return "giving a job up" if self._is_settling else "ready"
         if self._starting is not None:
             return "starting"
         return f"failed: {self._error}" if self._error else "idle"
+
+    @property
+    def _is_settling(self) -> bool:
+        return self._settling is not None and not self._settling.done()
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether a job, or the end of one, awaits replies: two cannot read one pipe."""
+        return self._lock.locked() or self._is_settling
 
     @property
     def pid(self) -> int | None:
@@ -130,7 +144,7 @@ class ProcessTrainer:
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""
         self._closed = True
-        for task in (self._starting, self._settling):
+        for task in (self._starting, self._settling, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
@@ -191,15 +205,15 @@ class ProcessTrainer:
         except TimeoutError as error:
             self._give_up(link, message.id)  # slow, and perhaps in good health
             raise TrainerError(f"the {message.op} request outlasted its time") from error
-        except asyncio.CancelledError:
-            self._give_up(link, message.id)
-            raise
-        except ValidationError as error:
+        except ValueError as error:  # no reply, or one too long
             self._bury(link, "it answered nonsense")
             raise TrainerError("the trainer answered nonsense") from error
         except TrainerError as error:
             if not link.alive:
                 self._bury(link, str(error))
+            raise
+        except BaseException:  # cancelled, or what `on_step` raised
+            self._give_up(link, message.id)
             raise
 
     def _give_up(self, link: Link, request_id: int) -> None:
@@ -211,11 +225,13 @@ class ProcessTrainer:
         try:
             async with asyncio.timeout(CANCEL_GRACE_S):
                 await link.cancel(request_id)
-        except (TimeoutError, TrainerError, ValidationError):
+        except (TimeoutError, TrainerError, ValueError):
             self._bury(link, "it did not give a job up")
 
     def _bury(self, link: Link, cause: str) -> None:
         """Kill the process and start the next one, later with every failure in a row."""
+        if self._link is not link:
+            return  # two have noticed
         link.kill()
         self._link = None
         self._fail(cause)
@@ -257,7 +273,7 @@ class ProcessTrainer:
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 self._about = await link.ready()
-        except (TimeoutError, TrainerError, ValidationError) as error:
+        except (TimeoutError, TrainerError, ValueError) as error:
             await link.close()
             self._fail(str(error) or "it did not start in time")
             raise TrainerError(f"the trainer cannot start: {self._error}") from error
@@ -267,4 +283,16 @@ class ProcessTrainer:
         finally:
             self._starting = None
         self._link = link
+        self._watching = asyncio.create_task(self._watch(link))
         return link
+
+    async def _watch(self, link: Link) -> None:
+        """Replace a process that was stopped from outside: every job would wait for it."""
+        was_stopped = False
+        while link.alive:
+            await asyncio.sleep(LOOK_S)
+            if was_stopped and link.stopped:
+                link.kill()
+                if not self._is_read:  # else its end is heard where its replies are awaited
+                    self._bury(link, "it was stopped")
+            was_stopped = link.stopped

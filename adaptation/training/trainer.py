@@ -71,6 +71,16 @@ class TrainingResult(Frozen):
 class Trainer(Protocol):
     """Adapts the base model on a job's conversations."""
 
+    @property
+    def status(self) -> str:
+        """`ready`, or what keeps it from training."""
+        ...
+
+    @property
+    def parameters(self) -> int | None:
+        """Of the base model, once it is known."""
+        ...
+
     async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
         """Run `job`; raises `TrainerError` when it dies, diverges or outlasts `timeout_s`."""
         ...

@@ -35,13 +35,14 @@ def run(argv: list[str]) -> int:
     if args.print_config:
         print_config(resolved)
         return 0
-    engine_defaults.complete(args, resolved.settings)
+    from server.engine import launch
+
+    engine_defaults.complete(args, resolved.settings, launch.on_cpu())
     _set_up_logging()
 
     import uvloop
 
     from server.app import run_server
-    from server.engine import launch
 
     try:
         launch.validate(args)

@@ -8,25 +8,25 @@ tool that the model is never shown is dropped without a word.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
 from cachetools import FIFOCache
-from vllm.entrypoints.openai.responses.protocol import ResponseCompletedEvent, ResponsesResponse
+from vllm.entrypoints.openai.responses.protocol import ResponsesResponse
 from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
 from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with_tool_call
 from vllm.exceptions import VLLMError
 
 from server.engine.refusals import bad_request
+from server.engine.response_form import Ending, ends_with, shown, with_ends
 
 logger = logging.getLogger(__name__)
 
 MAX_RESPONSES = 10_000
 """Stored responses that can be retrieved and continued."""
-ENDS = {"completed": "response.completed", "failed": "response.failed"}
-"""By the status of a response, the event that ends its stream; else `response.incomplete`."""
 AT_WORK = frozenset({"queued", "in_progress"})
 SAID = frozenset({"message", "function_call", "custom_tool_call"})
 """Items of a response that belong to the conversation; vLLM leaves its reasoning out."""
@@ -36,12 +36,6 @@ SERVED_TOOLS = frozenset({"web_search_preview", "code_interpreter", "container",
 
 Amend = Callable[[Any], Any]
 """From a response of vLLM's to ours, in the context of its request."""
-
-
-class _Ending(ResponseCompletedEvent):  # type: ignore[misc]
-    """The last event of a stream, whatever it came to."""
-
-    type: str
 
 
 class Responses(OpenAIServingResponses):  # type: ignore[misc]
@@ -63,10 +57,13 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
         self._refuse_dropped_tools(request)
+        request.asked_for_no_tools = await _asked_for_no_tools(request, raw_request)
         made = await super().create_responses(request, raw_request)
-        if isinstance(made, ResponsesResponse) and made.status == "queued":
-            return self._keep(self._amend(made))
-        return made
+        queued = self.response_store.get(request.request_id)
+        if queued is None or queued.status != "queued":
+            return made
+        kept = self._keep(self._amend(shown(queued, request)))
+        return kept if made is queued else made
 
     def _refuse_dropped_tools(self, request: Any) -> None:
         known = SHOWN_TOOLS if self.tool_server is None else SHOWN_TOOLS | SERVED_TOOLS
@@ -100,7 +97,7 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         made = await super().responses_full_generator(request, *rest, **more)
         if not isinstance(made, ResponsesResponse):
             return made
-        amended = self._amend(made)
+        amended = self._amend(shown(made, request))
         return self._keep(amended) if self.response_store.get(made.id) is made else amended
 
     async def responses_stream_generator(
@@ -109,19 +106,16 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         """Yield the events; an error becomes the last of them."""
         opened, number = None, 0
         try:
-            async with aclosing(
-                super().responses_stream_generator(request, *rest, **more)
-            ) as events:
+            made = super().responses_stream_generator(request, *rest, **more)
+            async with aclosing(made), aclosing(with_ends(made, request)) as events:
                 async for event in events:
                     opened, number = opened or event.response, number + 1
-                    if event.type == "response.completed":
-                        event = _ending(event.response, event.sequence_number)
                     yield event
         except Exception as error:
             if opened is None:  # nothing is sent yet
                 raise
             failed = self._failed(opened, error)
-            yield _ending(self._keep(failed) if request.store else failed, number)
+            yield ends_with(self._keep(failed) if request.store else failed, number)
 
     async def _run_background_request(self, request: Any, *rest: Any, **more: Any) -> None:
         await self._told(super()._run_background_request(request, *rest, **more), request)
@@ -150,11 +144,11 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
             news.clear()
             while place < len(events):
                 yield events[place]
-                if isinstance(events[place], _Ending):
+                if isinstance(events[place], Ending):
                     return
                 place += 1
             if task is None or task.done():  # cancelled
-                yield _ending(self.response_store[response_id], len(events))
+                yield ends_with(self.response_store[response_id], len(events))
                 return
             await news.wait()
 
@@ -191,6 +185,9 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         return kept
 
 
-def _ending(response: Any, number: int) -> _Ending:
-    kind = ENDS.get(response.status, "response.incomplete")
-    return _Ending(type=kind, response=response, sequence_number=number)
+async def _asked_for_no_tools(request: Any, raw_request: Any) -> bool:
+    """Whether the client said so itself: vLLM says it for everybody who sends no tools."""
+    if request.tools or raw_request is None:
+        return bool(request.tool_choice == "none")
+    body = await raw_request.body()  # read already
+    return b'"tool_choice"' in body and json.loads(body).get("tool_choice") == "none"

@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memory.embedder import Embedder
 from memory.types import Frozen
 from server.errors import ApiError
+from server.openai_form import drop_nulls
 
 MAX_INPUTS = 2048
 BATCH = 32
@@ -30,6 +31,13 @@ class EmbeddingRequest(Frozen):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1)
     user: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nulls_are_absent(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            drop_nulls(given)
+        return given
 
 
 def embeddings_router(embedder: Embedder, aside: Aside = asyncio.to_thread) -> APIRouter:

@@ -65,10 +65,10 @@ def test_groups_stand_in_the_order_that_sorting_all_votes_anew_gives(
         tally.add(sample, answer(text) if text != "d" else None)
     groups = tally.groups
 
-    def rank(place: int) -> tuple[float, bool, float]:
+    def rank(place: int) -> tuple[bool, float, float]:
         group = groups[place]
         surest = max(mean_logprob(sample) for sample in group.samples)
-        return (-group.weight, group.answer is None, -surest)
+        return group.answer is None, -group.weight, -surest
 
     ranks = [rank(place) for place in range(len(groups))]
     assert ranks == sorted(ranks)

@@ -12,8 +12,13 @@ import pytest
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
+    from openai.types.responses import ResponseOutputItemDoneEvent
     from vllm.entrypoints.generate.base.protocol import FunctionCall
-    from vllm.entrypoints.openai.responses.protocol import ResponsesRequest, ResponsesResponse
+    from vllm.entrypoints.openai.responses.protocol import (
+        ResponseCompletedEvent,
+        ResponsesRequest,
+        ResponsesResponse,
+    )
     from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
     from vllm.entrypoints.openai.responses.utils import (
         build_response_output_items,
@@ -22,6 +27,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.exceptions import VLLMValidationError
     from vllm.sampling_params import SamplingParams
 
+    from server.engine.response_form import shown, with_ends
     from server.engine.responses import MAX_RESPONSES, Responses
 
 
@@ -53,7 +59,7 @@ def responses() -> Responses:
     return Responses.adopt(handler, amended)
 
 
-REQUEST = SimpleNamespace(request_id="resp_1", store=True)
+REQUEST = ResponsesRequest(model="m", input="x", request_id="resp_1", asked_for_no_tools=False)
 ERRORS = [(VLLMValidationError("no such tool"), "no such tool"), (RuntimeError("/etc"), "its log")]
 
 
@@ -177,6 +183,91 @@ async def test_a_whole_response_is_amended_where_it_is_kept_and_where_it_is_retu
     assert responses.response_store["resp_1"] is returned
 
 
+def said(status: str) -> ResponsesResponse:
+    output = build_response_output_items(None, "Let me see", [])
+    made: ResponsesResponse = response(status).model_copy(update={"output": output})
+    return made
+
+
+def test_a_response_says_what_openais_does() -> None:
+    asked = {"safety_identifier": "s", "prompt_cache_key": "k", "top_logprobs": 2}
+    request = REQUEST.model_copy(update={**asked, "store": False})
+    body = shown(said("completed"), request).model_dump(mode="json", by_alias=True)
+    assert {key: body[key] for key in asked} == asked
+    assert (body["error"], body["store"], body["tool_choice"]) == (None, False, "auto")
+    assert body["completed_at"] >= body["created_at"]
+    assert body["text"] == {"format": {"type": "text"}}
+    assert body["output"][0]["content"][0]["logprobs"] == []
+    assert "user" not in body
+    for status in ("queued", "in_progress", "incomplete", "failed"):
+        body = shown(response(status), REQUEST).model_dump(mode="json", by_alias=True)
+        assert body["completed_at"] is None
+        assert body["usage"]["output_tokens"] == 0
+
+
+def test_a_choice_of_no_tools_is_shown_to_whoever_made_it() -> None:
+    request = REQUEST.model_copy(update={"asked_for_no_tools": True})
+    assert REQUEST.tool_choice == "none", "vLLM says so for all without tools"
+    assert shown(response(), request).tool_choice == "none"
+    assert shown(response(), REQUEST).tool_choice == "auto"
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+async def test_an_item_that_the_tokens_ran_out_in_is_incomplete_in_its_event_and_the_end(
+    status: str,
+) -> None:
+    made = said(status)
+
+    async def events() -> AsyncIterator[Any]:
+        yield ResponseOutputItemDoneEvent(
+            type="response.output_item.done",
+            output_index=0,
+            sequence_number=0,
+            item=made.output[0],
+        )
+        yield ResponseCompletedEvent(
+            type="response.completed", sequence_number=1, response=shown(made, REQUEST)
+        )
+
+    seen = [event.model_dump(mode="json") async for event in with_ends(events(), REQUEST)]
+    done, ending = seen
+    assert done["item"]["status"] == ending["response"]["output"][0]["status"] == status
+    assert done["item"]["content"][0]["logprobs"] == []
+    assert ending["type"] == f"response.{status}"
+
+
+class Raw:
+    """A request whose body is read already."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def body(self) -> bytes:
+        return self._body
+
+
+@pytest.mark.parametrize(
+    ("body", "choice"),
+    [
+        (b'{"input": "x"}', "auto"),
+        (b'{"tool_choice": "none"}', "none"),
+        (b'{"tool_choice": "auto"}', "auto"),
+    ],
+)
+async def test_a_queued_response_shows_the_choice_of_tools_that_was_asked_for(
+    body: bytes, choice: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(self: Any, request: Any, raw_request: Any) -> Any:
+        self.response_store["resp_1"] = made = response("queued")
+        return made
+
+    monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
+    made = await responses.create_responses(REQUEST.model_copy(), Raw(body))
+    assert made.tool_choice == choice
+    assert made is responses.response_store["resp_1"]
+    assert made.amended
+
+
 async def test_only_the_newest_are_kept(responses: Responses) -> None:
     for number in range(MAX_RESPONSES + 1):
         responses.response_store[str(number)] = number
@@ -234,11 +325,14 @@ async def test_a_tool_that_the_model_would_never_see_is_refused(
         return "made"
 
     monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
-    request = SimpleNamespace(tools=[SimpleNamespace(type="function"), SimpleNamespace(type=kind)])
+    tools = [SimpleNamespace(type="function"), SimpleNamespace(type=kind)]
+    request = REQUEST.model_copy(update={"tools": tools})
     with pytest.raises(VLLMValidationError, match=kind) as caught:
         await responses.create_responses(request)
     assert caught.value.parameter == "tools"
-    assert await responses.create_responses(SimpleNamespace(tools=request.tools[:1])) == "made"
+    assert (
+        await responses.create_responses(REQUEST.model_copy(update={"tools": tools[:1]})) == "made"
+    )
     responses.tool_server = object()
     if kind != "web_search":
         assert await responses.create_responses(request) == "made"

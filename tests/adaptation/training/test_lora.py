@@ -69,6 +69,54 @@ def test_no_step_is_begun_past_the_soft_deadline(
     assert result.holdout_before == result.holdout_after
 
 
+@pytest.mark.parametrize("taken", [1, 3, 5, 7, 8])
+def test_a_job_that_ends_early_is_looked_at_and_keeps_what_it_learned(
+    taken: int, resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]  # moves with the steps alone
+    monkeypatch.setattr(lora.time, "perf_counter", lambda: clock[0])
+
+    def on_step(done: int, total: int, loss: float) -> None:
+        clock[0] += 1.0
+
+    control = Control(soft_s=taken + 0.5, on_step=on_step)
+    recipe = Recipe(learning_rate=1e-4, steps=17, min_loss=0.0)  # a look after every fifth step
+    result = run_job(resident, job(tmp_path, recipe=recipe), control)
+    assert result.steps == taken
+    assert len(result.losses) == taken + 1
+    assert result.holdout_after != result.holdout_before
+
+
+def test_a_memorised_job_is_judged_by_its_last_weights(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    recipe = Recipe(learning_rate=1e-2, steps=50, min_loss=5.0)
+    result = run_job(resident, job(tmp_path, recipe=recipe), Control())
+    assert 0 < result.steps < 13  # before the first look
+    assert sum(result.holdout_after) < sum(result.holdout_before)
+
+
+def test_time_is_left_for_the_look_at_the_end(
+    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(lora.time, "perf_counter", lambda: clock[0])
+    looks = lora.holdout_losses
+
+    def look(resident: Resident, examples: list[TrainingExample]) -> tuple[float, ...]:
+        clock[0] += 3.0
+        return looks(resident, examples)
+
+    monkeypatch.setattr(lora, "holdout_losses", look)
+
+    def on_step(done: int, total: int, loss: float) -> None:
+        clock[0] += 1.0
+
+    recipe = Recipe(learning_rate=1e-4, steps=17, min_loss=0.0)
+    run_job(resident, job(tmp_path, recipe=recipe), Control(soft_s=9.5, on_step=on_step))
+    assert clock[0] <= 9.5
+
+
 def test_a_cancelled_job_says_so(resident: Resident, job: Job, tmp_path: Path) -> None:
     cancelled = threading.Event()
     cancelled.set()

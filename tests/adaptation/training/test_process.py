@@ -157,6 +157,28 @@ async def test_a_hung_process_is_an_error_and_the_next_job_works(
     assert trainer.pid != pid
 
 
+async def statuses_until_ready(trainer: ProcessTrainer) -> list[str]:
+    """The statuses that follow upon `ready`, until it is that again."""
+    seen = ["ready"]
+    async with asyncio.timeout(300):
+        while len(seen) == 1 or seen[-1] != "ready":
+            await asyncio.sleep(0.01)
+            seen += [trainer.status] * (trainer.status != seen[-1])
+    return seen[1:]
+
+
+async def test_a_stopped_process_is_not_called_ready_and_is_replaced(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.start()
+    pid = trainer.pid
+    os.kill(pid, signal.SIGSTOP)
+    seen = await statuses_until_ready(trainer)  # with no job that would notice
+    assert seen[:2] == ["stopped", "starting"]
+    assert trainer.pid != pid
+    await trainer.train(job(tmp_path), 300)
+
+
 async def test_jobs_that_outlast_their_time_leave_a_healthy_process_alive(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,40 @@
+"""Our processes import our own packages, and end with the process that started them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adaptation import child
+from adaptation.worker_process import WorkerProcess
+
+SPAWNING = "tests.adaptation.spawning"
+
+
+@pytest.mark.parametrize("kind", ["child", "spawned"])
+def test_a_process_ends_with_a_killed_parent(kind: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", SPAWNING, kind], stdout=subprocess.PIPE, cwd=child.ROOT
+    ) as owner:
+        assert owner.stdout is not None
+        process = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    _, alive = psutil.wait_procs([process], timeout=60)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("evil", ["memory", "server", "adaptation"])
+def test_a_worker_imports_nothing_of_the_users(
+    evil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / evil).mkdir()
+    (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    worker = WorkerProcess("adaptation.algebra_worker")
+    assert worker.ask(b'[60.0, "x+x", ["2x"]]\n') == b"0\n"
+    worker.close()

@@ -1,0 +1,116 @@
+"""The whole server in this process, on a scripted engine: everything but the model is real."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from adaptation.algebra import Algebra
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.training.fake import FakeTrainer
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from server import engine_defaults
+from server.config import Settings
+
+with warnings.catch_warnings():  # of importing vLLM: others' deprecations
+    warnings.simplefilter("ignore")
+    from server.adaptive_client import AdaptiveClient
+    from server.app import Parts, build
+    from server.engine import launch
+    from server.engine.fake_client import FakeCore, Reply, Script, open_fake_engine
+
+__all__ = ["Reply", "Script"]
+
+MODEL = "whet-pebble"
+STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
+ASK: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": STORY}]}
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A server that answers."""
+
+    app: FastAPI
+    client: AdaptiveClient
+    core: FakeCore
+    parts: Parts
+    trainer: FakeTrainer
+    http: httpx.AsyncClient
+
+    @property
+    def memory(self) -> LongTermMemory:
+        return self.parts.memory
+
+    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """Return what a request that goes well is answered with."""
+        response = await self.http.post(path, json=body)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def chat(self, **body: Any) -> dict[str, Any]:
+        return await self.post("/v1/chat/completions", **{**ASK, **body})
+
+    async def events(self, path: str, **body: Any) -> list[dict[str, Any]]:
+        """Return the events of a streamed answer."""
+        response = await self.http.post(path, json={**body, "stream": True})
+        assert response.status_code == 200, response.text
+        return events_of(response.text)
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    """The data of server-sent events, without the mark of their end."""
+    data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in data if line != "[DONE]"]
+
+
+@asynccontextmanager
+async def composed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, script: Script, **given: Any
+) -> AsyncIterator[Composed]:
+    """Serve with `script` for the length of the block; `given` are Whet's settings."""
+    settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
+    args = arguments(monkeypatch, settings)
+    memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
+    leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
+    places = AdapterLeases(
+        CHAMPION_PLACES, root=folder, name="whet-champion", first_id=CHAMPION_IDS
+    )
+    try:
+        async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
+            template = launch.chat_template(args)
+            parts = Parts(inner, MODEL, memory, trainer, leases, places, algebra, template)
+            app, client = await build(parts, args, settings, CollectorRegistry())
+            inner.core.script, inner.core.generated_tokens = script, 0
+            inner.core.taken.clear()
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+                yield Composed(app, client, inner.core, parts, trainer, http)
+    finally:
+        algebra.close()
+        leases.close()
+        places.close()
+        memory.close()
+
+
+def arguments(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
+    """Return the engine's flags as `whet serve` completes them; the environment is put back."""
+    one_thread = {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+    for name, value in {**engine_defaults.ENVIRONMENT, **one_thread}.items():
+        monkeypatch.setenv(name, value)
+    parser = launch.make_parser("")
+    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
+    args = parser.parse_args([])
+    engine_defaults.complete(args, settings, on_cpu=True)
+    return args
