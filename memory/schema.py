@@ -102,6 +102,7 @@ completion = Table(
     Column("vote_rest", Integer),
     Column("vote_trained", Boolean),
     Column("vote_near", String),
+    Column("report", JSON),
     Column("created_at", Float, nullable=False),
     Column("asked_hash", String),
     # The identity of a conversation that was too long to keep.

@@ -147,6 +147,8 @@ class Completion(Frozen):
     task: str | None = None
     record_id: str | None = None
     vote: PastVote | None = None
+    report: Mapping[str, Any] | None = None
+    """What the answer's response said of how it came about."""
     created_at: datetime | None = None
     conversation: str | None = None
     """The conversation's hash where it was too long to keep: then there are no messages."""

@@ -9,7 +9,7 @@ from memory.rows import asked_of
 from memory.types import Message
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 PAGE = 1_000
 
