@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from memory.errors import StorageUnavailableError
 from memory.records import Entry
-from memory.types import Saved
+from memory.types import Draft, Saved
 
 GROUP = 64
 """Entries per commit, so that the first of a long queue does not wait for the last."""
@@ -54,6 +54,14 @@ class GroupCommit:
             raise StorageUnavailableError(str(ticket.error)) from ticket.error
         assert ticket.saved is not None
         return ticket.saved
+
+    def refuse(self, is_meant: Callable[[Draft], bool], reason: str) -> None:
+        """Let what waits of these drafts fail: it is not stored."""
+        with self._queue:
+            for ticket in self._waiting:
+                if is_meant(ticket.entry.draft):
+                    ticket.error = StorageUnavailableError(reason)
+            self._waiting = [ticket for ticket in self._waiting if not ticket.settled]
 
     def _take(self, mine: _Ticket) -> list[_Ticket]:
         """Take the group at the head of the queue; `mine` alone where its leader was cut short."""

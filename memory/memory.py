@@ -8,6 +8,7 @@ where the storage fails they raise `StorageUnavailableError`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ from memory.index_cache import IndexCache, VerifyReport
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
+from memory.text import normalise
 from memory.types import Draft, Message, Neighbour, Record, Saved, State, question_of
 from memory.vectors import VectorStore
 
@@ -162,6 +164,7 @@ class LongTermMemory:
         """
         record = self._records.get(tenant, record_id)
         with self.completions.withheld(tenant, record):
+            self._saver.refuse(partial(_asks, record), "its question was erased meanwhile")
             tombstone = self._records.erase(tenant, record_id)
         self._database.empty_log()
         self._indexes.forget(tenant)
@@ -205,3 +208,9 @@ class LongTermMemory:
         self.completions.close()
         self._indexes.close()
         self._database.close()
+
+
+def _asks(record: Record, draft: Draft) -> bool:
+    """Whether a draft is of the record's tenant and question."""
+    is_same = normalise(question_of(draft.messages)) == normalise(record.question)
+    return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

@@ -96,6 +96,8 @@ def size_of(completion: Completion) -> int:
 
 def _bounded(completion: Completion) -> Completion:
     """Return what is kept: of one that is too long its hashes, and the beginning of its text."""
+    if completion.report is not None and len(json.dumps(dict(completion.report))) > MAX_CHARACTERS:
+        completion = completion.model_copy(update={"report": None})
     if size_of(completion) <= MAX_CHARACTERS:
         return completion
     identity = question_hash(completion.task, completion.messages)

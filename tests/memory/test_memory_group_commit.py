@@ -107,3 +107,24 @@ def test_a_write_ahead_log_keeps_nothing_that_was_erased(
     memory.forget("ann", record.id)
     assert log.read_bytes() == b""
     assert b"kestrel" not in (memory.data_dir / "whet.db").read_bytes()
+
+
+def test_what_waits_of_an_erased_question_is_not_stored(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    erased = memory.save(draft("Q5?", "5")).record
+    store = SlowStore(memory._records.save_many)
+    memory._saver = GroupCommit(store)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(memory.save, draft("first"))
+        assert store.started.wait(20)
+        again, other = (pool.submit(memory.save, draft(q, "6")) for q in ("q5?", "q6?"))
+        while len(memory._saver._waiting) < 2:
+            threading.Event().wait(0.005)
+        memory.forget("ann", erased.id)
+        store.go.set()
+        assert first.result().created
+        assert other.result().created
+        with pytest.raises(StorageUnavailableError, match="erased meanwhile"):
+            again.result()
+    assert {record.question for record in memory.walk("ann")} == {"first", "q6?"}

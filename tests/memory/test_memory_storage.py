@@ -71,7 +71,7 @@ def empty(file: Path, other: Path) -> None:
 def older_schema(file: Path, other: Path) -> None:
     rename(file, other)
     old = sqlite3.connect(file)
-    for column in ("asked_hash", "conversation"):
+    for column in ("asked_hash", "conversation", "report"):
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
     old.execute("UPDATE alembic_version SET version_num = '0004'")
     old.commit()
