@@ -108,14 +108,12 @@ def test_a_family_that_must_be_read_with_care_says_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def scorers() -> Iterator[tuple[Scorer, Scorer]]:
+def scorers(scorer: Scorer) -> Iterator[tuple[Scorer, Scorer]]:
+    """Two processes."""
     pytest.importorskip("reasoning_gym", reason="whet[eval] is not installed")
-    two = Scorer(), Scorer()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONHASHSEED", "random")  # as where nobody has set it
-        yield two
-    for scorer in two:
-        scorer.close()
+    other = Scorer()
+    yield scorer, other
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,16 @@ class Raising(Scorer):
         raise ScorerError("KeyError: 'answer'")
 
 
-LIMIT_S = 0.3
+LIMIT_S = 1.0
 """More than a harmless answer takes; it is waited for in full with each that is not."""
 
 SuiteOf = Callable[[str], ReasoningGym]
 
 
 @pytest.fixture(scope="module")
-def suite_for() -> Iterator[SuiteOf]:
-    """Suites by family, whose scorer is started once for all."""
-    scorer = Scorer()
-    yield cache(partial(suite_of, scorer=scorer))
-    scorer.close()
+def suite_for(scorer: Scorer) -> SuiteOf:
+    """Suites by family, each probed once."""
+    return cache(partial(suite_of, scorer=scorer))
 
 
 @pytest.fixture(scope="module")
