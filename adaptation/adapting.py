@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from adaptation.engine import Engine
-from adaptation.errors import EngineError, TrainerError
+from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
 from adaptation.policy import Policy
@@ -28,11 +28,9 @@ from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT_S = 3600.0
-"""Bounds what no deadline bounds."""
-
-QUEUE_SHARE = 0.3
-"""Share of the time left that a request waits for its turn to train; then it votes instead."""
+TRAINING_SHARE = 0.5
+"""Of the time left: what training may take with its waits. The samples need the rest, and on a
+server that is so busy that trainings wait, they take longer too."""
 
 PROBE_TOKENS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Any short prompt does: an adapter that moves nothing here was never applied."""
@@ -70,11 +68,13 @@ async def adapted(
     async with AsyncExitStack() as stack:
         try:
             # Waiting for a lease counts too.
-            async with asyncio.timeout(min(_seconds_left(query), MAX_WAIT_S)):
+            async with asyncio.timeout(_longest_s(query, services.policy)):
                 outcome = await _train(query, neighbours, services, clock, stack)
                 if outcome.adapter is not None:
                     with clock.measure("hand_off"):
                         await _hand_over(outcome.adapter, query.base, services.engine, stack)
+        except NoTurnError as error:
+            outcome = outcome.unused(str(error))
         except TrainerError as error:
             outcome = outcome.unused(f"training failed: {error}")
         except EngineError as error:
@@ -89,8 +89,13 @@ async def adapted(
 
 
 def _seconds_left(query: Query) -> float:
-    """Return what training may take: the larger part of the time, the samples need the rest."""
-    return max(0.0, 0.7 * (query.deadline - time.monotonic()))
+    """Return what training may take of a request's time."""
+    return max(0.0, TRAINING_SHARE * (query.deadline - time.monotonic()))
+
+
+def _longest_s(query: Query, policy: Policy) -> float:
+    """Return what training may take with all its waits; also bounds what has no deadline."""
+    return min(_seconds_left(query), policy.train_wait_s + policy.train_timeout_s)
 
 
 async def _train(
@@ -108,12 +113,12 @@ async def _train(
             min_similarity=services.policy.min_similarity,
         )
     with clock.measure("queue"):
-        lease = await _turn(query, services, stack)
+        lease = await _lease_in_time(query, services, stack)
     with clock.measure("train"):
         job = _job(query, chosen, lease, services.policy)
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
-        result = await services.trainer.train(job, timeout_s)
+        result = await services.trainings.run(services.trainer, job, timeout_s)
     verdict = judge(result)
     adapter = _adapter(lease, result, query.base)
     return Adapted(
@@ -125,19 +130,27 @@ async def _train(
     )
 
 
-async def _turn(query: Query, services: Services, stack: AsyncExitStack) -> Lease:
-    """Wait for a lease; raises `TrainerError` at once where the wait would be too long to help."""
-    left_s = query.seconds_left
-    patience_s = services.policy.train_timeout_s
-    if left_s is not None:
-        patience_s = min(patience_s, QUEUE_SHARE * left_s)
-    if (expected_s := services.leases.expected_wait_s) > patience_s:
-        raise TrainerError(f"{expected_s:.0f} s of trainings wait before this one")
+async def _lease_in_time(query: Query, services: Services, stack: AsyncExitStack) -> Lease:
+    """Return a lease, held by `stack`, if training with it can begin in time.
+
+    Raises `NoTurnError` at once where the wait is known to be too long: what is waited in vain is
+    lost for the vote. With nobody ahead training is tried in any case, so that the estimates,
+    which trainings make, never rule out the trainings that would correct them.
+    """
+    trainings, leases = services.trainings, services.leases
+    usable_s = _seconds_left(query) - trainings.typical_s
+    patience_s = max(0.0, min(services.policy.train_wait_s, usable_s))
+    expected_s = leases.expected_wait_s + trainings.expected_wait_s
+    if expected_s > patience_s:
+        raise NoTurnError(
+            f"too many trainings are before it: about {expected_s:.1f} s to wait, "
+            f"and {patience_s:.1f} s to spare"
+        )
     try:
         async with asyncio.timeout(patience_s):
-            return await stack.enter_async_context(services.leases.lease())
+            return await stack.enter_async_context(leases.lease())
     except TimeoutError as error:
-        raise TrainerError("its turn did not come in time") from error
+        raise NoTurnError(f"no training could begin within {patience_s:.1f} s") from error
 
 
 def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
@@ -183,7 +196,8 @@ async def _hand_over(
 
     An adapter that is silently never sampled is the commonest fault of such systems.
     """
-    stack.push_async_callback(_drop, engine, adapter)  # first: a load cut short may yet take place
+    # Before the load: one that fails or is given up half-way may have reached the engine.
+    stack.push_async_callback(_drop, engine, adapter)
     await engine.load(adapter)
     # One after the other: a probe still running when the other fails would outlive the adapter.
     with_it = await engine.probe(PROBE_TOKENS, adapter)

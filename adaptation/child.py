@@ -41,11 +41,20 @@ def end_with(parent: int) -> None:
 def end_if_spawned() -> None:
     """End with the parent where this process was spawned by multiprocessing.
 
-    To be called while the main module is imported: a spawned process imports it first, and has
-    the name of its task by then, but `multiprocessing.parent_process` not yet.
+    To be called while the main module is imported, which a spawned process does first: it has the
+    name of its task by then.
     """
     if multiprocessing.current_process().name != "MainProcess":
-        end_with(os.getppid())
+        threading.Thread(target=_outlive_spawner, name="end-with-parent", daemon=True).start()
+
+
+def _outlive_spawner() -> None:
+    """The parent may be gone already: who it was is known after the imports, or never, and then
+    the process ends by itself for want of a task."""
+    while (spawner := multiprocessing.parent_process()) is None:
+        time.sleep(LOOK_S)
+    assert spawner.pid is not None
+    _outlive(spawner.pid)
 
 
 def _outlive(parent: int) -> None:

@@ -3,6 +3,7 @@
 AdaptationError
 ├── EngineError            the engine cannot serve this sample or adapter
 ├── DeadlineError          the deadline passed before there was anything to return
+├── NoTurnError            training could not begin in time: too many are before it
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
 ├── VerifierError          a verifier cannot run (not: the answer failed it)
 ├── InvalidOptionsError    the request's options cannot be honoured; names the offending key
@@ -20,6 +21,10 @@ class EngineError(AdaptationError):
 
 class DeadlineError(AdaptationError):
     """The deadline passed before there was anything to return."""
+
+
+class NoTurnError(AdaptationError):
+    """Training could not begin in time: too many are before it."""
 
 
 class TrainerError(AdaptationError):

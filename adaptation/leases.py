@@ -19,12 +19,16 @@ from pathlib import Path
 
 import psutil
 
+from adaptation.recent import Recent
+
 SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "whet-adapters-"
 FIRST_ID = 1_000_000
 """vLLM counts the adapters it loads itself from 1, and takes one id for one adapter."""
-FIRST_CHAMPION_ID = 500_000
-"""Champions have names of their own: waiting for a request's would wait for a request to end."""
+CHAMPION_PLACES = 2
+"""The distilled adapter's, and its successor's while requests still use the first."""
+CHAMPION_IDS = 2 * FIRST_ID
+"""From here on; below are those of per-request adapters."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Lease:
     name: str
     id: int
     folder: Path
-    since: float = 0.0
-    """Monotonic seconds of when it was taken."""
+    since: float
+    """`time.monotonic()` when it was taken."""
 
 
 def remove_orphans(parent: Path) -> None:
@@ -59,16 +63,16 @@ class AdapterLeases:
     ) -> None:
         """Put folders below `root`; by default in memory (`/dev/shm`) where there is such.
 
-        Two pools of one engine need different names, and ids that never meet.
+        Two pools for one engine differ in `name` and `first_id`.
         """
         parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
         remove_orphans(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
         self._ids = count(first_id)
         self._size = size
-        self._held_s: float | None = None
         self.waiting = 0
         """Requests that wait for a name."""
+        self._holds = Recent()
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):
             self._names.put_nowait(f"{name}-{number}")
@@ -80,10 +84,13 @@ class AdapterLeases:
 
     @property
     def expected_wait_s(self) -> float:
-        """Seconds until one more request would get a name, by how long names were held lately."""
-        if self.free or self._held_s is None:
+        """How long one more would wait for a name, by how long names were held lately.
+
+        With n names held for h seconds each, one comes back every h / n seconds (Little's law).
+        """
+        if self.free > self.waiting:
             return 0.0
-        return self._held_s * (self.waiting + 1) / self._size
+        return (self.waiting + 1) * self._holds.typical_s / self._size
 
     async def acquire(self) -> Lease:
         """Wait for a name and return it with a fresh id and an empty folder."""
@@ -92,6 +99,13 @@ class AdapterLeases:
             name = await self._names.get()
         finally:
             self.waiting -= 1
+        return self._lease(name)
+
+    def take(self) -> Lease | None:
+        """Like `acquire`, without a wait: None where every name is held."""
+        return None if self._names.empty() else self._lease(self._names.get_nowait())
+
+    def _lease(self, name: str) -> Lease:
         number = next(self._ids)
         folder = self._root / str(number)
         try:
@@ -104,8 +118,7 @@ class AdapterLeases:
     def release(self, lease: Lease) -> None:
         """Give the name back and delete the folder."""
         shutil.rmtree(lease.folder, ignore_errors=True)
-        held_s = time.monotonic() - lease.since
-        self._held_s = held_s if self._held_s is None else (self._held_s + held_s) / 2
+        self._holds.add(time.monotonic() - lease.since)
         self._names.put_nowait(lease.name)
 
     @asynccontextmanager

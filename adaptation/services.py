@@ -16,6 +16,7 @@ from adaptation.reading import Reader
 from adaptation.representative import Representative
 from adaptation.rules import Rules
 from adaptation.training.trainer import Trainer
+from adaptation.trainings import Trainings
 from adaptation.types import Query
 from adaptation.voting import Voting
 from adaptation.weights import WEIGHTS
@@ -34,6 +35,7 @@ class Services:
     policy: Policy
     algebra: Algebra = field(default_factory=Algebra)
     background: Background = field(default_factory=Background)
+    trainings: Trainings = field(default_factory=Trainings)
 
     @cached_property
     def rules(self) -> Rules:

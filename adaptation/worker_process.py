@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import weakref
+from collections.abc import Mapping
 
 from adaptation import child
 
@@ -26,8 +27,10 @@ class WorkerDiedError(Exception):
 class WorkerProcess:
     """Runs a module as a `child`, which replies to each request on stdin with a line on stdout."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are added to the process's environment."""
         self._module = module
+        self._settings = settings or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], WorkerProcess] | None = None
@@ -68,7 +71,7 @@ class WorkerProcess:
                 child.command(self._module, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, **ONE_THREAD},
+                env={**os.environ, **ONE_THREAD, **self._settings},
                 start_new_session=True,
             )
             self._end = weakref.finalize(self, _end, self._process)

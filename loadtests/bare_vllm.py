@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
     parser = launch.make_parser("vLLM alone, with Whet's engine flags")
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args(argv)
-    engine_defaults.complete(args, Settings(), on_cpu=launch.on_cpu())
+    engine_defaults.complete(args, Settings(), launch.on_cpu())
     launch.validate(args)
     uvloop.run(run_server(args))
 

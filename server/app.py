@@ -20,7 +20,7 @@ from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
-from adaptation.leases import FIRST_CHAMPION_ID, AdapterLeases
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
@@ -36,7 +36,7 @@ from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
-from server.engine_defaults import CHAMPIONS, UNTRAINABLE, base_model
+from server.engine_defaults import UNTRAINABLE, base_model, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
@@ -94,7 +94,7 @@ class Parts:
         memory: LongTermMemory,
         trainer: Trainer,
         leases: AdapterLeases,
-        champions: AdapterLeases,
+        places: AdapterLeases,
         algebra: Algebra,
         template: Mapping[str, Any],
     ) -> None:
@@ -105,7 +105,7 @@ class Parts:
         self.algebra = algebra
         self.background = Background()
         self.engine = VllmEngine(client, template)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, champions)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -130,7 +130,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
     )
     trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
     leases = AdapterLeases(settings.max_adapters)
-    champions = AdapterLeases(CHAMPIONS, name="whet-champion", first_id=FIRST_CHAMPION_ID)
+    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
@@ -139,13 +139,13 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
             await asyncio.wait([starting])
             template = launch.chat_template(args)
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, champions, algebra, template)
+            yield Parts(client, model, memory, trainer, leases, places, algebra, template)
     finally:
         starting.cancel()
         await trainer.close()
         algebra.close()
+        places.close()
         leases.close()
-        champions.close()
         memory.close()
 
 
@@ -185,7 +185,9 @@ async def build(
         books.finish,
         books.abandon,
     )
-    app, in_background = await launch.make_app(client, args, amend_response)
+    app, in_background = await launch.make_app(
+        client, args, amend_response, runtime_adapters(args, settings)
+    )
     _add_routes(app, parts, args, client, reports)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of

@@ -24,6 +24,9 @@ from memory.types import AdapterVersion
 
 logger = logging.getLogger(__name__)
 
+MOST_SKIPPED = 63
+"""Looks between two tries of a champion that cannot be loaded: five minutes, of 5 s each."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -31,6 +34,25 @@ class Held:
 
     adapter: Adapter
     lease: Lease
+
+
+@dataclass
+class Refusal:
+    """A champion that could not be served, and when it is tried again."""
+
+    version: str
+    message: str
+    failures: int
+    skip: int
+    """Looks at the registry that go by before the next try."""
+
+    def __post_init__(self) -> None:
+        self.skip = min(self.skip, MOST_SKIPPED)
+
+    def waits(self) -> bool:
+        """Count a look, and say whether the next try is still to come."""
+        self.skip -= 1
+        return self.skip >= 0
 
 
 class Champion:
@@ -44,18 +66,21 @@ class Champion:
         engine: Engine,
         leases: AdapterLeases,
     ) -> None:
-        """`model` is the base that is served: an adapter of another one would load and mislead."""
+        """`model` is the base that is served: an adapter of another one would load and mislead.
+
+        `leases` are of no use to anybody else: with two places a champion and its successor never
+        wait for a request's adapter, nor the other way round.
+        """
         self._tenant = tenant
         self._model = model
         self._registry = registry
         self._engine = engine
         self._leases = leases
         self._held: Held | None = None
-        self._wanted: str | None = None
         self._users: Counter[int] = Counter()
         self._retired: dict[int, Held] = {}
         self._unread: str | None = None
-        self._refused: str | None = None
+        self._refusal: Refusal | None = None
 
     @property
     def adapter(self) -> Adapter | None:
@@ -65,7 +90,7 @@ class Champion:
     @property
     def problem(self) -> str | None:
         """Why what is served may not be what the registry says."""
-        return self._unread or self._refused
+        return self._unread or (self._refusal.message if self._refusal else None)
 
     @contextmanager
     def use(self) -> Iterator[Adapter | None]:
@@ -83,57 +108,65 @@ class Champion:
     async def follow(self, poll_s: float) -> None:
         """Keep up with the registry until cancelled."""
         while True:
-            try:
-                await self.refresh()
-            except Exception as error:  # the only follower: a fault is told, and tried again
-                self._unread = f"the champion cannot be followed: {error}"
-                logger.exception("the champion cannot be followed; it is looked for again")
+            await self.refresh()
             await asyncio.sleep(poll_s)
 
     async def refresh(self) -> None:
-        """Serve the registry's present champion.
-
-        On a fault what is served stays, `problem` says why, and the next call tries again.
-        """
-        await self._drop_unused()
+        """Serve the registry's present champion; on any fault go on serving what is served."""
         try:
+            await self._drop_unused()
             version = await asyncio.to_thread(self._registry.alias, self._tenant, "champion")
+            self._unread = None
+            await self._pursue(version)
         except WhetMemoryError as error:
             self._unread = f"the registry cannot be read: {error}"
-            return
-        self._unread = None
-        if (version.id if version else None) == self._wanted:
-            return
-        try:
-            fresh = await self._load(version) if version is not None else None
-        except (EngineError, OSError) as error:
-            assert version is not None
-            self._refuse(f"champion {version.id} cannot be served: {error}")
-            return
-        self._refused = None
-        self._swap(fresh)
-        self._wanted = version.id if version else None
+        # Nobody awaits the task that follows the registry: whatever it died of would never be
+        # seen, and no promotion or rollback would reach this server any more.
+        except Exception as error:
+            if self._unread is None:
+                logger.exception("the champion could not be looked after; it is tried again")
+            self._unread = f"the champion cannot be looked after: {error or type(error).__name__}"
 
-    def _refuse(self, problem: str) -> None:
-        if problem != self._refused:  # told once, not at every look
-            served = self.adapter.version if self.adapter else "the base"
-            logger.error("%s; %s is served meanwhile", problem, served)
-        self._refused = problem
+    async def _pursue(self, version: AdapterVersion | None) -> None:
+        """Serve `version`, unless it is served; one that was refused is tried more and more rarely.
 
-    def _swap(self, fresh: Held | None) -> None:
+        Until it can be loaded, what is served stays.
+        """
+        wanted, served = version and version.id, self.adapter and self.adapter.version
+        if self._refusal is not None and self._refusal.version != wanted:
+            self._refusal = None
+        if wanted == served or (self._refusal is not None and self._refusal.waits()):
+            return
+        fresh: Held | None = None
+        if version is not None:
+            try:
+                fresh = await self._load(version)
+            except (EngineError, OSError) as error:
+                self._note(version, error)
+                return
+        self._refusal = None
         old, self._held = self._held, fresh
         if old is not None:
             self._retired[old.adapter.id] = old
         logger.info("now serving %s", fresh.adapter.version if fresh else "the base")
+
+    def _note(self, version: AdapterVersion, error: Exception) -> None:
+        served = self.adapter.version if self.adapter else "the base"
+        message = f"champion {version.id} cannot be served: {error}; {served} is served instead"
+        if self._refusal is None or self._refusal.message != message:
+            logger.error("%s", message)
+        failures = self._refusal.failures + 1 if self._refusal else 1
+        self._refusal = Refusal(version.id, message, failures, skip=2 ** (failures - 1) - 1)
 
     async def _load(self, version: AdapterVersion) -> Held:
         if version.base_model != self._model:
             raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
         if not await asyncio.to_thread(self._registry.files_ok, version):
             raise EngineError("its files are missing or damaged")
-        if not self._leases.free:  # waiting here would keep the old ones from being let go
-            raise EngineError("requests still use two earlier ones")
-        lease = await self._leases.acquire()
+        # Without a wait: what would be waited for is dropped by the next look only.
+        lease = self._leases.take()
+        if lease is None:
+            raise EngineError("requests still use the one before the one that is served")
         adapter = Adapter(
             name=lease.name, id=lease.id, path=version.path, version=version.id, rank=version.rank
         )
@@ -141,7 +174,7 @@ class Champion:
         try:
             await self._engine.load(adapter)
             await self._probe(adapter)
-        except BaseException:
+        except BaseException:  # one that failed or was given up half-way may be in the engine
             await self._retire(held)
             raise
         return held

@@ -82,6 +82,8 @@ class Settings(Frozen):
     """learning rate of test-time training; `none` chooses it from the model's size"""
     train_timeout_s: float = Field(default=60.0, gt=0, le=3600)
     """seconds until a training job counts as hung and the request falls back"""
+    train_wait_s: float = Field(default=20.0, ge=0, le=3600)
+    """a request that would wait longer than this for its training to begin votes at once"""
     neighbours: int = Field(default=16, ge=1, le=64)
     """records trained on per request"""
     candidates: int = Field(default=64, ge=1, le=1000)

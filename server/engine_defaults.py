@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from adaptation.leases import CHAMPION_PLACES
 from adaptation.pebble import model_path
 from server.config import ConfigError, Settings
 
@@ -39,7 +40,7 @@ FLAGS = {
     "host": "127.0.0.1",
     "enable_lora": True,
     "max_lora_rank": 32,
-    # Chosen by `complete`, from everything that can be loaded.
+    # Counted from what can be loaded; see `reserve_slots`.
     "max_loras": None,
     # A vote is silent until it is decided; proxies close connections that say nothing.
     "sse_keep_alive_interval": 10,
@@ -59,11 +60,11 @@ CUDA_FLAGS = {
     "gpu_memory_utilization": 0.6,
 }
 
+RUNTIME_ADAPTERS = 4
+"""Places for adapters loaded over HTTP, where that is allowed and `--max-loras` is not given."""
+
 UNTRAINABLE = ("revision", "tokenizer", "tokenizer_revision", "quantization", "hf_overrides")
 """Flags that make the engine's model another one than the trainer would load."""
-
-CHAMPIONS = 2
-"""Distilled adapters in the engine at a time: the one that is served, and its successor."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -87,7 +88,7 @@ def flags_for(on_cpu: bool) -> dict[str, object]:
     return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS)}
 
 
-def complete(args: argparse.Namespace, settings: Settings, *, on_cpu: bool) -> None:
+def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
     """Fill in what depends on other flags; raises `ConfigError` on what cannot be served."""
     for flag, advice in UNSUPPORTED.items():
         if getattr(args, flag, None):
@@ -104,31 +105,54 @@ def complete(args: argparse.Namespace, settings: Settings, *, on_cpu: bool) -> N
     if args.model is None:
         _choose_built_in(args)
     check_path(args.model)
-    _reserve_slots(args, settings, on_cpu)
+    reserve_slots(args, settings, on_cpu)
 
 
-def _reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
-    """Give every adapter that can be loaded a slot, and on a CPU leave one slot empty for ever.
+def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
+    """Give every adapter that can be loaded a slot in the engine, and on a CPU leave one empty.
 
-    The CPU kernels of vLLM up to 0.32 apply the last slot to requests without an adapter that
-    share a batch with one that has one (vLLM #48421), and the prefix cache keeps what came of it.
-    A slot that is never filled holds zeros.
+    vLLM's CPU kernels read the last slot for the rows that have no adapter, whenever they share a
+    batch with rows that have one; what they then compute stays in the prefix cache. So the last
+    slot must never be filled. Raises `ConfigError` where `--max-loras` is too small for that.
     """
-    if on_cpu and os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "0") not in ("", "0", "false"):
+    loadable = own_adapters(settings) + _static_adapters(args)
+    needed = loadable + 1 if on_cpu else loadable
+    if args.max_loras is None:
+        args.max_loras = needed + (RUNTIME_ADAPTERS if loads_at_run_time() else 0)
+    elif on_cpu and args.enable_lora and args.max_loras < needed:
         raise ConfigError(
-            "unset VLLM_ALLOW_RUNTIME_LORA_UPDATING and name adapters with --lora-modules: on a "
-            "CPU, one loaded later could change the answers of requests that did not ask for it"
+            f"--max-loras {args.max_loras} is too small: give {needed} or more, or leave it out. "
+            f"{loadable} adapters can be loaded (max_adapters = {settings.max_adapters}, "
+            f"{CHAMPION_PLACES} for the distilled adapter and its successor, and those of "
+            "--lora-modules), and on a CPU one more slot must stay empty: from the last one vLLM's "
+            "kernels change the answers of requests without an adapter"
         )
-    loadable = settings.max_adapters + CHAMPIONS + len(args.lora_modules or ())
-    needed = loadable + int(on_cpu)
-    if args.max_loras is not None and args.max_loras < needed:
-        raise ConfigError(
-            f"--max-loras {args.max_loras} is too small: give at least {needed}, or none. "
-            f"{loadable} adapters can be loaded (--max-adapters, the champion and its successor, "
-            "--lora-modules), and on a CPU one slot has to stay empty"
-        )
-    args.max_loras = args.max_loras or needed
-    args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * args.max_loras)
+    args.max_loras = max(args.max_loras, needed)
+    args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * loadable, args.max_loras)
+
+
+def own_adapters(settings: Settings) -> int:
+    """Return how many adapters Whet itself holds in the engine at most."""
+    return settings.max_adapters + CHAMPION_PLACES
+
+
+def runtime_adapters(args: argparse.Namespace, settings: Settings) -> int:
+    """Return how many adapters the engine can take besides Whet's own, the last slot left empty.
+
+    Those of `--lora-modules` are among them.
+    """
+    return int(args.max_loras) - own_adapters(settings) - 1
+
+
+def loads_at_run_time(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether adapters can be loaded over HTTP, by vLLM's own reading of its setting."""
+    value = environment.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "0")
+    return value.strip().lower() in ("1", "true")
+
+
+def _static_adapters(args: argparse.Namespace) -> int:
+    """Return how many adapters vLLM loads at its start."""
+    return len(args.lora_modules or ()) + len(args.default_mm_loras or ())
 
 
 def base_model(path: str) -> str:

@@ -36,6 +36,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         recipe=recipe_for(parameters).model_copy(update=given),
         may_train=may_train,
         train_timeout_s=settings.train_timeout_s,
+        train_wait_s=settings.train_wait_s,
         model=model,
     )
 

@@ -29,7 +29,8 @@ async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> None:
             job = TrainingJob(
                 conversations=(CONVERSATION,), recipe=recipe, output_dir=str(lease.folder)
             )
-            result = await services.trainer.train(job, services.policy.train_timeout_s)
+            timeout_s = services.policy.train_timeout_s
+            result = await services.trainings.run(services.trainer, job, timeout_s)
             adapter = Adapter(lease.name, lease.id, result.path, "warm-up", result.rank)
             await services.engine.load(adapter)
             try:

@@ -3,6 +3,7 @@
 SuiteError
 ├── UnknownSuiteError       there is no suite of that name
 ├── MissingPackageError     the suite's generator is not installed
+├── UnreliableSuiteError    its questions or its verdicts cannot be relied on
 └── TooFewQuestionsError    it has not as many different questions as were asked for
 
 ScorerError                 somebody else's scorer raised, or did not end in time
@@ -19,6 +20,10 @@ class UnknownSuiteError(SuiteError):
 
 class MissingPackageError(SuiteError):
     """The suite's generator is not installed."""
+
+
+class UnreliableSuiteError(SuiteError):
+    """Its questions change from one drawing to the next, or its verdicts are not true."""
 
 
 class TooFewQuestionsError(SuiteError):

@@ -6,6 +6,9 @@ an extra (`whet[eval]`) and is imported when the first such suite is asked for.
 An answer is right when the family's scorer gives it the full 1.0. What it gives for less (the right
 value in the wrong form, one number of several) is meant to shape a reward, not to count as right.
 
+A family is probed when its suite is asked for, and refused where its questions change from one
+drawing to the next or its scorer gives wrong answers the full score (`probe.py`).
+
 An answer that its scorer cannot judge is wrong: one too long or spelled to do more than state
 something, one that makes the scorer raise, one that it cannot score within the time limit. But
 where the scorer cannot judge the reference either, the fault is its own, and `verify` raises.
@@ -30,6 +33,7 @@ from adaptation.suites.errors import (
     UnknownSuiteError,
 )
 from adaptation.suites.inert import may_be_scored
+from adaptation.suites.probe import probe
 from adaptation.suites.scorer import Scorer, Source
 from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
 from adaptation.suites.split import Split, draw_distinct
@@ -51,10 +55,10 @@ Entry = Mapping[str, Any]
 class Posed(Solved):
     """A question that keeps what its scorer needs to know."""
 
-    entry: Entry = field(default_factory=dict, compare=False, repr=False)
-    """As reasoning-gym generated it: the question without the closing, the answer, metadata."""
     source: Source = field(default=Source("", 1, 0), compare=False, repr=False)
-    """The data set it is from: scorers read its configuration."""
+    """The data set it is from."""
+    number: int = field(default=0, compare=False, repr=False)
+    """Its entry's place there."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class ReasoningGym:
     default_level: int = 1
     worlds: int = 0
     scorer: Scorer = field(default_factory=Scorer, compare=False, repr=False)
+    caveat: str | None = None
+    """What whoever reads its results should know."""
 
     @property
     def name(self) -> str:
@@ -82,11 +88,14 @@ class ReasoningGym:
         stream = self._stream(level, rng)
         return draw_distinct(n, split, lambda _: next(stream), rng)
 
-    def posed(self, source: Source, entry: Entry) -> Posed:
+    def posed(self, source: Source, number: int) -> Posed:
         """An entry as a question."""
-        answer = _reference(entry)
-        question = f"{entry['question'].rstrip()}\n\n{CLOSING}"
-        return Posed(question, ANSWER_MARK + answer, answer, self.name, (), entry, source)
+        try:
+            text, answer, _ = self.scorer.draw(source, number)
+        except ScorerError as error:
+            raise TooFewQuestionsError(f"{self.name} cannot draw a question: {error}") from error
+        question = f"{text.rstrip()}\n\n{CLOSING}"
+        return Posed(question, ANSWER_MARK + answer, answer, self.name, (), source, number)
 
     def verify(self, problem: Solved, reply: str) -> bool:
         """Whether the family's scorer gives the reply's answer the full score.
@@ -100,7 +109,7 @@ class ReasoningGym:
     def _is_right(self, problem: Posed, answer: str) -> bool:
         if not may_be_scored(self.family, answer):
             return False
-        score = partial(self.scorer.score, problem.source, problem.entry)
+        score = partial(self.scorer.score, problem.source, problem.number)
         try:
             return score(answer) >= 1.0
         except ScorerError:
@@ -111,11 +120,11 @@ class ReasoningGym:
         """The family's questions without end."""
         while True:
             source = Source(self.family, level, seed=rng.getrandbits(31))
-            yield from map(partial(self.posed, source), data_set(source))
+            yield from map(partial(self.posed, source), range(ENTRIES_PER_SEED))
 
 
-def suite_of(family: str) -> ReasoningGym:
-    """The suite of one family; raises `UnknownSuiteError` and `MissingPackageError`."""
+def suite_of(family: str, scorer: Scorer | None = None) -> ReasoningGym:
+    """The suite of one family; raises `SuiteError`, also where it fails its probe."""
     known = families()
     if family not in known:
         alike = [PREFIX + name for name in get_close_matches(family, known)]
@@ -125,7 +134,9 @@ def suite_of(family: str) -> ReasoningGym:
             f"reasoning-gym has no family {family!r}; {hint}To list all {len(known)}: "
             f'python -c "{listing}"'
         )
-    return ReasoningGym(family, range(1, _highest_level(family) + 1))
+    scorer, levels = scorer or Scorer(), range(1, _highest_level(family) + 1)
+    caveat = probe(scorer, Source(family, levels[0], seed=0))
+    return ReasoningGym(family, levels, scorer=scorer, caveat=caveat)
 
 
 def families() -> list[str]:
@@ -144,7 +155,7 @@ def readings(reply: str) -> list[str]:
     return list(dict.fromkeys(text for text in marked if text)) or [body.strip()]
 
 
-def _reference(entry: Entry) -> str:
+def reference(entry: Entry) -> str:
     """One right answer; empty where the generator knows none."""
     metadata = entry["metadata"]
     candidates = chain([entry["answer"]], (metadata.get(key) for key in REFERENCE_KEYS))

@@ -1,36 +1,74 @@
 """The scorer's own process: `python -m adaptation.suites.scorer_worker`.
 
-Reads pickled `Scoring`s and replies to each with the score, and the exception of a scorer that
-raised.
+Reads requests as lines of JSON and replies to each with its value, or with the exception of a
+generator or scorer that raised.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
+import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
-from adaptation.suites.reasoning_gym import data_set
-from adaptation.suites.scorer import Scoring, Source
+from adaptation.suites.errors import TooFewQuestionsError
+from adaptation.suites.reasoning_gym import Entry, data_set, families, reference
+from adaptation.suites.scorer import DRAWING_LIMIT_S, Source
 from adaptation.worker_loop import serve, time_limit
 
 DATA_SETS_KEPT = 4
+ENTRIES_KEPT = 4_096
+"""Some take seconds to make, and each is asked for again with every answer to it."""
 
 
 def main() -> None:
-    """Score until stdin ends."""
-    data_set_of = lru_cache(maxsize=DATA_SETS_KEPT)(data_set)
-    serve(pickle.load, lambda scoring: _scored(scoring, data_set_of))
+    """Draw and score until stdin ends."""
+    families()  # imports reasoning-gym: of no answer's time
+    desk = Desk()
+    serve(_read, desk.reply)
 
 
-def _scored(scoring: Scoring, data_set_of: Callable[[Source], Any]) -> tuple[float, str | None]:
-    scorer = data_set_of(scoring.source)
-    try:
-        with time_limit(scoring.time_limit_s):
-            return float(scorer.score_answer(scoring.answer, scoring.entry)), None
-    except Exception as error:  # noqa: BLE001  (a family's own code may raise anything)
-        return 0.0, f"{type(error).__name__}: {error}"
+def _read(stream: BinaryIO) -> Any:
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    return json.loads(line)
+
+
+class Desk:
+    """Keeps the data sets that were asked for last."""
+
+    def __init__(self) -> None:
+        self._data_set = lru_cache(maxsize=DATA_SETS_KEPT)(data_set)
+        self._entry = lru_cache(maxsize=ENTRIES_KEPT)(self._made)
+
+    def reply(self, request: tuple[str, list[Any], int, Any, float]) -> dict[str, Any]:
+        """`request` is what is wanted, a data set, an entry's number, what its kind needs besides,
+        and the time limit of scoring in seconds."""
+        kind, (family, level, seed), number, argument, limit_s = request
+        source = Source(family, level, seed)
+        try:
+            if kind == "draw":
+                return {"value": self._draw(source, number, anew=argument)}
+            return {"value": self._score(source, number, argument, limit_s)}
+        except TooFewQuestionsError as error:
+            return {"impossible": str(error)}
+        except Exception as error:  # noqa: BLE001  (a family's own code may raise anything)
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _draw(self, source: Source, number: int, *, anew: bool) -> tuple[str, str, bool]:
+        with time_limit(DRAWING_LIMIT_S):
+            entry = data_set(source)[number] if anew else self._entry(source, number)
+        return entry["question"], reference(entry), entry["answer"] is not None
+
+    def _score(self, source: Source, number: int, answer: str, limit_s: float) -> float:
+        with time_limit(DRAWING_LIMIT_S):
+            entry, scorer = self._entry(source, number), self._data_set(source)
+        with time_limit(limit_s):
+            return float(scorer.score_answer(answer, entry))
+
+    def _made(self, source: Source, number: int) -> Entry:
+        entry: Entry = self._data_set(source)[number]
+        return entry
 
 
 if __name__ == "__main__":

@@ -80,6 +80,11 @@ class Suite(Protocol):
         """Over how many worlds an evaluation spreads its questions; 0 where there are none."""
         ...
 
+    @property
+    def caveat(self) -> str | None:
+        """What whoever reads its results should know; None where there is nothing."""
+        ...
+
     def problems(
         self, n: int, *, split: Split, seed: int, level: int, world: int = 0
     ) -> list[Solved]:
@@ -130,6 +135,7 @@ class Generated:
     check: Verify = answers_alike
     answer: AnswerOptions = AUTO
     worlds: int = 0
+    caveat: str | None = None
 
     def problems(
         self, n: int, *, split: Split, seed: int, level: int, world: int = 0

@@ -37,6 +37,7 @@ class Shifted:
     answer: AnswerOptions = AUTO
     group: Group = Group.SHIFTED
     worlds: int = 6
+    caveat: str | None = None
 
     def problems(
         self, n: int, *, split: Split, seed: int, level: int, world: int = 0

@@ -40,6 +40,8 @@ class Link:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._listening = asyncio.create_task(self._listen())
+        self._reading = asyncio.Lock()
+        """A pipe has one reader at a time: one buried while a job waits for its reply has two."""
 
     @classmethod
     async def spawn(cls, arguments: Sequence[str], threads: int | None) -> Link:
@@ -115,8 +117,9 @@ class Link:
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._process.stdout is not None:
-            while await self._process.stdout.read(2**16):
-                pass
+            async with self._reading:
+                while await self._process.stdout.read(2**16):
+                    pass
         await asyncio.shield(self._listening)  # may be awaited again
         await self._process.wait()
 
@@ -138,7 +141,8 @@ class Link:
 
     async def _receive(self) -> Ready | Step | Done | Failed:
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        async with self._reading:
+            line = await self._process.stdout.readline()
         if not line:
             raise TrainerError(await self._epitaph())
         return REPLY.validate_json(line)

@@ -77,11 +77,19 @@ class ProcessTrainer:
         if self._link is not None and self._link.alive:
             if self._link.stopped:
                 return "stopped"
-            settled = self._settling is None or self._settling.done()
-            return "ready" if settled else "giving a job up"
+            return "giving a job up" if self._is_settling else "ready"
         if self._starting is not None:
             return "starting"
         return f"failed: {self._error}" if self._error else "idle"
+
+    @property
+    def _is_settling(self) -> bool:
+        return self._settling is not None and not self._settling.done()
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether a job, or the end of one, awaits replies: two cannot read one pipe."""
+        return self._lock.locked() or self._is_settling
 
     @property
     def pid(self) -> int | None:
@@ -284,5 +292,7 @@ class ProcessTrainer:
         while link.alive:
             await asyncio.sleep(LOOK_S)
             if was_stopped and link.stopped:
-                self._bury(link, "it was stopped")
+                link.kill()
+                if not self._is_read:  # else its end is heard where its replies are awaited
+                    self._bury(link, "it was stopped")
             was_stopped = link.stopped

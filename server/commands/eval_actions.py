@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -115,6 +116,8 @@ def _suites(names: Sequence[str] | None) -> Sequence[Suite]:
         members = [s for s in SUITES.values() if s.group.replace(" ", "-") == name]
         for suite in members if name in groups else [suite_named(name)]:
             chosen.setdefault(suite.name, suite)
+            if suite.caveat:
+                print(f"whet: {suite.name}: {suite.caveat}", file=sys.stderr)
     return list(chosen.values())
 
 

@@ -37,7 +37,7 @@ def run(argv: list[str]) -> int:
         return 0
     from server.engine import launch
 
-    engine_defaults.complete(args, resolved.settings, on_cpu=launch.on_cpu())
+    engine_defaults.complete(args, resolved.settings, launch.on_cpu())
     _set_up_logging()
 
     import uvloop

@@ -24,6 +24,7 @@ from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
+from server.engine.loading import Models
 from server.engine.responses import Amend, Responses
 
 SUPPORTED = "0.32."
@@ -103,15 +104,18 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
 
 
 async def make_app(
-    client: Any, args: argparse.Namespace, amend: Amend
+    client: Any, args: argparse.Namespace, amend: Amend, most_adapters: int
 ) -> tuple[FastAPI, Collection[str]]:
     """Return vLLM's application, served through `client`, and the ids of background responses.
 
     Responses go through `amend`. The ids are those of the responses that are being made.
+    `most_adapters` bounds those that clients load; it holds on a CPU, see `engine_defaults`.
     """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
     await init_app_state(client, app.state, args, tasks)
+    if on_cpu() and args.enable_lora:
+        Models.adopt(app.state.openai_serving_models, most_adapters)
     handler = app.state.openai_serving_responses
     return app, Responses.adopt(handler, amend).background_tasks if handler else {}
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from adaptation.leases import PREFIX, AdapterLeases
+from adaptation.leases import CHAMPION_IDS, PREFIX, AdapterLeases
 
 
 async def test_ids_and_folders_are_never_reused_and_names_are(tmp_path: Path) -> None:
@@ -71,18 +70,33 @@ def test_what_a_killed_server_left_is_removed_and_what_a_running_one_holds_is_no
     assert alive.exists()
 
 
-async def test_the_wait_is_expected_from_how_long_names_are_held_and_who_waits(
-    tmp_path: Path,
+async def test_the_wait_is_estimated_from_how_long_names_were_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leases = AdapterLeases(1, root=tmp_path)
-    async with leases.lease() as lease:
-        assert leases.expected_wait_s == 0  # nothing is known yet
-    leases.release(replace(await leases.acquire(), since=lease.since - 60))
-    assert leases.expected_wait_s == 0  # one is free
-    held = await leases.acquire()
-    first = leases.expected_wait_s
+    now = 100.0
+    monkeypatch.setattr("adaptation.leases.time.monotonic", lambda: now)
+    leases = AdapterLeases(2, root=tmp_path)
+    first, second = [await leases.acquire() for _ in range(2)]
+    assert leases.expected_wait_s == 0.0, "nothing is known yet"
+    now += 6.0
+    leases.release(first)
+    assert leases.expected_wait_s == 0.0, "one is free"
+    third = leases.take()
+    assert third is not None
+    assert leases.take() is None
+    assert leases.expected_wait_s == 6.0 / 2
     waiting = asyncio.create_task(leases.acquire())
     await asyncio.sleep(0)
-    assert leases.expected_wait_s == 2 * first > 30
-    leases.release(held)
+    assert leases.expected_wait_s == 2 * 6.0 / 2
+    leases.release(second)
+    leases.release(third)
     leases.release(await waiting)
+    assert leases.free == 2
+
+
+def test_two_pools_share_no_name_and_no_id(tmp_path: Path) -> None:
+    ours = AdapterLeases(2, root=tmp_path)
+    champions = AdapterLeases(2, root=tmp_path, name="whet-champion", first_id=CHAMPION_IDS)
+    taken = [pool.take() for pool in (ours, champions) for _ in range(2)]
+    assert len({lease.name for lease in taken if lease}) == 4
+    assert len({lease.id for lease in taken if lease}) == 4

@@ -700,3 +700,75 @@ async def test_unfinished_samples_make_up_the_choices_that_a_deadline_left_out(
     assert outcome.report.samples.finished == len(finished)
     assert outcome.report.memory is not None
     assert outcome.report.memory.saved is None
+
+
+async def test_of_a_burst_that_cannot_all_be_trained_in_time_nothing_is_lost(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    """Sixteen at once, where the time of each is enough for one training or two."""
+    remember_examples(memory, 12)
+    took_s = 0.3
+
+    class SerialTrainer(FakeTrainer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turn = asyncio.Lock()
+
+        async def train(self, *arguments: Any, **keywords: Any) -> TrainingResult:
+            async with self.turn:
+                await asyncio.sleep(took_s)
+                return await super().train(*arguments, **keywords)
+
+    engine, trainer = adapted_engine(), SerialTrainer()
+    parts = services(engine, trainer)
+    quiet = {"strategy": "ttt", "memory": {"write": False}}
+    await answer(make_query(ASK, **quiet), parts)  # how long one takes is known from now on
+    deadline = time.monotonic() + 4 * took_s
+    queries = [make_query(ASK, **quiet, query_deadline=deadline) for _ in range(16)]
+    reports = [
+        outcome.report for outcome in await asyncio.gather(*(answer(q, parts) for q in queries))
+    ]
+    voted = [report for report in reports if report.strategy is Strategy.CONSISTENCY]
+    assert all(report.answer in ("1", "9") for report in reports)
+    assert len(voted) >= 12
+    at_once = [r for r in voted if "too many trainings are before it" in str(r.reason)]
+    assert len(at_once) >= 10, "they did not wait in vain"
+    later = (await answer(make_query(ASK, **quiet), parts)).report
+    assert later.strategy is Strategy.TTT, "with nobody ahead training is tried again"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_without_a_deadline_no_request_waits_longer_for_training_than_is_set(
+    known: bool, make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    parts = services(adapted_engine(), train_wait_s=0.05)
+    if known:
+        parts.leases._holds.add(9.0)
+    held = [await parts.leases.acquire() for _ in range(2)]
+    async with asyncio.timeout(20):
+        report = (await answer(make_query(ASK, strategy="ttt"), parts)).report
+    for lease in held:
+        parts.leases.release(lease)
+    assert report.answer == "1"
+    said = "about 4.5 s to wait" if known else "no training could begin within"
+    assert said in str(report.reason)
+
+
+async def test_a_load_that_the_deadline_cuts_short_is_dropped_again(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+
+    class SlowToLoad(FakeEngine):
+        async def load(self, adapter: Adapter) -> None:
+            await super().load(adapter)
+            await asyncio.Event().wait()
+
+    engine = SlowToLoad(lambda q, draw: Reply("#### 1"))
+    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 0.6)
+    report = (await answer(query, services(engine))).report
+    assert report.answer == "1"
+    assert "no time for training" in str(report.reason)
+    assert engine.loaded == {}
+    assert [event.split()[0] for event in engine.history] == ["load", "drop"]

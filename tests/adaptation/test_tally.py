@@ -68,7 +68,7 @@ def test_groups_stand_in_the_order_that_sorting_all_votes_anew_gives(
     def rank(place: int) -> tuple[bool, float, float]:
         group = groups[place]
         surest = max(mean_logprob(sample) for sample in group.samples)
-        return (group.answer is None, -group.weight, -surest)
+        return group.answer is None, -group.weight, -surest
 
     ranks = [rank(place) for place in range(len(groups))]
     assert ranks == sorted(ranks)

@@ -63,6 +63,12 @@ def test_each_major_version_of_openais_client_finds_the_contract_kept(
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-1000:]
     assert "failed" not in ended.stdout
+    found = printed([python, HERE / "clients" / "openai_client.py"], server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["status"] == "completed"
+    shown = ("whole", "chunks", "stream_events", "response", "response_events")
+    seen = dict.fromkeys([*shown, "response_gathered"], "consistency")
+    assert found["report"] == {**seen, "stream_gathered": None}
 
 
 def test_langchain(server: Running) -> None:
@@ -77,6 +83,8 @@ def test_langchain(server: Running) -> None:
     assert found["batch"][0].endswith("#### 14")
     assert found["batch"][1].endswith("#### 5")
     assert found["dimensions"] == [384, 384]
+    assert found["report"].pop("id").startswith("chatcmpl-")
+    assert found["report"] == {"whole": False, "pieces": False, "headers": True}
 
 
 def test_pydantic_ai(server: Running) -> None:
@@ -89,11 +97,39 @@ def test_pydantic_ai(server: Running) -> None:
     assert found["asked"][0] == "Paris"
     assert found["calls"][0] == "get_weather"
     assert found["told"]
+    assert found["report"].pop("id").startswith("chatcmpl-")
+    assert found["report"] == {"whole": False, "pieces": False}
 
 
 def test_instructor(server: Running) -> None:
     found = printed(python_client("instructor", "instructor>=1.17,<2"), server.url)
     assert found == {"person": PERSON, "strategy": "consistency"}
+
+
+def test_llama_index(server: Running) -> None:
+    found = printed(
+        python_client("llama_index", "llama-index-llms-openai-like>=0.8,<1"), server.url
+    )
+    assert found["text"].endswith("#### 14")
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
+    assert found["person"] == PERSON
+    assert found["report"] == {"whole": "consistency", "pieces": "consistency"}
+
+
+def test_litellms_proxy(server: Running) -> None:
+    found = printed(python_client("litellm", "litellm[proxy]>=1.108,<2"), server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
+    assert found["person"] == PERSON
+    assert found["report"] == {"whole": "consistency", "chunks": None}
+    assert "llm_provider-x-request-id" in found["headers"]
+    assert found["id"].startswith("chatcmpl-")
+    (id_of_stream,) = found["stream_ids"]
+    assert id_of_stream.startswith("chatcmpl-")
 
 
 def test_vercel_ai_sdk(server: Running) -> None:
@@ -114,4 +150,7 @@ def test_vercel_ai_sdk(server: Running) -> None:
     weather = [{"name": "get_weather", "input": {"city": "Paris"}}]
     assert found["calls"] == found["streamedCalls"] == weather
     assert found["callFinish"] == "tool-calls"
+    assert found["report"].pop("id").startswith("chatcmpl-")
+    assert found["report"].pop("headers")
+    assert found["report"] == {"whole": "consistency", "pieces": "consistency", "gathered": False}
     assert found["dimensions"] == [384, 384]

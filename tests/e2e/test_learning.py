@@ -73,8 +73,8 @@ def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> Non
     listed = [model["id"] for model in taught.get("/v1/models").json()["data"]]
     assert [name for name in listed if ":" not in name] == ["whet-pebble", "all-MiniLM-L6-v2"]
     folders = list(SHARED_MEMORY.glob(f"{PREFIX}{taught.process.pid}-*"))
-    assert len(folders) == 1
-    assert list(folders[0].iterdir()) == []
+    assert len(folders) == 2  # for requests, and for champions
+    assert [list(folder.iterdir()) for folder in folders] == [[], []]
 
 
 def test_auto_trains_only_where_the_votes_disagree(taught: Running) -> None:
@@ -97,7 +97,7 @@ def test_a_killed_trainer_costs_one_training_and_comes_back(taught: Running) -> 
     assert ask(taught, ASKED[1], "ttt")["adapter"] is not None
 
 
-def test_a_hanging_trainer_is_given_up_at_the_deadline(taught: Running) -> None:
+def test_a_hanging_trainer_costs_no_answer(taught: Running) -> None:
     trainer = taught.trainer()
     trainer.suspend()
     try:
@@ -107,7 +107,8 @@ def test_a_hanging_trainer_is_given_up_at_the_deadline(taught: Running) -> None:
             trainer.resume()
     assert report["strategy"] == "consistency"
     assert report["answer"] is not None
-    assert "time" in report["reason"]
+    # Whichever comes first: the deadline, or that somebody saw it hang and killed it.
+    assert "time" in report["reason"] or "died" in report["reason"]
 
 
 def test_feedback_makes_a_record_and_takes_it_back(server: Running) -> None:

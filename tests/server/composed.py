@@ -16,13 +16,12 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from adaptation.algebra import Algebra
-from adaptation.leases import FIRST_CHAMPION_ID, AdapterLeases
+from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import engine_defaults
 from server.config import Settings
-from server.engine_defaults import CHAMPIONS
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
@@ -84,12 +83,14 @@ async def composed(
     settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
     args = arguments(monkeypatch, settings)
     memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
-    leases, algebra, trainer = AdapterLeases(5, root=folder), Algebra(), FakeTrainer()
-    champions = AdapterLeases(CHAMPIONS, folder, name="whet-champion", first_id=FIRST_CHAMPION_ID)
+    leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
+    places = AdapterLeases(
+        CHAMPION_PLACES, root=folder, name="whet-champion", first_id=CHAMPION_IDS
+    )
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            parts = Parts(inner, MODEL, memory, trainer, leases, champions, algebra, template)
+            parts = Parts(inner, MODEL, memory, trainer, leases, places, algebra, template)
             app, client = await build(parts, args, settings, CollectorRegistry())
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
@@ -99,7 +100,7 @@ async def composed(
     finally:
         algebra.close()
         leases.close()
-        champions.close()
+        places.close()
         memory.close()
 
 
@@ -111,5 +112,5 @@ def arguments(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
     parser = launch.make_parser("")
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args([])
-    engine_defaults.complete(args, settings, on_cpu=launch.on_cpu())
+    engine_defaults.complete(args, settings, on_cpu=True)
     return args

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
 from adaptation.training.adapter_files import WEIGHTS, write_config
+from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
@@ -135,66 +137,135 @@ async def test_an_adapter_of_another_model_is_not_served(
     assert "other/model" in str(champion.problem)
 
 
-async def test_a_fault_keeps_the_old_champion_and_the_next_look_tries_again(
-    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+async def test_a_failed_load_keeps_the_working_champion_and_is_tried_again(
+    champion: Champion,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    leases: AdapterLeases,
+    tmp_path: Path,
 ) -> None:
     first, second = (register(memory, tmp_path, value) for value in (1.0, 2.0))
     memory.adapters.promote("default", first.id)
     await champion.refresh()
     memory.adapters.promote("default", second.id)
-    engine.failing.add("load")
-    await champion.refresh()
-    assert champion.adapter is not None
-    assert champion.adapter.version == first.id
-    assert second.id in str(champion.problem)
-    engine.failing.clear()
-    await champion.refresh()
+    for fault in ("load", "probe"):
+        engine.failing = {fault}
+        await champion.refresh()
+        assert champion.adapter is not None
+        assert champion.adapter.version == first.id
+        assert second.id in str(champion.problem)
+        assert [a.version for a in engine.loaded.values()] == [first.id]
+        assert leases.free == 1
+    engine.failing = set()
+    for _ in range(2):
+        await champion.refresh()
     assert champion.adapter.version == second.id
     assert champion.problem is None
 
 
-async def test_a_third_champion_waits_without_blocking_until_one_is_let_go(
-    champion: Champion, memory: LongTermMemory, tmp_path: Path
+async def test_a_champion_that_cannot_be_loaded_is_tried_more_and_more_rarely(
+    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    first, second, third = (register(memory, tmp_path, value) for value in (1.0, 2.0, 3.0))
-    memory.adapters.promote("default", first.id)
+    tries: list[int] = []
+
+    class Counting(FakeEngine):
+        async def load(self, adapter: Adapter) -> None:
+            tries.append(look)
+            raise EngineError("no")
+
+    champion._engine = Counting(engine.script)
+    memory.adapters.promote("default", register(memory, tmp_path, 1.0).id)
+    for look in range(16):  # noqa: B007 - read by the engine
+        await champion.refresh()
+    assert tries == [0, 1, 3, 7, 15]
+    memory.adapters.promote("default", register(memory, tmp_path, 2.0).id)
+    look = 16
     await champion.refresh()
-    with champion.use():
-        for version in (second, third):
-            memory.adapters.promote("default", version.id)
-            await asyncio.wait_for(champion.refresh(), 30)
-        assert champion.adapter is not None
-        assert champion.adapter.version == second.id
-        assert "earlier ones" in str(champion.problem)
-    await champion.refresh()  # lets the first go
-    assert champion.adapter.version == third.id
+    assert tries[-1] == 16, "another one is tried at once"
 
 
-async def test_following_outlives_any_fault_and_tells_it(
+@pytest.mark.parametrize("fault", [OSError("disk gone"), RuntimeError("anything")])
+async def test_following_survives_any_fault_and_ready_shows_it_until_it_is_mended(
+    fault: Exception,
     champion: Champion,
     memory: LongTermMemory,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     version = register(memory, tmp_path, 1.0)
     memory.adapters.promote("default", version.id)
-    healthy = memory.adapters.alias
-    seen = asyncio.Event()
+    looked, mended = asyncio.Event(), asyncio.Event()
+    alias = memory.adapters.alias
 
-    def faulty(*_: object) -> None:
-        loop.call_soon_threadsafe(seen.set)
-        raise OSError("too many open files")
+    def faulty(tenant: str, name: str) -> AdapterVersion | None:
+        if mended.is_set():
+            return alias(tenant, name)
+        loop.call_soon_threadsafe(looked.set)
+        raise fault
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(memory.adapters, "alias", faulty)
-    following = asyncio.create_task(champion.follow(0.01))
-    await asyncio.wait_for(seen.wait(), 30)
-    while champion.problem is None:  # noqa: ASYNC110 - the fault travels from a thread
-        await asyncio.sleep(0.01)
-    assert "too many open files" in champion.problem
-    monkeypatch.setattr(memory.adapters, "alias", healthy)
-    async with asyncio.timeout(30):
+    following = asyncio.create_task(champion.follow(0.001))
+    await looked.wait()
+    async with asyncio.timeout(20):
+        while champion.problem is None:  # noqa: ASYNC110 - set by a task without an event
+            await asyncio.sleep(0.001)
+    assert str(fault) in champion.problem
+    mended.set()
+    async with asyncio.timeout(20):
         while champion.adapter is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
     assert champion.problem is None
+    assert not following.done()
     following.cancel()
+
+
+async def test_a_third_champion_waits_for_requests_of_the_first_without_holding_anything_up(
+    champion: Champion,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    leases: AdapterLeases,
+    tmp_path: Path,
+) -> None:
+    versions = [register(memory, tmp_path, value) for value in (1.0, 2.0, 3.0)]
+    async with asyncio.timeout(20):
+        memory.adapters.promote("default", versions[0].id)
+        await champion.refresh()
+        with champion.use():
+            for version in versions[1:]:
+                memory.adapters.promote("default", version.id)
+                await champion.refresh()
+            assert champion.adapter is not None
+            assert champion.adapter.version == versions[1].id
+            assert versions[2].id in str(champion.problem)
+            assert leases.waiting == 0
+        for _ in range(3):
+            await champion.refresh()
+    assert champion.adapter.version == versions[2].id
+    assert not engine.dead
+
+
+async def test_a_load_that_is_given_up_half_way_leaves_nothing_in_the_engine(
+    champion: Champion,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    leases: AdapterLeases,
+    tmp_path: Path,
+) -> None:
+    begun = asyncio.Event()
+
+    class Slow(FakeEngine):
+        async def load(self, adapter: Adapter) -> None:
+            await super().load(adapter)
+            begun.set()
+            await asyncio.Event().wait()
+
+    slow = champion._engine = Slow(engine.script)
+    memory.adapters.promote("default", register(memory, tmp_path, 1.0).id)
+    loading = asyncio.create_task(champion.refresh())
+    await begun.wait()
+    loading.cancel()
+    await asyncio.wait([loading])
+    assert loading.cancelled()
+    assert slow.loaded == {}
+    assert leases.free == 2

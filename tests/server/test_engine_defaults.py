@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import pytest
 
 from server.config import ConfigError, Settings
 from server.engine_defaults import (
-    UNSUPPORTED,
-    complete,
+    RUNTIME_ADAPTERS,
     keep_to_one_thread,
     prepare_environment,
+    reserve_slots,
+    runtime_adapters,
 )
 
 
@@ -37,44 +39,55 @@ def test_the_built_in_model_gets_one_thread_in_one_process(
     assert given == completed
 
 
-def given(max_loras: int | None = None, modules: int = 0) -> argparse.Namespace:
-    """What argparse makes of a command line, as far as it matters here."""
-    named = dict.fromkeys((*UNSUPPORTED, "api_key", "api_server_count", "max_cpu_loras"))
-    return argparse.Namespace(
-        **named,
-        host="127.0.0.1",
-        model="org/model",
-        model_tag=None,
-        max_loras=max_loras,
-        lora_modules=["x"] * modules,
-    )
+def serve_args(**given: Any) -> argparse.Namespace:
+    """Stand in for vLLM's parsed flags, as far as slots are concerned."""
+    blank = {"max_loras": None, "max_cpu_loras": None, "lora_modules": None}
+    return argparse.Namespace(**{**blank, "default_mm_loras": None, "enable_lora": True, **given})
 
 
-@pytest.mark.parametrize(("on_cpu", "slots"), [(True, 8), (False, 7)])
+TWO = [("a", "/a"), ("b", "/b")]
+
+
+@pytest.mark.parametrize(
+    ("given", "loadable"),
+    [({}, 3), ({"lora_modules": TWO}, 5), ({"default_mm_loras": {"image": "/i"}}, 4)],
+)
 def test_on_a_cpu_one_slot_more_than_all_that_can_be_loaded_stays_empty(
-    on_cpu: bool, slots: int
+    given: dict[str, Any], loadable: int
 ) -> None:
-    args = given(modules=2)
-    complete(args, Settings(max_adapters=3), on_cpu=on_cpu)
-    assert args.max_loras == slots  # three for requests, two champions, two modules
-    assert args.max_cpu_loras >= slots
+    """What can be loaded: one per-request adapter, the champion, its successor, the operator's."""
+    args = serve_args(**given)
+    reserve_slots(args, Settings(max_adapters=1), on_cpu=True)
+    assert args.max_loras == loadable + 1
+    assert args.max_cpu_loras >= args.max_loras
+    on_cuda = serve_args(**given)
+    reserve_slots(on_cuda, Settings(max_adapters=1), on_cpu=False)
+    assert on_cuda.max_loras == loadable
 
 
-def test_more_slots_are_kept_and_too_few_are_refused_with_the_number_needed() -> None:
-    args = given(max_loras=20)
-    complete(args, Settings(max_adapters=3), on_cpu=True)
-    assert args.max_loras == 20
-    with pytest.raises(ConfigError, match="at least 6"):
-        complete(given(max_loras=5), Settings(max_adapters=3), on_cpu=True)
+def test_too_few_slots_on_a_cpu_are_refused_with_the_number_that_is_needed() -> None:
+    settings = Settings(max_adapters=1)
+    with pytest.raises(ConfigError, match="--max-loras 5 is too small: give 6 or more"):
+        reserve_slots(serve_args(max_loras=5, lora_modules=TWO), settings, on_cpu=True)
+    for enough in (6, 9):
+        args = serve_args(max_loras=enough, max_cpu_loras=1, lora_modules=TWO)
+        reserve_slots(args, settings, on_cpu=True)
+        assert args.max_loras == enough
+        assert args.max_cpu_loras >= enough
 
 
-def test_adapters_loaded_at_run_time_are_refused_where_they_could_fill_the_last_slot(
+def test_adapters_loaded_over_http_have_slots_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
-    complete(given(), Settings(), on_cpu=False)
-    with pytest.raises(ConfigError, match="--lora-modules"):
-        complete(given(), Settings(), on_cpu=True)
+    settings = Settings(max_adapters=2)
+    closed, chosen, opened = serve_args(lora_modules=TWO), serve_args(max_loras=8), serve_args()
+    for args in (closed, chosen):
+        reserve_slots(args, settings, on_cpu=True)
+    assert runtime_adapters(closed, settings) == 2, "those of --lora-modules"
+    assert runtime_adapters(chosen, settings) == 3
+    monkeypatch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "true")
+    reserve_slots(opened, settings, on_cpu=True)
+    assert runtime_adapters(opened, settings) == RUNTIME_ADAPTERS
 
 
 def test_waiting_threads_let_others_run_unless_the_operator_says_otherwise() -> None:

@@ -7,9 +7,11 @@ import inspect
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,7 +19,15 @@ import pytest
 from adaptation.suites import MissingPackageError, UnknownSuiteError, suite_named
 from adaptation.suites.errors import ScorerError, TooFewQuestionsError
 from adaptation.suites.inert import EVALUATED, EXPANDED, MAX_ANSWER_CHARS, may_be_scored
-from adaptation.suites.reasoning_gym import CLOSING, Posed, data_set, families, readings, suite_of
+from adaptation.suites.reasoning_gym import (
+    CLOSING,
+    Posed,
+    ReasoningGym,
+    data_set,
+    families,
+    readings,
+    suite_of,
+)
 from adaptation.suites.scorer import Scorer, Source
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, split_of
@@ -48,29 +58,66 @@ HOSTILE = (
 """Answers that their scorers would be at for hours, or until memory is exhausted."""
 
 
+class Raising(Scorer):
+    """As a family's own that fails at every answer."""
+
+    def score(self, source: Source, number: int, answer: str) -> float:
+        raise ScorerError("KeyError: 'answer'")
+
+
+LIMIT_S = 0.3
+"""More than a harmless answer takes; it is waited for in full with each that is not."""
+
+SuiteOf = Callable[[str], ReasoningGym]
+
+
 @pytest.fixture(scope="module")
-def scorer() -> Iterator[Scorer]:
+def suite_for() -> Iterator[SuiteOf]:
+    """Suites by family, whose scorer is started once for all."""
+    scorer = Scorer()
+    yield cache(partial(suite_of, scorer=scorer))
+    scorer.close()
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Scorer]:
     """With a short limit, which an answer that is refused does not even need."""
-    scorer = Scorer(time_limit_s=1.0)
+    scorer = Scorer(time_limit_s=LIMIT_S)
     yield scorer
     scorer.close()
 
 
-def posed(family: str, number: int = 0) -> Posed:
+def unprobed(family: str, scorer: Scorer) -> ReasoningGym:
+    """Even a family that is refused keeps to its time limit."""
+    return ReasoningGym(family, range(1, 2), scorer=scorer)
+
+
+def posed(suite: ReasoningGym, number: int = 0) -> Posed:
     """A question of whatever split: some families have hardly any of one."""
-    source = Source(family, 1, seed=0)
-    return suite_of(family).posed(source, data_set(source)[number])
+    return suite.posed(Source(suite.family, 1, seed=0), number)
 
 
 def drawn(
-    family: str, n: int = 5, *, level: int = 1, split: Split = Split.EVALUATION, seed: int = 0
+    suite: ReasoningGym,
+    n: int = 5,
+    *,
+    level: int = 1,
+    split: Split = Split.EVALUATION,
+    seed: int = 0,
 ) -> list[Solved]:
-    return suite_named(f"rg:{family}").problems(n, split=split, seed=seed, level=level)
+    return suite.problems(n, split=split, seed=seed, level=level)
+
+
+def entry_of(problem: Posed) -> Any:
+    return data_set(problem.source)[problem.number]
 
 
 @pytest.mark.parametrize(("family", "level"), FAMILIES)
-def test_a_family_accepts_its_references_and_nothing_else(family: str, level: int) -> None:
-    suite, problems = suite_named(f"rg:{family}"), drawn(family, level=level)
+def test_a_family_accepts_its_references_and_nothing_else(
+    family: str, level: int, suite_for: SuiteOf
+) -> None:
+    suite = suite_for(family)
+    problems = drawn(suite, level=level)
     assert all(suite.verify(problem, problem.rationale) for problem in problems)
     assert all(suite.verify(problem, f"Let me see.\n{problem.rationale}") for problem in problems)
     assert all(suite.verify(problem, problem.answer) for problem in problems)
@@ -79,45 +126,51 @@ def test_a_family_accepts_its_references_and_nothing_else(family: str, level: in
 
 
 @pytest.mark.parametrize(("family", "level"), FAMILIES)
-def test_questions_are_seeded_distinct_and_of_their_split(family: str, level: int) -> None:
-    first = drawn(family, level=level, seed=1)
-    assert first == drawn(family, level=level, seed=1)
-    assert first != drawn(family, level=level, seed=2)
+def test_questions_are_seeded_distinct_and_of_their_split(
+    family: str, level: int, suite_for: SuiteOf
+) -> None:
+    suite = suite_for(family)
+    first = drawn(suite, level=level, seed=1)
+    assert first == drawn(suite, level=level, seed=1)
+    assert first != drawn(suite, level=level, seed=2)
     assert len({problem.question for problem in first}) == 5
     assert {split_of(problem.question) for problem in first} == {Split.EVALUATION}
-    memory = drawn(family, level=level, split=Split.MEMORY, seed=1)
+    memory = drawn(suite, level=level, split=Split.MEMORY, seed=1)
     assert {split_of(problem.question) for problem in memory} == {Split.MEMORY}
 
 
-def test_more_questions_than_a_data_set_holds_can_be_drawn() -> None:
-    assert len({problem.question for problem in drawn("gsm_symbolic", 60)}) == 60
+def test_more_questions_than_a_data_set_holds_can_be_drawn(suite_for: SuiteOf) -> None:
+    assert len({problem.question for problem in drawn(suite_for("gsm_symbolic"), 60)}) == 60
 
 
-def test_a_suite_tells_what_it_is() -> None:
-    suite = suite_named("rg:chain_sum")
+def test_a_suite_tells_what_it_is(suite_for: SuiteOf) -> None:
+    suite = suite_for("chain_sum")
     assert (suite.name, suite.group, suite.worlds) == ("rg:chain_sum", Group.EXTERNAL, 0)
     assert suite.default_level in suite.levels
-    assert {problem.task for problem in drawn("chain_sum")} == {"rg:chain_sum"}
+    assert {problem.task for problem in drawn(suite)} == {"rg:chain_sum"}
 
 
-def test_a_question_says_once_where_the_answer_stands() -> None:
-    for problem in drawn("chain_sum"):
+def test_a_question_says_once_where_the_answer_stands(suite_for: SuiteOf) -> None:
+    for problem in drawn(suite_for("chain_sum")):
         assert problem.question.endswith(CLOSING)
         assert problem.question.count("####") == 1
 
 
-def test_levels_are_the_curriculums_and_one_without_a_curriculum() -> None:
+def test_levels_are_the_curriculums_and_one_without_a_curriculum(
+    suite_for: SuiteOf,
+) -> None:
+    sums = suite_for("chain_sum")
     easy, hard = (
-        sum(len(problem.question) for problem in drawn("chain_sum", level=level))
-        for level in (1, suite_named("rg:chain_sum").levels[-1])
+        sum(len(problem.question) for problem in drawn(sums, level=level))
+        for level in (1, sums.levels[-1])
     )
     assert hard > easy
-    assert suite_named("rg:gsm_symbolic").levels == range(1, 2)
+    assert suite_for("gsm_symbolic").levels == range(1, 2)
 
 
-def test_a_level_that_its_curriculum_cannot_make_is_told() -> None:
+def test_a_level_that_its_curriculum_cannot_make_is_told(suite_for: SuiteOf) -> None:
     with pytest.raises(TooFewQuestionsError, match=r"level 1 of knight_swap: min_nodes"):
-        drawn("knight_swap")
+        suite_for("knight_swap")
 
 
 def test_the_answer_is_read_at_its_mark_or_else_from_the_whole_reply() -> None:
@@ -128,49 +181,51 @@ def test_the_answer_is_read_at_its_mark_or_else_from_the_whole_reply() -> None:
     assert readings(" two words \n") == ["two words"]
 
 
-def test_a_partial_score_is_not_right() -> None:
-    suite, problem = suite_named("rg:chain_sum"), posed("chain_sum")
+def test_a_partial_score_is_not_right(suite_for: SuiteOf) -> None:
+    suite = suite_for("chain_sum")
+    problem = posed(suite)
     reply = f"#### {problem.answer} or so"
-    assert 0 < data_set(problem.source).score_answer(readings(reply)[0], problem.entry) < 1
+    assert 0 < data_set(problem.source).score_answer(readings(reply)[0], entry_of(problem)) < 1
     assert not suite.verify(problem, reply)
 
 
-def test_a_scorer_that_raises_on_an_ill_formed_answer_makes_it_wrong() -> None:
-    suite, problem = suite_named("rg:prime_factorization"), posed("prime_factorization")
+def test_a_scorer_that_raises_on_an_ill_formed_answer_makes_it_wrong(suite_for: SuiteOf) -> None:
+    suite = suite_for("prime_factorization")
+    problem = posed(suite)
     with pytest.raises(ValueError, match="invalid literal"):
-        data_set(problem.source).score_answer("banana", problem.entry)
+        data_set(problem.source).score_answer("banana", entry_of(problem))
     assert not suite.verify(problem, "#### banana")
     assert suite.verify(problem, problem.rationale)
 
 
 @pytest.mark.parametrize("reply", ["#### 2 × 3", "#### banana", "{reference}"])
-def test_a_scorer_that_raises_on_its_own_reference_is_shown(scorer: Scorer, reply: str) -> None:
-    problem = posed("prime_factorization")
-    broken = replace(problem, entry={"question": problem.question})
-    suite = replace(suite_of("prime_factorization"), scorer=scorer)
+def test_a_scorer_that_raises_on_its_own_reference_is_shown(suite_for: SuiteOf, reply: str) -> None:
+    suite = replace(suite_for("prime_factorization"), scorer=Raising())
+    problem = posed(suite_for("prime_factorization"))
     with pytest.raises(ScorerError, match="KeyError: 'answer'"):
-        suite.verify(broken, reply.format(reference=problem.rationale))
+        suite.verify(problem, reply.format(reference=problem.rationale))
 
 
 @pytest.mark.parametrize(("family", "answer"), HOSTILE)
 def test_a_hostile_answer_is_wrong_within_the_time_limit(
-    family: str, answer: str, scorer: Scorer
+    family: str, answer: str, hasty: Scorer
 ) -> None:
-    suite, problem = replace(suite_of(family), scorer=scorer), posed(family)
-    of_reference = scorer.score(problem.source, problem.entry, problem.answer)
+    suite = unprobed(family, hasty)
+    problem = posed(suite)
+    of_reference = hasty.score(problem.source, problem.number, problem.answer)
     began = time.monotonic()
     assert not suite.verify(problem, f"#### {answer}")
     assert time.monotonic() - began < 30  # one limit, and a start of the process to ask again
-    assert scorer.score(problem.source, problem.entry, problem.answer) == of_reference
+    assert hasty.score(problem.source, problem.number, problem.answer) == of_reference
 
 
 @pytest.mark.parametrize(("family", "answer"), HOSTILE)
 def test_an_answer_that_passes_for_harmless_is_cut_off_all_the_same(
-    family: str, answer: str, scorer: Scorer
+    family: str, answer: str, hasty: Scorer
 ) -> None:
-    problem = posed(family)
+    problem = posed(unprobed(family, hasty))
     try:
-        score = scorer.score(problem.source, problem.entry, answer)
+        score = hasty.score(problem.source, problem.number, answer)
     except ScorerError as error:
         assert "ran out of time" in str(error)  # noqa: PT017  (or memory, which scores below 1)
     else:
@@ -178,16 +233,14 @@ def test_an_answer_that_passes_for_harmless_is_cut_off_all_the_same(
 
 
 def test_a_scorer_that_has_no_time_for_its_own_reference_is_shown() -> None:
-    suite = replace(suite_of("simple_integration"), scorer=Scorer(time_limit_s=1e-6))
-    problem = posed("simple_integration")
+    suite = unprobed("simple_integration", Scorer(time_limit_s=1e-6))
+    problem = posed(suite)
     with pytest.raises(ScorerError, match="ran out of time"):
         suite.verify(problem, problem.rationale)
 
 
 def test_no_process_is_left_of_a_suite_nobody_holds_any_more() -> None:
-    suite, problem = suite_of("chain_sum"), posed("chain_sum")
-    assert suite.scorer.pid is None
-    assert suite.verify(problem, problem.rationale)
+    suite = suite_of("chain_sum")
     pid = suite.scorer.pid
     assert pid is not None
     assert psutil.pid_exists(pid)
@@ -201,9 +254,9 @@ def test_an_answer_too_long_for_any_reference_is_not_scored() -> None:
     assert not may_be_scored("chain_sum", "1" * (MAX_ANSWER_CHARS + 1))
 
 
-def test_another_suites_problem_is_refused() -> None:
+def test_another_suites_problem_is_refused(suite_for: SuiteOf) -> None:
     with pytest.raises(TypeError, match="its own questions"):
-        suite_named("rg:chain_sum").verify(Solved("1 + 1?", "#### 2", "2", "sums"), "#### 2")
+        suite_for("chain_sum").verify(Solved("1 + 1?", "#### 2", "2", "sums"), "#### 2")
 
 
 def test_every_scorer_that_evaluates_answers_is_guarded() -> None:
@@ -219,16 +272,18 @@ def test_every_scorer_that_evaluates_answers_is_guarded() -> None:
 
 
 @pytest.mark.parametrize("family", sorted({*EVALUATED, *EXPANDED} - {"n_queens"}))
-def test_guarded_scorers_get_every_right_answer(family: str) -> None:
-    assert all(may_be_scored(family, posed(family, number).answer) for number in range(8))
+def test_guarded_scorers_get_every_right_answer(family: str, hasty: Scorer) -> None:
+    suite = unprobed(family, hasty)
+    answers = [posed(suite, number).answer for number in range(8)]
+    assert all(may_be_scored(family, answer) for answer in answers)
 
 
 @pytest.mark.parametrize("family", EVALUATED)
 def test_an_answer_that_would_run_as_code_never_reaches_its_scorer(
-    family: str, tmp_path: Path
+    family: str, tmp_path: Path, hasty: Scorer
 ) -> None:
-    level = 2 if family == "n_queens" else 1
-    suite, (problem,) = suite_named(f"rg:{family}"), drawn(family, 1, level=level)
+    suite = unprobed(family, hasty)
+    (problem,) = drawn(suite, 1, level=2 if family == "n_queens" else 1)
     trace = tmp_path / "trace"
     code = f"__import__('pathlib').Path('{trace}').touch()"
     assert not suite.verify(problem, f"#### {code}")

@@ -161,7 +161,7 @@ async def statuses_until_ready(trainer: ProcessTrainer) -> list[str]:
     """The statuses that follow upon `ready`, until it is that again."""
     seen = ["ready"]
     async with asyncio.timeout(300):
-        for _ in iter(lambda: len(seen) > 1 and seen[-1] == "ready", True):
+        while len(seen) == 1 or seen[-1] != "ready":
             await asyncio.sleep(0.01)
             seen += [trainer.status] * (trainer.status != seen[-1])
     return seen[1:]

@@ -24,7 +24,9 @@ def get_weather(city: str) -> str:
     return f"18 degrees in {city}"
 
 
-llm = ChatOpenAI(base_url=URL, api_key="none", model=MODEL, max_retries=0)
+llm = ChatOpenAI(
+    base_url=URL, api_key="none", model=MODEL, max_retries=0, include_response_headers=True
+)
 whole = llm.invoke(STORY)
 pieces = list(llm.stream(STORY, stream_usage=True))
 called = llm.bind_tools([get_weather]).invoke("What is the weather in Paris?")
@@ -45,6 +47,12 @@ print(
             "calls": [{"name": c["name"], "args": c["args"]} for c in called.tool_calls],
             "person": person.model_dump(),
             "batch": [reply.content for reply in llm.batch([STORY, "What is 2 + 3?"])],
+            "report": {
+                "whole": "adaptation" in repr(whole),
+                "pieces": any("adaptation" in repr(piece) for piece in pieces),
+                "id": whole.response_metadata["id"],
+                "headers": "x-request-id" in whole.response_metadata.get("headers", {}),
+            },
             "dimensions": [len(vector) for vector in embeddings.embed_documents(["a", "b"])],
         }
     )

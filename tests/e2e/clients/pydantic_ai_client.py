@@ -61,6 +61,11 @@ async def main() -> None:
                 "asked": asked,
                 "calls": calls,
                 "told": told.output,
+                "report": {
+                    "whole": "adaptation" in repr(whole.all_messages()),
+                    "pieces": "adaptation" in repr(stream.all_messages()),
+                    "id": whole.response.provider_response_id,
+                },
             }
         )
     )

@@ -15,9 +15,13 @@ const story =
   "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?";
 
 const whole = await generateText({ model, prompt: story });
-const stream = streamText({ model, prompt: story });
+const stream = streamText({ model, prompt: story, includeRawChunks: true });
 const pieces = [];
-for await (const piece of stream.textStream) pieces.push(piece);
+const rawChunks = [];
+for await (const part of stream.fullStream) {
+  if (part.type === "text-delta") pieces.push(part.text);
+  if (part.type === "raw") rawChunks.push(part.rawValue);
+}
 const usage = await stream.usage;
 const { object } = await generateObject({
   model,
@@ -50,6 +54,13 @@ console.log(
     calls: called.toolCalls.map(callOf),
     callFinish: called.finishReason,
     streamedCalls: streamedCalls.map(callOf),
+    report: {
+      whole: whole.response.body?.adaptation?.strategy ?? null,
+      id: whole.response.id,
+      headers: "x-request-id" in whole.response.headers,
+      pieces: rawChunks.findLast((chunk) => chunk?.adaptation)?.adaptation.strategy ?? null,
+      gathered: JSON.stringify(await stream.steps).includes("adaptation"),
+    },
     dimensions: embeddings.map((vector) => vector.length),
   }),
 );

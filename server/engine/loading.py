@@ -1,0 +1,69 @@
+"""Adapters that clients have loaded over HTTP, kept from filling the engine's last slot.
+
+vLLM keeps an adapter in the engine when it is unloaded over HTTP, and gives the next one another
+id: so what counts is what the engine holds, not what vLLM's list of models says.
+"""
+
+from __future__ import annotations
+
+from asyncio import Lock
+from http import HTTPStatus
+from typing import Any
+
+from vllm.entrypoints.openai.models.serving import OpenAIServingModels
+from vllm.entrypoints.serve import create_error_response
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
+
+from adaptation.leases import FIRST_ID
+
+
+class Models(OpenAIServingModels):  # type: ignore[misc]
+    """vLLM's models, with at most `most` adapters that are not Whet's own."""
+
+    _most: int
+    _loading: Lock
+
+    @classmethod
+    def adopt(cls, handler: Any, most: int) -> Models:
+        """Turn vLLM's own handler, which only its start-up can build, into one of these."""
+        assert type(handler) is OpenAIServingModels
+        handler.__class__, handler._most, handler._loading = cls, most, Lock()
+        adopted: Models = handler
+        return adopted
+
+    async def load_lora_adapter(
+        self, request: LoadLoRAAdapterRequest, base_model_name: str | None = None
+    ) -> ErrorResponse | str:
+        """Load an adapter where there is room for it, else say what to do."""
+        async with self._loading:
+            if not await self._has_room(request.lora_name):
+                return self._refusal()
+            return await super().load_lora_adapter(request, base_model_name)
+
+    async def resolve_lora(self, lora_name: str) -> Any:
+        """Find an adapter by its name, and load it where there is room for it."""
+        if lora_name in self.lora_requests or not self.lora_resolvers:
+            return await super().resolve_lora(lora_name)
+        async with self._loading:
+            if not await self._has_room(lora_name):
+                return self._refusal()
+            return await super().resolve_lora(lora_name)
+
+    async def _has_room(self, name: str) -> bool:
+        """Whether `name` has a slot or can get one; an adapter loaded anew in place keeps its."""
+        loaded = {number for number in await self.engine_client.list_loras() if number < FIRST_ID}
+        known = self.lora_requests.get(name)
+        return (known is not None and known.lora_int_id in loaded) or len(loaded) < self._most
+
+    def _refusal(self) -> ErrorResponse:
+        return create_error_response(
+            message=(
+                f"there is room for {self._most} adapters besides those of the server itself: "
+                "start it with a larger --max-loras. An adapter that was unloaded keeps its "
+                "place until the server is started anew"
+            ),
+            err_type="InvalidUserInput",
+            status_code=HTTPStatus.BAD_REQUEST,
+            param="lora_name",
+        )
