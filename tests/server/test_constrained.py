@@ -105,7 +105,9 @@ HELD = SamplingParams(structured_outputs=StructuredOutputsParams(grammar="root :
 async def test_a_form_that_cannot_be_had_is_the_requests_fault(ids: list[int]) -> None:
     """It fails to compile, or its first token is one that it does not allow."""
     with pytest.raises(VLLMValidationError, match="`response_format`") as caught:
-        _ = [step async for step in told(gave_up(output(ids, "", "error")), HELD, "response_format")]
+        _ = [
+            step async for step in told(gave_up(output(ids, "", "error")), HELD, "response_format")
+        ]
     assert caught.value.parameter == "response_format"
 
 
