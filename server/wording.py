@@ -132,6 +132,7 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"\d+ validation errors? for ValidatorIterator",
             r"`messages` has a part of content that is not one: see /docs for what there is",
         ),
+        (r"(?:Grammar error|Invalid grammar specification): (.*)", r"\1"),
         (r"Either prompt or prompt_embeds must be", r"`prompt` is required and must not be empty"),
         (
             r".*(?:object (?:is not|has no|of type)|indices must be|not supported between)",

@@ -83,24 +83,25 @@ async def told(
     outputs: AsyncGenerator[Any, None], params: SamplingParams, form: str
 ) -> AsyncGenerator[Any, None]:
     """Yield vLLM's outputs; the error of one request says so, and is no dead engine's."""
-    begun = False
+    tokens = 0
     try:
         async with aclosing(outputs):
             async for output in outputs:
-                begun = begun or any(choice.token_ids for choice in output.outputs)
+                tokens += sum(len(choice.token_ids) for choice in output.outputs)
                 if any(choice.finish_reason == FAILED for choice in output.outputs):
-                    raise _gave_up(params, form, begun=begun)
+                    raise _gave_up(params, form, tokens)
                 yield output
     except EngineGenerateError as error:
         cause = error.__cause__
-        if not begun and isinstance(cause, FAULTS):
+        if not tokens and isinstance(cause, FAULTS):
             raise bad_request(f"the engine cannot take this request: {cause}", None) from error
         logger.exception("the engine failed on one request")
         raise _server_error() from error
 
 
-def _gave_up(params: SamplingParams, form: str, *, begun: bool) -> Exception:
-    if params.structured_outputs is not None and not begun:
+def _gave_up(params: SamplingParams, form: str, tokens: int) -> Exception:
+    """Return whose fault it was: a form without any text shows at the first token."""
+    if params.structured_outputs is not None and tokens <= 1:
         return bad_request(f"`{form}` cannot be kept to: no output has that form", form)
     return _server_error()
 

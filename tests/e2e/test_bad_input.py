@@ -12,6 +12,20 @@ from tests.e2e.running import Running
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = "/v1/chat/completions"
 SEARCH = {"type": "web_search"}
+LOOP = {"grammar": "root ::= root"}
+"""Passes vLLM's check; no output has this form, which the engine finds out."""
+PLAIN = {"adaptation": {"strategy": "plain"}}
+HUGE = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "n",
+        "schema": {
+            "type": "object",
+            "properties": {"a": {"type": "integer", "maximum": 2**63}},
+            "required": ["a"],
+        },
+    },
+}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,12 @@ SEARCH = {"type": "web_search"}
         ("/v1/completions", {"prompt": "x", "best_of": 2}, 400, "best_of", "`n`"),
         ("/v1/responses", {"input": "x", "conversation": "c"}, 400, "conversation", "previous"),
         ("/v1/responses", {"input": "x", "tools": [SEARCH]}, 400, "tools", "web_search"),
-        ("/v1/messages", {"messages": HELLO, "adaptation": {}}, 400, "adaptation", "only"),
+        (CHAT, {"structured_outputs": LOOP}, 400, "structured_outputs", "cannot be kept to"),
+        (CHAT, {"response_format": HUGE}, 400, "response_format", "response_format"),
+        (CHAT, {"response_format": HUGE, **PLAIN}, 400, "response_format", "response_format"),
+        (CHAT, {"logit_bias": {"999999": 1}, "stream": True}, 400, "logit_bias", "vocabulary"),
+        (CHAT, {"guided_choice": ["a"]}, 400, "guided_choice", "structured_outputs"),
+        ("/v1/responses", {"input": "x", "max_tokens": 9}, 400, "max_tokens", "max_output_tokens"),
         ("/v1/responses", {"input": "Hi", "adaptation": {"x": 1}}, 400, "adaptation.x", "known"),
         ("/v1/responses", {}, 400, "input", "required"),
         ("/v1/nothing", {}, 404, None, "/v1/nothing"),
@@ -110,6 +129,15 @@ def test_what_would_kill_the_engine_is_refused_on_every_route(server: Running) -
     body = {"model": "whet-pebble", "prompt": ["2+2=", "3+3="], "echo": True, "logprobs": 1}
     assert server.post("/invocations", json=body).status_code == 400
     assert server.get("/ready").status_code == 200
+
+
+def test_messages_tells_errors_as_anthropic_does(server: Running) -> None:
+    body = {"model": "whet-pebble", "messages": HELLO, "max_tokens": 9}
+    response = server.post("/v1/messages", json={**body, "adaptation": {}})
+    assert response.status_code == 400
+    assert response.json()["type"] == "error"
+    assert response.json()["error"].keys() == {"type", "message"}
+    assert "only" in response.json()["error"]["message"]
 
 
 def test_an_unknown_model_learns_no_other_name(server: Running) -> None:

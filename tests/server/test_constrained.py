@@ -101,9 +101,13 @@ async def gave_up(*steps: RequestOutput) -> AsyncGenerator[RequestOutput, None]:
 HELD = SamplingParams(structured_outputs=StructuredOutputsParams(grammar="root ::= root"))
 
 
-async def test_a_form_that_cannot_be_had_is_the_requests_fault() -> None:
+@pytest.mark.parametrize("ids", [[], [7]])
+async def test_a_form_that_cannot_be_had_is_the_requests_fault(ids: list[int]) -> None:
+    """It fails to compile, or its first token is one that it does not allow."""
     with pytest.raises(VLLMValidationError, match="`response_format`") as caught:
-        _ = [step async for step in told(gave_up(output([], "", "error")), HELD, "response_format")]
+        _ = [
+            step async for step in told(gave_up(output(ids, "", "error")), HELD, "response_format")
+        ]
     assert caught.value.parameter == "response_format"
 
 
@@ -111,7 +115,7 @@ async def test_a_form_that_cannot_be_had_is_the_requests_fault() -> None:
     ("params", "steps"),
     [
         (SamplingParams(), [output([], "", "error")]),
-        (HELD, [output([7], "a"), output([], "", "error")]),
+        (HELD, [output([7], "a"), output([8], "", "error")]),
     ],
 )
 async def test_what_the_engine_gives_up_otherwise_is_the_servers_fault(
