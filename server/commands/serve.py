@@ -38,6 +38,8 @@ def run(argv: list[str]) -> int:
     from server.engine import launch
 
     engine_defaults.complete(args, resolved.settings, launch.on_cpu())
+    if engine_defaults.base_model(args.model) == engine_defaults.BUILT_IN:
+        launch.allow_spaces_in_json(args)
     _set_up_logging()
 
     import uvloop

@@ -58,6 +58,12 @@ class EngineArgs(AsyncEngineArgs):  # type: ignore[misc]
         return config
 
 
+def allow_spaces_in_json(args: argparse.Namespace) -> None:
+    """Leave the layout of JSON to a model that has learned no compact one."""
+    if isinstance(args.structured_outputs_config, CompactJson):
+        args.structured_outputs_config = StructuredOutputsConfig()
+
+
 def make_parser(epilog: str) -> FlexibleArgumentParser:
     """Return vLLM's own `serve` parser: same flags, same names.
 

@@ -145,3 +145,14 @@ def test_json_is_compact_by_default_and_the_choice_of_backends_stays(
     engine_defaults.complete(args, Settings(), on_cpu=launch.on_cpu())
     held = launch.EngineArgs.from_cli_args(args).create_engine_config().structured_outputs_config
     assert (held.backend, held.disable_any_whitespace) == (backend, is_compact)
+
+
+def test_a_model_that_has_learned_no_compact_json_keeps_its_spaces() -> None:
+    args = launch.make_parser("").parse_args([])
+    launch.allow_spaces_in_json(args)
+    assert args.structured_outputs_config == StructuredOutputsConfig()
+    flags = ["--structured-outputs-config", '{"backend": "guidance"}']
+    args = launch.make_parser("").parse_args(flags)
+    before = args.structured_outputs_config
+    launch.allow_spaces_in_json(args)
+    assert args.structured_outputs_config is before
