@@ -150,7 +150,7 @@ def test_json_is_compact_by_default_and_the_choice_of_backends_stays(
 def test_a_model_that_has_learned_no_compact_json_keeps_its_spaces() -> None:
     args = launch.make_parser("").parse_args([])
     launch.allow_spaces_in_json(args)
-    assert args.structured_outputs_config == StructuredOutputsConfig()
+    assert args.structured_outputs_config == launch.StructuredOutputsConfig()
     flags = ["--structured-outputs-config", '{"backend": "guidance"}']
     args = launch.make_parser("").parse_args(flags)
     before = args.structured_outputs_config
