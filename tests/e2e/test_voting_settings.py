@@ -54,12 +54,14 @@ def test_a_request_with_tools_is_not_reworded(instructed: Running) -> None:
 def test_free_texts_are_judged_by_the_model_on_the_same_bill(instructed: Running) -> None:
     answer = instructed.chat(
         "Tell me a story.",
-        max_tokens=30,
-        ignore_eos=True,
+        max_tokens=200,
+        min_tokens=24,  # no two alike
+        seed=7,
+        stop=["e"],  # each comes to an end: of what was cut off nothing is judged
         adaptation={"temperature": 2.0, "answer": {"kind": "text"}},
     )
     report = answer["adaptation"]
-    assert [vote["count"] for vote in report["votes"]] == [1] * 4
+    assert [vote["count"] for vote in report["votes"]] == [1] * 4, report
     assert report["samples"]["started"] == 5, "four texts, and the model's word on them"
     spent = sum(report["tokens"][kind] for kind in ("returned", "losing", "cancelled"))
     assert answer["usage"]["completion_tokens"] == spent

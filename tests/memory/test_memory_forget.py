@@ -152,7 +152,7 @@ def test_completions_from_before_are_found_by_their_question(
     file = sqlite3.connect(tmp_path / "whet.db")
     for column in ("asked_hash", "conversation", "report"):
         file.execute(f"ALTER TABLE completion DROP COLUMN {column}")
-    file.execute("UPDATE alembic_version SET version_num = '0004'")
+    file.execute("UPDATE alembic_version SET version_num = '0003'")
     file.commit()
     file.close()
     again = LongTermMemory.open(tmp_path, memory.embedder)

@@ -73,7 +73,7 @@ def older_schema(file: Path, other: Path) -> None:
     old = sqlite3.connect(file)
     for column in ("asked_hash", "conversation", "report"):
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
-    old.execute("UPDATE alembic_version SET version_num = '0004'")
+    old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,8 +20,15 @@ needs_bwrap = pytest.mark.skipif(
 )
 
 
-def descendants() -> set[int]:
+def children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture
+def descendants() -> Callable[[], set[int]]:
+    """What has been started since: other tests' processes may be there still."""
+    before = children()
+    return lambda: children() - before
 
 
 @needs_bwrap
@@ -40,7 +48,7 @@ async def test_exit_status_and_stderr_are_reported() -> None:
 
 
 @needs_bwrap
-async def test_an_endless_loop_is_killed() -> None:
+async def test_an_endless_loop_is_killed(descendants: Callable[[], set[int]]) -> None:
     begun = time.monotonic()
 
     result = await run("while True: pass", limits=Limits(wall_s=0.5))
@@ -59,7 +67,7 @@ async def test_cpu_time_is_limited_as_well() -> None:
 
 
 @needs_bwrap
-async def test_a_fork_bomb_is_contained() -> None:
+async def test_a_fork_bomb_is_contained(descendants: Callable[[], set[int]]) -> None:
     code = "import os\nwhile True:\n try: os.fork()\n except OSError: print('full', flush=True)"
 
     result = await run(code, limits=Limits(wall_s=1, processes=8))
@@ -70,7 +78,7 @@ async def test_a_fork_bomb_is_contained() -> None:
 
 
 @needs_bwrap
-async def test_a_daemon_does_not_outlive_its_program() -> None:
+async def test_a_daemon_does_not_outlive_its_program(descendants: Callable[[], set[int]]) -> None:
     code = "import os, time\nif os.fork() == 0:\n os.setsid(); os.closerange(0, 3); time.sleep(60)"
 
     await run(code)
@@ -143,7 +151,7 @@ async def test_tracing_and_namespaces_are_denied() -> None:
 
 
 @needs_bwrap
-async def test_cancellation_kills_the_program() -> None:
+async def test_cancellation_kills_the_program(descendants: Callable[[], set[int]]) -> None:
     task = asyncio.create_task(run("import time; time.sleep(60)"))
     while not descendants():  # noqa: ASYNC110  (the kernel sends no event)
         await asyncio.sleep(0.01)
