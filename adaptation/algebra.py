@@ -6,15 +6,12 @@ the processes; the first question starts one, in about a second.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import LifoQueue
 
 from adaptation.answers.quantity import parse_quantity
 from adaptation.answers.symbolic import Formula, as_formula
-from adaptation.worker_process import WorkerDiedError, WorkerProcess
+from adaptation.worker_pool import WorkerPool
+from adaptation.worker_process import WorkerDiedError
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
@@ -28,12 +25,7 @@ class Algebra:
 
     def __init__(self, processes: int = PROCESSES, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._time_limit_s = time_limit_s
-        self._free: LifoQueue[WorkerProcess] = LifoQueue()
-        self._all = [WorkerProcess("adaptation.algebra_worker") for _ in range(processes)]
-        for worker in self._all:
-            self._free.put(worker)
-        # Threads of its own: those of the event loop save answers and read memory.
-        self._threads = ThreadPoolExecutor(processes, "algebra")
+        self._pool = WorkerPool("adaptation.algebra_worker", processes)
 
     async def find(self, text: str, among: Sequence[str]) -> int | None:
         """Return the place of the first answer in `among` that equals `text`.
@@ -50,28 +42,15 @@ class Algebra:
         if not rivals:
             return None
         question = [self._time_limit_s, asked.latex, list(rivals.values())]
-        asking = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
         try:
-            found = await asyncio.wait_for(asking, self._time_limit_s + PATIENCE_S)
-        except TimeoutError:
+            found = await self._pool.ask(question, self._time_limit_s + PATIENCE_S)
+        except (TimeoutError, WorkerDiedError):
             return None
         return None if found is None else list(rivals)[found]
 
-    def _ask(self, question: list[object]) -> int | None:
-        worker = self._free.get()
-        try:
-            found: int | None = json.loads(worker.ask(json.dumps(question).encode() + b"\n"))
-            return found
-        except WorkerDiedError:
-            return None
-        finally:
-            self._free.put(worker)
-
     def close(self) -> None:
         """End threads and processes."""
-        for worker in self._all:
-            worker.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
 
 def _as_number(text: str) -> Formula | None:

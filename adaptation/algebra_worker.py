@@ -6,14 +6,13 @@ the place of the first that does.
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any
 
 from math_verify import LatexExtractionConfig, parse, verify
 
-from adaptation.worker_loop import serve, time_limit
+from adaptation.worker_loop import read_line, serve, time_limit
 
 DIGITS = 15
 """A decimal equals a formula if all of its digits do: 0.333 is no third."""
@@ -23,14 +22,7 @@ def main() -> None:
     """Compare until stdin ends."""
     logging.disable()  # math-verify warns that its own time limits are off; ours kills
     _equal("x+1", "1+x")  # the first takes longest: no question's time is spent on it
-    serve(_read, _found)
-
-
-def _read(stream: BinaryIO) -> Any:
-    line = stream.readline()
-    if not line:
-        raise EOFError
-    return json.loads(line)
+    serve(read_line, _found)
 
 
 def _found(question: tuple[float, str, list[str]]) -> int | None:

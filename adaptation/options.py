@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Any, Literal
 
+import regex  # type: ignore[import-untyped, unused-ignore]
 from pydantic import Field, field_validator, model_validator
 
 from memory.types import Frozen
@@ -49,8 +49,8 @@ class AnswerOptions(Frozen):
     def _compiles(cls, pattern: str | None) -> str | None:
         if pattern is not None:
             try:
-                re.compile(pattern)
-            except re.error as error:
+                regex.compile(pattern)
+            except (regex.error, RecursionError, OverflowError) as error:
                 raise ValueError(f"the regular expression does not compile: {error}") from error
         return pattern
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -19,6 +19,9 @@ from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
 from memory.types import Frozen, Message, PastVote, State, question_of
+
+if TYPE_CHECKING:
+    from adaptation.verifiers import Verifier
 
 
 class StopReason(StrEnum):
@@ -69,6 +72,8 @@ class Query:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    verifiers: tuple[Verifier, ...] = ()
+    """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False
     """Whether `messages` are all there is to the prompt, so that others may take their place."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from adaptation.ballots import leader_probability
 from adaptation.errors import VerifierError
 from adaptation.types import Query, Sample, VerifierReport, Vote
-from adaptation.verifiers import Verifier, build_verifiers
 from memory.types import Tier
 
 
@@ -32,14 +31,13 @@ async def verify(query: Query, vote: Vote) -> Verified:
 
     A verifier is external evidence, so it may overrule the vote; without one the vote stands.
     """
-    verifiers = build_verifiers(query.options.verifiers)
-    if not verifiers:
+    if not query.verifiers:
         return Verified(vote)
     verdicts: list[Verified] = []
     try:
         async with asyncio.timeout(query.seconds_left):
             for candidate in _candidates(vote):
-                verdicts.append(await _check(query, candidate, verifiers))
+                verdicts.append(await _check(query, candidate))
                 if not verdicts[-1].failed:
                     return verdicts[-1]
     except TimeoutError:
@@ -74,10 +72,10 @@ def _with_winner(vote: Vote, sample: Sample) -> Vote:
     )
 
 
-async def _check(query: Query, vote: Vote, verifiers: tuple[Verifier, ...]) -> Verified:
+async def _check(query: Query, vote: Vote) -> Verified:
     reports: list[VerifierReport] = []
     tiers: list[Tier] = []
-    for verifier in verifiers:
+    for verifier in query.verifiers:
         try:
             report = await verifier.verify(
                 question=query.question, text=vote.winner.text, answer=vote.answer

@@ -32,6 +32,14 @@ def serve(read: Callable[[BinaryIO], Any], reply: Callable[[Any], Any]) -> None:
         replies.write(json.dumps(reply(request)) + "\n")
 
 
+def read_line(stream: BinaryIO) -> Any:
+    """Take a request that is a line of JSON; raises EOFError where there is no other."""
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    return json.loads(line)
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """End this process where the block takes longer."""

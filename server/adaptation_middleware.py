@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +17,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adaptation.errors import InvalidOptionsError
+from adaptation.errors import AdaptationError, DeadlineError
 from adaptation.options import Strategy
+from adaptation.verifiers import build_verifiers
 from server.adaptation_request import take_context, take_nothing
 from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
@@ -64,8 +67,8 @@ class AdaptationMiddleware:
                 # The route words the refusal of what is no JSON object.
                 await self._app(scope, _replay(raw, receive), send)
                 return
-            context = self._take(route_path(scope), body, tenant_of(request))
-        except (ApiError, InvalidOptionsError) as error:
+            context = await self._take(route_path(scope), body, tenant_of(request))
+        except (ApiError, AdaptationError) as error:
             await api_error(error).response()(scope, receive, send)
             return
         stripped = json.dumps(body).encode()
@@ -75,12 +78,15 @@ class AdaptationMiddleware:
         else:
             await self._run(scope, receive, send, context)
 
-    def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
-        if path in ADAPTED_PATHS:
-            drop_nulls(body)
-            return take_context(path, body, self._settings, tenant)
-        take_nothing(path, body)
-        return None
+    async def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
+        if path not in ADAPTED_PATHS:
+            take_nothing(path, body)
+            return None
+        drop_nulls(body)
+        context = take_context(path, body, self._settings, tenant)
+        if context is not None and context.options.verifiers:
+            await _give_verifiers(context)
+        return context
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, context: RequestContext
@@ -96,6 +102,16 @@ class AdaptationMiddleware:
                 await self._app(scope, receive, response.send)
         finally:
             CURRENT.reset(token)
+
+
+async def _give_verifiers(context: RequestContext) -> None:
+    """Build what the request asks for; raises AdaptationError."""
+    left_s = context.deadline - time.monotonic()
+    try:
+        async with asyncio.timeout(None if left_s == math.inf else left_s):
+            context.verifiers = await build_verifiers(context.options.verifiers)
+    except TimeoutError as error:
+        raise DeadlineError("the deadline passed before the verifiers were built") from error
 
 
 class _Response:

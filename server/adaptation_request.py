@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
 from adaptation.types import AnswerCount
-from adaptation.verifiers import build_verifiers
 from memory.types import Message
 from server.config import Settings
 from server.dropped import is_number, refuse_dropped, refuse_shapeless
@@ -197,7 +196,6 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
             "beam search is one search, not votes: use strategy `plain`",
             param="use_beam_search",
         )
-    build_verifiers(options.verifiers)  # raises InvalidOptionsError, which names the key
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

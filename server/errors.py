@@ -20,6 +20,7 @@ from adaptation.errors import (
     EngineError,
     InvalidOptionsError,
     TrainerError,
+    VerifierError,
 )
 from memory.errors import (
     ConflictError,
@@ -56,6 +57,7 @@ _STATUS_OF = {
     EngineError: 503,
     DeadlineError: 504,
     TrainerError: 503,
+    VerifierError: 503,
 }
 
 
@@ -123,6 +125,8 @@ def api_error(error: Exception) -> ApiError:
     """Translate one of our packages' errors; what has no status of its own is a plain 500."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, InvalidOptionsError) and isinstance(error.__cause__, ValidationError):
+        return ApiError.invalid(error.__cause__, error.param)
     status = next((s for kind, s in _STATUS_OF.items() if isinstance(error, kind)), 500)
     param = error.param if isinstance(error, InvalidOptionsError) else None
     return ApiError(status, str(error), param=param)

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from adaptation.options import Options
 from adaptation.types import Abandoned, Adapter, AnswerCount, Query, Report
+from adaptation.verifiers import Verifier
 from memory.types import Message
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
@@ -41,6 +42,7 @@ class RequestContext:
     json_output: bool = False
     form: str | None = None
     """The key of the body that asks for a form of the output."""
+    verifiers: tuple[Verifier, ...] = ()
     can_be_reworded: bool = False
     route: str = CHAT
     opens_late: bool = True
@@ -84,6 +86,7 @@ class RequestContext:
             seed=self.seed,
             has_tools=self.has_tools,
             json_output=self.json_output,
+            verifiers=self.verifiers,
             can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,
             abandoned=abandoned,

@@ -29,10 +29,8 @@ class Verifier(Protocol):
 
 
 def read_spec(model: type[S], spec: dict[str, Any], param: str) -> S:
-    """Validate `spec`; raises InvalidOptionsError naming the offending key below `param`."""
+    """Validate `spec`; raises InvalidOptionsError of `param`, whose cause names the key in it."""
     try:
         return model.model_validate(spec)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join([param, *(str(part) for part in first["loc"])])
-        raise InvalidOptionsError(f"{path}: {first['msg']}", path) from error
+        raise InvalidOptionsError(f"{param} is no {spec['type']} verifier", param) from error

@@ -45,6 +45,6 @@ class MathCheck:
         )
 
 
-def build_math(spec: dict[str, Any], param: str) -> MathCheck:
+async def build_math(spec: dict[str, Any], param: str) -> MathCheck:
     """Raises InvalidOptionsError."""
     return MathCheck(read_spec(MathSpec, spec, param))

@@ -14,7 +14,6 @@ plain numbers, or read attributes of named tuples fail, because only plain data 
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
 import os
@@ -29,6 +28,7 @@ from adaptation.errors import InvalidOptionsError
 from adaptation.types import VerifierReport
 from adaptation.verifiers import sandbox
 from adaptation.verifiers.base import read_spec
+from adaptation.verifiers.checks import CannotCheckError, tests_problem
 from memory.types import Frozen, Tier
 
 _BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)^[ \t]*```", re.S | re.M)
@@ -72,6 +72,7 @@ class PythonTests:
 
     async def _run(self, code: str, nonce: str) -> sandbox.SandboxResult:
         """Run both sandboxes, joined by two pipes; the answer's dies with the tests."""
+        modules = _sources()
         calls_out, calls_in = os.pipe()
         replies_out, replies_in = os.pipe()
         candidate, grader = (
@@ -83,29 +84,30 @@ class PythonTests:
         order = json.dumps({"nonce": nonce, "tests": self._tests}).encode()
         answering = asyncio.create_task(
             sandbox.run(candidate, code.encode("utf-8", "surrogatepass"), self._limits,
-                        modules=_sources(), fds=(calls_out, replies_in))
+                        modules=modules, fds=(calls_out, replies_in))
         )  # fmt: skip
         try:
+            await asyncio.sleep(0)  # it has begun, and ends its pipes' ends itself
             return await sandbox.run(
-                grader, order, self._limits, modules=_sources(), fds=(calls_in, replies_out)
+                grader, order, self._limits, modules=modules, fds=(calls_in, replies_out)
             )
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
 
 
-def build_python(spec: dict[str, Any], param: str) -> PythonTests:
+async def build_python(spec: dict[str, Any], param: str) -> PythonTests:
     """Raises InvalidOptionsError for tests that do not compile or assert nothing, and where code
     cannot be isolated."""
     read = read_spec(PythonSpec, spec, param)
     path = f"{param}.tests"
     try:
-        nodes = list(ast.walk(ast.parse(read.tests)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InvalidOptionsError(f"{path} do not compile: {error}", path) from error
-    if not any(isinstance(node, ast.Assert) for node in nodes):
-        raise InvalidOptionsError(f"{path} assert nothing", path)
-    status = sandbox.available()
+        problem = await tests_problem(read.tests)
+    except CannotCheckError as error:
+        raise InvalidOptionsError(f"{path} are too much to check: {error}", path) from error
+    if problem:
+        raise InvalidOptionsError(f"{path} {problem}", path)
+    status = await asyncio.to_thread(sandbox.available)
     if not status.usable:
         path = f"{param}.type"
         raise InvalidOptionsError(f"{path}: code cannot be run safely here: {status.detail}", path)

@@ -56,6 +56,6 @@ class StringCheck:
         return VerifierReport(type=self.type, passed=passed, detail=detail)
 
 
-def build_string_check(spec: dict[str, Any], param: str) -> StringCheck:
+async def build_string_check(spec: dict[str, Any], param: str) -> StringCheck:
     """Raises InvalidOptionsError."""
     return StringCheck(read_spec(StringCheckSpec, spec, param))

@@ -33,6 +33,7 @@ from adaptation.types import (
     StopReason,
     TokenCounts,
 )
+from adaptation.verifiers import build_verifiers
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, PastVote, State, Tier
@@ -316,12 +317,13 @@ async def test_training_continues_from_the_champion_that_serves_the_tenant(
     assert (trainer.jobs[0].parent, trainer.jobs[0].recipe.rank) == (str(tmp_path), 16)
 
 
+IS_SEVEN = {"type": "string_check", "operation": "eq", "reference": "7"}
+
+
 async def test_a_verifier_overrules_the_vote(
     make_query: MakeQuery, services: Build, says: Says
 ) -> None:
-    query = make_query(
-        verifiers=[{"type": "string_check", "operation": "eq", "reference": "7"}], max_samples=8
-    )
+    query = make_query(query_verifiers=await build_verifiers([IS_SEVEN]), max_samples=8)
     engine = says(["42", "42", "7", "42"])
     outcome: Outcome = await answer(query, services(engine))
     assert outcome.report.answer == "7"
@@ -334,7 +336,7 @@ async def test_a_verifier_overrules_the_vote(
 async def test_an_answer_no_verifier_passes_is_served_flagged_and_not_saved(
     make_query: MakeQuery, services: Build, says: Says, memory: LongTermMemory
 ) -> None:
-    query = make_query(verifiers=[{"type": "string_check", "operation": "eq", "reference": "7"}])
+    query = make_query(query_verifiers=await build_verifiers([IS_SEVEN]))
     report = (await answer(query, services(says(["42"])))).report
     assert report.answer == "42"
     assert report.verification is not None
@@ -464,7 +466,7 @@ async def test_verifiers_stop_at_the_deadline(
 
     monkeypatch.setattr(StringCheck, "verify", never_answers)
     query = make_query(
-        verifiers=[{"type": "string_check", "operation": "eq", "reference": "7"}],
+        query_verifiers=await build_verifiers([IS_SEVEN]),
         query_deadline=time.monotonic() + 0.3,
     )
     report = (await answer(query, services(says(["42"])))).report

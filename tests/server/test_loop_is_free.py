@@ -51,6 +51,10 @@ def many(what: str, count: int) -> str:
     return ", ".join([what] * count)
 
 
+def verified(kind: str, **given: object) -> str:
+    return json.dumps({**ASK, "adaptation": {"verifiers": [{"type": kind, **given}]}})
+
+
 TINY = '{"role": "user", "content": "x"}'
 HOSTILE = {
     "a million tiny messages": (CHAT, f'{{"messages": [{many(TINY, 500_000)}]}}'),
@@ -67,6 +71,13 @@ HOSTILE = {
     "deep nesting": (CHAT, '{"messages": ' + "[" * 5_000 + "]" * 5_000 + "}"),
     "a long text": (CHAT, conversation("a " * MIB)),
     "as many messages as are allowed": (CHAT, conversation(*["x"] * 1024)),
+    "a verifier's schema of many parts": (CHAT, verified("json_schema", schema={
+        "allOf": [{}] * 15_000
+    })),
+    "a verifier's schema that is too long": (CHAT, verified("json_schema", schema={
+        "properties": {f"p{number}": {"type": "string"} for number in range(30_000)}
+    })),
+    "a verifier's tests of many lines": (CHAT, verified("python", tests="a\n" * 50_000)),
     "white space": (CHAT, " " * (16 * MIB) + "{}"),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from adaptation.errors import InvalidOptionsError
+from adaptation.errors import InvalidOptionsError, VerifierError
 from adaptation.types import VerifierReport
 from adaptation.verifiers import build_verifiers, sandbox
 from memory.types import Tier
@@ -19,7 +19,9 @@ ADD_TESTS = "assert add(1, 2) == 3\nassert add(-1, 1) == 0"
 
 
 async def judge(text: str, tests: str, timeout_s: float = 10.0) -> VerifierReport:
-    (verifier,) = build_verifiers(({"type": "python", "tests": tests, "timeout_s": timeout_s},))
+    (verifier,) = await build_verifiers(
+        ({"type": "python", "tests": tests, "timeout_s": timeout_s},)
+    )
     return await verifier.verify(question="", text=text, answer=None)
 
 
@@ -200,26 +202,42 @@ async def test_no_descriptor_is_left_open() -> None:
 
 
 @needs_bwrap
+async def test_a_grader_that_cannot_start_leaves_no_descriptor_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (verifier,) = await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    sandbox.available.cache_clear()
+    monkeypatch.setenv("PATH", "/nonexistent")
+    try:
+        with pytest.raises(VerifierError):
+            await verifier.verify(question="", text=ADD, answer=None)
+    finally:
+        sandbox.available.cache_clear()
+    assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@needs_bwrap
 async def test_tests_by_the_caller_corroborate() -> None:
-    (verifier,) = build_verifiers(({"type": "python", "tests": ADD_TESTS},))
+    (verifier,) = await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
 
     assert verifier.tier is Tier.CORROBORATED
 
 
 @needs_bwrap
 @pytest.mark.parametrize("tests", ["assert (", "x = 1", "pass\0"])
-def test_tests_that_cannot_fail_are_refused(tests: str) -> None:
+async def test_tests_that_cannot_fail_are_refused(tests: str) -> None:
     with pytest.raises(InvalidOptionsError) as error:
-        build_verifiers(({"type": "python", "tests": tests},))
+        await build_verifiers(({"type": "python", "tests": tests},))
     assert error.value.param == "adaptation.verifiers.0.tests"
 
 
-def test_without_a_sandbox_the_verifier_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_sandbox_the_verifier_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.available.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     try:
         with pytest.raises(InvalidOptionsError, match="install bubblewrap") as error:
-            build_verifiers(({"type": "python", "tests": ADD_TESTS},))
+            await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
     finally:
         sandbox.available.cache_clear()
     assert error.value.param == "adaptation.verifiers.0.type"
