@@ -1,7 +1,7 @@
 """How long a hostile body keeps everybody else waiting, as somebody else sees it.
 
-A block is the longest wait for `GET /health` less the usual one (the median), which is what the
-way there and back takes.
+A block is the longest wait for `GET /health` less the usual one (the median), which is what its
+answer takes. Waits count as far as the server was at work (`health.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from loadtests.sound.builds import Build
 from loadtests.sound.figures import Compared
 from loadtests.sound.health import LIMIT_S, asked_for_health
 from loadtests.sound.hostile import BODIES, PATH
+from server.server_process import Server
 
 MOST_MS = 50.0
 NOTHING = "no body at all"
@@ -36,13 +37,13 @@ def measure(rounds: int, before: Build, now: Build, console: Console) -> list[Co
             with build.serving(console) as server:
                 _send(server.url, b'{"messages": []}')  # warms up
                 for name, body in bodies.items():
-                    found[name].append(_blocked_ms(server.url, name, body, console))
+                    found[name].append(_blocked_ms(server, name, body, console))
     return [_compared(name, blocks[before][name], blocks[now][name]) for name in bodies]
 
 
-def _blocked_ms(url: str, name: str, body: bytes, console: Console) -> float:
-    with asked_for_health(url) as waits_s:
-        end = _send(url, body) if body else _idle()
+def _blocked_ms(server: Server, name: str, body: bytes, console: Console) -> float:
+    with asked_for_health(server) as waits_s:
+        end = _send(server.url, body) if body else _idle()
     blocked = block_ms(waits_s)
     console.print(f"  {name}: {blocked:.1f} ms in {len(waits_s)} waits; {end}")
     return blocked

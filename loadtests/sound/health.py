@@ -1,8 +1,10 @@
 """Somebody else: asks `GET /health` every 5 ms over one connection, and notes how long each took.
 
-A process of its own, so that nothing but the server keeps it waiting: `python -m
-loadtests.sound.health URL`. It prints a line once it is answered; when its input ends, all waits
-in seconds. Standard library only, to start at once.
+Of a wait, what counts is how long the server's process was at work in it, whichever of its threads:
+on a shared machine a wait for a core says nothing of the server.
+
+A process of its own: `python -m loadtests.sound.health URL PID`. It prints a line once it is
+answered, and all waits in seconds when its input ends. Standard library only, to start at once.
 """
 
 from __future__ import annotations
@@ -14,23 +16,29 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from adaptation import child
 
+if TYPE_CHECKING:
+    from server.server_process import Server
+
 EVERY_S = 0.005
 LIMIT_S = 180.0
 """Longer than any block that is told."""
+CPU_CLOCK = 2
+"""Linux's mark of a process's clock in the number of that clock."""
 SETTLE_S = 1.0
 """Asked before and after the block, to know what is usual."""
 
 
 @contextmanager
-def asked_for_health(url: str) -> Iterator[list[float]]:
+def asked_for_health(server: Server) -> Iterator[list[float]]:
     """Ask for the length of the block and a little before and after; the list is filled then."""
     waits_s: list[float] = []
     asker = subprocess.Popen(
-        child.command("loadtests.sound.health", url),
+        child.command("loadtests.sound.health", server.url, str(server.process.pid)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -48,23 +56,28 @@ def asked_for_health(url: str) -> Iterator[list[float]]:
         asker.wait()
 
 
-def main(url: str) -> None:
+def main(url: str, pid: int) -> None:
     """Ask until the input ends."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=LIMIT_S)
-    _wait_s(connection)
+    _wait_s(connection, pid)
     print("answered", flush=True)
     waits_s = []
     while not select.select([sys.stdin], [], [], EVERY_S)[0]:
-        waits_s.append(_wait_s(connection))
+        waits_s.append(_wait_s(connection, pid))
     print(*waits_s)
 
 
-def _wait_s(connection: http.client.HTTPConnection) -> float:
-    begun = time.perf_counter()
+def _wait_s(connection: http.client.HTTPConnection, pid: int) -> float:
+    begun, worked = time.perf_counter(), at_work_s(pid)
     connection.request("GET", "/health")
     connection.getresponse().read()
-    return time.perf_counter() - begun
+    return min(time.perf_counter() - begun, at_work_s(pid) - worked)
+
+
+def at_work_s(pid: int) -> float:
+    """Return the processor seconds of a process, to the microsecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | CPU_CLOCK)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

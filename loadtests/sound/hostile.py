@@ -37,8 +37,8 @@ BODIES: dict[str, Callable[[], str]] = {
     "8 MiB of nested lists": nested,
     "29 MiB of numbers": numbers,
     "a `json_schema` verifier of 6,000 properties": lambda: verifier(6_000),
-    "one of 838 KiB": lambda: verifier(29_000),
-    "one of 4 MiB": lambda: verifier(150_000),
+    "a `json_schema` verifier of 838 KiB": lambda: verifier(29_000),
+    "a `json_schema` verifier of 4 MiB": lambda: verifier(150_000),
 }
 """None is as long as the 32 MiB that the web server itself refuses."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from loadtests.sound import suite_cost
 from loadtests.sound.blocking import block_ms
 from loadtests.sound.builds import THIS, Build, NoBuildError, checked_out
 from loadtests.sound.figures import HEADER, Compared, ratio, spread, table
+from loadtests.sound.health import at_work_s
 from loadtests.sound.hogs import busy_cores
 from loadtests.sound.hostile import BODIES
 from loadtests.sound.of_build import environment
@@ -96,12 +99,18 @@ def test_a_block_is_the_longest_wait_less_the_usual_one() -> None:
     assert block_ms([0.002] * 5) == 0
 
 
+def test_a_process_is_at_work_as_long_as_its_own_clock_says() -> None:
+    before = time.process_time()
+    shown = at_work_s(os.getpid())
+    assert before <= shown <= time.process_time()
+
+
 def test_every_body_passes_the_web_servers_own_limit_and_is_json() -> None:
     for make in BODIES.values():
         body = make()
         assert len(body) < 32 * 2**20
         assert body[0] + body[-1] == "{}"
-    assert json.loads(BODIES["one of 838 KiB"]())["adaptation"]["verifiers"]
+    assert json.loads(BODIES["a `json_schema` verifier of 838 KiB"]())["adaptation"]["verifiers"]
 
 
 def test_both_builds_get_no_setting_of_threads_from_the_shell() -> None:
