@@ -12,6 +12,7 @@ from adaptation.algebra import Algebra
 from adaptation.answers import Answer, extract
 from adaptation.answers.closing import closed_part
 from adaptation.types import Query, Sample
+from memory.aside import Threads
 
 T = TypeVar("T")
 LEAST_S = 0.1
@@ -20,6 +21,9 @@ WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 BOXED = frozenset({"auto", "math", "choice"})
 """Kinds of answer that a box may hold."""
+
+_PATTERNS = Threads("patterns", 2)
+"""For patterns of requests, each of which may use up its time limit."""
 
 
 def read_answer(query: Query, sample: Sample) -> Answer | None:
@@ -60,7 +64,7 @@ class Reader:
         own key, or there is none.
         """
         if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
-            return await self._in_time(asyncio.to_thread(self._extracted, sample))
+            return await self._in_time(_PATTERNS.run(self._extracted, sample))
         answer = self._extracted(sample)
         may_be_formula = self._query.options.answer.kind in WITH_FORMULAS
         if answer is None or not answer.structured or not may_be_formula:

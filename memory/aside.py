@@ -33,7 +33,7 @@ class Threads:
 
     def __init__(self, name: str, size: int) -> None:
         # Never shut down: idle threads end with their executor, and a busy one must not be cut off.
-        self._pool = ThreadPoolExecutor(size, f"memory-{name}")
+        self._pool = ThreadPoolExecutor(size, name)
 
     async def run(self, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Return what `work` returns; whoever stops waiting leaves a call that has begun to end."""
@@ -46,12 +46,12 @@ class Aside:
 
     def __init__(self, memory: LongTermMemory) -> None:
         self._memory = memory
-        self.reading = Threads("reading", READERS)
-        self.writing = Threads("writing", WRITERS)
-        self.embedding = Threads("embedding", EMBEDDERS)
-        self.serving = Threads("serving", SERVERS)
+        self.reading = Threads("memory-reading", READERS)
+        self.writing = Threads("memory-writing", WRITERS)
+        self.embedding = Threads("memory-embedding", EMBEDDERS)
+        self.serving = Threads("memory-serving", SERVERS)
         """Embeddings that clients ask for: as many as they like, and no recall behind them."""
-        self.importing = Threads("importing", IMPORTERS)
+        self.importing = Threads("memory-importing", IMPORTERS)
 
     async def recall(
         self, tenant: str, question: str, *, k: int, task: str | None

@@ -16,7 +16,7 @@ ALLOWED = {
 }
 TOP_LEVEL = {
     ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile",
-    "LICENSE", "Makefile", "README.md", "adaptation", "docs", "loadtests", "memory",
+    "LICENSE", "Makefile", "README.md", "adaptation", "docs", "findings", "loadtests", "memory",
     "pyproject.toml", "server", "tests",
 }  # fmt: skip
 

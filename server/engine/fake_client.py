@@ -58,6 +58,7 @@ class FakeCore:
     def __init__(self, script: Script, tokenizer: Any) -> None:
         self.script = script
         self._tokenizer = tokenizer
+        self._encoded: dict[str, list[int]] = {}
         self._outputs: asyncio.Queue[EngineCoreOutputs | Exception] = asyncio.Queue()
         self._playing: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, EngineCoreRequest] = {}
@@ -161,11 +162,16 @@ class FakeCore:
     def _tokens(self, request: EngineCoreRequest, reply: Reply) -> tuple[list[int], FinishReason]:
         """Return the reply's tokens, with the one that ends a turn, as far as they are allowed."""
         params = request.sampling_params
-        ids = self._tokenizer.encode(reply.text, add_special_tokens=False)
-        ids = [*ids, self._tokenizer.eos_token_id]
+        ids = [*self.encode(reply.text), self._tokenizer.eos_token_id]
         if params.max_tokens is not None and len(ids) > params.max_tokens:
             return ids[: params.max_tokens], FinishReason.LENGTH
         return ids, FinishReason.STOP
+
+    def encode(self, text: str) -> list[int]:
+        """Return the text's tokens; known ones take no time, as those of an engine."""
+        if text not in self._encoded:
+            self._encoded[text] = self._tokenizer.encode(text, add_special_tokens=False)
+        return self._encoded[text]
 
 
 class FakeClient(AsyncLLM):  # type: ignore[misc]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from vllm import SamplingParams
+from vllm.logprobs import FlatLogprobs
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.sampling_params import RequestOutputKind
 
 from adaptation.types import Draw, Outcome, Sample
+from server.engine.trail import Trail
 
 BLANK_TOKENS = 64
 """So much white space without end is no layout: a model held to a grammar can go on with it for
@@ -20,10 +21,10 @@ ever."""
 
 @dataclass
 class Growing:
-    """One sample while it is generated, step by step as vLLM gave it out."""
+    """One sample while it is generated."""
 
     draw: Draw
-    steps: list[RequestOutput] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
     text: str = ""
     n_tokens: int = 0
     logprobs: list[float] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Growing:
 
     def add(self, step: RequestOutput) -> int:
         """Take a step's text and tokens; return how many tokens it brought."""
-        self.steps.append(step)
+        self.trail.add(step)
         (completion,) = step.outputs
         self.text += completion.text
         self.n_tokens += len(completion.token_ids)
@@ -57,18 +58,22 @@ class Growing:
             index=self.draw.index,
             text=self.text,
             n_tokens=self.n_tokens,
-            finish_reason=self.steps[-1].outputs[0].finish_reason,
+            finish_reason=self.trail.last.finish_reason,
             logprobs=self.logprobs,
             adapter=self.draw.adapter.version if self.draw.adapter else None,
             instruction=self.draw.instruction,
-            native=self.steps,
+            native=self.trail,
         )
 
 
 def _sampled_logprobs(completion: CompletionOutput) -> list[float]:
-    """The log-probability of each sampled token, where they were asked for."""
-    sampled = zip(completion.token_ids, completion.logprobs or (), strict=False)
-    return [found[token].logprob for token, found in sampled if token in found]
+    """The log-probability of each sampled token, which comes first of its position."""
+    flat = completion.logprobs
+    if not isinstance(flat, FlatLogprobs):
+        sampled = zip(completion.token_ids, flat or (), strict=False)
+        return [found[token].logprob for token, found in sampled if token in found]
+    places = zip(flat.start_indices, flat.end_indices, strict=True)
+    return [flat.logprobs[start] for start, end in places if start < end]
 
 
 def is_streamed(params: SamplingParams) -> bool:
@@ -95,46 +100,40 @@ def as_outputs(
     request_id: str, outcome: Outcome, params: SamplingParams
 ) -> Iterator[RequestOutput]:
     """Yield the chosen samples as the handler expects them: whole, or step by step for a stream."""
+    logprobs = params.logprobs is not None or bool(params.logprob_token_ids)
     if is_streamed(params):
-        yield from _as_steps(request_id, outcome)
+        yield from _as_steps(request_id, outcome, logprobs=logprobs)
     else:
-        yield _as_whole(request_id, outcome)
+        yield _as_whole(request_id, outcome, logprobs=logprobs)
 
 
-def _as_steps(request_id: str, outcome: Outcome) -> Iterator[RequestOutput]:
+def _as_steps(request_id: str, outcome: Outcome, *, logprobs: bool) -> Iterator[RequestOutput]:
     last = len(outcome.samples) - 1
     for index, sample in enumerate(outcome.samples):
-        steps = _steps(sample)
-        for place, step in enumerate(steps):
-            ends = place == len(steps) - 1
-            choice = copy.copy(step.outputs[0])
+        trail = _trail(sample)
+        for place, step in enumerate(trail.steps(logprobs=logprobs), start=1):
+            ends = place == len(trail)
+            choice = step.outputs[0]
             choice.index, choice.finish_reason = index, sample.finish_reason if ends else None
-            yield _output_of(request_id, step, [choice], finished=ends and index == last)
+            yield _given(step, request_id, finished=ends and index == last)
 
 
-def _as_whole(request_id: str, outcome: Outcome) -> RequestOutput:
-    choices = []
-    for index, sample in enumerate(outcome.samples):
-        first, *others = _steps(sample)
-        whole = copy.deepcopy(first)
-        for step in others:
-            whole.add(step, aggregate=True)
-        choice = whole.outputs[0]
+def _as_whole(request_id: str, outcome: Outcome, *, logprobs: bool) -> RequestOutput:
+    wholes = [_trail(sample).whole(logprobs=logprobs) for sample in outcome.samples]
+    output = wholes[0]
+    output.outputs = [whole.outputs[0] for whole in wholes]
+    for index, (choice, sample) in enumerate(zip(output.outputs, outcome.samples, strict=True)):
         choice.index, choice.finish_reason = index, sample.finish_reason
-        choices.append(choice)
-    return _output_of(request_id, _steps(outcome.samples[0])[0], choices, finished=True)
+    return _given(output, request_id, finished=True)
 
 
-def _steps(sample: Sample) -> list[RequestOutput]:
-    assert isinstance(sample.native, list)
+def _trail(sample: Sample) -> Trail:
+    assert isinstance(sample.native, Trail)
     return sample.native
 
 
-def _output_of(
-    request_id: str, model: RequestOutput, choices: list[CompletionOutput], *, finished: bool
-) -> RequestOutput:
-    output = copy.copy(model)
-    output.request_id, output.outputs, output.finished = request_id, choices, finished
+def _given(output: RequestOutput, request_id: str, *, finished: bool) -> RequestOutput:
+    output.request_id, output.finished = request_id, finished
     output.lora_request = None
     return output
 

@@ -76,18 +76,9 @@ def _with_response(form: type[Event], kind: str, number: int, response: Any) -> 
 
 
 async def with_ends(events: AsyncIterator[Any], request: Any) -> AsyncGenerator[Any, None]:
-    """Yield vLLM's events in OpenAI's form.
-
-    The end of an item waits for what follows, which tells whether the item was cut short.
-    """
-    held: Any = None
-    async for event in events:
-        if held is not None:
-            yield _conforming(_as_it_ended(held, event))
-            held = None
-        if event.type == "response.output_item.done":
-            held = event
-        elif event.type == "response.completed":
+    """Yield vLLM's events in OpenAI's form."""
+    async for event in _ended(events):
+        if event.type == "response.completed":
             yield ends_with(event.response, event.sequence_number)
         elif hasattr(event, "response"):
             yield _with_response(
@@ -95,8 +86,24 @@ async def with_ends(events: AsyncIterator[Any], request: Any) -> AsyncGenerator[
             )
         else:
             yield _conforming(event)
+
+
+async def _ended(events: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    """Yield `events`; what follows the end of an item tells whether the item was cut short."""
+    held: Any = None
+    try:
+        async for event in events:
+            if held is not None:
+                yield _as_it_ended(held, event)
+            held = event if event.type == "response.output_item.done" else None
+            if held is None:
+                yield event
+    except Exception:
+        if held is not None:
+            yield held
+        raise
     if held is not None:
-        yield _conforming(held)
+        yield held
 
 
 def _conforming(event: Any) -> Any:

@@ -205,6 +205,7 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own.stream_interval = None  # every token is counted when it comes: budgets hold
     if own.logprobs is None and not own.logprob_token_ids:
         own.logprobs = 0  # the sampled token's own, to break ties by
+    own.flat_logprobs = True  # see `Trail`
     own.seed = draw.seed
     if draw.temperature is not None:
         own.temperature = draw.temperature

@@ -7,6 +7,7 @@ the machine does not count.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -99,4 +100,30 @@ async def test_no_body_holds_the_loop(server: Composed, name: str) -> None:
         )
     print(name, response.status_code, f"{max(spent) * 1000:.1f} ms", response.text[:160])
     assert response.status_code < 500
+    assert max(spent) < MOST_S
+
+
+LONG = 4_000
+"""Characters of a sample: what fits the built-in model's context, one by one."""
+TEXTS = {
+    "marks without an answer": ("auto", "#### "),
+    "open brackets": ("json", "[1,"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_no_vote_over_long_texts_holds_the_loop(server: Composed, name: str) -> None:
+    kind, part = TEXTS[name]
+    texts = [(part * LONG)[: LONG - number] for number in range(8)]
+    for text in texts:
+        server.core.encode(text)
+    order = iter(texts * 8)
+    server.core.script = lambda request: Reply(next(order))
+    gc.collect()
+    gc.freeze()  # as vLLM does once it has started, in a part that is not run here
+    with rounds() as spent:
+        given = {"max_samples": 8, "answer": {"kind": kind}}
+        report = (await server.chat(adaptation=given))["adaptation"]
+    gc.unfreeze()
+    assert report["samples"]["finished"] >= 4
     assert max(spent) < MOST_S

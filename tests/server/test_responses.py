@@ -212,6 +212,24 @@ def test_a_choice_of_no_tools_is_shown_to_whoever_made_it() -> None:
     assert shown(response(), REQUEST).tool_choice == "auto"
 
 
+def done_with(made: Any) -> Any:
+    """The event that ends the only item of `made`."""
+    return ResponseOutputItemDoneEvent(
+        type="response.output_item.done", output_index=0, sequence_number=0, item=made.output[0]
+    )
+
+
+async def test_the_end_of_an_item_is_not_lost_to_a_fault_that_follows() -> None:
+    async def events() -> AsyncIterator[Any]:
+        yield done_with(said("completed"))
+        raise RuntimeError("lost")
+
+    seen = with_ends(events(), REQUEST)
+    assert (await anext(seen)).type == "response.output_item.done"
+    with pytest.raises(RuntimeError, match="lost"):
+        await anext(seen)
+
+
 @pytest.mark.parametrize("status", ["completed", "incomplete"])
 async def test_an_item_that_the_tokens_ran_out_in_is_incomplete_in_its_event_and_the_end(
     status: str,
@@ -219,12 +237,7 @@ async def test_an_item_that_the_tokens_ran_out_in_is_incomplete_in_its_event_and
     made = said(status)
 
     async def events() -> AsyncIterator[Any]:
-        yield ResponseOutputItemDoneEvent(
-            type="response.output_item.done",
-            output_index=0,
-            sequence_number=0,
-            item=made.output[0],
-        )
+        yield done_with(made)
         yield ResponseCompletedEvent(
             type="response.completed", sequence_number=1, response=shown(made, REQUEST)
         )
