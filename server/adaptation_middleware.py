@@ -76,8 +76,8 @@ class AdaptationMiddleware:
             await self._run(scope, receive, send, context)
 
     def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
+        drop_nulls(body)
         if path in ADAPTED_PATHS:
-            drop_nulls(body)
             return take_context(path, body, self._settings, tenant)
         take_nothing(path, body)
         return None

@@ -18,10 +18,12 @@ from cachetools import FIFOCache
 from vllm.entrypoints.openai.responses.protocol import ResponsesResponse
 from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
 from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with_tool_call
-from vllm.exceptions import VLLMError
+from vllm.exceptions import VLLMClientError, VLLMError
 
 from server.engine.refusals import bad_request
 from server.engine.response_form import Ending, ends_with, shown, with_ends
+from server.key_names import told
+from server.request_context import RESPONSES
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +81,12 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         self, request: Any, prev_response: Any, **more: Any
     ) -> Any:
         """Render the prompt; vLLM's own history has the words of a response, not its calls."""
+        if isinstance(request.input, list):
+            request.input = [item for item in request.input if not _says_nothing(item)]
         if prev_response is None or self.use_harmony:
             return await super()._render_resolved_response_inputs(request, prev_response, **more)
-        said = [item for item in prev_response.output if item.type in SAID]
+        output = prev_response.output
+        said = [item for item in output if item.type in SAID and not _says_nothing(item)]
         return await self.online_renderer.render_responses(
             request,
             previous_messages=[
@@ -173,8 +178,10 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
     def _failed(self, response: Any, error: Exception) -> Any:
         logger.error("response %s failed", response.id, exc_info=error)
         is_meant = isinstance(error, VLLMError)  # for the client to read
-        words = str(error) if is_meant else "The server failed on this response; its log says why"
-        fault = {"code": "server_error", "message": words}
+        apology = "The server failed on this response; its log says why"
+        words = told(RESPONSES, str(error)) if is_meant else apology
+        code = "invalid_prompt" if isinstance(error, VLLMClientError) else "server_error"
+        fault = {"code": code, "message": words}
         return self._amend(response.model_copy(update={"status": "failed", "error": fault}))
 
     def _keep(self, response: Any) -> Any:
@@ -183,6 +190,15 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         if kept is None or kept.status != "cancelled":
             self.response_store[response.id] = kept = response
         return kept
+
+
+def _says_nothing(item: Any) -> bool:
+    """Whether it is an answer without any part: vLLM looks for the first."""
+    kind, content = (
+        item.get(key) if isinstance(item, dict) else getattr(item, key, None)
+        for key in ("role", "content")
+    )
+    return kind == "assistant" and content == []
 
 
 async def _asked_for_no_tools(request: Any, raw_request: Any) -> bool:
