@@ -35,11 +35,7 @@ def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
     for param in LISTS.get(path, ()):
         _refuse_other_lists(param, body.get(param))
     if path == CHAT:
-        for name, call in _tool_calls(body.get("messages") or ()):
-            _refuse_shapeless_call(name, call)
-        if _is_below(body.get("max_completion_tokens"), 1):
-            raise _refused("max_completion_tokens", "must be at least 1")
-        _refuse_missing_schema(body.get("response_format"))
+        _refuse_shapeless_chat(body)
     elif path == RESPONSES:
         _refuse_shapeless_response(body)
 
@@ -52,6 +48,16 @@ def _refuse_other_lists(param: str, value: object) -> None:
     for index, item in enumerate(value):
         if not isinstance(item, dict):
             raise _refused(f"{param}.{index}", "must be an object")
+
+
+def _refuse_shapeless_chat(body: Mapping[str, Any]) -> None:
+    for name, call in _tool_calls(body.get("messages") or ()):
+        _refuse_shapeless_call(name, call)
+    for place, tool in enumerate(body.get("tools") or ()):
+        _refuse_shapeless_tool(f"tools.{place}", tool)
+    if _is_below(body.get("max_completion_tokens"), 1):
+        raise _refused("max_completion_tokens", "must be at least 1")
+    _refuse_missing_schema(body.get("response_format"))
 
 
 def _tool_calls(messages: Any) -> Iterator[tuple[str, Any]]:
@@ -77,6 +83,16 @@ def _refuse_shapeless_call(name: str, call: Any) -> None:
     for key in ("name", "arguments"):
         if not isinstance(function.get(key), str):
             raise _refused(f"{name}.function.{key}", "must be a string")
+
+
+def _refuse_shapeless_tool(name: str, tool: dict[str, Any]) -> None:
+    """vLLM reads every tool's name where `tool_choice` names one."""
+    if tool.get("type", "function") != "function":
+        raise _refused(f"{name}.type", 'must be "function"')
+    if not isinstance(tool.get("function"), dict):
+        raise _refused(f"{name}.function", "must be an object")
+    if not isinstance(tool["function"].get("name"), str):
+        raise _refused(f"{name}.function.name", "must be a string")
 
 
 def _refuse_missing_schema(form: object) -> None:

@@ -44,6 +44,7 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
+NAMED = {"type": "function", "function": {"name": "f"}}
 PICTURE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
 SEARCHED = {"type": "tool_search_output", "call_id": "x", "status": "completed", "tools": []}
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -143,6 +144,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"messages": [{"role": "user", "content": [{"type": "nosuch"}]}]}, "messages"),
     (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {}}}, "tool_choice"),
     (CHAT, {"tools": [TOOL], "tool_choice": {"type": "x"}}, "tool_choice"),
+    (CHAT, {"tools": [{"type": "custom"}], "tool_choice": NAMED}, "tools.0.type"),
+    (CHAT, {"tools": [{"type": "function"}], "tool_choice": NAMED}, "tools.0.function"),
+    (CHAT, {"tools": [{"function": {"name": 5}}], "tool_choice": NAMED}, "tools.0.function.name"),
     (
         CHAT,
         {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
