@@ -133,6 +133,10 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"`input` has an item of type `\1`, which is not taken here",
         ),
         (
+            r"Encrypted content is not supported",
+            r"`input` has an item with `encrypted_content`, which is not read here",
+        ),
+        (
             r"\S+ is not a multimodal model",
             r"`messages` holds more than text, and this model reads nothing else",
         ),

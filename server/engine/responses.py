@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -82,11 +82,10 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
     ) -> Any:
         """Render the prompt; vLLM's own history has the words of a response, not its calls."""
         if isinstance(request.input, list):
-            request.input = [item for item in request.input if not _says_nothing(item)]
+            request.input = _told_again(request.input)
         if prev_response is None or self.use_harmony:
             return await super()._render_resolved_response_inputs(request, prev_response, **more)
-        output = prev_response.output
-        said = [item for item in output if item.type in SAID and not _says_nothing(item)]
+        said = _told_again(item for item in prev_response.output if item.type in SAID)
         return await self.online_renderer.render_responses(
             request,
             previous_messages=[
@@ -192,13 +191,24 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         return kept
 
 
-def _says_nothing(item: Any) -> bool:
-    """Whether it is an answer without any part: vLLM looks for the first."""
-    kind, content = (
-        item.get(key) if isinstance(item, dict) else getattr(item, key, None)
-        for key in ("role", "content")
-    )
-    return kind == "assistant" and content == []
+def _told_again(items: Iterable[Any]) -> list[Any]:
+    """Return a conversation whose answers are one text each, as vLLM reads the first part only.
+
+    An answer without any part says nothing, and is left out.
+    """
+    told = []
+    for item in items:
+        role, parts = (_value(item, key) for key in ("role", "content"))
+        if role != "assistant" or not isinstance(parts, list):
+            told.append(item)
+        elif parts:
+            words = (_value(part, "text") or _value(part, "refusal") or "" for part in parts)
+            told.append({"role": "assistant", "content": "".join(words)})
+    return told
+
+
+def _value(item: Any, key: str) -> Any:
+    return item.get(key) if isinstance(item, dict) else getattr(item, key, None)
 
 
 async def _asked_for_no_tools(request: Any, raw_request: Any) -> bool:

@@ -242,13 +242,18 @@ async def test_a_stored_response_that_is_not_there_is_called_as_the_request_call
         assert "`previous_response_id`" in error["message"]
 
 
-async def test_an_answer_without_any_part_is_gone_on_with(serve: Serve) -> None:
+async def test_an_answer_is_gone_on_with_whatever_its_parts(serve: Serve) -> None:
     turn = {"role": "user", "content": "Hi"}
-    empty = {"type": "message", "role": "assistant", "id": "m", "status": "completed"}
+    answer = {"type": "message", "role": "assistant", "id": "m", "status": "completed"}
+    one, two = ({"type": "output_text", "text": text, "annotations": []} for text in ("un", "do"))
+    refused = {"type": "refusal", "refusal": "No."}
     async with serve(lambda request: Reply("#### 1")) as server:
-        said = [turn, {**empty, "content": []}, turn]
-        answer = await server.post(RESPONSES, model=MODEL, input=said)
-        assert answer["status"] == "completed"
+        for parts, text in (([], ""), ([one, two], "undo"), ([refused], "No."), ([one], "un")):
+            said = [turn, {**answer, "content": parts}, turn]
+            made = await server.post(RESPONSES, model=MODEL, input=said)
+            assert made["status"] == "completed"
+            prompt = server.client.get_tokenizer().decode(server.core.taken[-1].prompt_token_ids)
+            assert text in prompt
 
 
 async def test_what_a_client_got_back_can_be_sent_again_with_its_nulls(serve: Serve) -> None:
