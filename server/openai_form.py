@@ -15,6 +15,7 @@ SAID_OF_REASONING = frozenset({"effort", "summary"})
 OPENAIS = (
     *("messages", "input", "tools", "tool_choice", "response_format", "text", "reasoning"),
     *("stream_options", "structured_outputs", "adaptation", "system", "thinking"),
+    "repetition_detection",
 )
 """Keys of a request that hold objects whose keys OpenAI or Anthropic, or Whet, defines."""
 CLIENTS = frozenset({"parameters", "schema", "json", "input_schema", "input", "arguments"})

@@ -129,6 +129,10 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"`messages` has a part of type `\1`, which there is not: see /docs for what there is",
         ),
         (
+            r"Unsupported input item type: None",
+            r"`input` has an item that is no message and has no `type`",
+        ),
+        (
             r"Unsupported input item type: (\w+)",
             r"`input` has an item of type `\1`, which is not taken here",
         ),

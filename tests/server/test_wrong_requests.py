@@ -288,6 +288,18 @@ async def test_messages_tells_errors_as_anthropic_does(serve: Serve) -> None:
         assert (await server.http.post("/v1/messages", json=good)).status_code == 200
 
 
+async def test_messages_tells_an_error_within_a_stream_as_anthropic_does(serve: Serve) -> None:
+    body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    async with serve(lambda request: Reply("", error=ValueError("too odd"))) as server:
+        response = await server.http.post("/v1/messages", json={**body, "stream": True})
+        assert response.text.startswith("event: error")
+        (event,) = events_of(response.text)
+        assert event["type"] == "error"
+        assert event["error"].keys() == {"type", "message"}
+        assert event["error"]["type"] == "invalid_request_error"
+        assert "too odd" in event["error"]["message"]
+
+
 async def test_more_stops_than_allowed_are_counted_in_a_true_sentence(serve: Serve) -> None:
     async with serve(lambda request: Reply("#### 1")) as server:
         response = await server.http.post(CHAT, json={**ASK, "stop": ["a"] * 40})
