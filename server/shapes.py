@@ -53,8 +53,9 @@ def _refuse_other_lists(param: str, value: object) -> None:
 def _refuse_shapeless_chat(body: Mapping[str, Any]) -> None:
     for name, call in _tool_calls(body.get("messages") or ()):
         _refuse_shapeless_call(name, call)
-    for place, tool in enumerate(body.get("tools") or ()):
-        _refuse_shapeless_tool(f"tools.{place}", tool)
+    if isinstance(body.get("tool_choice"), dict):
+        for place, tool in enumerate(body.get("tools") or ()):
+            _refuse_shapeless_tool(f"tools.{place}", tool)
     if _is_below(body.get("max_completion_tokens"), 1):
         raise _refused("max_completion_tokens", "must be at least 1")
     _refuse_missing_schema(body.get("response_format"))
