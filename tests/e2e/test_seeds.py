@@ -27,6 +27,11 @@ QUESTIONS = (
 VOTED = {"strategy": "consistency", "max_samples": 4, "memory": {"read": False, "write": False}}
 PLAIN = {"strategy": "plain"}
 OTHERS = 6
+ALONE = (
+    *("--served-model-name", "real", "--max-model-len", "2048"),
+    *("--train-steps", "0", "--no-enable-prefix-caching"),
+)
+"""Flags of the further model's server."""
 
 
 class Asked(NamedTuple):
@@ -49,16 +54,7 @@ def asked(
         yield Asked(request.getfixturevalue("server"), BUILT_IN)
         return
     folder = tmp_path_factory.mktemp("real")
-    flags: tuple[str, ...] = (
-        "--model",
-        request.param,
-        "--served-model-name",
-        "real",
-        "--max-model-len",
-        "2048",
-    )
-    flags += ("--train-steps", "0", "--no-enable-prefix-caching")
-    with serving(folder / "data", folder / "log", *flags) as running:
+    with serving(folder / "data", folder / "log", "--model", request.param, *ALONE) as running:
         yield Asked(running, "real")
 
 
