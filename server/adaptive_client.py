@@ -8,8 +8,8 @@ errors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -76,7 +76,7 @@ class AdaptiveClient:
     async def end_requests(self, timeout_s: float = 0.0) -> None:
         """Have everything under way end: by itself, else with an error, else cancelled."""
         self.is_stopping = True
-        await tell_all(self._inner, stopping(), timeout_s)
+        await tell_all(self._inner, stopping, timeout_s)
         for _ in range(2):  # what waits for something else than the engine is cancelled
             if self._working:
                 await asyncio.wait(self._working, timeout=TIDYING_S)
@@ -112,8 +112,23 @@ class AdaptiveClient:
             _check_choices(context)
             return self._adapted(context, native, request_id)
         if is_streamed(native.params):
-            return self._plain(context, native, request_id)
+            return self._in_turn(context, self._plain(context, native, request_id))
         return self._plain_whole(context, native, request_id)
+
+    @asynccontextmanager
+    async def _turn(self, context: RequestContext) -> AsyncIterator[None]:
+        """Wait until few enough prompts of the same request are at work."""
+        async with context.turns:
+            if self.is_stopping:
+                raise stopping()
+            yield
+
+    async def _in_turn(
+        self, context: RequestContext, outputs: AsyncGenerator[Any, None]
+    ) -> AsyncGenerator[Any, None]:
+        async with aclosing(outputs), self._turn(context):
+            async for output in outputs:
+                yield output
 
     async def _unreported(self, native: Native, request_id: str) -> AsyncGenerator[Any, None]:
         with self._champion.use() as base:
@@ -157,7 +172,9 @@ class AdaptiveClient:
     async def _plain_whole(
         self, context: RequestContext, native: Native, request_id: str
     ) -> AsyncGenerator[Any, None]:
-        yield await self._settled(self._whole(context, native, request_id))
+        async with self._turn(context):
+            output = await self._settled(self._whole(context, native, request_id))
+        yield output
 
     async def _whole(self, context: RequestContext, native: Native, request_id: str) -> Any:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
@@ -187,7 +204,8 @@ class AdaptiveClient:
         if is_streamed(native.params) and context.opens_late:
             yield opening(request_id, native.prompt)
         try:
-            outcome = await self._settled(self._voted(context, native, request_id))
+            async with self._turn(context):
+                outcome = await self._settled(self._voted(context, native, request_id))
         except (DeadlineError, EngineError) as error:
             raise http_error(error) from error
         for output in as_outputs(request_id, outcome, native.params):

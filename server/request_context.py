@@ -15,6 +15,8 @@ from adaptation.types import Abandoned, Adapter, AnswerCount, Query, Report
 from adaptation.verifiers import Verifier
 from memory.types import Message
 
+PROMPTS_AT_ONCE = 16
+"""Of one request: all that go on in one round of the event loop hold it up together."""
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 
 
@@ -55,6 +57,8 @@ class RequestContext:
     """The completion's id, once vLLM has made it."""
     progress: asyncio.Queue[tuple[AnswerCount, ...]] | None = None
     """The votes after every sample, where the client wants to see them come in."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROMPTS_AT_ONCE))
+    """A turn for each prompt at work; the others wait."""
     reports: dict[int, Report] = field(default_factory=dict)
     """Prompt index → what came of it; filled before the last output is handed to vLLM."""
 

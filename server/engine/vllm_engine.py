@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
 from vllm import SamplingParams
-from vllm.exceptions import VLLMError
+from vllm.exceptions import GracefulHTTPError, VLLMError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
@@ -91,6 +92,10 @@ class VllmEngine:
                         yield Progress(sample, new_tokens, done=done)
         except EngineDeadError as error:
             raise EngineError("the engine has stopped; try again") from error
+        except GracefulHTTPError as error:
+            if error.http_status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            raise EngineError(str(error)) from None  # the server is stopping
 
     def _outputs(self, native: Native, draw: Draw) -> AsyncGenerator[Any, None]:
         params = _params_for(native.params, draw)
@@ -175,15 +180,18 @@ async def end_requests(client: Any, request_ids: Sequence[str]) -> None:
         del parents[key]
 
 
-async def tell_all(client: Any, error: Exception, timeout_s: float) -> None:
-    """Raise `error` in every request that does not end within `timeout_s`.
+async def tell_all(client: Any, error: Callable[[], Exception], timeout_s: float) -> None:
+    """Raise an `error` in every request that does not end within `timeout_s`.
 
-    vLLM leaves those waiting for ever that are under way when it is shut down.
+    vLLM leaves those waiting for ever that are under way when it is shut down. Each gets one of
+    its own: what is raised in many places collects the trace of all of them, and logging it held
+    the event loop for a minute.
     """
     processor, end = client.output_processor, time.monotonic() + timeout_s
     while processor.has_unfinished_requests() and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(min(POLL_S, timeout_s))
-    processor.propagate_error(error)
+    for state in processor.request_states.values():
+        state.queue.put(error())
 
 
 def counters(client: Any, request_id: str) -> list[Any]:

@@ -76,3 +76,43 @@ async def test_what_ends_within_the_time_to_drain_is_answered(
         gate.set()
         assert (await asking)["content"][0]["text"] == "#### 1"
         await stopping
+
+
+async def test_every_request_is_told_by_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One error raised in hundreds of places has the trace of them all, and each logs it."""
+    async with composed(tmp_path, monkeypatch, held) as server:
+        body = {"model": MODEL, "prompt": ["Hi"] * 8, "max_tokens": 9}
+        asking = [asyncio.create_task(server.http.post("/v1/completions", json=body))]
+        asking += [
+            asyncio.create_task(server.http.post("/v1/chat/completions", json=ASK))
+            for _ in range(8)
+        ]
+        for _ in range(24):
+            await server.core.begun.acquire()
+        queues = [
+            state.queue for state in server.parts.client.output_processor.request_states.values()
+        ]
+        told: list[Exception] = []
+        for queue in queues:
+            monkeypatch.setattr(queue, "put", told.append)
+        await server.client.end_requests()
+        assert len(told) == len({id(error) for error in told}) >= len(queues) >= 24
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_stream_of_messages_ends_with_the_error_in_anthropics_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"model": MODEL, "max_tokens": 9, "messages": ASK["messages"], "stream": True}
+    async with composed(tmp_path, monkeypatch, held) as server:
+        asking = asyncio.create_task(server.http.post("/v1/messages", json=body))
+        await server.core.begun.acquire()
+        await asyncio.to_thread(server.client.shutdown, timeout=0)
+        last = events_of((await asking).text)[-1]
+        assert last["type"] == "error"
+        assert last["error"]["type"] == "overloaded_error"
+        assert last["error"]["message"].startswith("The server is stopping")
