@@ -20,6 +20,7 @@ from memory.types import Message
 from server.config import Settings
 from server.dropped import is_number, refuse_dropped
 from server.errors import ApiError
+from server.heavy import refuse_heavy
 from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 from server.shapes import refuse_shapeless
@@ -53,6 +54,7 @@ def take_context(
     """
     _take_id(body)
     refuse_shapeless(path, body)
+    refuse_heavy(body)
     refuse_dropped(path, body)
     options, asked = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
@@ -83,6 +85,8 @@ def take_context(
 def take_nothing(path: str, body: dict[str, Any]) -> None:
     """Refuse adaptation on routes that have none, where it would be ignored without a word."""
     _take_id(body)
+    refuse_shapeless(path, body)
+    refuse_heavy(body)
     refuse_dropped(path, body)
     asked = body.get("adaptation") is not None
     if isinstance(body.get("model"), str):

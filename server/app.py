@@ -201,7 +201,7 @@ async def build(
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
     app.user_middleware += [
-        Middleware(BodyLimits, settings=settings),
+        Middleware(BodyLimits, settings=settings, text_only=_takes_text_only(client)),
         Middleware(
             Admission,
             places=settings.max_concurrent_requests,
@@ -213,6 +213,11 @@ async def build(
     ]
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
     return app, client
+
+
+def _takes_text_only(client: Any) -> bool:
+    """Whether an image, which is large, would be refused anyway."""
+    return not client.model_config.is_multimodal_model
 
 
 def _may_train(args: argparse.Namespace, settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.adaptation_middleware import TAKEN_PATHS
 from server.config import Settings
 from server.errors import ApiError
 from server.json_scan import BLOCK_BYTES, JsonScan
@@ -37,11 +38,13 @@ Measure = Callable[[int, int], int]
 
 
 class BodyLimits:
-    """Answers 408 where a body does not come in time, 400 where it has too many parts."""
+    """Answers 408 where a body does not come in time, 400 where it has too much text or parts."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, *, text_only: bool = True) -> None:
+        """`text_only` says that the model takes nothing that is large for good reason."""
         self._app = app
         self._settings = settings
+        self._most = settings.max_body_text if text_only else settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -71,6 +74,9 @@ class BodyLimits:
 
     async def _check(self, body: bytes) -> None:
         """Raise `ApiError` (400) for what would take long to parse, before it is."""
+        if len(body) > self._most:
+            what = f"more than {self._most} bytes of text (max_body_text)"
+            raise ApiError(400, f"The request body: {what}; send less")
         limits, scan = self._settings, JsonScan()
         async for end in _blocks(body, scan):
             for found, limit, measure, what in (
@@ -118,7 +124,8 @@ def _counted(count: int, depth: int) -> int:
 
 def _may_be_json(scope: Scope) -> bool:
     kind = Headers(scope=scope).get("content-type", "")
-    return not kind.startswith("multipart/") and route_path(scope) not in LINES
+    is_form = kind.startswith("multipart/") and route_path(scope) not in TAKEN_PATHS
+    return not is_form and route_path(scope) not in LINES
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -7,7 +7,6 @@ linear in the text. It says nothing about whether the text is valid.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ ITEM_DEPTH = 3
 """Of an object in one of the body's own lists: a message, a tool, an item of input."""
 _STRUCTURE = b'"[]{},'
 _REST = bytes(set(range(256)) - set(_STRUCTURE))
-_ESCAPES_AT_END = re.compile(rb"\\+\Z")
 
 
 def _steps() -> np.ndarray:
@@ -62,8 +60,8 @@ class JsonScan:
     def _without_strings(self, block: bytes) -> bytes:
         """Return the brackets and commas that stand outside strings."""
         block = self._left + block
-        dangling = _ESCAPES_AT_END.search(block)
-        self._left = b"\\" if dangling and len(dangling[0]) % 2 else b""
+        escapes_at_end = len(block) - len(block.rstrip(b"\\"))
+        self._left = b"\\" * (escapes_at_end % 2)
         block = block[: len(block) - len(self._left)]
         bare = block.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _REST)
         pieces = bare.split(b'"')
