@@ -16,7 +16,7 @@ from adaptation.worker_process import WorkerDiedError
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
 """Per question. An ordinary one takes some milliseconds."""
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 """Until a question that still waits for its turn is given up."""
 
 
