@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
+from memory.identity.answers.answer import Answer
 from memory.types import Frozen, Message, PastVote, State, question_of
 
 if TYPE_CHECKING:
