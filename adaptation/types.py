@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -72,6 +72,8 @@ class Query:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """What besides the messages makes the prompt, such as tools."""
     verifiers: tuple[Verifier, ...] = ()
     """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from memory.errors import ConflictError
+from memory.identity.answer_key import answer_key
 from memory.memory import LongTermMemory
-from memory.text import answer_hash
+from memory.rows import prompt_of
 from memory.types import Completion, Draft, Frozen, Record, Saved, State, Tier
 
 Verdict: TypeAlias = Literal["correct", "incorrect"]
@@ -65,7 +66,7 @@ def _refute(
     memory: LongTermMemory, completion: Completion, corrected: str | None
 ) -> FeedbackOutcome:
     wrong = completion.answer or completion.text
-    if corrected and answer_hash(corrected) == answer_hash(wrong):
+    if corrected and answer_key(corrected) == answer_key(wrong):
         raise ConflictError("the corrected answer is the one called incorrect")
     quarantined = _withdraw(memory, completion, wrong)
     if corrected and completion.conversation is None:
@@ -80,10 +81,7 @@ def _refute(
 def _withdraw(memory: LongTermMemory, completion: Completion, wrong: str) -> Record | None:
     """Quarantine the record that holds the wrong answer, if one is active or pending."""
     tenant = completion.tenant
-    if completion.conversation is not None:
-        record = memory.find_hashed(tenant, completion.conversation, wrong)
-    else:
-        record = memory.find(tenant, completion.task, completion.messages, wrong)
+    record = memory.find(tenant, completion.conversation or prompt_of(completion), wrong)
     if record is None and completion.record_id is not None:
         record = memory.get(tenant, completion.record_id)
     if record is None or record.state in (State.ERASED, State.EXPIRED):
@@ -97,6 +95,7 @@ def _draft(completion: Completion, answer: str, rationale: str, verdict: str) ->
         tenant=completion.tenant,
         task=completion.task,
         messages=completion.messages,
+        request=completion.request,
         answer=answer,
         rationale=rationale,
         tier=Tier.FEEDBACK,

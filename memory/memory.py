@@ -21,12 +21,13 @@ from memory.database import Database
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.group_commit import GroupCommit
+from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
-from memory.text import normalise
-from memory.types import Draft, Message, Neighbour, Record, Saved, State, question_of
+from memory.text import folded
+from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.vectors import VectorStore
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
@@ -140,15 +141,12 @@ class LongTermMemory:
         """Yield every record of the tenant that is not erased, oldest first."""
         return self._records.walk(tenant, state=state)
 
-    def find(
-        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
-    ) -> Record | None:
-        """Return the record that gives this answer to this question, in whatever state."""
-        return self._records.find(tenant, task, messages, answer)
+    def find(self, tenant: str, asked: Prompt | str, answer: str) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state.
 
-    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
-        """Find a record by `memory.text.question_hash` of its conversation."""
-        return self._records.find_hashed(tenant, asked, answer)
+        The question is a prompt, or a prompt's fingerprint.
+        """
+        return self._records.find(tenant, asked, answer)
 
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
         """Move a record to another state, e.g. after a review; `ConflictError` where it cannot."""
@@ -212,5 +210,5 @@ class LongTermMemory:
 
 def _asks(record: Record, draft: Draft) -> bool:
     """Whether a draft is of the record's tenant and question."""
-    is_same = normalise(question_of(draft.messages)) == normalise(record.question)
+    is_same = folded(question_of(draft.messages)) == folded(record.question)
     return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

@@ -1,6 +1,6 @@
 """The store of records: every operation one transaction, and every answer from the database.
 
-Owns identity (exact normalised hash), the lifecycle of a record and its event log. Knows nothing
+Owns the lifecycle of a record and its event log. Knows nothing
 of the vector index, which follows from the events.
 """
 
@@ -29,11 +29,13 @@ from sqlalchemy.dialects.sqlite import insert
 from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.events import append_event
+from memory.identity.answer_key import answer_key
+from memory.identity.prompt import Prompt
 from memory.rows import ERASED_CONTENT, draft_row, plain, record_of
 from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
-from memory.text import answer_hash, asked_hash, question_hash
-from memory.types import Draft, Message, Record, Saved, State, Tier
+from memory.text import trace
+from memory.types import Draft, Record, Saved, State, Tier
 
 MAX_PAGE = 1000
 MAX_CONFIRMATIONS = 32
@@ -104,15 +106,13 @@ class RecordStore:
             yield from page
             after = page[-1].id
 
-    def find(
-        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
-    ) -> Record | None:
-        """Return the record that gives this answer to this question, in whatever state."""
-        return self.find_hashed(tenant, question_hash(task, messages), answer)
+    def find(self, tenant: str, asked: Prompt | str, answer: str) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state.
 
-    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
-        """Find a record by the hash of its question."""
-        same = _same_question(tenant, asked) & (record.c.answer_hash == answer_hash(answer))
+        The question is a prompt, or a prompt's fingerprint.
+        """
+        hashed = asked if isinstance(asked, str) else asked.fingerprint
+        same = _same_question(tenant, hashed) & (record.c.answer_hash == answer_key(answer))
         with self._database.reading() as connection:
             row = connection.execute(select(record).where(same)).mappings().first()
             return None if row is None else record_of(row)
@@ -205,7 +205,7 @@ def _tells_of(row: Any) -> ColumnElement[bool]:
     turns = [message for message in row["messages"] if message["content"] == row["question"]]
     said = type_coerce(completion.c.messages, Text)
     told = [func.instr(said, json.dumps(turn)) > 0 for turn in turns if row["question"].strip()]
-    asked = completion.c.asked_hash == asked_hash(row["question"])
+    asked = completion.c.asked_hash == trace(row["question"])
     return and_(
         completion.c.tenant == row["tenant"],
         or_(completion.c.record_id == row["id"], asked, *told),

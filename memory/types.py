@@ -61,6 +61,8 @@ class Draft(Frozen):
     task: str | None = None
     messages: tuple[Message, ...] = Field(min_length=1)
     """The conversation up to and including the question, without the answer."""
+    request: Mapping[str, Any] = Field(default_factory=dict)
+    """What else makes the prompt, such as `tools`: see `memory.identity.prompt`."""
     answer: str
     rationale: str
     """The full assistant text that led to the answer, as it was or should be served."""
@@ -140,6 +142,8 @@ class Completion(Frozen):
     id: str
     tenant: str
     messages: tuple[Message, ...]
+    request: Mapping[str, Any] = Field(default_factory=dict)
+    """What else made the prompt."""
     text: str
     answer: str | None
     model: str = ""
@@ -151,7 +155,7 @@ class Completion(Frozen):
     """What the answer's response said of how it came about."""
     created_at: datetime | None = None
     conversation: str | None = None
-    """The conversation's hash where it was too long to keep: then there are no messages."""
+    """The prompt's fingerprint where it was too long to keep: then there are no messages."""
 
 
 def question_of(messages: tuple[Message, ...]) -> str:

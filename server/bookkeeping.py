@@ -51,6 +51,7 @@ class Bookkeeper:
             id=query.id,
             tenant=query.tenant,
             messages=query.messages,
+            request=query.request,
             text=text,
             answer=answer,
             model=self._model,

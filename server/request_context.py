@@ -42,6 +42,8 @@ class RequestContext:
     json_output: bool = False
     form: str | None = None
     """The key of the body that asks for a form of the output."""
+    request: Mapping[str, object] = field(default_factory=dict)
+    """What of the body besides the messages makes the prompt."""
     verifiers: tuple[Verifier, ...] = ()
     can_be_reworded: bool = False
     route: str = CHAT
@@ -86,6 +88,7 @@ class RequestContext:
             seed=self.seed,
             has_tools=self.has_tools,
             json_output=self.json_output,
+            request=self.request,
             verifiers=self.verifiers,
             can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,
