@@ -133,9 +133,11 @@ def completion_of(row: RowMapping) -> Completion:
     )
 
 
-def message_rows(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+def message_rows(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Return messages as JSON values a database can store."""
-    return [{"role": clean(m.role), "content": clean(m.content)} for m in messages]
+    text = json.dumps([message.turn() for message in messages], ensure_ascii=False)
+    turns: list[dict[str, Any]] = json.loads(clean(text))
+    return turns
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,22 @@ class Frozen(BaseModel):
 
 
 class Message(Frozen):
-    """One turn of a conversation, text only."""
+    """One turn of a conversation: text, and what of it is not text."""
 
     role: str
     content: str
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    """The assistant's, as OpenAI has them."""
+    tool_call_id: str | None = None
+    """The call whose result a `tool` turn brings."""
+    name: str | None = None
+
+    def turn(self) -> dict[str, Any]:
+        """Return the turn as a chat template takes it, without what it does not have."""
+        given: dict[str, Any] = {"role": self.role, "content": self.content}
+        given |= {"tool_calls": list(self.tool_calls), "tool_call_id": self.tool_call_id}
+        given["name"] = self.name
+        return {key: value for key, value in given.items() if key == "content" or value}
 
 
 class State(StrEnum):

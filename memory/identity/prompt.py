@@ -52,7 +52,7 @@ class Prompt(Frozen):
         Earlier turns and the system prompt count: "and in French?" is a new question in each
         conversation, and the same sum may have another answer under another system prompt.
         """
-        turns = [[turn.role, spelled(turn.content)] for turn in self.messages]
+        turns = [turn.turn() | {"content": spelled(turn.content)} for turn in self.messages]
         return digest([self.task, turns, shaping(self.request)])
 
 

@@ -110,7 +110,7 @@ class VllmEngine:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
         native = query.native
         assert isinstance(native, Native)
-        turns = [message.model_dump() for message in messages]
+        turns = [message.turn() for message in messages]
         try:
             ids = self._client.get_tokenizer().apply_chat_template(
                 turns, add_generation_prompt=True, return_dict=False, **self._template
