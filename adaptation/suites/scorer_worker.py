@@ -7,7 +7,9 @@ generator or scorer that raised.
 from __future__ import annotations
 
 import json
+import sys
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from adaptation.suites.errors import TooFewQuestionsError
@@ -15,6 +17,10 @@ from adaptation.suites.reasoning_gym import Entry, data_set, families, reference
 from adaptation.suites.scorer import DRAWING_LIMIT_S, Source
 from adaptation.worker_loop import serve, time_limit
 
+PLOTTING = (
+    *("matplotlib", "matplotlib.pyplot", "matplotlib.animation", "matplotlib.collections"),
+    *("mpl_toolkits", "mpl_toolkits.mplot3d"),
+)
 DATA_SETS_KEPT = 4
 ENTRIES_KEPT = 4_096
 """Some take seconds to make, and each is asked for again with every answer to it."""
@@ -22,9 +28,24 @@ ENTRIES_KEPT = 4_096
 
 def main() -> None:
     """Draw and score until stdin ends."""
+    _leave_out_plotting()
     families()  # imports reasoning-gym: of no answer's time
     desk = Desk()
     serve(_read, desk.reply)
+
+
+def _leave_out_plotting() -> None:
+    """Give what imports matplotlib empty modules.
+
+    One family's library (cellpylib, of game_of_life) imports it for pictures that nobody asks for
+    here: a third of the time that a start takes.
+    """
+    for name in PLOTTING:
+        module = sys.modules[name] = ModuleType(name)
+        parent, _, own = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], own, module)
+    setattr(sys.modules["mpl_toolkits.mplot3d"], "Axes3D", object)  # noqa: B010
 
 
 def _read(stream: BinaryIO) -> Any:

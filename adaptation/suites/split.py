@@ -29,10 +29,13 @@ class Split(Enum):
     TRAINING = range(5, BUCKETS)
 
 
+OF_BUCKET = tuple(split for split in Split for _ in split.value)
+"""By bucket: every draw of a generator is looked up."""
+
+
 def split_of(question: str) -> Split:
     """The one split a question belongs to."""
-    bucket = hashlib.blake2b(question.encode(), digest_size=1).digest()[0] % BUCKETS
-    return next(split for split in Split if bucket in split.value)
+    return OF_BUCKET[hashlib.blake2b(question.encode(), digest_size=1).digest()[0] % BUCKETS]
 
 
 def draw_from(split: Split, draw: Callable[[Random], Solved], rng: Random) -> Solved:

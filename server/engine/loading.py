@@ -1,13 +1,17 @@
-"""Adapters that clients have loaded over HTTP, kept from filling the engine's last slot.
+"""Adapters that clients load over HTTP: kept from filling the engine's last slot, and apart.
 
 vLLM keeps an adapter in the engine when it is unloaded over HTTP, and gives the next one another
-id: so what counts is what the engine holds, not what vLLM's list of models says.
+id: so what counts is what the engine holds, not what vLLM's list of models says. And its prefix
+cache knows an adapter by name and path: one that was trained on and is loaded again from its folder
+would read what its old weights left there.
 """
 
 from __future__ import annotations
 
 from asyncio import Lock
+from collections import Counter
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from vllm.entrypoints.openai.models.serving import OpenAIServingModels
@@ -23,12 +27,15 @@ class Models(OpenAIServingModels):  # type: ignore[misc]
 
     _most: int
     _loading: Lock
+    _times: Counter[str]
+    """How often each folder was loaded."""
 
     @classmethod
     def adopt(cls, handler: Any, most: int) -> Models:
         """Turn vLLM's own handler, which only its start-up can build, into one of these."""
         assert type(handler) is OpenAIServingModels
         handler.__class__, handler._most, handler._loading = cls, most, Lock()
+        handler._times = Counter()
         adopted: Models = handler
         return adopted
 
@@ -39,7 +46,8 @@ class Models(OpenAIServingModels):  # type: ignore[misc]
         async with self._loading:
             if not await self._has_room(request.lora_name):
                 return self._refusal()
-            return await super().load_lora_adapter(request, base_model_name)
+            anew = request.model_copy(update={"lora_path": self._spelled_anew(request.lora_path)})
+            return await super().load_lora_adapter(anew, base_model_name)
 
     async def resolve_lora(self, lora_name: str) -> Any:
         """Find an adapter by its name, and load it where there is room for it."""
@@ -49,6 +57,13 @@ class Models(OpenAIServingModels):  # type: ignore[misc]
             if not await self._has_room(lora_name):
                 return self._refusal()
             return await super().resolve_lora(lora_name)
+
+    def _spelled_anew(self, path: str) -> str:
+        """Return a spelling of a folder's path that it has not been loaded by before."""
+        if not Path(path).is_dir():
+            return path  # not here: vLLM says so, or has it from elsewhere
+        times, self._times[path] = self._times[path], self._times[path] + 1
+        return path.rstrip("/") + "/." * times
 
     async def _has_room(self, name: str) -> bool:
         """Whether `name` has a slot or can get one; an adapter loaded anew in place keeps its."""

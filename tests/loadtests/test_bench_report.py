@@ -143,7 +143,14 @@ def test_memory_is_told_by_role() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["loadtests.demo", "loadtests.bench", "loadtests.claims", "loadtests.bench_peers"]
+    "module",
+    [
+        "loadtests.demo",
+        "loadtests.bench",
+        "loadtests.claims",
+        "loadtests.bench_peers",
+        "loadtests.bench_sound",
+    ],
 )
 def test_help_works_and_shows_examples(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

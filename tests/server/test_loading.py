@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +106,19 @@ async def test_an_adapter_found_by_name_needs_a_slot_too(models: Models, engine:
     assert isinstance(refused, ErrorResponse)
     assert refused.error.code == 400
     assert len(engine.loaded) == 2
+
+
+async def test_a_folder_that_is_loaded_again_is_another_path_to_the_prefix_cache(
+    models: Models, tmp_path: Path
+) -> None:
+    """vLLM 0.32 keys cached blocks by name and path: the old weights' would be reused."""
+    spelled = []
+    for _ in range(3):
+        request = LoadLoRAAdapterRequest(
+            lora_name="a", lora_path=str(tmp_path), load_inplace=bool(spelled)
+        )
+        assert isinstance(await models.load_lora_adapter(request), str)
+        spelled.append(models.lora_requests["a"].lora_path)
+    assert spelled[0] == str(tmp_path)
+    assert len(set(spelled)) == 3
+    assert all(Path(path) == tmp_path for path in spelled)

@@ -1,0 +1,1 @@
+"""What one build does where another one failed, side by side on the same machine."""
