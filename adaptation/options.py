@@ -40,6 +40,8 @@ class MemoryOptions(Frozen):
 
     read: bool = True
     write: bool = True
+    reuse: bool = True
+    """Whether an answer that was verified for this very question is served again."""
     task: str | None = Field(default=None, min_length=1, max_length=200)
     """Only neighbours of this task are recalled, and the success is filed under it."""
 

@@ -18,6 +18,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
 from memory.identity.answers.answer import Answer
+from memory.identity.prompt import Prompt
 from memory.types import Frozen, Message, PastVote, State, question_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     SINGLE = "single"
     FUTILE = "futile"
+    REMEMBERED = "remembered"
+    """Nothing was sampled: the answer was verified for this very question before."""
     FAILED = "failed"
     """The engine failed what was still to be drawn; of what had finished, the best is served."""
 
@@ -94,6 +97,12 @@ class Query:
     def question(self) -> str:
         """The last user turn."""
         return question_of(self.messages)
+
+    @property
+    def prompt(self) -> Prompt:
+        """What is asked, for memory to know it again."""
+        task = self.options.memory.task
+        return Prompt(messages=self.messages, request=self.request, task=task)
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,8 @@ class MemoryReport(Frozen):
     saved: str | None
     state: State | None
     reason: str
+    reused: str | None = None
+    """The record that the answer was taken from."""
 
 
 class VerifierReport(Frozen):

@@ -148,6 +148,10 @@ class LongTermMemory:
         """
         return self._records.find(tenant, asked, answer)
 
+    def answer_to(self, tenant: str, fingerprint: str) -> Record | None:
+        """Return the active record of a prompt: there is one at most."""
+        return self._records.active(tenant, fingerprint)
+
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
         """Move a record to another state, e.g. after a review; `ConflictError` where it cannot."""
         if state is State.ERASED:

@@ -117,6 +117,13 @@ class RecordStore:
             row = connection.execute(select(record).where(same)).mappings().first()
             return None if row is None else record_of(row)
 
+    def active(self, tenant: str, asked: str) -> Record | None:
+        """Return the active record of a question, by its fingerprint."""
+        here = _same_question(tenant, asked) & (record.c.state == State.ACTIVE)
+        with self._database.reading() as connection:
+            row = connection.execute(select(record).where(here)).mappings().first()
+            return None if row is None else record_of(row)
+
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
         """Move a record to `state`; erasing is final.
 

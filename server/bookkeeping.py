@@ -57,7 +57,7 @@ class Bookkeeper:
             model=self._model,
             adapter=outcome.samples[0].adapter or (query.base.version if query.base else None),
             task=query.options.memory.task,
-            record_id=report.memory.saved if report.memory else None,
+            record_id=report.memory.saved or report.memory.reused if report.memory else None,
             vote=outcome.vote,
             report=shown,
         )

@@ -62,6 +62,8 @@ class Settings(Frozen):
     """file with an instruction in each line, given in turn to the votes after the first"""
     free_text: Literal["medoid", "ask"] = "medoid"
     """how one of several free texts is chosen: by embeddings, or by asking the model"""
+    reuse: bool = True
+    """a question whose answer was verified before is answered with it, and nothing is generated"""
     one_sample: bool = True
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"

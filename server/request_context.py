@@ -57,6 +57,8 @@ class RequestContext:
     """The completion's id, once vLLM has made it."""
     progress: asyncio.Queue[tuple[AnswerCount, ...]] | None = None
     """The votes after every sample, where the client wants to see them come in."""
+    recited: int = 0
+    """Tokens of the response that were served from memory, and that vLLM's handler counts."""
     reports: dict[int, Report] = field(default_factory=dict)
     """Prompt index → what came of it; filled before the last output is handed to vLLM."""
 
