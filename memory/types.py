@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 
 class Frozen(BaseModel):
@@ -28,6 +28,7 @@ class Message(Frozen):
     """The call whose result a `tool` turn brings."""
     name: str | None = None
 
+    @model_serializer
     def turn(self) -> dict[str, Any]:
         """Return the turn as a chat template takes it, without what it does not have."""
         given: dict[str, Any] = {"role": self.role, "content": self.content}

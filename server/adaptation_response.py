@@ -105,6 +105,8 @@ def correct_usage(usage: dict[str, Any], context: RequestContext) -> None:
         report.tokens.losing + report.tokens.cancelled for report in context.reports.values()
     )
     counted = "output_tokens" if "output_tokens" in usage else "completion_tokens"
+    if not (unseen or context.recited):
+        return
     for name in (counted, "total_tokens"):
         usage[name] = usage.get(name, 0) + unseen - context.recited
     if not unseen:
