@@ -38,6 +38,11 @@ class HashingEmbedder:
         """Return the numbers of words."""
         return [len(folded(text).split()) for text in texts]
 
+    def unknown_share(self, text: str) -> float:
+        """Return 0: any text has words and letters."""
+        del text
+        return 0.0
+
     def _embed_one(self, text: str) -> np.ndarray:
         vector = np.zeros(self.dim)  # (d,)
         for feature, count in Counter(_features(folded(text))).items():

@@ -19,7 +19,7 @@ from memory.aside import Aside
 from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
-from memory.errors import StorageUnavailableError
+from memory.errors import StorageUnavailableError, UnreadableError
 from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
@@ -33,6 +33,9 @@ from memory.vectors import VectorStore
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
+MAX_UNKNOWN = 0.25
+"""Of a question's tokens. A question of Chinese signs has a third and more with all-MiniLM-L6-v2,
+one in any European language none."""
 
 
 class LongTermMemory:
@@ -93,11 +96,26 @@ class LongTermMemory:
         """Return up to `k` active records of the tenant, most similar question first.
 
         Every hit is re-read from the database, so a stale or wrong index can hide a neighbour but
-        never show one that is foreign, quarantined or erased.
+        never show one that is foreign, quarantined or erased. Raises `UnreadableError`.
         """
         if k <= 0:
             return []
-        return self.near(tenant, self.embedder.embed([question])[0], k=k, task=task)
+        return self.near(tenant, self.vector_of(question), k=k, task=task)
+
+    def vector_of(self, question: str) -> np.ndarray:
+        """Return a question's unit vector, float32, shape (d,), to find neighbours by.
+
+        Raises `UnreadableError`: words that an embedder does not know all have one vector, and
+        would be neighbours of each other.
+        """
+        share = self.embedder.unknown_share(question)
+        if share > MAX_UNKNOWN:
+            raise UnreadableError(
+                f"the embedder does not know {share:.0%} of the question's words: it has no "
+                "neighbours (another `embedder` may read its language)"
+            )
+        vector: np.ndarray = self.embedder.embed([question])[0]
+        return vector
 
     def near(
         self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None
