@@ -28,10 +28,10 @@ class SentenceEmbedder:
     id: str
     dim: int
     max_tokens: int
+    _model: Any = None
 
     def __init__(self, folder: Path, cache_size: int = 4_096) -> None:
         """Use the model in `folder`; `ValueError` where there is none that can be loaded."""
-        self._folder = folder
         self._take_cache(cache_size)
         self.id = f"{folder.name}@{weights_hash(folder)[:12]}"
         self._model = load(folder)
@@ -41,7 +41,6 @@ class SentenceEmbedder:
     def _take_cache(self, cache_size: int) -> None:
         self._cache: OrderedDict[bytes, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
-        self._model: Any = None
         self._lock = threading.Lock()
         """Of the cache: what is known is returned while something else is computed."""
         self._computing = threading.Lock()
