@@ -176,6 +176,10 @@ class LongTermMemory:
             return self.forget(tenant, record_id)
         return self._records.set_state(tenant, record_id, state, reason)
 
+    def edit(self, tenant: str, record_id: str, answer: str, rationale: str) -> Record:
+        """Correct a record's answer and text; `ConflictError` where it cannot be."""
+        return self._records.edit(tenant, record_id, answer, rationale)
+
     def forget(self, tenant: str, record_id: str) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 

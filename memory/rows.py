@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from memory.identity.answer_key import answer_key
 from memory.identity.prompt import Prompt, shaping
 from memory.text import clean, trace
-from memory.types import Completion, Draft, Message, PastVote, Record, State, question_of
+from memory.types import Completion, Draft, Message, PastVote, Record, State, Tier, question_of
 
 ERASED_CONTENT: Mapping[str, Any] = {
     "state": State.ERASED,
@@ -62,6 +62,18 @@ def draft_row(draft: Draft) -> dict[str, Any]:
         "model": draft.model,
         "adapter": draft.adapter,
         "created_at": time.time(),
+    }
+
+
+def edited(row: Mapping[str, Any], answer: str, rationale: str) -> dict[str, Any]:
+    """Return the columns that an edit changes: whoever edits vouches for it."""
+    tier = max(Tier(row["tier"]), Tier.FEEDBACK, key=lambda tier: tier.strength)
+    before = {"answer": row["answer"], "tier": row["tier"]}
+    return {
+        "answer": clean(answer),
+        "rationale": clean(rationale),
+        "tier": Tier.FEEDBACK if answer_key(answer) != row["answer_hash"] else tier,
+        "evidence": dict(row["evidence"]) | {"edited": before},
     }
 
 
