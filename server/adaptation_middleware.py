@@ -79,10 +79,10 @@ class AdaptationMiddleware:
             await self._run(scope, receive, send, context)
 
     async def _take(self, path: str, body: dict[str, Any], tenant: str) -> RequestContext | None:
+        drop_nulls(body)
         if path not in ADAPTED_PATHS:
             take_nothing(path, body)
             return None
-        drop_nulls(body)
         context = take_context(path, body, self._settings, tenant)
         if context is not None and context.options.verifiers:
             await _give_verifiers(context)

@@ -19,10 +19,11 @@ from adaptation.types import AnswerCount
 from memory.identity.prompt import shaping
 from memory.types import Message
 from server.config import Settings
-from server.dropped import is_number, refuse_dropped, refuse_shapeless
+from server.dropped import is_number, refuse_dropped
 from server.errors import ApiError
 from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
+from server.shapes import refuse_shapeless
 
 MORE_PROMPT = frozenset(
     {"tools", "functions", "documents", "chat_template", "chat_template_kwargs"}

@@ -12,9 +12,10 @@ from typing import Any
 
 from adaptation.types import AnswerCount
 from server.errors import error_body
+from server.key_names import told
 from server.openai_form import conform
 from server.request_context import CURRENT, RequestContext
-from server.wording import field_in, of_vllm
+from server.wording import field_in
 
 _TO_BE_CHANGED = re.compile(rb'"(?:finish_reason": ?"|(?:usage|logprobs)": ?\{)')
 """What stands in the chunks that are not passed on as they are."""
@@ -49,7 +50,7 @@ def amend_response(response: Any) -> Any:
 def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     """Return one server-sent event, with the report if it ends a choice, its usage corrected."""
     if event.startswith(b'data: {"error"'):
-        return _shaped_error(event)
+        return _shaped_error(event, context.route)
     if not _TO_BE_CHANGED.search(event):
         return event
     prefix, _, data = event.partition(b"data:")
@@ -64,12 +65,13 @@ def attach_to_event(event: bytes, context: RequestContext) -> bytes:
     return prefix + b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
 
 
-def _shaped_error(event: bytes) -> bytes:
+def _shaped_error(event: bytes, route: str) -> bytes:
     """Return an error that arose within a stream in the shape that it would have outside."""
     try:
         error = json.loads(event.removeprefix(b"data: "))["error"]
         status = int(error.get("code") or 500)
-        message = of_vllm(str(error["message"])) if status == 400 else str(error["message"])
+        message = str(error["message"])
+        message = told(route, message) if status == 400 else message
         body = error_body(status, message, param=error.get("param") or field_in(message))
     except (ValueError, KeyError, TypeError, AttributeError):
         return event

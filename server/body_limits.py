@@ -7,8 +7,8 @@ nothing; and it is looked at before it is parsed, because parsing holds the even
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from itertools import pairwise
+import re
+from collections.abc import AsyncIterator, Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -21,12 +21,19 @@ from server.request_context import route_path
 
 LINES = frozenset({"/v1/memory/import"})
 """Routes whose body is read line by line, by themselves."""
-FIELDS = (
-    *("messages", "input", "prompt", "tools", "response_format", "text", "adaptation", "stop"),
-    *("structured_outputs", "logit_bias", "metadata", "documents", "chat_template_kwargs"),
-    *("instructions", "include", "tool_choice", "functions", "token_ids", "stop_token_ids"),
-)
-"""Keys of a request that hold much, for a refusal to name."""
+ITEMS = "objects in its lists (max_body_items)"
+PARTS = "objects, arrays and strings (max_body_parts)"
+VALUES = "values (max_body_values)"
+LEVELS = "levels of nesting (max_body_depth)"
+LONGEST_KEY = 64
+"""Bytes of a key that a refusal repeats."""
+_TOKENS = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"|\\?\Z)|[\[\]{}:,]', re.DOTALL)
+"""Strings, also one that is cut off, and what opens, closes, names and parts."""
+_OPENING, _CLOSING = b"[{", b"]}"
+
+
+Measure = Callable[[int, int], int]
+"""From what a value has come to and the depth of its next token to what it comes to then."""
 
 
 class BodyLimits:
@@ -66,14 +73,14 @@ class BodyLimits:
         """Raise `ApiError` (400) for what would take long to parse, before it is."""
         limits, scan = self._settings, JsonScan()
         async for end in _blocks(body, scan):
-            for found, limit, what in (
-                (scan.items, limits.max_body_items, "objects in its lists (max_body_items)"),
-                (scan.parts, limits.max_body_parts, "objects, arrays and strings (max_body_parts)"),
-                (scan.values, limits.max_body_values, "values (max_body_values)"),
-                (scan.deepest, limits.max_body_depth, "levels of nesting (max_body_depth)"),
+            for found, limit, measure, what in (
+                (scan.items, limits.max_body_items, _counted, ITEMS),
+                (scan.parts, limits.max_body_parts, _counted, PARTS),
+                (scan.values, limits.max_body_values, _counted, VALUES),
+                (scan.deepest, limits.max_body_depth, max, LEVELS),
             ):
                 if found > limit:
-                    param = _largest_field(body, end)
+                    param = await asyncio.to_thread(_key_of, measure, body[:end])
                     where = f"`{param}`" if param else "The request body"
                     raise ApiError(
                         400, f"{where}: more than {limit} {what}; send less", param=param
@@ -88,13 +95,25 @@ async def _blocks(body: bytes, scan: JsonScan) -> AsyncIterator[int]:
         await asyncio.sleep(0)
 
 
-def _largest_field(body: bytes, end: int) -> str | None:
-    """Return the key, of those that hold much, that is followed by most before the next."""
-    found = ((body.find(f'"{name}"'.encode(), 0, end), name) for name in FIELDS)
-    places = sorted((place, name) for place, name in found if place >= 0)
-    marks = [*places, (min(end, len(body)), "")]
-    stretches = [(stop - start, name) for (start, name), (stop, _) in pairwise(marks)]
-    return max(stretches)[1] if stretches else None
+def _key_of(measure: Measure, beginning: bytes) -> str | None:
+    """Return the outermost key whose value has most of what is measured, in a body's beginning."""
+    depth, last, key = 0, b"", b""
+    most: dict[bytes, int] = {}
+    for token in _TOKENS.finditer(beginning):
+        mark = token[0]
+        if mark == b":":
+            key = last if depth == 1 else key
+            continue
+        depth += (mark in _OPENING) - (mark in _CLOSING)
+        if depth > 1:
+            most[key] = measure(most.get(key, 0), depth)
+        last = token[1] or b""
+    key = max(most, key=most.__getitem__, default=b"")
+    return key.decode("utf-8", "replace") if 0 < len(key) <= LONGEST_KEY else None
+
+
+def _counted(count: int, depth: int) -> int:
+    return count + 1
 
 
 def _may_be_json(scope: Scope) -> bool:

@@ -9,13 +9,14 @@ from typing import Any, TypeGuard
 from server.errors import ApiError
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 
+GUIDANCE = "use `structured_outputs`"
 GUIDED = MappingProxyType(
     {
         "guided_json": 'use `structured_outputs`: {"json": …}',
         "guided_choice": 'use `structured_outputs`: {"choice": […]}',
         "guided_regex": 'use `structured_outputs`: {"regex": "…"}',
         "guided_grammar": 'use `structured_outputs`: {"grammar": "…"}',
-        "guided_decoding_backend": ("use `structured_outputs`; the server chooses who keeps to it"),
+        "guided_decoding_backend": f"{GUIDANCE}; the server chooses who keeps to it",
         "guided_whitespace_pattern": (
             'use `structured_outputs`: {"regex": "…"} where white space matters; '
             "JSON is written without"
@@ -23,72 +24,121 @@ GUIDED = MappingProxyType(
     }
 )
 """Names of earlier releases of vLLM, and what is used instead."""
+ELSEWHERE = MappingProxyType(
+    {
+        **dict.fromkeys(("json_schema", "regex", "grammar", "ebnf", "structural_tag"), GUIDANCE),
+        "extra_body": "send what it holds beside `model`",
+        "stop_sequences": "use `stop`",
+        "moderation": "nothing is moderated here",
+    }
+)
+"""Names that other servers and clients have for what is here, or is not."""
+NO_HISTORY = "send the earlier messages"
 INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         CHAT: {
             **GUIDED,
+            **ELSEWHERE,
             "functions": "use `tools`",
             "function_call": "use `tool_choice`",
             "max_output_tokens": "use `max_completion_tokens`",
+            "instructions": "use a message of role `system`",
+            "system": "use a message of role `system`",
+            "text": "use `response_format`",
+            "reasoning": "use `reasoning_effort`",
+            "previous_response_id": NO_HISTORY,
+            "conversation": NO_HISTORY,
+            "web_search_options": "nothing is searched here",
+            "audio": "only text is generated",
+            "best_of": "a vote ranks its `n`",
         },
         COMPLETIONS: {
             **GUIDED,
+            **ELSEWHERE,
             "max_completion_tokens": "use `max_tokens`",
             "max_output_tokens": "use `max_tokens`",
+            "top_logprobs": "use `logprobs`, a number",
+            "text": "use `response_format`",
+            **dict.fromkeys(("tools", "tool_choice", "functions"), f"use {CHAT}"),
+            **dict.fromkeys(("function_call", "instructions", "system"), f"use {CHAT}"),
         },
         RESPONSES: {
             **GUIDED,
+            **ELSEWHERE,
             "response_format": 'use `text.format`: `text`: {"format": …}',
             "max_tokens": "use `max_output_tokens`",
             "max_completion_tokens": "use `max_output_tokens`",
+            "system": "use `instructions`",
+            "functions": "use `tools`",
+            "function_call": "use `tool_choice`",
+            "reasoning_effort": 'use `reasoning`: {"effort": …}',
+            "logprobs": 'use `top_logprobs`, and "message.output_text.logprobs" in `include`',
+            "prompt": "no templates are kept; use `instructions` and `input`",
+            "conversation": "conversations are not kept: use `previous_response_id`",
+            "context_management": "nothing is compacted here",
+            **dict.fromkeys(("n", "best_of", "echo", "use_beam_search"), f"use {CHAT}"),
+            **dict.fromkeys(("min_tokens", "bad_words", "allowed_token_ids"), f"use {CHAT}"),
+            **dict.fromkeys(("prompt_logprobs", "length_penalty"), f"use {CHAT}"),
+            **dict.fromkeys(("truncate_prompt_tokens", "chat_template"), f"use {CHAT}"),
         },
-        "/v1/messages": GUIDED,
+        "/v1/messages": {
+            **GUIDED,
+            "stop": "use `stop_sequences`",
+            "max_completion_tokens": "use `max_tokens`",
+            "max_output_tokens": "use `max_tokens`",
+            **dict.fromkeys(("response_format", "structured_outputs", "seed", "n"), f"use {CHAT}"),
+        },
         "/v1/chat/completions/batch": GUIDED,
         "/invocations": GUIDED,
     }
 )
 """By route: keys that are dropped, and what to use in their place."""
-
-
-SHAPED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {CHAT: ("messages", "tools"), RESPONSES: ("tools",)}
+AS_ALWAYS: Mapping[str, float] = MappingProxyType(
+    {"n": 1, "best_of": 1, "min_tokens": 0, "length_penalty": 1}
 )
-"""By route: lists of objects."""
+"""Values that ask for what is done anyway."""
 
 
 def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
-    """Refuse what would be left out; raises `ApiError` (400). Null and `[]` ask for nothing."""
-    for param, instead in INSTEAD.get(path, {}).items():
-        if body.get(param) not in (None, []):
+    """Refuse what would be left out; raises `ApiError` (400)."""
+    advice = INSTEAD.get(path, {})
+    guided = {param: GUIDANCE for param in body if advice and param.startswith("guided_")}
+    for param, instead in {**guided, **advice}.items():
+        if _asks_for_something(param, body):
             raise ApiError(400, f"`{param}` is not available: {instead}", param=param)
     if path == CHAT:
-        modalities = body.get("modalities")
-        if isinstance(modalities, list) and any(kind != "text" for kind in modalities):
-            raise ApiError(400, "`modalities`: only text is generated", param="modalities")
+        _refuse_other_media(body.get("modalities"))
     elif path == COMPLETIONS:
-        best_of, n = body.get("best_of"), body.get("n") or 1
-        if is_number(best_of) and is_number(n) and best_of > n:
-            raise ApiError(
-                400, "`best_of` above `n` is not available: a vote ranks its `n`", param="best_of"
-            )
-    elif path == RESPONSES and body.get("conversation"):
-        raise ApiError(
-            400, "conversations are not kept: use `previous_response_id`", param="conversation"
-        )
+        _refuse_ranking(body)
+    form = body.get("response_format")
+    if isinstance(form, dict) and "schema" in form and path in INSTEAD:
+        name = "response_format.schema"
+        message = f"`{name}` is not available: use `response_format.json_schema.schema`"
+        raise ApiError(400, message, param=name)
 
 
-def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
-    """Refuse turns and tools that are none; vLLM walks them before it looks at their types."""
-    for param in SHAPED.get(path, ()):
-        value = body.get(param)
-        if value is None:
-            continue
-        if not isinstance(value, list):
-            raise ApiError(400, f"`{param}` must be a list of objects", param=param)
-        for index, item in enumerate(value):
-            if not isinstance(item, dict):
-                name = f"{param}.{index}"
-                raise ApiError(400, f"`{name}` must be an object", param=name)
+def _asks_for_something(param: str, body: Mapping[str, Any]) -> bool:
+    """Null, false and an empty list ask for nothing; an empty object for what it stands for."""
+    value = body.get(param)
+    is_empty = value is None or value is False or value in ([], "")
+    return not is_empty and value != AS_ALWAYS.get(param, ...)
+
+
+def _refuse_other_media(modalities: object) -> None:
+    if modalities is None or modalities == [] or modalities == ["text"]:
+        return
+    raise ApiError(400, '`modalities` must be ["text"]: nothing else is made', param="modalities")
+
+
+def _refuse_ranking(body: Mapping[str, Any]) -> None:
+    best_of, n = body.get("best_of"), body.get("n") or 1
+    if best_of is None:
+        return
+    if not is_number(best_of):
+        raise ApiError(400, "`best_of` must be a whole number", param="best_of")
+    if is_number(n) and best_of > n:
+        message = "`best_of` above `n` is not available: a vote ranks its `n`"
+        raise ApiError(400, message, param="best_of")
 
 
 def is_number(value: object) -> TypeGuard[float]:

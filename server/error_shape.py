@@ -20,21 +20,15 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import RETRY_AFTER_S, ApiError, error_body
-from server.request_context import CHAT, COMPLETIONS, RESPONSES, route_path
+from server.key_names import prompt_key, renamed, told
+from server.request_context import route_path
 from server.validation import first_error
-from server.wording import field_in, of_vllm
+from server.wording import field_in
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 2000
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-PROMPTS = {COMPLETIONS: "prompt", RESPONSES: "input", "/v1/embeddings": "input"}
-"""By route, the key that holds the prompt; else `messages`."""
-RENAMED = {
-    CHAT: {"logprobs": "top_logprobs"},
-    RESPONSES: {"logprobs": "top_logprobs", "max_tokens": "max_output_tokens"},
-}
-"""By route, keys that the engine knows by another name."""
 ANTHROPIC = "/v1/messages"
 """Below this, clients read errors in Anthropic's shape."""
 _ANTHROPIC_TYPES = {
@@ -157,10 +151,10 @@ class _Exchange:
         if message == self._apology:
             logger.error("request %s: %s", self.request_id, found.get("message"))
         if status == 400 and str(found.get("param")) in _TOO_LONG and not _is_ours(found):
-            prompt = PROMPTS.get(route_path(self._scope), "messages")
+            prompt = prompt_key(route_path(self._scope))
             found = {"param": prompt, "code": "context_length_exceeded"}
-        elif status == 400 and not _is_ours(found):
-            found = {**found, "param": field_in(message) or found.get("param")}
+        elif not _is_ours(found):
+            found = {**found, "param": self._param(status, message, found)}
         await self._answer(status, _shaped(status, message, found), headers)
 
     def _message(self, status: int, found: Mapping[str, Any], headers: Headers) -> str:
@@ -173,7 +167,7 @@ class _Exchange:
         if status == 500 or "Traceback (most recent" in given:
             return self._apology  # others' words about a crash may quote the server's insides
         if given.lower() not in ("", _phrase(status).lower(), "unauthorized"):
-            return self._in_our_words(given) if status == 400 else given
+            return told(route_path(self._scope), given) if status in (400, 404) else given
         if status == 404:
             return f"There is no {method} {path}; /docs lists the routes"
         if status == 405:
@@ -182,12 +176,10 @@ class _Exchange:
             return "Send a valid API key in the header `Authorization: Bearer KEY`"
         return _phrase(status)
 
-    def _in_our_words(self, given: str) -> str:
-        """Return what vLLM says of a request, with the keys as they are called on this route."""
-        message = of_vllm(given)
-        for theirs, ours in RENAMED.get(route_path(self._scope), {}).items():
-            message = message.replace(f"`{theirs}`", f"`{ours}`")
-        return message
+    def _param(self, status: int, message: str, found: Mapping[str, Any]) -> Any:
+        given = found.get("param")
+        given = renamed(route_path(self._scope), given) if isinstance(given, str) else given
+        return (field_in(message) or given) if status == 400 else given
 
     @property
     def _apology(self) -> str:

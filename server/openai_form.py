@@ -12,11 +12,31 @@ from typing import Any
 SAID_OF_A_FUNCTION = frozenset({"description", "parameters", "strict"})
 SAID_OF_REASONING = frozenset({"effort", "summary"})
 """Keys that are always there, null or not."""
+OPENAIS = (
+    *("messages", "input", "tools", "tool_choice", "response_format", "text", "reasoning"),
+    *("stream_options", "structured_outputs", "adaptation", "system", "thinking"),
+    "repetition_detection",
+)
+"""Keys of a request that hold objects whose keys OpenAI or Anthropic, or Whet, defines."""
+CLIENTS = frozenset({"parameters", "schema", "json", "input_schema", "input", "arguments"})
+"""Keys in those whose objects the client defines."""
 
 
 def drop_nulls(request: dict[str, Any]) -> None:
-    """Make a null of a request what it means to OpenAI: as if the key were absent."""
+    """Make a null of a request what it means to OpenAI: as if the key were absent.
+
+    In what its own keys hold too, but not in what the client defines, such as a schema. A turn
+    without content is another than one whose content is null.
+    """
     _leave_out(request, *request)
+    waiting = [request[key] for key in OPENAIS if key in request]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            _leave_out(part, *(part.keys() - {"content"}))
+            waiting += [part[key] for key in part.keys() - CLIENTS]
+        elif isinstance(part, list):
+            waiting += part
 
 
 def conform(body: dict[str, Any]) -> None:

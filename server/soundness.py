@@ -1,13 +1,14 @@
-"""What no request body may hold, whatever its route: half characters, and nesting without end.
+"""What no request body may hold: half characters, numbers and nesting without end.
 
-Knows nothing of what the keys mean. Strict JSON allows both; the tokenizer, the engine's transport
-and every recursive walk behind this fail on them, far from the field that is to blame.
+Knows nothing of what the keys mean. Strict JSON allows all three; the tokenizer, the engine's
+transport and every recursive walk behind this fail on them, far from the field that is to blame.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,10 @@ from server.errors import ApiError
 
 MAX_NESTING = 128
 """Objects and arrays in each other; the engine takes schemas of 64."""
+MAX_DIGITS = sys.get_int_max_str_digits()
+"""Of a whole number; without such a limit of Python's there is no number that is too long."""
+ENDLESS = object()
+"""Stands for a number that is too long to be read."""
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -26,18 +31,35 @@ def sound_object(raw: bytes) -> dict[str, Any] | None:
 
     Costs one more pass over the parsed body only where the raw one gives reason to look.
     """
+    is_readable = True
     try:
         body = json.loads(raw)
     except RecursionError as error:
         raise _too_deep("the body") from error
-    except ValueError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
+    except ValueError:  # Python reads no number of so many digits
+        is_readable, body = False, _with_marks(raw)
     if not isinstance(body, dict):
         return None
     has_depth = raw.count(b"[") + raw.count(b"{") > MAX_NESTING
-    if has_depth or _MAYBE_SURROGATE.search(raw):
+    if has_depth or not is_readable or _MAYBE_SURROGATE.search(raw):
         _check(body)
     return body
+
+
+def _with_marks(raw: bytes) -> Any:
+    """Return the body with a mark for each number that is too long, None where it is no JSON."""
+
+    def read(digits: str) -> object:
+        return ENDLESS if len(digits) > MAX_DIGITS else 0
+
+    try:
+        return json.loads(raw, parse_int=read)
+    except ValueError:
+        return None
+    except RecursionError as error:
+        raise _too_deep("the body") from error
 
 
 def _check(body: dict[str, Any]) -> None:
@@ -51,6 +73,8 @@ def _check(body: dict[str, Any]) -> None:
                 waiting.append((child, f"{path}.{name}" if path else name, depth + 1))
             elif isinstance(child, str) and _SURROGATE.search(child):
                 raise _half_character(f"{path}.{name}" if path else name)
+            elif child is ENDLESS:
+                raise _endless(f"{path}.{name}" if path else name)
 
 
 def _children(value: Any) -> Iterator[tuple[Any, str]]:
@@ -66,6 +90,11 @@ def _children(value: Any) -> Iterator[tuple[Any, str]]:
 
 def _half_character(path: str) -> ApiError:
     message = f"`{path}` holds half of a surrogate pair, which is no character: send valid Unicode"
+    return ApiError(400, message, param=path)
+
+
+def _endless(path: str) -> ApiError:
+    message = f"`{path}` must be a number of at most {MAX_DIGITS} digits"
     return ApiError(400, message, param=path)
 
 

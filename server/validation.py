@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from server.unions import is_internal, meant
 from server.wording import field_in, kind_of, of_pydantic, of_vllm
 
-# Segments pydantic adds to a location for unions and validators; no client wrote them.
-_INTERNAL_SEGMENT = re.compile(
-    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none|(function|tagged)-.*"
-)
 _WHOLE_BODY = {
     "missing": "The request body is empty; send a JSON object",
     "model_attributes_type": "The request body must be a JSON object",
@@ -24,8 +21,8 @@ _WHOLE_BODY = {
 _KEYS = frozenset({"extra_forbidden", "missing"})
 """Errors whose last segment is a key, however it is spelled."""
 _FOLLOWS_A_NAME = re.compile(r"(?:must|is|takes|needs)\b")
-MOST_LOOKED_AT = 100
-"""A body can make thousands of errors; the first decides."""
+MOST_LOOKED_AT = 1000
+"""A body can make thousands of errors; the first decides, of the branches of one union."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,8 @@ def first_error(
     if isinstance(found[0], str):  # vLLM raises RequestValidationError with bare strings
         return of_vllm(found[0]), None
     is_route = isinstance(error, RequestValidationError)
-    entries = [_entry(each, prefix, is_route=is_route) for each in found if isinstance(each, dict)]
+    told = meant([each for each in found if isinstance(each, dict)])
+    entries = [_entry(each, prefix, is_route=is_route) for each in told]
     first = _most_telling(entries)
     if first.kind == "json_invalid":
         reason = first.error.get("ctx", {}).get("error", "it does not parse")
@@ -60,7 +58,7 @@ def first_error(
     return f"`{first.param}`{joint}{message}", first.param
 
 
-def _entry(error: dict[str, Any], prefix: str, *, is_route: bool) -> _Entry:
+def _entry(error: Mapping[str, Any], prefix: str, *, is_route: bool) -> _Entry:
     kind = str(error.get("type", ""))
     location = [str(part) for part in error.get("loc", ())]
     if is_route:
@@ -92,6 +90,6 @@ def _dotted(location: Sequence[str], prefix: str, *, keep_last: bool) -> str | N
     parts = [
         part
         for index, part in enumerate(location)
-        if (keep_last and index == last) or not _INTERNAL_SEGMENT.fullmatch(part)
+        if (keep_last and index == last) or not is_internal(part)
     ]
     return ".".join(filter(None, [prefix, *parts])) or None

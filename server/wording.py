@@ -18,6 +18,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "float": "a number",
         "decimal": "a number",
         "bool": "true or false",
+        "bytes": "a string of base64",
         "list": "a list",
         "tuple": "a list",
         "set": "a list",
@@ -68,7 +69,11 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"(\w+) must be greater than zero\b", r"`\1` must be above 0"),
         (r"(\w+) must be an int(?:eger)?\b", r"`\1` must be a whole number"),
         (r"`(\w+)` must be an integer", r"`\1` must be a whole number"),
-        (r"`(\w+)` must be a positive value or -1", r"`\1` must be -1 or at least 0"),
+        (
+            r"`(\w+)` must be a (?:positive value|non-negative integer) or -1",
+            r"`\1` must be -1 or at least 0",
+        ),
+        (r"Parameter '(\w+)' (must.*)", r"`\1` \2"),
         (r"(\w+) must be (at (?:least|most) [\d.]+|a finite number)", r"`\1` must be \2"),
         (
             r"token_id\(s\) (\[[^\]]*\]) in (\w+) .*Vocabulary size: (\d+)",
@@ -101,6 +106,86 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"When response_format type is 'json_schema'",
             r"`response_format` of type `json_schema` needs the key `json_schema`",
         ),
+        (
+            r"(?:Invalid (?:value for )?|Expected field )`\w+`.* in `tool_choice`",
+            '`tool_choice` must be {"type": "function", "function": {"name": "…"}}',
+        ),
+        (
+            r"Tool choice '\w+' not found in",
+            r"`tool_choice` names a tool that is not among `tools`",
+        ),
+        (r"Tool choice '\w+' is ambiguous", r"`tool_choice` names a tool that is in `tools` twice"),
+        (r"Tool choice 'required' must be", r"`tool_choice` needs `tools`"),
+        (
+            r"Custom tools with a grammar format",
+            r"`tools`: a custom tool takes free text only; leave its `format` out",
+        ),
+        (
+            r"chat completions only support assistant tool_calls",
+            r"`messages` takes tool calls of type `function` only",
+        ),
+        (
+            r"Unsupported chat content part type: '?(\w+)'?",
+            r"`messages` has a part of type `\1`, which there is not: see /docs for what there is",
+        ),
+        (
+            r"Unsupported input item type: None",
+            r"`input` has an item that is no message and has no `type`",
+        ),
+        (
+            r"Unsupported input item type: (\w+)",
+            r"`input` has an item of type `\1`, which is not taken here",
+        ),
+        (
+            r"Encrypted content is not supported",
+            r"`input` has an item with `encrypted_content`, which is not read here",
+        ),
+        (
+            r"\S+ is not a multimodal model",
+            r"`messages` holds more than text, and this model reads nothing else",
+        ),
+        (r"Cannot apply chat template to an empty conv", r"`messages` must not be empty"),
+        (r"You must pass at least one prompt", r"`prompt` must not be empty"),
+        (
+            r"The decoder prompt cannot be empty",
+            r"`prompt` must not be empty, nor `truncate_prompt_tokens` leave nothing of it",
+        ),
+        (
+            r"Chat template is passed with request",
+            r"`chat_template` is refused: the server runs without --trust-request-chat-template",
+        ),
+        (
+            r"thinking_token_budget is set but",
+            r"`thinking_token_budget` needs a server that runs with --reasoning-parser",
+        ),
+        (
+            r"Streaming is not currently supported with beam search",
+            r"`use_beam_search` does not go with `stream`: true",
+        ),
+        (
+            r"suffix is only supported",
+            r"`suffix` is not available: this model fills nothing in",
+        ),
+        (
+            r"(\w+)=\d+ cannot be greater than max_model_len=(\d+)",
+            r"`\1` must be at most \2, the length of the context",
+        ),
+        (
+            r"(min_count) must be >= (\d+)",
+            r"`repetition_detection.\1` must be at least \2",
+        ),
+        (
+            r"max_pattern_size, min_pattern_size must be",
+            r"`repetition_detection` needs 0 ≤ `min_pattern_size` ≤ `max_pattern_size`",
+        ),
+        (
+            r"Response with id '(.*)' not found",
+            r"`response_id` names no stored response: \1",
+        ),
+        (
+            r"There was an error parsing the body",
+            r"The request body cannot be read as JSON in UTF-8",
+        ),
         (r"Stream options can only be defined", r"`stream_options` needs `stream`: true"),
         (
             r"`?(\w+)`? are not available when `stream=True`",
@@ -117,7 +202,7 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"`tool_choice` names a tool that is not among `tools`",
         ),
         (
-            r"Cannot set both `continue_final_message` and `add_generation_prompt`",
+            r"(?:Cannot set both )?`?continue_final_message`? and `?add_generation_prompt`?",
             r"`continue_final_message` and `add_generation_prompt` do not go together",
         ),
         (
@@ -141,7 +226,8 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
     )
 )
 """vLLM's sentences by how they begin, and ours."""
-_NOTES = re.compile(r"\s*\((?:parameter|value)=.*\)\s*$", re.DOTALL)
+_NOTES = re.compile(r"\s*\((?:parameter|value)=.*", re.DOTALL)
+"""To the end, which may be cut off."""
 _VARIABLE = re.compile(r"\s*(?:To increase|Please set)[^.]*environment variable\.?|\s*VLLM_[A-Z_]+")
 _LEADING_FIELD = re.compile(r"`([a-z][a-z0-9_.]*)`")
 

@@ -25,6 +25,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from server.engine.loading import Models
+from server.engine.messages import Messages
 from server.engine.responses import Amend, Responses
 
 SUPPORTED = "0.32."
@@ -124,6 +125,8 @@ async def make_app(
     await init_app_state(client, app.state, args, tasks)
     if on_cpu() and args.enable_lora:
         Models.adopt(app.state.openai_serving_models, most_adapters)
+    if app.state.anthropic_serving_messages:
+        Messages.adopt(app.state.anthropic_serving_messages)
     handler = app.state.openai_serving_responses
     return app, Responses.adopt(handler, amend).background_tasks if handler else {}
 

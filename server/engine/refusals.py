@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
@@ -61,11 +62,16 @@ def refuse_unfit(client: Any, params: SamplingParams, form: str) -> None:
     except VLLMClientError as error:
         if params.structured_outputs is None or getattr(error, "parameter", None):
             raise
-        reason = of_vllm(str(error))
-        raise bad_request(f"`{form}` cannot be kept to: {reason}", form) from error
+        raise bad_request(f"`{form}` cannot be kept to: {_reason(error)}", form) from error
     except FAULTS as error:
         raise bad_request(f"the request cannot be served: {error}", None) from error
     _refuse_unsendable(params, form)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a form cannot be had; a key that the backend missed says nothing to a client."""
+    said = of_vllm(str(error))
+    return "its schema is not valid" if re.fullmatch(r"'\w+'", said) else said
 
 
 def _refuse_unsendable(params: SamplingParams, form: str) -> None:
@@ -73,10 +79,21 @@ def _refuse_unsendable(params: SamplingParams, form: str) -> None:
     try:
         msgspec.msgpack.encode(params, enc_hook=repr)
     except OverflowError as error:
-        message = f"`{form}` holds a whole number that does not fit into 64 bits"
-        raise bad_request(message, form) from error
+        key = _largest(params, form)
+        message = f"`{key}` holds a whole number that does not fit into 64 bits"
+        raise bad_request(message, key) from error
     except (RecursionError, UnicodeError) as error:
         raise bad_request("the request holds what the engine cannot be sent", None) from error
+
+
+def _largest(params: SamplingParams, form: str) -> str:
+    """Return the key whose value does not fit; `form` asked for that of structured outputs."""
+    for key in params.__struct_fields__:
+        try:
+            msgspec.msgpack.encode(getattr(params, key), enc_hook=repr)
+        except OverflowError:
+            return form if key == FORM else str(key)
+    return form
 
 
 async def told(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -18,10 +18,12 @@ from cachetools import FIFOCache
 from vllm.entrypoints.openai.responses.protocol import ResponsesResponse
 from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
 from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with_tool_call
-from vllm.exceptions import VLLMError
+from vllm.exceptions import VLLMClientError, VLLMError
 
 from server.engine.refusals import bad_request
 from server.engine.response_form import Ending, ends_with, shown, with_ends
+from server.key_names import told
+from server.request_context import RESPONSES
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +81,11 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         self, request: Any, prev_response: Any, **more: Any
     ) -> Any:
         """Render the prompt; vLLM's own history has the words of a response, not its calls."""
+        if isinstance(request.input, list):
+            request.input = _told_again(request.input)
         if prev_response is None or self.use_harmony:
             return await super()._render_resolved_response_inputs(request, prev_response, **more)
-        said = [item for item in prev_response.output if item.type in SAID]
+        said = _told_again(item for item in prev_response.output if item.type in SAID)
         return await self.online_renderer.render_responses(
             request,
             previous_messages=[
@@ -173,8 +177,10 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
     def _failed(self, response: Any, error: Exception) -> Any:
         logger.error("response %s failed", response.id, exc_info=error)
         is_meant = isinstance(error, VLLMError)  # for the client to read
-        words = str(error) if is_meant else "The server failed on this response; its log says why"
-        fault = {"code": "server_error", "message": words}
+        apology = "The server failed on this response; its log says why"
+        words = told(RESPONSES, str(error)) if is_meant else apology
+        code = "invalid_prompt" if isinstance(error, VLLMClientError) else "server_error"
+        fault = {"code": code, "message": words}
         return self._amend(response.model_copy(update={"status": "failed", "error": fault}))
 
     def _keep(self, response: Any) -> Any:
@@ -183,6 +189,26 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         if kept is None or kept.status != "cancelled":
             self.response_store[response.id] = kept = response
         return kept
+
+
+def _told_again(items: Iterable[Any]) -> list[Any]:
+    """Return a conversation whose answers are one text each, as vLLM reads the first part only.
+
+    An answer without any part says nothing, and is left out.
+    """
+    told = []
+    for item in items:
+        role, parts = (_value(item, key) for key in ("role", "content"))
+        if role != "assistant" or not isinstance(parts, list):
+            told.append(item)
+        elif parts:
+            words = (_value(part, "text") or _value(part, "refusal") or "" for part in parts)
+            told.append({"role": "assistant", "content": "".join(words)})
+    return told
+
+
+def _value(item: Any, key: str) -> Any:
+    return item.get(key) if isinstance(item, dict) else getattr(item, key, None)
 
 
 async def _asked_for_no_tools(request: Any, raw_request: Any) -> bool:

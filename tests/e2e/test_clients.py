@@ -84,7 +84,8 @@ def test_langchain(server: Running) -> None:
     assert found["batch"][1].endswith("#### 5")
     assert found["dimensions"] == [384, 384]
     assert found["report"].pop("id").startswith("chatcmpl-")
-    assert found["report"] == {"whole": False, "pieces": False, "headers": True}
+    headers = dict.fromkeys(("headers", "stream_headers"), "consistency")
+    assert found["report"] == {"whole": False, "pieces": False, **headers}
 
 
 def test_pydantic_ai(server: Running) -> None:
@@ -98,12 +99,15 @@ def test_pydantic_ai(server: Running) -> None:
     assert found["calls"][0] == "get_weather"
     assert found["told"]
     assert found["report"].pop("id").startswith("chatcmpl-")
-    assert found["report"] == {"whole": False, "pieces": False}
+    assert found["report"] == {"whole": False, "pieces": False, "headers": "consistency"}
 
 
 def test_instructor(server: Running) -> None:
     found = printed(python_client("instructor", "instructor>=1.17,<2"), server.url)
-    assert found == {"person": PERSON, "strategy": "consistency"}
+    assert found.pop("request_id").startswith("req_")
+    assert found.pop("streamed") == found.pop("person") == PERSON
+    told = {"strategy": "consistency", "streamed_headers": "consistency"}
+    assert found == {**told, "streamed_report": False}
 
 
 def test_llama_index(server: Running) -> None:
@@ -115,7 +119,9 @@ def test_llama_index(server: Running) -> None:
     assert found["pieces"] > 5
     assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
     assert found["person"] == PERSON
-    assert found["report"] == {"whole": "consistency", "pieces": "consistency"}
+    seen = ("whole", "pieces", "headers")
+    assert found["report"] == dict.fromkeys(seen, "consistency")
+    assert found["request_id"].startswith("req_")
 
 
 def test_litellms_proxy(server: Running) -> None:
@@ -126,7 +132,8 @@ def test_litellms_proxy(server: Running) -> None:
     assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
     assert found["person"] == PERSON
     assert found["report"] == {"whole": "consistency", "chunks": None}
-    assert "llm_provider-x-request-id" in found["headers"]
+    expected = {f"llm_provider-x-{name}" for name in ("request-id", "whet-strategy", "whet-report")}
+    assert expected <= set(found["headers"])
     assert found["id"].startswith("chatcmpl-")
     (id_of_stream,) = found["stream_ids"]
     assert id_of_stream.startswith("chatcmpl-")
@@ -151,6 +158,6 @@ def test_vercel_ai_sdk(server: Running) -> None:
     assert found["calls"] == found["streamedCalls"] == weather
     assert found["callFinish"] == "tool-calls"
     assert found["report"].pop("id").startswith("chatcmpl-")
-    assert found["report"].pop("headers")
-    assert found["report"] == {"whole": "consistency", "pieces": "consistency", "gathered": False}
+    seen = ("whole", "pieces", "headers", "streamHeaders")
+    assert found["report"] == {**dict.fromkeys(seen, "consistency"), "gathered": False}
     assert found["dimensions"] == [384, 384]

@@ -65,7 +65,9 @@ async def test_a_body_under_way_takes_no_place() -> None:
         ({"input": ["a"] * 200}, "input", "max_body_parts"),
         ({"prompt": [7] * 500}, "prompt", "max_body_values"),
         ({"response_format": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "response_format", "_depth"),
-        ({"unheard_of": ["a"] * 200}, None, "max_body_parts"),
+        ({"unheard_of": ["a"] * 200}, "unheard_of", "max_body_parts"),
+        ({"messages": [MESSAGE], "n": {"messages": [[[[[[]]]]]]}}, "n", "_depth"),
+        ({"user": 'a", "input": [{\\', "tools": [["x"] * 200]}, "tools", "max_body_parts"),
     ],
 )
 async def test_a_refusal_names_the_field_and_the_setting(

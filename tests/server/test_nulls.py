@@ -48,6 +48,26 @@ def test_no_generation_route_hands_a_null_on(path: str, http: TestClient) -> Non
     }
 
 
+def test_nulls_in_what_openai_defines_are_left_out_and_the_clients_own_are_kept(
+    http: TestClient,
+) -> None:
+    schema = {"type": "object", "default": None, "enum": [None]}
+    tool = {"type": "function", "function": {"name": "f", "strict": None, "parameters": schema}}
+    turn = {"role": "user", "content": "Hi"}
+    sent = {
+        "model": "m",
+        "messages": [{**turn, "name": None}, {"role": "assistant", "content": None}],
+        "tools": [tool],
+        "stream_options": {"include_usage": None},
+        "metadata": {"mine": None},
+    }
+    got = http.post(CHAT, json=sent).json()
+    assert got["messages"] == [turn, {"role": "assistant", "content": None}]
+    assert got["tools"][0]["function"] == {"name": "f", "parameters": schema}
+    assert got["stream_options"] == {}
+    assert got["metadata"] == {"mine": None}
+
+
 def test_an_embedding_with_nulls_is_the_one_without(http: TestClient) -> None:
     asked = {"model": EMBEDDER.id, "input": "one"}
     nulls = dict.fromkeys(["encoding_format", "dimensions", "user"])

@@ -43,6 +43,25 @@ def test_half_a_character_is_refused_where_it_stands(body: bytes, param: str) ->
     caught.value.response()  # can be written
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"model": "m", "n": %s}', "n"),
+        (b'{"logit_bias": {"5": -%s}}', "logit_bias.5"),
+        (b'{"prompt": [1, [2, %s]]}', "prompt.1.1"),
+    ],
+)
+def test_a_number_too_long_to_be_read_is_refused_where_it_stands(body: bytes, param: str) -> None:
+    with pytest.raises(ApiError, match="digits") as caught:
+        sound_object(body % (b"9" * 5000))
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_what_is_no_json_behind_such_a_number_is_left_to_the_route() -> None:
+    assert sound_object(b'{"n": %s, ' % (b"9" * 5000)) is None
+    assert sound_object(b"9" * 5000) is None
+
+
 def test_a_whole_pair_is_a_character() -> None:
     assert sound_object(b'{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 

@@ -43,6 +43,10 @@ def nested(levels: int) -> dict[str, Any]:
     return inner
 
 
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
+NAMED = {"type": "function", "function": {"name": "f"}}
+PICTURE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+SEARCHED = {"type": "tool_search_output", "call_id": "x", "status": "completed", "tools": []}
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"response_format": schema(type="integer", maximum=2**64)}, "response_format"),
     (CHAT, {"response_format": schema(type="nosuch")}, "response_format"),
@@ -110,6 +114,70 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (RESPONSES, {"tools": 7}, "tools"),
     (RESPONSES, {"max_output_tokens": 0}, "max_output_tokens"),
     (RESPONSES, {"input": "\udc00"}, "input"),
+    (CHAT, {"structured_outputs": 5}, "structured_outputs"),
+    (COMPLETIONS, {"structured_outputs": []}, "structured_outputs"),
+    (RESPONSES, {"structured_outputs": "x"}, "structured_outputs"),
+    (CHAT, {"top_k": 2**70}, "top_k"),
+    (RESPONSES, {"top_k": 2**70}, "top_k"),
+    (CHAT, {"max_completion_tokens": 0}, "max_completion_tokens"),
+    (CHAT, {"max_tokens": 2**31}, "max_tokens"),
+    (CHAT, {"thinking_token_budget": 0}, "thinking_token_budget"),
+    (CHAT, {"truncate_prompt_tokens": 0}, "messages"),
+    (CHAT, {"messages": []}, "messages"),
+    (COMPLETIONS, {"prompt": []}, "prompt"),
+    (RESPONSES, {"input": []}, "input"),
+    (CHAT, {"chat_template": "x"}, "chat_template"),
+    (CHAT, {"continue_final_message": True}, "continue_final_message"),
+    (CHAT, {"cache_salt": "a@b"}, "cache_salt"),
+    (
+        CHAT,
+        {"repetition_detection": {"max_pattern_size": -1, "min_count": 2}},
+        "repetition_detection",
+    ),
+    (COMPLETIONS, {"prompt_embeds": 5}, "prompt_embeds"),
+    (COMPLETIONS, {"suffix": "x"}, "suffix"),
+    (COMPLETIONS, {"best_of": "x"}, "best_of"),
+    (CHAT, {"messages": [{"role": "system", "content": "x", "name": 5}]}, "messages.0.name"),
+    (CHAT, {"messages": [{"role": "assistant", "tool_calls": 7}]}, "messages.0.tool_calls"),
+    (CHAT, {"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages.0.tool_calls.0.id"),
+    (CHAT, {"messages": [{"role": "user", "content": PICTURE}]}, "messages"),
+    (CHAT, {"messages": [{"role": "user", "content": [{"type": "nosuch"}]}]}, "messages"),
+    (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {}}}, "tool_choice"),
+    (CHAT, {"tools": [TOOL], "tool_choice": {"type": "x"}}, "tool_choice"),
+    (CHAT, {"tools": [{"type": "custom"}], "tool_choice": NAMED}, "tools.0.type"),
+    (CHAT, {"tools": [{"type": "function"}], "tool_choice": NAMED}, "tools.0.function"),
+    (CHAT, {"tools": [{"function": {"name": 5}}], "tool_choice": NAMED}, "tools.0.function.name"),
+    (
+        CHAT,
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+        "response_format.json_schema.schema",
+    ),
+    (
+        CHAT,
+        {"response_format": {"type": "json_schema", "json_schema": {"name": 5}}},
+        "response_format.json_schema",
+    ),
+    (CHAT, {"response_format": {"type": "json_object", "schema": {}}}, "response_format.schema"),
+    (CHAT, {"modalities": "audio"}, "modalities"),
+    (CHAT, {"web_search_options": {}}, "web_search_options"),
+    (CHAT, {"text": {"format": {"type": "json_object"}}}, "text"),
+    (CHAT, {"reasoning": {"effort": "low"}}, "reasoning"),
+    (CHAT, {"regex": "a+"}, "regex"),
+    (CHAT, {"guided_of_tomorrow": 1}, "guided_of_tomorrow"),
+    (COMPLETIONS, {"top_logprobs": 2}, "top_logprobs"),
+    (COMPLETIONS, {"tools": [TOOL]}, "tools"),
+    (RESPONSES, {"n": 2}, "n"),
+    (RESPONSES, {"logprobs": True}, "logprobs"),
+    (RESPONSES, {"min_tokens": 4}, "min_tokens"),
+    (RESPONSES, {"reasoning_effort": "low"}, "reasoning_effort"),
+    (RESPONSES, {"prompt": {"id": "pmpt_1"}}, "prompt"),
+    (RESPONSES, {"top_logprobs": -1}, "top_logprobs"),
+    (RESPONSES, {"tool_choice": {"type": "function", "name": "g"}}, "tool_choice"),
+    (RESPONSES, {"tool_choice": {"type": "function", "name": [7]}}, "tool_choice.name"),
+    (RESPONSES, {"tool_choice": "required"}, "tool_choice"),
+    (RESPONSES, {"input": [{"type": "function_call", "call_id": 5}]}, "input.0"),
+    (RESPONSES, {"input": [SEARCHED]}, "input"),
+    (RESPONSES, {"text": {"format": {"type": "json_schema", "json_schema": {}}}}, "text.format"),
 ]
 ASKED = {
     CHAT: ASK,
@@ -121,9 +189,10 @@ ASKED = {
 def tells(response: httpx.Response, param: str) -> bool:
     """Whether it is a 400 in our words that names the field."""
     if response.text.startswith("event: response.created"):  # looked at once it is in progress
-        return "response.failed" in response.text and f"`{param}` cannot be" in response.text
-    if response.text.startswith(": the vote has begun"):
-        error = events_of(response.text)[0]["error"]
+        error = events_of(response.text)[-1]["response"]["error"]
+        error = {**error, "param": param}  # OpenAI's has none
+    elif response.headers["content-type"].startswith("text/event-stream"):
+        error = events_of(response.text)[-1].get("error", {"param": None, "message": ""})
     elif response.status_code != 400:
         return False
     else:
@@ -160,6 +229,43 @@ async def test_what_the_engines_client_cannot_take_is_the_requests_fault(
         assert (await server.http.get("/ready")).status_code == 200
 
 
+async def test_a_stored_response_that_is_not_there_is_called_as_the_request_calls_it(
+    serve: Serve,
+) -> None:
+    async with serve(lambda request: Reply("#### 1")) as server:
+        response = await server.http.post(
+            RESPONSES, json={**ASKED[RESPONSES], "previous_response_id": "resp_none"}
+        )
+        assert response.status_code == 404
+        error = response.json()["error"]
+        assert error["param"] == "previous_response_id"
+        assert "`previous_response_id`" in error["message"]
+
+
+async def test_an_answer_is_gone_on_with_whatever_its_parts(serve: Serve) -> None:
+    turn = {"role": "user", "content": "Hi"}
+    answer = {"type": "message", "role": "assistant", "id": "m", "status": "completed"}
+    one, two = ({"type": "output_text", "text": text, "annotations": []} for text in ("un", "do"))
+    refused = {"type": "refusal", "refusal": "No."}
+    async with serve(lambda request: Reply("#### 1")) as server:
+        for parts, text in (([], ""), ([one, two], "undo"), ([refused], "No."), ([one], "un")):
+            said = [turn, {**answer, "content": parts}, turn]
+            made = await server.post(RESPONSES, model=MODEL, input=said)
+            assert made["status"] == "completed"
+            prompt = server.client.get_tokenizer().decode(server.core.taken[-1].prompt_token_ids)
+            assert text in prompt
+
+
+async def test_what_a_client_got_back_can_be_sent_again_with_its_nulls(serve: Serve) -> None:
+    turn = {"role": "user", "content": "Hi", "name": None}
+    said = dict.fromkeys(("refusal", "annotations", "audio", "function_call", "tool_calls"))
+    item = {"role": "user", "content": "Hi", "id": None, "status": None}
+    async with serve(lambda request: Reply("#### 1")) as server:
+        await server.chat(messages=[turn, {**said, "role": "assistant", "content": "Yes"}, turn])
+        await server.chat(adaptation={"max_samples": None, "answer": None, "memory": None})
+        await server.post(RESPONSES, model=MODEL, input=[item], reasoning={"effort": None})
+
+
 async def test_messages_tells_errors_as_anthropic_does(serve: Serve) -> None:
     good = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
     bodies = (
@@ -168,6 +274,9 @@ async def test_messages_tells_errors_as_anthropic_does(serve: Serve) -> None:
         ({"adaptation": {}}, 400, "invalid_request_error"),
         ({"guided_json": {"type": "object"}}, 400, "invalid_request_error"),
         ({"temperature": 9}, 400, "invalid_request_error"),
+        ({"stop": ["x"]}, 400, "invalid_request_error"),
+        ({"messages": []}, 400, "invalid_request_error"),
+        ({"system": None, "mm_payload": None, "max_tokens": None}, 400, "invalid_request_error"),
     )
     async with serve(lambda request: Reply("Hello")) as server:
         for wrong, status, kind in bodies:
@@ -177,6 +286,18 @@ async def test_messages_tells_errors_as_anthropic_does(serve: Serve) -> None:
             assert response.json()["error"]["type"] == kind
             assert not any(words in response.text for words in THEIR_WORDS)
         assert (await server.http.post("/v1/messages", json=good)).status_code == 200
+
+
+async def test_messages_tells_an_error_within_a_stream_as_anthropic_does(serve: Serve) -> None:
+    body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    async with serve(lambda request: Reply("", error=ValueError("too odd"))) as server:
+        response = await server.http.post("/v1/messages", json={**body, "stream": True})
+        assert response.text.startswith("event: error")
+        (event,) = events_of(response.text)
+        assert event["type"] == "error"
+        assert event["error"].keys() == {"type", "message"}
+        assert event["error"]["type"] == "invalid_request_error"
+        assert "too odd" in event["error"]["message"]
 
 
 async def test_more_stops_than_allowed_are_counted_in_a_true_sentence(serve: Serve) -> None:

@@ -21,11 +21,23 @@ class Person(BaseModel):
 client = instructor.from_openai(
     OpenAI(base_url=URL, api_key="none"), mode=instructor.Mode.JSON_SCHEMA
 )
+replies: list = []
+client.on("completion:response", replies.append)
 person, completion = client.chat.completions.create_with_completion(
     model=MODEL, messages=ASK, response_model=Person, max_retries=0, max_tokens=60
 )
+pieces = list(
+    client.chat.completions.create_partial(
+        model=MODEL, messages=ASK, response_model=Person, max_retries=0, max_tokens=60
+    )
+)
+stream = replies[-1]
 found = {
     "person": person.model_dump(),
     "strategy": completion.model_extra["adaptation"]["strategy"],
+    "request_id": completion._request_id,
+    "streamed": pieces[-1].model_dump(),
+    "streamed_report": any("adaptation" in repr(vars(piece)) for piece in pieces),
+    "streamed_headers": stream.response.headers["x-whet-strategy"],
 }
 print(json.dumps(found))

@@ -51,7 +51,15 @@ print(
                 "whole": "adaptation" in repr(whole),
                 "pieces": any("adaptation" in repr(piece) for piece in pieces),
                 "id": whole.response_metadata["id"],
-                "headers": "x-request-id" in whole.response_metadata.get("headers", {}),
+                "headers": whole.response_metadata["headers"].get("x-whet-strategy"),
+                "stream_headers": next(
+                    (
+                        piece.response_metadata["headers"].get("x-whet-strategy")
+                        for piece in pieces
+                        if "headers" in piece.response_metadata
+                    ),
+                    None,
+                ),
             },
             "dimensions": [len(vector) for vector in embeddings.embed_documents(["a", "b"])],
         }

@@ -6,6 +6,7 @@ import sys
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
+from openai import DefaultHttpxClient
 from pydantic import BaseModel
 
 URL, MODEL = f"{sys.argv[1]}/v1", "whet-pebble"
@@ -36,11 +37,21 @@ def strategy(shown) -> str | None:
     return report["strategy"] if report else None
 
 
+seen: list[str | None] = []
+"""The strategy in the headers of each response."""
+
+
+def note(response) -> None:
+    """Keep what a response's headers say."""
+    seen.append(response.headers.get("x-whet-strategy"))
+
+
 def model(**more) -> OpenAILike:
     """Return the server as a model."""
     return OpenAILike(
         model=MODEL, api_base=URL, api_key="none", is_chat_model=True,
-        is_function_calling_model=True, max_retries=0, **more,
+        is_function_calling_model=True, max_retries=0,
+        http_client=DefaultHttpxClient(event_hooks={"response": [note]}), **more,
     )  # fmt: skip
 
 
@@ -66,7 +77,9 @@ print(
             "report": {
                 "whole": strategy(whole),
                 "pieces": next(filter(None, map(strategy, reversed(pieces))), None),
+                "headers": seen[0],
             },
+            "request_id": whole.raw._request_id,
         }
     )
 )

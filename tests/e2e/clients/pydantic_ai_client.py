@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 
+from openai import DefaultAsyncHttpxClient
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.messages import ModelResponse, ToolCallPart
@@ -13,7 +14,18 @@ from pydantic_ai.usage import UsageLimits
 
 URL = f"{sys.argv[1]}/v1"
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
-MODEL = OpenAIChatModel("whet-pebble", provider=OpenAIProvider(base_url=URL, api_key="none"))
+seen: list[str | None] = []
+"""The strategy in the headers of each response."""
+
+
+async def note(response) -> None:
+    """Keep what a response's headers say."""
+    seen.append(response.headers.get("x-whet-strategy"))
+
+
+HTTP = DefaultAsyncHttpxClient(event_hooks={"response": [note]})
+PROVIDER = OpenAIProvider(base_url=URL, api_key="none", http_client=HTTP)
+MODEL = OpenAIChatModel("whet-pebble", provider=PROVIDER)
 
 
 class Person(BaseModel):
@@ -65,6 +77,7 @@ async def main() -> None:
                     "whole": "adaptation" in repr(whole.all_messages()),
                     "pieces": "adaptation" in repr(stream.all_messages()),
                     "id": whole.response.provider_response_id,
+                    "headers": seen[0],
                 },
             }
         )

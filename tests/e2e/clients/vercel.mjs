@@ -57,7 +57,8 @@ console.log(
     report: {
       whole: whole.response.body?.adaptation?.strategy ?? null,
       id: whole.response.id,
-      headers: "x-request-id" in whole.response.headers,
+      headers: whole.response.headers["x-whet-strategy"] ?? null,
+      streamHeaders: (await stream.response).headers?.["x-whet-strategy"] ?? null,
       pieces: rawChunks.findLast((chunk) => chunk?.adaptation)?.adaptation.strategy ?? null,
       gathered: JSON.stringify(await stream.steps).includes("adaptation"),
     },

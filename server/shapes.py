@@ -1,0 +1,121 @@
+"""What vLLM walks before it looks at its type, and would fail on far from the field that is wrong.
+
+Knows of the shape only; what the values mean is vLLM's to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from server.errors import ApiError
+from server.request_context import CHAT, COMPLETIONS, RESPONSES
+
+OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        CHAT: ("structured_outputs", "vllm_xargs"),
+        COMPLETIONS: ("structured_outputs", "vllm_xargs"),
+        RESPONSES: ("structured_outputs", "vllm_xargs"),
+    }
+)
+LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {CHAT: ("messages", "tools"), RESPONSES: ("tools",)}
+)
+"""By route: objects, and lists of objects."""
+MOST_LOGPROBS = 20
+"""OpenAI's bound, which vLLM checks only where they are asked for."""
+
+
+def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
+    """Refuse what is not of the shape that it is walked in; raises `ApiError` (400)."""
+    for param in OBJECTS.get(path, ()):
+        if not isinstance(body.get(param), dict | None):
+            raise _refused(param, "must be an object")
+    for param in LISTS.get(path, ()):
+        _refuse_other_lists(param, body.get(param))
+    if path == CHAT:
+        _refuse_shapeless_chat(body)
+    elif path == RESPONSES:
+        _refuse_shapeless_response(body)
+
+
+def _refuse_other_lists(param: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list):
+        raise _refused(param, "must be a list of objects")
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise _refused(f"{param}.{index}", "must be an object")
+
+
+def _refuse_shapeless_chat(body: Mapping[str, Any]) -> None:
+    for name, call in _tool_calls(body.get("messages") or ()):
+        _refuse_shapeless_call(name, call)
+    if isinstance(body.get("tool_choice"), dict):
+        for place, tool in enumerate(body.get("tools") or ()):
+            _refuse_shapeless_tool(f"tools.{place}", tool)
+    if _is_below(body.get("max_completion_tokens"), 1):
+        raise _refused("max_completion_tokens", "must be at least 1")
+    _refuse_missing_schema(body.get("response_format"))
+
+
+def _tool_calls(messages: Any) -> Iterator[tuple[str, Any]]:
+    for place, message in enumerate(messages):
+        calls = message.get("tool_calls")
+        name = f"messages.{place}.tool_calls"
+        if not isinstance(calls, list | None):
+            raise _refused(name, "must be a list of objects")
+        yield from ((f"{name}.{index}", call) for index, call in enumerate(calls or ()))
+
+
+def _refuse_shapeless_call(name: str, call: Any) -> None:
+    """vLLM tells of a call by its place among the calls, not among the messages."""
+    if not isinstance(call, dict):
+        raise _refused(name, "must be an object")
+    if not isinstance(call.get("id"), str):
+        raise _refused(f"{name}.id", "must be a string")
+    if call.get("type") != "function":
+        raise _refused(f"{name}.type", 'must be "function"')
+    function = call.get("function")
+    if not isinstance(function, dict):
+        raise _refused(f"{name}.function", "must be an object")
+    for key in ("name", "arguments"):
+        if not isinstance(function.get(key), str):
+            raise _refused(f"{name}.function.{key}", "must be a string")
+
+
+def _refuse_shapeless_tool(name: str, tool: dict[str, Any]) -> None:
+    """vLLM reads every tool's name where `tool_choice` names one."""
+    if tool.get("type", "function") != "function":
+        raise _refused(f"{name}.type", 'must be "function"')
+    if not isinstance(tool.get("function"), dict):
+        raise _refused(f"{name}.function", "must be an object")
+    if not isinstance(tool["function"].get("name"), str):
+        raise _refused(f"{name}.function.name", "must be a string")
+
+
+def _refuse_missing_schema(form: object) -> None:
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        return
+    asked = form.get("json_schema")
+    if isinstance(asked, dict) and asked.get("schema") is None:
+        raise _refused("response_format.json_schema.schema", "is required")
+
+
+def _refuse_shapeless_response(body: Mapping[str, Any]) -> None:
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and not isinstance(choice.get("name"), str | None):
+        raise _refused("tool_choice.name", "must be a string")
+    shown = body.get("top_logprobs")
+    if _is_below(shown, 0) or (isinstance(shown, int) and shown > MOST_LOGPROBS):
+        raise _refused("top_logprobs", f"must be from 0 to {MOST_LOGPROBS}")
+
+
+def _is_below(value: object, least: int) -> bool:
+    return isinstance(value, int | float) and value < least
+
+
+def _refused(name: str, what: str) -> ApiError:
+    return ApiError(400, f"`{name}` {what}", param=name)
