@@ -160,7 +160,7 @@ def _without_memory(options: Options) -> Options:
     if wanted := [name for name in asked if getattr(memory, name)]:
         raise ApiError(
             400,
-            "what continues a stored response neither reads nor writes memory",
+            f"`adaptation.memory.{wanted[0]}`: what continues a stored response uses no memory",
             param=f"adaptation.memory.{wanted[0]}",
         )
     unused = memory.model_copy(update={"read": False, "write": False})
@@ -189,14 +189,18 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
     if options.strategy is Strategy.PLAIN:
         if options.verifiers:
             raise ApiError(
-                400, f"verifiers choose among votes: {USE_VOTES}", param="adaptation.verifiers"
+                400,
+                f"`adaptation.verifiers` choose among votes: {USE_VOTES}",
+                param="adaptation.verifiers",
             )
         if options.budget.wall_s or options.budget.tokens:
-            raise ApiError(400, f"a budget is one of votes: {USE_VOTES}", param="adaptation.budget")
+            raise ApiError(
+                400, f"`adaptation.budget` bounds votes: {USE_VOTES}", param="adaptation.budget"
+            )
     elif body.get("use_beam_search"):
         raise ApiError(
             400,
-            "beam search is one search, not votes: use strategy `plain`",
+            "`use_beam_search` is one search, not votes: use strategy `plain`",
             param="use_beam_search",
         )
 
@@ -233,9 +237,15 @@ def _progress(
     if not options.progress:
         return None
     if path == RESPONSES:
-        raise ApiError(400, f"{RESPONSES} shows no progress", param="adaptation.progress")
+        raise ApiError(
+            400,
+            f"`adaptation.progress`: {RESPONSES} shows no progress",
+            param="adaptation.progress",
+        )
     if not body.get("stream"):
-        raise ApiError(400, "progress events need `stream`: true", param="adaptation.progress")
+        raise ApiError(
+            400, "`adaptation.progress` needs `stream`: true", param="adaptation.progress"
+        )
     return asyncio.Queue()
 
 
