@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adaptation.answers.quantity import parse_quantity
-from adaptation.answers.symbolic import Formula, as_formula
 from adaptation.worker_pool import WorkerPool
 from adaptation.worker_process import WorkerDiedError
+from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.symbolic import Formula, as_formula
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0

@@ -46,6 +46,13 @@ class Engine(Protocol):
         """
         ...
 
+    def said(self, query: Query, text: str) -> Sample | None:
+        """Return a text as if it had been drawn, at no cost.
+
+        None where the request asks of its output what only a generation has, or bounds it more.
+        """
+        ...
+
     async def load(self, adapter: Adapter) -> None:
         """Make `adapter` usable by `sample`; raises `EngineError` and leaves the engine alive."""
         ...

@@ -119,6 +119,10 @@ class FakeEngine:
         self._check_fault("prompt")
         return tuple(messages)
 
+    def said(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.said`."""
+        return Sample(index=0, text=text, n_tokens=0, finish_reason="stop")
+
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`."""
         self._check_fault("load")

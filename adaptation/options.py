@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-import regex  # type: ignore[import-untyped, unused-ignore]
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
+from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen
-
-AnswerKind = Literal["auto", "math", "choice", "json", "text", "tool", "regex"]
 
 
 class Strategy(StrEnum):
@@ -37,35 +35,13 @@ class Budget(Frozen):
     """Optimiser steps of test-time training, at most; 0 forbids training."""
 
 
-class AnswerOptions(Frozen):
-    """How the answer is read out of a sample."""
-
-    kind: AnswerKind = "auto"
-    pattern: str | None = Field(default=None, max_length=1000)
-    """For kind `regex`: the first group (or the whole match) of the last match is the answer."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                regex.compile(pattern)
-            except (regex.error, RecursionError, OverflowError) as error:
-                raise ValueError(f"the regular expression does not compile: {error}") from error
-        return pattern
-
-    @model_validator(mode="after")
-    def _regex_has_a_pattern(self) -> AnswerOptions:
-        if (self.kind == "regex") != (self.pattern is not None):
-            raise ValueError("`pattern` goes with kind `regex`, and kind `regex` needs one")
-        return self
-
-
 class MemoryOptions(Frozen):
     """Whether this request may read from and write to long-term memory."""
 
     read: bool = True
     write: bool = True
+    reuse: bool = True
+    """Whether an answer that was verified for this very question is served again."""
     task: str | None = Field(default=None, min_length=1, max_length=200)
     """Only neighbours of this task are recalled, and the success is filed under it."""
 

@@ -6,6 +6,7 @@ from adaptation.adapting import Adapted, adapted
 from adaptation.plan import make_plan, needs_more
 from adaptation.pool import SamplePool
 from adaptation.recalling import recall
+from adaptation.remembered import remembered
 from adaptation.remembering import remember
 from adaptation.reporting import make_outcome
 from adaptation.services import Services
@@ -22,6 +23,8 @@ async def answer(query: Query, services: Services) -> Outcome:
     """
     clock, options = Stopwatch(), query.options
     with clock.measure("retrieve"):
+        if (known := await remembered(query, services, clock)) is not None:
+            return known
         recalled = await recall(query, services)
         voting = await services.voting(query, recalled.close)
     plan = make_plan(options, query.choices, recalled.neighbours, services.policy)

@@ -40,6 +40,8 @@ class Policy(Frozen):
     recipe: Recipe = Recipe()
     """How an adapter is trained; a request's budget may allow fewer steps."""
     may_train: bool = True
+    reuse: bool = True
+    """Whether answers that were verified are served again."""
     model: str = ""
     """Name of the served model, noted in records."""
     train_timeout_s: float = Field(default=30.0, gt=0.0)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from adaptation.algebra import Algebra
-from adaptation.answers import Answer, extract
-from adaptation.answers.closing import closed_part
 from adaptation.types import Query, Sample
 from memory.aside import Threads
+from memory.identity.answers import Answer, extract
+from memory.identity.answers.closing import closed_part
 
 T = TypeVar("T")
 LEAST_S = 0.1

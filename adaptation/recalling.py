@@ -10,7 +10,7 @@ from adaptation.rules import NEIGHBOURS, patience
 from adaptation.services import Services
 from adaptation.types import Query
 from adaptation.waits import recall_wait_s
-from memory.errors import WhetMemoryError
+from memory.errors import UnreadableError, WhetMemoryError
 from memory.types import Neighbour
 
 TRAINING_STRATEGIES = frozenset({Strategy.TTT, Strategy.AUTO})
@@ -47,6 +47,8 @@ async def _look(query: Query, services: Services, most: int, limit_s: float) -> 
     try:
         async with asyncio.timeout(limit_s):
             found = await memory.aside.recall(query.tenant, query.question, k=most, task=task)
+    except UnreadableError as error:
+        return Recalled(obstacle=str(error))
     except WhetMemoryError as error:
         return Recalled(obstacle=f"memory is unavailable: {error}")
     except TimeoutError:

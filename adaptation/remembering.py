@@ -88,6 +88,7 @@ def _draft(query: Query, verified: Verified, tier: Tier, services: Services) -> 
         tenant=query.tenant,
         task=query.options.memory.task,
         messages=query.messages,
+        request=query.request,
         answer=vote.answer or vote.winner.text,
         rationale=vote.winner.text,
         tier=tier,

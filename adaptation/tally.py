@@ -6,10 +6,10 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from adaptation.answers import Answer
 from adaptation.ballots import Ballots
 from adaptation.types import AnswerCount, Sample
 from adaptation.weights import count, mean_logprob
+from memory.identity.answers import Answer
 
 
 @dataclass(eq=False)

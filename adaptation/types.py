@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from adaptation.answers.answer import Answer
 from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
+from memory.identity.answers.answer import Answer
+from memory.identity.prompt import Prompt
 from memory.types import Frozen, Message, PastVote, State, question_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     SINGLE = "single"
     FUTILE = "futile"
+    REMEMBERED = "remembered"
+    """Nothing was sampled: the answer was verified for this very question before."""
     FAILED = "failed"
     """The engine failed what was still to be drawn; of what had finished, the best is served."""
 
@@ -72,6 +75,8 @@ class Query:
     seed: int | None = None
     has_tools: bool = False
     json_output: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """What besides the messages makes the prompt, such as tools."""
     verifiers: tuple[Verifier, ...] = ()
     """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False
@@ -92,6 +97,12 @@ class Query:
     def question(self) -> str:
         """The last user turn."""
         return question_of(self.messages)
+
+    @property
+    def prompt(self) -> Prompt:
+        """What is asked, for memory to know it again."""
+        task = self.options.memory.task
+        return Prompt(messages=self.messages, request=self.request, task=task)
 
 
 @dataclass(frozen=True)
@@ -195,6 +206,8 @@ class MemoryReport(Frozen):
     saved: str | None
     state: State | None
     reason: str
+    reused: str | None = None
+    """The record that the answer was taken from."""
 
 
 class VerifierReport(Frozen):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from itertools import chain
 from math import ceil
 
-from adaptation.answers import extract, same_answer
-from adaptation.options import AnswerOptions
 from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from adaptation.suites.suite import WORLD_SEEDS
+from memory.identity.answers import extract, same_answer
+from memory.identity.answers.options import AnswerOptions
 
 TASK = "whet-tour"
 """The task that imported examples are filed under, so that they mix with nobody's memory."""

@@ -57,7 +57,7 @@ class Aside:
         self, tenant: str, question: str, *, k: int, task: str | None
     ) -> list[Neighbour]:
         """See `LongTermMemory.recall`."""
-        (vector,) = await self.embedding.run(self._memory.embedder.embed, [question])
+        vector = await self.embedding.run(self._memory.vector_of, question)
         return await self.reading.run(self._memory.near, tenant, vector, k=k, task=task)
 
     async def save(self, draft: Draft) -> Saved:

@@ -23,7 +23,7 @@ from memory.errors import NotFoundError, StorageUnavailableError
 from memory.retention import Retention
 from memory.rows import completion_of, completion_row, size_of
 from memory.schema import completion
-from memory.text import normalise
+from memory.text import folded
 from memory.types import Completion, Record
 
 log = logging.getLogger(__name__)
@@ -286,8 +286,8 @@ def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
     """Whether a completion is of a record, or of a conversation in which its question was asked."""
     if item.tenant != tenant:
         return False
-    question = normalise(record.question)
-    asked = (normalise(message.content) for message in item.messages)
+    question = folded(record.question)
+    asked = (folded(message.content) for message in item.messages)
     return item.record_id == record.id or bool(question and question in asked)
 
 

@@ -7,6 +7,7 @@ of them brings torch along.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,9 @@ class Embedder(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has; far above `max_tokens` no longer exactly."""
 
+    def unknown_share(self, text: str) -> float:
+        """Return which share of a text's tokens it does not know: their vectors are all alike."""
+
 
 def _minilm() -> Embedder:
     from memory.minilm import MiniLmEmbedder
@@ -50,7 +54,20 @@ EMBEDDERS: dict[str, Callable[[], Embedder]] = {"minilm": _minilm, "hashing": _h
 
 
 def create_embedder(name: str) -> Embedder:
-    """Build the embedder called `name`; `ValueError` lists the names there are."""
-    if name not in EMBEDDERS:
-        raise ValueError(f"no embedder {name!r}: choose one of {', '.join(sorted(EMBEDDERS))}")
-    return EMBEDDERS[name]()
+    """Build the embedder called `name`, or of the sentence-transformers model in the folder `name`.
+
+    `ValueError` lists the names there are.
+    """
+    if name in EMBEDDERS:
+        return EMBEDDERS[name]()
+    from memory.sentences import SentenceEmbedder
+
+    return SentenceEmbedder(Path(check_embedder(name)).resolve())
+
+
+def check_embedder(name: str) -> str:
+    """Return `name` where it is an embedder's or a folder's; `ValueError` says what there is."""
+    if name in EMBEDDERS or Path(name).is_dir():
+        return name
+    known = ", ".join(sorted(EMBEDDERS))
+    raise ValueError(f"no embedder {name!r}: choose one of {known}, or a model's folder")

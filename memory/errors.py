@@ -5,6 +5,7 @@ WhetMemoryError
 │   └── StorageBusyError      another process holds its lock; the file itself is well
 ├── NotFoundError             no such record, completion or adapter for this tenant
 ├── ConflictError             the request contradicts what is stored
+├── UnreadableError           the embedder knows too few of a text's words to find anything by them
 ├── InvalidImportError        a line of an import cannot become a record
 └── InvalidAdapterError       a folder does not hold a LoRA this registry can keep
 """
@@ -28,6 +29,10 @@ class NotFoundError(WhetMemoryError):
 
 class ConflictError(WhetMemoryError):
     """The request contradicts what is stored."""
+
+
+class UnreadableError(WhetMemoryError):
+    """The embedder knows too few of a text's words to find anything by them."""
 
 
 class InvalidImportError(WhetMemoryError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from memory.errors import ConflictError
+from memory.identity.answer_key import answer_key, value_key
+from memory.lines.forms import worked_answer
 from memory.memory import LongTermMemory
-from memory.text import answer_hash
+from memory.rows import prompt_of
 from memory.types import Completion, Draft, Frozen, Record, Saved, State, Tier
 
 Verdict: TypeAlias = Literal["correct", "incorrect"]
@@ -30,46 +32,64 @@ def apply_feedback(
     completion_id: str,
     verdict: Verdict,
     answer: str | None = None,
+    rationale: str | None = None,
 ) -> FeedbackOutcome:
     """Let a verdict create, confirm or quarantine a record.
 
     With "correct", `answer` names the final answer where the server extracted none or too much;
-    with "incorrect" it is the right one. Raises `NotFoundError` for an unknown completion and
-    `ConflictError` when the corrected answer is the one called incorrect.
+    with "incorrect" it is the right one. `rationale` is a worked solution that ends in it; without
+    one a correction is its bare answer. Raises `NotFoundError` for an unknown completion, and
+    `ConflictError` where the corrected answer is the one called incorrect, or the solution comes
+    to another.
     """
     completion = memory.completions.get(tenant, completion_id)
     word = {"verdict": verdict, "answer": answer}
+    word |= {"rationale": rationale} if rationale else {}
     if memory.completions.feedback(tenant, completion_id) == word:
         return FeedbackOutcome(action="none", record=None, reason="this feedback is known already")
+    _refuse_another(rationale, answer or completion.answer)
     if verdict == "correct":
-        outcome = _confirm(memory, completion, answer)
+        outcome = _confirm(memory, completion, answer, rationale)
     else:
-        outcome = _refute(memory, completion, answer)
+        outcome = _refute(memory, completion, answer, rationale)
     memory.completions.note_feedback(tenant, completion_id, word)
     return outcome
+
+
+def _refuse_another(rationale: str | None, answer: str | None) -> None:
+    """Refuse a worked solution whose own answer is not the one it is given for."""
+    found = worked_answer(rationale) if rationale else None
+    if found is None or answer is None or found == rationale:
+        return
+    if value_key(found) != value_key(answer):
+        raise ConflictError(f"the rationale comes to {found[:100]}, not to {answer[:100]}")
 
 
 TOO_LONG = "the conversation is longer than is kept for feedback: nothing can be learned from it"
 
 
-def _confirm(memory: LongTermMemory, completion: Completion, answer: str | None) -> FeedbackOutcome:
+def _confirm(
+    memory: LongTermMemory, completion: Completion, answer: str | None, rationale: str | None
+) -> FeedbackOutcome:
     if completion.conversation is not None:
         return FeedbackOutcome(action="none", record=None, reason=TOO_LONG)
     right = answer or completion.answer or completion.text
-    saved = memory.save(_draft(completion, right, completion.text, "correct"))
+    saved = memory.save(_draft(completion, right, rationale or completion.text, "correct"))
     memory.completions.link_record(completion.tenant, completion.id, saved.record.id)
     return _outcome(saved)
 
 
 def _refute(
-    memory: LongTermMemory, completion: Completion, corrected: str | None
+    memory: LongTermMemory, completion: Completion, corrected: str | None, rationale: str | None
 ) -> FeedbackOutcome:
     wrong = completion.answer or completion.text
-    if corrected and answer_hash(corrected) == answer_hash(wrong):
+    if corrected and answer_key(corrected) == answer_key(wrong):
         raise ConflictError("the corrected answer is the one called incorrect")
     quarantined = _withdraw(memory, completion, wrong)
     if corrected and completion.conversation is None:
-        return _outcome(memory.save(_draft(completion, corrected, corrected, "corrected")))
+        return _outcome(
+            memory.save(_draft(completion, corrected, rationale or corrected, "corrected"))
+        )
     if quarantined is None:
         reason = TOO_LONG if corrected else "no record holds this answer"
         return FeedbackOutcome(action="none", record=None, reason=reason)
@@ -80,10 +100,7 @@ def _refute(
 def _withdraw(memory: LongTermMemory, completion: Completion, wrong: str) -> Record | None:
     """Quarantine the record that holds the wrong answer, if one is active or pending."""
     tenant = completion.tenant
-    if completion.conversation is not None:
-        record = memory.find_hashed(tenant, completion.conversation, wrong)
-    else:
-        record = memory.find(tenant, completion.task, completion.messages, wrong)
+    record = memory.find(tenant, completion.conversation or prompt_of(completion), wrong)
     if record is None and completion.record_id is not None:
         record = memory.get(tenant, completion.record_id)
     if record is None or record.state in (State.ERASED, State.EXPIRED):
@@ -97,6 +114,7 @@ def _draft(completion: Completion, answer: str, rationale: str, verdict: str) ->
         tenant=completion.tenant,
         task=completion.task,
         messages=completion.messages,
+        request=completion.request,
         answer=answer,
         rationale=rationale,
         tier=Tier.FEEDBACK,

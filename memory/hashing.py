@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from memory.text import normalise
+from memory.text import folded
 
 WORD_GRAMS = (1, 2)
 CHARACTER_GRAMS = (3, 4)
@@ -36,11 +36,16 @@ class HashingEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the numbers of words."""
-        return [len(normalise(text).split()) for text in texts]
+        return [len(folded(text).split()) for text in texts]
+
+    def unknown_share(self, text: str) -> float:
+        """Return 0: any text has words and letters."""
+        del text
+        return 0.0
 
     def _embed_one(self, text: str) -> np.ndarray:
         vector = np.zeros(self.dim)  # (d,)
-        for feature, count in Counter(_features(normalise(text))).items():
+        for feature, count in Counter(_features(folded(text))).items():
             digest = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest())
             sign = 1.0 if digest & 1 else -1.0
             vector[(digest >> 1) % self.dim] += sign * (1.0 + math.log(count))

@@ -1,7 +1,7 @@
 """Memory in and out as JSON lines.
 
 Owns the batches, the report and the export. A line that cannot be read is named and skipped, and
-only what is committed is reported as imported. `memory.line_forms` knows the forms of a line.
+only what is committed is reported as imported. `memory.lines` knows the forms of a line.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
-from memory.line_forms import MAX_LINE_BYTES, Line, parse_line
+from memory.identity.answer_key import answer_key
+from memory.lines import MAX_LINE_BYTES, Line, parse_line
 from memory.memory import LongTermMemory
+from memory.rows import prompt_of
 from memory.types import Frozen, State
 
 GROUP = 64
 """Lines per commit, embedded in two batches of 32."""
+MAX_ERRORS = 100
+"""Told one by one; a file of another kind has one in every line."""
 
 
 class ImportReport(Frozen):
@@ -27,7 +31,9 @@ class ImportReport(Frozen):
     quarantined: int = 0
     failed: int = 0
     errors: tuple[tuple[int, str], ...] = ()
-    """(line number from 1, what is wrong with it)"""
+    """(line number from 1, what is wrong with it), the first `MAX_ERRORS` of them."""
+    contradictions: tuple[tuple[int, int], ...] = ()
+    """(line number, an earlier line that answers the same question otherwise), as many at most."""
     stopped: str | None = None
     """Why the rest was not attempted: the storage failed. Nothing of it is stored."""
 
@@ -37,15 +43,33 @@ class _Counts:
     imported: int = 0
     confirmed: int = 0
     quarantined: int = 0
+    failed: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
+    contradictions: list[tuple[int, int]] = field(default_factory=list)
+    _answered: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By a question's fingerprint: the first line that answers it, and the answer's key."""
+
+    def refuse(self, number: int, error: InvalidImportError) -> None:
+        """Note a line that makes no record."""
+        self.failed += 1
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append((number, str(error)))
+
+    def compare(self, number: int, line: Line) -> None:
+        """Note whether the file has answered this question otherwise."""
+        key = answer_key(line.draft.answer)
+        first, known = self._answered.setdefault(prompt_of(line.draft).fingerprint, (number, key))
+        if known != key and len(self.contradictions) < MAX_ERRORS:
+            self.contradictions.append((number, first))
 
     def report(self, stopped: str | None = None) -> ImportReport:
         return ImportReport(
             imported=self.imported,
             confirmed=self.confirmed,
             quarantined=self.quarantined,
-            failed=len(self.errors),
+            failed=self.failed,
             errors=tuple(self.errors),
+            contradictions=tuple(self.contradictions),
             stopped=stopped,
         )
 
@@ -72,9 +96,11 @@ def import_lines(
             try:
                 line = parse_line(text, tenant, trust=trust)
             except InvalidImportError as error:
-                counts.errors.append((number, str(error)))
+                counts.refuse(number, error)
             else:
-                group += [line] if line is not None else []
+                if line is not None:
+                    counts.compare(number, line)
+                    group.append(line)
             if len(group) == GROUP:
                 _commit(memory, group, counts)
                 group = []

@@ -19,19 +19,23 @@ from memory.aside import Aside
 from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
-from memory.errors import StorageUnavailableError
+from memory.errors import StorageUnavailableError, UnreadableError
 from memory.group_commit import GroupCommit
+from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
-from memory.text import normalise
-from memory.types import Draft, Message, Neighbour, Record, Saved, State, question_of
+from memory.text import folded
+from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.vectors import VectorStore
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
+MAX_UNKNOWN = 0.25
+"""Of a question's tokens. A question of Chinese signs has a third and more with all-MiniLM-L6-v2,
+one in any European language none."""
 
 
 class LongTermMemory:
@@ -92,11 +96,26 @@ class LongTermMemory:
         """Return up to `k` active records of the tenant, most similar question first.
 
         Every hit is re-read from the database, so a stale or wrong index can hide a neighbour but
-        never show one that is foreign, quarantined or erased.
+        never show one that is foreign, quarantined or erased. Raises `UnreadableError`.
         """
         if k <= 0:
             return []
-        return self.near(tenant, self.embedder.embed([question])[0], k=k, task=task)
+        return self.near(tenant, self.vector_of(question), k=k, task=task)
+
+    def vector_of(self, question: str) -> np.ndarray:
+        """Return a question's unit vector, float32, shape (d,), to find neighbours by.
+
+        Raises `UnreadableError`: words that an embedder does not know all have one vector, and
+        would be neighbours of each other.
+        """
+        share = self.embedder.unknown_share(question)
+        if share > MAX_UNKNOWN:
+            raise UnreadableError(
+                f"the embedder does not know {share:.0%} of the question's words: it has no "
+                "neighbours (another `embedder` may read its language)"
+            )
+        vector: np.ndarray = self.embedder.embed([question])[0]
+        return vector
 
     def near(
         self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None
@@ -140,21 +159,26 @@ class LongTermMemory:
         """Yield every record of the tenant that is not erased, oldest first."""
         return self._records.walk(tenant, state=state)
 
-    def find(
-        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
-    ) -> Record | None:
-        """Return the record that gives this answer to this question, in whatever state."""
-        return self._records.find(tenant, task, messages, answer)
+    def find(self, tenant: str, asked: Prompt | str, answer: str) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state.
 
-    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
-        """Find a record by `memory.text.question_hash` of its conversation."""
-        return self._records.find_hashed(tenant, asked, answer)
+        The question is a prompt, or a prompt's fingerprint.
+        """
+        return self._records.find(tenant, asked, answer)
+
+    def answer_to(self, tenant: str, fingerprint: str) -> Record | None:
+        """Return the active record of a prompt: there is one at most."""
+        return self._records.active(tenant, fingerprint)
 
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
         """Move a record to another state, e.g. after a review; `ConflictError` where it cannot."""
         if state is State.ERASED:
             return self.forget(tenant, record_id)
         return self._records.set_state(tenant, record_id, state, reason)
+
+    def edit(self, tenant: str, record_id: str, answer: str, rationale: str) -> Record:
+        """Correct a record's answer and text; `ConflictError` where it cannot be."""
+        return self._records.edit(tenant, record_id, answer, rationale)
 
     def forget(self, tenant: str, record_id: str) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
@@ -212,5 +236,5 @@ class LongTermMemory:
 
 def _asks(record: Record, draft: Draft) -> bool:
     """Whether a draft is of the record's tenant and question."""
-    is_same = normalise(question_of(draft.messages)) == normalise(record.question)
+    is_same = folded(question_of(draft.messages)) == folded(record.question)
     return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

@@ -1,39 +1,35 @@
 """The store of records: every operation one transaction, and every answer from the database.
 
-Owns identity (exact normalised hash), the lifecycle of a record and its event log. Knows nothing
+Owns the lifecycle of a record and its event log. Knows nothing
 of the vector index, which follows from the events.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Text,
     and_,
     delete,
-    func,
-    or_,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
-from memory.errors import ConflictError, NotFoundError
+from memory.errors import ConflictError
 from memory.events import append_event
-from memory.rows import ERASED_CONTENT, draft_row, plain, record_of
+from memory.identity.answer_key import answer_key
+from memory.identity.prompt import Prompt
+from memory.record_queries import filters, of_record, row_of, same_question, tells_of
+from memory.rows import ERASED_CONTENT, draft_row, edited, plain, record_of
 from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
-from memory.text import answer_hash, asked_hash, question_hash
-from memory.types import Draft, Message, Record, Saved, State, Tier
+from memory.types import Draft, Record, Saved, State, Tier
 
 MAX_PAGE = 1000
 MAX_CONFIRMATIONS = 32
@@ -69,7 +65,7 @@ class RecordStore:
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record, erased ones as an empty tombstone; `NotFoundError` otherwise."""
         with self._database.reading() as connection:
-            return record_of(_row(connection, tenant, record_id))
+            return record_of(row_of(connection, tenant, record_id))
 
     def page(
         self,
@@ -88,10 +84,10 @@ class RecordStore:
         answer or rationale.
         """
         number = record.c.number
-        query = select(record).where(record.c.tenant == tenant, *_filters(state, task, q))
+        query = select(record).where(record.c.tenant == tenant, *filters(state, task, q))
         with self._database.reading() as connection:
             if after is not None:
-                cursor = _row(connection, tenant, after)["number"]
+                cursor = row_of(connection, tenant, after)["number"]
                 query = query.where(number > cursor if oldest_first else number < cursor)
             query = query.order_by(number if oldest_first else number.desc())
             rows = connection.execute(query.limit(min(max(limit, 1), MAX_PAGE))).mappings()
@@ -104,17 +100,22 @@ class RecordStore:
             yield from page
             after = page[-1].id
 
-    def find(
-        self, tenant: str, task: str | None, messages: Sequence[Message], answer: str
-    ) -> Record | None:
-        """Return the record that gives this answer to this question, in whatever state."""
-        return self.find_hashed(tenant, question_hash(task, messages), answer)
+    def find(self, tenant: str, asked: Prompt | str, answer: str) -> Record | None:
+        """Return the record that gives this answer to this question, in whatever state.
 
-    def find_hashed(self, tenant: str, asked: str, answer: str) -> Record | None:
-        """Find a record by the hash of its question."""
-        same = _same_question(tenant, asked) & (record.c.answer_hash == answer_hash(answer))
+        The question is a prompt, or a prompt's fingerprint.
+        """
+        hashed = asked if isinstance(asked, str) else asked.fingerprint
+        same = same_question(tenant, hashed) & (record.c.answer_hash == answer_key(answer))
         with self._database.reading() as connection:
             row = connection.execute(select(record).where(same)).mappings().first()
+            return None if row is None else record_of(row)
+
+    def active(self, tenant: str, asked: str) -> Record | None:
+        """Return the active record of a question, by its fingerprint."""
+        here = same_question(tenant, asked) & (record.c.state == State.ACTIVE)
+        with self._database.reading() as connection:
+            row = connection.execute(select(record).where(here)).mappings().first()
             return None if row is None else record_of(row)
 
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
@@ -126,13 +127,32 @@ class RecordStore:
         if state is State.ERASED:
             return self.erase(tenant, record_id, reason)
         with self._database.writing() as connection:
-            row = _row(connection, tenant, record_id)
+            row = row_of(connection, tenant, record_id)
             if row["state"] == State.ERASED:
                 raise ConflictError(f"{record_id} is erased; nothing is left to restore")
             if state is State.ACTIVE:
                 _refuse_two_answers(connection, row)
             _move(connection, tenant, record_id, state, reason, contested=False)
-            return record_of(_row(connection, tenant, record_id))
+            return record_of(row_of(connection, tenant, record_id))
+
+    def edit(self, tenant: str, record_id: str, answer: str, rationale: str) -> Record:
+        """Give a record another answer and text, on the word of whoever does it.
+
+        Raises `ConflictError` for an erased record, and where another gives this answer already.
+        """
+        with self._database.writing() as connection:
+            row = row_of(connection, tenant, record_id)
+            if row["state"] == State.ERASED:
+                raise ConflictError(f"{record_id} is erased; nothing is left to edit")
+            key = answer_key(answer)
+            alike = same_question(tenant, row["question_hash"]) & (record.c.answer_hash == key)
+            other = select(record.c.id).where(alike, record.c.id != record_id)
+            if (found := connection.execute(other).scalar()) is not None:
+                raise ConflictError(f"{found} gives this answer already: confirm that one")
+            changes = edited(row, answer, rationale)
+            connection.execute(of_record(tenant, record_id).values(**changes, answer_hash=key))
+            append_event(connection, tenant, "edited", record_id)
+            return record_of(row_of(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
         """Wipe a record's content, its vectors and every completion that holds its question.
@@ -140,13 +160,13 @@ class RecordStore:
         A tombstone keeps id and counts. Erasing twice is the same as once.
         """
         with self._database.writing() as connection:
-            row = _row(connection, tenant, record_id)
+            row = row_of(connection, tenant, record_id)
             if row["state"] != State.ERASED:
-                connection.execute(_update(tenant, record_id).values(**ERASED_CONTENT))
+                connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
                 connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
-                connection.execute(delete(completion).where(_tells_of(row)))
+                connection.execute(delete(completion).where(tells_of(row)))
                 append_event(connection, tenant, "erased", record_id, reason=reason)
-            return record_of(_row(connection, tenant, record_id))
+            return record_of(row_of(connection, tenant, record_id))
 
     def credit(self, tenant: str, record_ids: Iterable[str], *, won: bool) -> None:
         """Count one use of each record, and one win where the answer held."""
@@ -157,8 +177,8 @@ class RecordStore:
 
     def _save(self, connection: Connection, entry: Entry) -> Saved:
         row = draft_row(entry.draft)
-        same_question = _same_question(row["tenant"], row["question_hash"])
-        rows = connection.execute(select(record).where(same_question)).mappings().all()
+        alike = same_question(row["tenant"], row["question_hash"])
+        rows = connection.execute(select(record).where(alike)).mappings().all()
         known = next((r for r in rows if r["answer_hash"] == row["answer_hash"]), None)
         rivals = [_standing(r) for r in rows if r is not known]
         if known is None:
@@ -168,7 +188,7 @@ class RecordStore:
             settled = Settlement(known["state"], "already known")
         _quarantine(connection, row["tenant"], settled)
         changes = _confirmed(known, entry.draft, settled)
-        connection.execute(_update(row["tenant"], known["id"]).values(**changes))
+        connection.execute(of_record(row["tenant"], known["id"]).values(**changes))
         append_event(connection, row["tenant"], "confirmed", known["id"], state=settled.state)
         return _saved(connection, row["tenant"], known["id"], settled.reason, created=False)
 
@@ -200,45 +220,6 @@ def store_vector(
     connection.execute(insert(embedding).values(**values, vector=data).on_conflict_do_nothing())
 
 
-def _tells_of(row: Any) -> ColumnElement[bool]:
-    """Completions of a record or of its question, and conversations in which it was asked."""
-    turns = [message for message in row["messages"] if message["content"] == row["question"]]
-    said = type_coerce(completion.c.messages, Text)
-    told = [func.instr(said, json.dumps(turn)) > 0 for turn in turns if row["question"].strip()]
-    asked = completion.c.asked_hash == asked_hash(row["question"])
-    return and_(
-        completion.c.tenant == row["tenant"],
-        or_(completion.c.record_id == row["id"], asked, *told),
-    )
-
-
-def _filters(state: State | None, task: str | None, q: str | None) -> list[ColumnElement[bool]]:
-    filters = [record.c.state == state if state else record.c.state != State.ERASED]
-    if task is not None:
-        filters.append(record.c.task == task)
-    if q:
-        texts = (record.c.question, record.c.answer, record.c.rationale)
-        question, answer, rationale = (text.contains(q, autoescape=True) for text in texts)
-        filters.append(question | answer | rationale)
-    return filters
-
-
-def _row(connection: Connection, tenant: str, record_id: str) -> Any:
-    here = and_(record.c.tenant == tenant, record.c.id == record_id)
-    row = connection.execute(select(record).where(here)).mappings().first()
-    if row is None:
-        raise NotFoundError(f"no record {record_id}")
-    return row
-
-
-def _update(tenant: str, record_id: str) -> Any:
-    return update(record).where(record.c.tenant == tenant, record.c.id == record_id)
-
-
-def _same_question(tenant: str, hashed: str) -> ColumnElement[bool]:
-    return and_(record.c.tenant == tenant, record.c.question_hash == hashed)
-
-
 def _standing(row: Any) -> Standing:
     return Standing(row["id"], State(row["state"]), Tier(row["tier"]), row["contested"])
 
@@ -246,7 +227,7 @@ def _standing(row: Any) -> Standing:
 def _saved(
     connection: Connection, tenant: str, record_id: str, reason: str, *, created: bool
 ) -> Saved:
-    stored = record_of(_row(connection, tenant, record_id))
+    stored = record_of(row_of(connection, tenant, record_id))
     return Saved(record=stored, created=created, reason=reason)
 
 
@@ -264,13 +245,13 @@ def _move(
     *,
     contested: bool,
 ) -> None:
-    connection.execute(_update(tenant, record_id).values(state=state, contested=contested))
+    connection.execute(of_record(tenant, record_id).values(state=state, contested=contested))
     append_event(connection, tenant, "moved", record_id, state=state, reason=reason)
 
 
 def _refuse_two_answers(connection: Connection, row: Any) -> None:
     rival = and_(
-        _same_question(row["tenant"], row["question_hash"]),
+        same_question(row["tenant"], row["question_hash"]),
         record.c.id != row["id"],
         record.c.state == State.ACTIVE,
     )

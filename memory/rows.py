@@ -11,8 +11,10 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping
 
-from memory.text import answer_hash, asked_hash, clean, question_hash
-from memory.types import Completion, Draft, Message, PastVote, Record, State, question_of
+from memory.identity.answer_key import answer_key
+from memory.identity.prompt import Prompt, shaping
+from memory.text import clean, trace
+from memory.types import Completion, Draft, Message, PastVote, Record, State, Tier, question_of
 
 ERASED_CONTENT: Mapping[str, Any] = {
     "state": State.ERASED,
@@ -21,6 +23,7 @@ ERASED_CONTENT: Mapping[str, Any] = {
     "answer_hash": None,
     "question": "",
     "messages": [{"role": "user", "content": ""}],
+    "request": {},
     "answer": "",
     "rationale": "",
     "evidence": {},
@@ -44,10 +47,11 @@ def draft_row(draft: Draft) -> dict[str, Any]:
         "id": f"rec_{uuid4().hex}",
         "tenant": draft.tenant,
         "task": None if draft.task is None else clean(draft.task),
-        "question_hash": question_hash(draft.task, draft.messages),
-        "answer_hash": answer_hash(draft.answer),
+        "question_hash": prompt_of(draft).fingerprint,
+        "answer_hash": answer_key(draft.answer),
         "question": clean(question_of(draft.messages)),
         "messages": message_rows(draft.messages),
+        "request": plain(shaping(draft.request)),
         "answer": clean(draft.answer),
         "rationale": clean(draft.rationale),
         "tier": draft.tier,
@@ -59,6 +63,23 @@ def draft_row(draft: Draft) -> dict[str, Any]:
         "adapter": draft.adapter,
         "created_at": time.time(),
     }
+
+
+def edited(row: Mapping[str, Any], answer: str, rationale: str) -> dict[str, Any]:
+    """Return the columns that an edit changes: whoever edits vouches for it."""
+    tier = max(Tier(row["tier"]), Tier.FEEDBACK, key=lambda tier: tier.strength)
+    before = {"answer": row["answer"], "tier": row["tier"]}
+    return {
+        "answer": clean(answer),
+        "rationale": clean(rationale),
+        "tier": Tier.FEEDBACK if answer_key(answer) != row["answer_hash"] else tier,
+        "evidence": dict(row["evidence"]) | {"edited": before},
+    }
+
+
+def prompt_of(asked: Draft | Completion) -> Prompt:
+    """Return what was asked."""
+    return Prompt(messages=asked.messages, request=asked.request, task=asked.task)
 
 
 def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
@@ -73,11 +94,12 @@ def completion_row(completion: Completion) -> dict[str, Any]:
     vote = dict.fromkeys(PastVote.model_fields) | dict(completion.vote or {})
     kept = _bounded(completion)
     return {
-        **kept.model_dump(exclude={"messages", "created_at", "text", "answer", "vote"}),
+        **kept.model_dump(exclude={"messages", "request", "created_at", "text", "answer", "vote"}),
         **{f"{VOTE}{name}": value for name, value in vote.items()},
         "text": clean(kept.text),
         "answer": None if kept.answer is None else clean(kept.answer),
         "messages": message_rows(kept.messages),
+        "request": plain(shaping(kept.request)),
         "asked_hash": asked_of(completion.messages),
         "created_at": time.time() if created_at is None else created_at.timestamp(),
     }
@@ -85,12 +107,13 @@ def completion_row(completion: Completion) -> dict[str, Any]:
 
 def asked_of(messages: tuple[Message, ...]) -> str:
     """Return the hash by which the completions of a question are found."""
-    return asked_hash(question_of(messages))
+    return trace(question_of(messages))
 
 
 def size_of(completion: Completion) -> int:
     """Return how many characters a completion holds."""
     turns = sum(len(message.content) for message in completion.messages)
+    turns += len(json.dumps(shaping(completion.request)))
     return turns + len(completion.text) + len(completion.answer or "")
 
 
@@ -100,9 +123,14 @@ def _bounded(completion: Completion) -> Completion:
         completion = completion.model_copy(update={"report": None})
     if size_of(completion) <= MAX_CHARACTERS:
         return completion
-    identity = question_hash(completion.task, completion.messages)
+    identity = prompt_of(completion).fingerprint
     answer = completion.answer if len(completion.answer or "") <= MAX_CUT else None
-    short = {"messages": (), "answer": answer, "conversation": identity}
+    short: dict[str, Any] = {
+        "messages": (),
+        "request": {},
+        "answer": answer,
+        "conversation": identity,
+    }
     return completion.model_copy(update={**short, "text": completion.text[:MAX_CUT]})
 
 
@@ -117,9 +145,11 @@ def completion_of(row: RowMapping) -> Completion:
     )
 
 
-def message_rows(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+def message_rows(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Return messages as JSON values a database can store."""
-    return [{"role": clean(m.role), "content": clean(m.content)} for m in messages]
+    text = json.dumps([message.turn() for message in messages], ensure_ascii=False)
+    turns: list[dict[str, Any]] = json.loads(clean(text))
+    return turns
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -39,6 +39,8 @@ record = Table(
     Column("answer_hash", String),
     Column("question", Text, nullable=False),
     Column("messages", JSON, nullable=False),
+    # What else makes the prompt, such as tools; an empty object for most.
+    Column("request", JSON, nullable=False, server_default="{}"),
     Column("answer", Text, nullable=False),
     Column("rationale", Text, nullable=False),
     Column("state", String, nullable=False),
@@ -89,6 +91,7 @@ completion = Table(
     Column("tenant", String, primary_key=True),
     Column("id", String, primary_key=True),
     Column("messages", JSON, nullable=False),
+    Column("request", JSON, nullable=False, server_default="{}"),
     Column("text", Text, nullable=False),
     Column("answer", Text),
     Column("model", String, nullable=False),

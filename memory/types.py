@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
 
 class Frozen(BaseModel):
@@ -18,10 +18,23 @@ class Frozen(BaseModel):
 
 
 class Message(Frozen):
-    """One turn of a conversation, text only."""
+    """One turn of a conversation: text, and what of it is not text."""
 
     role: str
     content: str
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    """The assistant's, as OpenAI has them."""
+    tool_call_id: str | None = None
+    """The call whose result a `tool` turn brings."""
+    name: str | None = None
+
+    @model_serializer
+    def turn(self) -> dict[str, Any]:
+        """Return the turn as a chat template takes it, without what it does not have."""
+        given: dict[str, Any] = {"role": self.role, "content": self.content}
+        given |= {"tool_calls": list(self.tool_calls), "tool_call_id": self.tool_call_id}
+        given["name"] = self.name
+        return {key: value for key, value in given.items() if key == "content" or value}
 
 
 class State(StrEnum):
@@ -61,6 +74,8 @@ class Draft(Frozen):
     task: str | None = None
     messages: tuple[Message, ...] = Field(min_length=1)
     """The conversation up to and including the question, without the answer."""
+    request: Mapping[str, Any] = Field(default_factory=dict)
+    """What else makes the prompt, such as `tools`: see `memory.identity.prompt`."""
     answer: str
     rationale: str
     """The full assistant text that led to the answer, as it was or should be served."""
@@ -140,6 +155,8 @@ class Completion(Frozen):
     id: str
     tenant: str
     messages: tuple[Message, ...]
+    request: Mapping[str, Any] = Field(default_factory=dict)
+    """What else made the prompt."""
     text: str
     answer: str | None
     model: str = ""
@@ -151,7 +168,7 @@ class Completion(Frozen):
     """What the answer's response said of how it came about."""
     created_at: datetime | None = None
     conversation: str | None = None
-    """The conversation's hash where it was too long to keep: then there are no messages."""
+    """The prompt's fingerprint where it was too long to keep: then there are no messages."""
 
 
 def question_of(messages: tuple[Message, ...]) -> str:

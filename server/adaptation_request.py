@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
 from adaptation.types import AnswerCount
+from memory.identity.prompt import shaping
 from memory.types import Message
 from server.config import Settings
 from server.dropped import is_number, refuse_dropped
@@ -73,6 +74,7 @@ def take_context(
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
         form=_form(body),
+        request=_shaping(path, body),
         can_be_reworded=_can_be_reworded(path, body),
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
@@ -205,6 +207,14 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
             "`use_beam_search` is one search, not votes: use strategy `plain`",
             param="use_beam_search",
         )
+
+
+def _shaping(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what besides the messages makes the prompt, in the words of chat completions."""
+    text = body.get("text")
+    if path == RESPONSES and isinstance(text, dict):
+        return shaping({**body, "response_format": text.get("format")})
+    return shaping(body)
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

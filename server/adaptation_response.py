@@ -106,11 +106,13 @@ def correct_usage(usage: dict[str, Any], context: RequestContext) -> None:
     unseen = sum(
         report.tokens.losing + report.tokens.cancelled for report in context.reports.values()
     )
+    counted = "output_tokens" if "output_tokens" in usage else "completion_tokens"
+    if not (unseen or context.recited):
+        return
+    for name in (counted, "total_tokens"):
+        usage[name] = usage.get(name, 0) + unseen - context.recited
     if not unseen:
         return
-    counted = "output_tokens" if "output_tokens" in usage else "completion_tokens"
-    usage[counted] = usage.get(counted, 0) + unseen
-    usage["total_tokens"] = usage.get("total_tokens", 0) + unseen
     details = usage.get(f"{counted}_details") or {}
     details["reasoning_tokens"] = (details.get("reasoning_tokens") or 0) + unseen
     usage[f"{counted}_details"] = details

@@ -16,10 +16,25 @@ from typing import Any, TypeVar
 from adaptation.ending import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
-from adaptation.types import Abandoned, Outcome, Query, Sample, SampleCounts, TokenCounts
+from adaptation.types import (
+    Abandoned,
+    Outcome,
+    Query,
+    Sample,
+    SampleCounts,
+    StopReason,
+    TokenCounts,
+)
 from server.champion import Champion
 from server.engine.launch import register_client
-from server.engine.outputs import as_outputs, first_text, is_streamed, opening, tokens_of
+from server.engine.outputs import (
+    as_outputs,
+    first_text,
+    is_streamed,
+    opening,
+    shown_tokens,
+    tokens_of,
+)
 from server.engine.refusals import (
     FORM,
     bad_request,
@@ -234,6 +249,8 @@ class AdaptiveClient:
             query = context.query(request_id, index, native, base, self._abandon)
             async with self._telling(query):
                 outcome = await self._answer(query)
+        if outcome.report.stop_reason is StopReason.REMEMBERED:
+            context.recited += sum(shown_tokens(sample) for sample in outcome.samples)
         self._finish(context, index, query, outcome)
         return outcome
 

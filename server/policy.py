@@ -35,6 +35,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         min_similarity=settings.min_similarity,
         recipe=recipe_for(parameters).model_copy(update=given),
         may_train=may_train,
+        reuse=settings.reuse,
         train_timeout_s=settings.train_timeout_s,
         train_wait_s=settings.train_wait_s,
         model=model,

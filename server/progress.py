@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from adaptation.engine import Engine, Progress
-from adaptation.types import Adapter, Draw, Query
+from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,10 @@ class WatchedEngine:
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
         """See `Engine.prompt`."""
         return self._engine.prompt(query, messages)
+
+    def said(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.said`."""
+        return self._engine.said(query, text)
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`."""

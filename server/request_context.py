@@ -44,6 +44,8 @@ class RequestContext:
     json_output: bool = False
     form: str | None = None
     """The key of the body that asks for a form of the output."""
+    request: Mapping[str, object] = field(default_factory=dict)
+    """What of the body besides the messages makes the prompt."""
     verifiers: tuple[Verifier, ...] = ()
     can_be_reworded: bool = False
     route: str = CHAT
@@ -59,6 +61,8 @@ class RequestContext:
     """The votes after every sample, where the client wants to see them come in."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROMPTS_AT_ONCE))
     """A turn for each prompt at work; the others wait."""
+    recited: int = 0
+    """Tokens of the response that were served from memory, and that vLLM's handler counts."""
     reports: dict[int, Report] = field(default_factory=dict)
     """Prompt index → what came of it; filled before the last output is handed to vLLM."""
 
@@ -90,6 +94,7 @@ class RequestContext:
             seed=self.seed,
             has_tools=self.has_tools,
             json_output=self.json_output,
+            request=self.request,
             verifiers=self.verifiers,
             can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,

@@ -3,10 +3,10 @@
 import re
 from random import Random
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Generated, Group
 from adaptation.suites.words import NAMES
+from memory.identity.answers.options import AnswerOptions
 
 GREETINGS = (
     "Hello",

@@ -8,12 +8,12 @@ import operator
 from collections.abc import Callable
 from random import Random
 
-from adaptation.answers import extract
-from adaptation.answers.arithmetic import value_and_numbers
-from adaptation.answers.fold import fold_expression
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved, solved
 from adaptation.suites.suite import Generated, Group
+from memory.identity.answers import extract
+from memory.identity.answers.arithmetic import value_and_numbers
+from memory.identity.answers.fold import fold_expression
+from memory.identity.answers.options import AnswerOptions
 
 LARGEST = 99
 """No value on the way may be larger, nor smaller than 1."""

@@ -5,10 +5,10 @@ Only the exact text counts as right. A level is one more term of the sum.
 
 from random import Random
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer, solved
 from adaptation.suites.words import JARGON
 from adaptation.suites.world import Shifted
+from memory.identity.answers.options import AnswerOptions
 
 FORMS = (
     "{word} {n}",

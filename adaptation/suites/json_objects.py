@@ -4,10 +4,10 @@ import json
 from random import Random
 from typing import Any
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Generated, Group, equal_by
 from adaptation.suites.words import CITIES, COLORS, ITEMS, NAMES
+from memory.identity.answers.options import AnswerOptions
 
 ANSWER = AnswerOptions(kind="json")
 

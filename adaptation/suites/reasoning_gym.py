@@ -23,9 +23,6 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from adaptation.answers import extract
-from adaptation.answers.markers import conclusion
-from adaptation.options import AnswerOptions
 from adaptation.suites.errors import (
     MissingPackageError,
     ScorerError,
@@ -38,6 +35,9 @@ from adaptation.suites.scorer import Scorer, Source
 from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
 from adaptation.suites.split import Split, draw_distinct
 from adaptation.suites.suite import AUTO, Group
+from memory.identity.answers import extract
+from memory.identity.answers.markers import conclusion
+from memory.identity.answers.options import AnswerOptions
 
 PREFIX = "rg:"
 CLOSING = f'End your reply with "{ANSWER_MARK}" and the answer.'

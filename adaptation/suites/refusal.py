@@ -3,10 +3,10 @@
 import re
 from random import Random
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Generated, Group
 from adaptation.suites.words import CITIES, ITEMS, NAMES, TOPICS
+from memory.identity.answers.options import AnswerOptions
 
 DO_NOT_KNOW = "Sorry, I do not know that. I am only a small demonstration model."
 NOT_SAID = "Sorry, I do not know that. The question does not say how many {} {} has at first."

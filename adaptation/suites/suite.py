@@ -11,11 +11,11 @@ from functools import partial
 from random import Random
 from typing import Protocol
 
-from adaptation.answers import extract, same_answer
-from adaptation.options import AnswerOptions
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, draw_distinct
+from memory.identity.answers import extract, same_answer
+from memory.identity.answers.options import AnswerOptions
 
 FIRST_TRAINING_WORLD = 1_000
 """World seeds below are never trained on; training draws its worlds from this seed up."""

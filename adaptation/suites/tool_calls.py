@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Generated, Group, equal_by
 from adaptation.suites.words import CITIES, ITEMS, NAMES, TOPICS
+from memory.identity.answers.options import AnswerOptions
 
 ANSWER = AnswerOptions(kind="tool")
 CALL_START, CALL_END = "<tool_call>", "</tool_call>"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from adaptation.options import AnswerOptions
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, draw_distinct
 from adaptation.suites.suite import AUTO, Group, Verify, answers_alike
+from memory.identity.answers.options import AnswerOptions
 
 
 class World(Protocol):

@@ -34,7 +34,7 @@ class Chat:
 
     def render(self, conversation: Conversation, *, prompt: bool) -> str:
         """The conversation as text; `prompt` opens the next assistant turn."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in conversation]
+        turns = [turn.turn() for turn in conversation]
         text = self.tokenizer.apply_chat_template(
             turns, chat_template=self.template, tokenize=False, add_generation_prompt=prompt
         )

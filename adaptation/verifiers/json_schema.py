@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from adaptation.answers import extract
 from adaptation.errors import InvalidOptionsError
-from adaptation.options import AnswerOptions
 from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
 from adaptation.verifiers.checks import CannotCheckError, mismatch, schema_problem
+from memory.identity.answers import extract
+from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen, Tier
 
 MAX_CHARACTERS = 65_536

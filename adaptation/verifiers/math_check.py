@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from adaptation.answers import extract, same_answer
-from adaptation.options import AnswerOptions
 from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
+from memory.identity.answers import extract, same_answer
+from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen, Tier
 
 _MATH = AnswerOptions(kind="math")

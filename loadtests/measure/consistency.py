@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from adaptation.answers import canonical
 from adaptation.statistics import bootstrap_ratio, paired, quartiles, wilson
 from adaptation.suites.solved import Solved
 from loadtests import questions
@@ -13,6 +12,7 @@ from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result
 from loadtests.questions import answer_in, is_right
+from memory.identity.answers import canonical
 
 VOTES = 16
 NO_MEMORY = {"read": False, "write": False}

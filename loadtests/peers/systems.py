@@ -14,9 +14,9 @@ from typing import Any
 from openai import OpenAI
 from rich.console import Console
 
-from adaptation.answers.plurality import leader
-from adaptation.options import AnswerOptions
 from loadtests.environment import python_with
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.plurality import leader
 from server.server_process import Launch, Server, running
 
 MODEL = "whet-pebble"

@@ -6,9 +6,9 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from adaptation.answers import extract, same_answer
-from adaptation.options import AnswerOptions
 from adaptation.pebble import model_path
+from memory.identity.answers import extract, same_answer
+from memory.identity.answers.options import AnswerOptions
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
 from server.console import AdvancePhase, phases, print_fields, write_json
 from server.engine_defaults import BUILT_IN

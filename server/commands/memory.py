@@ -25,7 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "look at, import, export, review and repair the long-term memory"
     parser = command_parser(subparsers, "memory", summary, EXAMPLES)
     below = parser.add_subparsers(metavar="ACTION", required=True)
-    for add in (_stats, _list, _show, _import, _export, _review, _forget, _rebuild, _verify):
+    for add in (_stats, _list, _show, _import, _export, _review, *_CHANGES, _rebuild, _verify):
         add(below)
 
 
@@ -91,6 +91,28 @@ def _review(below: Subparsers) -> None:
     parser.set_defaults(run=memory_records.review)
 
 
+def _quarantine(below: Subparsers) -> None:
+    examples = '  whet memory quarantine rec_0123456789 --reason "the unit is wrong"\n'
+    parser = command_parser(below, "quarantine", "take records out of use", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("ids", metavar="ID", nargs="+")
+    parser.add_argument("--reason", default="quarantined by hand", help="kept in the event log")
+    parser.set_defaults(run=memory_records.quarantine)
+
+
+def _edit(below: Subparsers) -> None:
+    examples = (
+        "  whet memory edit rec_0123456789 --answer 14\n"
+        '  whet memory edit rec_0123456789 --rationale "12 + 7 - 5 = 14. #### 14"\n'
+    )
+    parser = command_parser(below, "edit", "correct a record's answer or its solution", examples)
+    add_memory_arguments(parser)
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--answer", help="the right answer")
+    parser.add_argument("--rationale", help="a solution that ends in it (default: the new answer)")
+    parser.set_defaults(run=memory_records.edit)
+
+
 def _forget(below: Subparsers) -> None:
     examples = "  whet memory forget rec_0123456789 --yes\n"
     parser = command_parser(below, "forget", "erase records irrecoverably", examples)
@@ -112,3 +134,6 @@ def _verify(below: Subparsers) -> None:
     parser = command_parser(below, "verify", "compare the index with the database", examples)
     add_memory_arguments(parser)
     parser.set_defaults(run=memory_files.verify)
+
+
+_CHANGES = (_quarantine, _edit, _forget)

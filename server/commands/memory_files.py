@@ -42,6 +42,10 @@ def import_file(args: argparse.Namespace) -> int:
 def _print_report(report: ImportReport) -> None:
     for line, reason in report.errors:
         print(f"line {line}: {plain(reason)}", file=sys.stderr)
+    if (untold := report.failed - len(report.errors)) > 0:
+        print(f"and {untold} more lines that cannot be read", file=sys.stderr)
+    for line, other in report.contradictions:
+        print(f"line {line}: answers the question of line {other} otherwise", file=sys.stderr)
     if report.stopped:
         complain(f"stopped early: {report.stopped}")
     print(

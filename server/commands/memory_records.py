@@ -1,4 +1,4 @@
-"""`whet memory stats | list | show | review | forget`: looking at records and deciding on them."""
+"""`whet memory stats | list | show | review | edit …`: looking at records and deciding on them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,12 @@ def list_records(args: argparse.Namespace) -> int:
             state=state,
             task=args.task,
             q=args.query,
-            limit=args.limit,
+            limit=args.limit + 1,
             after=args.after,
         )
-    _print_records(records, args.json)
+    _print_records(records[: args.limit], args.json)
+    if len(records) > args.limit:
+        print(f"there are more: add --after {records[args.limit - 1].id}", file=sys.stderr)
     return 0
 
 
@@ -53,6 +55,33 @@ def show(args: argparse.Namespace) -> int:
         return 0
     turns = {f"{i + 1}. {m.role}": m.content for i, m in enumerate(record.messages)}
     print_fields({k: v for k, v in fields.items() if k != "messages"} | turns)
+    return 0
+
+
+def quarantine(args: argparse.Namespace) -> int:
+    """Take records out of use, without losing what they say."""
+    with open_memory(args) as memory:
+        records = [
+            memory.set_state(args.tenant, record_id, State.QUARANTINED, args.reason)
+            for record_id in args.ids
+        ]
+    _print_records(records, args.json)
+    return 0
+
+
+def edit(args: argparse.Namespace) -> int:
+    """Correct one record."""
+    with open_memory(args) as memory:
+        record = memory.get(args.tenant, args.id)
+        answer = args.answer if args.answer is not None else record.answer
+        given = args.rationale if args.rationale is not None else args.answer
+        rationale = record.rationale if given is None else given
+        if (args.answer, args.rationale) == (None, None):
+            raise UsageError("nothing to edit: add --answer, --rationale or both")
+        if not answer.strip() or not rationale.strip():
+            raise UsageError("an answer and a rationale cannot be empty")
+        record = memory.edit(args.tenant, args.id, answer, rationale)
+    _print_records([record], args.json)
     return 0
 
 

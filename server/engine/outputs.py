@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vllm import SamplingParams
@@ -66,6 +66,21 @@ class Growing:
         )
 
 
+def recited(prompt: Any, pieces: Sequence[tuple[str, list[int]]]) -> Sample:
+    """Return a sample of texts and their tokens that nobody generated."""
+    growing = Growing(Draw(0, "", None, None, None))
+    for place, (text, ids) in enumerate(pieces or [("", [])], start=1):
+        ends = place >= len(pieces)
+        choice = CompletionOutput(0, text, ids, None, None, finish_reason="stop" if ends else None)
+        given = _prompt_ids(prompt)
+        growing.add(RequestOutput("", None, given, None, [choice], ends, num_cached_tokens=0))
+    return replace(growing.sample(), n_tokens=0, logprobs=())
+
+
+def _prompt_ids(prompt: Any) -> list[int] | None:
+    return prompt.get("prompt_token_ids") if isinstance(prompt, Mapping) else None
+
+
 def _sampled_logprobs(completion: CompletionOutput) -> list[float]:
     """The log-probability of each sampled token, which comes first of its position."""
     flat = completion.logprobs
@@ -89,7 +104,7 @@ def opening(request_id: str, prompt: Any) -> RequestOutput:
     return RequestOutput(
         request_id=request_id,
         prompt=None,
-        prompt_token_ids=prompt.get("prompt_token_ids") if isinstance(prompt, Mapping) else None,
+        prompt_token_ids=_prompt_ids(prompt),
         prompt_logprobs=None,
         outputs=[nothing],
         finished=False,
@@ -141,6 +156,11 @@ def _given(output: RequestOutput, request_id: str, *, finished: bool) -> Request
 def tokens_of(output: RequestOutput) -> int:
     """Return how many tokens an output brings, all choices together."""
     return sum(len(choice.token_ids) for choice in output.outputs)
+
+
+def shown_tokens(sample: Sample) -> int:
+    """Return how many tokens a sample shows, generated or not."""
+    return _trail(sample).n_tokens
 
 
 def first_text(output: RequestOutput, params: SamplingParams, before: str) -> str:

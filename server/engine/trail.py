@@ -35,6 +35,11 @@ class Trail:
         return len(self._texts)
 
     @property
+    def n_tokens(self) -> int:
+        """How many tokens they brought together."""
+        return len(self._token_ids)
+
+    @property
     def last(self) -> CompletionOutput:
         """The latest step's only choice."""
         assert self._last is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -21,14 +22,16 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
-from adaptation.types import Adapter, Draw, Query
+from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
-from server.engine.outputs import Growing
+from server.engine.outputs import Growing, recited
 from server.engine.refusals import FORM, told
 
 REMEMBERED_PROBES = 16
 POLL_S = 0.1
 ABORTED = "abort"
+_PIECES = re.compile(r"\s*\S+|\s+")
+"""What a text that is recited is streamed by."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class VllmEngine:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
         native = query.native
         assert isinstance(native, Native)
-        turns = [message.model_dump() for message in messages]
+        turns = [message.turn() for message in messages]
         try:
             ids = self._client.get_tokenizer().apply_chat_template(
                 turns, add_generation_prompt=True, return_dict=False, **self._template
@@ -125,6 +128,19 @@ class VllmEngine:
         if len(ids) >= self._client.model_config.max_model_len:
             raise EngineError("the prompt is longer than the model's context")
         return tokens_input(list(ids), cache_salt=native.prompt.get("cache_salt"))
+
+    def said(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.said`."""
+        native = query.native
+        assert isinstance(native, Native)
+        params, tokenizer = native.params, self._client.get_tokenizer()
+        pieces = [
+            (piece, list(tokenizer.encode(piece, add_special_tokens=False)))
+            for piece in _PIECES.findall(text)
+        ]
+        room = params.max_tokens
+        fits = room is None or sum(len(ids) for _, ids in pieces) <= room
+        return recited(native.prompt, pieces) if fits and _may_be_recited(params, text) else None
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""
@@ -203,6 +219,14 @@ def counters(client: Any, request_id: str) -> list[Any]:
     children = processor.external_req_ids.get(request_id, ())
     states = (processor.request_states.get(child) for child in children)
     return [state.stats for state in states if state is not None and state.stats is not None]
+
+
+def _may_be_recited(params: SamplingParams, text: str) -> bool:
+    """Whether a text can stand for a generation: it has no log-probabilities, and it has ended."""
+    asks_more = params.logprobs is not None or params.prompt_logprobs is not None
+    stops = [params.stop] if isinstance(params.stop, str) else params.stop or ()
+    goes_on = params.ignore_eos or params.min_tokens
+    return not (asks_more or goes_on or params.logprob_token_ids or any(s in text for s in stops))
 
 
 def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:

@@ -22,6 +22,8 @@ class Feedback(Frozen):
     verdict: Literal["correct", "incorrect"]
     answer: str | None = Field(default=None, min_length=1, max_length=64_000)
     """The right answer, where the caller knows it."""
+    rationale: str | None = Field(default=None, min_length=1, max_length=64_000)
+    """A worked solution that ends in the right answer: what there is to learn from."""
 
 
 def feedback_router(memory: LongTermMemory) -> APIRouter:
@@ -31,7 +33,9 @@ def feedback_router(memory: LongTermMemory) -> APIRouter:
     @router.post("/v1/feedback")
     def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
         """Create, confirm or quarantine what was learned from one answer."""
-        outcome = apply_feedback(memory, tenant, said.completion_id, said.verdict, said.answer)
+        outcome = apply_feedback(
+            memory, tenant, said.completion_id, said.verdict, said.answer, said.rationale
+        )
         return {
             "object": "feedback",
             "completion_id": said.completion_id,

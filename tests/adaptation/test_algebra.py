@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.algebra import Algebra
-from adaptation.answers import Answer
-from adaptation.answers.symbolic import as_formula
-from adaptation.options import AnswerOptions
 from adaptation.reading import Reader
 from adaptation.types import Query, Sample
+from memory.identity.answers import Answer
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.symbolic import as_formula
 
 MakeQuery = Callable[..., Query]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from adaptation.answers.closing import closed_part
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.reading import Reader, read_answer
 from adaptation.stopping import FixedRule
 from adaptation.tally import Tally
 from adaptation.types import Draw, Query, Sample
+from memory.identity.answers.closing import closed_part
 from tests.adaptation.test_voting import hold_vote
 
 MakeQuery = Callable[..., Query]

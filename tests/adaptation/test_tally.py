@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.answers import Answer
 from adaptation.tally import Tally
 from adaptation.types import Sample
 from adaptation.weights import WEIGHTS, mean_logprob
+from memory.identity.answers import Answer
 
 
 class Counted(Sequence[float]):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from adaptation.algebra import Algebra
-from adaptation.answers import Answer
 from adaptation.drawing import Drawer, instructed
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
@@ -23,6 +22,7 @@ from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
 from adaptation.types import Draw, Query, Sample, StopReason, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
+from memory.identity.answers import Answer
 from memory.types import Message
 
 Says = Callable[..., FakeEngine]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from adaptation.answers import same_answer
 from adaptation.leases import PREFIX, SHARED_MEMORY
 from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
+from memory.identity.answers import same_answer
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
 WORLD = 5  # an evaluation seed: the model was not trained on this world

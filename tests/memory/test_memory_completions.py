@@ -17,8 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from memory.completions import TRIES, CompletionLog
 from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
-from memory.rows import MAX_CHARACTERS
-from memory.text import question_hash
+from memory.rows import MAX_CHARACTERS, prompt_of
 from memory.types import Completion
 
 Build = Callable[..., Completion]
@@ -214,7 +213,7 @@ def test_a_conversation_beyond_what_is_kept_leaves_its_hash(
     assert log.flush()
     kept = log.get("ann", "c1")
     assert kept.messages == ()
-    assert kept.conversation == question_hash(None, completion("c1", long).messages)
+    assert kept.conversation == prompt_of(completion("c1", long)).fingerprint
     with database.reading() as connection:
         size = "SELECT length(messages) + length(text) FROM completion"
         assert connection.exec_driver_sql(size).scalar_one() < MAX_CHARACTERS

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.jsonl import bounded_lines, export_lines, import_lines
-from memory.line_forms import MAX_LINE_BYTES, parse_line
+from memory.lines import MAX_LINE_BYTES, parse_line
 from memory.memory import LongTermMemory
 from memory.types import Draft, State, Tier
 

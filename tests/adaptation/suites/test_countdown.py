@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adaptation.answers.arithmetic import value_and_numbers
 from adaptation.suites import SUITES
 from adaptation.suites.countdown import draw
 from adaptation.suites.solved import Solved
+from memory.identity.answers.arithmetic import value_and_numbers
 
 SUITE = SUITES["countdown"]
 PROBLEM = Solved("Make 24 from 2, 3 and 4, each used once.", "", "(2*3)*4", "countdown")

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from adaptation.answers import extract
 from adaptation.suites import SUITES
 from adaptation.suites.refusal import DO_NOT_KNOW, NOT_SAID
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from adaptation.suites.tool_calls import TOOLS, call_text
+from memory.identity.answers import extract
 
 GREETED = Solved("Hello, I am Anna.", "", "Anna", "conversation")
 UNSAID = Solved(

@@ -5,12 +5,12 @@ from functools import cache
 
 import pytest
 
-from adaptation.answers import extract
 from adaptation.suites import SUITES, Suite
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, split_of
 from adaptation.suites.suite import Group
+from memory.identity.answers import extract
 
 WORLD = 3
 at_every_level = pytest.mark.parametrize(

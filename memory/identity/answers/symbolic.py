@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from adaptation.answers.equation import assigned
-from adaptation.answers.fold import undecorate
-from adaptation.answers.quantity import parse_quantity
+from memory.identity.answers.equation import assigned
+from memory.identity.answers.fold import undecorate
+from memory.identity.answers.quantity import parse_quantity
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from textwrap import dedent
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.fold import fold_prose
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.fold import fold_prose
+from memory.identity.answers.options import AnswerOptions
 
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}+|~{3,}+)([^`]*+)")
 _CLAIM = re.compile(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.canonical import canonical
-from adaptation.answers.equation import conclusion_of, is_bare
-from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
-from adaptation.answers.markers import conclusion, marked_values
-from adaptation.answers.quantity import parse_quantity
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.canonical import canonical
+from memory.identity.answers.equation import conclusion_of, is_bare
+from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
+from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.quantity import parse_quantity
 
 _NUMBER = re.compile(
     r"(?<![\w.,^*/+=({\\-])(?<![\w)}][ ][-+*/^])"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.canonical import canonical
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.canonical import canonical
+from memory.identity.answers.options import AnswerOptions
 
 TIMEOUT_S = 0.2
 """Python's `re` cannot be interrupted and the pattern is the caller's: `(a+)+$` would hang the

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from adaptation.answers.answer import Answer
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.options import AnswerOptions
 
 _FENCED = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"(?P<bracket>\{(?=\s{0,99}[\"}])|\[(?=\s{0,99}[\"{\[\]tfn0-9-]))")

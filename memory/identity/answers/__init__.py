@@ -4,8 +4,8 @@ Owns extraction and canonical comparison. Knows nothing of voting, verification 
 function is pure, total and linear in the text (a caller's own pattern has a time limit instead).
 """
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.canonical import canonical, same_answer
-from adaptation.answers.extract import EXTRACTORS, extract
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.canonical import canonical, same_answer
+from memory.identity.answers.extract import EXTRACTORS, extract
 
 __all__ = ["EXTRACTORS", "Answer", "canonical", "extract", "same_answer"]

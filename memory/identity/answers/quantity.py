@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from adaptation.answers.fold import MAX_VALUE_CHARS, fold_expression
+from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression
 
 MAX_EXPONENT = 300
 """`1e999999999` would be a number that fills the memory; beyond this it is text."""

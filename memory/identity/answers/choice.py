@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.fold import fold_expression, undecorate
-from adaptation.answers.markers import conclusion, marked_values
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.fold import fold_expression, undecorate
+from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.options import AnswerOptions
 
 _DECORATION = re.compile(r"[*_`$]+")
 _LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.canonical import canonical
-from adaptation.answers.choice import extract_choice, letter_of
-from adaptation.answers.code_block import extract_code
-from adaptation.answers.fold import undecorate
-from adaptation.answers.json_value import extract_json, whole_container
-from adaptation.answers.markers import conclusion, marked_values
-from adaptation.answers.math_value import extract_math
-from adaptation.answers.quantity import parse_quantity
-from adaptation.answers.regex_match import extract_regex
-from adaptation.answers.tool_call import extract_tool
-from adaptation.answers.whole_text import extract_text
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.canonical import canonical
+from memory.identity.answers.choice import extract_choice, letter_of
+from memory.identity.answers.code_block import extract_code
+from memory.identity.answers.fold import undecorate
+from memory.identity.answers.json_value import extract_json, whole_container
+from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.math_value import extract_math
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.regex_match import extract_regex
+from memory.identity.answers.tool_call import extract_tool
+from memory.identity.answers.whole_text import extract_text
 
 Extractor = Callable[[str, AnswerOptions], Answer | None]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.answers import canonical, same_answer
-from adaptation.answers.arithmetic import canonical_arithmetic, value_and_numbers
+from memory.identity.answers import canonical, same_answer
+from memory.identity.answers.arithmetic import canonical_arithmetic, value_and_numbers
 
 Tree = int | tuple["Tree", str, "Tree"]
 NUMBERS = st.integers(min_value=0, max_value=99)

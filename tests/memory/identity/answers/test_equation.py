@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adaptation.answers import extract, same_answer
-from adaptation.options import AnswerKind, AnswerOptions
+from memory.identity.answers import extract, same_answer
+from memory.identity.answers.options import AnswerKind, AnswerOptions
 
 
 def key_of(value: str, kind: AnswerKind) -> str:

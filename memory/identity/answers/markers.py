@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from adaptation.answers.fold import MAX_VALUE_CHARS, undecorate
+from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!+$")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from adaptation.answers.extract import extract
-from adaptation.options import AnswerOptions
+from memory.identity.answers.extract import extract
+from memory.identity.answers.options import AnswerOptions
 
 
 def leader(texts: Sequence[str], options: AnswerOptions) -> int:

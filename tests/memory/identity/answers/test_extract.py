@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from adaptation.answers import Answer, extract
-from adaptation.options import AnswerOptions
+from memory.identity.answers import Answer, extract
+from memory.identity.answers.options import AnswerOptions
 
 MATH = AnswerOptions(kind="math")
 CHOICE = AnswerOptions(kind="choice")

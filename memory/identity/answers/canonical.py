@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from adaptation.answers.arithmetic import canonical_arithmetic
-from adaptation.answers.equation import assigned
-from adaptation.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
-from adaptation.answers.json_value import canonical_json
-from adaptation.answers.quantity import parse_quantity
+from memory.identity.answers.arithmetic import canonical_arithmetic
+from memory.identity.answers.equation import assigned
+from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
+from memory.identity.answers.json_value import canonical_json
+from memory.identity.answers.quantity import parse_quantity
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from adaptation.answers.answer import Answer
-from adaptation.answers.fold import fold_prose
-from adaptation.options import AnswerOptions
+from memory.identity.answers.answer import Answer
+from memory.identity.answers.fold import fold_prose
+from memory.identity.answers.options import AnswerOptions
 
 
 def extract_text(text: str, options: AnswerOptions) -> Answer | None:

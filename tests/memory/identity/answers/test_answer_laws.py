@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.answers import canonical, extract, same_answer
-from adaptation.answers.json_value import canonical_json
-from adaptation.options import AnswerOptions
+from memory.identity.answers import canonical, extract, same_answer
+from memory.identity.answers.json_value import canonical_json
+from memory.identity.answers.options import AnswerOptions
 
 LETTERS = st.sampled_from("ABCDEFGHIJ")
 CHOICES = [

@@ -1,0 +1,20 @@
+"""The key of an answer that stands by itself, as memory keeps it: the key of its vote."""
+
+from __future__ import annotations
+
+from memory.identity.answers import Answer, canonical, extract
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.prompt import digest
+
+_AUTO = AnswerOptions()
+
+
+def answer_key(answer: str) -> str:
+    """Return the hash of an answer's value: `1/2` and `0.5` have one."""
+    return digest(["answer", value_key(answer)])
+
+
+def value_key(answer: str) -> str:
+    """Return the key of what a text says, read as a reply that says nothing else would be."""
+    found: Answer | None = extract(answer, _AUTO)
+    return found.key if found is not None and found.structured else canonical(answer)

@@ -1,0 +1,5 @@
+"""One line of a file that people have, turned into what memory keeps."""
+
+from memory.lines.parse import MAX_LINE_BYTES, Line, parse_line
+
+__all__ = ["MAX_LINE_BYTES", "Line", "parse_line"]

@@ -1,0 +1,135 @@
+"""The turns of an imported conversation, in OpenAI's words or in ShareGPT's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from memory.errors import InvalidImportError
+from memory.types import Message
+
+MAX_MESSAGES = 256
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"})
+SPEAKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "human": "user",
+        "user": "user",
+        "gpt": "assistant",
+        "assistant": "assistant",
+        "chatgpt": "assistant",
+        "system": "system",
+    }
+)
+"""ShareGPT's, by role."""
+
+
+def read_turns(value: Any) -> tuple[Message, ...]:
+    """Return messages as they stand in a file; raises InvalidImportError."""
+    return tuple(_turn(item) for item in _listed(value, "messages"))
+
+
+def read_learned(value: Any) -> tuple[Message, ...]:
+    """Return a conversation up to the turn to learn: the last of the assistant's with weight.
+
+    OpenAI's files mark turns that are context alone with `"weight": 0`.
+    """
+    items = _listed(value, "messages")
+    turns = tuple(_turn(item) for item in items)
+    weights = [_weight(item) for item in items]
+    if turns[-1].role != "assistant":
+        raise InvalidImportError("the last message is not the assistant's")
+    places = [i for i, turn in enumerate(turns) if turn.role == "assistant" and weights[i]]
+    if not places:
+        raise InvalidImportError('every turn of the assistant has "weight": 0: nothing to learn')
+    return turns[: places[-1] + 1]
+
+
+def read_shared(value: Any) -> tuple[Message, ...]:
+    """Return ShareGPT's turns, `{"from", "value"}`."""
+    return tuple(_shared(item) for item in _listed(value, "conversations"))
+
+
+def refuse_unknown(fields: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    """Raise InvalidImportError for a key that nobody would read."""
+    unknown = sorted(str(key) for key in fields.keys() - known)
+    if unknown:
+        names = ", ".join(f'"{name}"' for name in unknown[:5])
+        allowed = ", ".join(sorted(known))
+        raise InvalidImportError(f"{where} has the unknown key {names}; it takes {allowed}")
+
+
+def _listed(value: Any, name: str) -> Sequence[Any]:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_MESSAGES:
+        raise InvalidImportError(f'"{name}" is not a list of 1 to {MAX_MESSAGES}')
+    return value
+
+
+def _turn(item: Any) -> Message:
+    if not isinstance(item, dict):
+        raise InvalidImportError("a message is not a JSON object")
+    refuse_unknown(item, KEYS, "a message")
+    role = item.get("role")
+    if role not in ROLES:
+        raise InvalidImportError(f"a message's role is not one of {', '.join(sorted(ROLES))}")
+    calls = _calls(item.get("tool_calls"))
+    return Message(
+        role=role,
+        content=_content(item.get("content"), may_be_missing=bool(calls)),
+        tool_calls=calls,
+        tool_call_id=item.get("tool_call_id"),
+        name=item.get("name"),
+    )
+
+
+def _content(content: Any, *, may_be_missing: bool) -> str:
+    if content is None and may_be_missing:
+        return ""
+    if isinstance(content, list):
+        content = "".join(_part(part) for part in content)
+    if not isinstance(content, str):
+        raise InvalidImportError("a message has no text content")
+    return content
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+        return str(part["text"])
+    raise InvalidImportError("a message has a part that is not text")
+
+
+def _calls(value: Any) -> tuple[Mapping[str, Any], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(_is_call(call) for call in value):
+        raise InvalidImportError('"tool_calls" are not a list of calls of functions with arguments')
+    return tuple(value)
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    return (
+        isinstance(function, dict)
+        and isinstance(function.get("name"), str)
+        and isinstance(function.get("arguments"), str | dict)
+    )
+
+
+def _weight(item: Mapping[str, Any]) -> bool:
+    weight = item.get("weight", 1)
+    if isinstance(weight, bool) or weight not in (0, 1):
+        raise InvalidImportError('the "weight" of a message is not 0 or 1')
+    if "weight" in item and item.get("role") != "assistant":
+        raise InvalidImportError('only turns of the assistant have a "weight"')
+    return bool(weight)
+
+
+def _shared(item: Any) -> Message:
+    if not isinstance(item, dict) or not isinstance(item.get("value"), str):
+        raise InvalidImportError('a turn is not {"from", "value"} with a text')
+    refuse_unknown(item, frozenset({"from", "value"}), "a turn")
+    role = SPEAKERS.get(str(item.get("from")))
+    if role is None:
+        raise InvalidImportError(f"a turn is not from one of {', '.join(sorted(SPEAKERS))}")
+    return Message(role=role, content=item["value"])

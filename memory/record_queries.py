@@ -1,0 +1,52 @@
+"""Which rows of the table of records are meant: the conditions that several operations share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Text, and_, func, or_, select, type_coerce, update
+
+from memory.errors import NotFoundError
+from memory.schema import completion, record
+from memory.text import trace
+from memory.types import State
+
+
+def tells_of(row: Any) -> ColumnElement[bool]:
+    """Completions of a record or of its question, and conversations in which it was asked."""
+    turns = [message for message in row["messages"] if message["content"] == row["question"]]
+    said = type_coerce(completion.c.messages, Text)
+    told = [func.instr(said, json.dumps(turn)) > 0 for turn in turns if row["question"].strip()]
+    asked = completion.c.asked_hash == trace(row["question"])
+    return and_(
+        completion.c.tenant == row["tenant"],
+        or_(completion.c.record_id == row["id"], asked, *told),
+    )
+
+
+def filters(state: State | None, task: str | None, q: str | None) -> list[ColumnElement[bool]]:
+    filters = [record.c.state == state if state else record.c.state != State.ERASED]
+    if task is not None:
+        filters.append(record.c.task == task)
+    if q:
+        texts = (record.c.question, record.c.answer, record.c.rationale)
+        question, answer, rationale = (text.contains(q, autoescape=True) for text in texts)
+        filters.append(question | answer | rationale)
+    return filters
+
+
+def row_of(connection: Connection, tenant: str, record_id: str) -> Any:
+    here = and_(record.c.tenant == tenant, record.c.id == record_id)
+    row = connection.execute(select(record).where(here)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"no record {record_id}")
+    return row
+
+
+def of_record(tenant: str, record_id: str) -> Any:
+    return update(record).where(record.c.tenant == tenant, record.c.id == record_id)
+
+
+def same_question(tenant: str, hashed: str) -> ColumnElement[bool]:
+    return and_(record.c.tenant == tenant, record.c.question_hash == hashed)

@@ -1,0 +1,132 @@
+"""A database of schema 0005 comes over: equal answers are one, and spelling divides no more."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.migrations.one_meaning import RELEASED
+from memory.types import Draft, State, Tier
+
+Build = Callable[..., Draft]
+
+
+@pytest.fixture
+def older(tmp_path: Path, embedder: HashingEmbedder, draft: Build) -> Callable[..., LongTermMemory]:
+    """Return what opens a folder whose records are as schema 0005 left them."""
+
+    def build(*records: tuple[str, str, State, bool]) -> LongTermMemory:
+        memory = LongTermMemory.open(tmp_path, embedder)
+        ids = [memory.save(draft(asked, f"as {said}", tier=Tier.VOTE)).record.id
+               for asked, said, _, _ in records]  # fmt: skip
+        memory.close()
+        for place, (_, answer, state, contested) in enumerate(records):
+            _set(tmp_path, ids[place], place, answer, state, contested)
+        _make_older(tmp_path)
+        return LongTermMemory.open(tmp_path, embedder)
+
+    return build
+
+
+def _set(
+    folder: Path, record_id: str, place: int, answer: str, state: State, contested: bool
+) -> None:
+    """Give a record what the older rules gave it."""
+    with sqlite3.connect(folder / "whet.db") as file:
+        file.execute(
+            "UPDATE record SET answer = ?, answer_hash = ?, state = ?, contested = ? WHERE id = ?",
+            (answer, f"old {place}", str(state), contested, record_id),
+        )
+    file.close()
+
+
+def _make_older(folder: Path) -> None:
+    with sqlite3.connect(folder / "whet.db") as file:
+        for table in ("record", "completion"):
+            file.execute(f"ALTER TABLE {table} DROP COLUMN request")
+        file.execute("UPDATE record SET question_hash = 'old ' || lower(question)")
+        file.execute("UPDATE alembic_version SET version_num = '0005'")
+    file.close()
+
+
+def states(memory: LongTermMemory) -> dict[str, State]:
+    return {record.answer: record.state for record in memory.walk("ann")}
+
+
+def reasons(memory: LongTermMemory) -> list[str]:
+    with memory._database.reading() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT json_extract(payload, '$.reason') FROM event WHERE kind = 'moved'"
+        )
+        return [row[0] for row in rows]
+
+
+def test_answers_that_fought_over_their_spelling_are_one_active_record(
+    older: Callable[..., LongTermMemory],
+) -> None:
+    memory = older(("q", "1/2", State.QUARANTINED, True), ("q", "0.5", State.QUARANTINED, True))
+    assert states(memory) == {"1/2": State.ACTIVE, "0.5": State.EXPIRED}
+    assert RELEASED in reasons(memory)
+    assert any("another spelling" in reason for reason in reasons(memory))
+    assert [n.record.answer for n in memory.recall("ann", "q", k=5)] == ["1/2"]
+    memory.close()
+
+
+def test_questions_that_were_folded_into_one_are_two(
+    older: Callable[..., LongTermMemory],
+) -> None:
+    memory = older(
+        ("What is 10²?", "100", State.QUARANTINED, True),
+        ("What is 102?", "102", State.QUARANTINED, True),
+    )
+    assert states(memory) == {"100": State.ACTIVE, "102": State.ACTIVE}
+    memory.close()
+
+
+def test_what_was_judged_or_really_differs_stays_where_it_is(
+    older: Callable[..., LongTermMemory],
+) -> None:
+    memory = older(
+        ("judged", "1", State.QUARANTINED, False),
+        ("fought", "2", State.QUARANTINED, True),
+        ("fought", "3", State.QUARANTINED, True),
+        ("overruled", "4", State.ACTIVE, False),
+        ("overruled", "5", State.QUARANTINED, True),
+        ("pending", "6", State.PENDING, False),
+    )
+    found = states(memory)
+    quarantined = {answer for answer, state in found.items() if state is State.QUARANTINED}
+    assert quarantined == {"1", "2", "3", "5"}
+    assert (found["4"], found["6"]) == (State.ACTIVE, State.PENDING)
+    assert RELEASED not in reasons(memory)
+    memory.close()
+
+
+def test_what_comes_later_meets_the_older_record(
+    older: Callable[..., LongTermMemory], draft: Build
+) -> None:
+    memory = older(("q", "12,500", State.ACTIVE, False))
+    again = memory.save(draft("q", "12500"))
+    assert not again.created
+    memory.close()
+
+
+def test_an_erased_record_stays_a_tombstone(
+    tmp_path: Path, embedder: HashingEmbedder, draft: Build
+) -> None:
+    memory = LongTermMemory.open(tmp_path, embedder)
+    saved = memory.save(draft("q")).record
+    memory.forget("ann", saved.id)
+    memory.close()
+    _make_older(tmp_path)
+    with sqlite3.connect(tmp_path / "whet.db") as file:
+        file.execute("UPDATE record SET question_hash = NULL")
+    file.close()
+    again = LongTermMemory.open(tmp_path, embedder)
+    assert again.get("ann", saved.id).state is State.ERASED
+    again.close()
