@@ -6,7 +6,8 @@ import re
 
 from memory.identity.answers.answer import Answer
 from memory.identity.answers.fold import fold_expression, undecorate
-from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 
 _DECORATION = re.compile(r"[*_`$]+")

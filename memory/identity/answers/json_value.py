@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.options import AnswerOptions
 
 _FENCED = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\n(.*?)```", re.DOTALL)
@@ -22,6 +23,7 @@ class _Number(str):
 def extract_json(text: str, options: AnswerOptions) -> Answer | None:
     """Take the whole text, else the last fenced block, else the last object (or array) in it."""
     del options
+    text = conclusion(text)
     for candidate in (text.strip(), *reversed(fenced_blocks(text))):
         key = canonical_json(candidate)
         if key is not None:

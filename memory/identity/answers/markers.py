@@ -16,8 +16,8 @@ _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
-    r"(?:[ ](?:to|for)[ ][^\n.:]{1,80}?)?"
-    r"(?:[ \t]{0,3}(?::|=|≈|(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
+    r"(?:[ \t]{0,3}(?::|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",
@@ -49,16 +49,6 @@ def marked_values(text: str) -> list[str]:
     values = [value for _, value in sorted(strong, reverse=True)]
     spoken = _last_spoken(text)
     return values if spoken is None else [*values, spoken]
-
-
-def conclusion(text: str) -> str:
-    """What follows the last `</think>`: marks inside the deliberation are not the answer.
-
-    Empty where the text breaks off in a deliberation. `<think>` counts only at the beginning, as a
-    reply may speak of the tag.
-    """
-    said = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
-    return "" if said.lstrip().startswith("<think>") else said
 
 
 def _last_boxed(text: str) -> tuple[int, str] | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from memory.identity.answers.equation import assigned
 from memory.identity.answers.fold import undecorate
-from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.canonical import read_value
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -53,7 +53,8 @@ def as_formula(text: str) -> Formula | None:
     text = assigned(text) or text
     if not 0 < len(text) <= MAX_CHARS or "\n" in text or _PATH.fullmatch(text):
         return None
-    if parse_quantity(text) is not None:
+    side = read_value(text)
+    if side is not None and (side.number is not None or side.unit):
         return None
     for symbol, command in _GREEK.items():
         text = text.replace(symbol, command)
