@@ -19,9 +19,14 @@ _LETTER_THEN_TEXT = re.compile(
 )
 _NAMED = re.compile(
     r"\b(?:option|choice|choose|select|pick|answer(?:[ ]is)?|is|be)[ ]{0,2}:?[ ]{0,2}"
-    r"(?:\(([A-J])\)|([A-J])(?=[).,:;!]|\s|$))",
+    r"(?:\(([A-J])\)|([B-HJ])(?=[).,:;!]|\s|$)|([AI])(?=[).,:;!]|$|\s(?![a-z])|\s(?:is|as|because|since)\b))",
     re.IGNORECASE,
 )
+"""`A` and `I` are words as well."""
+_AND_ANOTHER = re.compile(
+    r"\)?(?:[ ]?,|,?[ ](?:and|or|&)|[ ]?[/&])[ ]?\(?(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z]))"
+)
+_SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
 _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 
@@ -31,6 +36,8 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     del options
     text = conclusion(text)
     for value in marked_values(text):
+        if _SEVERAL.match(_DECORATION.sub("", value)):
+            return None
         letter = letter_of(value) or _named(value)
         if letter:
             return _answer(letter)
@@ -57,7 +64,10 @@ def letter_of(value: str) -> str | None:
 
 def _named(line: str) -> str | None:
     """The letter that "option", "choose", "is" and the like point at, if all agree on one."""
-    found = [match[1] or match[2] for match in _NAMED.finditer(line)]
+    matches = [match for match in _NAMED.finditer(line)]
+    if any(_AND_ANOTHER.match(line, match.end()) for match in matches):
+        return None
+    found = [match[1] or match[2] or match[3] for match in matches]
     return _only([letter for letter in found if letter.isupper()])
 
 

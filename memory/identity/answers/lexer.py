@@ -62,7 +62,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _MATH = re.compile(r"\$([^$\n]{1,300})\$")
-_EDGE = frozenset(" -+*/=")
+_LONG_WORD = re.compile(r"[A-Za-z]{3,}")
+_EDGE = frozenset(" -+*/=(")
 
 
 class Token(NamedTuple):
@@ -92,10 +93,11 @@ def plain(text: str) -> str:
         text = _BOX.sub("", text)
         text = text.replace(r"\$", "\uffe1").replace(r"\(", " ").replace(r"\)", " ")
         text = text.replace(r"\[", " ").replace(r"\]", " ").replace("~", " ") if "\\" in text else text
-        for _ in range(2):
-            text = _TEXT.sub(r" \1 ", text)
     if "$" in text:
         text = _MATH.sub(_without_dollars, text)
+    if "\\" in text:
+        for _ in range(2):
+            text = _TEXT.sub(r" \1 ", text)
     text = text.replace("\uffe1", "$")
     text = _EMPHASIS.sub("", text)
     return _TIMES.sub(r" \\times ", text)
@@ -104,13 +106,10 @@ def plain(text: str) -> str:
 def _without_dollars(found: re.Match[str]) -> str:
     """Mathematics stands close to its dollars; between two prices there is text."""
     inner = found[1]
-    if inner[0] == " " or inner[-1] in _EDGE or inner[-1] in "(":
+    if inner[0] == " " or inner[-1] in _EDGE:
         return found[0]
-    return f" {inner} " if not inner[0].isdigit() or " " not in inner or _is_formula(inner) else found[0]
-
-
-def _is_formula(inner: str) -> bool:
-    return not re.search(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]{1,30}", "", inner))
+    is_prose = inner[0].isdigit() and "\\" not in inner and _LONG_WORD.search(inner)
+    return found[0] if is_prose else f" {inner} "
 
 
 def lex(text: str) -> list[Token]:

@@ -32,7 +32,7 @@ earns earned get gets got weigh weighs weighed spend spends spent travel travels
 run runs ran leave leaves left contain contains hold holds receive receives received sell sells sold
 buy buys bought eat eats ate save saves saved measure measures reach reaches reached drop drops
 dropped rise rises rose find finds obtain obtains produce produces arrive arrives arrived boil boils
-last lasts walk walks walked drive drives drove read reads score scores scored collect collects owe
+leaving giving last lasts walk walks walked drive drives drove read reads score scores scored collect collects owe
 owes charge charges requires require use uses used see sees does jump jumps lay lays know drew draw
 lose loses lost win wins won miss misses missed pick picks picked plant plants planted grow grows"""
 _STATING = frozenset((*_COPULAS.split(), *_VERBS.split()))
@@ -41,11 +41,14 @@ _FILLERS = frozenset(
     thus at to with us her him them you me total of up equal simply precisely nearly almost left
     over worth currently indeed already : ≈ about""".split()
 )
+_ARTICLES = frozenset({"the", "a", "an", "total", "each", "this", "that", "his", "her", "their"})
+"""Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
 _BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
 _LABELS = frozenset(
     """step question problem part option case example figure table chapter page equation method round
     level grade section note exercise line room type no number""".split()
 )
+_QUOTES = frozenset("\"'«»„(")
 _REMAINS = re.compile(r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE)
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _BEGINNINGS = frozenset(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty".split())
@@ -179,7 +182,9 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
     if token.text.lower() in NUMBER_WORDS:
         return token.text.lower() not in ("one", "zero")
     is_letter = len(token.text) == 1 and token.text not in ("I", "a", "A")
-    return is_letter and after is not None and (after.text in _OPERATORS or after.text == "_")
+    if not is_letter or after is None:
+        return False
+    return after.text in (*_OPERATORS, "_") or (after.text == "(" and not after.spaced)
 
 
 def _opens_formula(tokens: Sequence[Token], at: int) -> bool:
@@ -197,7 +202,8 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
     """Raise UnreadableError where a value goes on in what was not read."""
     before = tokens[start - 1] if start else None
     if before is not None and not tokens[start].spaced:
-        if before.kind in ("word", "number", "other") or before.text in ("/", "_", "^", ".", "*"):
+        is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
+        if is_joined or before.text in ("/", "_", "^", ".", "*"):
             raise UnreadableError("a value that begins earlier")
     if end < len(tokens):
         after = tokens[end]
@@ -242,9 +248,10 @@ def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
     place = span.start - 1
     while place >= 0 and span.start - place < 7:
         word = tokens[place].text.lower()
-        if word in _STATING:
+        before = tokens[place - 1].text.lower() if place else ""
+        if word in _STATING and before not in _ARTICLES:
             return True
-        if word not in _FILLERS:
+        if word not in _FILLERS or (word == "of" and before != "total"):
             return False
         place -= 1
     return False

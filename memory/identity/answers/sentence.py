@@ -26,8 +26,8 @@ _LEADING = re.compile(
 )
 _CONNECTIVE = re.compile(
     r"(?:^|[,;:.—-]\s{0,2}|\band )(?:so|therefore|thus|hence|which means|that means|this means"
-    r"|meaning|consequently|in total|altogether|which leaves|leaving|which gives|giving|we get"
-    r"|then)\b,?\s(?:that\s)?"
+    r"|meaning|consequently|in total|altogether|then)\b,?\s(?:that\s)?"
+    r"|\b(?:which|we)\s(?=(?:leaves?|gives?|makes?|get)\b)|,\s(?=(?:leaving|giving|making)\b)"
     r"|\\(?:implies|Rightarrow|Longrightarrow|to|therefore)(?![A-Za-z])|[⇒⟹→∴]|=>",
     re.IGNORECASE,
 )

@@ -298,7 +298,7 @@ class ValueParser(ExpressionParser):
             key, self.at = collection_key(self, self.at, after)
             parts.append(key)
         if self._begins_factor(0) or self.next.text in ("^", "*", "+", "-", "/", "!"):
-            if not (self.in_prose and self.next.spaced):
+            if not (self.in_prose and (self.next.spaced or self.next.text == "!")):
                 raise UnreadableError("more than a collection")
         return Side("∪".join(sorted(set(parts))), joined="or" if opening[-1] == "{" else "")
 

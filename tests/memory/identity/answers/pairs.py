@@ -146,7 +146,7 @@ def _latex(value: Fraction) -> str:
 
 def sets(rng: Random) -> tuple[Spell, Spell, Spell]:
     members = _members(rng, rng.randint(2, 4))
-    changed = [*members[1:], _near(members[0], rng)]
+    changed = [*members[1:], members[0] + rng.choice((1, -1, Fraction(1, 2), Fraction(1, 10)))]
     if len(set(changed)) < len(members):
         changed = members[1:]
 
