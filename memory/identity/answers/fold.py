@@ -40,6 +40,7 @@ _WRAPPERS = (
     ("'", "'"),
     ("*", "*"),
 )
+_PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
     r"\\(?:[,;:! ]|(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z]))"
@@ -96,7 +97,9 @@ def undecorate(text: str) -> str:
     """Strip white space, final punctuation and math, markdown or quotation marks around `text`."""
     for _ in range(6):
         before = text
-        text = text.strip().rstrip(",;:!")
+        text = text.strip()
+        text = text if text.isascii() else _PICTURES.sub("", text)
+        text = text.rstrip(",;:!")
         if text.endswith(".") and not text.endswith(".."):
             text = text[:-1].rstrip()
         text = _unwrapped(text)
@@ -131,7 +134,7 @@ def _plain_latex(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}") if "\\{" in text else text
     if "\\" not in text and "^" not in text:
         return text
-    text = _LATEX_TIMES.sub("*", _LATEX_DEGREE.sub("°", _LATEX_SPACE.sub("", text)))
+    text = _LATEX_TIMES.sub("*", _LATEX_DEGREE.sub("°", _LATEX_SPACE.sub(" ", text)))
     for _ in range(3):  # three levels of nesting
         text = _LATEX_TEXT.sub(r" \1 ", text)
         text = _LATEX_POWER.sub(lambda power: "^" + _atom(power[1]), text)

@@ -41,7 +41,7 @@ _FILLERS = frozenset(
     thus at to with us her him them you me total of up equal simply precisely nearly almost left
     over worth currently indeed already : ≈ about""".split()
 )
-_ARTICLES = frozenset({"the", "a", "an", "total", "each", "this", "that", "his", "her", "their"})
+_ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
 """Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
 _BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
 _LABELS = frozenset(
