@@ -77,5 +77,6 @@ def matrix_key(parser: ValueParser, start: int) -> tuple[str, int]:
     rows = [row for row in rows if row]
     if len({len(row) for row in rows}) != 1:
         raise UnreadableError("rows of several lengths")
-    parser.at += 3
+    for text in ("{", texts[2], "}"):
+        parser.expects(text)
     return "matrix " + ";".join(",".join(row) for row in rows), parser.at

@@ -45,11 +45,11 @@ def conclusion_of(text: str) -> str | None:
 def is_bare(text: str) -> bool:
     """Whether it is an equation without a word beside it."""
     is_prose = _TWO_WORDS.search(_LATEX_TEXT.sub("", text))
-    return "=" in text and not is_prose and all(map(_is_symbol, _letters(text)))
+    return "=" in text and not is_prose and all(map(is_symbol, _letters(text)))
 
 
 def _has_symbol(text: str) -> bool:
-    return any(map(_is_symbol, _letters(text)))
+    return any(map(is_symbol, _letters(text)))
 
 
 def _letters(text: str) -> list[str]:
@@ -58,5 +58,6 @@ def _letters(text: str) -> list[str]:
     return _LETTERS.findall(bare)
 
 
-def _is_symbol(letters: str) -> bool:
+def is_symbol(letters: str) -> bool:
+    """Whether a run of letters is rather a product of symbols than a word."""
     return len(letters) < 4 and letters.lower() not in _SHORT_WORDS

@@ -346,13 +346,15 @@ class ExpressionParser:
     def _subscript(self) -> str:
         parts = []
         if self.takes("{"):
-            while self.next.text != "}" and len(parts) < 8:
+            while self.next.text != "}" and self.next.kind != "end" and len(parts) < 8:
                 parts.append(self.next.text)
                 self.at += 1
             self.expects("}")
-        else:
+        elif self.next.kind in ("number", "word"):
             parts.append(self.next.text)
             self.at += 1
+        if not parts:
+            raise UnreadableError("no subscript")
         return "".join(parts)
 
     def _arguments(self) -> str:

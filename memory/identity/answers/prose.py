@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import Token, lex, plain
@@ -49,6 +50,9 @@ _LABELS = frozenset(
     level grade section note exercise line room type no number""".split()
 )
 _QUOTES = frozenset("\"'«»„(")
+_OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
+_JSON = re.compile(r"[{\[]\s{0,9}[\"'{\[]|[\"']\s{0,9}:\s")
+_OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
 _REMAINS = re.compile(r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE)
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _BEGINNINGS = frozenset(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty".split())
@@ -85,6 +89,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     """
     if len(sentence) > MAX_VALUE_CHARS:
         return None
+    if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
+        return None  # a box that is not closed, or a document that is not one value
     bold = _bold(sentence)
     clause = main_clause(sentence)
     text = plain(clause)
@@ -205,6 +211,8 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
         is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
         if is_joined or before.text in ("/", "_", "^", ".", "*"):
             raise UnreadableError("a value that begins earlier")
+    if before is not None and before.text == "=" and _is_unknown(tokens, start - 2):
+        raise UnreadableError("an equation that says more than its right side")
     if end < len(tokens):
         after = tokens[end]
         goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in ("number", "command")
@@ -214,8 +222,18 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
             goes_on = False
         if after.text in _BEGINNINGS or goes_on:
             raise UnreadableError("a value that goes on")
+        if after.text in _OR_SO and end + 1 < len(tokens) and tokens[end + 1].text == "so":
+            raise UnreadableError("about a value")
         if not after.spaced and after.kind == "word":
             raise UnreadableError("a word joined to a value")
+
+
+def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
+    """Whether what is left of `=` is a product or a function, and no word: `xy = 5`."""
+    if at < 0 or tokens[at].kind != "word":
+        return True
+    is_named = at > 0 and tokens[at - 1].kind == "word" and tokens[at].spaced
+    return is_symbol(tokens[at].text) and not is_named
 
 
 def _chosen(

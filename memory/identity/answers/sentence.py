@@ -44,12 +44,13 @@ def closing_sentences(text: str) -> Iterator[str]:
         if _DISPLAY_END.fullmatch(line):
             continue
         for sentence in sentences(line.strip()[-MAX_VALUE_CHARS:])[::-1]:
-            if _SAYS_SOMETHING.search(sentence) and not _is_courtesy(sentence):
+            if _SAYS_SOMETHING.search(sentence) and not is_courtesy(sentence):
                 yield sentence
 
 
-def _is_courtesy(sentence: str) -> bool:
-    return _COURTESY.search(sentence) is not None and not _DIGIT.search(sentence)
+def is_courtesy(sentence: str) -> bool:
+    """Whether it says nothing of the matter, such as `I hope this helps!`."""
+    return not sentence.strip() or _COURTESY.search(sentence) is not None and not _DIGIT.search(sentence)
 
 
 def sentences(line: str) -> list[str]:
