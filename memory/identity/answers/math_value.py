@@ -12,6 +12,7 @@ from memory.identity.answers.canonical import canonical, read_value
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.equation import is_bare
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
+from memory.identity.answers.lexer import plain
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.prose import stated
@@ -48,7 +49,7 @@ def read_marked(value: str) -> Answer | None:
     if _NO_ANSWER.match(value):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
-        is_prose = ";" not in value and _PROSE.search(value) and not is_bare(value)
+        is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))
         found = stated(value, lax=True) if is_prose else None
         if found is not None:
             return Answer(found.text, found.key, structured=True)
