@@ -39,7 +39,8 @@ _COMMANDS = frozenset(_FUNCTIONS | set(_GREEK) | {"sqrt"})
 _MAY_BE_FUNCTION = frozenset("fghFG")
 MONEY_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "bn": 10**9, "T": 10**12}
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)(?:\\overline\s?\{([0-9]+)\}|\(([0-9]+)\))")
-_END = Token("end", "", -1, -1, True)
+_AFTER = (Token("end", "", -1, -1, True),) * 16
+"""After the last token, so that looking ahead needs no bounds."""
 
 
 @dataclass
@@ -58,7 +59,7 @@ class ExpressionParser:
     """Reads expressions at a position of a list of tokens, which it moves on."""
 
     def __init__(self, tokens: Sequence[Token], *, in_prose: bool = False) -> None:
-        self.tokens = tokens
+        self.tokens = (*tokens, *_AFTER)
         self.at = 0
         self.in_prose = in_prose
         """Then `a` and `I` are words."""
@@ -72,15 +73,15 @@ class ExpressionParser:
     @property
     def next(self) -> Token:
         """The token that comes next."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else _END
+        return self.tokens[self.at]
 
     def peek(self, ahead: int) -> Token:
         """A token further on."""
-        return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else _END
+        return self.tokens[self.at + ahead]
 
     def takes(self, *texts: str) -> bool:
         """Move on if the next token is one of `texts`."""
-        if self.next.text in texts and self.next.kind != "end":
+        if self.tokens[self.at].text in texts:
             self.at += 1
             return True
         return False
@@ -283,7 +284,7 @@ class ExpressionParser:
         return self.calculator.add(value, constant(part))
 
     def _fraction_after(self, whole: str) -> Fraction | None:
-        if not whole.isdigit():
+        if self.next.kind != "number" and self.next.text != r"\frac" or not whole.isdigit():
             return None
         texts = [self.peek(ahead).text for ahead in range(7)]
         if self.next.kind == "number" and self.next.spaced and texts[1] == "/":
@@ -448,6 +449,10 @@ class ExpressionParser:
 def number_of(text: str) -> Fraction:
     """The value of a number's digits; `0.1\\overline{6}` is 1/6."""
     text = text.replace(",", "")
+    if text.isdigit():
+        return Fraction(int(text))
+    if text[-1].isdigit():
+        return Fraction(text)
     found = _REPEATING.fullmatch(text)
     if found is None:
         return Fraction(text)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from memory.identity.answers.collection import closing, collection_key, matrix_key, separators
 from memory.identity.answers.counted import counted
@@ -30,8 +31,10 @@ _FLIPPED = {">": "<", ">=": "<="}
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12, "dozen": 12,
 }  # fmt: skip
+_SIMPLE = re.compile(r"(-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,30})(?:\.[0-9]{1,30})?)\.?")
 _SYMBOL = re.compile(r"(?:[A-Za-z]|\\(?!pi|infty)[A-Za-z]{2,8})(?:_[0-9]{1,3})?")
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
+_BEGINS_UNIT = frozenset("/°€$£¥₹")
 _ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "equals": "="}
 _BY = {"divided": "/", "multiplied": "*"}
@@ -60,11 +63,15 @@ class Side:
         return Named(self.key, self.unit, self.symbol)
 
 
+@lru_cache(maxsize=1024)
 def parse_value(text: str, max_words: int = 4) -> Side | None:
     """Read the whole of a text as one value; None where it is none, or not one that can be told.
 
-    `max_words` may say what is counted.
+    `max_words` may say what is counted. The samples of a vote mostly say the same, hence the cache.
     """
+    if simple := _SIMPLE.fullmatch(text):
+        number = Fraction(simple[1].replace(",", ""))
+        return Side(str(number), number, constant(number))
     tokens = tokens_of(text)
     if not tokens or len(tokens) > 250:
         return None
@@ -234,10 +241,9 @@ class ValueParser(ExpressionParser):
             side = replace(side, number=number, terms=constant(number), key=str(number))
         if number is not None and self._percent():
             side = replace(side, number=number / 100, terms=constant(number / 100), key=str(number / 100))
-        unit = self._unit()
-        if self.currency:
-            unit = self.currency
-        side = replace(side, unit=unit)
+        unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
+        unit = self.currency or unit
+        side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self.next.kind == "number" and self.next.spaced:
             return self._compound(side)
         counted(self)
