@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
@@ -27,10 +28,11 @@ _IN_PROSE = frozenset(
     """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth tenths
     hundredths squared cubed factorial mod st nd rd th choose percentage""".split()
 )
+_OPPOSITES = frozenset(_DIRECTIONS.split()) - set("up down before after right win wins".split()) | {"off"}
 _JOINS = frozenset({"or", "and"})
 
 
-def counted(parser: ValueParser) -> None:
+def counted(parser: ValueParser, value: Fraction | None) -> None:
     """Move over what is counted; raises UnreadableError where it changes the number."""
     if parser.in_prose:
         _check_prose(parser)
@@ -45,11 +47,17 @@ def counted(parser: ValueParser) -> None:
             raise UnreadableError("a word that is joined to a number")
         words += 1
         parser.at += 1
-    _move_over_remark(parser)
+    _move_over_remark(parser, value)
 
 
 def _check_prose(parser: ValueParser) -> None:
     token, after = parser.next, parser.peek(1).text.lower()
+    for ahead in range(3):
+        word = parser.peek(ahead)
+        if word.kind != "word":
+            break
+        if word.text.lower() in _OPPOSITES:
+            raise UnreadableError("a word that turns the number into its opposite")
     if token.kind == "word" and token.text.lower() in _IN_PROSE:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
@@ -64,9 +72,15 @@ def _is_part(word: str) -> bool:
     return word.lower() in _IN_PROSE or word in ("half", "quarter", "third")
 
 
-def _move_over_remark(parser: ValueParser) -> None:
-    """`3 (three)`, `72, in total`: words that repeat what was said."""
+def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
+    """`3 (three)`, `1/2 (0.5)`, `72, in total`: words that repeat what was said."""
     start = parser.at
+    if parser.next.text == "(" and parser.peek(1).kind == "number" and value is not None:
+        parser.at += 1
+        if parser.side().number != value:
+            raise UnreadableError("another value in brackets")
+        parser.expects(")")
+        return
     if parser.takes("("):
         while parser.next.kind == "word" and parser.next.text.lower() not in CHANGES:
             parser.at += 1

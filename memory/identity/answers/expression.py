@@ -148,16 +148,24 @@ class ExpressionParser:
         if token.kind == "command":
             return token.text[1:] in _COMMANDS or token.text in (r"\frac", r"\binom")
         if token.text == "(":
+            if token.spaced and self.peek(1).kind == "number" and self.peek(2).text in (")", "%"):
+                return False  # a remark: 1/2 (0.5)
             return not (token.spaced and (self.in_prose or self._is_word(1)))
         if token.kind != "word":
             return False
         if len(token.text) > 1:
             return token.text in _NAMED
-        if self.currency and token.text in MONEY_SCALES:
+        if token.text in MONEY_SCALES and (self.currency or self.is_scaled()):
             return False
         if self.in_prose and token.spaced and token.text in ("a", "I"):
             return False
         return not (token.spaced and self._is_unit())
+
+    def is_scaled(self) -> bool:
+        """Whether a letter is a thousand or a million, as what is counted follows: `1.2k people`."""
+        after = self.peek(1)
+        is_scale = self.next.text in MONEY_SCALES and not self.next.spaced
+        return is_scale and after.kind == "word" and after.spaced and len(after.text) > 1
 
     def _is_word(self, ahead: int) -> bool:
         token = self.peek(ahead)
@@ -228,8 +236,8 @@ class ExpressionParser:
         if not self.in_prose:
             return True
         after = self.peek(1)
-        ends = after.kind == "end" or after.kind in ("word", "other") or after.text == "*"
-        return not ends
+        begins_sentence = after.kind == "word" and after.text[0].isupper()
+        return not (begins_sentence or after.kind in ("end", "other") or after.text == "*")
 
     def _primary(self) -> Terms:
         token = self.next
@@ -308,6 +316,9 @@ class ExpressionParser:
     def _number(self) -> Terms:
         token = self.next
         self.at += 1
+        if self.next.text in (".", "…") and not self.next.spaced and self.peek(1).text in (".", ""):
+            if self.next.text == "…" or (self.peek(1).text == "." and not self.peek(1).spaced):
+                raise UnreadableError("a number that goes on")
         if token.text[-1].isdigit() and not token.text.isdigit() and "e" in token.text.lower():
             return self._scientific(token.text)
         return constant(number_of(token.text))

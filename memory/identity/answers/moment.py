@@ -14,6 +14,7 @@ december""".split()
 _MONTH = {name: place for place, name in enumerate(_MONTHS, 1)} | {
     name[:3]: place for place, name in enumerate(_MONTHS, 1)
 }
+MONTHS = frozenset(_MONTH)
 _DAY_SUFFIX = frozenset({"st", "nd", "rd", "th"})
 
 

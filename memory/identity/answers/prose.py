@@ -15,6 +15,7 @@ from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import Token, lex, plain
+from memory.identity.answers.moment import MONTHS
 from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.units import CODES, SIGNS
@@ -42,16 +43,21 @@ _FILLERS = frozenset(
     thus at to with us her him them you me total of up equal simply precisely nearly almost left
     over worth currently indeed already : ≈ about""".split()
 )
+_PRONOUNS = frozenset("it that there he she here what answer this".split())
 _ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
 """Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
 _BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
+_CHANGES = frozenset(
+    """increased increases increase decreased decreases decrease rose rises rise fell falls fall
+    grew grows dropped drops drop declined declines changed""".split()
+)
 _LABELS = frozenset(
     """step question problem part option case example figure table chapter page equation method round
     level grade section note exercise line room type no number""".split()
 )
 _QUOTES = frozenset("\"'«»„(")
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
-_JSON = re.compile(r"[{\[]\s{0,9}[\"'{\[]|[\"']\s{0,9}:\s")
+_JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 _OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
 _REMAINS = re.compile(r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE)
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
@@ -177,8 +183,16 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         return True
     if token.kind == "command":
         return token.text in _BEGINNINGS
+    if token.text.lower() in MONTHS:
+        return after is not None and after.kind == "number"
     if token.text in SIGNS or token.text in CODES:
         return after is not None and (after.kind == "number" or after.text == "-")
+    if token.text == "{":
+        return after is not None and after.kind == "number"
+    if token.text == "-" and after is not None and after.spaced and _is_dash(tokens, at):
+        return False
+    if token.text == "-" and after is not None and after.text.lower() in NUMBER_WORDS:
+        return True
     if token.text in ("-", "≈"):
         return after is not None and (after.kind in ("number", "command") or after.text in SIGNS)
     if token.text in ("(", "[", "|"):
@@ -191,6 +205,11 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
     if not is_letter or after is None:
         return False
     return after.text in (*_OPERATORS, "_") or (after.text == "(" and not after.spaced)
+
+
+def _is_dash(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a dash between spaces only separates: `Answer - 5`, but not `it is - 5`."""
+    return at > 0 and tokens[at - 1].kind == "word" and tokens[at - 1].text.lower() not in _STATING
 
 
 def _opens_formula(tokens: Sequence[Token], at: int) -> bool:
@@ -230,7 +249,9 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
 
 def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
     """Whether what is left of `=` is a product or a function, and no word: `xy = 5`."""
-    if at < 0 or tokens[at].kind != "word":
+    if at < 0:
+        return False
+    if tokens[at].kind != "word":
         return True
     is_named = at > 0 and tokens[at - 1].kind == "word" and tokens[at].spaced
     return is_symbol(tokens[at].text) and not is_named
@@ -258,6 +279,11 @@ def _chosen(
 
 def _is_bounded(tokens: Sequence[Token], span: Span) -> bool:
     before = tokens[span.start - 1].text.lower() if span.start else ""
+    earlier = [token.text.lower() for token in tokens[max(0, span.start - 4) : span.start]]
+    if earlier[-1:] == ["by"] and _CHANGES.intersection(earlier):
+        return True  # by how much, but not whither
+    if earlier[-2:] == ["up", "to"] and not {"adds", "add", "sums", "adding", "sum"} & set(earlier):
+        return True
     return before in _BOUNDS and not (before == "over" and span.start < 2)
 
 
@@ -269,6 +295,8 @@ def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
         before = tokens[place - 1].text.lower() if place else ""
         if word in _STATING and before not in _ARTICLES:
             return True
+        if word == "s" and before == "'":
+            return place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
         if word not in _FILLERS or (word == "of" and before != "total"):
             return False
         place -= 1

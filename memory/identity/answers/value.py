@@ -24,7 +24,7 @@ from memory.identity.answers.keys import Named
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.moment import clock, date
 from memory.identity.answers.number_words import NUMBER_WORDS, read_number_words
-from memory.identity.answers.units import read_unit
+from memory.identity.answers.units import read_unit, unit_name
 
 RELATIONS = {"=": "=", "≈": "≈", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", ":=": "="}
 _FLIPPED = {">": "<", ">=": "<="}
@@ -104,7 +104,7 @@ def with_operators(tokens: list[Token]) -> list[Token]:
         joins = bool(found) and (found[-1].kind == "number" or found[-1].text in (")", "}", "$"))
         if token.text in _BY and after == "by" and joins:
             token, skip = token._replace(kind="sign", text=_BY[token.text]), True
-        elif token.text in ("minus", "negative") and after[:1].isdigit():
+        elif token.text in ("minus", "negative") and (after[:1].isdigit() or after.lower() in NUMBER_WORDS):
             token = token._replace(kind="sign", text="-")
         elif token.text in _OPERATORS and is_before_value and joins:
             token = token._replace(kind="sign", text=_OPERATORS[token.text])
@@ -219,6 +219,7 @@ class ValueParser(ExpressionParser):
         return None
 
     def _number_words(self) -> Side | None:
+        is_negative = self.takes("-")
         if self.next.text.lower() not in NUMBER_WORDS:
             return None
         words = [token.text for token in self.tokens[self.at : self.at + 20]]
@@ -226,11 +227,12 @@ class ValueParser(ExpressionParser):
         if not taken:
             return None
         self.at += taken
+        value = -value if is_negative else value
         return self._with_unit(Side(str(value), Fraction(value), constant(value)))
 
     def _with_unit(self, side: Side) -> Side:
         number = side.number
-        attached = MONEY_SCALES.get(self.next.text) if self.currency else None
+        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
         if number is not None and attached:
             self.at += 1
             number *= attached
@@ -246,7 +248,11 @@ class ValueParser(ExpressionParser):
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self.next.kind == "number" and self.next.spaced:
             return self._compound(side)
-        counted(self)
+        if unit and number is not None and self.next.text == "and" and self.peek(1).kind == "number":
+            if unit_name(self.peek(2).text) is not None:
+                self.at += 1
+                return self._compound(side)
+        counted(self, side.number)
         return side
 
     def _percent(self) -> bool:
@@ -394,6 +400,8 @@ def listed(found: Sequence[Side], signs: set[str]) -> Side:
     if any(side.joined in ("==", "<", "!=") for side in found) and len(symbols) < len(found):
         raise UnreadableError("several relations")
     symbol = symbols[0] if symbols else ""
+    if signs <= {"or", ","} and all(side.joined == "<" for side in found) and symbol:
+        return Side("∪".join(sorted(keys)), unit=unit, symbol=symbol, joined="<")
     if symbol or signs & {"or", "and"}:
         members = sorted({key for side in found for key in _members(side)})
         return Side("{" + ",".join(members) + "}", unit=unit, symbol=symbol, joined="or")
