@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.fold import fold_expression, undecorate
+from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
+from memory.identity.answers.lexer import plain
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
@@ -14,7 +15,7 @@ _DECORATION = re.compile(r"[*_`$]+")
 _LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)
 _LETTER_THEN_TEXT = re.compile(
     r"(?:(?:option|choice)[ ])?"
-    r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]?.*",
+    r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]{0,9}.*",
     re.DOTALL,
 )
 _NAMED = re.compile(
@@ -52,6 +53,7 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
 
 def letter_of(value: str) -> str | None:
     """The letter if `value` is one, alone (`B`, `(b)`, `B.`) or before its text (`B) Paris`)."""
+    value = plain(value) if "\\" in value and len(value) <= MAX_VALUE_CHARS else value
     bare = _DECORATION.sub("", undecorate(value)).strip()
     if len(bare) <= 40:
         only = _LETTER_ONLY.fullmatch(fold_expression(bare).strip())

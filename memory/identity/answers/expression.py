@@ -201,6 +201,10 @@ class ExpressionParser:
         power = rational(exponent)
         if power is not None:
             return self.calculator.power(base, power)
+        negated = self.calculator.negate(exponent)
+        if spelled(exponent).startswith("-") and not spelled(negated).startswith("-"):
+            opposite = self._raised(base, negated)
+            return self.calculator.power(opposite, Fraction(-1))
         return atom(f"({spelled(base)})^({spelled(exponent)})")
 
     def _exponent(self) -> Terms:
@@ -307,9 +311,11 @@ class ExpressionParser:
                 raise UnreadableError("a number beside an improper fraction")
             self.at += 7 if part is not None else 0
             return part
-        if texts[0] == r"\frac" and len(texts[1]) == 2:
-            part = _proper(texts[1][0], texts[1][1])
-            self.at += 2 if part is not None else 0
+        if texts[0] == r"\frac" and texts[1].isdigit() and texts[2].isdigit():
+            part = _proper(texts[1], texts[2])
+            if part is None:
+                raise UnreadableError("a number beside an improper fraction")
+            self.at += 3
             return part
         return None
 

@@ -1,4 +1,4 @@
-"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `the answer is x`, `Answer: x`.
+"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `<answer>`, `the answer is x`, `Answer: x`.
 
 Owns finding the marked value, not reading it. The last mark counts, never the first: a model that
 corrects itself does so later. All patterns have bounded repetition, so finding is linear.
@@ -45,7 +45,8 @@ def marked_values(text: str) -> list[str]:
 
     The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is".
     """
-    strong = [found for found in (_last_boxed(text), _last_hashes(text)) if found is not None]
+    found = (_last_boxed(text), _last_hashes(text), _last_tagged(text))
+    strong = [each for each in found if each is not None]
     values = [value for _, value in sorted(strong, reverse=True)]
     spoken = _last_spoken(text)
     return values if spoken is None else [*values, spoken]
@@ -69,6 +70,14 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
     value = text[best[1] : best[2]].strip()
     is_factorial = _FACTORIAL.search(value) and "\\text" not in value
     return best[0], f"({value})" if is_factorial else value  # elsewhere the sign is emphasis
+
+
+def _last_tagged(text: str) -> tuple[int, str] | None:
+    """The last `<answer>`, as models are taught to end."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", max(0, end - MAX_VALUE_CHARS), end) if end > 0 else -1
+    value = undecorate(text[start + len("<answer>") : end]) if start >= 0 else ""
+    return (start, value) if value else None
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:
