@@ -65,6 +65,8 @@ class ExpressionParser:
         """Then `a` and `I` are words."""
         self.max_words = 4
         """Of what is counted."""
+        self.leads = False
+        """Whether a word and `=` stand before it, to which all it says leads."""
         self.seen = _Seen()
         self.currency = ""
         self.calculator = Calculator()
@@ -136,7 +138,7 @@ class ExpressionParser:
         if token.text in ("-", "+"):
             token = self.peek(ahead + 1)
         is_word = token.kind == "word" and (len(token.text) == 1 or token.text in _NAMED)
-        if self.in_prose and is_word and token.text in ("a", "I") and token.spaced:
+        if self.in_prose and is_word and token.text in ("a", "I") and self.next.text == "-":
             return False
         opens = token.text in ("(", "{", "[", "|") or token.text in SIGNS
         return token.kind in ("number", "command") or is_word or opens
@@ -157,9 +159,14 @@ class ExpressionParser:
             return token.text in _NAMED
         if token.text in MONEY_SCALES and (self.currency or self.is_scaled()):
             return False
-        if self.in_prose and token.spaced and token.text in ("a", "I"):
+        if self.in_prose and token.spaced and (token.text in ("a", "I") or self._is_in_word(1)):
             return False
         return not (token.spaced and self._is_unit())
+
+    def _is_in_word(self, ahead: int) -> bool:
+        """Whether a letter is the beginning of something like `o'clock`."""
+        after = self.peek(ahead)
+        return after.kind in ("word", "other") and not after.spaced
 
     def is_scaled(self) -> bool:
         """Whether a letter is a thousand or a million, as what is counted follows: `1.2k people`."""

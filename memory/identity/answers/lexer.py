@@ -38,7 +38,7 @@ _SILENT = frozenset(
     r"\left \right \displaystyle \textstyle \limits \quad \qquad \big \Big \bigl \bigr \Bigl \Bigr"
     r" \, \; \: \! \enspace \thinspace \allowbreak".split()
 )
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,9}")
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|operatorname|boldsymbol|rm|bf)"
     r"(?![A-Za-z])\s{0,9}\*?\{([^{}]{0,200})\}"
@@ -47,7 +47,7 @@ _DEGREE = re.compile(r"\^\s{0,9}(?:\{\s{0,9}\\circ\s{0,9}\}|\\circ(?![A-Za-z]))"
 _THIN_GROUP = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:(?:\\[,!]|[\u00a0\u2009\u202f]|')[0-9]{3}){1,6}(?![0-9])")
 _THIN = re.compile(r"\\[,!]|[\u00a0\u2009\u202f']")
 _BRACED_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{3})")
-_TIMES = re.compile(r"(?<=[0-9])( ?)[xX](?= ?[0-9(])")
+_TIMES = re.compile(r"(?<=[0-9])(?:(?<!(?<![0-9.])0)| )[xX](?= ?[0-9(])")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _TOKEN = re.compile(
     r"""(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3}){1,30}(?![0-9])|[0-9]{1,500})

@@ -16,7 +16,12 @@ from memory.identity.answers.lexer import plain
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.prose import stated
-from memory.identity.answers.sentence import closing_sentences, concludes
+from memory.identity.answers.sentence import (
+    closing_sentences,
+    concludes,
+    is_courtesy,
+    sentences,
+)
 
 SHORT = 200
 """Characters of a reply that is read as a statement of its value, in kind `auto`."""
@@ -68,8 +73,19 @@ def closing_answer(text: str, *, lax: bool) -> Answer | None:
 
 
 def _may_state(text: str, sentence: str) -> bool:
-    """Whether a reply is about its value: a short one, or one that ends in a conclusion."""
-    return len(text.strip()) <= SHORT or concludes(sentence)
+    """Whether a reply is about its value: it is short and counts, or ends in a conclusion."""
+    if concludes(sentence):
+        return True
+    if len(text.strip()) > SHORT:
+        return False
+    said = (said for line in text.splitlines() for said in sentences(line.strip()))
+    others = (each for each in said if each != sentence)
+    return all(map(_counts, others))
+
+
+def _counts(said: str) -> bool:
+    """Whether a sentence has a number, or nothing to say: `Sure!`."""
+    return any(map(str.isdigit, said)) or len(said.split()) <= 3 or is_courtesy(said)
 
 
 def _leading(text: str) -> Answer | None:

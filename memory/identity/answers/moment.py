@@ -26,6 +26,8 @@ def clock(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
     taken, minutes = 1, "00"
     if len(texts) > 2 and texts[1] == ":" and texts[2].isdigit() and len(texts[2]) == 2:
         taken, minutes = 3, texts[2]
+    if texts[1:4] == ["o", "'", "clock"]:
+        return f"{int(texts[0])}:00", 4
     half = _half(texts[taken:])
     if half is None or int(texts[0]) > 24:
         return None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory.identity.answers.collection import closing
 from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
@@ -38,6 +39,7 @@ leaving giving last lasts walk walks walked drive drives drove read reads score 
 owes charge charges requires require use uses used see sees does jump jumps lay lays know drew draw
 lose loses lost win wins won miss misses missed pick picks picked plant plants planted grow grows"""
 _STATING = frozenset((*_COPULAS.split(), *_VERBS.split()))
+_COPULAS_ALONE = frozenset("is are was were be been equals equal = : s".split()) - {"s"}
 _FILLERS = frozenset(
     """a an the about approximately around roughly exactly only just now also still then therefore
     thus at to with us her him them you me total of up equal simply precisely nearly almost left
@@ -51,6 +53,10 @@ _CHANGES = frozenset(
     """increased increases increase decreased decreases decrease rose rises rise fell falls fall
     grew grows dropped drops drop declined declines changed""".split()
 )
+_DESCRIBES = frozenset(
+    """a an prime even odd divisible greater less larger smaller positive negative irrational
+    rational bigger higher lower composite""".split()
+)
 _LABELS = frozenset(
     """step question problem part option case example figure table chapter page equation method round
     level grade section note exercise line room type no number""".split()
@@ -62,6 +68,7 @@ _OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
 _REMAINS = re.compile(r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE)
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _BEGINNINGS = frozenset(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty".split())
+_JOINING = frozenset(r"+ * / ^ < <= >= \cdot \times".split())
 _OPERATORS = frozenset("+ - * / ^ = < > <= >=".split())
 
 
@@ -139,11 +146,15 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
     at = steps = 0
     while at < len(tokens):
         steps += 1
+        if skipped := _function_of_words(tokens, at):
+            at = skipped
+            continue
         if _is_label(tokens, at) or not _may_begin(tokens, at):
             at += 1
             continue
         parser = ValueParser(tokens, in_prose=True)
         parser.at = at
+        parser.leads = at > 1 and tokens[at - 1].text == "="
         try:
             side = parser.value()
         except (UnreadableError, RecursionError, ValueError, OverflowError, ZeroDivisionError):
@@ -161,6 +172,17 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
         if steps > 200:
             raise UnreadableError("too many values")
     return found
+
+
+def _function_of_words(tokens: Sequence[Token], at: int) -> int:
+    """The place after `gcd(12, 18)` or `apple(s)`, which begin no value; 0 elsewhere."""
+    token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
+    if token.kind != "word" or len(token.text) < 3 or token.text in ("sin", "cos", "tan", "log"):
+        return 0
+    if after is None or after.text != "(" or after.spaced:
+        return 0
+    end = closing(tokens, at + 1)
+    return end + 1 if end is not None else 0
 
 
 def _is_label(tokens: Sequence[Token], at: int) -> bool:
@@ -201,9 +223,12 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         return False
     if token.text.lower() in NUMBER_WORDS:
         return token.text.lower() not in ("one", "zero")
-    is_letter = len(token.text) == 1 and token.text not in ("I", "a", "A")
-    if not is_letter or after is None:
+    if after is not None and token.text in ("sin", "cos", "tan", "log", "ln"):
+        return after.text in ("(", "_", "^")
+    if len(token.text) > 1 or after is None:
         return False
+    if token.text in ("I", "a", "A"):
+        return after.text in _OPERATORS and after.text != "-"
     return after.text in (*_OPERATORS, "_") or (after.text == "(" and not after.spaced)
 
 
@@ -226,6 +251,8 @@ def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
 def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
     """Raise UnreadableError where a value goes on in what was not read."""
     before = tokens[start - 1] if start else None
+    if before is not None and before.text in _JOINING:
+        raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:
         is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
         if is_joined or before.text in ("/", "_", "^", ".", "*"):
@@ -251,6 +278,9 @@ def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
     """Whether what is left of `=` is a product or a function, and no word: `xy = 5`."""
     if at < 0:
         return False
+    if tokens[at].text == ")":  # of gcd(12, 18), but not of f(2)
+        opens = next((place for place in range(at, 0, -1) if tokens[place].text == "("), 0)
+        return not (opens and tokens[opens - 1].kind == "word" and len(tokens[opens - 1].text) > 2)
     if tokens[at].kind != "word":
         return True
     is_named = at > 0 and tokens[at - 1].kind == "word" and tokens[at].spaced
@@ -261,7 +291,7 @@ def _chosen(
     found: Sequence[Span], tokens: Sequence[Token], text: str, *, lax: bool
 ) -> Span | None:
     """The value that is stated, of all there are."""
-    if any(_is_bounded(tokens, span) for span in found):
+    if any(_is_bounded(tokens, span) or _is_described(tokens, span) for span in found):
         return None
     chains = [span for span in found if span.side.joined in ("=", "<", "==", "in", "or", ";")]
     stating = [span for span in found if span in chains or _is_stated(tokens, span)]
@@ -287,13 +317,19 @@ def _is_bounded(tokens: Sequence[Token], span: Span) -> bool:
     return before in _BOUNDS and not (before == "over" and span.start < 2)
 
 
+def _is_described(tokens: Sequence[Token], span: Span) -> bool:
+    """Whether something is said of a number: `7 is a prime`."""
+    after = [token.text.lower() for token in tokens[span.end : span.end + 2]]
+    return len(after) == 2 and after[0] in ("is", "are") and after[1] in _DESCRIBES
+
+
 def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
     """Whether a verb that states stands before a value, with nothing but fillers between."""
     place = span.start - 1
     while place >= 0 and span.start - place < 7:
         word = tokens[place].text.lower()
         before = tokens[place - 1].text.lower() if place else ""
-        if word in _STATING and before not in _ARTICLES:
+        if word in _COPULAS_ALONE or (word in _STATING and before not in _ARTICLES):
             return True
         if word == "s" and before == "'":
             return place > 1 and tokens[place - 2].text.lower() in _PRONOUNS

@@ -159,6 +159,8 @@ class ValueParser(ExpressionParser):
             sides.append(self.side())
             if len(sides) > 12:
                 raise UnreadableError("too many sides")
+        if self.leads and set(signs) == {"="}:
+            return replace(sides[-1], joined="=")
         return related(sides, signs) if signs else sides[0]
 
     def side(self) -> Side:
