@@ -69,11 +69,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"a reply of {LONG_CHARS} characters": _percentiles(_long_replies(asked)),
         f"a vote of {VOTES}": _percentiles(_votes(asked)),
     }
-    hostile = {name: _timed(lambda text=text: extract(text, AUTO)) for name, text in HOSTILE.items()}
+    hostile = {
+        name: _timed(lambda text=text: extract(text, AUTO)) for name, text in HOSTILE.items()
+    }
     pairs = _pairs()
     if args.json != "-":
         _print(Console(), (ours, theirs), costs, hostile, pairs)
-    figures = {"readers": [vars(ours), vars(theirs)], "ms": costs, "hostile_s": hostile, "pairs": pairs}
+    figures = {
+        "readers": [vars(ours), vars(theirs)],
+        "ms": costs,
+        "hostile_s": hostile,
+        "pairs": pairs,
+    }
     write_json(figures, args.json)
     return 0
 
@@ -109,7 +116,9 @@ def _scored(name: str, judge: Callable[[Reply], str], asked: Sequence[Reply]) ->
 def _long_replies(asked: Sequence[Reply]) -> list[float]:
     """Milliseconds to read each of many replies with a long way to their end."""
     rng = Random(0)
-    steps = [reply.text for reply in asked if "boxed" not in reply.text and "answer" not in reply.text]
+    steps = [
+        reply.text for reply in asked if "boxed" not in reply.text and "answer" not in reply.text
+    ]
     found = []
     for place in range(REPEATS):
         reply, way = asked[place * len(asked) // REPEATS], ""
@@ -161,7 +170,9 @@ def _print(
 ) -> None:
     table = Table("reader", "replies/s", "wrong value", "no value", "of")
     for each in readers:
-        table.add_row(each.name, f"{each.per_second:,.0f}", f"{each.wrong}", f"{each.missed}", f"{each.total}")
+        table.add_row(
+            each.name, f"{each.per_second:,.0f}", f"{each.wrong}", f"{each.missed}", f"{each.total}"
+        )
     console.print(table)
     table = Table("what", "p50", "p99")
     for name, cost in costs.items():

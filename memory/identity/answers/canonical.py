@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.arithmetic import canonical_arithmetic
-from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_case, fold_expression, fold_prose, undecorate
+from memory.identity.answers.fold import (
+    MAX_VALUE_CHARS,
+    fold_case,
+    fold_expression,
+    fold_prose,
+    undecorate,
+)
 from memory.identity.answers.json_value import canonical_json
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.value import Side, parse_value
@@ -34,7 +40,11 @@ def canonical(text: str) -> str:
     side = read_value(bare)
     if side is None and "nswer" in stripped:
         marked = marked_values(stripped)
-        return canonical(marked[0]) if marked and len(marked[0]) < len(stripped) else _spelling(stripped)
+        return (
+            canonical(marked[0])
+            if marked and len(marked[0]) < len(stripped)
+            else _spelling(stripped)
+        )
     return side.named.key if side else _spelling(stripped)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
 from memory.identity.answers.lexer import plain
-from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 

@@ -25,10 +25,36 @@ earlier before after ago ahead behind north south east west right"""
 opposites is enough to keep them apart."""
 CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _IN_PROSE = frozenset(
-    """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth tenths
-    hundredths squared cubed factorial mod st nd rd th choose percentage""".split()
+    [
+        "half",
+        "halves",
+        "third",
+        "thirds",
+        "quarters",
+        "fourth",
+        "fourths",
+        "fifth",
+        "fifths",
+        "eighth",
+        "eighths",
+        "tenth",
+        "tenths",
+        "hundredths",
+        "squared",
+        "cubed",
+        "factorial",
+        "mod",
+        "st",
+        "nd",
+        "rd",
+        "th",
+        "choose",
+        "percentage",
+    ]
 )
-_OPPOSITES = frozenset(_DIRECTIONS.split()) - set("up down before after right win wins".split()) | {"off"}
+_OPPOSITES = frozenset(_DIRECTIONS.split()) - set(
+    ["up", "down", "before", "after", "right", "win", "wins"]
+) | {"off"}
 _JOINS = frozenset({"or", "and"})
 
 
@@ -62,7 +88,11 @@ def _check_prose(parser: ValueParser) -> None:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
         raise UnreadableError("a range")
-    if token.text == "and" and after in ("a", "one", "two", "three") and _is_part(parser.peek(2).text):
+    if (
+        token.text == "and"
+        and after in ("a", "one", "two", "three")
+        and _is_part(parser.peek(2).text)
+    ):
         raise UnreadableError("a number and its part")
     if not token.spaced and token.kind in ("word", "number"):
         raise UnreadableError("a word that is joined to a number")
@@ -99,5 +129,14 @@ def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
 
 
 _REMARKS = frozenset(
-    {"in total", "altogether", "in all", "exactly", "precisely", "approximately", "total", "overall"}
+    {
+        "in total",
+        "altogether",
+        "in all",
+        "exactly",
+        "precisely",
+        "approximately",
+        "total",
+        "overall",
+    }
 )

@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 
 _TAGS = r"(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|analysis)"
-_CLOSING = re.compile(rf"</{_TAGS}>|\[/THINK\]|<\|end_of_thought\|>|<\|begin_of_solution\|>|◁/think▷", re.IGNORECASE)
-_OPENING = re.compile(rf"\s{{0,999}}(?:<{_TAGS}>|\[THINK\]|<\|begin_of_thought\|>|◁think▷)", re.IGNORECASE)
+_CLOSING = re.compile(
+    rf"</{_TAGS}>|\[/THINK\]|<\|end_of_thought\|>|<\|begin_of_solution\|>|◁/think▷", re.IGNORECASE
+)
+_OPENING = re.compile(
+    rf"\s{{0,999}}(?:<{_TAGS}>|\[THINK\]|<\|begin_of_thought\|>|◁think▷)", re.IGNORECASE
+)
 _FINAL = re.compile(r"<\|channel\|>final(?: [^<]{0,80})?<\|message\|>|assistantfinal")
 _CHANNEL = re.compile(
     r"\s{0,99}(?:<\|start\|>assistant)?(?:<\|channel\|>(?:analysis|commentary)|analysis(?=[^\sa-z.,:]))"

@@ -30,9 +30,43 @@ from memory.identity.answers.lexer import Token
 from memory.identity.answers.units import AMBIGUOUS, CODES, SIGNS, read_unit
 
 MAX_DEPTH = 12
-_GREEK = """alpha beta gamma delta epsilon theta lambda mu sigma phi omega rho tau Delta Omega
-infty pi""".split()
-_FUNCTIONS = frozenset("sin cos tan cot sec csc arcsin arccos arctan ln log exp sinh cosh".split())
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "theta",
+    "lambda",
+    "mu",
+    "sigma",
+    "phi",
+    "omega",
+    "rho",
+    "tau",
+    "Delta",
+    "Omega",
+    "infty",
+    "pi",
+]
+_FUNCTIONS = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "ln",
+        "log",
+        "exp",
+        "sinh",
+        "cosh",
+    ]
+)
 _NAMED = frozenset(_FUNCTIONS | set(_GREEK) | {"sqrt", "infinity"}) - {"sec", "infty"}
 """Words that are read as their commands; a `sec` is a second."""
 _COMMANDS = frozenset(_FUNCTIONS | set(_GREEK) | {"sqrt"})
@@ -104,7 +138,9 @@ class ExpressionParser:
             self.at += 1
             self.seen.operations += 1
             term = self._product()
-            total = self.calculator.add(total, term if sign == "+" else self.calculator.negate(term))
+            total = self.calculator.add(
+                total, term if sign == "+" else self.calculator.negate(term)
+            )
         self._depth -= 1
         return total
 
@@ -185,7 +221,11 @@ class ExpressionParser:
         words = [token.text for token in self.tokens[self.at : self.at + 12]]
         _, taken = read_unit(words)
         after = self.peek(taken)
-        follows = after.text in (",", ";", ")", "]", "=", "≈", ".") or after.kind in ("end", "word", "other")
+        follows = after.text in (",", ";", ")", "]", "=", "≈", ".") or after.kind in (
+            "end",
+            "word",
+            "other",
+        )
         return taken > 0 and (follows or after.kind == "number")
 
     def _factor(self) -> Terms:
@@ -303,7 +343,7 @@ class ExpressionParser:
         return self.calculator.add(value, constant(part))
 
     def _fraction_after(self, whole: str) -> Fraction | None:
-        if self.next.kind != "number" and self.next.text != r"\frac" or not whole.isdigit():
+        if (self.next.kind != "number" and self.next.text != r"\frac") or not whole.isdigit():
             return None
         texts = [self.peek(ahead).text for ahead in range(7)]
         if self.next.kind == "number" and self.next.spaced and texts[1] == "/":
@@ -420,7 +460,13 @@ class ExpressionParser:
 
     def _binomial(self, above: Terms, below: Terms) -> Terms:
         n, k = rational(above), rational(below)
-        if n is None or k is None or n.denominator > 1 or k.denominator > 1 or not 0 <= k <= n <= 300:
+        if (
+            n is None
+            or k is None
+            or n.denominator > 1
+            or k.denominator > 1
+            or not 0 <= k <= n <= 300
+        ):
             return atom(f"binom({spelled(above)},{spelled(below)})")
         result = Fraction(1)
         for step in range(int(k)):
@@ -490,4 +536,3 @@ def _proper(above: str, below: str) -> Fraction | None:
     if not (above.isdigit() and below.isdigit() and len(below) < 9):
         return None
     return Fraction(int(above), int(below)) if 0 < int(above) < int(below) else None
-

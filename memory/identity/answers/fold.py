@@ -20,7 +20,33 @@ _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
 _SHORT_WORDS = frozenset(
-    "no ok is it in on of to at by as an be we he me my so or if us up do go am".split()
+    [
+        "no",
+        "ok",
+        "is",
+        "it",
+        "in",
+        "on",
+        "of",
+        "to",
+        "at",
+        "by",
+        "as",
+        "an",
+        "be",
+        "we",
+        "he",
+        "me",
+        "my",
+        "so",
+        "or",
+        "if",
+        "us",
+        "up",
+        "do",
+        "go",
+        "am",
+    ]
 )
 _THIN_GROUPS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3})")
 _BEFORE_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞↉])")

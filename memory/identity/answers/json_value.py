@@ -41,7 +41,9 @@ def whole_container(text: str) -> Answer | None:
     What only leads to it (`Here is the JSON:`) and courtesies after it say nothing.
     """
     begins = _CONTAINER.search(text)
-    if begins is None or not (introduces(text[: begins.start()]) or not text[: begins.start()].strip()):
+    if begins is None or not (
+        introduces(text[: begins.start()]) or not text[: begins.start()].strip()
+    ):
         return None
     body = text[begins.start() :].strip()
     if body.startswith("```"):

@@ -35,8 +35,28 @@ _COMMANDS = {
     r"\euro": "€", r"\pounds": "£", r"\infin": r"\infty", r"\lparen": "(", r"\rparen": ")",
 }  # fmt: skip
 _SILENT = frozenset(
-    r"\left \right \displaystyle \textstyle \limits \quad \qquad \big \Big \bigl \bigr \Bigl \Bigr"
-    r" \, \; \: \! \enspace \thinspace \allowbreak".split()
+    [
+        r"\left",
+        r"\right",
+        r"\displaystyle",
+        r"\textstyle",
+        r"\limits",
+        r"\quad",
+        r"\qquad",
+        r"\big",
+        r"\Big",
+        r"\bigl",
+        r"\bigr",
+        r"\Bigl",
+        r"\Bigr",
+        r"\,",
+        r"\;",
+        r"\:",
+        r"\!",
+        r"\enspace",
+        r"\thinspace",
+        r"\allowbreak",
+    ]
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,9}")
 _TEXT = re.compile(
@@ -44,7 +64,9 @@ _TEXT = re.compile(
     r"(?![A-Za-z])\s{0,9}\*?\{([^{}]{0,200})\}"
 )
 _DEGREE = re.compile(r"\^\s{0,9}(?:\{\s{0,9}\\circ\s{0,9}\}|\\circ(?![A-Za-z]))")
-_THIN_GROUP = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:(?:\\[,!]|[\u00a0\u2009\u202f]|')[0-9]{3}){1,6}(?![0-9])")
+_THIN_GROUP = re.compile(
+    r"(?<![0-9.])[0-9]{1,3}(?:(?:\\[,!]|[\u00a0\u2009\u202f]|')[0-9]{3}){1,6}(?![0-9])"
+)
 _THIN = re.compile(r"\\[,!]|[\u00a0\u2009\u202f']")
 _BRACED_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{3})")
 _TIMES = re.compile(r"(?<=[0-9])(?:(?<!(?<![0-9.])0)| )[xX](?= ?[0-9(])")
@@ -92,7 +114,9 @@ def plain(text: str) -> str:
         text = _DEGREE.sub("° ", text)
         text = _BOX.sub("", text)
         text = text.replace(r"\$", "\uffe1").replace(r"\(", " ").replace(r"\)", " ")
-        text = text.replace(r"\[", " ").replace(r"\]", " ").replace("~", " ") if "\\" in text else text
+        text = (
+            text.replace(r"\[", " ").replace(r"\]", " ").replace("~", " ") if "\\" in text else text
+        )
     if "$" in text:
         text = _MATH.sub(_without_dollars, text)
     if "\\" in text:
@@ -151,7 +175,9 @@ def _takes_digit(tokens: list[Token], spelling: str, start: int) -> bool:
         return False
     if tokens[-1].text in (r"\frac", r"\binom"):
         return True
-    return len(tokens) > 1 and tokens[-2].text in (r"\frac", r"\binom") and tokens[-1].kind == "number"
+    return (
+        len(tokens) > 1 and tokens[-2].text in (r"\frac", r"\binom") and tokens[-1].kind == "number"
+    )
 
 
 def _may_be_list(text: str) -> bool:

@@ -90,7 +90,7 @@ def _counts(said: str) -> bool:
 
 def _leading(text: str) -> Answer | None:
     """Read a first line that is nothing but a value in bold or mathematics."""
-    first, newline, _ = text.lstrip()[: MAX_VALUE_CHARS].partition("\n")
+    first, newline, _ = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
     if not newline or first.strip()[:1] not in ("*", "$", "\\"):
         return None
     side = read_value(undecorate(first))

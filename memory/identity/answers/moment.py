@@ -9,8 +9,20 @@ from collections.abc import Sequence
 
 from memory.identity.answers.lexer import Token
 
-_MONTHS = """january february march april may june july august september october november
-december""".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = {name: place for place, name in enumerate(_MONTHS, 1)} | {
     name[:3]: place for place, name in enumerate(_MONTHS, 1)
 }

@@ -39,37 +39,160 @@ leaving giving last lasts walk walks walked drive drives drove read reads score 
 owes charge charges requires require use uses used see sees does jump jumps lay lays know drew draw
 lose loses lost win wins won miss misses missed pick picks picked plant plants planted grow grows"""
 _STATING = frozenset((*_COPULAS.split(), *_VERBS.split()))
-_COPULAS_ALONE = frozenset("is are was were be been equals equal = : s".split()) - {"s"}
+_COPULAS_ALONE = frozenset(
+    ["is", "are", "was", "were", "be", "been", "equals", "equal", "=", ":", "s"]
+) - {"s"}
 _FILLERS = frozenset(
-    """a an the about approximately around roughly exactly only just now also still then therefore
-    thus at to with us her him them you me total of up equal simply precisely nearly almost left
-    over worth currently indeed already : ≈ about""".split()
+    [
+        "a",
+        "an",
+        "the",
+        "about",
+        "approximately",
+        "around",
+        "roughly",
+        "exactly",
+        "only",
+        "just",
+        "now",
+        "also",
+        "still",
+        "then",
+        "therefore",
+        "thus",
+        "at",
+        "to",
+        "with",
+        "us",
+        "her",
+        "him",
+        "them",
+        "you",
+        "me",
+        "total",
+        "of",
+        "up",
+        "equal",
+        "simply",
+        "precisely",
+        "nearly",
+        "almost",
+        "left",
+        "over",
+        "worth",
+        "currently",
+        "indeed",
+        "already",
+        ":",
+        "≈",
+        "about",
+    ]
 )
-_PRONOUNS = frozenset("it that there he she here what answer this".split())
+_PRONOUNS = frozenset(["it", "that", "there", "he", "she", "here", "what", "answer", "this"])
 _ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
 """Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
 _BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
 _CHANGES = frozenset(
-    """increased increases increase decreased decreases decrease rose rises rise fell falls fall
-    grew grows dropped drops drop declined declines changed""".split()
+    [
+        "increased",
+        "increases",
+        "increase",
+        "decreased",
+        "decreases",
+        "decrease",
+        "rose",
+        "rises",
+        "rise",
+        "fell",
+        "falls",
+        "fall",
+        "grew",
+        "grows",
+        "dropped",
+        "drops",
+        "drop",
+        "declined",
+        "declines",
+        "changed",
+    ]
 )
 _DESCRIBES = frozenset(
-    """a an prime even odd divisible greater less larger smaller positive negative irrational
-    rational bigger higher lower composite""".split()
+    [
+        "a",
+        "an",
+        "prime",
+        "even",
+        "odd",
+        "divisible",
+        "greater",
+        "less",
+        "larger",
+        "smaller",
+        "positive",
+        "negative",
+        "irrational",
+        "rational",
+        "bigger",
+        "higher",
+        "lower",
+        "composite",
+    ]
 )
 _LABELS = frozenset(
-    """step question problem part option case example figure table chapter page equation method round
-    level grade section note exercise line room type no number""".split()
+    [
+        "step",
+        "question",
+        "problem",
+        "part",
+        "option",
+        "case",
+        "example",
+        "figure",
+        "table",
+        "chapter",
+        "page",
+        "equation",
+        "method",
+        "round",
+        "level",
+        "grade",
+        "section",
+        "note",
+        "exercise",
+        "line",
+        "room",
+        "type",
+        "no",
+        "number",
+    ]
 )
 _QUOTES = frozenset("\"'«»„(")
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 _OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
-_REMAINS = re.compile(r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE)
+_REMAINS = re.compile(
+    r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE
+)
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
-_BEGINNINGS = frozenset(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty".split())
-_JOINING = frozenset(r"+ * / ^ < <= >= \cdot \times".split())
-_OPERATORS = frozenset("+ - * / ^ = < > <= >=".split())
+_BEGINNINGS = frozenset(
+    [
+        r"\frac",
+        r"\sqrt",
+        r"\binom",
+        r"\pi",
+        r"\{",
+        r"\pm",
+        r"\ln",
+        r"\log",
+        r"\sin",
+        r"\cos",
+        r"\tan",
+        r"\begin",
+        r"\infty",
+    ]
+)
+_JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
+_OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
 
 
 @dataclass(frozen=True)
@@ -218,7 +341,7 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
     if token.text in ("-", "≈"):
         return after is not None and (after.kind in ("number", "command") or after.text in SIGNS)
     if token.text in ("(", "[", "|"):
-        return after is not None and after.kind != "word" or _opens_formula(tokens, at)
+        return (after is not None and after.kind != "word") or _opens_formula(tokens, at)
     if token.kind != "word":
         return False
     if token.text.lower() in NUMBER_WORDS:
@@ -261,10 +384,20 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
         raise UnreadableError("an equation that says more than its right side")
     if end < len(tokens):
         after = tokens[end]
-        goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in ("number", "command")
-        if after.text == "!" and (end + 1 == len(tokens) or tokens[end + 1].kind in ("word", "other")):
+        goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in (
+            "number",
+            "command",
+        )
+        if after.text == "!" and (
+            end + 1 == len(tokens) or tokens[end + 1].kind in ("word", "other")
+        ):
             goes_on = False
-        if after.text == "-" and after.spaced and end + 1 < len(tokens) and tokens[end + 1].kind == "word":
+        if (
+            after.text == "-"
+            and after.spaced
+            and end + 1 < len(tokens)
+            and tokens[end + 1].kind == "word"
+        ):
             goes_on = False
         if after.text in _BEGINNINGS or goes_on:
             raise UnreadableError("a value that goes on")
@@ -287,9 +420,7 @@ def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
     return is_symbol(tokens[at].text) and not is_named
 
 
-def _chosen(
-    found: Sequence[Span], tokens: Sequence[Token], text: str, *, lax: bool
-) -> Span | None:
+def _chosen(found: Sequence[Span], tokens: Sequence[Token], text: str, *, lax: bool) -> Span | None:
     """The value that is stated, of all there are."""
     if any(_is_bounded(tokens, span) or _is_described(tokens, span) for span in found):
         return None

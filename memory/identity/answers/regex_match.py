@@ -5,8 +5,8 @@ from __future__ import annotations
 import regex  # type: ignore[import-untyped, unused-ignore]
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.canonical import canonical
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.options import AnswerOptions
 
 TIMEOUT_S = 0.2

@@ -50,7 +50,9 @@ def closing_sentences(text: str) -> Iterator[str]:
 
 def is_courtesy(sentence: str) -> bool:
     """Whether it says nothing of the matter, such as `I hope this helps!`."""
-    return not sentence.strip() or _COURTESY.search(sentence) is not None and not _DIGIT.search(sentence)
+    return not sentence.strip() or (
+        _COURTESY.search(sentence) is not None and not _DIGIT.search(sentence)
+    )
 
 
 def sentences(line: str) -> list[str]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from memory.identity.answers.canonical import read_value
 from memory.identity.answers.equation import assigned
 from memory.identity.answers.fold import undecorate
-from memory.identity.answers.canonical import read_value
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")

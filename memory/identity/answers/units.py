@@ -41,7 +41,9 @@ _SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": 
     "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
 }  # fmt: skip
 SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹"})
-CODES = frozenset("USD EUR GBP JPY INR CNY CHF CAD AUD RUB KRW MXN".split())
+CODES = frozenset(
+    ["USD", "EUR", "GBP", "JPY", "INR", "CNY", "CHF", "CAD", "AUD", "RUB", "KRW", "MXN"]
+)
 _SYMBOLS = {name: _SAME.get(name, name) for name in _EXACT.replace(";", " ").split()}
 _NAMES = {word: unit for unit, words in _WORDS.items() for word in words.split()}
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
+from memory.identity.answers.arithmetic import canonical_arithmetic
 from memory.identity.answers.collection import closing, collection_key, matrix_key, separators
 from memory.identity.answers.counted import counted
 from memory.identity.answers.exact import Terms, UnreadableError, atom, constant, rational, spelled
 from memory.identity.answers.expression import MONEY_SCALES, ExpressionParser, _Seen
-from memory.identity.answers.arithmetic import canonical_arithmetic
 from memory.identity.answers.keys import Named
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.moment import clock, date
@@ -91,7 +91,10 @@ def tokens_of(text: str) -> list[Token]:
 
 def with_operators(tokens: list[Token]) -> list[Token]:
     """Turn `plus`, `minus`, `negative` and the like into signs where they join numbers."""
-    if not any(token.text in _OPERATORS or token.text in _BY or token.text == "negative" for token in tokens):
+    if not any(
+        token.text in _OPERATORS or token.text in _BY or token.text == "negative"
+        for token in tokens
+    ):
         return tokens
     found: list[Token] = []
     skip = False
@@ -100,11 +103,15 @@ def with_operators(tokens: list[Token]) -> list[Token]:
             skip = False
             continue
         after = tokens[place + 1].text if place + 1 < len(tokens) else ""
-        is_before_value = after[:1].isdigit() or after in ("$", "(") or len(after) == 1 or after[:1] == "\\"
+        is_before_value = (
+            after[:1].isdigit() or after in ("$", "(") or len(after) == 1 or after[:1] == "\\"
+        )
         joins = bool(found) and (found[-1].kind == "number" or found[-1].text in (")", "}", "$"))
         if token.text in _BY and after == "by" and joins:
             token, skip = token._replace(kind="sign", text=_BY[token.text]), True
-        elif token.text in ("minus", "negative") and (after[:1].isdigit() or after.lower() in NUMBER_WORDS):
+        elif token.text in ("minus", "negative") and (
+            after[:1].isdigit() or after.lower() in NUMBER_WORDS
+        ):
             token = token._replace(kind="sign", text="-")
         elif token.text in _OPERATORS and is_before_value and joins:
             token = token._replace(kind="sign", text=_OPERATORS[token.text])
@@ -189,7 +196,9 @@ class ValueParser(ExpressionParser):
         key, seen = spelled(terms), self.seen
         is_fraction = seen.operations == 1 and seen.divisions == 1
         if seen.operations and not seen.is_rich and not is_fraction:
-            text = "".join(_ARITHMETIC.get(token.text, token.text.replace(",", "")) for token in consumed)
+            text = "".join(
+                _ARITHMETIC.get(token.text, token.text.replace(",", "")) for token in consumed
+            )
             key = canonical_arithmetic(text) or text
         lone = key if number is None and _SYMBOL.fullmatch(key) else ""
         side = Side(key, number, terms, lone=lone, has_symbols=number is None and _has_symbols(key))
@@ -203,7 +212,11 @@ class ValueParser(ExpressionParser):
 
     def _ratio(self, first: Fraction) -> Side:
         parts = [str(first)]
-        while self.next.text == ":" and self.peek(1).kind == "number" and not (self.in_prose and self.peek(1).spaced and not self.next.spaced):
+        while (
+            self.next.text == ":"
+            and self.peek(1).kind == "number"
+            and not (self.in_prose and self.peek(1).spaced and not self.next.spaced)
+        ):
             self.at += 1
             parts.append(spelled(self._number()))
         if len(parts) == 1:
@@ -244,13 +257,20 @@ class ValueParser(ExpressionParser):
         if number is not None and number != side.number:
             side = replace(side, number=number, terms=constant(number), key=str(number))
         if number is not None and self._percent():
-            side = replace(side, number=number / 100, terms=constant(number / 100), key=str(number / 100))
+            side = replace(
+                side, number=number / 100, terms=constant(number / 100), key=str(number / 100)
+            )
         unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
         unit = self.currency or unit
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self.next.kind == "number" and self.next.spaced:
             return self._compound(side)
-        if unit and number is not None and self.next.text == "and" and self.peek(1).kind == "number":
+        if (
+            unit
+            and number is not None
+            and self.next.text == "and"
+            and self.peek(1).kind == "number"
+        ):
             if unit_name(self.peek(2).text) is not None:
                 self.at += 1
                 return self._compound(side)
@@ -319,7 +339,7 @@ class ValueParser(ExpressionParser):
 
 def related(sides: Sequence[Side], signs: Sequence[str]) -> Side:
     """What a chain of relations says."""
-    if "≈" in signs and signs.index("≈") > 0 or (signs[0] == "≈" and not sides[0].lone):
+    if ("≈" in signs and signs.index("≈") > 0) or (signs[0] == "≈" and not sides[0].lone):
         place = signs.index("≈")  # what is rounded adds nothing to what is exact
         sides, signs = sides[: place + 1], signs[:place]
         if not signs:
@@ -343,7 +363,12 @@ def _equation(sides: Sequence[Side]) -> Side:
         return replace(first, symbol=last.lone, joined="=")
     leads = first.lone or not any(side.has_symbols or side.lone for side in sides[:-1])
     if leads and not (last.lone and not first.lone):
-        if first.lone and len(sides) > 2 and last.has_symbols and any(s.number is not None for s in sides):
+        if (
+            first.lone
+            and len(sides) > 2
+            and last.has_symbols
+            and any(s.number is not None for s in sides)
+        ):
             raise UnreadableError("a chain that does not end in its value")
         exact = next((side for side in sides[:-1] if _rounds(side, last)), last)
         return replace(exact, symbol=first.lone, joined="=")
@@ -357,7 +382,7 @@ def _rounds(exact: Side, rounded: Side) -> bool:
     if one is None or other is None or one == other or exact.key != str(one):
         return False
     digits = next((n for n in range(1, 7) if (other * 10**n).denominator == 1), 0)
-    return 0 < digits and abs(one - other) * 2 * 10**digits <= 1
+    return digits > 0 and abs(one - other) * 2 * 10**digits <= 1
 
 
 def _inequality(sides: Sequence[Side], signs: Sequence[str]) -> Side:
@@ -373,7 +398,9 @@ def _inequality(sides: Sequence[Side], signs: Sequence[str]) -> Side:
     if len(sides) == 3 and sides[1].lone and not (sides[0].has_symbols or sides[2].has_symbols):
         opens, closes = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
         return _interval(opens, sides[0], sides[2], closes, sides[1])
-    key = sides[0].key + "".join(sign + side.key for sign, side in zip(signs, sides[1:], strict=True))
+    key = sides[0].key + "".join(
+        sign + side.key for sign, side in zip(signs, sides[1:], strict=True)
+    )
     return Side(key, has_symbols=True, joined="<")
 
 
@@ -396,7 +423,9 @@ def listed(found: Sequence[Side], signs: set[str]) -> Side:
     if "or" in signs and len(keys) == 1:
         return found[0]
     if len(symbols) == len(found) and len(set(symbols)) == len(found):
-        return Side(";".join(sorted(f"{s.symbol}={s.key}" for s in found)), has_symbols=True, joined=";")
+        return Side(
+            ";".join(sorted(f"{s.symbol}={s.key}" for s in found)), has_symbols=True, joined=";"
+        )
     if len(set(symbols)) > 1 or (symbols and not found[0].symbol):
         raise UnreadableError("several symbols")
     if any(side.joined in ("==", "<", "!=") for side in found) and len(symbols) < len(found):

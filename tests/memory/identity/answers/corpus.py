@@ -161,7 +161,9 @@ def main() -> None:
                   f" in {verdict.reply.text[-160:]!r}")  # fmt: skip
     unequal, equal = unequal_pairs(6000), equal_pairs(3000)
     merges, splits = false_merges(unequal), false_splits(equal)
-    print(f"false merges {len(merges)} of {len(unequal)}; false splits {len(splits)} of {len(equal)}")
+    print(
+        f"false merges {len(merges)} of {len(unequal)}; false splits {len(splits)} of {len(equal)}"
+    )
     for pair in [*merges, *splits] if args.errors else ():
         print("pair ", pair)
 

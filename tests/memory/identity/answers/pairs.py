@@ -199,8 +199,11 @@ def powers(rng: Random) -> tuple[Spell, Spell, Spell]:
     sign = rng.choice(("", "-"))
 
     def spell(exponent: int) -> Spell:
-        forms = [f"{base}^{{{sign}{exponent}}}", f"{base}^{{{sign}{exponent}}}.",
-                 f"{base} \\cdot {base}^{{{sign}{exponent - 1 if not sign else exponent + 1}}}"]
+        forms = [
+            f"{base}^{{{sign}{exponent}}}",
+            f"{base}^{{{sign}{exponent}}}.",
+            f"{base} \\cdot {base}^{{{sign}{exponent - 1 if not sign else exponent + 1}}}",
+        ]
         if sign:
             forms += [f"1/{base}^{{{exponent}}}", f"\\frac{{1}}{{{base}^{{{exponent}}}}}"]
         else:
@@ -241,7 +244,11 @@ def bounds(rng: Random) -> tuple[Spell, Spell, Spell]:
     value, symbol = rng.randint(-20, 20), rng.choice("xyt")
 
     def spell(value: int, sign: str, flipped: str) -> Spell:
-        forms = (f"{symbol} {sign} {value}", f"${symbol}{sign}{value}$", f"{value} {flipped} {symbol}")
+        forms = (
+            f"{symbol} {sign} {value}",
+            f"${symbol}{sign}{value}$",
+            f"{value} {flipped} {symbol}",
+        )
         return lambda rng: rng.choice(forms)
 
     sign, flipped = rng.choice(((">", "<"), (r"\le", r"\ge"), ("<", ">"), (r"\geq ", r"\leq ")))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.identity.answers import agree, canonical, extract
-from memory.identity.answers.keys import joined, parts
 from memory.identity.answers.json_value import canonical_json
+from memory.identity.answers.keys import joined, parts
 from memory.identity.answers.options import AnswerOptions
 
 INTEGERS = st.integers(min_value=-(10**15), max_value=10**15)
