@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
     from memory.identity.answers.value import ValueParser
@@ -25,32 +26,8 @@ earlier before after ago ahead behind north south east west right"""
 opposites is enough to keep them apart."""
 CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _IN_PROSE = frozenset(
-    [
-        "half",
-        "halves",
-        "third",
-        "thirds",
-        "quarters",
-        "fourth",
-        "fourths",
-        "fifth",
-        "fifths",
-        "eighth",
-        "eighths",
-        "tenth",
-        "tenths",
-        "hundredths",
-        "squared",
-        "cubed",
-        "factorial",
-        "mod",
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "choose",
-        "percentage",
-    ]
+    words("""half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth tenths
+hundredths squared cubed factorial mod st nd rd th choose percentage""")
 )
 _OPPOSITES = frozenset(_DIRECTIONS.split()) - set(
     ["up", "down", "before", "after", "right", "win", "wins"]

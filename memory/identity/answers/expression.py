@@ -28,44 +28,13 @@ from memory.identity.answers.exact import (
 )
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.units import AMBIGUOUS, CODES, SIGNS, read_unit
+from memory.identity.answers.words import words
 
 MAX_DEPTH = 12
-_GREEK = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "theta",
-    "lambda",
-    "mu",
-    "sigma",
-    "phi",
-    "omega",
-    "rho",
-    "tau",
-    "Delta",
-    "Omega",
-    "infty",
-    "pi",
-]
+_GREEK = words("""alpha beta gamma delta epsilon theta lambda mu sigma phi omega rho tau Delta Omega infty
+pi""")
 _FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "ln",
-        "log",
-        "exp",
-        "sinh",
-        "cosh",
-    ]
+    words("""sin cos tan cot sec csc arcsin arccos arctan ln log exp sinh cosh""")
 )
 _NAMED = frozenset(_FUNCTIONS | set(_GREEK) | {"sqrt", "infinity"}) - {"sec", "infty"}
 """Words that are read as their commands; a `sec` is a second."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from memory.identity.answers.words import words
+
 MAX_VALUE_CHARS = 500
 """Longer values are prose: they are folded as such, never read as LaTeX or as a number. (Unicode
 normalisation sorts combining marks in quadratic time, so it needs a bound too.)"""
@@ -20,33 +22,7 @@ _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
 _SHORT_WORDS = frozenset(
-    [
-        "no",
-        "ok",
-        "is",
-        "it",
-        "in",
-        "on",
-        "of",
-        "to",
-        "at",
-        "by",
-        "as",
-        "an",
-        "be",
-        "we",
-        "he",
-        "me",
-        "my",
-        "so",
-        "or",
-        "if",
-        "us",
-        "up",
-        "do",
-        "go",
-        "am",
-    ]
+    words("""no ok is it in on of to at by as an be we he me my so or if us up do go am""")
 )
 _THIN_GROUPS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3})")
 _BEFORE_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞↉])")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from memory.identity.answers.words import words
+
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]{1,20}")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -35,28 +37,8 @@ _COMMANDS = {
     r"\euro": "€", r"\pounds": "£", r"\infin": r"\infty", r"\lparen": "(", r"\rparen": ")",
 }  # fmt: skip
 _SILENT = frozenset(
-    [
-        r"\left",
-        r"\right",
-        r"\displaystyle",
-        r"\textstyle",
-        r"\limits",
-        r"\quad",
-        r"\qquad",
-        r"\big",
-        r"\Big",
-        r"\bigl",
-        r"\bigr",
-        r"\Bigl",
-        r"\Bigr",
-        r"\,",
-        r"\;",
-        r"\:",
-        r"\!",
-        r"\enspace",
-        r"\thinspace",
-        r"\allowbreak",
-    ]
+    words(r"""\left \right \displaystyle \textstyle \limits \quad \qquad \big \Big \bigl \bigr \Bigl
+\Bigr \, \; \: \! \enspace \thinspace \allowbreak""")
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,9}")
 _TEXT = re.compile(

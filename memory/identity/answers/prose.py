@@ -21,6 +21,7 @@ from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.units import CODES, SIGNS
 from memory.identity.answers.value import RELATIONS, Side, ValueParser, parse_value, with_operators
+from memory.identity.answers.words import words
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\}")
 _NOT_ASSERTED = re.compile(
@@ -43,128 +44,25 @@ _COPULAS_ALONE = frozenset(
     ["is", "are", "was", "were", "be", "been", "equals", "equal", "=", ":", "s"]
 ) - {"s"}
 _FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "about",
-        "approximately",
-        "around",
-        "roughly",
-        "exactly",
-        "only",
-        "just",
-        "now",
-        "also",
-        "still",
-        "then",
-        "therefore",
-        "thus",
-        "at",
-        "to",
-        "with",
-        "us",
-        "her",
-        "him",
-        "them",
-        "you",
-        "me",
-        "total",
-        "of",
-        "up",
-        "equal",
-        "simply",
-        "precisely",
-        "nearly",
-        "almost",
-        "left",
-        "over",
-        "worth",
-        "currently",
-        "indeed",
-        "already",
-        ":",
-        "≈",
-        "about",
-    ]
+    words("""a an the about approximately around roughly exactly only just now also still then
+therefore thus at to with us her him them you me total of up equal simply precisely nearly
+almost left over worth currently indeed already : ≈ about""")
 )
 _PRONOUNS = frozenset(["it", "that", "there", "he", "she", "here", "what", "answer", "this"])
 _ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
 """Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
 _BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
 _CHANGES = frozenset(
-    [
-        "increased",
-        "increases",
-        "increase",
-        "decreased",
-        "decreases",
-        "decrease",
-        "rose",
-        "rises",
-        "rise",
-        "fell",
-        "falls",
-        "fall",
-        "grew",
-        "grows",
-        "dropped",
-        "drops",
-        "drop",
-        "declined",
-        "declines",
-        "changed",
-    ]
+    words("""increased increases increase decreased decreases decrease rose rises rise fell falls fall
+grew grows dropped drops drop declined declines changed""")
 )
 _DESCRIBES = frozenset(
-    [
-        "a",
-        "an",
-        "prime",
-        "even",
-        "odd",
-        "divisible",
-        "greater",
-        "less",
-        "larger",
-        "smaller",
-        "positive",
-        "negative",
-        "irrational",
-        "rational",
-        "bigger",
-        "higher",
-        "lower",
-        "composite",
-    ]
+    words("""a an prime even odd divisible greater less larger smaller positive negative irrational
+rational bigger higher lower composite""")
 )
 _LABELS = frozenset(
-    [
-        "step",
-        "question",
-        "problem",
-        "part",
-        "option",
-        "case",
-        "example",
-        "figure",
-        "table",
-        "chapter",
-        "page",
-        "equation",
-        "method",
-        "round",
-        "level",
-        "grade",
-        "section",
-        "note",
-        "exercise",
-        "line",
-        "room",
-        "type",
-        "no",
-        "number",
-    ]
+    words("""step question problem part option case example figure table chapter page equation method
+round level grade section note exercise line room type no number""")
 )
 _QUOTES = frozenset("\"'«»„(")
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
@@ -175,21 +73,7 @@ _REMAINS = re.compile(
 )
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _BEGINNINGS = frozenset(
-    [
-        r"\frac",
-        r"\sqrt",
-        r"\binom",
-        r"\pi",
-        r"\{",
-        r"\pm",
-        r"\ln",
-        r"\log",
-        r"\sin",
-        r"\cos",
-        r"\tan",
-        r"\begin",
-        r"\infty",
-    ]
+    words(r"""\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty""")
 )
 _JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
 _OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
