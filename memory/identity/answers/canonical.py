@@ -14,7 +14,8 @@ from memory.identity.answers.fold import (
 )
 from memory.identity.answers.json_value import canonical_json
 from memory.identity.answers.markers import marked_values
-from memory.identity.answers.value import Side, parse_value
+from memory.identity.answers.relation import Side
+from memory.identity.answers.value import parse_value
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 _LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")

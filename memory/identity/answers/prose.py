@@ -18,9 +18,11 @@ from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.moment import MONTHS
 from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.relation import Side
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.units import CODES, SIGNS
-from memory.identity.answers.value import RELATIONS, Side, ValueParser, parse_value, with_operators
+from memory.identity.answers.value import RELATIONS, ValueParser, parse_value
+from memory.identity.answers.word_signs import with_operators
 from memory.identity.answers.words import words
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\}")
