@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from math_verify import parse, verify
@@ -69,9 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"a reply of {LONG_CHARS} characters": _percentiles(_long_replies(asked)),
         f"a vote of {VOTES}": _percentiles(_votes(asked)),
     }
-    hostile = {
-        name: _timed(lambda text=text: extract(text, AUTO)) for name, text in HOSTILE.items()
-    }
+    hostile = {name: _timed(partial(extract, text, AUTO)) for name, text in HOSTILE.items()}
     pairs = _pairs()
     if args.json != "-":
         _print(Console(), (ours, theirs), costs, hostile, pairs)
@@ -125,7 +124,7 @@ def _long_replies(asked: Sequence[Reply]) -> list[float]:
         while len(way) < LONG_CHARS - len(reply.text):
             way += rng.choice(steps) + "\n"
         text = way[: LONG_CHARS - len(reply.text) - 1] + "\n" + reply.text
-        found.append(1000 * _timed(lambda text=text: extract(text, AUTO)))
+        found.append(1000 * _timed(partial(extract, text, AUTO)))
     return found
 
 
@@ -133,10 +132,11 @@ def _votes(asked: Sequence[Reply]) -> list[float]:
     """Milliseconds to compare the answers of a whole vote, read before."""
     rng = Random(0)
     texts = [found.text for reply in asked if (found := extract(reply.text, AUTO))]
-    return [
-        1000 * _timed(lambda vote=rng.choices(texts, k=VOTES): joined(map(canonical, vote)))
-        for _ in range(REPEATS)
-    ]
+    return [1000 * _timed(partial(_compare, rng.choices(texts, k=VOTES))) for _ in range(REPEATS)]
+
+
+def _compare(vote: Sequence[str]) -> dict[str, str]:
+    return joined(map(canonical, vote))
 
 
 def _timed(work: Callable[[], object]) -> float:

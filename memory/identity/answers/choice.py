@@ -25,7 +25,8 @@ _NAMED = re.compile(
 )
 """`A` and `I` are words as well."""
 _AND_ANOTHER = re.compile(
-    r"\)?(?:[ ]?,|,?[ ](?:and|or|&)|[ ]?[/&])[ ]?\(?(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z]))"
+    r"\)?(?:[ ]?,|,?[ ](?:and|or|&)|[ ]?[/&])[ ]?\(?"
+    r"(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z]))"
 )
 _SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
@@ -66,7 +67,7 @@ def letter_of(value: str) -> str | None:
 
 def _named(line: str) -> str | None:
     """The letter that "option", "choose", "is" and the like point at, if all agree on one."""
-    matches = [match for match in _NAMED.finditer(line)]
+    matches = list(_NAMED.finditer(line))
     if any(_AND_ANOTHER.match(line, match.end()) for match in matches):
         return None
     found = [match[1] or match[2] or match[3] for match in matches]

@@ -26,12 +26,13 @@ earlier before after ago ahead behind north south east west right"""
 opposites is enough to keep them apart."""
 CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _IN_PROSE = frozenset(
-    words("""half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth tenths
-hundredths squared cubed factorial mod st nd rd th choose percentage""")
+    words(
+        """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth
+        tenths hundredths squared cubed factorial mod st nd rd th choose percentage"""
+    )
 )
-_OPPOSITES = frozenset(_DIRECTIONS.split()) - set(
-    ["up", "down", "before", "after", "right", "win", "wins"]
-) | {"off"}
+_STAY = {"up", "down", "before", "after", "right", "win", "wins"}
+_OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
 _JOINS = frozenset({"or", "and"})
 
 
@@ -95,12 +96,12 @@ def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
             return
         parser.at = start
     if parser.takes(","):
-        words = []
-        while parser.next.kind == "word" and len(words) < 4:
-            words.append(parser.next.text.lower())
+        remark: list[str] = []
+        while parser.next.kind == "word" and len(remark) < 4:
+            remark.append(parser.next.text.lower())
             parser.at += 1
         ends = parser.next.kind == "end" or parser.next.text == "."
-        if ends and " ".join(words) in _REMARKS:
+        if ends and " ".join(remark) in _REMARKS:
             return
         parser.at = start
 

@@ -18,11 +18,11 @@ from memory.identity.answers.lexer import Token
 from memory.identity.answers.words import words
 
 MAX_DEPTH = 12
-GREEK = words("""alpha beta gamma delta epsilon theta lambda mu sigma phi omega rho tau Delta Omega infty
-pi""")
-FUNCTIONS = frozenset(
-    words("""sin cos tan cot sec csc arcsin arccos arctan ln log exp sinh cosh""")
+GREEK = words(
+    """alpha beta gamma delta epsilon theta lambda mu sigma phi omega rho tau Delta Omega
+        infty pi"""
 )
+FUNCTIONS = frozenset(words("sin cos tan cot sec csc arcsin arccos arctan ln log exp sinh cosh"))
 NAMED = frozenset(FUNCTIONS | set(GREEK) | {"sqrt", "infinity"}) - {"sec", "infty"}
 """Words that are read as their commands; a `sec` is a second."""
 COMMANDS = frozenset(FUNCTIONS | set(GREEK) | {"sqrt"})

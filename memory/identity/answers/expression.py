@@ -108,7 +108,7 @@ class ExpressionParser(PrimaryParser):
         return after.kind in ("word", "other") and not after.spaced
 
     def is_scaled(self) -> bool:
-        """Whether a letter is a thousand or a million, as what is counted follows: `1.2k people`."""
+        """Whether a letter is a thousand, as what is counted follows: `1.2k people`."""
         after = self.peek(1)
         is_scale = self.next.text in MONEY_SCALES and not self.next.spaced
         return is_scale and after.kind == "word" and after.spaced and len(after.text) > 1
@@ -118,7 +118,7 @@ class ExpressionParser(PrimaryParser):
         return token.kind == "word" and len(token.text) > 1 and token.text not in NAMED
 
     def _is_unit(self) -> bool:
-        """Whether a letter after a space is a unit that ends the value: `5 m`, but not `5 m + 3`."""
+        """Whether a letter after a space is a unit that ends the value: `5 m`, not `5 m + 3`."""
         if self.next.text not in AMBIGUOUS:
             return False
         words = [token.text for token in self.tokens[self.at : self.at + 12]]

@@ -37,8 +37,10 @@ _COMMANDS = {
     r"\euro": "€", r"\pounds": "£", r"\infin": r"\infty", r"\lparen": "(", r"\rparen": ")",
 }  # fmt: skip
 _SILENT = frozenset(
-    words(r"""\left \right \displaystyle \textstyle \limits \quad \qquad \big \Big \bigl \bigr \Bigl
-\Bigr \, \; \: \! \enspace \thinspace \allowbreak""")
+    words(
+        r"""\left \right \displaystyle \textstyle \limits \quad \qquad \big \Big \bigl \bigr
+        \Bigl \Bigr \, \; \: \! \enspace \thinspace \allowbreak"""
+    )
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,9}")
 _TEXT = re.compile(

@@ -1,4 +1,4 @@
-"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `<answer>`, `the answer is x`, `Answer: x`.
+"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `<answer>`, `the answer is x`.
 
 Owns finding the marked value, not reading it. The last mark counts, never the first: a model that
 corrects itself does so later. All patterns have bounded repetition, so finding is linear.

@@ -27,9 +27,9 @@ SHORT = 200
 """Characters of a reply that is read as a statement of its value, in kind `auto`."""
 _PROSE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}|^[A-Za-z]{2,}[ ]")
 _NO_ANSWER = re.compile(
-    r"(?:(?:not|neither|unknown|unclear|undefined yet|helpful|correct|incorrect|right|wrong|clear|useful|here"
-    r"|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given|found|also"
-    r"|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
+    r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
+    r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
+    r"|found|also|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
     re.IGNORECASE,
 )
 

@@ -11,7 +11,8 @@ from memory.identity.answers.lexer import Token
 from memory.identity.answers.words import words
 
 _MONTHS = words(
-    """january february march april may june july august september october november december"""
+    """january february march april may june july august september october november
+        december"""
 )
 _MONTH = {name: place for place, name in enumerate(_MONTHS, 1)} | {
     name[:3]: place for place, name in enumerate(_MONTHS, 1)

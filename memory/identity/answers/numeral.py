@@ -55,9 +55,9 @@ class NumeralParser(Cursor):
     def number(self) -> Terms:
         token = self.next
         self.at += 1
-        if self.next.text in (".", "…") and not self.next.spaced and self.peek(1).text in (".", ""):
-            if self.next.text == "…" or (self.peek(1).text == "." and not self.peek(1).spaced):
-                raise UnreadableError("a number that goes on")
+        after = [each.text for each in (self.next, self.peek(1)) if not each.spaced]
+        if after[:1] == ["…"] or after == [".", "."]:
+            raise UnreadableError("a number that goes on")
         if token.text[-1].isdigit() and not token.text.isdigit() and "e" in token.text.lower():
             return self._scientific(token.text)
         return constant(number_of(token.text))

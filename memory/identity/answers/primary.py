@@ -91,7 +91,7 @@ class PrimaryParser(NumeralParser):
         return atom(name)
 
     def _subscript(self) -> str:
-        parts = []
+        parts: list[str] = []
         if self.takes("{"):
             while self.next.text != "}" and self.next.kind != "end" and len(parts) < 8:
                 parts.append(self.next.text)

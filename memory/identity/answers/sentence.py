@@ -19,7 +19,8 @@ _COURTESY = re.compile(
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _DISPLAY_END = re.compile(r"[\s*`_$\\\]\[()}.]{0,40}|\\end\{[a-z*]{1,20}\}[\s$]{0,9}")
 _LEADING = re.compile(
-    r"(?:[-*•>]\s{1,3}|✅\s{0,3}|#{1,6}\s)?(?:and |but |so,? |then,? |therefore,? |thus,? |hence,? )?"
+    r"(?:[-*•>]\s{1,3}|✅\s{0,3}|#{1,6}\s)?"
+    r"(?:and |but |so,? |then,? |therefore,? |thus,? |hence,? )?"
     r"(?:if|since|because|when|whenever|after|before|as|given|with|in|at|on|for|from|by|to|once"
     r"|while|starting|[a-z]{3,15}ing)\b[^,\n]{1,200}?,\s",
     re.IGNORECASE,

@@ -14,7 +14,8 @@ from types import MappingProxyType
 _EXACT = """m cm mm km nm µm dm ; g kg mg µg ; s ms ns min h ; L mL dL cL kL ; Hz kHz MHz GHz ;
 W kW MW GW mW kWh Wh ; J kJ MJ cal kcal eV keV MeV ; N kN mN Pa kPa MPa atm bar mmHg ; K C V mV kV A
 mA F T Ω kΩ ; mol mmol ; B KB kB MB GB TB PB b kb Mb Gb KiB MiB GiB ; dB rpm ; lb lbs oz ft yd mi
-in ; mph kph ; °C °F ° ; $ € £ ¥ ₹ ; rad sr ; hr hrs mins sec secs wk yr yrs bps Mbps Gbps px M ; ha"""
+in ; mph kph ; °C °F ° ; $ € £ ¥ ₹ ; rad sr ; hr hrs mins sec secs wk yr yrs bps Mbps Gbps px ;
+M ha"""
 """Symbols, whose case counts; `MB` is no `Mb`."""
 _WORDS = {
     "m": "meter metre", "cm": "centimeter centimetre", "mm": "millimeter millimetre",
@@ -36,9 +37,9 @@ _WORDS = {
     "RUB": "ruble rouble", "KRW": "won krw", "MXN": "peso mxn", "cent": "cent penny pennie pence",
     "CAD": "cad", "AUD": "aud", "knot": "knot",
 }  # fmt: skip
-_SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": "s", "wk": "week"} | {
-    "yr": "year", "yrs": "year", "mph": "mi/h", "kph": "km/h", "kB": "KB", "°": "degree",
-    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
+_SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": "s"} | {
+    "wk": "week", "yr": "year", "yrs": "year", "mph": "mi/h", "kph": "km/h", "kB": "KB",
+    "°": "degree", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
 }  # fmt: skip
 SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹"})
 CODES = frozenset(

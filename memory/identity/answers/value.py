@@ -208,17 +208,8 @@ class ValueParser(ExpressionParser):
         unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
         unit = self.currency or unit
         side = replace(side, unit=unit) if unit else side
-        if unit and number is not None and self.next.kind == "number" and self.next.spaced:
+        if unit and number is not None and self._is_compound():
             return self._compound(side)
-        if (
-            unit
-            and number is not None
-            and self.next.text == "and"
-            and self.peek(1).kind == "number"
-        ):
-            if unit_name(self.peek(2).text) is not None:
-                self.at += 1
-                return self._compound(side)
         counted(self, side.number)
         return side
 
@@ -244,6 +235,12 @@ class ValueParser(ExpressionParser):
         if self.takes("per", "/") if self.currency or unit else False:
             self.at += 1  # 5 dollars per book
         return unit
+
+    def _is_compound(self) -> bool:
+        """Whether a smaller unit follows: `3 h 30 min`, `3 hours and 30 minutes`."""
+        if self.next.text == "and" and self.peek(1).kind == "number":
+            self.at += unit_name(self.peek(2).text) is not None
+        return self.next.kind == "number" and self.next.spaced
 
     def _compound(self, first: Side) -> Side:
         """Read on in `3 h 30 min`."""
@@ -276,7 +273,7 @@ class ValueParser(ExpressionParser):
                 raise UnreadableError("no union")
             key, self.at = collection_key(self, self.at, after)
             parts.append(key)
-        if self.begins_factor(0) or self.next.text in ("^", "*", "+", "-", "/", "!"):
-            if not (self.in_prose and (self.next.spaced or self.next.text == "!")):
-                raise UnreadableError("more than a collection")
+        goes_on = self.begins_factor(0) or self.next.text in ("^", "*", "+", "-", "/", "!")
+        if goes_on and not (self.in_prose and (self.next.spaced or self.next.text == "!")):
+            raise UnreadableError("more than a collection")
         return Side("∪".join(sorted(set(parts))), joined="or" if opening[-1] == "{" else "")

@@ -252,7 +252,8 @@ def bounds(rng: Random) -> tuple[Spell, Spell, Spell]:
         return lambda rng: rng.choice(forms)
 
     sign, flipped = rng.choice(((">", "<"), (r"\le", r"\ge"), ("<", ">"), (r"\geq ", r"\leq ")))
-    return spell(value, sign, flipped), spell(value, sign, flipped), spell(value, flipped, sign)  # fmt: skip
+    right = spell(value, sign, flipped)
+    return right, right, spell(value, flipped, sign)
 
 
 def _json_value(rng: Random, depth: int = 2) -> object:

@@ -1,4 +1,4 @@
-"""Closing words of chat models, by family, into which a value is put: the regular part of the corpus.
+"""Closing words of chat models by family, with a place for a value: the corpus by rule.
 
 `{p}` stands for the value as plain text, `{l}` for it as LaTeX. What each reply says besides the
 value was written down as such models write it, not as the extractor wants it.

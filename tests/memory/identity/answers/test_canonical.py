@@ -149,8 +149,11 @@ def test_the_key_of_a_number_is_its_own_key(text: str) -> None:
 def test_the_same_answer_in_two_spellings(a: str, b: str) -> None:
     assert same(a, b)
     left, right = parts(canonical(a)), parts(canonical(b))
-    names_one = all(one == other or not one or not other for one, other in zip(left, right))
-    assert left.value == right.value and names_one
+    names_one = all(
+        one == other or not one or not other for one, other in zip(left, right, strict=True)
+    )
+    assert left.value == right.value
+    assert names_one
 
 
 @pytest.mark.parametrize(

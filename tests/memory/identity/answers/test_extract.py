@@ -223,8 +223,13 @@ def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:
 
 def test_one_document_is_one_answer_bare_fenced_or_introduced() -> None:
     document = '{"a": 1}'
-    forms = (document, f"```json\n{document}\n```", f"Here is the JSON:\n\n{document}", f"Sure: {document}",
-             f"Here you go:\n```\n{document}\n```\nLet me know if you need anything else!")  # fmt: skip
+    forms = (
+        document,
+        f"```json\n{document}\n```",
+        f"Here is the JSON:\n\n{document}",
+        f"Sure: {document}",
+        f"Here you go:\n```\n{document}\n```\nLet me know if you need anything else!",
+    )
     assert {key_of(form, AUTO) for form in forms} == {'{"a":1}'}
 
 
