@@ -101,7 +101,8 @@ def _math_verify(reply: Reply) -> str:
 @cache
 def _gold(value: str) -> list[object]:
     """A reference in the form math-verify likes best; parsed once, as Whet's are."""
-    return parse(f"${value}$") or parse(value)
+    found: list[object] = parse(f"${value}$") or parse(value)
+    return found
 
 
 def _scored(name: str, judge: Callable[[Reply], str], asked: Sequence[Reply]) -> Scored:

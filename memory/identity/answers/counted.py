@@ -33,14 +33,18 @@ _IN_PROSE = frozenset(
 )
 _STAY = {"up", "down", "before", "after", "right", "win", "wins"}
 _OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
+_SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", "he"])
 _JOINS = frozenset({"or", "and"})
 
 
-def counted(parser: ValueParser, value: Fraction | None) -> None:
-    """Move over what is counted; raises UnreadableError where it changes the number."""
+def counted(parser: ValueParser, value: Fraction | None) -> bool:
+    """Move over what is counted, and say whether there was any.
+
+    Raises UnreadableError where it changes the number.
+    """
     if parser.in_prose:
         _check_prose(parser)
-        return
+        return False
     words = 0
     while parser.next.kind == "word" and parser.next.text not in _JOINS:
         word = parser.next.text
@@ -49,9 +53,18 @@ def counted(parser: ValueParser, value: Fraction | None) -> None:
             raise UnreadableError(f"{word} may change the number")
         if not words and not parser.next.spaced:
             raise UnreadableError("a word that is joined to a number")
+        if not words and _is_code(word):
+            raise UnreadableError("it may be a unit that is not known")
         words += 1
         parser.at += 1
     _move_over_remark(parser, value)
+    return words > 0
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word is rather an abbreviation: `5 Nm` is no 5."""
+    is_short = len(word) < 3 and word.lower() not in _SHORT_WORDS
+    return is_short or not (word.islower() or word.istitle())
 
 
 def _check_prose(parser: ValueParser) -> None:

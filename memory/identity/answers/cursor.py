@@ -26,6 +26,7 @@ FUNCTIONS = frozenset(words("sin cos tan cot sec csc arcsin arccos arctan ln log
 NAMED = frozenset(FUNCTIONS | set(GREEK) | {"sqrt", "infinity"}) - {"sec", "infty"}
 """Words that are read as their commands; a `sec` is a second."""
 COMMANDS = frozenset(FUNCTIONS | set(GREEK) | {"sqrt"})
+_IN_UNITS = {r"\cdot": "*", r"\times": "*"}
 MONEY_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9, "bn": 10**9, "T": 10**12}
 _AFTER = (Token("end", "", -1, -1, True),) * 16
 """After the last token, so that looking ahead needs no bounds."""
@@ -80,6 +81,10 @@ class Cursor(ABC):
         """Move over `text`, which must come."""
         if not self.takes(text):
             raise UnreadableError(f"{text} is missing")
+
+    def unit_words(self) -> list[str]:
+        """What comes next, as a unit would be written."""
+        return [_IN_UNITS.get(each.text, each.text) for each in self.tokens[self.at : self.at + 12]]
 
     @abstractmethod
     def sum(self) -> Terms:

@@ -85,6 +85,8 @@ class ExpressionParser(PrimaryParser):
     def is_juxtaposed(self) -> bool:
         token = self.next
         if token.kind == "number":
+            if self.tokens[self.at - 1].text == "!":  # 3!5!
+                return True
             raise UnreadableError("a number beside another value")
         if token.kind == "command":
             return token.text[1:] in COMMANDS or token.text in (r"\frac", r"\binom")
@@ -100,6 +102,8 @@ class ExpressionParser(PrimaryParser):
             return False
         if self.in_prose and token.spaced and (token.text in ("a", "I") or self._is_in_word(1)):
             return False
+        if token.spaced and token.text == "a" and self._is_word(1):
+            return False  # 5 a day
         return not (token.spaced and self._is_unit())
 
     def _is_in_word(self, ahead: int) -> bool:
@@ -121,8 +125,7 @@ class ExpressionParser(PrimaryParser):
         """Whether a letter after a space is a unit that ends the value: `5 m`, not `5 m + 3`."""
         if self.next.text not in AMBIGUOUS:
             return False
-        words = [token.text for token in self.tokens[self.at : self.at + 12]]
-        _, taken = read_unit(words)
+        _, taken = read_unit(self.unit_words())
         after = self.peek(taken)
         follows = after.text in (",", ";", ")", "]", "=", "≈", ".") or after.kind in (
             "end",

@@ -106,7 +106,7 @@ def plain(text: str) -> str:
     if "\\" in text:
         for _ in range(2):
             text = _TEXT.sub(r" \1 ", text)
-    text = text.replace("\uffe1", "$")
+    text = text.replace("\uffe1", "$").replace("US$", "$")
     text = _EMPHASIS.sub("", text)
     return _TIMES.sub(r" \\times ", text)
 

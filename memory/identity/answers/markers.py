@@ -29,7 +29,8 @@ _HEADING = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
-    r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b|;[ ]|[ ][-–—][ ]"
+    r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
+    r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})"
 )
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(

@@ -86,9 +86,20 @@ class PrimaryParser(NumeralParser):
             raise UnreadableError("capitals may be matrices, whose products do not commute")
         if self.takes("_"):
             name += "_" + self._subscript()
+        elif name == "C" and [self.peek(at).kind for at in (1, 3)] == ["number"] * 2:
+            return self._combinations()
         elif self.next.text == "(" and name in _MAY_BE_FUNCTION and not self.next.spaced:
             return atom(f"{name}({self._arguments()})")
         return atom(name)
+
+    def _combinations(self) -> Terms:
+        """Read the rest of `C(5, 2)`."""
+        self.expects("(")
+        above = self.number()
+        self.expects(",")
+        below = self.number()
+        self.expects(")")
+        return self._binomial(above, below)
 
     def _subscript(self) -> str:
         parts: list[str] = []

@@ -37,7 +37,10 @@ _FILLERS = frozenset(
 _PRONOUNS = frozenset(["it", "that", "there", "he", "she", "here", "what", "answer", "this"])
 _ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
 """Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
-_BOUNDS = frozenset({"least", "most", "than", "under", "below", "above", "over", "until", "up"})
+_BOUNDS = frozenset(
+    {"least", "most", "than", "under", "below", "above", "over", "until", "up"}
+    | {"except", "but", "besides"}
+)
 _CHANGES = frozenset(
     words(
         """increased increases increase decreased decreases decrease rose rises rise fell falls

@@ -27,6 +27,8 @@ class Side:
     lone: str = ""
     """Its name, where it is nothing but a symbol."""
     has_symbols: bool = False
+    counts: bool = False
+    """Whether it says what it counts."""
     joined: str = ""
     """`=` where it is the result of an equation, the sign of another relation, or a list's."""
 
@@ -113,6 +115,8 @@ def _interval(opens: str, low: Side | str, high: Side | str, closes: str, of: Si
 
 def listed(found: Sequence[Side], signs: set[str]) -> Side:
     """What several values beside each other say."""
+    if any(side.counts for side in found[:-1]):
+        raise UnreadableError("several things are counted")
     keys = {side.key for side in found}
     units = {side.unit for side in found if side.unit}
     symbols = [side.symbol for side in found if side.symbol]

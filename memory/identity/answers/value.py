@@ -210,8 +210,7 @@ class ValueParser(ExpressionParser):
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self._is_compound():
             return self._compound(side)
-        counted(self, side.number)
-        return side
+        return replace(side, counts=True) if counted(self, side.number) else side
 
     def _percent(self) -> bool:
         if self.takes("percent"):
@@ -222,7 +221,7 @@ class ValueParser(ExpressionParser):
         return False
 
     def _unit(self) -> str:
-        words = [token.text for token in self.tokens[self.at : self.at + 12]]
+        words = self.unit_words()
         if self.currency and words and words[0] in ("/", "per"):
             words = words[1:]
             _, taken = read_unit(words)
