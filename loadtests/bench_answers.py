@@ -6,6 +6,7 @@ one a person reads in it. Then what long replies, votes and hostile texts cost u
 
 from __future__ import annotations
 
+import gc
 import logging
 import statistics
 import sys
@@ -19,8 +20,10 @@ from math_verify import parse, verify
 from rich.console import Console
 from rich.table import Table
 
+from adaptation.tally import Tally
+from adaptation.types import Sample
 from loadtests import arguments
-from memory.identity.answers import agree, canonical, extract, joined
+from memory.identity.answers import Answer, agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from server.console import write_json
 from tests.memory.identity.answers.corpus import Reply, replies
@@ -66,9 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.disable()
     asked = [reply for reply in replies() if not reply.kind]
     ours, theirs = _scored("whet", _whet, asked), _scored("math-verify", _math_verify, asked)
+    gc.collect()
+    gc.freeze()  # math-verify's modules are in the server's worker processes, not in its own
     costs = {
-        f"a reply of {LONG_CHARS} characters": _percentiles(_long_replies(asked)),
-        f"a vote of {VOTES}": _percentiles(_votes(asked)),
+        f"reading a reply of {LONG_CHARS} characters": _percentiles(_long_replies(asked)),
+        f"counting a vote of {VOTES}": _percentiles(_votes(asked)),
     }
     hostile = {name: _timed(partial(extract, text, AUTO)) for name, text in HOSTILE.items()}
     pairs = _pairs()
@@ -135,14 +140,18 @@ def _long_replies(asked: Sequence[Reply]) -> list[float]:
 
 
 def _votes(asked: Sequence[Reply]) -> list[float]:
-    """Milliseconds to compare the answers of a whole vote, read before."""
+    """Milliseconds to count a whole vote of answers that were read: 64 texts, as they come."""
     rng = Random(0)
-    texts = [found.text for reply in asked if (found := extract(reply.text, AUTO))]
-    return [1000 * _timed(partial(_compare, rng.choices(texts, k=VOTES))) for _ in range(REPEATS)]
+    read = [(reply, found) for reply in asked if (found := extract(reply.text, AUTO))]
+    votes = [rng.choices(read, k=VOTES) for _ in range(REPEATS)]
+    return [1000 * _timed(partial(_counted, vote)) for vote in votes]
 
 
-def _compare(vote: Sequence[str]) -> dict[str, str]:
-    return joined(map(canonical, vote))
+def _counted(vote: Sequence[tuple[Reply, Answer]]) -> Tally:
+    tally = Tally()
+    for index, (reply, answer) in enumerate(vote):
+        tally.add(Sample(index, reply.text, 1, "stop"), answer)
+    return tally
 
 
 def _timed(work: Callable[[], object]) -> float:

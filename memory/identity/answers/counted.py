@@ -105,6 +105,7 @@ def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
     if parser.takes("("):
         while parser.next.kind == "word" and parser.next.text.lower() not in CHANGES:
             parser.at += 1
+            parser.takes("-")
         if parser.at > start + 1 and parser.takes(")"):
             return
         parser.at = start

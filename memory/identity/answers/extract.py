@@ -73,7 +73,7 @@ def _bare(body: str) -> Answer | None:
     """A reply that is nothing but a value or a letter; one word at most says what is counted, as
     `2 men left` and `2 dogs died` are sentences."""
     value = undecorate(body)
-    if len(value) > 60 or "\n" in value:
+    if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
         return None
     letter = letter_of(value) if len(value) <= 4 else None
     if letter:

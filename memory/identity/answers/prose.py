@@ -17,7 +17,7 @@ from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
 from memory.identity.answers.value import parse_value
-from memory.identity.answers.verbs import COPULAS, STATING
+from memory.identity.answers.verbs import NOUNS_TOO, STATING
 from memory.identity.answers.word_signs import with_operators
 from memory.identity.answers.words import words
 
@@ -53,6 +53,10 @@ _DESCRIBES = frozenset(
         irrational rational bigger higher lower composite"""
     )
 )
+_BULLET = re.compile(r"[-–][ ][0-9$]")
+_COMPUTED = re.compile(
+    r"(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
+)
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 _REMAINS = re.compile(
@@ -75,6 +79,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     """
     if len(sentence) > MAX_VALUE_CHARS:
         return None
+    if _BULLET.match(sentence):
+        return None  # or a minus
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
         return None  # a box that is not closed, or a document that is not one value
     bold = _bold(sentence)
@@ -84,6 +90,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return None
     if bold is not None:
         return bold
+    if _COMPUTED.search(sentence):
+        return _result(sentence)
     tokens = with_operators(lex(text))
     try:
         found = spans(tokens, text)
@@ -91,6 +99,15 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return None
     chosen = _chosen(found, tokens, text, lax=lax) if found else None
     return Stated(chosen.text, chosen.key) if chosen else None
+
+
+def _result(sentence: str) -> Stated | None:
+    """What is right of the last `=`, whatever was computed on its left."""
+    left, _, right = sentence.rpartition("=")
+    value = undecorate(right.strip().rstrip(".").removesuffix("$").strip())
+    side = parse_value(value) if left else None
+    is_value = side is not None and not side.has_symbols and not side.joined
+    return Stated(value, side.named.key) if side and is_value else None
 
 
 def _bold(sentence: str) -> Stated | None:
@@ -153,7 +170,7 @@ def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
     while place >= 0 and span.start - place < 7:
         word = tokens[place].text.lower()
         before = tokens[place - 1].text.lower() if place else ""
-        if word in COPULAS or (word in STATING and before not in _ARTICLES):
+        if word in STATING and not (word in NOUNS_TOO and before in _ARTICLES):
             return True
         if word == "s" and before == "'":
             return place > 1 and tokens[place - 2].text.lower() in _PRONOUNS

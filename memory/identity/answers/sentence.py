@@ -29,7 +29,7 @@ _CONNECTIVE = re.compile(
     r"(?:^|[,;:.—-]\s{0,2}|\band )(?:so|therefore|thus|hence|which means|that means|this means"
     r"|meaning|consequently|in total|altogether|then)\b,?\s(?:that\s)?"
     r"|\b(?:which|we)\s(?=(?:leaves?|gives?|makes?|get)\b)|,\s(?=(?:leaving|giving|making)\b)"
-    r"|\\(?:implies|Rightarrow|Longrightarrow|to|therefore)(?![A-Za-z])|[⇒⟹→∴]|=>",
+    r"|\\(?:implies|Rightarrow|Longrightarrow|therefore)(?![A-Za-z])|[⇒⟹→∴]|=>",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"[0-9½¼¾⅓⅔]|\\(?:frac|sqrt|pi)")

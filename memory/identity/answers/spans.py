@@ -140,7 +140,7 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
     if len(token.text) > 1 or after is None:
         return False
     if token.text in ("I", "a", "A"):
-        return after.text in _OPERATORS and after.text != "-"
+        return after.text in (*_OPERATORS, "_") and after.text != "-"
     return after.text in (*_OPERATORS, "_") or (after.text == "(" and not after.spaced)
 
 

@@ -54,6 +54,8 @@ def parse_value(text: str, max_words: int = 4) -> Side | None:
     parser.max_words = max_words
     try:
         found = parser.value()
+        if len(found.lone) == 1:  # a letter may be a choice, whose case is nothing
+            found = replace(found, key=found.key.lower())
         return found if parser.ends() else None
     except (UnreadableError, RecursionError, OverflowError, ValueError, ZeroDivisionError):
         return None
@@ -86,6 +88,8 @@ class ValueParser(ExpressionParser):
         sign = self.next.text
         if sign in (",", ";"):
             after = self.peek(1).text
+            if after.isdigit() and not self.peek(1).spaced and "." in self.tokens[self.at - 1].text:
+                raise UnreadableError("points and commas that may mean either: 10.000,5")
             if self.in_prose or self.peek(1).kind == "end":
                 return ""
             self.at += 2 if after in ("or", "and") else 1
