@@ -22,7 +22,7 @@ Terms = Mapping[Product, Fraction]
 
 MAX_BITS = 4096
 """Of a coefficient. 2^100000 keeps its exponent instead."""
-MAX_STEPS = 600
+MAX_STEPS = 300
 """Multiplications for one value."""
 MAX_FACTORIAL = 300
 _TRIAL_DIVISORS = (2, *range(3, 1000, 2))

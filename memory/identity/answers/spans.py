@@ -35,6 +35,8 @@ _BEGINNINGS = frozenset(
 )
 _JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
 _OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
+MAX_FAILURES = 4
+"""In one sentence: each may have cost all the steps that a value has."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Span:
 def spans(tokens: Sequence[Token], text: str) -> list[Span]:
     """Every value of a sentence; raises UnreadableError where one cannot be read whole."""
     found: list[Span] = []
-    at = steps = 0
+    at = steps = failed = 0
     while at < len(tokens):
         steps += 1
         if skipped := _function_of_words(tokens, at):
@@ -72,6 +74,9 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
         except (UnreadableError, RecursionError, ValueError, OverflowError, ZeroDivisionError):
             if tokens[at].kind in ("number", "command") or tokens[at].text in (*SIGNS, "-"):
                 raise UnreadableError("a value that cannot be read") from None
+            failed += 1
+            if failed > MAX_FAILURES:
+                raise UnreadableError("too much that is no value") from None
             at += 1
             continue
         if _is_compound_word(tokens, parser.at):

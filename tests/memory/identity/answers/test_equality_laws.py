@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import combinations
 from random import Random
 
@@ -193,3 +194,14 @@ def test_nothing_is_expanded_without_a_bound(text: str) -> None:
     found = parse_value(text)
     assert found is None or len(found.key) < 2000
     assert issubclass(UnreadableError, Exception)
+
+
+@pytest.mark.parametrize(
+    "piece", ["(a+b)", "(a+b+c)^8", "x=1, ", "12345678901^{200}", "5 km and ", "2^{"]
+)
+def test_a_sentence_of_nothing_but_formulas_is_given_up_soon(piece: str) -> None:
+    text = piece * (480 // len(piece))
+    began = time.thread_time()
+    for said in (text, f"So it is {text}.", f"\\boxed{{{text}}}"):
+        extract(said, AnswerOptions(kind="math"))
+    assert time.thread_time() - began < 0.5
