@@ -30,6 +30,9 @@ _AND_ANOTHER = re.compile(
 )
 _SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
+_IS_RIGHT = re.compile(
+    r"\(?\b([A-J])\)?[ ]is[ ](?:the[ ])?(?:only[ ])?(?:correct|right|best|answer|one)\b"
+)
 _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 
 
@@ -47,7 +50,8 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     if not lines:
         return None
     last = _DECORATION.sub("", lines[-1])
-    letter = letter_of(last) or _named(last) or _only(_PARENTHESISED.findall(last))
+    right = [found[1] for found in _IS_RIGHT.finditer(last)]
+    letter = letter_of(last) or _named(last) or _only(right) or _only(_PARENTHESISED.findall(last))
     letter = letter or _leading(_DECORATION.sub("", lines[0][:500]))
     return _answer(letter) if letter else None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import Token, lex, plain
+from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
 from memory.identity.answers.value import parse_value
@@ -31,7 +32,7 @@ _FILLERS = frozenset(
     words(
         """a an the about approximately around roughly exactly only just now also still then
         therefore thus at to with us her him them you me total of up equal simply precisely
-        nearly almost left over worth currently indeed already : ≈ about"""
+        nearly almost left over worth point points currently indeed already : ≈ about"""
     )
 )
 _PRONOUNS = frozenset(["it", "that", "there", "he", "she", "here", "what", "answer", "this"])
@@ -57,6 +58,9 @@ _BULLET = re.compile(r"[-–][ ][0-9$]")
 _COMPUTED = re.compile(
     r"(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
 )
+_DETERMINERS = frozenset(words("the these those both all other his her their its our my"))
+_WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
+_THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 _REMAINS = re.compile(
@@ -97,6 +101,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         found = spans(tokens, text)
     except UnreadableError:
         return None
+    found = [span for span in found if not _is_determined(tokens, span)] or found
+    lax = lax or _THEREFORE.match(sentence) is not None
     chosen = _chosen(found, tokens, text, lax=lax) if found else None
     return Stated(chosen.text, chosen.key) if chosen else None
 
@@ -164,6 +170,12 @@ def _is_described(tokens: Sequence[Token], span: Span) -> bool:
     return len(after) == 2 and after[0] in ("is", "are") and after[1] in _DESCRIBES
 
 
+def _is_determined(tokens: Sequence[Token], span: Span) -> bool:
+    """Whether a number only says which things: `the two scales`."""
+    is_word = tokens[span.start].text.lower() in NUMBER_WORDS
+    return is_word and span.start > 0 and tokens[span.start - 1].text.lower() in _DETERMINERS
+
+
 def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
     """Whether a verb that states stands before a value, with nothing but fillers between."""
     place = span.start - 1
@@ -172,9 +184,12 @@ def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
         before = tokens[place - 1].text.lower() if place else ""
         if word in STATING and not (word in NOUNS_TOO and before in _ARTICLES):
             return True
+        if word == "in" and before in ("results", "result", "resulting"):
+            return True
         if word == "s" and before == "'":
             return place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
-        if word not in _FILLERS or (word == "of" and before != "total"):
+        is_name = tokens[place].text.istitle() and before in _WITH_NAMES
+        if not (is_name or word in _FILLERS) or (word == "of" and before != "total"):
             return False
         place -= 1
     return False

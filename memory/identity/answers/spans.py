@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.identity.answers.collection import closing
+from memory.identity.answers.cursor import GREEK
 from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.lexer import Token
@@ -121,7 +122,10 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
     if token.kind == "number":
         return True
     if token.kind == "command":
-        return token.text in _BEGINNINGS
+        is_greek = (
+            token.text[1:] in GREEK and after is not None and after.text in (*_OPERATORS, "_")
+        )
+        return token.text in _BEGINNINGS or is_greek
     if token.text.lower() in MONTHS:
         return after is not None and after.kind == "number"
     if token.text in SIGNS or token.text in CODES:

@@ -6,7 +6,9 @@ from memory.identity.answers.words import words
 
 COPULAS = frozenset(words("is are was were be been equals equal = :"))
 _OTHERS = words(
-    """become becomes totals total makes make made gives give yields comes amounts adds remain
+    """become becomes starts start begins begin ends end opens closes departs
+    meet meets intersect intersects occurs lies
+    totals total makes make made gives give yields comes amounts adds remain
     remains have has had having cost costs costing take takes took pay pays paid need needs needed
     earn earns earned get gets got weigh weighs weighed spend spends spent travel travels
     traveled travelled run runs ran leave leaves left contain contains hold holds receive
