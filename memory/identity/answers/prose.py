@@ -18,7 +18,7 @@ from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
 from memory.identity.answers.value import parse_value
-from memory.identity.answers.verbs import NOUNS_TOO, STATING
+from memory.identity.answers.verbs import NOUNS_TOO, RESULTS, STATING
 from memory.identity.answers.word_signs import with_operators
 from memory.identity.answers.words import words
 
@@ -141,17 +141,28 @@ def _chosen(found: Sequence[Span], tokens: Sequence[Token], text: str, *, lax: b
     if any(_is_bounded(tokens, span) or _is_described(tokens, span) for span in found):
         return None
     chains = [span for span in found if span.side.joined in ("=", "<", "==", "in", "or", ";")]
-    stating = [span for span in found if span in chains or _is_stated(tokens, span)]
+    stating = [span for span in found if span in chains or _verb_before(tokens, span)]
     if len({span.key for span in stating}) == 1:
         rest = [span for span in found if span.start > stating[-1].start]
-        if all(span.key == stating[-1].key for span in rest):
-            return stating[-1]
-        return None
+        if not all(span.key == stating[-1].key for span in rest):
+            return None
+        return None if _is_one_of_several(found, stating[0], chains, tokens) else stating[-1]
     if stating:
         return None
     if len({span.key for span in found}) == 1 and (lax or _REMAINS.search(text)):
         return found[0]
     return None
+
+
+def _is_one_of_several(
+    found: Sequence[Span], span: Span, chains: Sequence[Span], tokens: Sequence[Token]
+) -> bool:
+    """Whether a verb before it says another value as well: `baked 18 muffins and ate 3`."""
+    if span in chains or _verb_before(tokens, span) in RESULTS:
+        return False
+    earlier = [each for each in found if each.start < span.start and each.key != span.key]
+    between = tokens[earlier[0].end : span.start] if earlier else []
+    return any(token.text in ("and", "but", "while") for token in between)
 
 
 def _is_bounded(tokens: Sequence[Token], span: Span) -> bool:
@@ -176,20 +187,21 @@ def _is_determined(tokens: Sequence[Token], span: Span) -> bool:
     return is_word and span.start > 0 and tokens[span.start - 1].text.lower() in _DETERMINERS
 
 
-def _is_stated(tokens: Sequence[Token], span: Span) -> bool:
-    """Whether a verb that states stands before a value, with nothing but fillers between."""
+def _verb_before(tokens: Sequence[Token], span: Span) -> str:
+    """The verb that states a value, with nothing but fillers between; empty without one."""
     place = span.start - 1
     while place >= 0 and span.start - place < 7:
         word = tokens[place].text.lower()
         before = tokens[place - 1].text.lower() if place else ""
         if word in STATING and not (word in NOUNS_TOO and before in _ARTICLES):
-            return True
+            return word
         if word == "in" and before in ("results", "result", "resulting"):
-            return True
+            return "results"
         if word == "s" and before == "'":
-            return place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
+            is_verb = place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
+            return "is" if is_verb else ""
         is_name = tokens[place].text.istitle() and before in _WITH_NAMES
         if not (is_name or word in _FILLERS) or (word == "of" and before != "total"):
-            return False
+            return ""
         place -= 1
-    return False
+    return ""

@@ -29,3 +29,7 @@ NOUNS_TOO = frozenset(
     )
 )
 """Of these: `the cost of 5 shirts` states no 5."""
+RESULTS = COPULAS | frozenset(
+    words("gives give yields makes make becomes totals get leaves results obtain find comes adds")
+)
+"""What they state comes of all that was said before."""

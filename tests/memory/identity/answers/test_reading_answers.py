@@ -91,6 +91,8 @@ def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
         "The answer is unclear.",
         r"The result is \boxed{28",
         "7 is a prime number.",
+        "Sarah baked 18 muffins and ate 3.",
+        "He worked 8 hours and earned $96.",
     ],
 )
 def test_what_gives_no_one_value_gives_none(text: str, kind: AnswerKind) -> None:
