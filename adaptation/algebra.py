@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from adaptation.worker_pool import WorkerPool
 from adaptation.worker_process import WorkerDiedError
-from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.canonical import read_value
+from memory.identity.answers.fold import undecorate
 from memory.identity.answers.symbolic import Formula, as_formula
 
 PROCESSES = 2
@@ -38,7 +39,7 @@ class Algebra:
             return None
         # Two numbers were compared by their keys: of these a process has nothing to tell.
         others = ((p, as_formula(o) or (formula and _as_number(o))) for p, o in enumerate(among))
-        rivals = {p: other.latex for p, other in others if other and other.kind == asked.kind}
+        rivals = {p: other.latex for p, other in others if other and _may_equal(other, asked)}
         if not rivals:
             return None
         question = [self._time_limit_s, asked.latex, list(rivals.values())]
@@ -53,7 +54,14 @@ class Algebra:
         self._pool.close()
 
 
+def _may_equal(one: Formula, other: Formula) -> bool:
+    """Whether they are of one kind, and not of two symbols: `y = x²` is no `z = x²`."""
+    symbols = {one.symbol, other.symbol} - {""}
+    return one.kind == other.kind and len(symbols) < 2
+
+
 def _as_number(text: str) -> Formula | None:
     """Return a number without a unit as what may equal an expression."""
-    number = parse_quantity(text)
-    return Formula(text, "expression") if number is not None and not number.unit else None
+    found = read_value(undecorate(text))
+    is_number = found is not None and found.number is not None and not found.unit
+    return Formula(text, "expression", found.symbol) if found and is_number else None

@@ -10,6 +10,7 @@ from adaptation.ballots import Ballots
 from adaptation.types import AnswerCount, Sample
 from adaptation.weights import count, mean_logprob
 from memory.identity.answers import Answer
+from memory.identity.answers.keys import Joins
 
 
 @dataclass(eq=False)
@@ -61,15 +62,33 @@ class Tally:
 
     def __init__(self, weigh: Callable[[Sample], float] = count) -> None:
         self._weigh = weigh
+        self._joins = Joins()
+        self._clear()
+        self._is_instructed = False
+
+    def _clear(self) -> None:
         self._groups: dict[str, Group] = {}
         self._ranked: list[Group] = []
         self._order: list[int] = []
-        self._is_instructed = False
+        self._counted: list[tuple[Sample, Answer | None]] = []
 
     def add(self, sample: Sample, answer: Answer | None) -> None:
-        """Count a sample whose answer was read."""
+        """Count a sample whose answer was read.
+
+        `5` counts with `5 km` until another names `5 m`: then all are counted anew, which happens
+        once for a value at most.
+        """
+        if answer is not None and self._joins.add(answer.key):
+            counted = self._counted
+            self._clear()
+            for each in counted:
+                self._count(*each)
+        self._count(sample, answer)
+
+    def _count(self, sample: Sample, answer: Answer | None) -> None:
+        self._counted.append((sample, answer))
         # A sample without any answer abstains: it agrees with nobody, itself included.
-        key = answer.key if answer else f"\0{sample.index}"
+        key = self._joins.group(answer.key) if answer else f"\0{sample.index}"
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(answer, number=len(self._groups))

@@ -13,7 +13,7 @@ from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from adaptation.suites.suite import WORLD_SEEDS
-from memory.identity.answers import extract, same_answer
+from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 
 TASK = "whet-tour"
@@ -61,4 +61,4 @@ def answer_in(text: str) -> str | None:
 
 def is_right(answer: str | None, task: Solved) -> bool:
     """Whether an answer is the task's."""
-    return answer is not None and same_answer(answer, task.answer)
+    return answer is not None and agree(canonical(answer), canonical(task.answer))

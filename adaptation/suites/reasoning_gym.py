@@ -36,7 +36,7 @@ from adaptation.suites.solved import ANSWER_MARK, Solved, final_answer
 from adaptation.suites.split import Split, draw_distinct
 from adaptation.suites.suite import AUTO, Group
 from memory.identity.answers import extract
-from memory.identity.answers.markers import conclusion
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.options import AnswerOptions
 
 PREFIX = "rg:"

@@ -14,7 +14,7 @@ from typing import Protocol
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, draw_distinct
-from memory.identity.answers import extract, same_answer
+from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 
 FIRST_TRAINING_WORLD = 1_000
@@ -110,7 +110,7 @@ def up_to(
 def answers_alike(problem: Solved, reply: str) -> bool:
     """Whether the marked answer of a reply equals the problem's, by value."""
     found = extract(reply, AUTO)
-    return found is not None and found.structured and same_answer(found.text, problem.answer)
+    return found is not None and found.structured and agree(found.key, canonical(problem.answer))
 
 
 def equal_by(options: AnswerOptions) -> Verify:
@@ -118,7 +118,7 @@ def equal_by(options: AnswerOptions) -> Verify:
 
     def check(problem: Solved, reply: str) -> bool:
         found, wanted = extract(reply, options), extract(problem.answer, options)
-        return found is not None and wanted is not None and found.key == wanted.key
+        return found is not None and wanted is not None and agree(found.key, wanted.key)
 
     return check
 

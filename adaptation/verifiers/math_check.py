@@ -1,18 +1,28 @@
-"""Compares the answer with a reference by mathematical value: `1/2` passes for `0.5`."""
+"""Compares the answer with a reference by mathematical value: `1/2` passes for `0.5`.
+
+What is equal to the reference is what a vote would count with it: one key, or one formula.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 from pydantic import Field
 
+from adaptation.algebra import Algebra
 from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
-from memory.identity.answers import extract, same_answer
+from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen, Tier
 
 _MATH = AnswerOptions(kind="math")
+
+
+@functools.cache
+def _algebra() -> Algebra:
+    return Algebra(processes=1)
 
 
 class MathSpec(Frozen):
@@ -31,18 +41,24 @@ class MathCheck:
 
     def __init__(self, spec: MathSpec) -> None:
         self._reference = spec.reference
+        self._key = canonical(spec.reference)
 
     async def verify(self, *, question: str, text: str, answer: str | None) -> VerifierReport:
-        """Compare what was extracted; failing that, what kind `math` reads in the text."""
+        """Compare the answer; of a text without one, what kind `math` reads in it."""
         del question
-        found = extract(text, _MATH)
-        candidates = [answer] if answer is not None else []
-        candidates += [found.text] if found is not None and answer in (None, text.strip()) else []
-        passed = any(same_answer(candidate, self._reference) for candidate in candidates)
+        if answer is None or answer == text.strip():
+            found = extract(text, _MATH)
+            answer = found.text if found else answer
+        if answer is None:
+            return VerifierReport(type=self.type, passed=False, detail="no answer was found")
+        passed = await self._equals(answer)
         detail = "equals the reference" if passed else "differs from the reference"
-        return VerifierReport(
-            type=self.type, passed=passed, detail=detail if candidates else "no answer was found"
-        )
+        return VerifierReport(type=self.type, passed=passed, detail=detail)
+
+    async def _equals(self, answer: str) -> bool:
+        if agree(canonical(answer), self._key):
+            return True
+        return await _algebra().find(answer, [self._reference]) is not None
 
 
 async def build_math(spec: dict[str, Any], param: str) -> MathCheck:

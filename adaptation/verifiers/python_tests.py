@@ -29,6 +29,7 @@ from adaptation.types import VerifierReport
 from adaptation.verifiers import sandbox
 from adaptation.verifiers.base import read_spec
 from adaptation.verifiers.checks import CannotCheckError, tests_problem
+from memory.identity.answers.deliberation import conclusion
 from memory.types import Frozen, Tier
 
 _BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)^[ \t]*```", re.S | re.M)
@@ -115,7 +116,8 @@ async def build_python(spec: dict[str, Any], param: str) -> PythonTests:
 
 
 def code_of(text: str) -> str:
-    """The last fenced Python block, or the whole text."""
+    """The last fenced Python block of what a text concludes, or all of that."""
+    text = conclusion(text)
     blocks = _BLOCK.findall(text) if text.count("```") > 1 else []
     return str(blocks[-1]) if blocks else text
 

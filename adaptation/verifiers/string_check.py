@@ -13,6 +13,7 @@ from pydantic import Field
 
 from adaptation.types import VerifierReport
 from adaptation.verifiers.base import read_spec
+from memory.identity.answers.deliberation import conclusion
 from memory.types import Frozen, Tier
 
 OPERATIONS: Mapping[str, Callable[[str, str], bool]] = MappingProxyType(
@@ -50,7 +51,10 @@ class StringCheck:
     async def verify(self, *, question: str, text: str, answer: str | None) -> VerifierReport:
         """Compare, without the white space around either."""
         del question
-        value, reference = (text if answer is None else answer).strip(), self._spec.reference
+        value, reference = (
+            (conclusion(text) if answer is None else answer).strip(),
+            self._spec.reference,
+        )
         passed = OPERATIONS[self._spec.operation](value, reference.strip())
         detail = f"{self._spec.operation} {'holds' if passed else 'does not hold'}"
         return VerifierReport(type=self.type, passed=passed, detail=detail)

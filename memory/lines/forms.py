@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory.errors import InvalidImportError
-from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.markers import marked_values
 from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unknown
 from memory.types import Message, Record
 

@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from adaptation.pebble import model_path
-from memory.identity.answers import extract, same_answer
+from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
 from server.console import AdvancePhase, phases, print_fields, write_json
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def gives_answer(text: str, record: Record) -> bool:
     """Whether a generated text gives the record's answer."""
     found = extract(text, AnswerOptions())
-    return found is not None and same_answer(found.text, record.answer)
+    return found is not None and agree(found.key, canonical(record.answer))
 
 
 def fields_of(report: GenerationReport) -> dict[str, object]:

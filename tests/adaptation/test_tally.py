@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adaptation.tally import Tally
 from adaptation.types import Sample
 from adaptation.weights import WEIGHTS, mean_logprob
-from memory.identity.answers import Answer
+from memory.identity.answers import Answer, canonical
 
 
 class Counted(Sequence[float]):
@@ -77,3 +77,29 @@ def test_groups_stand_in_the_order_that_sorting_all_votes_anew_gives(
         if ranks[place] == ranks[place + 1]:
             assert firsts[place] < firsts[place + 1]
     assert sum(len(group.samples) for group in groups) == tally.total == len(votes)
+
+
+def read(text: str) -> Answer:
+    return Answer(text, canonical(text), structured=True)
+
+
+def counts(*texts: str) -> list[tuple[str | None, int]]:
+    tally = Tally()
+    for index, text in enumerate(texts):
+        tally.add(Sample(index, text, 3, "stop"), read(text))
+    return [(entry.answer, entry.count) for entry in tally.report()]
+
+
+def test_a_bare_number_counts_with_the_unit_that_the_vote_names() -> None:
+    assert counts("5", "5 km", "5 kilometers", "5") == [("5", 4)]
+    assert counts("x = 3", "3") == [("x = 3", 2)]
+
+
+def test_a_bare_number_stands_alone_where_a_vote_names_two_units() -> None:
+    assert counts("5", "5 km", "5", "5 m", "5 km") == [("5", 2), ("5 km", 2), ("5 m", 1)]
+    assert counts("x=3", "y=3") == [("x=3", 1), ("y=3", 1)]
+
+
+@given(st.permutations(["5", "5", "5", "5 km", "5 m", "7 km", "7"]))
+def test_what_counts_together_does_not_depend_on_the_order_of_arrival(texts: list[str]) -> None:
+    assert sorted(count for _, count in counts(*texts)) == [1, 1, 2, 3]

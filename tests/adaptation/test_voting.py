@@ -485,7 +485,7 @@ async def test_reading_an_answer_takes_no_longer_than_the_request_has(
     before = [Answer("x+2", "x+2", structured=True)]
     began = time.monotonic()
     found = await Reader(query, Undecided()).read(sample, before)
-    assert found is None if kind == "regex" else found and found.key == "x+1"
+    assert found is None if kind == "regex" else found and found.key == "1+x"
     assert time.monotonic() - began < 5
 
 

@@ -14,7 +14,7 @@ from adaptation.leases import PREFIX, SHARED_MEMORY
 from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
-from memory.identity.answers import same_answer
+from memory.identity.answers import agree, canonical
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
 WORLD = 5  # an evaluation seed: the model was not trained on this world
@@ -42,7 +42,9 @@ def ask(server: Running, solved: Solved, strategy: str, **adaptation: Any) -> di
 
 
 def is_right(report: dict[str, Any], solved: Solved) -> bool:
-    return report["answer"] is not None and same_answer(report["answer"], solved.answer)
+    return report["answer"] is not None and agree(
+        canonical(report["answer"]), canonical(solved.answer)
+    )
 
 
 def test_ttt_without_neighbours_votes_and_says_why(server: Running) -> None:

@@ -5,7 +5,8 @@ function is pure, total and linear in the text (a caller's own pattern has a tim
 """
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.canonical import canonical, same_answer
+from memory.identity.answers.canonical import canonical
 from memory.identity.answers.extract import EXTRACTORS, extract
+from memory.identity.answers.keys import agree, joined
 
-__all__ = ["EXTRACTORS", "Answer", "canonical", "extract", "same_answer"]
+__all__ = ["EXTRACTORS", "Answer", "agree", "canonical", "extract", "joined"]

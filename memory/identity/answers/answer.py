@@ -12,7 +12,7 @@ class Answer:
     text: str
     """As shown to users, such as `288` or `$1,200`."""
     key: str
-    """Canonical: votes with equal keys are one answer. Units are not part of it, because samples of
-    one question share theirs; `same_answer` is the comparison that minds units."""
+    """Canonical: equal keys are equal answers. Unit and symbol are part of it; what of one vote is
+    one answer all the same, `keys.joined` says."""
     structured: bool
     """False where nothing but the whole text could be taken."""

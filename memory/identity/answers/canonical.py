@@ -1,52 +1,63 @@
-"""The one spelling of an answer, and when two answers are the same."""
+"""The key of an answer's text: equal keys are one answer, and nothing else is."""
 
 from __future__ import annotations
 
 import re
 
 from memory.identity.answers.arithmetic import canonical_arithmetic
-from memory.identity.answers.equation import assigned
-from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, fold_prose
+from memory.identity.answers.fold import (
+    MAX_VALUE_CHARS,
+    fold_case,
+    fold_expression,
+    fold_prose,
+    undecorate,
+)
 from memory.identity.answers.json_value import canonical_json
-from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.markers import marked_values
+from memory.identity.answers.relation import Side
+from memory.identity.answers.value import parse_value
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
+_LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")
+_SINGLE = re.compile(r"[A-Za-z]")
+_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
 
 
 def canonical(text: str) -> str:
     """Return the key of an answer text; never raises.
 
-    JSON objects and arrays by value, numbers as exact fractions without their unit, arithmetic by
-    its value and its numbers (`canonical_arithmetic`), `(B)` as `b`, `x = 2y + 1` as its right side
-    (but `f(x) = x` as it stands), anything else by its spelling without case and decoration.
+    JSON objects and arrays by value; numbers and expressions exactly, with their unit and the
+    symbol they are of (`keys`); arithmetic by its value and its numbers (`canonical_arithmetic`);
+    `(B)` as `b`; anything else by its spelling, without the case of words and without decoration.
     """
     stripped = text.strip()
-    if stripped[:1] in ("{", "["):
+    if stripped[:1] in ("{", "[") and not _LIST_OF_NUMBERS.fullmatch(stripped):
         value = canonical_json(stripped)
         if value is not None:
             return value
     if len(stripped) > MAX_VALUE_CHARS:
         return fold_prose(stripped)
-    quantity = parse_quantity(stripped)
-    if quantity is not None:
-        return str(quantity.value)
-    folded = fold_expression(stripped)
-    value = assigned(folded)
-    if value is not None:
-        return canonical(value)
+    bare = stripped if _FACTORIAL.search(stripped) else undecorate(stripped)
+    side = read_value(bare)
+    if side is None and "nswer" in stripped:
+        marked = marked_values(stripped)
+        return (
+            canonical(marked[0])
+            if marked and len(marked[0]) < len(stripped)
+            else _spelling(stripped)
+        )
+    return side.named.key if side else _spelling(stripped)
+
+
+def read_value(bare: str, max_words: int = 4) -> Side | None:
+    """What an undecorated text is worth, unless it is a letter or a word."""
+    if not bare or _SINGLE.fullmatch(bare) or _LETTER.fullmatch(bare):
+        return None
+    return parse_value(bare, max_words)
+
+
+def _spelling(text: str) -> str:
+    folded = fold_expression(text)
     letter = _LETTER.fullmatch(folded)
     folded = letter[1] if letter else folded
-    return canonical_arithmetic(folded) or folded.strip().casefold()
-
-
-def same_answer(a: str, b: str) -> bool:
-    """Whether two answer texts mean the same; never raises.
-
-    Stricter than equal keys in one point: `5 km` and `5 m` share a key, since samples of one
-    question share their unit, but are not the same answer. A missing unit agrees with any, so this
-    is no equivalence relation: `5` is the same as both of them.
-    """
-    left, right = parse_quantity(a), parse_quantity(b)
-    if left is not None and right is not None:
-        return left.agrees(right)
-    return canonical(a) == canonical(b)
+    return canonical_arithmetic(folded) or fold_case(folded.strip())

@@ -5,23 +5,34 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.fold import fold_expression, undecorate
-from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
+from memory.identity.answers.lexer import plain
+from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 
 _DECORATION = re.compile(r"[*_`$]+")
 _LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)
 _LETTER_THEN_TEXT = re.compile(
     r"(?:(?:option|choice)[ ])?"
-    r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]?.*",
+    r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]{0,9}.*",
     re.DOTALL,
 )
 _NAMED = re.compile(
     r"\b(?:option|choice|choose|select|pick|answer(?:[ ]is)?|is|be)[ ]{0,2}:?[ ]{0,2}"
-    r"(?:\(([A-J])\)|([A-J])(?=[).,:;!]|\s|$))",
+    r"(?:\(([A-J])\)|([B-HJ])(?=[).,:;!]|\s|$)|([AI])(?=[).,:;!]|$|\s(?![a-z])|\s(?:is|as|because|since)\b))",
     re.IGNORECASE,
 )
+"""`A` and `I` are words as well."""
+_AND_ANOTHER = re.compile(
+    r"\)?(?:[ ]?,|,?[ ](?:and|or|&)|[ ]?[/&])[ ]?\(?"
+    r"(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z]))"
+)
+_SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
+_IS_RIGHT = re.compile(
+    r"\(?\b([A-J])\)?[ ]is[ ](?:the[ ])?(?:only[ ])?(?:correct|right|best|answer|one)\b"
+)
 _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 
 
@@ -30,6 +41,8 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     del options
     text = conclusion(text)
     for value in marked_values(text):
+        if _SEVERAL.match(_DECORATION.sub("", value)):
+            return None
         letter = letter_of(value) or _named(value)
         if letter:
             return _answer(letter)
@@ -37,13 +50,15 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     if not lines:
         return None
     last = _DECORATION.sub("", lines[-1])
-    letter = letter_of(last) or _named(last) or _only(_PARENTHESISED.findall(last))
+    right = [found[1] for found in _IS_RIGHT.finditer(last)]
+    letter = letter_of(last) or _named(last) or _only(right) or _only(_PARENTHESISED.findall(last))
     letter = letter or _leading(_DECORATION.sub("", lines[0][:500]))
     return _answer(letter) if letter else None
 
 
 def letter_of(value: str) -> str | None:
     """The letter if `value` is one, alone (`B`, `(b)`, `B.`) or before its text (`B) Paris`)."""
+    value = plain(value) if "\\" in value and len(value) <= MAX_VALUE_CHARS else value
     bare = _DECORATION.sub("", undecorate(value)).strip()
     if len(bare) <= 40:
         only = _LETTER_ONLY.fullmatch(fold_expression(bare).strip())
@@ -56,7 +71,10 @@ def letter_of(value: str) -> str | None:
 
 def _named(line: str) -> str | None:
     """The letter that "option", "choose", "is" and the like point at, if all agree on one."""
-    found = [match[1] or match[2] for match in _NAMED.finditer(line)]
+    matches = list(_NAMED.finditer(line))
+    if any(_AND_ANOTHER.match(line, match.end()) for match in matches):
+        return None
+    found = [match[1] or match[2] or match[3] for match in matches]
     return _only([letter for letter in found if letter.isupper()])
 
 

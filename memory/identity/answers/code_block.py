@@ -28,7 +28,7 @@ def extract_code(text: str, options: AnswerOptions) -> Answer | None:
     codes = [code for code in map(_normalised, blocks) if code]
     if not codes:
         return None
-    beside = [fold_prose(prose) for prose in ("" if _introduces(said[0]) else said[0], *said[1:])]
+    beside = [fold_prose(prose) for prose in ("" if introduces(said[0]) else said[0], *said[1:])]
     return Answer(text.strip(), "\0code\n" + "\0".join([*codes, *beside]), structured=False)
 
 
@@ -37,8 +37,8 @@ def _normalised(block: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _introduces(prose: str) -> bool:
-    """Whether it only leads to the code: up to a colon, and without a claim of its own."""
+def introduces(prose: str) -> bool:
+    """Whether a text only leads to the code: up to a colon, and without a claim of its own."""
     return prose.rstrip().endswith(":") and not _CLAIM.search(prose)
 
 

@@ -1,7 +1,7 @@
-"""When the right side of an equation stands for the whole of it.
+"""What is an equation without words, and what of it algebra is asked about.
 
-`x = 5` says 5, and so does `3 + 2 = 5`. `x + y = 5`, `f(x) = x^2` and `a_n = n^2` say more than
-their right sides: two unknowns, a function, a sequence.
+`x = 5` says 5. `x + y = 5`, `f(x) = x^2` and `a_n = n^2` say more than their right sides: two
+unknowns, a function, a sequence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 
 _GREEK = "alpha|beta|gamma|delta|theta|lambda|mu|phi|omega"
 _SYMBOL = rf"\s*\\?(?:[A-Za-z]|{_GREEK})(?:_\{{?[0-9]{{1,3}}\}}?)?\s*"
-_LONE_SYMBOL = re.compile(_SYMBOL)
 _ASSIGNMENT = re.compile(rf"{_SYMBOL}=([^=<>]+)")
 _LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\}")
 _GREEK_LETTER = re.compile(rf"\\(?:{_GREEK})(?![A-Za-z])")
@@ -28,28 +27,10 @@ def assigned(text: str) -> str | None:
     return found[1].strip() if found else None
 
 
-def conclusion_of(text: str) -> str | None:
-    """What is right of the last `=`, where what is left of it only leads there; else None.
-
-    That is a calculation (`3 + 4`), words (`Total cost`), or a symbol with whatever it was worked
-    out from (`A = 3r = 12`).
-    """
-    left, equals, right = text.rpartition("=")
-    if not equals or not right.strip() or "," in left or ";" in left:  # several equations
-        return None
-    first = left.partition("=")[0]
-    leads = _LONE_SYMBOL.fullmatch(first) or not _has_symbol(left)
-    return right if leads else None
-
-
 def is_bare(text: str) -> bool:
     """Whether it is an equation without a word beside it."""
     is_prose = _TWO_WORDS.search(_LATEX_TEXT.sub("", text))
-    return "=" in text and not is_prose and all(map(_is_symbol, _letters(text)))
-
-
-def _has_symbol(text: str) -> bool:
-    return any(map(_is_symbol, _letters(text)))
+    return "=" in text and not is_prose and all(map(is_symbol, _letters(text)))
 
 
 def _letters(text: str) -> list[str]:
@@ -58,5 +39,6 @@ def _letters(text: str) -> list[str]:
     return _LETTERS.findall(bare)
 
 
-def _is_symbol(letters: str) -> bool:
+def is_symbol(letters: str) -> bool:
+    """Whether a run of letters is rather a product of symbols than a word."""
     return len(letters) < 4 and letters.lower() not in _SHORT_WORDS

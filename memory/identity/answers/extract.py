@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.canonical import canonical
+from memory.identity.answers.canonical import read_value
 from memory.identity.answers.choice import extract_choice, letter_of
 from memory.identity.answers.code_block import extract_code
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.fold import undecorate
 from memory.identity.answers.json_value import extract_json, whole_container
-from memory.identity.answers.markers import conclusion, marked_values
-from memory.identity.answers.math_value import extract_math
+from memory.identity.answers.markers import marked_values
+from memory.identity.answers.math_value import closing_answer, extract_math, read_marked
 from memory.identity.answers.options import AnswerOptions
-from memory.identity.answers.quantity import parse_quantity
 from memory.identity.answers.regex_match import extract_regex
 from memory.identity.answers.tool_call import extract_tool
 from memory.identity.answers.whole_text import extract_text
@@ -48,42 +48,39 @@ def extract(
 def _extract_auto(
     text: str, options: AnswerOptions, *, has_tools: bool, json_output: bool
 ) -> Answer | None:
-    """Tool calls, JSON, an explicit mark, a bare value, code, and else the whole text."""
+    """Tool calls, JSON, an explicit mark, a bare value, a stated one, code, else the whole text."""
     found = extract_tool(text, options) if has_tools else None
-    if found is None:
-        body = conclusion(text)
-        found = extract_json(body, options) if json_output else whole_container(body)
-    if found := found or _marked(text) or _bare(text):
-        return found
     body = conclusion(text)
+    if found is None:
+        found = extract_json(body, options) if json_output else whole_container(body)
+    if found := found or _marked(body) or _bare(body):
+        return found
+    if "```" not in body and "~~~" not in body and (found := closing_answer(body, lax=False)):
+        return found
     return extract_code(body, options) or extract_text(body, options)
 
 
-def _marked(text: str) -> Answer | None:
-    for value in marked_values(conclusion(text)):
-        answer = _read(value)
+def _marked(body: str) -> Answer | None:
+    for value in marked_values(body):
+        letter = letter_of(value)
+        answer = _letter(letter) if letter else read_marked(value)
         if answer is not None:
             return answer
     return None
 
 
-def _read(value: str) -> Answer | None:
-    letter = letter_of(value)
-    if letter:
-        return Answer(letter, letter.lower(), structured=True)
-    key = canonical(value)
-    return Answer(undecorate(value), key, structured=True) if key else None
-
-
-def _bare(text: str) -> Answer | None:
-    """A reply that is nothing but a number or a letter; one unit word at most, as `2 men left` and
-    `2 dogs died` are sentences."""
-    value = undecorate(conclusion(text))
-    if len(value) > 60 or "\n" in value:
+def _bare(body: str) -> Answer | None:
+    """A reply that is nothing but a value or a letter; one word at most says what is counted, as
+    `2 men left` and `2 dogs died` are sentences."""
+    value = undecorate(body)
+    if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
         return None
-    is_value = parse_quantity(value, max_unit_words=1) is not None or _is_letter(value)
-    return _read(value) if is_value else None
+    letter = letter_of(value) if len(value) <= 4 else None
+    if letter:
+        return _letter(letter)
+    side = read_value(value, max_words=1)
+    return None if side is None else Answer(value, side.named.key, structured=True)
 
 
-def _is_letter(value: str) -> bool:
-    return len(value) <= 4 and letter_of(value) is not None
+def _letter(letter: str) -> Answer:
+    return Answer(letter, letter.lower(), structured=True)

@@ -9,12 +9,21 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from memory.identity.answers.words import words
+
 MAX_VALUE_CHARS = 500
 """Longer values are prose: they are folded as such, never read as LaTeX or as a number. (Unicode
 normalisation sorts combining marks in quadratic time, so it needs a bound too.)"""
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
+_SHORT_WORDS = frozenset(
+    words("""no ok is it in on of to at by as an be we he me my so or if us up do go am""")
+)
 _THIN_GROUPS = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3})")
 _BEFORE_VULGAR_FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞↉])")
 _SYMBOLS = str.maketrans(
@@ -33,6 +42,7 @@ _WRAPPERS = (
     ("'", "'"),
     ("*", "*"),
 )
+_PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
     r"\\(?:[,;:! ]|(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z]))"
@@ -51,10 +61,27 @@ _AROUND_OPERATOR = re.compile(r" ?([-+*/=^(),<>\[\]{}|:;]) ?")
 
 
 def fold_prose(text: str) -> str:
-    """Ignore case, runs of white space, outer decoration and the final full stop."""
+    """Ignore the case of words, runs of white space, outer decoration and the final full stop."""
     if len(text) <= MAX_VALUE_CHARS:
-        text = _normalised(text)
-    return undecorate(" ".join(text.split())).casefold()
+        text = _normalised(_marked_scripts(text))
+    return fold_case(undecorate(" ".join(text.split())))
+
+
+def fold_case(text: str) -> str:
+    """Ignore case where it is a matter of style: `Paris`, `PARIS` and `paris` are one word.
+
+    It is none within a word (`aBc`), in a symbol (`R` beside `r`, `CO`), or in a unit (`Mb`).
+    """
+    if _LETTER.fullmatch(text):
+        return text.casefold()
+    return _WORD.sub(_folded_word, text) if len(text) <= MAX_VALUE_CHARS else text
+
+
+def _folded_word(found: re.Match[str]) -> str:
+    word = found[0]
+    if len(word) < 3 and word.casefold() not in _SHORT_WORDS:
+        return word
+    return word.casefold() if word.islower() or word.istitle() or word.isupper() else word
 
 
 def fold_expression(text: str) -> str:
@@ -62,8 +89,7 @@ def fold_expression(text: str) -> str:
 
     Case is kept, since `5 M` and `5 m` are different quantities.
     """
-    text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
-    text = _normalised(_THIN_GROUPS.sub("", undecorate(text)))
+    text = _normalised(_THIN_GROUPS.sub("", undecorate(_marked_scripts(text))))
     text = _MATH_THEN_UNIT.sub(r"\1", text)
     text = undecorate(_plain_latex(text.translate(_SYMBOLS)))
     return _AROUND_OPERATOR.sub(r"\1", " ".join(text.split()))
@@ -73,13 +99,23 @@ def undecorate(text: str) -> str:
     """Strip white space, final punctuation and math, markdown or quotation marks around `text`."""
     for _ in range(6):
         before = text
-        text = text.strip().rstrip(",;:!")
+        text = text.strip()
+        text = text if text.isascii() else _PICTURES.sub("", text)
+        text = text.rstrip(",;:!")
         if text.endswith(".") and not text.endswith(".."):
             text = text[:-1].rstrip()
         text = _unwrapped(text)
         if text == before:
             break
     return text
+
+
+def _marked_scripts(text: str) -> str:
+    """`10⁵` is no 105, nor `x₂` an x2, as Unicode's normalisation would have it."""
+    if text.isascii():
+        return text
+    text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
+    return _SUBSCRIPT_RUN.sub(lambda run: "_" + run[0].translate(_SUBSCRIPTS), text)
 
 
 def _normalised(text: str) -> str:
@@ -100,7 +136,7 @@ def _plain_latex(text: str) -> str:
     text = text.replace("\\{", "{").replace("\\}", "}") if "\\{" in text else text
     if "\\" not in text and "^" not in text:
         return text
-    text = _LATEX_TIMES.sub("*", _LATEX_DEGREE.sub("°", _LATEX_SPACE.sub("", text)))
+    text = _LATEX_TIMES.sub("*", _LATEX_DEGREE.sub("°", _LATEX_SPACE.sub(" ", text)))
     for _ in range(3):  # three levels of nesting
         text = _LATEX_TEXT.sub(r" \1 ", text)
         text = _LATEX_POWER.sub(lambda power: "^" + _atom(power[1]), text)

@@ -7,9 +7,13 @@ import re
 from typing import Any
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.code_block import introduces
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.sentence import is_courtesy
 
 _FENCED = re.compile(r"```[A-Za-z0-9_+-]*[ \t]*\n(.*?)```", re.DOTALL)
+_CONTAINER = re.compile(r"```|[{\[]")
 _OPENING = re.compile(r"(?P<bracket>\{(?=\s{0,99}[\"}])|\[(?=\s{0,99}[\"{\[\]tfn0-9-]))")
 
 
@@ -22,6 +26,7 @@ class _Number(str):
 def extract_json(text: str, options: AnswerOptions) -> Answer | None:
     """Take the whole text, else the last fenced block, else the last object (or array) in it."""
     del options
+    text = conclusion(text)
     for candidate in (text.strip(), *reversed(fenced_blocks(text))):
         key = canonical_json(candidate)
         if key is not None:
@@ -31,10 +36,21 @@ def extract_json(text: str, options: AnswerOptions) -> Answer | None:
 
 
 def whole_container(text: str) -> Answer | None:
-    """Take `text` if it is nothing but an object or an array, perhaps in one fence."""
-    stripped = text.strip()
-    blocks = fenced_blocks(stripped) if stripped.startswith("```") else []
-    body = blocks[0].strip() if len(blocks) == 1 and stripped.endswith("```") else stripped
+    """Take an object or an array that is all a text says, perhaps in one fence.
+
+    What only leads to it (`Here is the JSON:`) and courtesies after it say nothing.
+    """
+    begins = _CONTAINER.search(text)
+    if begins is None or not (
+        introduces(text[: begins.start()]) or not text[: begins.start()].strip()
+    ):
+        return None
+    body = text[begins.start() :].strip()
+    if body.startswith("```"):
+        found = _FENCED.match(body)
+        if found is None or not all(map(is_courtesy, body[found.end() :].strip().splitlines())):
+            return None
+        body = found[1].strip()
     key = canonical_json(body) if body[:1] in ("{", "[") else None
     return None if key is None else Answer(body, key, structured=True)
 

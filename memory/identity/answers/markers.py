@@ -1,4 +1,4 @@
-"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `the answer is x`, `Answer: x`.
+"""Where a text says "this is my answer": `\\boxed{}`, `#### x`, `<answer>`, `the answer is x`.
 
 Owns finding the marked value, not reading it. The last mark counts, never the first: a model that
 corrects itself does so later. All patterns have bounded repetition, so finding is linear.
@@ -16,8 +16,8 @@ _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
-    r"(?:[ ](?:to|for)[ ][^\n.:]{1,80}?)?"
-    r"(?:[ \t]{0,3}(?::|=|≈|(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
+    r"(?:[ \t]{0,3}(?::|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",
@@ -29,7 +29,8 @@ _HEADING = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
-    r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b|;[ ]|[ ][-–—][ ]"
+    r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
+    r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})"
 )
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(
@@ -45,20 +46,11 @@ def marked_values(text: str) -> list[str]:
 
     The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is".
     """
-    strong = [found for found in (_last_boxed(text), _last_hashes(text)) if found is not None]
+    found = (_last_boxed(text), _last_hashes(text), _last_tagged(text))
+    strong = [each for each in found if each is not None]
     values = [value for _, value in sorted(strong, reverse=True)]
     spoken = _last_spoken(text)
     return values if spoken is None else [*values, spoken]
-
-
-def conclusion(text: str) -> str:
-    """What follows the last `</think>`: marks inside the deliberation are not the answer.
-
-    Empty where the text breaks off in a deliberation. `<think>` counts only at the beginning, as a
-    reply may speak of the tag.
-    """
-    said = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
-    return "" if said.lstrip().startswith("<think>") else said
 
 
 def _last_boxed(text: str) -> tuple[int, str] | None:
@@ -79,6 +71,14 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
     value = text[best[1] : best[2]].strip()
     is_factorial = _FACTORIAL.search(value) and "\\text" not in value
     return best[0], f"({value})" if is_factorial else value  # elsewhere the sign is emphasis
+
+
+def _last_tagged(text: str) -> tuple[int, str] | None:
+    """The last `<answer>`, as models are taught to end."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", max(0, end - MAX_VALUE_CHARS), end) if end > 0 else -1
+    value = undecorate(text[start + len("<answer>") : end]) if start >= 0 else ""
+    return (start, value) if value else None
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:

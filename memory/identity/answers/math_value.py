@@ -1,4 +1,4 @@
-"""Mathematical answers: marked values first, then what the last line ends with.
+"""Mathematical answers: marked values first, then what the last sentence states.
 
 Never the first number in the text: that is usually copied from the question.
 """
@@ -8,67 +8,92 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
-from memory.identity.answers.canonical import canonical
-from memory.identity.answers.equation import conclusion_of, is_bare
+from memory.identity.answers.canonical import canonical, read_value
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.equation import is_bare
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
-from memory.identity.answers.markers import conclusion, marked_values
+from memory.identity.answers.lexer import plain
+from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
-from memory.identity.answers.quantity import parse_quantity
+from memory.identity.answers.prose import stated
+from memory.identity.answers.sentence import (
+    closing_sentences,
+    concludes,
+    is_courtesy,
+    sentences,
+)
 
-_NUMBER = re.compile(
-    r"(?<![\w.,^*/+=({\\-])(?<![\w)}][ ][-+*/^])"
-    r"[-−]?[$€£¥₹]?[0-9][0-9,]{0,40}(?:\.[0-9]{1,40})?(?:/[0-9]{1,40})?%?"
-    r"(?![\w^*/+({\\])"
-)
-_FRACTION_OR_NUMBER = re.compile(
-    r"\\[dt]?frac\{[^{}\n]{1,40}\}\{[^{}\n]{1,40}\}|" + _NUMBER.pattern
-)
-_NEGATION = re.compile(r"\b(?:not|never|isn't|cannot)\b", re.IGNORECASE)
+SHORT = 200
+"""Characters of a reply that is read as a statement of its value, in kind `auto`."""
 _PROSE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}|^[A-Za-z]{2,}[ ]")
+_NO_ANSWER = re.compile(
+    r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
+    r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
+    r"|found|also|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
+    re.IGNORECASE,
+)
 
 
 def extract_math(text: str, options: AnswerOptions) -> Answer | None:
-    """Take the last mark, else the right side of a final equation, else the final number."""
+    """Take the last mark, else the value that the last sentence states."""
     del options
     text = conclusion(text)
     for value in marked_values(text):
-        shown = _evaluated(value)
-        key = canonical(shown)
-        if key:
-            return Answer(shown, key, structured=True)
-    lines = text.rstrip()[-4 * MAX_VALUE_CHARS :].splitlines()
-    last = next((line for line in reversed(lines) if line.strip(" *`_$\\]")), "")
-    end = _end_of(last[-MAX_VALUE_CHARS:])
-    return Answer(end, canonical(end), structured=True) if end else None
+        answer = read_marked(value)
+        if answer is not None:
+            return answer
+    return closing_answer(text, lax=True)
 
 
-def _evaluated(value: str) -> str:
-    """The result within a marked value: `3 + 4 = 7` is 7, "she has 288 apples" is 288."""
+def read_marked(value: str) -> Answer | None:
+    """Read a value that is marked as the answer: as a whole, as a sentence, else as words.
+
+    None where it says that there is no answer.
+    """
     value = undecorate(value)
-    if len(value) > MAX_VALUE_CHARS or parse_quantity(value) is not None:
-        return value
-    right = undecorate(conclusion_of(value) or "")
-    if right and parse_quantity(right) is not None:
-        return right
-    if is_bare(value):
-        return value
-    if "\\boxed" not in value and _PROSE.search(value) and not _NEGATION.search(value):
-        numbers = [number[0] for number in _FRACTION_OR_NUMBER.finditer(value)]
-        if len(numbers) == 1:
-            return _tidy(numbers[0])
-    return value
+    if _NO_ANSWER.match(value):
+        return None
+    if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
+        is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))
+        found = stated(value, lax=True) if is_prose else None
+        if found is not None:
+            return Answer(found.text, found.key, structured=True)
+    key = canonical(value)
+    return Answer(value, key, structured=True) if key else None
 
 
-def _end_of(line: str) -> str | None:
-    """The value a closing line arrives at: after its last `=`, or its final number."""
-    right = undecorate(line.rsplit("=", 1)[-1]) if "=" in line else ""
-    if right and parse_quantity(right) is not None:
-        return right
-    number = None
-    for number in _FRACTION_OR_NUMBER.finditer(line):  # noqa: B007  (the last match is wanted)
-        pass
-    return _tidy(number[0]) if number else None
+def closing_answer(text: str, *, lax: bool) -> Answer | None:
+    """Read the value that the end of a reply states, or that is its first line."""
+    for sentence in closing_sentences(text):
+        found = stated(sentence, lax=lax) if lax or _may_state(text, sentence) else None
+        if found is not None:
+            return Answer(found.text, found.key, structured=True)
+        break
+    return _leading(text)
 
 
-def _tidy(number: str) -> str:
-    return number.rstrip(",")
+def _may_state(text: str, sentence: str) -> bool:
+    """Whether a reply is about its value: it is short and counts, or ends in a conclusion."""
+    if concludes(sentence):
+        return True
+    if len(text.strip()) > SHORT:
+        return False
+    said = (said for line in text.splitlines() for said in sentences(line.strip()))
+    others = (each for each in said if each != sentence)
+    return all(map(_counts, others))
+
+
+def _counts(said: str) -> bool:
+    """Whether a sentence has a number, or nothing to say: `Sure!`."""
+    return any(map(str.isdigit, said)) or len(said.split()) <= 3 or is_courtesy(said)
+
+
+def _leading(text: str) -> Answer | None:
+    """Read a first line that is nothing but a value in bold or mathematics."""
+    first, newline, _ = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
+    if not newline or first.strip()[:1] not in ("*", "$", "\\"):
+        return None
+    side = read_value(undecorate(first))
+    if side is None or not side.key:
+        return None
+    return Answer(undecorate(first), side.named.key, structured=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from memory.identity.answers.extract import extract
+from memory.identity.answers.keys import joined
 from memory.identity.answers.options import AnswerOptions
 
 
@@ -16,5 +17,7 @@ def leader(texts: Sequence[str], options: AnswerOptions) -> int:
     and `text` take the whole of a text that marks no answer.
     """
     keys = [answer.key if (answer := extract(text, options)) else None for text in texts]
-    counts = Counter(key for key in keys if key is not None)
-    return keys.index(counts.most_common(1)[0][0]) if counts else 0
+    groups = joined(key for key in keys if key is not None)
+    votes = [groups[key] if key is not None else None for key in keys]
+    counts = Counter(vote for vote in votes if vote is not None)
+    return votes.index(counts.most_common(1)[0][0]) if counts else 0

@@ -6,6 +6,7 @@ import regex  # type: ignore[import-untyped, unused-ignore]
 
 from memory.identity.answers.answer import Answer
 from memory.identity.answers.canonical import canonical
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.options import AnswerOptions
 
 TIMEOUT_S = 0.2
@@ -19,7 +20,7 @@ def extract_regex(text: str, options: AnswerOptions) -> Answer | None:
         return None
     value = None
     try:
-        for match in regex.finditer(options.pattern, text, timeout=TIMEOUT_S):
+        for match in regex.finditer(options.pattern, conclusion(text), timeout=TIMEOUT_S):
             value = match[1] if match.re.groups else match[0]
     except (TimeoutError, regex.error):
         return None

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from memory.identity.answers.canonical import read_value
 from memory.identity.answers.equation import assigned
 from memory.identity.answers.fold import undecorate
-from memory.identity.answers.quantity import parse_quantity
 
 MAX_CHARS = 200
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -45,15 +45,19 @@ class Formula(NamedTuple):
     kind: str
     """`set`, `union`, `range` with its brackets for an interval or a tuple, `equation` or
     `expression`. Algebra would take an equation's right side for the whole of it."""
+    symbol: str = ""
+    """What it is the value of."""
 
 
 def as_formula(text: str) -> Formula | None:
     """Return an answer as LaTeX where it is a formula, a set or an interval; None elsewhere."""
     text = undecorate(text)
-    text = assigned(text) or text
+    whole, text = text, assigned(text) or text
+    symbol = whole.partition("=")[0].strip() if text is not whole else ""
     if not 0 < len(text) <= MAX_CHARS or "\n" in text or _PATH.fullmatch(text):
         return None
-    if parse_quantity(text) is not None:
+    side = read_value(text)
+    if side is not None and (side.number is not None or side.unit):
         return None
     for symbol, command in _GREEK.items():
         text = text.replace(symbol, command)
@@ -67,13 +71,13 @@ def as_formula(text: str) -> Formula | None:
     if len(_CAPITAL.findall(bare)) > 1:  # matrices, or points
         return None
     if r"\cup" in text:
-        return Formula(text, "union")
+        return Formula(text, "union", symbol)
     if collection := _COLLECTION.fullmatch(text):
         opens, closes = collection[1][-1], collection[2][-1]
-        return Formula(text, "set" if opens == "{" else f"range {opens}{closes}")
+        return Formula(text, "set" if opens == "{" else f"range {opens}{closes}", symbol)
     if "[" in _DEGREE.sub("", text):  # rounded down, or a list of one
         return None
     has_variable = _VARIABLE.search(bare) or "\\" in text
     is_expression = _OPERATION.search(text) and (has_variable or "^" in text)
     kind = "equation" if "=" in text else "expression"
-    return Formula(text, kind) if is_expression else None
+    return Formula(text, kind, symbol) if is_expression else None

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.json_value import canonical_value, is_invalid, parse_json
-from memory.identity.answers.markers import conclusion
 from memory.identity.answers.options import AnswerOptions
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.fold import fold_prose
 from memory.identity.answers.options import AnswerOptions
 
@@ -10,5 +11,6 @@ from memory.identity.answers.options import AnswerOptions
 def extract_text(text: str, options: AnswerOptions) -> Answer | None:
     """Take everything; None for a text without a letter or digit to compare."""
     del options
+    text = conclusion(text)
     key = fold_prose(text)
     return Answer(text.strip(), key, structured=False) if key else None

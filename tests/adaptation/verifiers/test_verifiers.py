@@ -9,6 +9,7 @@ import pytest
 from adaptation.errors import InvalidOptionsError
 from adaptation.types import VerifierReport
 from adaptation.verifiers import Verifier, build_verifiers
+from adaptation.verifiers.python_tests import code_of
 from memory.types import Tier
 from server.errors import api_error
 
@@ -61,6 +62,65 @@ async def test_string_check_takes_the_text_where_there_is_no_answer() -> None:
 )
 async def test_math_compares_by_value(text: str, answer: str | None, passed: bool) -> None:
     assert (await judge({"type": "math", "reference": "\\frac12"}, text, answer)).passed == passed
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "passed"),
+    [
+        ("x^2-1", "(x-1)(x+1)", True),
+        (r"\frac{x^2-1}{x-1}", "x+1", True),
+        (r"\{7,-4\}", r"\{-4,7\}", True),
+        (r"\frac{1}{\sqrt2}", r"\frac{\sqrt2}{2}", True),
+        ("x>3", "3<x", True),
+        ("5!", "(5!)", True),
+        ("5!", "5", False),
+        ("34", r"3\ 4", False),
+        ("34", r"3\,4", False),
+        ("R-r", "r-R", False),
+        ("5 km", "5 m", False),
+        ("5 km", "5", True),
+        ("x=3", "y=3", False),
+        ("x+y=5", "5", False),
+        ("2^-60", "2^-59", False),
+    ],
+)
+async def test_math_is_the_equality_of_a_vote_formulas_included(
+    reference: str, answer: str, passed: bool
+) -> None:
+    report = await judge({"type": "math", "reference": reference}, "", answer)
+    assert report.passed == passed
+
+
+@pytest.mark.parametrize(
+    ("reference", "wrong"),
+    [
+        ("3/4", r"The slope is $-\frac{3}{4}$."),
+        ("5", "The change is –5."),
+        ("1/2", r"It takes $3\frac{1}{2}$ hours."),
+        ("3", "The speed is 3.0 × 10^8 m/s."),
+        ("500", "You pay 12 500."),
+        ("3", "The length is 2√3."),
+        ("30", "It arrives at 12:30."),
+        ("4", "The total is not 4."),
+        ("5", "<think>It is 5.</think>The sum is 7."),
+    ],
+)
+async def test_math_passes_no_fragment_of_another_value(reference: str, wrong: str) -> None:
+    for answer in (None, wrong):
+        report = await judge({"type": "math", "reference": reference}, wrong, answer)
+        assert not report.passed
+
+
+async def test_no_verifier_reads_a_deliberation() -> None:
+    said = '<think>maybe {"a": 1}</think>{"a": "x"}'
+    schema = {"type": "json_schema", "schema": {"properties": {"a": {"type": "integer"}}}}
+    assert not (await judge(schema, said)).passed
+    check = {"type": "string_check", "operation": "eq", "reference": "7"}
+    assert (await judge(check, "[THINK]5?[/THINK]\n7")).passed
+    block = "```python\n%s\n```"
+    thought = f"<think>\n{block % 'x = 1'}\n</think>\n{block % 'x = 2'}"
+    assert code_of(thought) == "x = 2\n"
+    assert code_of(f"[THINK]{block % 'x = 1'}[/THINK]x = 2") == "x = 2"
 
 
 SHAPE = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.identity.answers import canonical, extract, same_answer
+from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.json_value import canonical_json
 from memory.identity.answers.options import AnswerOptions
 
@@ -33,6 +33,11 @@ NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.lists(st.integers())
 ARGUMENTS = st.dictionaries(NAMES, VALUES, max_size=4)
 LINES = st.lists(st.from_regex(r"( {4}){0,2}[a-zA-Z0-9=+()]{1,9}", fullmatch=True), min_size=1)
+
+
+def same(a: str, b: str) -> bool:
+    """Whether the two are one answer among themselves."""
+    return agree(canonical(a), canonical(b))
 
 
 def choice(text: str) -> str | None:
@@ -71,7 +76,7 @@ def test_decimals_fractions_and_percentages_merge_exactly_when_equal(
     for other in (left, right):
         a, b = (data.draw(st.sampled_from(spellings(number))) for number in (left, other))
         assert (canonical(a) == canonical(b)) == (left == other)
-        assert same_answer(a, b) == (left == other)
+        assert same(a, b) == (left == other)
 
 
 @given(DECIMALS, st.sampled_from(UNITS), st.sampled_from(UNITS))
@@ -79,7 +84,7 @@ def test_a_unit_agrees_with_its_long_name_and_with_no_other(
     number: Decimal, unit: tuple[str, str], other: tuple[str, str]
 ) -> None:
     short, long = f"{number} {unit[0]}", f"{number} {other[1]}"
-    assert same_answer(short, long) == (unit == other)
+    assert same(short, long) == (unit == other)
 
 
 def call(name: str, arguments: dict[str, Any], form: int) -> str:

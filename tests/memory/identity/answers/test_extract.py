@@ -7,6 +7,7 @@ import time
 import pytest
 
 from memory.identity.answers import Answer, extract
+from memory.identity.answers.keys import parts
 from memory.identity.answers.options import AnswerOptions
 
 MATH = AnswerOptions(kind="math")
@@ -19,7 +20,7 @@ AUTO = AnswerOptions()
 
 def key_of(text: str, options: AnswerOptions, **flags: bool) -> str | None:
     answer = extract(text, options, **flags)
-    return None if answer is None else answer.key
+    return None if answer is None else parts(answer.key).value
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def key_of(text: str, options: AnswerOptions, **flags: bool) -> str | None:
         ("so $\\boxed{1{,}234}$.", "1234"),
         ("\\boxed{288\\text{ apples}}", "288"),
         ("\\boxed{x = 5}", "5"),
-        ("\\boxed{5x}", "5x"),
+        ("\\boxed{5x}", "5*x"),
         ("She pays 48/2 = <<48/2=24>>24\n#### 72", "72"),
         ("#### $1,200.50", "2401/2"),
         ("\\boxed{3} then\n#### 4", "4"),
@@ -158,9 +159,9 @@ def test_a_catastrophic_pattern_gives_no_answer_in_bounded_time() -> None:
     [
         ("So \\boxed{Paris}.", Answer("Paris", "paris", structured=True)),
         ("The answer is Paris. It is in France.", Answer("Paris", "paris", structured=True)),
-        ("The answer is Mr. Smith.", Answer("Mr. Smith", "mr. smith", structured=True)),
+        ("The answer is Mr. Smith.", Answer("Mr. Smith", "Mr. smith", structured=True)),
         ("The answer is (B) 12", Answer("B", "b", structured=True)),
-        ("The answer is E. coli", Answer("E. coli", "e. coli", structured=True)),
+        ("The answer is E. coli", Answer("E. coli", "E. coli", structured=True)),
         ("288.", Answer("288", "288", structured=True)),
         ("b", Answer("B", "b", structured=True)),
         ("288 apples", Answer("288 apples", "288", structured=True)),
@@ -220,9 +221,22 @@ def test_auto_reads_tool_calls_only_where_the_request_had_tools() -> None:
     assert not answer.structured
 
 
+def test_one_document_is_one_answer_bare_fenced_or_introduced() -> None:
+    document = '{"a": 1}'
+    forms = (
+        document,
+        f"```json\n{document}\n```",
+        f"Here is the JSON:\n\n{document}",
+        f"Sure: {document}",
+        f"Here you go:\n```\n{document}\n```\nLet me know if you need anything else!",
+    )
+    assert {key_of(form, AUTO) for form in forms} == {'{"a":1}'}
+
+
 def test_auto_reads_scalars_and_embedded_objects_only_as_json_output() -> None:
-    assert key_of('Sure: {"a": 1}', AUTO, json_output=True) == '{"a":1}'
-    answer = extract('Sure: {"a": 1}', AUTO)
+    said = 'I took {"a": 1} for it, though 3 others would do.'
+    assert key_of(said, AUTO, json_output=True) == '{"a":1}'
+    answer = extract(said, AUTO)
     assert answer is not None
     assert not answer.structured
 

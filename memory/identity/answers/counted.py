@@ -1,0 +1,134 @@
+"""What a number counts: words after it that are no part of the value, and those that change it.
+
+`14 apples left` is 14; `5 squared`, `5 and a half`, `20% increase` are no 5 and no 20%.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.words import words
+
+if TYPE_CHECKING:
+    from memory.identity.answers.value import ValueParser
+
+_CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourths fifth
+fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
+pi e i mod than not if through more less either else nor but choose remainder r st nd rd th
+percentage percentages negative unless except am pm ad bc bce ce to sqrt infty sin cos tan log ln
+squares a an as because since so which"""
+_DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
+loss losses gain gains win wins up down above below under higher lower fewer late later early
+earlier before after ago ahead behind north south east west right"""
+"""They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
+opposites is enough to keep them apart."""
+CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
+_IN_PROSE = frozenset(
+    words(
+        """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth
+        tenths hundredths squared cubed factorial mod st nd rd th choose percentage"""
+    )
+)
+_STAY = {"up", "down", "before", "after", "right", "win", "wins"}
+_OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
+_SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", "he"])
+_JOINS = frozenset({"or", "and"})
+
+
+def counted(parser: ValueParser, value: Fraction | None) -> bool:
+    """Move over what is counted, and say whether there was any.
+
+    Raises UnreadableError where it changes the number.
+    """
+    if parser.in_prose:
+        _check_prose(parser)
+        return False
+    words = 0
+    while parser.next.kind == "word" and parser.next.text not in _JOINS:
+        word = parser.next.text
+        is_letter = len(word) == 1
+        if word.lower() in CHANGES or is_letter or words >= parser.max_words:
+            raise UnreadableError(f"{word} may change the number")
+        if not words and not parser.next.spaced:
+            raise UnreadableError("a word that is joined to a number")
+        if not words and _is_code(word):
+            raise UnreadableError("it may be a unit that is not known")
+        words += 1
+        parser.at += 1
+    _move_over_remark(parser, value)
+    return words > 0
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word is rather an abbreviation: `5 Nm` is no 5."""
+    is_short = len(word) < 3 and word.lower() not in _SHORT_WORDS
+    return is_short or not (word.islower() or word.istitle())
+
+
+def _check_prose(parser: ValueParser) -> None:
+    token, after = parser.next, parser.peek(1).text.lower()
+    for ahead in range(3):
+        word = parser.peek(ahead)
+        if word.kind != "word":
+            break
+        if word.text.lower() in _OPPOSITES:
+            raise UnreadableError("a word that turns the number into its opposite")
+    if token.kind == "word" and token.text.lower() in _IN_PROSE:
+        raise UnreadableError("a word that changes the number")
+    if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
+        raise UnreadableError("a range")
+    if (
+        token.text == "and"
+        and after in ("a", "one", "two", "three")
+        and _is_part(parser.peek(2).text)
+    ):
+        raise UnreadableError("a number and its part")
+    if not token.spaced and token.kind in ("word", "number"):
+        raise UnreadableError("a word that is joined to a number")
+
+
+def _is_part(word: str) -> bool:
+    return word.lower() in _IN_PROSE or word in ("half", "quarter", "third")
+
+
+def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
+    """`3 (three)`, `1/2 (0.5)`, `72, in total`: words that repeat what was said."""
+    start = parser.at
+    if parser.next.text == "(" and parser.peek(1).kind == "number" and value is not None:
+        parser.at += 1
+        if parser.side().number != value:
+            raise UnreadableError("another value in brackets")
+        parser.expects(")")
+        return
+    if parser.takes("("):
+        while parser.next.kind == "word" and parser.next.text.lower() not in CHANGES:
+            parser.at += 1
+            parser.takes("-")
+        if parser.at > start + 1 and parser.takes(")"):
+            return
+        parser.at = start
+    if parser.takes(","):
+        remark: list[str] = []
+        while parser.next.kind == "word" and len(remark) < 4:
+            remark.append(parser.next.text.lower())
+            parser.at += 1
+        ends = parser.next.kind == "end" or parser.next.text == "."
+        if ends and " ".join(remark) in _REMARKS:
+            return
+        parser.at = start
+
+
+_REMARKS = frozenset(
+    {
+        "in total",
+        "altogether",
+        "in all",
+        "exactly",
+        "precisely",
+        "approximately",
+        "total",
+        "overall",
+    }
+)

@@ -1,0 +1,50 @@
+"""What a reply concludes: the part after its deliberation, whatever marks that with.
+
+Reasoning models think aloud before they answer, between tags of their own family or in a channel.
+What they considered is no answer. Every kind of answer is read out of the conclusion alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TAGS = r"(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|analysis)"
+_CLOSING = re.compile(
+    rf"</{_TAGS}>|\[/THINK\]|<\|end_of_thought\|>|<\|begin_of_solution\|>|◁/think▷", re.IGNORECASE
+)
+_OPENING = re.compile(
+    rf"\s{{0,999}}(?:<{_TAGS}>|\[THINK\]|<\|begin_of_thought\|>|◁think▷)", re.IGNORECASE
+)
+_FINAL = re.compile(r"<\|channel\|>final(?: [^<]{0,80})?<\|message\|>|assistantfinal")
+_CHANNEL = re.compile(
+    r"\s{0,99}(?:<\|start\|>assistant)?(?:<\|channel\|>(?:analysis|commentary)|analysis(?=[^\sa-z.,:]))"
+)
+"""OpenAI's harmony format, with its special tokens and without, as a server may strip them."""
+_STARTS_STRIPPED = re.compile(r"\s{0,99}(?:analysis|commentary)")
+_END = re.compile(r"(?:<\|(?:return|end|im_end|end_of_solution)\|>\s{0,9}){1,3}\Z")
+
+
+def conclusion(text: str) -> str:
+    """What follows the last deliberation; empty where the text breaks off in one.
+
+    An opening counts only at the beginning, as a reply may speak of the tag, and a closing only if
+    something follows: a model may close what it had closed.
+    """
+    if _CHANNEL.match(text) or "<|channel|>final" in text or _is_stripped(text):
+        ends = [found.end() for found in _FINAL.finditer(text)]
+        return _END.sub("", text[ends[-1] :]) if ends else ""
+    if "</" in text or "[/" in text or "<|" in text or "◁" in text:
+        text = _END.sub("", text[-200:]).join((text[:-200], "")) if "<|" in text else text
+        start, end = 0, len(text)
+        for found in [*_CLOSING.finditer(text)][::-1]:
+            if text[found.end() : end].strip():
+                start = found.end()
+                break
+            end = found.start()
+        text = text[start:end] if start or end < len(text) else text
+    return "" if _OPENING.match(text) else text
+
+
+def _is_stripped(text: str) -> bool:
+    """Whether it is in channels whose special tokens were removed."""
+    return "assistantfinal" in text and _STARTS_STRIPPED.match(text) is not None

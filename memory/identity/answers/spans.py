@@ -1,0 +1,218 @@
+"""The values in a sentence, each as a whole: where they are, and what they are.
+
+What cannot be read, or goes on in what was not read, makes the sentence unreadable: a part of a
+value is never taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory.identity.answers.collection import closing
+from memory.identity.answers.cursor import GREEK
+from memory.identity.answers.equation import is_symbol
+from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.lexer import Token
+from memory.identity.answers.moment import MONTHS
+from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.relation import Side
+from memory.identity.answers.units import CODES, SIGNS
+from memory.identity.answers.value import ValueParser
+from memory.identity.answers.verbs import STATING
+from memory.identity.answers.words import words
+
+_QUOTES = frozenset("\"'«»„(")
+_OR_SO = frozenset({"or", "ish", "perhaps", "maybe"})
+_LABELS = frozenset(
+    words(
+        """step question problem part option case example figure table chapter page equation
+        method round level grade section note exercise line room type no number"""
+    )
+)
+_ORDINALS = frozenset({"st", "nd", "rd", "th"})
+_BEGINNINGS = frozenset(
+    words(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty")
+)
+_JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
+_OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
+MAX_FAILURES = 4
+"""In one sentence: each may have cost all the steps that a value has."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value in a sentence, and the tokens it takes."""
+
+    side: Side
+    start: int
+    end: int
+    text: str
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return self.side.named.key
+
+
+def spans(tokens: Sequence[Token], text: str) -> list[Span]:
+    """Every value of a sentence; raises UnreadableError where one cannot be read whole."""
+    found: list[Span] = []
+    at = steps = failed = 0
+    while at < len(tokens):
+        steps += 1
+        if skipped := _function_of_words(tokens, at):
+            at = skipped
+            continue
+        if _is_label(tokens, at) or not _may_begin(tokens, at):
+            at += 1
+            continue
+        parser = ValueParser(tokens, in_prose=True)
+        parser.at = at
+        parser.leads = at > 1 and tokens[at - 1].text == "="
+        try:
+            side = parser.value()
+        except (UnreadableError, RecursionError, ValueError, OverflowError, ZeroDivisionError):
+            if tokens[at].kind in ("number", "command") or tokens[at].text in (*SIGNS, "-"):
+                raise UnreadableError("a value that cannot be read") from None
+            failed += 1
+            if failed > MAX_FAILURES:
+                raise UnreadableError("too much that is no value") from None
+            at += 1
+            continue
+        if _is_compound_word(tokens, parser.at):
+            at = parser.at + 1
+            continue
+        _check_edges(tokens, at, parser.at)
+        last = tokens[parser.at - 1]
+        found.append(Span(side, at, parser.at, text[tokens[at].start : last.end].strip()))
+        at = parser.at
+        if steps > 200:
+            raise UnreadableError("too many values")
+    return found
+
+
+def _function_of_words(tokens: Sequence[Token], at: int) -> int:
+    """The place after `gcd(12, 18)` or `apple(s)`, which begin no value; 0 elsewhere."""
+    token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
+    if token.kind != "word" or len(token.text) < 3 or token.text in ("sin", "cos", "tan", "log"):
+        return 0
+    if after is None or after.text != "(" or after.spaced:
+        return 0
+    end = closing(tokens, at + 1)
+    return end + 1 if end is not None else 0
+
+
+def _is_label(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a number only numbers something: `Step 3`, `#3`, `the 3rd`."""
+    if tokens[at].kind != "number":
+        return False
+    after = tokens[at + 1] if at + 1 < len(tokens) else None
+    if after and after.text in _ORDINALS and not after.spaced:
+        return True
+    before = tokens[at - 1] if at else None
+    return before is not None and (before.text == "#" or before.text.lower() in _LABELS) and (
+        at < 2 or tokens[at - 2].text.lower() not in ("the", "a", "total")
+    )  # fmt: skip
+
+
+def _may_begin(tokens: Sequence[Token], at: int) -> bool:
+    token = tokens[at]
+    after = tokens[at + 1] if at + 1 < len(tokens) else None
+    if token.kind == "number":
+        return True
+    if token.kind == "command":
+        is_greek = (
+            token.text[1:] in GREEK and after is not None and after.text in (*_OPERATORS, "_")
+        )
+        return token.text in _BEGINNINGS or is_greek
+    if token.text.lower() in MONTHS:
+        return after is not None and after.kind == "number"
+    if token.text in SIGNS or token.text in CODES:
+        return after is not None and (after.kind == "number" or after.text == "-")
+    if token.text == "{":
+        return after is not None and after.kind == "number"
+    if token.text == "-" and after is not None and after.spaced and _is_dash(tokens, at):
+        return False
+    if token.text == "-" and after is not None and after.text.lower() in NUMBER_WORDS:
+        return True
+    if token.text in ("-", "≈"):
+        return after is not None and (after.kind in ("number", "command") or after.text in SIGNS)
+    if token.text in ("(", "[", "|"):
+        return (after is not None and after.kind != "word") or _opens_formula(tokens, at)
+    if token.kind != "word":
+        return False
+    if token.text.lower() in NUMBER_WORDS:
+        return token.text.lower() not in ("one", "zero")
+    if after is not None and token.text in ("sin", "cos", "tan", "log", "ln"):
+        return after.text in ("(", "_", "^")
+    if len(token.text) > 1 or after is None:
+        return False
+    if token.text in ("I", "a", "A"):
+        return after.text in (*_OPERATORS, "_") and after.text != "-"
+    return after.text in (*_OPERATORS, "_") or (after.text == "(" and not after.spaced)
+
+
+def _is_dash(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a dash between spaces only separates: `Answer - 5`, but not `it is - 5`."""
+    return at > 0 and tokens[at - 1].kind == "word" and tokens[at - 1].text.lower() not in STATING
+
+
+def _opens_formula(tokens: Sequence[Token], at: int) -> bool:
+    texts = [token.text for token in tokens[at + 1 : at + 3]]
+    return len(texts) == 2 and len(texts[0]) == 1 and texts[1] in (*_OPERATORS, ",")
+
+
+def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
+    """Whether what was read begins an adjective: `14-year-old`."""
+    rest = tokens[end : end + 2]
+    return len(rest) == 2 and rest[0].text == "-" and not rest[0].spaced and rest[1].kind == "word"
+
+
+def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
+    """Raise UnreadableError where a value goes on in what was not read."""
+    before = tokens[start - 1] if start else None
+    if before is not None and before.text in _JOINING:
+        raise UnreadableError("a value that begins earlier")
+    if before is not None and not tokens[start].spaced:
+        is_joined = before.kind in ("word", "number", "other") and before.text not in _QUOTES
+        if is_joined or before.text in ("/", "_", "^", ".", "*"):
+            raise UnreadableError("a value that begins earlier")
+    if before is not None and before.text == "=" and _is_unknown(tokens, start - 2):
+        raise UnreadableError("an equation that says more than its right side")
+    if end < len(tokens):
+        after = tokens[end]
+        goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in (
+            "number",
+            "command",
+        )
+        if after.text == "!" and (
+            end + 1 == len(tokens) or tokens[end + 1].kind in ("word", "other")
+        ):
+            goes_on = False
+        if (
+            after.text == "-"
+            and after.spaced
+            and end + 1 < len(tokens)
+            and tokens[end + 1].kind == "word"
+        ):
+            goes_on = False
+        if after.text in _BEGINNINGS or goes_on:
+            raise UnreadableError("a value that goes on")
+        if after.text in _OR_SO and end + 1 < len(tokens) and tokens[end + 1].text == "so":
+            raise UnreadableError("about a value")
+        if not after.spaced and after.kind == "word":
+            raise UnreadableError("a word joined to a value")
+
+
+def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
+    """Whether what is left of `=` is a product or a function, and no word: `xy = 5`."""
+    if at < 0:
+        return False
+    if tokens[at].text == ")":  # of gcd(12, 18), but not of f(2)
+        opens = next((place for place in range(at, 0, -1) if tokens[place].text == "("), 0)
+        return not (opens and tokens[opens - 1].kind == "word" and len(tokens[opens - 1].text) > 2)
+    if tokens[at].kind != "word":
+        return True
+    is_named = at > 0 and tokens[at - 1].kind == "word" and tokens[at].spaced
+    return is_symbol(tokens[at].text) and not is_named

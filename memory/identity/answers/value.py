@@ -1,0 +1,282 @@
+"""The grammar of one value: what expressions are joined to, and the key that comes of it.
+
+    value   := chain (("," | ";" | "or" | "and") chain)*
+    chain   := side (("=" | "<" | "≤" | … | "∈") side)*
+    side    := collection | clock | date | ratio | sum [scale] [unit] [what is counted]
+
+A value is read as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+
+from memory.identity.answers.arithmetic import canonical_arithmetic
+from memory.identity.answers.collection import closing, collection_key, matrix_key, separators
+from memory.identity.answers.counted import counted
+from memory.identity.answers.cursor import MONEY_SCALES, Seen
+from memory.identity.answers.exact import Terms, UnreadableError, constant, rational, spelled
+from memory.identity.answers.expression import ExpressionParser
+from memory.identity.answers.lexer import Token, lex, plain
+from memory.identity.answers.moment import clock, date
+from memory.identity.answers.number_words import NUMBER_WORDS, read_number_words
+from memory.identity.answers.relation import Side, has_symbols, listed, related
+from memory.identity.answers.units import read_unit, unit_name
+from memory.identity.answers.word_signs import with_operators
+
+RELATIONS = {"=": "=", "≈": "≈", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", ":=": "="}
+_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
+    "trillion": 10**12, "dozen": 12,
+}  # fmt: skip
+_SIMPLE = re.compile(r"(-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,30})(?:\.[0-9]{1,30})?)\.?")
+_SYMBOL = re.compile(r"(?:[A-Za-z]|\\(?!pi|infty)[A-Za-z]{2,8})(?:_[0-9]{1,3})?")
+_ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
+_BEGINS_UNIT = frozenset("/°€$£¥₹")
+_ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
+
+
+@lru_cache(maxsize=1024)
+def parse_value(text: str, max_words: int = 4) -> Side | None:
+    """Read the whole of a text as one value; None where it is none, or not one that can be told.
+
+    `max_words` may say what is counted. The samples of a vote mostly say the same, hence the cache.
+    """
+    if simple := _SIMPLE.fullmatch(text):
+        number = Fraction(simple[1].replace(",", ""))
+        return Side(str(number), number, constant(number))
+    tokens = tokens_of(text)
+    if not tokens or len(tokens) > 250:
+        return None
+    parser = ValueParser(tokens)
+    parser.max_words = max_words
+    try:
+        found = parser.value()
+        if len(found.lone) == 1:  # a letter may be a choice, whose case is nothing
+            found = replace(found, key=found.key.lower())
+        return found if parser.ends() else None
+    except (UnreadableError, RecursionError, OverflowError, ValueError, ZeroDivisionError):
+        return None
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Tokens of a text, with the signs that its words stand for."""
+    return with_operators(lex(plain(text)))
+
+
+class ValueParser(ExpressionParser):
+    """Reads values at a position of a list of tokens."""
+
+    def ends(self) -> bool:
+        """Whether nothing but a full stop is left."""
+        self.takes(".")
+        return self.next.kind == "end"
+
+    def value(self) -> Side:
+        """Read chains and what joins them."""
+        found, signs = [self.chain()], set[str]()
+        while sign := self._separator():
+            signs.add(sign)
+            found.append(self.chain())
+            if len(found) > 40:
+                raise UnreadableError("too many values")
+        return found[0] if len(found) == 1 else listed(found, signs)
+
+    def _separator(self) -> str:
+        sign = self.next.text
+        if sign in (",", ";"):
+            after = self.peek(1).text
+            if after.isdigit() and not self.peek(1).spaced and "." in self.tokens[self.at - 1].text:
+                raise UnreadableError("points and commas that may mean either: 10.000,5")
+            if self.in_prose or self.peek(1).kind == "end":
+                return ""
+            self.at += 2 if after in ("or", "and") else 1
+            return after if after in ("or", "and") else ","
+        if sign in ("or", "and") and self.next.kind == "word":
+            if self.in_prose and not self._is_symbol_ahead():
+                return ""
+            self.at += 1
+            return sign
+        return ""
+
+    def _is_symbol_ahead(self) -> bool:
+        return self.peek(1).kind in ("word", "command") and self.peek(2).text == "="
+
+    def chain(self) -> Side:
+        """Read sides and the relations between them."""
+        sides, signs = [self.side()], list[str]()
+        while self.next.text in RELATIONS or self.next.text == r"\in":
+            if self.in_prose and self.peek(1).kind == "end":
+                break
+            signs.append(RELATIONS.get(self.next.text, "in"))
+            self.at += 1
+            sides.append(self.side())
+            if len(sides) > 12:
+                raise UnreadableError("too many sides")
+        if self.leads and set(signs) == {"="}:
+            return replace(sides[-1], joined="=")
+        return related(sides, signs) if signs else sides[0]
+
+    def side(self) -> Side:
+        """Read one side, with its unit and what it counts."""
+        while self.next.text.lower() in _ABOUT:
+            self.at += 1
+        start = self.at
+        for read in (self._moment, self._collection, self._number_words):
+            self.at = start
+            if found := read():
+                return found
+        self.at, self.seen, self.currency = start, Seen(), ""
+        return self._sum(start)
+
+    def _sum(self, start: int) -> Side:
+        if self.takes(r"\pm"):
+            terms = self.sum()
+            return self._both(constant(0), terms)
+        terms = self.sum()
+        if self.takes(r"\pm"):
+            return self._both(terms, self.product())
+        number = rational(terms)
+        consumed = self.tokens[start : self.at]
+        if self.next.text == ":" and number is not None and number.denominator == 1:
+            return self._ratio(number)
+        key, seen = spelled(terms), self.seen
+        is_fraction = seen.operations == 1 and seen.divisions == 1
+        if seen.operations and not seen.is_rich and not is_fraction:
+            text = "".join(
+                _ARITHMETIC.get(token.text, token.text.replace(",", "")) for token in consumed
+            )
+            key = canonical_arithmetic(text) or text
+        lone = key if number is None and _SYMBOL.fullmatch(key) else ""
+        side = Side(key, number, terms, lone=lone, has_symbols=number is None and has_symbols(key))
+        return self._with_unit(side)
+
+    def _both(self, middle: Terms, distance: Terms) -> Side:
+        calculator = self.calculator
+        ends = (calculator.add(middle, distance),
+                calculator.add(middle, calculator.negate(distance)))  # fmt: skip
+        return Side("{" + ",".join(sorted({spelled(end) for end in ends})) + "}", joined="or")
+
+    def _ratio(self, first: Fraction) -> Side:
+        parts = [str(first)]
+        while (
+            self.next.text == ":"
+            and self.peek(1).kind == "number"
+            and not (self.in_prose and self.peek(1).spaced and not self.next.spaced)
+        ):
+            self.at += 1
+            parts.append(spelled(self.number()))
+        if len(parts) == 1:
+            if self.in_prose:
+                return Side(parts[0], first, constant(first))
+            raise UnreadableError("no ratio")
+        return Side(":".join(parts))
+
+    def _moment(self) -> Side | None:
+        for read in (clock, date):
+            if found := read(self.tokens, self.at):
+                key, taken = found
+                self.at += taken
+                return Side(key)
+        return None
+
+    def _number_words(self) -> Side | None:
+        is_negative = self.takes("-")
+        if self.next.text.lower() not in NUMBER_WORDS:
+            return None
+        words = [token.text for token in self.tokens[self.at : self.at + 20]]
+        value, taken = read_number_words(words)
+        if not taken:
+            return None
+        self.at += taken
+        value = -value if is_negative else value
+        return self._with_unit(Side(str(value), Fraction(value), constant(value)))
+
+    def _with_unit(self, side: Side) -> Side:
+        number = side.number
+        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
+        if number is not None and attached:
+            self.at += 1
+            number *= attached
+        while number is not None and self.next.text.lower() in _SCALES and self.next.kind == "word":
+            number *= _SCALES[self.next.text.lower()]
+            self.at += 1
+        if number is not None and number != side.number:
+            side = replace(side, number=number, terms=constant(number), key=str(number))
+        if number is not None and self._percent():
+            side = replace(
+                side, number=number / 100, terms=constant(number / 100), key=str(number / 100)
+            )
+        unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
+        unit = self.currency or unit
+        side = replace(side, unit=unit) if unit else side
+        if unit and number is not None and self._is_compound():
+            return self._compound(side)
+        return replace(side, counts=True) if counted(self, side.number) else side
+
+    def _percent(self) -> bool:
+        if self.takes("percent"):
+            return True
+        if self.next.text == "per" and self.peek(1).text == "cent":
+            self.at += 2
+            return True
+        return False
+
+    def _unit(self) -> str:
+        words = self.unit_words()
+        if self.currency and words and words[0] in ("/", "per"):
+            words = words[1:]
+            _, taken = read_unit(words)
+            self.at += taken + 1 if taken else 0
+            return self.currency
+        if words and words[0] == "of" and len(words) > 1 and words[1] in ("a", "an"):
+            return ""
+        unit, taken = read_unit(words)
+        self.at += taken
+        if self.takes("per", "/") if self.currency or unit else False:
+            self.at += 1  # 5 dollars per book
+        return unit
+
+    def _is_compound(self) -> bool:
+        """Whether a smaller unit follows: `3 h 30 min`, `3 hours and 30 minutes`."""
+        if self.next.text == "and" and self.peek(1).kind == "number":
+            self.at += unit_name(self.peek(2).text) is not None
+        return self.next.kind == "number" and self.next.spaced
+
+    def _compound(self, first: Side) -> Side:
+        """Read on in `3 h 30 min`."""
+        parts = [f"{first.key} {first.unit}"]
+        while self.next.kind == "number" and self.next.spaced and len(parts) < 4:
+            value = self.mixed()
+            unit = self._unit()
+            if not unit:
+                raise UnreadableError("two numbers in a row")
+            parts.append(f"{spelled(value)} {unit}")
+        return Side("+".join(parts))
+
+    def _collection(self) -> Side | None:
+        opening = self.next.text
+        if opening == r"\begin":
+            key, self.at = matrix_key(self, self.at)
+            return Side(key)
+        if opening not in ("(", "[", r"\{", "{"):
+            return None
+        end = closing(self.tokens, self.at)
+        if end is None or (opening in ("(", "{") and not separators(self.tokens, self.at, end)):
+            return None
+        if self.in_prose and opening == "(" and self.tokens[self.at + 1].kind == "word":
+            return None
+        key, self.at = collection_key(self, self.at, end)
+        parts = [key]
+        while self.takes(r"\cup"):
+            after = closing(self.tokens, self.at)
+            if after is None:
+                raise UnreadableError("no union")
+            key, self.at = collection_key(self, self.at, after)
+            parts.append(key)
+        goes_on = self.begins_factor(0) or self.next.text in ("^", "*", "+", "-", "/", "!")
+        if goes_on and not (self.in_prose and (self.next.spaced or self.next.text == "!")):
+            raise UnreadableError("more than a collection")
+        return Side("∪".join(sorted(set(parts))), joined="or" if opening[-1] == "{" else "")

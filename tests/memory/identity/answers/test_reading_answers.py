@@ -1,0 +1,230 @@
+"""What replies are read as, by kind of mistake: a value as a whole, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from memory.identity.answers import agree, canonical, extract
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.keys import joined
+from memory.identity.answers.options import AnswerKind, AnswerOptions
+
+
+def key_of(text: str, kind: AnswerKind) -> str | None:
+    """The key of what is read; None where it is nothing but the text itself."""
+    answer = extract(text, AnswerOptions(kind=kind))
+    return answer.key if answer and answer.structured else None
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r"The slope is $-\frac{3}{4}$.", "-3/4"),
+        ("The slope is –3/4.", "-3/4"),
+        ("Balance: –$200", "-$200"),
+        ("The result is negative 5.", "-5"),
+        ("The result is minus seven.", "-7"),
+        (r"It takes $3\frac{1}{2}$ hours.", "3.5 hours"),
+        (r"It takes 3\frac12 hours.", "3.5 hours"),
+        ("It takes 3 1/2 hours.", "3.5 h"),
+        ("The speed is 3.0 × 10^8 m/s.", "3e8 m/s"),
+        ("The speed is 3.0 x 10^8 m/s.", "3e8 m/s"),
+        ("The value is 3.0e8.", "3e8"),
+        ("There are 10²³ of them.", "1e23"),
+        ("You pay CHF 12'500.", "CHF 12500"),
+        ("The length is 2√3.", r"2\sqrt{3}"),
+        ("The root is 5 + 3i.", "3i+5"),
+        ("The number of orders is 10!.", "3628800"),
+        ("There are 7! arrangements.", "5040"),
+        ("The point is (2, 3).", "(2,3)"),
+        ("The interval is [1, 5).", "[1,5)"),
+        ("So x > 3.", "x>3"),
+        ("The ratio is 3:2.", "3:2"),
+        ("It arrives at 12:30.", "12:30"),
+        ("The date is 2024-05-01.", "May 1, 2024"),
+        ("The answer is that it costs 1.5 million dollars", "1500000"),
+        ("The answer is that it costs $2.5k", "$2500"),
+        ("The answer is that she has 3 dozen eggs", "36"),
+        ("The answer is that the discount is 15 percent", "3/20"),
+        (r"#### the slope is $-\frac{3}{4}$", "-3/4"),
+        ("17 + 25 is 42.", "42"),
+        ("The sum is **42**.", "42"),
+        ("So you'd have 14 apples left.", "14"),
+        ("The answer to this question is 14.", "14"),
+        ("The sum is 14. I hope this answer is helpful!", "14"),
+        ("3 books cost **$21**.", "$21"),
+        ("Tom has **14** apples.", "14"),
+        ("Therefore, Tom has 14 apples.", "14"),
+        ("The final answer is 1/2 (0.5).", "1/2"),
+        ("gcd(12, 18) = 6", "6"),
+        ("Area = π r² = 25π cm²", r"25\pi cm^2"),
+        ("Therefore, $a + b = 5$.", "a+b=5"),
+        (r"\boxed{\frac{5}{8} \approx 0.625}", "5/8"),
+        (r"$\boxed 42$", "42"),
+        ("<answer>42</answer>", "42"),
+    ],
+)
+def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
+    found = key_of(text, kind)
+    assert found is not None
+    assert agree(found, canonical(value))
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The total is not 4.",
+        "It isn't 12, because the bus leaves later.",
+        "Tom has 14 apples and 3 oranges.",
+        "He could be 12 or 13.",
+        "It ran 5 km in 30 minutes.",
+        "31 + 46 is not a mathematical operation but rather a combination.",
+        "You pay 12 500.",
+        "The value is 0.333...",
+        "The hex value is 0x1F.",
+        "The version is 3.2.1.",
+        "You need at least 5.",
+        "So the ratio is 3 to 2.",
+        "The price rose from $5 to $8.",
+        "The answer is unclear.",
+        r"The result is \boxed{28",
+        "7 is a prime number.",
+        "Sarah baked 18 muffins and ate 3.",
+        "He worked 8 hours and earned $96.",
+    ],
+)
+def test_what_gives_no_one_value_gives_none(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Paris is the capital of France. It has about 2.1 million inhabitants.",
+        "2 dogs ran home.",
+        "Neil Armstrong walked on the Moon in 1969.",
+        "1. Heat the oven to 180 °C.\n2. Mix.\n3. Bake for 30 minutes.",
+        "Dear Anna,\n\nwe will send your 3 chairs on May 5.\n\nBest regards",
+    ],
+)
+def test_free_text_is_no_number_because_it_holds_one(text: str) -> None:
+    answer = extract(text, AnswerOptions())
+    assert answer is not None
+    assert not answer.structured
+
+
+SEVEN = (
+    "<think>the answer is 5</think>7",
+    "<think>the answer is 5</think>7</think>",
+    r"[THINK]Maybe \boxed{5}.[/THINK]7",
+    r"analysisMaybe \boxed{5}.assistantfinal7",
+    "analysis\nIs it 5?\nassistantfinal\n7",
+    r"<|channel|>analysis<|message|>\boxed{5}<|end|><|start|>assistant<|channel|>final<|message|>7",
+    r"<seed:think>\boxed{5}</seed:think>7",
+    "<reasoning>the answer is 5</reasoning>7",
+    "<thinking>5?</thinking>\n\n7",
+    "◁think▷5?◁/think▷7",
+    "It may be 5, or\n</think>\n\n7",
+)
+
+
+@pytest.mark.parametrize("text", SEVEN)
+@pytest.mark.parametrize("kind", ["auto", "math", "json", "text", "regex"])
+def test_no_kind_reads_a_deliberation(text: str, kind: AnswerKind) -> None:
+    pattern = "[0-9]" if kind == "regex" else None
+    answer = extract(text, AnswerOptions(kind=kind, pattern=pattern))
+    assert answer is not None
+    assert answer.key == "7"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>\\boxed{5}",
+        "[THINK]5",
+        "<seed:think>5",
+        "<|channel|>analysis<|message|>5",
+        "analysisIt is 5",
+    ],
+)
+def test_a_deliberation_without_an_end_concludes_nothing(text: str) -> None:
+    assert conclusion(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["analysis of the data: 5", "Analysis: 5", "After <think> comes 5"]
+)
+def test_a_word_that_resembles_a_channel_is_none(text: str) -> None:
+    assert conclusion(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("ANSWER: I don't know", None),
+        ("Answer: I am not sure.", None),
+        ("Answer: I do not know.", None),
+        ("Answer: A lot of people", None),
+        ("Answer: B, D", None),
+        ("Answer: A or C", None),
+        ("Answer: A and B", None),
+        ("The answer is B/C", None),
+        (r"\boxed{B, D}", None),
+        ("The correct answers are B and D.", None),
+        ("Answer: I", "i"),
+        ("The answer is A, because B is wrong.", "a"),
+        ("The answer is B and not C.", "b"),
+        (r"\boxed{\textbf{(B)}\ 12}", "b"),
+        ("Correct answer: D) None of the above", "d"),
+    ],
+)
+def test_a_choice_is_one_letter_or_none(text: str, letter: str | None) -> None:
+    assert key_of(text, "choice") == letter
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("R-r", "r-R"), (r"\frac{R}{r}", r"\frac{r}{R}"), ("T-t", "t-T"), ("2R", "2r"),
+        ("V=2v+1", "v=2v+1"), ("CO", "Co"), ("aBc", "AbC"), ("5 MB", "5 Mb"), ("X+x", "2x"),
+        (r"\frac{R}{r}", "1"), ("1/2^60", "1/2^59"), ("2^-60", "2^-59"), ("(1/2)^60", "(1/2)^61"),
+        ("(1/6)^24", "(1/6)^25"), ("e^-40", "e^-41"), ("3/4^30", "5/4^30"), ("1/5^25", "2/5^25"),
+        ("√2·10^-20", "√3·10^-20"), ("1−1/2^60", "1−1/2^61"), ("2^100", "2^100+1"),
+        ("2^100000", "2^100001"), ("5 km", "5 m"), ("30 minutes", "30 seconds"), ("$5", "€5"),
+        ("x=3", "y=3"), ("34", r"3\ 4"), ("34", r"3\,4"), ("5!", "5"), ("10⁵", "105"),
+        ("x₂", "x2"), ("There are 10⁵ ways.", "There are 105 ways."),
+    ],
+)  # fmt: skip
+def test_two_answers_are_two(one: str, other: str) -> None:
+    assert canonical(one) != canonical(other)
+    assert not agree(canonical(one), canonical(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x^2-1", "(x-1)(x+1)"), ("2x+1", "1+2x"), (r"\{7,-4\}", r"\{-4,7\}"),
+        ("(2,2.5)", r"(2,\frac52)"), (r"3\sqrt7", r"3\sqrt{7}"),
+        (r"\frac{1}{\sqrt2}", r"\frac{\sqrt2}{2}"), ("2^{10}", "1024"), ("6π", "2·3π"),
+        (r"\frac{-1}{2}", r"\frac{1}{-2}"), ("x>3", "3<x"), ("5!", "120"),
+        (r"\frac{5}{8} = 0.625", r"\frac{5}{8}"), ("72", "72, in total"), ("3", "3 (three)"),
+        ("1/3", r"0.\overline{3}"), ("10", r"\binom{5}{2}"), ("a or b", "b or a"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&4\end{bmatrix}"),
+        ("5 km", "5 kilometers"), ("10 cm²", "10 square centimeters"),
+        ("60 mph", "60 miles per hour"),
+
+        ("2 h 30 min", "2 hours and 30 minutes"), ("9:45 AM", "9:45 a.m."), ("Paris.", "PARIS"),
+        ("The answer is 4.", "4"), ("e^{-x}", r"\frac{1}{e^x}"),
+    ],
+)  # fmt: skip
+def test_one_answer_in_two_spellings_has_one_key(one: str, other: str) -> None:
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("(0,3)", "0<x<3"), ("x = 5", "5"), ("$29", "29"), ("x>3", r"(3,\infty)")]
+)
+def test_what_names_its_unit_or_symbol_is_joined_by_what_does_not(one: str, other: str) -> None:
+    assert len(set(joined([canonical(one), canonical(other)]).values())) == 1
