@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from memory.errors import ConflictError
-from memory.identity.answer_key import answer_key, value_key
+from memory.identity.answer_key import same_answer
 from memory.lines.forms import worked_answer
 from memory.memory import LongTermMemory
 from memory.rows import prompt_of
@@ -61,7 +61,7 @@ def _refuse_another(rationale: str | None, answer: str | None) -> None:
     found = worked_answer(rationale) if rationale else None
     if found is None or answer is None or found == rationale:
         return
-    if value_key(found) != value_key(answer):
+    if not same_answer(found, answer):
         raise ConflictError(f"the rationale comes to {found[:100]}, not to {answer[:100]}")
 
 
@@ -83,7 +83,7 @@ def _refute(
     memory: LongTermMemory, completion: Completion, corrected: str | None, rationale: str | None
 ) -> FeedbackOutcome:
     wrong = completion.answer or completion.text
-    if corrected and answer_key(corrected) == answer_key(wrong):
+    if corrected and same_answer(corrected, wrong):
         raise ConflictError("the corrected answer is the one called incorrect")
     quarantined = _withdraw(memory, completion, wrong)
     if corrected and completion.conversation is None:

@@ -6,7 +6,7 @@ of the vector index, which follows from the events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert
 from memory.database import Database
 from memory.errors import ConflictError
 from memory.events import append_event
-from memory.identity.answer_key import answer_key
+from memory.identity.answer_key import answer_key, same_answer
 from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question, tells_of
 from memory.rows import ERASED_CONTENT, draft_row, edited, plain, record_of
@@ -179,7 +179,7 @@ class RecordStore:
         row = draft_row(entry.draft)
         alike = same_question(row["tenant"], row["question_hash"])
         rows = connection.execute(select(record).where(alike)).mappings().all()
-        known = next((r for r in rows if r["answer_hash"] == row["answer_hash"]), None)
+        known = _given_by(rows, row)
         rivals = [_standing(r) for r in rows if r is not known]
         if known is None:
             return self._create(connection, entry, row, rivals)
@@ -218,6 +218,18 @@ def store_vector(
     values = {"record_id": record_id, "embedder_id": embedder_id}
     data = np.ascontiguousarray(vector, dtype="<f4").tobytes()
     connection.execute(insert(embedding).values(**values, vector=data).on_conflict_do_nothing())
+
+
+def _given_by(rows: Sequence[Any], new: Mapping[str, Any]) -> Any:
+    """Return the record of the question that gives the new answer, or the only one it agrees with.
+
+    A value without a unit is the one with a unit, as it is in a vote, unless two name units.
+    """
+    for row in rows:
+        if row["answer_hash"] == new["answer_hash"]:
+            return row
+    alike = [row for row in rows if same_answer(row["answer"], new["answer"])]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _standing(row: Any) -> Standing:

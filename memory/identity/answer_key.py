@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memory.identity.answers import Answer, canonical, extract
+from memory.identity.answers import Answer, agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.prompt import digest
 
@@ -12,6 +12,11 @@ _AUTO = AnswerOptions()
 def answer_key(answer: str) -> str:
     """Return the hash of an answer's value: `1/2` and `0.5` have one."""
     return digest(["answer", value_key(answer)])
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two answers to one question agree: `5` is `5 km` where nothing else has a unit."""
+    return agree(value_key(one), value_key(other))
 
 
 def value_key(answer: str) -> str:

@@ -30,6 +30,11 @@ Build = Callable[..., Draft]
         ("x²", "x^2"),
         ("{1,2}", "{2,1}"),
         ("The answer is 4.", "4"),
+        ("14 apples", "14"),
+        ("$31", "31"),
+        ("5 km", "5"),
+        ("(x-1)(x+1)", "x^2-1"),
+        ("-3/4", "–3/4"),
     ],
 )
 def test_equal_values_are_one_record(
@@ -42,7 +47,9 @@ def test_equal_values_are_one_record(
     assert second.record.state is State.ACTIVE
 
 
-@pytest.mark.parametrize(("one", "other"), [("10⁵", "105"), ("4", "5"), ("yes", "no")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("10⁵", "105"), ("4", "5"), ("yes", "no"), ("5 km", "5 m"), ("CO", "Co")]
+)
 def test_unlike_values_are_two_records(
     one: str, other: str, memory: LongTermMemory, draft: Build
 ) -> None:
@@ -50,6 +57,14 @@ def test_unlike_values_are_two_records(
     second = memory.save(draft("q", other))
     assert second.created
     assert memory.get("ann", first.record.id).state is State.QUARANTINED
+
+
+def test_a_bare_value_beside_two_units_is_a_third_answer(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    for answer in ("5 km", "5 m"):
+        memory.save(draft("q", answer))
+    assert memory.save(draft("q", "5")).created
 
 
 def test_another_form_of_answer_is_another_question(memory: LongTermMemory, draft: Build) -> None:
