@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,8 @@ from server.engine.trail import Trail
 BLANK_TOKENS = 64
 """So much white space without end is no layout: a model held to a grammar can go on with it for
 ever."""
+_PIECES = re.compile(r"\s*[^\W\d_]+|\s*\S|\s+")
+"""Words, other signs one by one."""
 
 
 @dataclass
@@ -66,12 +69,15 @@ class Growing:
         )
 
 
-def recited(prompt: Any, pieces: Sequence[tuple[str, list[int]]]) -> Sample:
-    """Return a sample of texts and their tokens that nobody generated."""
-    growing = Growing(Draw(0, "", None, None, None))
-    for place, (text, ids) in enumerate(pieces or [("", [])], start=1):
-        ends = place >= len(pieces)
-        choice = CompletionOutput(0, text, ids, None, None, finish_reason="stop" if ends else None)
+def recited(prompt: Any, text: str, ids: Sequence[int]) -> Sample:
+    """Return a sample of a text and its tokens that nobody generated; it is streamed by pieces."""
+    growing, pieces = Growing(Draw(0, "", None, None, None)), _PIECES.findall(text) or [""]
+    # Which tokens make which piece is nobody's concern, but that the first has one.
+    bounds = [-(-place * len(ids) // len(pieces)) for place in range(len(pieces) + 1)]
+    for place, piece in enumerate(pieces):
+        ends = place == len(pieces) - 1
+        own, finish = list(ids[bounds[place] : bounds[place + 1]]), "stop" if ends else None
+        choice = CompletionOutput(0, piece, own, None, None, finish_reason=finish)
         given = _prompt_ids(prompt)
         growing.add(RequestOutput("", None, given, None, [choice], ends, num_cached_tokens=0))
     return replace(growing.sample(), n_tokens=0, logprobs=())

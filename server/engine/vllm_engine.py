@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -30,8 +29,6 @@ from server.engine.refusals import FORM, told
 REMEMBERED_PROBES = 16
 POLL_S = 0.1
 ABORTED = "abort"
-_PIECES = re.compile(r"\s*\S+|\s+")
-"""What a text that is recited is streamed by."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +130,13 @@ class VllmEngine:
         """See `Engine.said`."""
         native = query.native
         assert isinstance(native, Native)
-        params, tokenizer = native.params, self._client.get_tokenizer()
-        pieces = [
-            (piece, list(tokenizer.encode(piece, add_special_tokens=False)))
-            for piece in _PIECES.findall(text)
-        ]
-        room = params.max_tokens
-        fits = room is None or sum(len(ids) for _, ids in pieces) <= room
-        return recited(native.prompt, pieces) if fits and _may_be_recited(params, text) else None
+        params = native.params
+        if not _may_be_recited(params, text):
+            return None
+        ids = list(self._client.get_tokenizer().encode(text, add_special_tokens=False))
+        if params.max_tokens is not None and len(ids) > params.max_tokens:
+            return None
+        return recited(native.prompt, text, ids)
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""
