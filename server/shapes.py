@@ -11,6 +11,7 @@ from typing import Any
 
 from server.errors import ApiError
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.response_items import refuse_shapeless_items
 
 OBJECTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -105,6 +106,7 @@ def _refuse_missing_schema(form: object) -> None:
 
 
 def _refuse_shapeless_response(body: Mapping[str, Any]) -> None:
+    refuse_shapeless_items(body.get("input"))
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and not isinstance(choice.get("name"), str | None):
         raise _refused("tool_choice.name", "must be a string")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:Depreca
 MOST_S = 0.05
 TRIES = 3
 """Whatever else the machine does can only add to what is measured."""
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 MIB = 2**20
 
 
@@ -58,6 +58,7 @@ def verified(kind: str, **given: object) -> str:
     return json.dumps({**ASK, "adaptation": {"verifiers": [{"type": kind, **given}]}})
 
 
+NOTHING = '{"type": "message"}'
 TINY = '{"role": "user", "content": "x"}'
 HOSTILE = {
     "a million tiny messages": (CHAT, f'{{"messages": [{many(TINY, 500_000)}]}}'),
@@ -102,6 +103,11 @@ HOSTILE = {
     "as many prompts as are allowed": (
         COMPLETIONS, json.dumps({"prompt": ["x"] * 500, "max_tokens": 1, "model": MODEL})
     ),
+    "items of no kind": (RESPONSES, f'{{"input": [{many("{}", 1000)}]}}'),
+    "items that say nothing": (RESPONSES, f'{{"input": [{many(NOTHING, 1000)}]}}'),
+    "parts of no kind": (RESPONSES, json.dumps(
+        {"input": [{"role": "user", "content": [{"type": "nosuch"}] * 6000}]}
+    )),
     "white space": (CHAT, " " * (16 * MIB) + "{}"),
 }  # fmt: skip
 

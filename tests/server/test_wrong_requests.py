@@ -46,6 +46,7 @@ def nested(levels: int) -> dict[str, Any]:
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
 NAMED = {"type": "function", "function": {"name": "f"}}
 PICTURE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+ITEM = {"role": "user", "content": "x"}
 SEARCHED = {"type": "tool_search_output", "call_id": "x", "status": "completed", "tools": []}
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"response_format": schema(type="integer", maximum=2**64)}, "response_format"),
@@ -126,6 +127,16 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"messages": []}, "messages"),
     (COMPLETIONS, {"prompt": []}, "prompt"),
     (RESPONSES, {"input": []}, "input"),
+    (RESPONSES, {"input": [ITEM, {}]}, "input.1"),
+    (RESPONSES, {"input": [ITEM, {"type": "message"}]}, "input.1.role"),
+    (RESPONSES, {"input": [{"type": "nosuch"}]}, "input.0.type"),
+    (RESPONSES, {"input": [{"role": "user"}]}, "input.0.content"),
+    (RESPONSES, {"input": [{"role": 7, "content": "x"}]}, "input.0.role"),
+    (
+        RESPONSES,
+        {"input": [{"role": "user", "content": [{"type": "nosuch"}]}]},
+        "input.0.content.0.type",
+    ),
     (CHAT, {"chat_template": "x"}, "chat_template"),
     (CHAT, {"continue_final_message": True}, "continue_final_message"),
     (CHAT, {"cache_salt": "a@b"}, "cache_salt"),
