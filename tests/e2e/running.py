@@ -51,6 +51,9 @@ class Running:
     def post(self, path: str, **content: Any) -> httpx.Response:
         return httpx.post(self.url + path, timeout=120, **content)
 
+    def delete(self, path: str) -> httpx.Response:
+        return httpx.delete(self.url + path, timeout=60)
+
     def chat(self, question: str, model: str = "whet-pebble", **body: Any) -> dict[str, Any]:
         """Ask one question and return the whole response."""
         messages = [{"role": "user", "content": question}]

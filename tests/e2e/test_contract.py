@@ -219,6 +219,12 @@ def test_a_response_is_voted_on_stored_and_gone_on_with(server: Running) -> None
     assert next_one.usage.input_tokens > first.usage.input_tokens
     verdict = server.post("/v1/feedback", json={"completion_id": first.id, "verdict": "correct"})
     assert verdict.status_code == 200, verdict.text
+    record = verdict.json()["record"]["id"]
+    remembered = client.responses.create(model=MODEL, input=STORY)
+    report = remembered.model_extra["adaptation"]
+    assert (report["stop_reason"], report["memory"]["reused"]) == ("remembered", record)
+    assert (remembered.output_text, remembered.usage.output_tokens) == (first.output_text, 0)
+    server.delete(f"/v1/memory/records/{record}")  # others ask this, and count votes
 
 
 def test_a_call_is_remembered_by_the_response_that_goes_on_from_it(server: Running) -> None:
