@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from adaptation import child
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+DYING_S = 1.0
+"""For a process that has closed its pipe to end by itself."""
 
 
 class WorkerDiedError(Exception):
@@ -52,6 +54,9 @@ class WorkerProcess:
                     process.stdin.write(request)
                     process.stdin.flush()
                     reply = process.stdout.readline()
+                if not reply:  # it is dying: how, it tells best itself
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(DYING_S)
             finally:
                 if not reply:  # it has died, or its reply would be taken for the next request's
                     self.close()

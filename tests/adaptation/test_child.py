@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from adaptation import child
-from adaptation.worker_process import WorkerProcess
+from adaptation.worker_process import WorkerDiedError, WorkerProcess
 
 SPAWNING = "tests.adaptation.spawning"
 
@@ -37,4 +37,11 @@ def test_a_worker_imports_nothing_of_the_users(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     worker = WorkerProcess("adaptation.algebra_worker")
     assert worker.ask(b'[60.0, "x+x", ["2x"]]\n') == b"0\n"
+    worker.close()
+
+
+def test_a_worker_that_ends_by_itself_tells_its_own_status() -> None:
+    worker = WorkerProcess("adaptation.algebra_worker")
+    with pytest.raises(WorkerDiedError, match="ended with status 1"):
+        worker.ask(b"no JSON\n")
     worker.close()
