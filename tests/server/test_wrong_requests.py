@@ -53,6 +53,25 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"response_format": schema(**nested(40))}, "response_format"),
     (CHAT, {"response_format": schema(**nested(250))}, "response_format"),
     (CHAT, {"response_format": {"type": "json_schema"}}, "response_format"),
+    (CHAT, {"response_format": schema(type="string", pattern="^.{1,5000}$")}, "response_format"),
+    (
+        CHAT,
+        {"structured_outputs": {"json": json.dumps({"patternProperties": {"a{300}": {}}})}},
+        "structured_outputs",
+    ),
+    (
+        RESPONSES,
+        {
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "name": "n",
+                    "schema": {"items": [{"pattern": "(b{200}|c{200,})"}]},
+                }
+            }
+        },
+        "text.format",
+    ),
     (
         CHAT,
         {"structured_outputs": {"json": {"type": "integer", "minimum": 2**70}}},
