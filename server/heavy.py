@@ -24,7 +24,9 @@ REPEATS = 256
 """Counted in the patterns of one schema. The time grows with their square: 256 of a large class of
 characters take some fifty milliseconds, 5,000 minutes."""
 PATTERNED = ("structured_outputs", "response_format", "tools")
-"""Keys that may hold a schema; `text.format` is another."""
+"""Keys that may hold a schema."""
+HOLDERS = ("text", "output_config")
+"""Keys whose `format` is a form: on /v1/responses and on /v1/messages."""
 AS_TEXT = ("json", "structural_tag")
 """Keys of `structured_outputs` whose value may be given as a text."""
 _COUNTED = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
@@ -36,10 +38,11 @@ def refuse_heavy(body: Mapping[str, Any]) -> None:
         _refuse_longer(param, body.get(param), most)
     for param in PATTERNED:
         _refuse_repeating(param, body.get(param))
-    text = body.get("text")  # a form on /v1/responses
-    if isinstance(text, dict):
-        _refuse_longer("text.format", text.get("format"), FORM)
-        _refuse_repeating("text.format", text.get("format"))
+    for param in HOLDERS:
+        held = body.get(param)
+        if isinstance(held, dict):
+            _refuse_longer(f"{param}.format", held.get("format"), FORM)
+            _refuse_repeating(f"{param}.format", held.get("format"))
 
 
 def _refuse_longer(param: str, value: object, most: int) -> None:
