@@ -26,6 +26,10 @@ class WorkerDiedError(Exception):
     """The process ended before it replied; the message says how."""
 
 
+class WorkerNotStartedError(WorkerDiedError):
+    """The system has no room for the process now; the request is not to blame."""
+
+
 class WorkerProcess:
     """Runs a module as a `child`, which replies to each request on stdin with a line on stdout."""
 
@@ -72,15 +76,21 @@ class WorkerProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(
+            self._process = self._started()
+            self._end = weakref.finalize(self, _end, self._process)
+        return self._process
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 child.command(self._module, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD, **self._settings},
                 start_new_session=True,
             )
-            self._end = weakref.finalize(self, _end, self._process)
-        return self._process
+        except OSError as error:
+            raise WorkerNotStartedError(f"its process cannot start: {error.strerror}") from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
