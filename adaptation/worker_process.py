@@ -18,10 +18,16 @@ from collections.abc import Mapping
 from adaptation import child
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+DYING_S = 1.0
+"""For a process that has closed its pipe to end by itself."""
 
 
 class WorkerDiedError(Exception):
     """The process ended before it replied; the message says how."""
+
+
+class WorkerNotStartedError(WorkerDiedError):
+    """The system has no room for the process now; the request is not to blame."""
 
 
 class WorkerProcess:
@@ -52,6 +58,9 @@ class WorkerProcess:
                     process.stdin.write(request)
                     process.stdin.flush()
                     reply = process.stdout.readline()
+                if not reply:  # it is dying: how, it tells best itself
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(DYING_S)
             finally:
                 if not reply:  # it has died, or its reply would be taken for the next request's
                     self.close()
@@ -67,15 +76,21 @@ class WorkerProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._process = subprocess.Popen(
+            self._process = self._started()
+            self._end = weakref.finalize(self, _end, self._process)
+        return self._process
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 child.command(self._module, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD, **self._settings},
                 start_new_session=True,
             )
-            self._end = weakref.finalize(self, _end, self._process)
-        return self._process
+        except OSError as error:
+            raise WorkerNotStartedError(f"its process cannot start: {error.strerror}") from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,16 +6,15 @@ generator or scorer that raised.
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.reasoning_gym import Entry, data_set, families, reference
 from adaptation.suites.scorer import DRAWING_LIMIT_S, Source
-from adaptation.worker_loop import serve, time_limit
+from adaptation.worker_loop import read_line, serve, time_limit
 
 PLOTTING = (
     *("matplotlib", "matplotlib.pyplot", "matplotlib.animation", "matplotlib.collections"),
@@ -31,7 +30,7 @@ def main() -> None:
     _leave_out_plotting()
     families()  # imports reasoning-gym: of no answer's time
     desk = Desk()
-    serve(_read, desk.reply)
+    serve(read_line, desk.reply)
 
 
 def _leave_out_plotting() -> None:
@@ -46,13 +45,6 @@ def _leave_out_plotting() -> None:
         if parent:
             setattr(sys.modules[parent], own, module)
     setattr(sys.modules["mpl_toolkits.mplot3d"], "Axes3D", object)  # noqa: B010
-
-
-def _read(stream: BinaryIO) -> Any:
-    line = stream.readline()
-    if not line:
-        raise EOFError
-    return json.loads(line)
 
 
 class Desk:

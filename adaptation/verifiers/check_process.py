@@ -48,6 +48,8 @@ def schema_problem(schema: str) -> str | None:
     """Return why it is no JSON schema."""
     try:
         read = json.loads(schema)
+        if not isinstance(read.get("$schema", ""), str):
+            return "$['$schema'] must be a string"
         _kind(read).check_schema(read)
         for pattern in _patterns(read):
             re.compile(pattern)

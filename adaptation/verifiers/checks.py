@@ -11,7 +11,7 @@ import functools
 
 from adaptation.errors import VerifierError
 from adaptation.worker_pool import WorkerPool
-from adaptation.worker_process import WorkerDiedError
+from adaptation.worker_process import WorkerDiedError, WorkerNotStartedError
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
@@ -47,6 +47,8 @@ class CannotCheckError(Exception):
 async def _ask(question: str, *arguments: str) -> str | None:
     try:
         found: str | None = await _pool().ask([TIME_LIMIT_S, question, *arguments], PATIENCE_S)
+    except WorkerNotStartedError as error:
+        raise VerifierError(f"verifiers cannot be checked now: {error}") from error
     except WorkerDiedError as error:
         raise CannotCheckError(str(error)) from error
     except TimeoutError as error:

@@ -87,14 +87,17 @@ class PythonTests:
             sandbox.run(candidate, code.encode("utf-8", "surrogatepass"), self._limits,
                         modules=modules, fds=(calls_out, replies_in))
         )  # fmt: skip
+        grading = asyncio.create_task(
+            sandbox.run(grader, order, self._limits, modules=modules, fds=(calls_in, replies_out))
+        )
         try:
-            await asyncio.sleep(0)  # it has begun, and ends its pipes' ends itself
-            return await sandbox.run(
-                grader, order, self._limits, modules=modules, fds=(calls_in, replies_out)
-            )
+            # Each closes its pipes' ends itself, but only once it has begun.
+            await asyncio.wait([grading])
+            return grading.result()
         finally:
+            grading.cancel()
             answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
+            await asyncio.gather(grading, answering, return_exceptions=True)
 
 
 async def build_python(spec: dict[str, Any], param: str) -> PythonTests:

@@ -8,6 +8,7 @@ would read what its old weights left there.
 
 from __future__ import annotations
 
+import re
 from asyncio import Lock
 from collections import Counter
 from http import HTTPStatus
@@ -20,6 +21,9 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 
 from adaptation.leases import FIRST_ID
+
+_TAIL = re.compile(r"(?:/+\.?)+\Z")
+"""What a folder's path may end in without being another folder's."""
 
 
 class Models(OpenAIServingModels):  # type: ignore[misc]
@@ -62,8 +66,10 @@ class Models(OpenAIServingModels):  # type: ignore[misc]
         """Return a spelling of a folder's path that it has not been loaded by before."""
         if not Path(path).is_dir():
             return path  # not here: vLLM says so, or has it from elsewhere
-        times, self._times[path] = self._times[path], self._times[path] + 1
-        return path.rstrip("/") + "/." * times
+        folder = _TAIL.sub("", path) or "/"
+        times, self._times[folder] = self._times[folder], self._times[folder] + 1
+        digits = f"{times:b}" if times else ""  # a path may have 4,096 bytes: not one for each time
+        return folder + "".join("/." if digit == "1" else "//." for digit in digits)
 
     async def _has_room(self, name: str) -> bool:
         """Whether `name` has a slot or can get one; an adapter loaded anew in place keeps its."""

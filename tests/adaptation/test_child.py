@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,11 @@ import psutil
 import pytest
 
 from adaptation import child
-from adaptation.worker_process import WorkerProcess
+from adaptation.algebra import Algebra
+from adaptation.errors import VerifierError
+from adaptation.verifiers import build_verifiers, checks
+from adaptation.worker_pool import WorkerPool
+from adaptation.worker_process import WorkerDiedError, WorkerProcess
 
 SPAWNING = "tests.adaptation.spawning"
 
@@ -38,3 +43,28 @@ def test_a_worker_imports_nothing_of_the_users(
     worker = WorkerProcess("adaptation.algebra_worker")
     assert worker.ask(b'[60.0, "x+x", ["2x"]]\n') == b"0\n"
     worker.close()
+
+
+def test_a_worker_that_ends_by_itself_tells_its_own_status() -> None:
+    worker = WorkerProcess("adaptation.algebra_worker")
+    with pytest.raises(WorkerDiedError, match="ended with status 1"):
+        worker.ask(b"no JSON\n")
+    worker.close()
+
+
+async def test_a_system_without_room_for_a_process_is_nobodys_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    pool, algebra = WorkerPool("adaptation.verifiers.check_process", 1), Algebra(processes=1)
+    monkeypatch.setattr(checks, "_pool", lambda: pool)
+    try:
+        assert await algebra.find("x+1", ["1+x"]) is None
+        with pytest.raises(VerifierError, match="cannot start"):
+            await build_verifiers(({"type": "json_schema", "schema": {}},))
+    finally:
+        algebra.close()
+        pool.close()

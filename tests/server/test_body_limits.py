@@ -99,3 +99,13 @@ async def test_lines_are_left_to_their_route() -> None:
     lines = b'{"question": "q", "answer": "a"}\n' * 50_000
     async with client() as http:
         assert (await http.post("/v1/memory/import", content=lines)).json() == len(lines)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+async def test_what_is_not_in_utf_8_is_refused_before_it_is_parsed(encoding: str) -> None:
+    """An escaped quote there would hide all that follows from the scan."""
+    body = '{"x": "\\"", "messages": [' + ", ".join(["[]"] * 2_000) + "]}"
+    async with client(max_body_parts=1_000) as http:
+        response = await http.post(CHAT, content=body.encode(encoding))
+    assert response.status_code == 400
+    assert "UTF-8" in response.json()["error"]["message"]

@@ -122,3 +122,16 @@ async def test_a_folder_that_is_loaded_again_is_another_path_to_the_prefix_cache
     assert spelled[0] == str(tmp_path)
     assert len(set(spelled)) == 3
     assert all(Path(path) == tmp_path for path in spelled)
+
+
+async def test_a_folder_can_be_loaded_again_for_ever(models: Models, tmp_path: Path) -> None:
+    spelled = set()
+    for number in range(5_000):
+        request = LoadLoRAAdapterRequest(
+            lora_name="a", lora_path=f"{tmp_path}{'/' * (number % 3)}", load_inplace=bool(spelled)
+        )
+        assert isinstance(await models.load_lora_adapter(request), str)
+        spelled.add(models.lora_requests["a"].lora_path)
+    assert len(spelled) == 5_000
+    assert max(map(len, spelled)) < len(str(tmp_path)) + 64
+    assert Path(max(spelled, key=len)) == tmp_path

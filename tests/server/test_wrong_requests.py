@@ -54,6 +54,25 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"response_format": schema(**nested(40))}, "response_format"),
     (CHAT, {"response_format": schema(**nested(250))}, "response_format"),
     (CHAT, {"response_format": {"type": "json_schema"}}, "response_format"),
+    (CHAT, {"response_format": schema(type="string", pattern="^.{1,5000}$")}, "response_format"),
+    (
+        CHAT,
+        {"structured_outputs": {"json": json.dumps({"patternProperties": {"a{300}": {}}})}},
+        "structured_outputs",
+    ),
+    (
+        RESPONSES,
+        {
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "name": "n",
+                    "schema": {"items": [{"pattern": "(b{200}|c{200,})"}]},
+                }
+            }
+        },
+        "text.format",
+    ),
     (
         CHAT,
         {"structured_outputs": {"json": {"type": "integer", "minimum": 2**70}}},
@@ -315,3 +334,21 @@ async def test_more_stops_than_allowed_are_counted_in_a_true_sentence(serve: Ser
     async with serve(lambda request: Reply("#### 1")) as server:
         response = await server.http.post(CHAT, json={**ASK, "stop": ["a"] * 40})
         assert "`stop` takes at most" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"properties": {f"p{number}": {"type": "string"} for number in range(2_000)}},
+        {"type": "string", "pattern": "^.{1,5000}$"},
+    ],
+    ids=["long", "repeating"],
+)
+async def test_a_form_of_a_message_is_bounded_too(serve: Serve, given: dict[str, Any]) -> None:
+    held = {"format": {"type": "json_schema", "schema": given}}
+    asked = {**ASK, "max_tokens": 9, "output_config": held}
+    async with serve(lambda request: Reply("{}")) as server:
+        response = await server.http.post("/v1/messages", json=asked)
+        assert response.status_code == 400
+        assert response.json()["error"]["message"].count("`output_config.format`") == 1
+        assert not server.core.taken

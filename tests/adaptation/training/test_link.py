@@ -159,3 +159,14 @@ async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
     await trainer.start()
     assert trainer.status == "ready"
     await trainer.close()
+
+
+async def test_what_is_said_to_another_request_is_dropped() -> None:
+    worker: Any = FakeWorker()
+    link = Link(worker)
+    worker.stdout.feed_data(Done(id=1, texts=("another's",)).model_dump_json().encode() + b"\n")
+    own = (Message(role="user", content="own"),)
+    request = Generate(id=2, conversations=(own,), adapter=None, max_new_tokens=1)
+    done = await link.call(request, lambda step: None)
+    worker.close()
+    assert done.texts == ("own",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -214,6 +215,16 @@ async def test_a_grader_that_cannot_start_leaves_no_descriptor_open(
             await verifier.verify(question="", text=ADD, answer=None)
     finally:
         sandbox.available.cache_clear()
+    assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@needs_bwrap
+async def test_a_deadline_that_has_passed_leaves_no_descriptor_open() -> None:
+    (verifier,) = await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await verifier.verify(question="", text=ADD, answer=None)
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 

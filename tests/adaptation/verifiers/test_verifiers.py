@@ -206,6 +206,7 @@ async def test_a_pass_is_worth_what_the_signal_is_worth(
         ({"type": "json_schema"}, "schema"),
         ({"type": "json_schema", "schema": {"type": 5}}, "schema"),
         ({"type": "json_schema", "schema": {"pattern": "("}}, "schema"),
+        ({"type": "json_schema", "schema": {"$schema": []}}, "schema"),
         ({"type": "json_schema", "schema": {"not": {"patternProperties": {"(": True}}}}, "schema"),
         ({"type": "json_schema", "schema": {"enum": ["x" * 70_000]}}, "schema"),
         ({"type": "json_schema", "schema": {"allOf": [{}] * 16_000}}, "schema"),
