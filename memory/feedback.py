@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from memory.errors import ConflictError
-from memory.identity.answer_key import same_answer
-from memory.lines.forms import worked_answer
+from memory.identity.answer_key import same_answer, worked_answer
 from memory.memory import LongTermMemory
 from memory.rows import prompt_of
 from memory.types import Completion, Draft, Frozen, Record, Saved, State, Tier

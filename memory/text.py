@@ -23,4 +23,9 @@ def folded(text: str) -> str:
 
 def trace(question: str) -> str:
     """Return the hash by which an erasure finds a question, whatever was said before it."""
-    return hashlib.sha256(json.dumps(["asked", folded(question)]).encode()).hexdigest()
+    return digest(["asked", folded(question)])
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a JSON value, in hex; the order of an object's keys is nothing."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

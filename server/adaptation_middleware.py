@@ -25,6 +25,7 @@ from server.adaptation_response import attach, attach_to_event, progress_event
 from server.config import Settings
 from server.errors import ApiError, api_error
 from server.openai_form import drop_nulls
+from server.replay import replayed
 from server.report_headers import telling
 from server.request_context import (
     CHAT,
@@ -68,7 +69,7 @@ class AdaptationMiddleware:
                 raise ApiError(400, "The request body must be a JSON object")
             if body is None or route_path(scope) in CHECKED_PATHS:
                 # The route words the refusal of what is no JSON object.
-                await self._app(scope, _replay(raw, receive), send)
+                await self._app(scope, replayed(raw, receive), send)
                 return
             context = await self._take(route_path(scope), body, tenant_of(request))
         except (ApiError, AdaptationError) as error:
@@ -76,7 +77,7 @@ class AdaptationMiddleware:
             return
         stripped = json.dumps(body, ensure_ascii=False).encode()
         await asyncio.sleep(0)
-        scope, receive = _with_length(scope, len(stripped)), _replay(stripped, receive)
+        scope, receive = _with_length(scope, len(stripped)), replayed(stripped, receive)
         if context is None:
             await self._app(scope, receive, send)
         else:
@@ -201,20 +202,6 @@ class _Response:
         headers["content-length"] = str(len(body))
         await self._send({**self._start, "headers": headers.raw})
         await self._send({"type": "http.response.body", "body": body})
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives `body` once, then whatever the client does (disconnect)."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def _with_length(scope: Scope, length: int) -> Scope:

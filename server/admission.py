@@ -11,12 +11,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
-from server.errors import RETRY_AFTER_S, ApiError
+from server.errors import RETRY_AFTER_S, STOPPING, ApiError
 from server.request_context import route_path
 
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
-
-STOPPING = "The server is stopping: send the request to another one, or again in a minute"
 
 
 class Admission:

@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.adaptation_middleware import TAKEN_PATHS
 from server.config import Settings
 from server.errors import ApiError
 from server.json_scan import BLOCK_BYTES, JsonScan
+from server.replay import replayed
 from server.request_context import route_path
 
 LINES = frozenset({"/v1/memory/import"})
@@ -60,7 +61,7 @@ class BodyLimits:
         except ApiError as error:
             await error.response()(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._app(scope, replayed(body, receive), send)
 
     async def _read(self, request: Request) -> bytes:
         """Return the body; raises `ApiError` (408)."""
@@ -130,17 +131,3 @@ def _may_be_json(scope: Scope) -> bool:
     kind = Headers(scope=scope).get("content-type", "")
     is_form = kind.startswith("multipart/") and route_path(scope) not in TAKEN_PATHS
     return not is_form and route_path(scope) not in LINES
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives `body` once, then whatever the client does (disconnect)."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from memory.identity.answers import Answer, agree, canonical, extract
+from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
-from memory.identity.prompt import digest
+from memory.text import digest
 
 _AUTO = AnswerOptions()
 
@@ -23,3 +25,11 @@ def value_key(answer: str) -> str:
     """Return the key of what a text says, read as a reply that says nothing else would be."""
     found: Answer | None = extract(answer, _AUTO)
     return found.key if found is not None and found.structured else canonical(answer)
+
+
+def worked_answer(text: str) -> str:
+    """Return the answer that a worked solution marks as its own; a text without a mark is it."""
+    said = conclusion(text).strip()
+    _, hashes, tail = said.rpartition("####")
+    is_marked = hashes and tail.strip() and "\n" not in tail.strip()
+    return next(iter(marked_values(said)), tail.strip() if is_marked else said)

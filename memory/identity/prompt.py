@@ -6,13 +6,11 @@ have a cosine of .965.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from memory.text import clean
+from memory.text import clean, digest
 from memory.types import Frozen, Message, question_of
 
 REQUEST_KEYS = frozenset(
@@ -69,8 +67,3 @@ def spelled(text: str) -> str:
     """
     lines = clean(text).replace("\r\n", "\n").replace("\r", "\n")
     return unicodedata.normalize("NFC", lines).strip()
-
-
-def digest(value: object) -> str:
-    """Return the SHA-256 of a JSON value, in hex; the order of an object's keys is nothing."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

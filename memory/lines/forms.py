@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory.errors import InvalidImportError
-from memory.identity.answers.deliberation import conclusion
-from memory.identity.answers.markers import marked_values
+from memory.identity.answer_key import worked_answer
 from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unknown
 from memory.types import Message, Record
 
@@ -126,14 +125,6 @@ def _learned(turns: tuple[Message, ...], line: Mapping[str, Any]) -> Fields:
         "state": line.get("state"),
         "evidence": {"source": "import", **kept},
     }
-
-
-def worked_answer(text: str) -> str:
-    """Return the answer that a worked solution marks as its own; a text without a mark is it."""
-    said = conclusion(text).strip()
-    _, hashes, tail = said.rpartition("####")
-    is_marked = hashes and tail.strip() and "\n" not in tail.strip()
-    return next(iter(marked_values(said)), tail.strip() if is_marked else said)
 
 
 def _parsed(value: Any) -> Any:

@@ -15,6 +15,7 @@ from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationEr
 from vllm.v1.engine.exceptions import EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
+from server.errors import STOPPING
 from server.wording import of_vllm
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,7 @@ def refuse_deadly(params: SamplingParams) -> None:
 
 def stopping() -> Exception:
     """Return what vLLM's handlers turn into HTTP 503, and into the last event of a stream."""
-    words = "The server is stopping: send the request to another one, or again in a minute"
-    graceful: Exception = GracefulHTTPError(words, HTTPStatus.SERVICE_UNAVAILABLE)
+    graceful: Exception = GracefulHTTPError(STOPPING, HTTPStatus.SERVICE_UNAVAILABLE)
     return graceful
 
 
