@@ -84,8 +84,8 @@ HOSTILE = {
 
 
 @pytest.fixture
-async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
+async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    async with composed(data_dir.parent, monkeypatch, lambda request: Reply("#### 1")) as server:
         await server.chat()
         await server.post(COMPLETIONS, model=MODEL, prompt="x", max_tokens=3)
         yield server
@@ -120,10 +120,11 @@ async def test_no_vote_over_long_texts_holds_the_loop(server: Composed, name: st
     order = iter(texts * 8)
     server.core.script = lambda request: Reply(next(order))
     gc.collect()
-    gc.freeze()  # as vLLM does once it has started, in a part that is not run here
+    # As vLLM does once it has started, in a part that is not run here. It stays so: all that was
+    # imported is frozen already (`tests/conftest.py`).
+    gc.freeze()
     with rounds() as spent:
         given = {"max_samples": 8, "answer": {"kind": kind}}
         report = (await server.chat(adaptation=given))["adaptation"]
-    gc.unfreeze()
     assert report["samples"]["finished"] >= 4
     assert max(spent) < MOST_S
