@@ -90,7 +90,7 @@ def tokenizer_documents(_: PreTrainedTokenizerFast) -> Iterator[str]:
 
 
 def texts(tokenizer: PreTrainedTokenizerFast, ids: Tensor) -> list[str]:
-    return [tokenizer.decode(row, skip_special_tokens=False) for row in ids.tolist()]
+    return tokenizer.backend_tokenizer.decode_batch(ids.tolist(), skip_special_tokens=False)
 
 
 Source = Callable[[PreTrainedTokenizerFast], Iterable[str]]
