@@ -6,8 +6,13 @@ nobody says otherwise. So one does, in the processes that tests start as well.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
+import shutil
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -16,3 +21,32 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 settings.register_profile("whet", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=30)  # `make test-fast`
 settings.load_profile("whet")
+
+gc.disable()  # the imports of all tests make a million objects that stay
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, but none among what was imported."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)  # bindings report as leaked what the interpreter's end leaves
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty memory's file: a copy of it is opened sooner than a new one is migrated."""
+    from memory.database import Database
+
+    database = Database.open(tmp_path_factory.mktemp("empty"))
+    database.close()
+    return database.path
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, empty_database: Path) -> Path:
+    """A folder with an empty memory."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(empty_database, folder)
+    return folder

@@ -8,6 +8,7 @@ outlives its parent.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import queue
 import sys
@@ -80,10 +81,13 @@ class Worker:
         # transformers imports them for one way of sampling and one loss that we do not use: nearly
         # half of the time that a start takes. None reads as not installed.
         sys.modules.update(dict.fromkeys(("sklearn", "scipy")))  # type: ignore[arg-type]
+        gc.disable()  # a third of the time that the imports take
         import torch
 
         from adaptation.training.resident import Resident
 
+        gc.freeze()  # what was imported stays
+        gc.enable()
         if options.threads:
             torch.set_num_threads(options.threads)
         self._wire = wire

@@ -44,9 +44,9 @@ Build = Callable[..., Services]
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
     """A real memory with the model-free embedder."""
-    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
     yield memory
     memory.close()
 

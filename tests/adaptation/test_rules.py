@@ -28,8 +28,8 @@ SPLIT = PastVote(leader=2, runner_up=2, rest=4)
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
-    memory = LongTermMemory.open(tmp_path, create_embedder("hashing"))
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
+    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
     yield memory
     memory.close()
 

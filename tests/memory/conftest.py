@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,10 @@ def embedder() -> HashingEmbedder:
 
 
 @pytest.fixture
-def memory(tmp_path: Path, embedder: HashingEmbedder) -> Iterator[LongTermMemory]:
+def memory(
+    tmp_path: Path, embedder: HashingEmbedder, empty_database: Path
+) -> Iterator[LongTermMemory]:
+    shutil.copy(empty_database, tmp_path)
     opened = LongTermMemory.open(tmp_path, embedder)
     yield opened
     opened.close()

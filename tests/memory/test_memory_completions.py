@@ -24,8 +24,8 @@ Build = Callable[..., Completion]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(tmp_path)
+def database(data_dir: Path) -> Iterator[Database]:
+    opened = Database.open(data_dir)
     yield opened
     opened.close()
 

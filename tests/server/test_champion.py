@@ -22,8 +22,8 @@ from server.champion import Champion
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
-    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
+    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
     yield memory
     memory.close()
 

@@ -37,11 +37,11 @@ FULL = '{"name": "Ann"}'
 
 
 @pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Return what serves a script."""
 
     def build(script: Any, **settings: Any) -> AbstractAsyncContextManager[Composed]:
-        return composed(tmp_path, monkeypatch, script, **settings)
+        return composed(data_dir.parent, monkeypatch, script, **settings)
 
     return build
 

@@ -118,14 +118,15 @@ TYPES = {
 
 
 @pytest.fixture
-async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
+async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    async with composed(data_dir.parent, monkeypatch, lambda request: Reply("#### 1")) as server:
         await server.chat()
         await server.post(COMPLETIONS, model=MODEL, prompt="x", max_tokens=3)
         gc.collect()
-        gc.freeze()  # as vLLM does once it has started, in a part that is not run here
+        # As vLLM does once it has started, in a part that is not run here. It stays so: all that
+        # was imported is frozen already (`tests/conftest.py`).
+        gc.freeze()
         yield server
-        gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

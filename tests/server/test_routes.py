@@ -23,8 +23,8 @@ from server.routes.records import records_router
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
-    opened = LongTermMemory.open(tmp_path / "data", HashingEmbedder())
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
+    opened = LongTermMemory.open(data_dir, HashingEmbedder())
     yield opened
     opened.close()
 

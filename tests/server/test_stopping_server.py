@@ -27,9 +27,9 @@ def held(request: Any) -> Reply:
 
 @pytest.mark.parametrize("body", HELD, ids=["plain", "plain-stream", "voted", "voted-stream"])
 async def test_a_request_under_way_gets_a_503_in_our_shape(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
 ) -> None:
-    async with composed(tmp_path, monkeypatch, held) as server:
+    async with composed(data_dir.parent, monkeypatch, held) as server:
         asking = asyncio.create_task(server.http.post("/v1/chat/completions", json={**ASK, **body}))
         await server.core.begun.acquire()
         await asyncio.to_thread(server.client.shutdown, timeout=0)
@@ -47,9 +47,9 @@ async def test_a_request_under_way_gets_a_503_in_our_shape(
 
 
 async def test_a_request_that_waits_for_training_is_ended_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
+    async with composed(data_dir.parent, monkeypatch, lambda request: Reply("#### 1")) as server:
         server.memory.save_many([neighbour(number) for number in range(12)])
         server.trainer.started.clear()
         server.trainer.let_go.clear()
@@ -62,11 +62,11 @@ async def test_a_request_that_waits_for_training_is_ended_too(
 
 
 async def test_what_ends_within_the_time_to_drain_is_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()
     async with composed(
-        tmp_path, monkeypatch, lambda request: Reply("#### 1", gate=gate)
+        data_dir.parent, monkeypatch, lambda request: Reply("#### 1", gate=gate)
     ) as server:
         message = {"model": MODEL, "max_tokens": 9, "messages": ASK["messages"]}
         asking = asyncio.create_task(server.post("/v1/messages", **message))

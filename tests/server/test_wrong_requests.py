@@ -23,11 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:Depreca
 
 
 @pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Return what serves a script."""
 
     def build(script: Any, **settings: Any) -> AbstractAsyncContextManager[Composed]:
-        return composed(tmp_path, monkeypatch, script, **settings)
+        return composed(data_dir.parent, monkeypatch, script, **settings)
 
     return build
 

@@ -50,7 +50,7 @@ def records() -> Callable[[list[Record]], RecordList]:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[AdapterRegistry]:
-    database = Database.open(tmp_path / "data")
-    yield AdapterRegistry(database, tmp_path / "data" / "adapters")
+def registry(data_dir: Path) -> Iterator[AdapterRegistry]:
+    database = Database.open(data_dir)
+    yield AdapterRegistry(database, data_dir / "adapters")
     database.close()

@@ -7,6 +7,7 @@ that the suites really ask.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from random import Random
 
@@ -90,7 +91,7 @@ def tokenizer_documents(_: PreTrainedTokenizerFast) -> Iterator[str]:
 
 
 def texts(tokenizer: PreTrainedTokenizerFast, ids: Tensor) -> list[str]:
-    return [tokenizer.decode(row, skip_special_tokens=False) for row in ids.tolist()]
+    return tokenizer.backend_tokenizer.decode_batch(ids.tolist(), skip_special_tokens=False)
 
 
 Source = Callable[[PreTrainedTokenizerFast], Iterable[str]]
@@ -131,6 +132,7 @@ def test_a_generator_that_leaks_is_caught(
 ) -> None:
     """The same data without regard to splits: 5 in 16, and the very questions of an evaluation."""
     monkeypatch.setattr(curriculum, "draw_from", lambda split, draw, rng: draw(rng))
+    monkeypatch.setitem(globals(), "RECIPE", replace(RECIPE, tokenizer_documents=10 * SOME))
     questions = questions_in(islice(source(tokenizer), SOME), pleasantries)
     assert 0.2 < len(leaked(questions)) / len(questions) < 0.45
     assert questions & kept_apart
