@@ -46,7 +46,14 @@ class Engine(Protocol):
         """
         ...
 
-    def said(self, query: Query, text: str) -> Sample | None:
+    def parsed(self, query: Query, sample: Sample) -> Sample:
+        """Return a whole sample with what it says and calls told apart: see `Sample.parsed`.
+
+        `sample` yields its last step so; a sample that came another way is parsed by this.
+        """
+        ...
+
+    def recite(self, query: Query, text: str) -> Sample | None:
         """Return a text as if it had been drawn, at no cost.
 
         None where the request asks of its output what only a generation has, or bounds it more.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
+from adaptation.said import Said
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 
@@ -31,6 +33,8 @@ class Reply:
     logprob: float | None = None
     """Of each token, where the engine is to give any."""
 
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """What it calls, where it is whole."""
     finish_reason: str = "stop"
     bundle: int = 1
     """Tokens that are given out together; what is left of them comes when the sample ends."""
@@ -119,8 +123,12 @@ class FakeEngine:
         self._check_fault("prompt")
         return tuple(messages)
 
-    def said(self, query: Query, text: str) -> Sample | None:
-        """See `Engine.said`."""
+    def parsed(self, query: Query, sample: Sample) -> Sample:
+        """See `Engine.parsed`: nothing is told apart."""
+        return sample
+
+    def recite(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.recite`."""
         return Sample(index=0, text=text, n_tokens=0, finish_reason="stop")
 
     async def load(self, adapter: Adapter) -> None:
@@ -156,5 +164,6 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         finish_reason=reply.finish_reason if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
         instruction=draw.instruction,
+        parsed=Said("", reply.calls) if done and reply.calls else None,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,
     )

@@ -14,5 +14,5 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 def medoid(samples: Sequence[Sample], embed: Embed) -> Sample:
     """Return the sample with the largest summed cosine similarity to the rest."""
-    vectors = embed([sample.text for sample in samples])  # (n, d)
+    vectors = embed([sample.said.text or sample.text for sample in samples])  # (n, d)
     return samples[int(np.argmax((vectors @ vectors.T).sum(axis=1)))]

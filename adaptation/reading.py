@@ -13,6 +13,7 @@ from adaptation.types import Query, Sample
 from memory.aside import Threads
 from memory.identity.answers import Answer, extract
 from memory.identity.answers.closing import closed_part
+from memory.identity.answers.tool_call import called
 
 T = TypeVar("T")
 LEAST_S = 0.1
@@ -21,6 +22,8 @@ WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 BOXED = frozenset({"auto", "math", "choice"})
 """Kinds of answer that a box may hold."""
+OF_CALLS = frozenset({"auto", "tool"})
+"""Kinds of answer that a call may be."""
 
 _PATTERNS = Threads("patterns", 2)
 """For patterns of requests, each of which may use up its time limit."""
@@ -28,12 +31,11 @@ _PATTERNS = Threads("patterns", 2)
 
 def read_answer(query: Query, sample: Sample) -> Answer | None:
     """Return the answer in a sample, under a key of its own; a regular expression may be slow."""
+    options, calls = query.options.answer, sample.said.calls
+    if calls and options.kind in OF_CALLS:
+        return called(calls) if sample.finish_reason != "length" else None
     text = complete_part(query, sample)
-    if not text:
-        return None
-    return extract(
-        text, query.options.answer, has_tools=query.has_tools, json_output=query.json_output
-    )
+    return extract(text, options, json_output=query.json_output) if text else None
 
 
 def complete_part(query: Query, sample: Sample) -> str:
@@ -42,10 +44,10 @@ def complete_part(query: Query, sample: Sample) -> str:
     Of a sample that was cut off that is a closed box; of JSON or a call, nothing.
     """
     if sample.finish_reason != "length":
-        return sample.text
+        return sample.said.text
     is_formed = query.json_output or query.has_tools
     may_be_boxed = query.options.answer.kind in BOXED
-    return closed_part(sample.text) if may_be_boxed and not is_formed else ""
+    return closed_part(sample.said.text) if may_be_boxed and not is_formed else ""
 
 
 class Reader:

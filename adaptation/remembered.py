@@ -17,6 +17,7 @@ from adaptation.types import (
     Outcome,
     Query,
     Report,
+    Sample,
     SampleCounts,
     StopReason,
     Vote,
@@ -25,12 +26,11 @@ from adaptation.verifying import verify
 from adaptation.waits import recall_wait_s
 from memory.errors import WhetMemoryError
 from memory.identity.answer_key import value_key
-from memory.identity.answers import Answer, extract
-from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers import Answer
+from memory.identity.answers.tool_call import called
 from memory.types import TIERS_THAT_TRAIN, Record
 
 logger = logging.getLogger(__name__)
-_CALL = AnswerOptions(kind="tool")
 
 
 async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outcome | None:
@@ -84,18 +84,18 @@ async def _known(query: Query, services: Services) -> Record | None:
         return None
     if record is None or record.tier not in TIERS_THAT_TRAIN:
         return None
-    return record if not query.has_tools or _calls_what_was_verified(record) else None
+    return record
 
 
-def _calls_what_was_verified(record: Record) -> bool:
-    called = extract(record.rationale, _CALL)
-    return called is not None and called.key == value_key(record.answer)
+def _calls_what_was_verified(sample: Sample, record: Record) -> bool:
+    call = called(sample.said.calls)
+    return call is not None and call.key == value_key(record.answer)
 
 
 def _as_vote(query: Query, record: Record, engine: Engine) -> Vote | None:
     """Return the record as a vote that it has won; None where the engine cannot serve its text."""
-    sample = engine.said(query, record.rationale)
-    if sample is None:
+    sample = engine.recite(query, record.rationale)
+    if sample is None or (query.has_tools and not _calls_what_was_verified(sample, record)):
         return None
     answer = Answer(record.answer, value_key(record.answer), structured=True)
     winner = replace(sample, answer=answer)

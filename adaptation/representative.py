@@ -72,13 +72,14 @@ class Representative:
         reply = await pool.next()
         if not isinstance(reply, Sample) or reply.finish_reason != "stop":
             return None
-        named = [int(number) for number in _CHOSEN.findall(reply.text)]
+        named = [int(number) for number in _CHOSEN.findall(reply.said.text)]
         place = named[-1] - 1 if named else -1
         return samples[place] if 0 <= place < len(samples) else None
 
 
 def usc_message(query: Query, samples: Sequence[Sample]) -> Message:
     """Return what the model is asked."""
-    responses = (f"Response {n}: {sample.text.strip()}" for n, sample in enumerate(samples, 1))
+    said = ((sample.said.text or sample.text).strip() for sample in samples)
+    responses = (f"Response {n}: {text}" for n, text in enumerate(said, 1))
     text = "\n\n".join([TASK, f"The question: {query.question}", *responses])
     return Message(role="user", content=text)

@@ -17,6 +17,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from adaptation.ballots import Ballots
 from adaptation.options import Options, Strategy
+from adaptation.said import Said
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
 from memory.types import Frozen, Message, PastVote, State, question_of
@@ -136,8 +137,15 @@ class Sample:
     """See `Draw`."""
     native: object = None
     """The engine's own output, from which its handler builds the response."""
+    parsed: Said | None = None
+    """The text as the engine's parsers read it; None where it has none for this request."""
     answer: Answer | None = None
     """Read out of the text when the sample was counted."""
+
+    @property
+    def said(self) -> Said:
+        """What the sample says and calls."""
+        return Said(self.text) if self.parsed is None else self.parsed
 
 
 class AnswerCount(Frozen):

@@ -24,6 +24,7 @@ from server.errors import ApiError
 from server.heavy import refuse_heavy
 from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
+from server.response_words import in_words_of_chat
 from server.shapes import refuse_shapeless
 
 MORE_PROMPT = frozenset(
@@ -211,10 +212,7 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
 
 def _shaping(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what besides the messages makes the prompt, in the words of chat completions."""
-    text = body.get("text")
-    if path == RESPONSES and isinstance(text, dict):
-        return shaping({**body, "response_format": text.get("format")})
-    return shaping(body)
+    return shaping(in_words_of_chat(body) if path == RESPONSES else body)
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

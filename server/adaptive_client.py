@@ -35,6 +35,7 @@ from server.engine.outputs import (
     shown_tokens,
     tokens_of,
 )
+from server.engine.parsers import Parsers, Reading
 from server.engine.refusals import (
     FORM,
     bad_request,
@@ -45,7 +46,7 @@ from server.engine.refusals import (
     told,
 )
 from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
-from server.request_context import CURRENT, RequestContext
+from server.request_context import COMPLETIONS, CURRENT, RequestContext
 
 T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
@@ -66,15 +67,18 @@ class AdaptiveClient:
         finish: Finish,
         abandon: Abandoned,
         telling: Telling,
+        parsers: Parsers,
     ) -> None:
         """`finish` is told every outcome before its last output is handed to vLLM's handler,
-        `abandon` what was spent where there is none; `telling` logs how far a vote is."""
+        `abandon` what was spent where there is none; `telling` logs how far a vote is, `parsers`
+        read replies as the handler will."""
         self._inner = inner
         self._answer = answer
         self._champion = champion
         self._finish = finish
         self._abandon = abandon
         self._telling = telling
+        self._parsers = parsers
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
@@ -118,7 +122,8 @@ class AdaptiveClient:
                 prompt, sampling_params, request_id, **keywords
             )
             return told(outputs, sampling_params, form)
-        native = Native(prompt, sampling_params, keywords, form)
+        reading = self._reading(context)
+        native = Native(prompt, sampling_params, keywords, form, reading)
         if context is None:
             return self._unreported(native, request_id)
         context.choices, context.seed = native.choices, native.seed
@@ -129,6 +134,12 @@ class AdaptiveClient:
         if is_streamed(native.params):
             return self._in_turn(context, self._plain(context, native, request_id))
         return self._plain_whole(context, native, request_id)
+
+    def _reading(self, context: RequestContext | None) -> Reading | None:
+        if context is None or context.route == COMPLETIONS:  # a bare text is given out as it is
+            return None
+        calls = context.has_tools or context.options.answer.kind == "tool"
+        return self._parsers.reading(context.request, calls=calls)
 
     @asynccontextmanager
     async def _turn(self, context: RequestContext) -> AsyncIterator[None]:

@@ -37,6 +37,7 @@ from server.bookkeeping import Bookkeeper
 from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
+from server.engine.parsers import Parsers
 from server.engine.vllm_engine import VllmEngine
 from server.engine_defaults import UNTRAINABLE, base_model, runtime_adapters
 from server.error_shape import OpenAIErrorShape
@@ -184,7 +185,7 @@ async def build(
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
     reports = Reports(parts.memory.completions)
-    books = Bookkeeper(parts.memory.completions, reports, Metrics(registry), model)
+    books = Bookkeeper(parts.memory.completions, reports, Metrics(registry), model, watched.parsed)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -192,6 +193,7 @@ async def build(
         books.finish,
         books.abandon,
         watched.telling,
+        Parsers(args, parts.client),
     )
     app, in_background = await launch.make_app(
         client, args, amend_response, runtime_adapters(args, settings)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adaptation.reading import read_answer
-from adaptation.types import Outcome, Query, SampleCounts, TokenCounts
+from adaptation.types import Outcome, Query, Sample, SampleCounts, TokenCounts
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics
@@ -18,12 +18,19 @@ class Bookkeeper:
     """Told every outcome before the client is."""
 
     def __init__(
-        self, completions: CompletionLog, reports: Reports, metrics: Metrics, model: str
+        self,
+        completions: CompletionLog,
+        reports: Reports,
+        metrics: Metrics,
+        model: str,
+        parsed: Callable[[Query, Sample], Sample],
     ) -> None:
+        """`parsed` tells apart what a sample says, thinks and calls."""
         self._completions = completions
         self._reports = reports
         self._metrics = metrics
         self._model = model
+        self._parsed = parsed
 
     def abandon(self, samples: SampleCounts, tokens: TokenCounts) -> None:
         """Note what was spent on a request whose client left, or which an error ended."""
@@ -45,7 +52,7 @@ class Bookkeeper:
         report, text = outcome.report, outcome.samples[0].text
         answer = report.answer
         if answer is None and query.options.answer.kind != "regex":  # may be slow, and blocks
-            found = read_answer(query, outcome.samples[0])
+            found = read_answer(query, self._parsed(query, outcome.samples[0]))
             answer = found.text if found else None
         return Completion(
             id=query.id,

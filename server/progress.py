@@ -83,9 +83,13 @@ class WatchedEngine:
         """See `Engine.prompt`."""
         return self._engine.prompt(query, messages)
 
-    def said(self, query: Query, text: str) -> Sample | None:
-        """See `Engine.said`."""
-        return self._engine.said(query, text)
+    def parsed(self, query: Query, sample: Sample) -> Sample:
+        """See `Engine.parsed`."""
+        return self._engine.parsed(query, sample)
+
+    def recite(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.recite`."""
+        return self._engine.recite(query, text)
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`."""

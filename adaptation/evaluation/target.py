@@ -21,7 +21,6 @@ from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
 from adaptation.evaluation.results import KEPT
 from adaptation.options import Strategy
-from adaptation.suites.tool_calls import call_text
 from adaptation.types import FirstSample, Report
 
 Messages = Sequence[Mapping[str, str]]
@@ -227,13 +226,13 @@ def _report(completion: ChatCompletion) -> Report | None:
 
 
 def _text(message: ChatCompletionMessage) -> str:
-    """The whole reply as the model wrote it: tool calls in Hermes form after the text."""
+    """What was replied: the text, or the tools that are called, as JSON."""
     calls = [
-        call_text(call.function.name, _parsed(call.function.arguments))
+        {"name": call.function.name, "arguments": _parsed(call.function.arguments)}
         for call in message.tool_calls or ()
         if call.type == "function"
     ]
-    text = "\n".join([*([message.content] if message.content else []), *calls])
+    text = json.dumps(calls if len(calls) > 1 else calls[0]) if calls else message.content or ""
     return text.encode(errors="replace").decode()  # half a surrogate pair cannot be kept
 
 

@@ -7,7 +7,7 @@ while: a vote over long texts would keep a million of them, and stop the server 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vllm.logprobs import FlatLogprobs
@@ -38,6 +38,11 @@ class Trail:
     def n_tokens(self) -> int:
         """How many tokens they brought together."""
         return len(self._token_ids)
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """All of them."""
+        return self._token_ids
 
     @property
     def last(self) -> CompletionOutput:

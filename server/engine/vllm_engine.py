@@ -24,11 +24,15 @@ from adaptation.errors import EngineError
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 from server.engine.outputs import Growing, recited
+from server.engine.parsers import Reading
 from server.engine.refusals import FORM, told
+from server.engine.trail import Trail
 
 REMEMBERED_PROBES = 16
 POLL_S = 0.1
 ABORTED = "abort"
+SOON_PARSED = 2_048
+"""Characters of a reply that every parser reads at once."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Native:
     keywords: dict[str, Any]
     form: str = FORM
     """What of the request asked for a form of its output."""
+    reading: Reading | None = None
+    """How its replies are read, where there is more to them than what they say."""
 
     @property
     def writes_json(self) -> bool:
@@ -89,6 +95,8 @@ class VllmEngine:
                         sample = growing.sample()
                         if is_ending:
                             sample = replace(sample, finish_reason="length" if done else None)
+                        if done:
+                            sample = await self._parsed_aside(query, sample)
                         yield Progress(sample, new_tokens, done=done)
         except EngineDeadError as error:
             raise EngineError("the engine has stopped; try again") from error
@@ -126,8 +134,23 @@ class VllmEngine:
             raise EngineError("the prompt is longer than the model's context")
         return tokens_input(list(ids), cache_salt=native.prompt.get("cache_salt"))
 
-    def said(self, query: Query, text: str) -> Sample | None:
-        """See `Engine.said`."""
+    def parsed(self, query: Query, sample: Sample) -> Sample:
+        """See `Engine.parsed`: by the parsers that vLLM's handler reads it with."""
+        native, trail = query.native, sample.native
+        assert isinstance(native, Native)
+        if native.reading is None:
+            return sample
+        token_ids = trail.token_ids if isinstance(trail, Trail) else ()
+        return replace(sample, parsed=native.reading.said(sample.text, token_ids))
+
+    async def _parsed_aside(self, query: Query, sample: Sample) -> Sample:
+        """Parse beside the event loop what may take long: Mistral's parser took 0.5 s for 16 kB."""
+        if len(sample.text) <= SOON_PARSED:
+            return self.parsed(query, sample)
+        return await asyncio.to_thread(self.parsed, query, sample)
+
+    def recite(self, query: Query, text: str) -> Sample | None:
+        """See `Engine.recite`."""
         native = query.native
         assert isinstance(native, Native)
         params = native.params
@@ -136,7 +159,7 @@ class VllmEngine:
         ids = list(self._client.get_tokenizer().encode(text, add_special_tokens=False))
         if params.max_tokens is not None and len(ids) > params.max_tokens:
             return None
-        return recited(native.prompt, text, ids)
+        return self.parsed(query, recited(native.prompt, text, ids))
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ from tests.adaptation.test_voting import hold_vote
 
 MakeQuery = Callable[..., Query]
 FULL = '{"name": "Ann"}'
-CALL = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+CALL = "[f()]"
+CALLS = ({"name": "f", "arguments": "{}"},)
 
 
 def cut(text: str) -> Sample:
@@ -63,14 +65,16 @@ def test_a_box_in_a_broken_form_is_no_answer(demand: str, make_query: MakeQuery)
     assert read_answer(make_query(**{f"query_{demand}": True}), boxed) is None
 
 
-@pytest.mark.parametrize(("whole", "demand"), [(FULL, "json_output"), (CALL, "has_tools")])
+@pytest.mark.parametrize(
+    ("whole", "calls", "demand"), [(FULL, (), "json_output"), (CALL, CALLS, "has_tools")]
+)
 async def test_one_whole_sample_outvotes_all_that_were_cut_off(
-    whole: str, demand: str, make_query: MakeQuery
+    whole: str, calls: tuple[Any, ...], demand: str, make_query: MakeQuery
 ) -> None:
     def script(query: Query, draw: Draw) -> Reply:
         if draw.index == 2:
-            return Reply(whole, logprob=-3.0)
-        return Reply(whole[:9], finish_reason="length", logprob=-0.1)
+            return Reply(whole, calls=calls, logprob=-3.0)
+        return Reply(whole[:3], calls=calls, finish_reason="length", logprob=-0.1)
 
     query = make_query(max_samples=5, **{f"query_{demand}": True})
     vote, _ = await hold_vote(query, FakeEngine(script), FixedRule())

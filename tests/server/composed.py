@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +78,15 @@ def events_of(text: str) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def composed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, script: Script, **given: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: Script,
+    flags: Sequence[str] = (),
+    **given: Any,
 ) -> AsyncIterator[Composed]:
-    """Serve with `script` for the length of the block; `given` are Whet's settings."""
+    """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own."""
     settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
-    args = arguments(monkeypatch, settings)
+    args = arguments(monkeypatch, settings, flags)
     memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
     leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
     places = AdapterLeases(
@@ -106,13 +110,15 @@ async def composed(
         memory.close()
 
 
-def arguments(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
+def arguments(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, flags: Sequence[str] = ()
+) -> Any:
     """Return the engine's flags as `whet serve` completes them; the environment is put back."""
     one_thread = {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     for name, value in {**engine_defaults.ENVIRONMENT, **one_thread}.items():
         monkeypatch.setenv(name, value)
     parser = launch.make_parser("")
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
-    args = parser.parse_args([])
+    args = parser.parse_args([*flags])
     engine_defaults.complete(args, settings, on_cpu=True)
     return args

@@ -33,26 +33,20 @@ EXTRACTORS: Mapping[str, Extractor] = MappingProxyType(
 )
 
 
-def extract(
-    text: str, options: AnswerOptions, *, has_tools: bool = False, json_output: bool = False
-) -> Answer | None:
+def extract(text: str, options: AnswerOptions, *, json_output: bool = False) -> Answer | None:
     """Return the answer in `text`, or None where there is none of the asked kind; never raises.
 
-    `has_tools` and `json_output` say what the request allowed and matter to kind `auto` only.
+    `json_output` says that the request demanded JSON, and matters to kind `auto` only.
     """
     if options.kind == "auto":
-        return _extract_auto(text, options, has_tools=has_tools, json_output=json_output)
+        return _extract_auto(text, options, json_output=json_output)
     return EXTRACTORS[options.kind](text, options)
 
 
-def _extract_auto(
-    text: str, options: AnswerOptions, *, has_tools: bool, json_output: bool
-) -> Answer | None:
-    """Tool calls, JSON, an explicit mark, a bare value, a stated one, code, else the whole text."""
-    found = extract_tool(text, options) if has_tools else None
+def _extract_auto(text: str, options: AnswerOptions, *, json_output: bool) -> Answer | None:
+    """JSON, an explicit mark, a bare value, a stated one, code, else the whole text."""
     body = conclusion(text)
-    if found is None:
-        found = extract_json(body, options) if json_output else whole_container(body)
+    found = extract_json(body, options) if json_output else whole_container(body)
     if found := found or _marked(body) or _bare(body):
         return found
     if "```" not in body and "~~~" not in body and (found := closing_answer(body, lax=False)):

@@ -34,12 +34,10 @@ async def test_where_nothing_answers_the_address_is_named() -> None:
             pass
 
 
-async def test_a_tool_call_is_read_as_the_model_wrote_it(peer: Peer) -> None:
+async def test_a_reply_that_calls_tools_is_its_calls(peer: Peer) -> None:
     function = {"name": "add", "arguments": '{"a": 1, "b": 2}'}
     call = {"id": "1", "type": "function", "function": function}
     peer.message = {"role": "assistant", "content": None, "tool_calls": [call]}
     async with Target(peer.url, None) as target:
         reply = await target.ask(ASK)
-    assert reply.texts == (
-        '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": 2}}\n</tool_call>',
-    )
+    assert reply.texts == ('{"name": "add", "arguments": {"a": 1, "b": 2}}',)

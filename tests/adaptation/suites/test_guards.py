@@ -8,8 +8,7 @@ from adaptation.suites import SUITES
 from adaptation.suites.refusal import DO_NOT_KNOW, NOT_SAID
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
-from adaptation.suites.tool_calls import TOOLS, call_text
-from memory.identity.answers import extract
+from adaptation.suites.tool_calls import TOOLS, call_text, calls_in
 
 GREETED = Solved("Hello, I am Anna.", "", "Anna", "conversation")
 UNSAID = Solved(
@@ -126,7 +125,7 @@ def test_the_wanted_tool_is_declared_among_as_many_as_the_level_says(level: int)
     for problem in suite.problems(60, split=Split.EVALUATION, seed=0, level=level):
         declared = {tool["function"]["name"]: tool["function"] for tool in problem.tools}
         assert len(declared) == len(problem.tools) == level
-        call = json.loads(extract(problem.answer, suite.answer).text)
+        call = json.loads(calls_in(problem.answer).text)
         call = call[0] if isinstance(call, list) else call
         parameters = declared[call["name"]]["parameters"]
         assert set(call["arguments"]) == set(parameters["required"])

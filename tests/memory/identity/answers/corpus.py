@@ -15,6 +15,8 @@ from typing import get_args
 
 from memory.identity.answers import Answer, canonical, extract, joined
 from memory.identity.answers.options import AnswerKind, AnswerOptions
+from memory.identity.answers.tool_call import called
+from tests.formats import said
 from tests.memory.identity.answers.pairs import Pair, equal_pairs, unequal_pairs
 from tests.memory.identity.answers.styles import styled
 
@@ -30,7 +32,8 @@ class Reply:
     family: str
     number: int
     kind: str
-    """An answer kind, `code`, or empty: then the reply is read in `auto` and in `math`."""
+    """An answer kind, `code`, `tool/` and a format, or empty: then the reply is read in `auto` and
+    in `math`."""
     value: str
     """`none` where it gives no value."""
     text: str
@@ -99,11 +102,16 @@ def score(of: Iterable[Reply]) -> Score:
 def judged(reply: Reply) -> Iterator[Verdict]:
     """Read one reply in the kinds it is meant for."""
     for kind in (reply.kind,) if reply.kind else BOTH:
-        options = AnswerOptions.model_validate({"kind": kind if kind != "code" else "auto"})
-        found = extract(reply.text, options)
+        found = _read(reply.text, kind)
         if found is not None and not found.structured and kind != "code":
             found = None
         yield Verdict(reply, kind, found.text if found else None, _is_right(found, reply))
+
+
+def _read(text: str, kind: str) -> Answer | None:
+    if kind.startswith("tool/"):  # in whose format calls are written
+        return called(said(kind.removeprefix("tool/"), text).calls)
+    return extract(text, AnswerOptions.model_validate({"kind": kind if kind != "code" else "auto"}))
 
 
 def false_merges(pairs: Iterable[Pair]) -> list[Pair]:
@@ -122,8 +130,9 @@ def _is_right(found: Answer | None, reply: Reply) -> bool:
     if reply.kind == "code":
         wanted = extract(f"```\n{reply.value}\n```", AnswerOptions())
         return wanted is not None and found.key == wanted.key
-    if reply.kind in ("json", "tool", "choice"):
-        options = AnswerOptions.model_validate({"kind": reply.kind})
+    kind = reply.kind.partition("/")[0]
+    if kind in ("json", "tool", "choice"):
+        options = AnswerOptions.model_validate({"kind": kind})
         wanted = extract(reply.value, options)
         return wanted is not None and found.key == wanted.key
     return len(set(joined([found.key, canonical(reply.value)]).values())) == 1
@@ -138,7 +147,7 @@ def _written() -> Iterator[tuple[str, str, str]]:
 
 def _reply(number: int, family: str, value: str, text: str) -> Reply:
     kind, colon, rest = value.partition(":")
-    if colon and kind in (*get_args(AnswerKind), "code"):
+    if colon and (kind in (*get_args(AnswerKind), "code") or kind.startswith("tool/")):
         return Reply(family, number, kind, rest, text)
     return Reply(family, number, "", value, text)
 

@@ -90,16 +90,15 @@ def test_a_unit_agrees_with_its_long_name_and_with_no_other(
 def call(name: str, arguments: dict[str, Any], form: int) -> str:
     turned = dict(reversed(arguments.items()))
     return [
-        f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>",
-        f"I look it up.\n<tool_call>\n"
-        f"{json.dumps({'arguments': turned, 'name': name}, indent=2)}\n</tool_call>\n",
+        json.dumps({"name": name, "arguments": arguments}),
+        json.dumps({"arguments": turned, "name": name}, indent=2) + "\n",
         json.dumps([{"name": name, "parameters": turned}]),
         json.dumps({"name": name, "arguments": json.dumps(turned)}),
     ][form]
 
 
 def tool(text: str) -> str | None:
-    answer = extract(text, AnswerOptions(), has_tools=True)
+    answer = extract(text, AnswerOptions(kind="tool"))
     return answer.key if answer else None
 
 

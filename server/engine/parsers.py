@@ -1,0 +1,100 @@
+"""What a reply says, thinks and calls, read by vLLM's own parsers of the model's format.
+
+The operator names them as for vLLM: `--reasoning-parser` and `--tool-call-parser`. So votes, memory
+and verifiers read what vLLM's handlers return to the client.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+from vllm.parser import ParserManager
+
+from adaptation.said import Said
+
+logger = logging.getLogger(__name__)
+
+OF_PARSERS = ("tools", "tool_choice", "chat_template_kwargs", "reasoning_effort")
+"""What of a request a parser may look at."""
+Parsed: TypeAlias = tuple[str | None, str | None, list[Any] | None]
+"""Deliberation, what is said, and the calls, as vLLM's `Parser.parse` returns them."""
+ASKED = ({"role": "user", "content": ""},)
+"""No parser looks at the messages; a request must have some."""
+
+
+class Parsers:
+    """Those that the server was started with."""
+
+    def __init__(self, args: argparse.Namespace, client: Any) -> None:
+        """`client` knows the model and its tokenizer."""
+        self._config, self.tokenizer = client.model_config, client.renderer.tokenizer
+        self._defaults = args.default_chat_template_kwargs
+        self._auto_tools = bool(args.enable_auto_tool_choice)
+        self._class = ParserManager.get_parser(
+            tool_parser_name=args.tool_call_parser,
+            reasoning_parser_name=args.structured_outputs_config.reasoning_parser,
+            enable_auto_tools=self._auto_tools,
+            model_name=self._config.model,
+            is_harmony=self._config.hf_config.model_type == "gpt_oss",
+        )
+
+    def reading(self, request: Mapping[str, Any], *, calls: bool) -> Reading | None:
+        """Return how replies to a chat are read; None where all of a reply is what it says.
+
+        `request` is what of the chat's body shapes its prompt, in the words of chat completions;
+        `calls` says whether a reply may call tools.
+        """
+        if self._class is None or not (calls or self._class.reasoning_parser_cls):
+            return None
+        asked = chat_request(request, calls=calls)
+        params = asked.build_chat_params(None, "auto").with_defaults(self._defaults)
+
+        def parse(text: str, token_ids: Sequence[int]) -> Parsed:
+            assert self._class is not None
+            parser = self._class(
+                self.tokenizer,
+                asked.tools,
+                chat_template_kwargs=params.chat_template_kwargs,
+                model_config=self._config,
+            )
+            parsed: Parsed = parser.parse(
+                text, asked, enable_auto_tools=self._auto_tools, model_output_token_ids=token_ids
+            )
+            return parsed
+
+        return Reading(parse)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the replies to one request are read."""
+
+    parse: Callable[[str, Sequence[int]], Parsed]
+    """A parser may keep a state: each reply has its own."""
+
+    def said(self, text: str, token_ids: Sequence[int]) -> Said:
+        """Return what a reply says and calls; nothing where the parser cannot read it."""
+        try:
+            _, content, calls = self.parse(text, token_ids)
+        except Exception as error:  # noqa: BLE001  many people's code reads what a model writes
+            logger.info("a reply cannot be parsed: %s", error)
+            return Said("")
+        told = tuple({"name": call.name, "arguments": call.arguments} for call in calls or ())
+        return Said(content or "", told)
+
+
+def chat_request(request: Mapping[str, Any], *, calls: bool) -> ChatCompletionRequest:
+    """Return what a parser looks at of a chat's request."""
+    given = {key: request[key] for key in OF_PARSERS if key in request}
+    given["tools"] = [tool for tool in given.get("tools") or () if "function" in tool]
+    if not given["tools"]:
+        given = {key: given[key] for key in given if key not in ("tools", "tool_choice")}
+    asked = ChatCompletionRequest(messages=ASKED, **given)
+    if calls and not asked.tools:  # the answer is to be a call, though none was declared
+        asked.tool_choice = "auto"
+    return asked

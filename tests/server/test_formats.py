@@ -1,0 +1,114 @@
+"""Calls and deliberation in votes, memory and feedback: read as vLLM's handler reads them."""
+
+from __future__ import annotations
+
+import json
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory.types import State, Tier
+from tests.server.composed import ASK, Reply, composed
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+TOOL = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"properties": {"a": {"type": "number"}}}},
+}
+FLAT = {"type": "function", **TOOL["function"]}  # type: ignore[dict-item]
+ONE = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
+ALIKE = 'I ask f.\n<tool_call>{"arguments": {"a": 1.0}, "name": "f"}</tool_call>'
+OTHER = ONE.replace("1", "2")
+KEY = '{"arguments":{"a":1},"name":"f"}'
+THINKING = ("--reasoning-parser", "granite")
+THOUGHT = "Here is my thought process: perhaps {}? Here is my response: #### {}"
+
+
+def saying(*texts: str) -> Any:
+    turns = cycle(texts)
+    return lambda request: Reply(next(turns))
+
+
+async def test_calls_vote_by_what_they_call(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(data_dir.parent, monkeypatch, saying(ONE, OTHER, ALIKE)) as server:
+        answer = await server.chat(tools=[TOOL], adaptation={"max_samples": 8})
+        report = answer["adaptation"]
+        (call,) = answer["choices"][0]["message"]["tool_calls"]
+        assert json.loads(call["function"]["arguments"]) == {"a": 1}
+        assert report["answer"] == KEY
+        assert {vote["answer"]: vote["count"] for vote in report["votes"]}[KEY] >= 3
+
+
+async def test_a_call_is_no_call_where_none_may_be_made(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(data_dir.parent, monkeypatch, saying(ONE)) as server:
+        answer = await server.chat(tools=[TOOL], tool_choice="none")
+        assert not answer["choices"][0]["message"].get("tool_calls")
+        assert answer["adaptation"]["answer"] != KEY
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_verified_call_is_remembered_however_it_is_asked_for(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async with composed(data_dir.parent, monkeypatch, saying(ONE)) as server:
+        first = await server.chat(tools=[TOOL])
+        record = server.memory.get("default", first["adaptation"]["memory"]["saved"])
+        assert (record.answer, record.rationale, record.tier) == (KEY, ONE, Tier.VOTE)
+        said = {"completion_id": first["id"], "verdict": "correct"}
+        assert (await server.post("/v1/feedback", **said))["record"]["state"] == State.ACTIVE
+        before = len(server.core.taken)
+        chat = {**ASK, "tools": [TOOL]}
+        response = {"model": ASK["model"], "tools": [FLAT], "input": ASK["messages"]}
+        again = await server.post(path, **(response if path.endswith("responses") else chat))
+        assert again["adaptation"]["stop_reason"] == "remembered"
+        assert len(server.core.taken) == before
+        called = again["output"][0] if "output" in again else _function(again)
+        assert json.loads(called["arguments"]) == {"a": 1}
+
+
+def _function(chat: dict[str, Any]) -> dict[str, Any]:
+    function: dict[str, Any] = chat["choices"][0]["message"]["tool_calls"][0]["function"]
+    return function
+
+
+async def test_what_a_reply_considers_is_no_answer(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [THOUGHT.format(wrong, 14) for wrong in (13, 15)]
+    async with composed(data_dir.parent, monkeypatch, saying(*texts), THINKING) as server:
+        check = {"type": "string_check", "operation": "eq", "reference": "14"}
+        answer = await server.chat(adaptation={"verifiers": [check]})
+        assert answer["choices"][0]["message"]["content"].strip() == "#### 14"
+        assert answer["choices"][0]["message"]["reasoning"]
+        report = answer["adaptation"]
+        assert (report["answer"], report["agreement"]) == ("14", 1.0)
+        assert report["verification"][0]["passed"]
+        record = server.memory.get("default", report["memory"]["saved"])
+        assert record.rationale in texts  # what was generated, to be learned as it was
+
+
+async def test_deliberation_without_an_end_is_no_answer(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["Here is my thought process: 13. Here is my response:", THOUGHT.format(1, 14)]
+    async with composed(data_dir.parent, monkeypatch, saying(*texts), THINKING) as server:
+        report = (await server.chat(adaptation={"max_samples": 4}))["adaptation"]
+        assert report["answer"] == "14"
+
+
+async def test_feedback_on_a_plain_answer_knows_what_it_said(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(
+        data_dir.parent, monkeypatch, saying(THOUGHT.format(13, 14)), THINKING
+    ) as server:
+        answer = await server.chat(model=f"{ASK['model']}:plain")
+        said = {"completion_id": answer["id"], "verdict": "incorrect", "answer": "14.0"}
+        response = await server.http.post("/v1/feedback", json=said)
+        assert response.status_code == 409  # it is the answer that was given

@@ -1,0 +1,110 @@
+"""Replies in the formats of many models: what they say and call is what vLLM's parsers find."""
+
+import json
+from typing import Any
+
+import pytest
+
+from memory.identity.answers.tool_call import called
+from tests.formats import TOOLS, parsers, said
+
+ONE = {"city": "Oslo", "days": 3}
+OSLO = json.dumps(ONE)
+CALL = json.dumps({"name": "get_weather", "arguments": ONE})
+CALLS = {
+    "hermes": f"<tool_call>\n{CALL}\n</tool_call>",
+    "mistral": f"[TOOL_CALLS][{CALL}]",
+    "pythonic": '[get_weather(city="Oslo", days=3)]',
+    "llama3_json": json.dumps({"name": "get_weather", "parameters": ONE}),
+    "qwen3_coder": (
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n"
+        "<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>"
+    ),
+    "deepseek_v3": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n"
+        f"```json\n{OSLO}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+    ),
+    "deepseek_v31": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>"
+        f"{OSLO}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
+    ),
+    "qwen3": f"<think>\nOslo or Bergen?\n</think>\n\n<tool_call>\n{CALL}\n</tool_call>",
+}
+PROSE = "It is 7 degrees in Oslo."
+
+
+def key(arguments: dict[str, Any]) -> str:
+    answer = called([{"name": "get_weather", "arguments": arguments}])
+    assert answer is not None
+    return answer.key
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_one_answer_in_whatever_format_it_is_written(name: str) -> None:
+    found = said(name, CALLS[name])
+    answer = called(found.calls)
+    assert answer is not None
+    assert answer.key == key(ONE)
+    assert answer.key != key({"city": "Oslo", "days": 4})
+    assert not found.text.strip()
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "qwen3"])
+def test_what_is_said_without_a_call_stands_as_it_is(name: str) -> None:
+    found = said(name, PROSE)
+    assert (found.text, found.calls) == (PROSE, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "reply", "text"),
+    [
+        ("deepseek_r1", "<think>Maybe 5.</think>The answer is 7.", "The answer is 7."),
+        ("deepseek_r1", "Maybe 5.</think>The answer is 7.", "The answer is 7."),
+        ("deepseek_r1", "<think>Maybe 5.", ""),
+        ("qwen3", "<think>\nMaybe 5.\n</think>\n\n7", "7"),
+        ("seed_oss", "<seed:think>Maybe 5.</seed:think>7", "7"),
+        ("granite", "Here is my thought process: 5? Here is my response: 7", "7"),
+    ],
+)
+def test_deliberation_is_nothing_that_is_said(name: str, reply: str, text: str) -> None:
+    found = said(name, reply, calls=False)
+    assert (found.text.strip(), found.calls) == (text, ())
+
+
+def test_a_template_that_was_told_not_to_think_is_read_so() -> None:
+    silent = {"chat_template_kwargs": {"enable_thinking": False}}
+    assert said("qwen3", PROSE, **silent).text == PROSE
+    assert said("qwen3", PROSE).text == ""
+
+
+def test_a_demanded_call_is_json_for_formats_that_have_no_grammar_of_their_own() -> None:
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    found = said("pythonic", OSLO, tool_choice=named)
+    assert found.calls == ({"name": "get_weather", "arguments": OSLO},)
+    listed = json.dumps([{"name": "get_weather", "parameters": ONE}] * 2)
+    assert len(said("pythonic", listed, tool_choice="required").calls) == 2
+
+
+def test_no_call_is_read_where_the_request_wants_none() -> None:
+    assert parsers("hermes").reading({"tools": list(TOOLS)}, calls=False) is None
+    assert said("qwen3", CALLS["qwen3"], tool_choice="none").calls == ()
+
+
+def test_a_call_may_be_asked_for_without_a_declaration() -> None:
+    reading = parsers("hermes").reading({}, calls=True)
+    assert reading is not None
+    assert called(reading.said(CALLS["hermes"], ()).calls).key == key(ONE)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.9])
+def test_what_is_broken_is_no_call_and_no_error(name: str, cut: float) -> None:
+    whole = CALLS[name]
+    for call in said(name, whole[: int(cut * len(whole))]).calls:
+        assert call.keys() == {"name", "arguments"}
+
+
+def test_a_tool_of_another_kind_is_left_to_vllm() -> None:
+    reading = parsers("hermes").reading({"tools": [{"type": "web_search"}]}, calls=True)
+    assert reading is not None
+    assert reading.said(PROSE, ()).text == PROSE
