@@ -19,6 +19,7 @@ from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
 from adaptation.policy import Policy
+from adaptation.probing import check_applied
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import judge
@@ -31,9 +32,6 @@ logger = logging.getLogger(__name__)
 TRAINING_SHARE = 0.5
 """Of the time left: what training may take with its waits. The samples need the rest, and on a
 server that is so busy that trainings wait, they take longer too."""
-
-PROBE_TOKENS = (1, 2, 3, 4, 5, 6, 7, 8)
-"""Any short prompt does: an adapter that moves nothing here was never applied."""
 
 
 @dataclass(frozen=True)
@@ -192,17 +190,11 @@ def _report(adapter: Adapter, result: TrainingResult, accepted: bool, reason: st
 async def _hand_over(
     adapter: Adapter, base: Adapter | None, engine: Engine, stack: AsyncExitStack
 ) -> None:
-    """Load the adapter, see to its unloading, and make sure that the engine applies it.
-
-    An adapter that is silently never sampled is the commonest fault of such systems.
-    """
+    """Load the adapter, see to its unloading, and make sure that the engine applies it."""
     # Before the load: one that fails or is given up half-way may have reached the engine.
     stack.push_async_callback(_drop, engine, adapter)
     await engine.load(adapter)
-    # One after the other: a probe still running when the other fails would outlive the adapter.
-    with_it = await engine.probe(PROBE_TOKENS, adapter)
-    if with_it == await engine.probe(PROBE_TOKENS, base):
-        raise EngineError("its log-probabilities are those of the model without it")
+    await check_applied(engine, adapter, base)
 
 
 async def _drop(engine: Engine, adapter: Adapter) -> None:

@@ -36,10 +36,17 @@ class Trainings:
         self._under_way += 1
         try:
             result = await trainer.train(job, timeout_s)
+        except BaseException:
+            # So much at least it would have taken: where no training ends, nobody waits for one.
+            if (so_far_s := self._since(started)) > self.typical_s:
+                self._took.add(so_far_s)
+            raise
         finally:
             self._under_way -= 1
-        # One at a time: it began when it was given or when the one before it ended.
-        now = time.monotonic()
-        self._took.add(now - max(started, self._last_end))
-        self._last_end = now
+        self._took.add(self._since(started))
+        self._last_end = time.monotonic()
         return result
+
+    def _since(self, given: float) -> float:
+        """One at a time: a job began when it was given, or when the one before it ended."""
+        return time.monotonic() - max(given, self._last_end)

@@ -16,12 +16,12 @@ from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 
-from adaptation.adapting import PROBE_TOKENS
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
 from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
+from adaptation.probing import PROBE_TOKENS
 from adaptation.services import Services
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Trainer

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from adaptation.adapting import PROBE_TOKENS
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.leases import AdapterLeases, Lease
+from adaptation.probing import check_applied
 from adaptation.types import Adapter
 from memory.adapters import AdapterRegistry
 from memory.errors import WhetMemoryError
@@ -173,16 +173,11 @@ class Champion:
         held = Held(adapter, lease)
         try:
             await self._engine.load(adapter)
-            await self._probe(adapter)
+            await check_applied(self._engine, adapter, None)
         except BaseException:  # one that failed or was given up half-way may be in the engine
             await self._retire(held)
             raise
         return held
-
-    async def _probe(self, adapter: Adapter) -> None:
-        with_it = await self._engine.probe(PROBE_TOKENS, adapter)
-        if with_it == await self._engine.probe(PROBE_TOKENS, None):
-            raise EngineError("its log-probabilities are those of the base: it is not applied")
 
     async def _drop_unused(self) -> None:
         for held in [h for i, h in self._retired.items() if not self._users[i]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import threading
 import time
@@ -247,12 +248,13 @@ async def test_a_hanging_trainer_leaves_time_for_the_vote(
     assert "no time for training" in str(report.reason)
 
 
-async def test_an_adapter_that_changes_nothing_in_the_engine_is_not_believed(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory
+@pytest.mark.parametrize("effect", [0.0, math.nan])
+async def test_an_adapter_that_changes_nothing_or_breaks_the_model_is_not_used(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, effect: float
 ) -> None:
     remember_examples(memory, 12)
     engine = adapted_engine()
-    engine.probe_effect = 0.0
+    engine.probe_effect = effect
     report = (await answer(make_query(ASK, strategy="ttt"), services(engine))).report
     assert report.answer == "1"
     assert "log-probabilities" in str(report.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,14 +118,22 @@ async def test_a_champion_whose_file_is_gone_leaves_the_base_serving_and_is_name
     assert leases.free == 2
 
 
-async def test_a_champion_the_engine_does_not_apply_is_not_believed(
-    champion: Champion, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+@pytest.mark.parametrize(
+    ("effect", "told"), [(0.0, "without it"), (math.nan, "no numbers"), (math.inf, "no numbers")]
+)
+async def test_a_champion_that_is_not_applied_or_broken_is_not_served(
+    champion: Champion,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    tmp_path: Path,
+    effect: float,
+    told: str,
 ) -> None:
-    engine.probe_effect = 0.0
+    engine.probe_effect = effect
     memory.adapters.promote("default", register(memory, tmp_path, 1.0).id)
     await champion.refresh()
     assert champion.adapter is None
-    assert "not applied" in str(champion.problem)
+    assert told in str(champion.problem)
     assert engine.loaded == {}
 
 

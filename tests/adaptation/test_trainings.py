@@ -1,0 +1,48 @@
+"""How long one more training would wait is estimated from those before it, whatever their end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from adaptation.errors import TrainerError
+from adaptation.training.fake import FakeTrainer
+from adaptation.training.trainer import TrainingJob
+from adaptation.trainings import Trainings
+from memory.types import Message
+
+TURNS = (Message(role="user", content="a?"), Message(role="assistant", content="b"))
+
+
+def job(folder: Path) -> TrainingJob:
+    return TrainingJob(conversations=(TURNS,), output_dir=str(folder))
+
+
+async def test_where_no_training_ends_in_time_the_next_is_told_to_wait_long(tmp_path: Path) -> None:
+    trainings, trainer = Trainings(), FakeTrainer()
+    trainer.let_go.clear()
+    with pytest.raises(TrainerError):
+        await trainings.run(trainer, job(tmp_path), timeout_s=0.2)
+    assert trainings.typical_s >= 0.2
+    running = asyncio.create_task(trainings.run(trainer, job(tmp_path), timeout_s=60))
+    await asyncio.sleep(0)
+    assert trainings.expected_wait_s >= 0.2
+    running.cancel()
+    await asyncio.wait([running])
+    assert trainings.expected_wait_s == 0
+
+
+async def test_a_training_that_fails_at_once_says_nothing_of_the_time_one_takes(
+    tmp_path: Path,
+) -> None:
+    trainings, trainer = Trainings(), FakeTrainer(script=[TrainerError("broken")])
+    trainer.let_go.clear()
+    asyncio.get_running_loop().call_later(0.1, trainer.let_go.set)
+    with pytest.raises(TrainerError):
+        await trainings.run(trainer, job(tmp_path), timeout_s=60)
+    slow = trainings.typical_s
+    with pytest.raises(TrainerError):
+        await trainings.run(FakeTrainer(script=[TrainerError("broken")]), job(tmp_path), 60)
+    assert trainings.typical_s == slow
