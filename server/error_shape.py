@@ -27,7 +27,7 @@ from server.wording import field_in
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE_CHARS = 2000
+MAX_MESSAGE_CHARS, END_CHARS = 2000, 200
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 ANTHROPIC = "/v1/messages"
 """Below this, clients read errors in Anthropic's shape."""
@@ -160,7 +160,7 @@ class _Exchange:
     def _message(self, status: int, found: Mapping[str, Any], headers: Headers) -> str:
         """Return the words for the client: the app's, or ours where its own say nothing."""
         method, path = self._scope["method"], self._scope["path"]
-        given = str(found.get("message") or "")[:MAX_MESSAGE_CHARS]
+        given = _shortened(str(found.get("message") or "").partition(" (parameter=")[0])
         given = given.partition(" Valid aliases:")[0]  # vLLM lists everybody's adapters there
         if _is_ours(found):
             return given
@@ -242,3 +242,10 @@ def _is_ours(found: Mapping[str, Any]) -> bool:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in list(HTTPStatus) else f"Error {status}"
+
+
+def _shortened(message: str) -> str:
+    """Return a long message without its middle: which field it is about may stand at its end."""
+    if len(message) <= MAX_MESSAGE_CHARS:
+        return message
+    return f"{message[: MAX_MESSAGE_CHARS - END_CHARS]} … {message[-END_CHARS:]}"

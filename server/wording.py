@@ -53,6 +53,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "union_tag_invalid": "must have {discriminator} as one of {expected_tags}",
         "union_tag_not_found": "needs the key {discriminator}",
         "int_parsing_size": "is too large a number",
+        "string_unicode": "holds half of a surrogate pair, which is no character",
         "recursion_loop": "is nested too deeply",
     }
 )
@@ -76,8 +77,8 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"Parameter '(\w+)' (must.*)", r"`\1` \2"),
         (r"(\w+) must be (at (?:least|most) [\d.]+|a finite number)", r"`\1` must be \2"),
         (
-            r"token_id\(s\) (\[[^\]]*\]) in (\w+) .*Vocabulary size: (\d+)",
-            r"`\2` names tokens outside the vocabulary of \3: \1",
+            r"token_id\(s\) \[(\d+)[^\]]*\] in (\w+) .*Vocabulary size: (\d+)",
+            r"`\2` names tokens outside the vocabulary of \3, such as \1",
         ),
         (r"allowed_token_ids contains", r"`allowed_token_ids` names tokens outside the vocabulary"),
         (r"allowed_token_ids is not None and empty", r"`allowed_token_ids` must not be empty"),
@@ -192,6 +193,32 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"`\1` does not go with `stream`: true",
         ),
         (r"[Ww]hen using `(\w+)`, `(\w+)` must be set", r"`\1` needs `\2`"),
+        (r"(\w+) must be 0 \(disable\), or at least 1", r"`\1` must be 0 (off) or at least 1"),
+        (
+            r"n must be 1 when using greedy sampling",
+            r"`n` must be 1 where `temperature` is 0: all choices would be the same",
+        ),
+        (
+            r"\w+\(\) got multiple values for (?:keyword )?argument '(\w+)'",
+            r"`chat_template_kwargs` must not have the key `\1`",
+        ),
+        (r"Too many bad words after tokenization", r"`bad_words` has too many entries"),
+        (
+            r"prompt list length \d+ exceeds the maximum allowed count of (\d+)",
+            r"`prompt` takes at most \1 entries",
+        ),
+        (
+            r"Only one of `(\w+)` and `(\w+)` can be set",
+            r"`\1` and `\2` do not go together: send one of them",
+        ),
+        (
+            r"Per-request (\w+) are disabled by default .*(--[\w-]+)",
+            r"`\1` is not taken from requests: the server was started without \2",
+        ),
+        (
+            r"You must set `(--[\w-]+)` to input `(\w+)`",
+            r"`\2` is not taken: the server was started without \1",
+        ),
         (r"`tools` must not be an empty array", r"`tools` must not be empty: leave it out"),
         (
             r"Invalid value for `tool_choice`",

@@ -340,7 +340,7 @@ async def test_a_body_too_large_for_messages_is_told_in_anthropics_shape() -> No
             "token_id(s) [9] in logit_bias contain out-of-vocab token ids. Vocabulary size: 8 "
             "(parameter=logit_bias, value=[9])",
             "logit_bias",
-            "outside the vocabulary of 8: [9]",
+            "outside the vocabulary of 8, such as 9",
         ),
         (
             "Stream options can only be defined when `stream=True`. (parameter=stream_options)",
