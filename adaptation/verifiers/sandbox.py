@@ -77,18 +77,23 @@ class SandboxStatus:
         return self.level == "A"
 
 
-@functools.cache
 def available() -> SandboxStatus:
-    """Say whether code can be isolated here; tries it once per process."""
+    """Say whether code can be isolated here; tries it until it is known."""
+    try:
+        return self_tested()
+    except (OSError, subprocess.TimeoutExpired) as error:  # a busy machine may pass
+        return SandboxStatus("none", f"bubblewrap does not start: {error}")
+
+
+@functools.cache
+def self_tested() -> SandboxStatus:
+    """Say what trying came to; raises where it came to nothing, and is tried again."""
     if shutil.which("bwrap") is None:
         return SandboxStatus("none", _INSTALL)
     if platform.machine() not in seccomp.MACHINES:
         return SandboxStatus("none", f"no system-call filter for {platform.machine()}")
-    try:
-        with _command(SELF_TEST, {}, Limits()) as (argv, fds):
-            done = subprocess.run(argv, env={}, pass_fds=fds, capture_output=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return SandboxStatus("none", f"bubblewrap does not start: {error}")
+    with _command(SELF_TEST, {}, Limits()) as (argv, fds):
+        done = subprocess.run(argv, env={}, pass_fds=fds, capture_output=True, timeout=20)
     if done.returncode == 0 and done.stdout == b"isolated":
         return SandboxStatus("A", "bubblewrap, seccomp and rlimits; self-test passed")
     why = done.stderr.decode(errors="replace").strip()[-300:] or f"exit status {done.returncode}"

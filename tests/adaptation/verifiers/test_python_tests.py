@@ -208,13 +208,13 @@ async def test_a_grader_that_cannot_start_leaves_no_descriptor_open(
 ) -> None:
     (verifier,) = await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
     before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    sandbox.available.cache_clear()
+    sandbox.self_tested.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     try:
         with pytest.raises(VerifierError):
             await verifier.verify(question="", text=ADD, answer=None)
     finally:
-        sandbox.available.cache_clear()
+        sandbox.self_tested.cache_clear()
     assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
@@ -244,11 +244,11 @@ async def test_tests_that_cannot_fail_are_refused(tests: str) -> None:
 
 
 async def test_without_a_sandbox_the_verifier_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox.available.cache_clear()
+    sandbox.self_tested.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     try:
         with pytest.raises(InvalidOptionsError, match="install bubblewrap") as error:
             await build_verifiers(({"type": "python", "tests": ADD_TESTS},))
     finally:
-        sandbox.available.cache_clear()
+        sandbox.self_tested.cache_clear()
     assert error.value.param == "adaptation.verifiers.0.type"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -163,14 +164,27 @@ async def test_cancellation_kills_the_program(descendants: Callable[[], set[int]
     assert not descendants()
 
 
+def test_a_self_test_that_came_to_nothing_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def busy(*arguments: object, **keywords: object) -> None:
+        raise subprocess.TimeoutExpired("bwrap", 20)
+
+    sandbox.self_tested.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", busy)
+        assert not sandbox.available().usable
+    assert sandbox.available().usable
+
+
 async def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox.available.cache_clear()
+    sandbox.self_tested.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     reading, writing = os.pipe()
     try:
         with pytest.raises(VerifierError, match="install bubblewrap"):
             await run("print(1)", fds=(reading, writing))
     finally:
-        sandbox.available.cache_clear()
+        sandbox.self_tested.cache_clear()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(reading)
