@@ -22,9 +22,9 @@ async def answer(query: Query, services: Services) -> Outcome:
     back to a lighter strategy, and the report says so.
     """
     clock, options = Stopwatch(), query.options
+    if (known := await remembered(query, services, clock)) is not None:
+        return known
     with clock.measure("retrieve"):
-        if (known := await remembered(query, services, clock)) is not None:
-            return known
         recalled = await recall(query, services)
         voting = await services.voting(query, recalled.close)
     plan = make_plan(options, query.choices, recalled.neighbours, services.policy)

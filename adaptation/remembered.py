@@ -43,7 +43,8 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
         return None
     if query.choices != 1 or not query.question.strip():
         return None
-    record = await _known(query, services)
+    with clock.measure("retrieve"):
+        record = await _known(query, services)
     vote = None if record is None else _as_vote(query, record, services.engine)
     if record is None or vote is None:
         return None

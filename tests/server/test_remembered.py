@@ -128,6 +128,7 @@ async def test_a_verifier_judges_what_is_remembered(server: Composed) -> None:
     report = (await server.chat(adaptation={"verifiers": [check]}))["adaptation"]
     assert report["stop_reason"] == "remembered"
     assert report["verification"][0]["passed"]
+    assert report["seconds"].keys() == {"retrieve", "verify"}
 
 
 async def test_a_correction_answers_the_question_it_corrects(server: Composed) -> None:
