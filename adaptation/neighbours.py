@@ -7,14 +7,13 @@ go to.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory.identity.prompt import spelled
 from memory.types import TIERS_THAT_TRAIN, Message, Neighbour, Record
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -41,8 +40,13 @@ def select_training_set(
     min_similarity: float = 0.3,
     noise: float = SIFT_NOISE,
 ) -> TrainingSet:
-    """Pick up to `count` diverse, informative neighbours and hold out up to `holdout` of them."""
+    """Pick up to `count` diverse, informative neighbours and hold out up to `holdout` of them.
+
+    An answer without a solution is learned from only where too few worked solutions are near.
+    """
     eligible = trainable(candidates, min_similarity)
+    worked = [neighbour for neighbour in eligible if not is_bare(neighbour.record)]
+    eligible = worked if len(worked) >= count else eligible
     if not eligible:
         return TrainingSet((), ())
     similarities = np.array([neighbour.similarity for neighbour in eligible])
@@ -63,14 +67,13 @@ def trainable(candidates: Sequence[Neighbour], min_similarity: float) -> list[Ne
         if candidate.record.tier in TIERS_THAT_TRAIN and candidate.similarity >= min_similarity
     ]
     close.sort(key=lambda c: (-c.record.tier.strength, -c.similarity, c.record.id))
-    first = {normalised(candidate.record.question): candidate for candidate in reversed(close)}
+    first = {spelled(candidate.record.question): candidate for candidate in reversed(close)}
     return sorted(first.values(), key=lambda c: (-c.similarity, c.record.id))
 
 
-def normalised(question: str) -> str:
-    """A question without case, punctuation at its ends, accents' encoding or spacing."""
-    text = unicodedata.normalize("NFKC", question).casefold()
-    return re.sub(r"\s+", " ", text).strip(" \t\n.!?")
+def is_bare(record: Record) -> bool:
+    """Whether nothing but the answer is known, as after a correction without a rationale."""
+    return spelled(record.rationale) == spelled(record.answer)
 
 
 def sift(similarities: Floats, candidates: Floats, count: int, noise: float) -> list[int]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from adaptation.neighbours import (
     hold_out,
-    normalised,
     select_training_set,
     sift,
     trainable,
@@ -74,7 +73,7 @@ def test_copies_of_one_neighbour_do_not_crowd_out_the_others() -> None:
 
 def test_one_record_is_kept_for_each_question_the_stronger_tier_first() -> None:
     e = unit(np.ones(4))
-    same = (Message(role="user", content="  what IS  a?? "),)
+    same = (Message(role="user", content="  What is a?\r\n"),)
     candidates = [
         neighbour("a", e, 0.9, tier=Tier.FEEDBACK),
         neighbour("b", e, 0.8, messages=same, tier=Tier.EXECUTABLE),
@@ -126,6 +125,21 @@ def test_training_conversations_are_the_records_own() -> None:
     assert [t.content for t in turns] == ["What is a?", "It is a."]
 
 
-def test_normalising_keeps_what_makes_questions_differ() -> None:
-    assert normalised("Is  2 < 3?") == normalised("is 2 < 3")
-    assert normalised("2 + 3") != normalised("2 - 3")
+@pytest.mark.parametrize(("one", "other"), [("2³ = ?", "23 = ?"), ("Code of A?", "Code of a?")])
+def test_questions_that_differ_in_what_they_mean_are_both_learned_from(
+    one: str, other: str
+) -> None:
+    e = unit(np.ones(4))
+    asked = [(Message(role="user", content=question),) for question in (one, other)]
+    candidates = [neighbour(str(i), e, messages=turns) for i, turns in enumerate(asked)]
+    assert len(trainable(candidates, 0.0)) == 2
+
+
+def test_an_answer_without_a_solution_is_learned_from_where_solutions_are_few() -> None:
+    rng = np.random.default_rng(2)
+    points = unit(np.ones(8) + 0.3 * rng.normal(size=(12, 8)))
+    bare = [neighbour(f"b{i}", p, 0.9, rationale=f" b{i}\n") for i, p in enumerate(points[:6])]
+    worked = [neighbour(f"w{i}", p, 0.5) for i, p in enumerate(points[6:])]
+    for count, names in ((6, {"w"}), (8, {"w", "b"})):
+        drawn = select_training_set([*bare, *worked], count=count, min_similarity=-1)
+        assert {n.record.id[0] for n in (*drawn.train, *drawn.holdout)} == names
