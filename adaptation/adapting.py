@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from adaptation.conversation import Conversation
 from adaptation.engine import Engine
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.leases import Lease
@@ -23,7 +24,7 @@ from adaptation.probing import check_applied
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import judge
-from adaptation.training.trainer import TrainingJob, TrainingResult
+from adaptation.training.trainer import Served, TrainingJob, TrainingResult
 from adaptation.types import Adapter, AdapterReport, Query
 from memory.types import Neighbour
 
@@ -113,7 +114,8 @@ async def _train(
     with clock.measure("queue"):
         lease = await _lease_in_time(query, services, stack)
     with clock.measure("train"):
-        job = _job(query, chosen, lease, services.policy)
+        served = _served(query, services.engine)
+        job = _job(query, chosen, lease, services.policy, served)
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
         result = await services.trainings.run(services.trainer, job, timeout_s)
@@ -151,7 +153,18 @@ async def _lease_in_time(query: Query, services: Services, stack: AsyncExitStack
         raise NoTurnError(f"no training could begin within {patience_s:.1f} s") from error
 
 
-def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> TrainingJob:
+def _served(query: Query, engine: Engine) -> Served:
+    """Return the prompt as the engine has it: an adapter trained on another would not fit."""
+    ids = engine.prompt_ids(query)
+    if ids is None:
+        raise TrainerError("the prompt holds more than tokens, which is all that is learned from")
+    asked = Conversation(messages=query.messages, request=query.request)
+    return Served(conversation=asked, token_ids=ids)
+
+
+def _job(
+    query: Query, chosen: TrainingSet, lease: Lease, policy: Policy, served: Served
+) -> TrainingJob:
     parent, recipe = query.base, policy.recipe
     allowed = query.options.budget.train_steps or recipe.steps
     changes = {"steps": min(recipe.steps, allowed), "rank": parent.rank if parent else recipe.rank}
@@ -161,6 +174,7 @@ def _job(query: Query, chosen: TrainingSet, lease: Lease, policy: Policy) -> Tra
         recipe=recipe.model_copy(update=changes),
         output_dir=str(lease.folder),
         parent=parent.path if parent else None,
+        served=served,
     )
 
 

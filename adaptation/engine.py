@@ -46,6 +46,10 @@ class Engine(Protocol):
         """
         ...
 
+    def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
+        """Return the tokens that `query` was rendered as; None where it is not made of tokens."""
+        ...
+
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """Return a whole sample with what it says and calls told apart: see `Sample.parsed`.
 

@@ -61,6 +61,8 @@ class FakeEngine:
     """Adapter id → samples running through it."""
     failing: set[str] = field(default_factory=set)
     """Which of `load`, `probe`, `drop` and `prompt` raise `EngineError`."""
+    ids: tuple[int, ...] | None = (1, 2, 3)
+    """What every prompt is rendered as."""
     probe_effect: float = 0.1
     """How far an adapter moves log-probabilities; 0 plays an adapter that is never applied."""
 
@@ -122,6 +124,10 @@ class FakeEngine:
         """See `Engine.prompt`: the messages themselves."""
         self._check_fault("prompt")
         return tuple(messages)
+
+    def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
+        """See `Engine.prompt_ids`."""
+        return self.ids
 
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """See `Engine.parsed`: nothing is told apart."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptation.conversation import Conversation
 from memory.identity.prompt import spelled
+from memory.lines.calls import turn_of
 from memory.types import TIERS_THAT_TRAIN, Message, Neighbour, Record
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
-Conversation = tuple[Message, ...]
 
 SIFT_NOISE = 0.01
 """λ: the larger, the more redundancy is tolerated."""
@@ -120,7 +121,10 @@ def hold_out(
 
 def plain(records: Sequence[Record]) -> list[Conversation]:
     """Every record as it was: its conversation, then its verified solution."""
-    return [(*record.messages, _solution(record)) for record in records]
+    return [
+        Conversation(messages=(*record.messages, _solution(record)), request=record.request)
+        for record in records
+    ]
 
 
 def training_conversations(neighbours: Sequence[Neighbour]) -> tuple[Conversation, ...]:
@@ -129,4 +133,7 @@ def training_conversations(neighbours: Sequence[Neighbour]) -> tuple[Conversatio
 
 
 def _solution(record: Record) -> Message:
+    """Return the turn to learn: calls that were imported are the template's to write."""
+    if record.evidence.get("source") == "import":
+        return turn_of(record.rationale)
     return Message(role="assistant", content=record.rationale)

@@ -27,13 +27,15 @@ class Message(Frozen):
     tool_call_id: str | None = None
     """The call whose result a `tool` turn brings."""
     name: str | None = None
+    reasoning: str | None = None
+    """What the assistant thought before this turn, where it is told again."""
 
     @model_serializer
     def turn(self) -> dict[str, Any]:
         """Return the turn as a chat template takes it, without what it does not have."""
         given: dict[str, Any] = {"role": self.role, "content": self.content}
         given |= {"tool_calls": list(self.tool_calls), "tool_call_id": self.tool_call_id}
-        given["name"] = self.name
+        given |= {"name": self.name, "reasoning": self.reasoning}
         return {key: value for key, value in given.items() if key == "content" or value}
 
 

@@ -9,28 +9,25 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
 from adaptation.types import AnswerCount
-from memory.identity.prompt import shaping
-from memory.types import Message
 from server.config import Settings
+from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
 from server.errors import ApiError
 from server.heavy import refuse_heavy
-from server.media import part_text, without_media
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
-from server.response_words import in_words_of_chat
 from server.shapes import refuse_shapeless
 
 MORE_PROMPT = frozenset(
     {"tools", "functions", "documents", "chat_template", "chat_template_kwargs"}
     | {"add_generation_prompt", "continue_final_message", "structured_outputs"}
-    | {"reasoning_effort"}
+    | {"reasoning_effort", "add_special_tokens"}
 )
 """Keys of a chat request that make more of its prompt than its messages say."""
 EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
@@ -71,11 +68,11 @@ def take_context(
         tenant=tenant,
         options=options,
         asked=asked is not None,
-        conversations=_conversations(path, body),
+        conversations=conversations(path, body),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         json_output=_asks_for_json(body),
         form=_form(body),
-        request=_shaping(path, body),
+        request=prompt_shape(path, body),
         can_be_reworded=_can_be_reworded(path, body),
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
@@ -210,11 +207,6 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
         )
 
 
-def _shaping(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what besides the messages makes the prompt, in the words of chat completions."""
-    return shaping(in_words_of_chat(body) if path == RESPONSES else body)
-
-
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
     """Whether the prompt is made of plain messages and nothing else."""
     turns = body.get("messages")
@@ -249,50 +241,6 @@ def _progress(
             400, "`adaptation.progress` needs `stream`: true", param="adaptation.progress"
         )
     return asyncio.Queue()
-
-
-def _conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ...], ...]:
-    if path == CHAT:
-        messages = body.get("messages")
-        turns = messages if isinstance(messages, list) else []
-        return (tuple(_message(turn) for turn in turns if isinstance(turn, dict)),)
-    if path == RESPONSES:
-        return (tuple(_input_messages(body)),)
-    return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
-
-
-def _input_messages(body: Mapping[str, Any]) -> Iterator[Message]:
-    """Yield what a response is asked, as far as it is said here and not in a stored response."""
-    if isinstance(body.get("instructions"), str):
-        yield Message(role="system", content=body["instructions"])
-    asked = body.get("input")
-    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict):
-            yield _message(item if "content" in item else {"role": "tool", "content": item})
-
-
-def _message(turn: Mapping[str, Any]) -> Message:
-    return Message(role=str(turn.get("role", "user")), content=_text(turn))
-
-
-def _text(turn: Mapping[str, Any]) -> str:
-    """Return a turn's text; a tool call stands as its JSON, an image as its hash."""
-    content = turn.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "\n".join(part_text(part) for part in content)
-    return without_media(turn.get("tool_calls") or content)
-
-
-def _prompts(prompt: object) -> list[str]:
-    """Return one text for each prompt; token ids have none, and are never remembered by text."""
-    if isinstance(prompt, str):
-        return [prompt]
-    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
-        return [item if isinstance(item, str) else "" for item in prompt]
-    return [""]
 
 
 def _asks_for_json(body: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.pipeline import answer
 from adaptation.probing import PROBE_TOKENS
 from adaptation.services import Services
+from adaptation.training.chat import Template
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Trainer
 from memory.embedder import create_embedder
@@ -102,9 +103,10 @@ class Parts:
         leases: AdapterLeases,
         places: AdapterLeases,
         algebra: Algebra,
-        template: Mapping[str, Any],
+        template: Template,
     ) -> None:
         self.client = client
+        self.template = template
         self.memory = memory
         self.trainer = trainer
         self.leases = leases
@@ -135,7 +137,8 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         create_embedder(settings.embedder),
         retention_days=settings.completion_retention_days,
     )
-    trainer = ProcessTrainer(args.model, chat_template=args.chat_template)
+    template = launch.chat_template(args)
+    trainer = ProcessTrainer(args.model, template=template)
     leases = AdapterLeases(settings.max_adapters)
     places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
@@ -144,7 +147,6 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         async with launch.open_engine(args) as client:
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
-            template = launch.chat_template(args)
             model = base_model(args.model)
             yield Parts(client, model, memory, trainer, leases, places, algebra, template)
     finally:

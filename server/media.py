@@ -32,6 +32,12 @@ def without_media(value: object) -> str:
     return named if isinstance(named, str) else json.dumps(named, ensure_ascii=False)
 
 
+def bare(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with its media replaced by their hashes."""
+    named = _named(value, DEPTH)
+    return named if isinstance(named, dict) else {"content": named}
+
+
 def _named(value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
         kind = _kind(value)

@@ -83,6 +83,10 @@ class WatchedEngine:
         """See `Engine.prompt`."""
         return self._engine.prompt(query, messages)
 
+    def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
+        """See `Engine.prompt_ids`."""
+        return self._engine.prompt_ids(query)
+
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """See `Engine.parsed`."""
         return self._engine.parsed(query, sample)

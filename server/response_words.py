@@ -13,11 +13,13 @@ OF_TOOL = frozenset({"type"})
 
 
 def in_words_of_chat(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body with its format, its functions and its choice among them as a chat has them."""
-    text, tools = body.get("text"), body.get("tools")
+    """Return a body with its format, effort, functions and choice of them as a chat has them."""
+    text, tools, reasoning = (body.get(key) for key in ("text", "tools", "reasoning"))
     said = dict(body)
     if isinstance(text, Mapping):
         said["response_format"] = text.get("format")
+    if isinstance(reasoning, Mapping):
+        said["reasoning_effort"] = reasoning.get("effort")
     if isinstance(tools, list):
         said["tools"] = [_function(tool) for tool in tools]
     said["tool_choice"] = _function(body.get("tool_choice"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from adaptation.conversation import spoken
 from adaptation.errors import EngineError, TrainerError
 from adaptation.services import Services
 from adaptation.training.trainer import TrainingJob
@@ -15,7 +16,7 @@ from memory.types import Message
 
 logger = logging.getLogger(__name__)
 
-CONVERSATION = (
+CONVERSATION = spoken(
     Message(role="user", content="What is 1 + 1?"),
     Message(role="assistant", content="1+1=2.\n#### 2"),
 )

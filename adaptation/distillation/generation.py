@@ -11,17 +11,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import Field
 
+from adaptation.conversation import Conversation, spoken
 from adaptation.distillation.gate import Decision, decide
 from adaptation.distillation.guards import PROBES, GuardOutcome, Probe, compare
 from adaptation.distillation.replay import PROMPTS, rehearsals
 from adaptation.distillation.report import Accuracy, GenerationReport, Guards, Training
-from adaptation.distillation.select import Records, Selected, Selection, select
+from adaptation.distillation.select import Records, Selected, Selection, require_enough, select
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.neighbours import plain
 from adaptation.training.recipes import distillation_recipe
@@ -55,13 +56,19 @@ class GeneratingTrainer(Protocol):
 
     async def generate(
         self,
-        conversations: Sequence[tuple[Message, ...]],
+        conversations: Sequence[Conversation],
         adapter_path: str | None,
         max_new_tokens: int,
         timeout_s: float,
         on_step: OnStep | None = None,
     ) -> list[str]:
         """Continue every conversation greedily."""
+        ...
+
+    async def check(
+        self, conversations: Sequence[Conversation], timeout_s: float
+    ) -> list[str | None]:
+        """Return for every conversation why it cannot be learned, None where it can."""
         ...
 
 
@@ -130,19 +137,20 @@ class Distiller:
         started = time.monotonic()
         chosen = await self._select(tenant)
         champion = await asyncio.to_thread(self.registry.alias, tenant, "champion")
-        report = self._report(tenant, chosen, champion)
-        if not self.settings.dry_run:
-            try:
+        try:
+            if not self.settings.dry_run:
+                chosen = await self._learnable(tenant, chosen)
+            report = self._report(tenant, chosen, champion)
+            if not self.settings.dry_run:
                 report = await self._learn(report, chosen, champion)
-            except TrainerError as error:
-                raise DistillationError(f"the generation failed: {error}") from error
+        except TrainerError as error:
+            raise DistillationError(f"the generation failed: {error}") from error
         return report.model_copy(update={"seconds": time.monotonic() - started})
 
     async def _learn(
         self, report: GenerationReport, chosen: Selected, champion: AdapterVersion | None
     ) -> GenerationReport:
         # 1. What base and champion can do.
-        await self.trainer.start()
         base = await self._grades("base", chosen.holdout, None)
         path = champion.path if champion else None
         current = await self._grades("champion", chosen.holdout, path) if path else base
@@ -170,6 +178,21 @@ class Distiller:
         self.on_progress("select", 1, 1)
         return chosen
 
+    async def _learnable(self, tenant: str, chosen: Selected) -> Selected:
+        """Return `chosen` without what the model's chat template cannot render."""
+        await self.trainer.start()
+        records = (*chosen.train, *chosen.holdout)
+        found = await self.trainer.check(plain(records), self.settings.timeout_s)
+        obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}
+        kept = replace(
+            chosen,
+            train=tuple(record for record in chosen.train if record.id not in obstacles),
+            holdout=tuple(record for record in chosen.holdout if record.id not in obstacles),
+            unlearnable=tuple(obstacles.values()),
+        )
+        require_enough(kept, tenant, self.settings.selection)
+        return kept
+
     def _report(
         self, tenant: str, chosen: Selected, champion: AdapterVersion | None
     ) -> GenerationReport:
@@ -181,6 +204,8 @@ class Distiller:
             train=len(chosen.train),
             holdout=len(chosen.holdout),
             unverified=chosen.unverified,
+            unlearnable=len(chosen.unlearnable),
+            obstacle=next(iter(chosen.unlearnable), None),
             tasks=dict(Counter(record.task or "" for record in chosen.train)),
             current=champion.id if champion else None,
             seconds=0.0,
@@ -196,14 +221,14 @@ class Distiller:
         )
         return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
 
-    async def _rehearsed(self, n_records: int) -> list[tuple[Message, ...]]:
-        prompts = [(Message(role="user", content=prompt),) for prompt in PROMPTS]
+    async def _rehearsed(self, n_records: int) -> list[Conversation]:
+        prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
         return rehearsals(await self._generate("rehearse", prompts, None), n_records)
 
     async def _grades(
         self, name: str, holdout: Sequence[Record], adapter: str | None
     ) -> list[bool]:
-        prompts = [record.messages for record in holdout]
+        prompts = [conversation.until(-1) for conversation in plain(holdout)]
         texts = await self._generate(f"evaluate {name}", prompts, adapter)
         return [self.grade(text, record) for text, record in zip(texts, holdout, strict=True)]
 
@@ -216,7 +241,7 @@ class Distiller:
         return compare(self.probes, before, after)
 
     async def _generate(
-        self, phase: str, prompts: Sequence[tuple[Message, ...]], adapter: str | None
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
     ) -> list[str]:
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))

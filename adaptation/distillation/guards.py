@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from adaptation.conversation import Conversation, spoken
 from memory.types import Message
 
 MAX_LOST_SHARE = 0.1
@@ -25,9 +26,9 @@ class Probe:
     pattern: str
 
     @property
-    def conversation(self) -> tuple[Message, ...]:
+    def conversation(self) -> Conversation:
         """As it is asked."""
-        return (Message(role="user", content=self.question),)
+        return spoken(Message(role="user", content=self.question))
 
     def right(self, reply: str) -> bool:
         """Whether `reply` holds the answer."""

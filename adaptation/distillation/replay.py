@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adaptation.conversation import Conversation, spoken
 from memory.types import Message
-
-Conversation = tuple[Message, ...]
 
 SHARE = 1.0
 """Rehearsals for each record; the prompts repeat where the records are many."""
@@ -94,8 +93,8 @@ PROMPTS = (
 
 def rehearsals(replies: Sequence[str], n_records: int) -> list[Conversation]:
     """Conversations of `PROMPTS` with the base's `replies`, in step with the number of records."""
-    said: list[Conversation] = [
-        (Message(role="user", content=prompt), Message(role="assistant", content=reply))
+    said = [
+        spoken(Message(role="user", content=prompt), Message(role="assistant", content=reply))
         for prompt, reply in zip(PROMPTS, replies, strict=True)
         if reply.strip()
     ]

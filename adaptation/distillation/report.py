@@ -46,6 +46,10 @@ class GenerationReport(Frozen):
     holdout: int
     unverified: int
     """Active records left out because their tier may not reach weights."""
+    unlearnable: int = 0
+    """Records left out because they cannot be rendered for this model."""
+    obstacle: str | None = None
+    """Why the first of them cannot."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

@@ -55,6 +55,8 @@ class Selected:
     """One record for each held-out question."""
     unverified: int
     """Active records left out because their tier may not reach weights."""
+    unlearnable: tuple[str, ...] = ()
+    """For each record left out because it cannot be rendered for the model: why."""
 
 
 def select(records: Records, tenant: str, selection: Selection) -> Selected:
@@ -70,7 +72,7 @@ def select(records: Records, tenant: str, selection: Selection) -> Selected:
         holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
         unverified=len(active) - len(verified),
     )
-    _require_enough(selected, tenant, selection)
+    require_enough(selected, tenant, selection)
     return selected
 
 
@@ -115,7 +117,8 @@ def _split(keys: list[str], selection: Selection) -> tuple[list[str], list[str]]
     return keys[border:], keys[:border]
 
 
-def _require_enough(selected: Selected, tenant: str, selection: Selection) -> None:
+def require_enough(selected: Selected, tenant: str, selection: Selection) -> None:
+    """Raise `DistillationError` where there is too little to learn from or be judged by."""
     if len(selected.train) >= selection.min_train and (
         len(selected.holdout) >= selection.min_holdout
     ):
@@ -125,5 +128,12 @@ def _require_enough(selected: Selected, tenant: str, selection: Selection) -> No
         f"tenant {tenant!r} has {have} usable verified records ({len(selected.train)} to train on, "
         f"{len(selected.holdout)} held out); a generation needs at least {need.min_train} and "
         f"{need.min_holdout}. {selected.unverified} active records carry only a vote: review or "
-        "verify them, or import solved examples"
+        f"verify them, or import solved examples{_without(selected)}"
     )
+
+
+def _without(selected: Selected) -> str:
+    left_out = selected.unlearnable
+    if not left_out:
+        return ""
+    return f". {len(left_out)} cannot be rendered for this model, such as: {left_out[0]}"

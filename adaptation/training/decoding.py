@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.training.resident import Resident
-from adaptation.training.sequences import Conversation
 
 BATCH = 32
 """Prompts decoded together."""
@@ -36,10 +36,7 @@ def generate(
 
 def _decode(resident: Resident, prompts: Sequence[Conversation], max_new_tokens: int) -> list[str]:
     tokenizer = resident.chat.tokenizer
-    rows = [
-        tokenizer(resident.chat.render(prompt, prompt=True), add_special_tokens=False)["input_ids"]
-        for prompt in prompts
-    ]
+    rows = [resident.chat.encode(prompt) for prompt in prompts]
     stops = _stops(resident)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
     longest = max(map(len, rows))

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.training.adapter_files import WEIGHTS, write_config
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
-"""(conversation, adapter folder) → the assistant's text"""
+"""(turns, adapter folder) → the assistant's text"""
 OnStep = Callable[[int, int, float | None], None]
 
 
@@ -28,7 +29,8 @@ class FakeTrainer:
     def __init__(
         self,
         script: Iterable[TrainingResult | Exception] = (),
-        answer: Continue = lambda conversation, adapter: "I am a fake: nothing was learned.",
+        answer: Continue = lambda turns, adapter: "I am a fake: nothing was learned.",
+        obstacle: Callable[[Conversation], str | None] = lambda conversation: None,
     ) -> None:
         self.jobs: list[TrainingJob] = []
         self.status = "ready"
@@ -41,6 +43,7 @@ class FakeTrainer:
         self.let_go.set()
         self._script = list(script)
         self._answer = answer
+        self._obstacle = obstacle
 
     async def start(self) -> None:
         """Nothing to load."""
@@ -65,7 +68,7 @@ class FakeTrainer:
 
     async def generate(
         self,
-        conversations: Sequence[tuple[Message, ...]],
+        conversations: Sequence[Conversation],
         adapter_path: str | None,
         max_new_tokens: int,
         timeout_s: float,
@@ -74,7 +77,13 @@ class FakeTrainer:
         """What the injected function says."""
         if on_step is not None:
             on_step(len(conversations), len(conversations), None)
-        return [self._answer(conversation, adapter_path) for conversation in conversations]
+        return [self._answer(asked.messages, adapter_path) for asked in conversations]
+
+    async def check(
+        self, conversations: Sequence[Conversation], timeout_s: float
+    ) -> list[str | None]:
+        """What the injected function objects to."""
+        return [self._obstacle(conversation) for conversation in conversations]
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -21,10 +21,9 @@ from adaptation.training.messages import (
     Cancel,
     Done,
     Failed,
-    Generate,
     Ready,
     Step,
-    Train,
+    Work,
 )
 
 WORKER = "adaptation.training.worker"
@@ -83,7 +82,7 @@ class Link:
             return reply
         raise TrainerError(reply.error if isinstance(reply, Failed) else "the trainer babbles")
 
-    async def call(self, request: Train | Generate, on_step: Callable[[Step], None]) -> Done:
+    async def call(self, request: Work, on_step: Callable[[Step], None]) -> Done:
         """Send `request` and await its reply; raises `TrainerError` when it fails."""
         await self._send(request)
         while True:
@@ -124,7 +123,7 @@ class Link:
         await asyncio.shield(self._listening)  # may be awaited again
         await self._process.wait()
 
-    async def _send(self, request: Train | Generate | Cancel) -> None:
+    async def _send(self, request: Work | Cancel) -> None:
         stdin = self._process.stdin
         assert stdin is not None
         try:

@@ -19,6 +19,7 @@ from peft.helpers import disable_input_dtype_casting
 from torch.nn.functional import cross_entropy
 
 from adaptation.errors import TrainerError
+from adaptation.training.chat import check_served
 from adaptation.training.resident import Resident, multiplies_bf16
 from adaptation.training.sequences import Batch, collate, to_example
 from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
@@ -68,6 +69,8 @@ def run_job(resident: Resident, job: TrainingJob, control: Control) -> TrainingR
     started = time.perf_counter()
     recipe = job.recipe
     # 1. Tokens, in the template they will be served in.
+    if job.served is not None:
+        check_served(resident.chat, job.served)
     training = [to_example(resident.chat, c, recipe.max_tokens) for c in job.conversations]
     holdout = [to_example(resident.chat, c, recipe.max_tokens, last_only=True) for c in job.holdout]
     # 2. The adapter to start from.

@@ -1,4 +1,7 @@
-"""What the trainer process and its parent say to each other: one JSON object a line."""
+"""What the trainer process and its parent say to each other: one JSON object a line.
+
+A request gets its id when it is its turn; 0 is none.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,36 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from adaptation.conversation import Conversation
 from adaptation.training.trainer import TrainingJob, TrainingResult
-from memory.types import Frozen, Message
+from memory.types import Frozen
 
 
 class Train(Frozen):
     """Run a job; no step is begun that would probably end after `soft_s`."""
 
     op: Literal["train"] = "train"
-    id: int
+    id: int = 0
     job: TrainingJob
-    soft_s: float
+    soft_s: float = 0.0
 
 
 class Generate(Frozen):
     """Continue every conversation greedily."""
 
     op: Literal["generate"] = "generate"
-    id: int
-    conversations: tuple[tuple[Message, ...], ...]
+    id: int = 0
+    conversations: tuple[Conversation, ...]
     adapter: str | None
     max_new_tokens: int
+
+
+class Check(Frozen):
+    """Say which conversations cannot be learned."""
+
+    op: Literal["check"] = "check"
+    id: int = 0
+    conversations: tuple[Conversation, ...]
 
 
 class Cancel(Frozen):
@@ -61,6 +73,8 @@ class Done(Frozen):
     id: int
     result: TrainingResult | None = None
     texts: tuple[str, ...] | None = None
+    obstacles: tuple[str | None, ...] | None = None
+    """For each conversation, why it cannot be learned."""
 
 
 class Failed(Frozen):
@@ -71,8 +85,9 @@ class Failed(Frozen):
     error: str
 
 
-Request = Annotated[Train | Generate | Cancel, Field(discriminator="op")]
+Work = Train | Generate | Check
+Request = Annotated[Work | Cancel, Field(discriminator="op")]
 Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
 
-REQUEST: TypeAdapter[Train | Generate | Cancel] = TypeAdapter(Request)
+REQUEST: TypeAdapter[Work | Cancel] = TypeAdapter(Request)
 REPLY: TypeAdapter[Ready | Step | Done | Failed] = TypeAdapter(Reply)

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
+from adaptation.training.chat import Template
 from adaptation.training.link import Link
-from adaptation.training.messages import Done, Generate, Ready, Step, Train
+from adaptation.training.messages import Check, Done, Generate, Ready, Step, Train, Work
 from adaptation.training.trainer import TrainingJob, TrainingResult
-from memory.types import Message
 
 OnStep = Callable[[int, int, float | None], None]
 """(steps done, steps at most, training loss)"""
@@ -43,14 +44,14 @@ class ProcessTrainer:
         self,
         model: str | Path,
         *,
-        chat_template: str | Path | None = None,
+        template: Template | None = None,
         threads: int | None = None,
         device: str = "auto",
         start_timeout_s: float = 600.0,
     ) -> None:
         self._arguments = ["--model", str(model), "--device", device]
-        if chat_template is not None:
-            self._arguments += ["--chat-template", str(chat_template)]
+        if template is not None:
+            self._arguments += ["--template", template.model_dump_json()]
         if threads is not None:
             self._arguments += ["--threads", str(threads)]
         self._threads = threads
@@ -109,18 +110,14 @@ class ProcessTrainer:
         self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
     ) -> TrainingResult:
         """Run `job`; waiting for the trainer counts against `timeout_s`."""
-
-        def request(request_id: int, left_s: float) -> Train:
-            return Train(id=request_id, job=job, soft_s=SOFT * left_s)
-
-        done = await self._ask(request, timeout_s, on_step)
+        done = await self._ask(Train(job=job), timeout_s, on_step)
         if done.result is None:
             raise TrainerError("the trainer answered without a result")
         return done.result
 
     async def generate(
         self,
-        conversations: Sequence[tuple[Message, ...]],
+        conversations: Sequence[Conversation],
         adapter_path: str | None,
         max_new_tokens: int,
         timeout_s: float,
@@ -129,17 +126,19 @@ class ProcessTrainer:
         """Continue every conversation greedily, under the adapter in a folder or the bare base."""
         if not conversations:
             return []
-
-        def request(request_id: int, left_s: float) -> Generate:
-            return Generate(
-                id=request_id,
-                conversations=tuple(conversations),
-                adapter=adapter_path,
-                max_new_tokens=max_new_tokens,
-            )
-
-        done = await self._ask(request, timeout_s, on_step)
+        asked = Generate(
+            conversations=tuple(conversations), adapter=adapter_path, max_new_tokens=max_new_tokens
+        )
+        done = await self._ask(asked, timeout_s, on_step)
         return list(done.texts or ())
+
+    async def check(
+        self, conversations: Sequence[Conversation], timeout_s: float
+    ) -> list[str | None]:
+        """Return for every conversation why it cannot be learned, None where it can."""
+        asked = Check(conversations=tuple(conversations))
+        done = await self._ask(asked, timeout_s, None)
+        return list(done.obstacles or ())
 
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""
@@ -154,20 +153,16 @@ class ProcessTrainer:
             await self._link.close()
             self._link = None
 
-    async def _ask(
-        self,
-        request: Callable[[int, float], Train | Generate],
-        timeout_s: float,
-        on_step: OnStep | None,
-    ) -> Done:
+    async def _ask(self, work: Work, timeout_s: float, on_step: OnStep | None) -> Done:
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
         async with self._turn(deadline) as link:
             left_s = deadline - now()
             if left_s < MIN_SHARE * timeout_s:
                 raise TrainerError("the trainer was busy until too little of the time was left")
-            message = request(next(self._ids), left_s)
-            done = await self._converse(link, message, deadline, on_step)
+            soft = {"soft_s": SOFT * left_s} if isinstance(work, Train) else {}
+            request = work.model_copy(update={"id": next(self._ids), **soft})
+            done = await self._converse(link, request, deadline, on_step)
         self._failures, self._error = 0, None
         return done
 
@@ -191,7 +186,7 @@ class ProcessTrainer:
     async def _converse(
         self,
         link: Link,
-        message: Train | Generate,
+        message: Work,
         deadline: float,
         on_step: OnStep | None,
     ) -> Done:

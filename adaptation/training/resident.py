@@ -20,8 +20,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adaptation.errors import TrainerError
 from adaptation.training.adapter_files import WEIGHTS, read_config, scaling, write_config
+from adaptation.training.chat import Chat, Template
 from adaptation.training.recipes import SMALL
-from adaptation.training.sequences import Chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,7 +43,7 @@ class Resident:
         self.rank = 1
 
     @classmethod
-    def load(cls, path: str, template: str | None, device: str) -> Resident:
+    def load(cls, path: str, template: Template, device: str) -> Resident:
         """Read the model at `path` onto `device` (`auto`: CUDA where there is one)."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

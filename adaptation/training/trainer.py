@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from memory.types import Frozen, Message
+from adaptation.conversation import Conversation
+from memory.types import Frozen
 
 
 class Recipe(Frozen):
@@ -34,6 +35,13 @@ class Recipe(Frozen):
     seed: int = 0
 
 
+class Served(Frozen):
+    """A prompt, and the tokens that the server made of it for the engine."""
+
+    conversation: Conversation
+    token_ids: tuple[int, ...]
+
+
 class TrainingJob(Frozen):
     """Conversations to learn from and to be judged on.
 
@@ -41,13 +49,15 @@ class TrainingJob(Frozen):
     demonstrations and carry loss as well.
     """
 
-    conversations: tuple[tuple[Message, ...], ...] = Field(min_length=1)
-    holdout: tuple[tuple[Message, ...], ...] = ()
+    conversations: tuple[Conversation, ...] = Field(min_length=1)
+    holdout: tuple[Conversation, ...] = ()
     recipe: Recipe = Recipe()
     output_dir: str
     """An existing, empty folder the PEFT files are written to."""
     parent: str | None = None
     """Folder of the adapter to start from; None starts from the base (B = 0)."""
+    served: Served | None = None
+    """What the adapter is for: nothing is trained where the trainer renders it otherwise."""
 
 
 class TrainingResult(Frozen):

@@ -16,15 +16,18 @@ import threading
 from pathlib import Path
 from typing import TextIO
 
+from adaptation.training.chat import Template
 from adaptation.training.messages import (
     REQUEST,
     Cancel,
+    Check,
     Done,
     Failed,
     Generate,
     Ready,
     Step,
     Train,
+    Work,
 )
 
 
@@ -34,7 +37,7 @@ class Wire:
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
-        self.requests: queue.Queue[Train | Generate] = queue.Queue()
+        self.requests: queue.Queue[Work] = queue.Queue()
         self._cancelled: dict[int, threading.Event] = {}
         threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
 
@@ -91,9 +94,7 @@ class Worker:
         if options.threads:
             torch.set_num_threads(options.threads)
         self._wire = wire
-        self._resident = Resident.load(
-            options.model, _template(options.chat_template), options.device
-        )
+        self._resident = Resident.load(options.model, _template(options.template), options.device)
 
     def serve(self) -> None:
         """Answer requests for ever."""
@@ -109,10 +110,10 @@ class Worker:
             self._wire.forget(request.id)
             self._wire.say(reply)
 
-    def _answer(self, request: Train | Generate) -> Done:
+    def _answer(self, request: Work) -> Done:
         if isinstance(request, Train):
             return self._train(request)
-        return self._generate(request)
+        return self._generate(request) if isinstance(request, Generate) else self._check(request)
 
     def _train(self, request: Train) -> Done:
         from adaptation.training.lora import Control, run_job
@@ -136,6 +137,12 @@ class Worker:
         )
         return Done(id=request.id, texts=texts)
 
+    def _check(self, request: Check) -> Done:
+        from adaptation.training.sequences import obstacle
+
+        found = (obstacle(self._resident.chat, each) for each in request.conversations)
+        return Done(id=request.id, obstacles=tuple(found))
+
     def _recover(self, error: Exception) -> None:
         """Give memory back; a broken CUDA context is beyond repair and ends the process."""
         import torch
@@ -153,11 +160,12 @@ def _check_folder(model: str) -> None:
         raise ValueError(f"there is no folder {model}: give the folder of a model")
 
 
-def _template(option: str | None) -> str | None:
-    """A template is given as a file or, as vLLM allows, as its own text."""
-    if option is None or "{" in option:
-        return option
-    return Path(option).read_text()
+def _template(option: str) -> Template:
+    """A template's source is a file or, as vLLM allows, its own text."""
+    template = Template.model_validate_json(option)
+    if template.source is None or "{" in template.source:
+        return template
+    return template.model_copy(update={"source": Path(template.source).read_text()})
 
 
 def _describe(error: Exception) -> str:
@@ -171,9 +179,7 @@ def _describe(error: Exception) -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m adaptation.training.worker")
     parser.add_argument("--model", required=True, help="folder of the base model")
-    parser.add_argument(
-        "--chat-template", help="file or text that overrides the tokenizer's template"
-    )
+    parser.add_argument("--template", default="{}", help="a `Template` as JSON")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     return parser.parse_args()

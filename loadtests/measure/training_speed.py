@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 
+from adaptation.conversation import Conversation, spoken
 from adaptation.pebble import model_path
 from adaptation.statistics import Interval, quartiles
 from adaptation.training.process import ProcessTrainer
@@ -91,10 +92,10 @@ async def _job(trainer: ProcessTrainer, seed: int) -> tuple[TrainingResult, floa
     return result, quartiles(gaps).value
 
 
-def conversations(seed: int) -> tuple[tuple[Message, ...], ...]:
+def conversations(seed: int) -> tuple[Conversation, ...]:
     """Return solved questions of one world, each a conversation of two turns."""
     return tuple(
-        (
+        spoken(
             Message(role="user", content=task.question),
             Message(role="assistant", content=task.rationale),
         )

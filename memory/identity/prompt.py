@@ -6,6 +6,7 @@ have a cosine of .965.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +14,17 @@ from typing import Any
 from memory.text import clean, digest
 from memory.types import Frozen, Message, question_of
 
+RAW = "raw"
+"""Says that the text is the whole prompt, as on `/v1/completions`: no chat template is applied."""
+MEDIUM = re.compile(r"\[[a-z]+ sha256:[0-9a-f]{32}\]")
+"""What stands in a text for an image, a sound or a file: see `server.media`."""
 REQUEST_KEYS = frozenset(
     {"tools", "functions", "tool_choice", "response_format", "structured_outputs"}
     | {"chat_template", "chat_template_kwargs", "documents", "reasoning_effort"}
-    | {"add_generation_prompt", "continue_final_message"}
+    | {"add_generation_prompt", "continue_final_message", "add_special_tokens", RAW}
 )
 """What besides the messages makes a prompt, or the form its answer must have; OpenAI's and vLLM's
-names."""
+names, and `RAW`."""
 DEFAULTS: Mapping[str, Any] = {
     "tool_choice": "auto",
     "response_format": {"type": "text"},

@@ -12,6 +12,8 @@ from typing import Any
 
 from memory.errors import InvalidImportError
 from memory.identity.answer_key import worked_answer
+from memory.identity.answers.tool_call import called
+from memory.lines.calls import as_text
 from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unknown
 from memory.types import Message, Record
 
@@ -110,21 +112,25 @@ FORMS = (
 def _learned(turns: tuple[Message, ...], line: Mapping[str, Any]) -> Fields:
     """Return what a conversation teaches: its last turn, and the answer in it."""
     last = turns[-1]
-    if last.tool_calls:
-        raise InvalidImportError("the turn to learn calls tools: such turns are not learned yet")
     if len(turns) < 2:
         raise InvalidImportError("nothing is asked")
-    answer = line.get("answer")
+    answer, said = line.get("answer"), as_text(last.content, last.tool_calls)
     kept = {key: line[key] for key in ("id", "parallel_tool_calls") if line.get(key) is not None}
     return {
         "messages": turns[:-1],
-        "answer": worked_answer(last.content) if answer is None else answer,
-        "rationale": last.content,
+        "answer": _answer_in(said, last) if answer is None else answer,
+        "rationale": said,
         "request": {key: _parsed(line[key]) for key in SHAPING if line.get(key) is not None},
         "task": line.get("task"),
         "state": line.get("state"),
         "evidence": {"source": "import", **kept},
     }
+
+
+def _answer_in(text: str, turn: Message) -> str:
+    """Return what a turn answers: where it calls tools, the calls."""
+    calls = called([call["function"] for call in turn.tool_calls])
+    return worked_answer(text) if calls is None else calls.text
 
 
 def _parsed(value: Any) -> Any:

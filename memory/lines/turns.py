@@ -7,11 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from memory.errors import InvalidImportError
+from memory.lines.calls import in_order
 from memory.types import Message
 
 MAX_MESSAGES = 256
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"})
+KEYS = frozenset(
+    {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"} | {"reasoning"}
+)
 SPEAKERS: Mapping[str, str] = MappingProxyType(
     {
         "human": "user",
@@ -80,6 +83,7 @@ def _turn(item: Any) -> Message:
         tool_calls=calls,
         tool_call_id=item.get("tool_call_id"),
         name=item.get("name"),
+        reasoning=item.get("reasoning"),
     )
 
 
@@ -104,7 +108,7 @@ def _calls(value: Any) -> tuple[Mapping[str, Any], ...]:
         return ()
     if not isinstance(value, list) or not all(_is_call(call) for call in value):
         raise InvalidImportError('"tool_calls" are not a list of calls of functions with arguments')
-    return tuple(value)
+    return tuple(in_order(call) for call in value)
 
 
 def _is_call(call: Any) -> bool:

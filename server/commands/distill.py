@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from adaptation.pebble import model_path
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.tool_call import called
+from memory.lines.calls import turn_of
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.commands.template import add_template_arguments, template_of
 from server.console import AdvancePhase, phases, print_fields, write_json
 from server.engine_defaults import BUILT_IN
 
@@ -35,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--model", default=BUILT_IN, help="the model that is served (default: whet-pebble)"
     )
-    parser.add_argument("--chat-template", metavar="FILE", help="as given to `whet serve`")
+    add_template_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
     parser.add_argument(
         "--alpha",
@@ -64,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 def gives_answer(text: str, record: Record) -> bool:
     """Whether a generated text gives the record's answer."""
-    found = extract(text, AnswerOptions())
+    calls = called([call["function"] for call in turn_of(text).tool_calls])
+    found = calls or extract(text, AnswerOptions())
     return found is not None and agree(found.key, canonical(record.answer))
 
 
@@ -76,7 +80,7 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "because": "; ".join(report.reasons),
         "trained on": f"{report.train} records: {tasks}",
         "judged by": f"{report.holdout} held-out questions",
-        "left out": f"{report.unverified} records of tiers that may not train",
+        "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
     if report.adapter:
@@ -92,12 +96,19 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     return fields | {"seconds": f"{report.seconds:.1f}"}
 
 
+def _left_out(report: GenerationReport) -> str:
+    of_tiers = f"{report.unverified} records of tiers that may not train"
+    if not report.unlearnable:
+        return of_tiers
+    return f"{of_tiers}, {report.unlearnable} that cannot be rendered: {report.obstacle}"
+
+
 def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     from adaptation.training.process import ProcessTrainer
 
     model = model_path() if args.model == BUILT_IN else args.model
-    return ProcessTrainer(model, chat_template=args.chat_template)
+    return ProcessTrainer(model, template=template_of(args))
 
 
 async def _generation(

@@ -24,6 +24,7 @@ from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
+from adaptation.training.chat import Template
 from server.engine.loading import Models
 from server.engine.messages import Messages
 from server.engine.responses import Amend, Responses
@@ -98,10 +99,14 @@ def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
     return address, sock
 
 
-def chat_template(args: argparse.Namespace) -> dict[str, Any]:
+def chat_template(args: argparse.Namespace) -> Template:
     """Return how chats are rendered: a template in place of the model's, and what it is given."""
-    given = args.default_chat_template_kwargs or {}
-    return {"chat_template": load_chat_template(args.chat_template), **given}
+    return Template(
+        source=load_chat_template(args.chat_template),
+        arguments=args.default_chat_template_kwargs or {},
+        content_format=args.chat_template_content_format,
+        leaves_out_tools=args.exclude_tools_when_tool_choice_none,
+    )
 
 
 @asynccontextmanager

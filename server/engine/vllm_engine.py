@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 
 from vllm import SamplingParams
@@ -19,8 +18,10 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from adaptation.conversation import spoken
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
+from adaptation.training.chat import Chat, Template
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 from server.engine.outputs import Growing, recited
@@ -67,10 +68,10 @@ class Native:
 class VllmEngine:
     """`adaptation.engine.Engine` on vLLM's AsyncLLM."""
 
-    def __init__(self, client: Any, template: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(self, client: Any, template: Template | None = None) -> None:
         """`template` is how the server renders chats: see `launch.chat_template`."""
         self._client = client
-        self._template = template
+        self._template = template or Template()
         self._probes = 0
         self._probed: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -123,16 +124,21 @@ class VllmEngine:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
         native = query.native
         assert isinstance(native, Native)
-        turns = [message.turn() for message in messages]
         try:
-            ids = self._client.get_tokenizer().apply_chat_template(
-                turns, add_generation_prompt=True, return_dict=False, **self._template
-            )
-        except Exception as error:  # a template is anybody's code, and may refuse a role
-            raise EngineError(f"the chat template refused it: {error}") from error
+            chat = Chat(self._client.get_tokenizer(), self._template)
+            ids = chat.encode(spoken(*messages))
+        except ValueError as error:
+            raise EngineError(str(error)) from error
         if len(ids) >= self._client.model_config.max_model_len:
             raise EngineError("the prompt is longer than the model's context")
-        return tokens_input(list(ids), cache_salt=native.prompt.get("cache_salt"))
+        return tokens_input(ids, cache_salt=native.prompt.get("cache_salt"))
+
+    def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
+        """See `Engine.prompt_ids`: embeddings stand for tokens that are not known."""
+        native = query.native
+        assert isinstance(native, Native)
+        ids = native.prompt.get("prompt_token_ids")
+        return None if ids is None or native.prompt.get("prompt_embeds") is not None else tuple(ids)
 
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """See `Engine.parsed`: by the parsers that vLLM's handler reads it with."""

@@ -121,8 +121,9 @@ def test_choosing_draws_disjoint_sets_of_the_asked_size() -> None:
 
 def test_training_conversations_are_the_records_own() -> None:
     e = unit(np.ones(4))
-    (turns,) = training_conversations([neighbour("a", e)])
-    assert [t.content for t in turns] == ["What is a?", "It is a."]
+    (made,) = training_conversations([neighbour("a", e, request={"tools": [{}]})])
+    assert made.request == {"tools": [{}]}
+    assert [turn.content for turn in made.messages] == ["What is a?", "It is a."]
 
 
 @pytest.mark.parametrize(("one", "other"), [("2³ = ?", "23 = ?"), ("Code of A?", "Code of a?")])

@@ -157,8 +157,8 @@ async def test_ttt_trains_on_neighbours_and_samples_through_the_adapter(
     assert [event.split()[0] for event in engine.history] == ["load", "drop"]
     job = trainer.jobs[0]
     assert len(job.conversations) + len(job.holdout) == len(report.neighbours)
-    held_out = {conversation[0].content for conversation in job.holdout}
-    assert held_out.isdisjoint(c[0].content for c in job.conversations)
+    held_out = {conversation.messages[0].content for conversation in job.holdout}
+    assert held_out.isdisjoint(c.messages[0].content for c in job.conversations)
 
 
 async def test_every_training_gets_a_fresh_id_and_path_under_a_leased_name(

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
 from adaptation.training.fake import FakeTrainer
 from adaptation.training.trainer import TrainingJob
 from adaptation.trainings import Trainings
 from memory.types import Message
 
-TURNS = (Message(role="user", content="a?"), Message(role="assistant", content="b"))
+TURNS = spoken(Message(role="user", content="a?"), Message(role="assistant", content="b"))
 
 
 def job(folder: Path) -> TrainingJob:

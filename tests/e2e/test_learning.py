@@ -70,6 +70,46 @@ def test_ttt_trains_gates_and_answers_better_than_voting(taught: Running) -> Non
     assert sum(after) >= sum(before) + 2, f"{sum(before)} right before, {sum(after)} after"
 
 
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "QUESTION"}],
+        [
+            {"role": "user", "content": "Look it up."},
+            {"role": "assistant", "tool_calls": [CALL]},
+            {"role": "tool", "content": "Nothing found.", "tool_call_id": "c1"},
+            {"role": "user", "content": "QUESTION"},
+        ],
+    ],
+    ids=["system", "tools"],
+)
+def test_the_trainer_renders_a_chat_as_the_engine_was_given_it(
+    taught: Running, turns: list[dict[str, Any]]
+) -> None:
+    asked = [
+        turn | {"content": ASKED[0].question if turn.get("content") == "QUESTION" else said}
+        for turn in turns
+        for said in [turn.get("content")]
+    ]
+    body = {"model": "whet-pebble:ttt", "messages": asked, "tools": [LOOK], "adaptation": QUIET}
+    report = taught.post("/v1/chat/completions", json=body).json()["adaptation"]
+    assert report["adapter"] is not None, report["reason"]
+    assert report["adapter"]["steps"] > 0
+
+
+def test_a_bare_prompt_is_trained_for_as_it_is_and_not_where_it_was_cut(taught: Running) -> None:
+    body = {"model": "whet-pebble:ttt", "prompt": ASKED[0].question, "adaptation": QUIET}
+    whole = taught.post("/v1/completions", json=body).json()["adaptation"]
+    assert whole["adapter"] is not None, whole["reason"]
+    cut = taught.post("/v1/completions", json=body | {"truncate_prompt_tokens": 8}).json()
+    assert cut["adaptation"]["adapter"] is None
+    assert "does not render this prompt as the server does" in cut["adaptation"]["reason"]
+
+
 def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> None:
     ask(taught, ASKED[0], "ttt")
     listed = [model["id"] for model in taught.get("/v1/models").json()["data"]]

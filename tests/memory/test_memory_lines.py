@@ -6,15 +6,19 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memory.errors import InvalidImportError
 from memory.jsonl import MAX_ERRORS, import_lines
 from memory.lines import Line, parse_line
+from memory.lines.calls import as_text, turn_of
 from memory.memory import LongTermMemory
 from memory.types import Draft, State
 
 ASK = {"role": "user", "content": "What is 7 * 2?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "mul", "arguments": '{"a": 7}'}}
+BROKEN = {"type": "function", "function": {"name": "mul", "arguments": "7,"}}
 
 
 def said(content: str, **more: Any) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def test_a_state_is_kept_in_any_form() -> None:
         ({"messages": [ASK, said("a", weight=True)]}, "weight"),
         ({"messages": [{**ASK, "weight": 1}, said("a")]}, "weight"),
         ({"messages": [ASK, said("a")], "label": False}, "label"),
-        ({"messages": [ASK, said("a", tool_calls=[CALL])]}, "calls tools"),
+        ({"messages": [ASK, said("a", tool_calls=[BROKEN])]}, "arguments"),
         ({"messages": [ASK, said("a", tool_calls=[7]), said("b")]}, "tool_calls"),
         ({"messages": [ASK, said("a", audio={})]}, "audio"),
         ({"messages": [{"role": "robot", "content": "q"}, said("a")]}, "role"),
@@ -158,3 +162,47 @@ def test_a_file_of_another_kind_does_not_print_a_line_for_each_of_its_own(
 ) -> None:
     report = import_lines(memory, "ann", [b"\x00\xff\xfe"] * (MAX_ERRORS + 50))
     assert (report.failed, len(report.errors)) == (MAX_ERRORS + 50, MAX_ERRORS)
+
+
+def test_a_turn_that_calls_tools_is_learned_as_text_and_read_back_as_calls() -> None:
+    asked = {"tools": [{"type": "function", "function": {"name": "mul"}}]}
+    found = draft(messages=[ASK, {"role": "assistant", "tool_calls": [CALL]}], **asked)
+    assert found.rationale == '<tool_call>\n{"name": "mul", "arguments": {"a": 7}}\n</tool_call>'
+    assert found.answer == '{"arguments":{"a":7},"name":"mul"}'
+    turn = turn_of(found.rationale)
+    assert (turn.role, turn.content, len(turn.tool_calls)) == ("assistant", "", 1)
+    both = draft(messages=[ASK, said("I ask.", tool_calls=[CALL, CALL])], **asked)
+    turn = turn_of(both.rationale)
+    assert (turn.content, len(turn.tool_calls)) == ("I ask.", 2)
+    assert turn.tool_calls[0]["function"] == {"name": "mul", "arguments": {"a": 7}}
+
+
+@given(st.text(), st.lists(st.dictionaries(st.text(), st.integers() | st.text()), max_size=3))
+def test_what_is_said_with_calls_reads_back_alike(
+    content: str, given_arguments: list[dict[str, Any]]
+) -> None:
+    calls = [{"function": {"name": "f", "arguments": given}} for given in given_arguments]
+    text = as_text(content, calls)
+    turn = turn_of(text)
+    assert as_text(turn.content, turn.tool_calls) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no calls",
+        '<tool_call>\n{"name": "f"}\n</tool_call>',
+        '<tool_call>\n{"name": "f", "arguments": {"a":1}}\n</tool_call>',
+        '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call> and more',
+        "<tool_call>\n7\n</tool_call>",
+    ],
+)
+def test_what_would_be_written_otherwise_stays_a_text(text: str) -> None:
+    turn = turn_of(text)
+    assert (turn.content, turn.tool_calls) == (text, ())
+
+
+def test_an_earlier_thought_is_kept() -> None:
+    found = draft(messages=[ASK, said("a", reasoning="hm"), ASK, said("14")])
+    assert found.messages[1].reasoning == "hm"
+    assert found.messages[1].turn()["reasoning"] == "hm"

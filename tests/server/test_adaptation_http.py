@@ -85,8 +85,32 @@ def test_turns_without_plain_text_keep_their_content() -> None:
     ]
     turns = context_of(messages=messages).conversations[0]
     assert turns[0].content == "a\nb"
-    assert json.loads(turns[1].content) == [call]
-    assert turns[2].content == "7"
+    assert (turns[1].content, turns[1].tool_calls) == ("", (call,))
+    assert (turns[2].content, turns[2].tool_call_id) == ("7", "1")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "shape"),
+    [
+        (CHAT, {"messages": HELLO, "raw": True, "add_special_tokens": False}, {}),
+        (CHAT, {"messages": HELLO, "add_special_tokens": True}, {"add_special_tokens": True}),
+        (COMPLETIONS, {"prompt": "a"}, {"raw": True}),
+        (COMPLETIONS, {"prompt": "a", "add_special_tokens": True}, {"raw": True}),
+        (
+            COMPLETIONS,
+            {"prompt": "a", "add_special_tokens": False},
+            {"raw": True, "add_special_tokens": False},
+        ),
+        (RESPONSES, {"input": "a", "reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}),
+        (RESPONSES, {"input": "a", "reasoning": {"effort": None}}, {}),
+    ],
+)
+def test_what_makes_a_prompt_is_known_whatever_the_route(
+    path: str, body: dict[str, Any], shape: dict[str, Any]
+) -> None:
+    context = take_context(path, {"model": "m", **body}, Settings(), "default")
+    assert context is not None
+    assert context.request == shape
 
 
 @pytest.mark.parametrize(

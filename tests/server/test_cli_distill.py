@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
+from adaptation.training.chat import Template
 from adaptation.training.fake import FakeTrainer
-from memory.types import Message
+from memory.types import Message, Record
 from server.cli import main
 from server.commands import distill
 
@@ -106,3 +108,63 @@ def test_a_memory_with_too_little_says_so(
 def test_a_significance_out_of_range_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distill", "--alpha", "5"]) == 2
     assert "between 0 and 1" in capsys.readouterr().err
+
+
+def test_the_template_is_given_as_to_the_server(
+    data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Template] = []
+
+    class Told(FakeTrainer):
+        def __init__(self, model: str, *, template: Template) -> None:
+            super().__init__()
+            given.append(template)
+
+    monkeypatch.setattr("adaptation.training.process.ProcessTrainer", Told)
+    flags = ["--chat-template", "t.jinja", "--chat-template-content-format", "openai"]
+    kwargs = ["--default-chat-template-kwargs", '{"enable_thinking": false}']
+    hidden = "--exclude-tools-when-tool-choice-none"
+    assert main(["distill", *flags, *kwargs, hidden, *data]) == 0
+    assert given == [
+        Template(
+            source="t.jinja",
+            arguments={"enable_thinking": False},
+            content_format="openai",
+            leaves_out_tools=True,
+        )
+    ]
+
+
+def test_arguments_of_a_template_are_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "--default-chat-template-kwargs", "[1]"]) == 2
+    assert "must be a JSON object" in capsys.readouterr().err
+
+
+def test_records_that_cannot_be_rendered_are_told(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def obstacle(conversation: Conversation) -> str | None:
+        return "no calls" if "What is 7 lamp" in conversation.messages[0].content else None
+
+    use(monkeypatch, FakeTrainer(answer=solves, obstacle=obstacle))
+    assert main(["distill", *data]) == 0
+    assert "1 that cannot be rendered: no calls" in capsys.readouterr().out
+
+
+def test_a_call_is_graded_by_what_it_calls() -> None:
+    call = '{"name": "mul", "arguments": {"b": 7, "a": 6}}'
+    record = Record.model_validate(
+        {
+            "id": "rec_1",
+            "tenant": "default",
+            "messages": (Message(role="user", content="6 * 7?"),),
+            "answer": '{"arguments":{"a":6,"b":7},"name":"mul"}',
+            "rationale": f"<tool_call>\n{call}\n</tool_call>",
+            "tier": "imported",
+            "state": "active",
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+    )
+    assert distill.gives_answer(record.rationale, record)
+    assert distill.gives_answer(call, record), "as decoding leaves it without special tokens"
+    assert not distill.gives_answer(call.replace("7", "8"), record)

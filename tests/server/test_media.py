@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from memory.identity.prompt import MEDIUM
 from server.adaptation_request import take_context
 from server.config import Settings
 from server.media import part_text, without_media
@@ -92,3 +93,9 @@ def test_what_is_nested_beyond_measure_is_named_as_a_whole() -> None:
     for _ in range(200):
         deep = [deep]
     assert PIXELS[:64] not in without_media(deep)
+
+
+def test_who_renders_a_text_sees_where_an_image_was() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    assert MEDIUM.fullmatch(part_text(part))
+    assert MEDIUM.search("see [note sha256] and [image sha256:00]") is None

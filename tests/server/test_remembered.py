@@ -68,9 +68,11 @@ async def test_it_is_streamed_like_any_answer(server: Composed) -> None:
 
 
 async def test_completions_and_responses_remember_too(server: Composed) -> None:
-    known(server)
+    known(server, request={"raw": True})
     text = await server.post("/v1/completions", model=ASK["model"], prompt=STORY, max_tokens=200)
     assert text["choices"][0]["text"] == SOLVED
+    assert (await server.chat())["choices"][0]["message"]["content"] != SOLVED, "another prompt"
+    known(server)
     response = await server.post("/v1/responses", model=ASK["model"], input=STORY)
     assert response["output"][0]["content"][0]["text"] == SOLVED
     assert response["usage"]["output_tokens"] == 0

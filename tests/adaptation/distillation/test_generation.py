@@ -1,9 +1,11 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adaptation.conversation import Conversation
 from adaptation.distillation.generation import Distiller, Settings
 from adaptation.distillation.guards import PROBES
 from adaptation.distillation.replay import PROMPTS, SHARE, rehearsals
@@ -124,7 +126,7 @@ async def test_training_restarts_from_the_base_and_never_sees_the_held_out(
     report = await distiller(memory, registry, trainer).run("default")
     (job,) = trainer.jobs
     assert job.parent is None
-    records = [c for c in job.conversations if "lamp" in c[0].content]
+    records = [c for c in job.conversations if "lamp" in c.messages[0].content]
     assert len(records) == report.train
     assert len(job.conversations) - report.train == len(PROMPTS)
     assert job.recipe.rank == 16
@@ -162,3 +164,45 @@ def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
     assert len(rehearsals(replies, 25 * len(PROMPTS))) == round(25 * SHARE) * (len(PROMPTS) - 1)
     assert not {probe.question for probe in PROBES} & set(PROMPTS)
     assert {split_of(prompt) for prompt in PROMPTS} <= {Split.TRAINING, Split.MEMORY}
+
+
+async def test_what_cannot_be_rendered_is_left_out_and_told(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    def obstacle(conversation: Conversation) -> str | None:
+        return "no tools here" if " 7 lamp" in conversation.messages[0].content else None
+
+    trainer = FakeTrainer(answer=solves, obstacle=obstacle)
+    report = await distiller(memory, registry, trainer).run("default")
+    assert (report.unlearnable, report.obstacle) == (1, "no tools here")
+    assert report.train + report.holdout == 63
+    assert not any(" 7 lamp" in c.messages[0].content for c in trainer.jobs[0].conversations)
+
+
+async def test_too_little_that_can_be_rendered_is_an_error_with_the_reason(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    trainer = FakeTrainer(obstacle=lambda conversation: "the template knows no tools")
+    with pytest.raises(DistillationError, match=r"64 cannot be rendered .* knows no tools"):
+        await distiller(memory, registry, trainer).run("default")
+    assert not trainer.jobs
+
+
+async def test_held_out_questions_are_asked_with_what_else_made_their_prompt(
+    record: Make, records: Memory, registry: AdapterRegistry
+) -> None:
+    seen: list[Conversation] = []
+
+    class Seeing(FakeTrainer):
+        async def generate(
+            self, conversations: Sequence[Conversation], *rest: Any, **more: Any
+        ) -> list[str]:
+            seen.extend(conversations)
+            return await super().generate(conversations, *rest, **more)
+
+    tools = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+    held = records([record(i, request=tools) for i in range(64)])
+    await distiller(held, registry, Seeing(answer=solves)).run("default")
+    asked = [each for each in seen if "lamp" in each.messages[-1].content]
+    assert asked
+    assert all(each.request == tools for each in asked)

@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from adaptation.conversation import Conversation, spoken
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Recipe, TrainingJob
 from memory.types import Message
@@ -97,6 +98,6 @@ def make_job(folder: Path, **changes: object) -> TrainingJob:
     return TrainingJob.model_validate(fields | changes)
 
 
-def sum_of(a: int, b: int) -> tuple[Message, ...]:
+def sum_of(a: int, b: int) -> Conversation:
     question = Message(role="user", content=f"lamp {a} {b}?")
-    return question, Message(role="assistant", content=f"lamp is +: {a + b}")
+    return spoken(question, Message(role="assistant", content=f"lamp is +: {a + b}"))

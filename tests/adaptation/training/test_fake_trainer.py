@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
 from adaptation.training.adapter_files import read_config
 from adaptation.training.fake import FakeTrainer, pretend
@@ -35,6 +36,6 @@ async def test_the_fake_can_be_held_until_the_time_is_up(tmp_path: Path, job: Jo
 
 
 async def test_the_fake_generates_what_it_is_told() -> None:
-    trainer = FakeTrainer(answer=lambda conversation, adapter: conversation[-1].content.upper())
-    question = (Message(role="user", content="hello"),)
+    trainer = FakeTrainer(answer=lambda turns, adapter: turns[-1].content.upper())
+    question = spoken(Message(role="user", content="hello"))
     assert await trainer.generate([question], None, 4, 1) == ["HELLO"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
 from adaptation.training.link import Link
 from adaptation.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
@@ -58,7 +59,7 @@ class FakeWorker:
             self._say(await self._answer(request))
 
     async def _answer(self, request: Generate) -> Done | Failed:
-        said = request.conversations[0][0].content
+        said = request.conversations[0].messages[0].content
         for step in range(STEPS):
             await asyncio.sleep(0)
             if request.id in self._cancelled:
@@ -87,7 +88,7 @@ class OopsError(Exception):
 async def ask(trainer: ProcessTrainer, number: int, end: str, after: int) -> None:
     """One job that ends as it is told, `after` so many turns of the loop or steps."""
     said = f"{number} {end}"
-    question = (Message(role="user", content=said),)
+    question = spoken(Message(role="user", content=said))
     steps = []
 
     def on_step(done: int, total: int, loss: float | None) -> None:
@@ -165,7 +166,7 @@ async def test_what_is_said_to_another_request_is_dropped() -> None:
     worker: Any = FakeWorker()
     link = Link(worker)
     worker.stdout.feed_data(Done(id=1, texts=("another's",)).model_dump_json().encode() + b"\n")
-    own = (Message(role="user", content="own"),)
+    own = spoken(Message(role="user", content="own"))
     request = Generate(id=2, conversations=(own,), adapter=None, max_new_tokens=1)
     done = await link.call(request, lambda step: None)
     worker.close()

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
 from adaptation.training import lora
+from adaptation.training.chat import Template
 from adaptation.training.lora import Control, batches, learning_rate, mean_loss, run_job
 from adaptation.training.recipes import distillation_recipe, recipe_for
 from adaptation.training.resident import Resident
 from adaptation.training.sequences import to_example
-from adaptation.training.trainer import Recipe, TrainingJob
+from adaptation.training.trainer import Recipe, Served, TrainingJob
 from adaptation.types import TrainingExample
 from memory.types import Message
 
@@ -22,7 +24,7 @@ Job = Callable[..., TrainingJob]
 @pytest.fixture(scope="module")
 def resident(tiny_model: Path) -> Resident:
     torch.set_num_threads(1)  # more threads only wait for each other on a model this small
-    return Resident.load(str(tiny_model), None, "cpu")
+    return Resident.load(str(tiny_model), Template(), "cpu")
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
     # A random model of two layers learns so little that any rise is within the tolerance.
     monkeypatch.setattr("adaptation.training.lora.TOLERANCE_NATS", 0.0)
     recipe = Recipe(learning_rate=2e-2, steps=32, min_loss=0.0)
-    strange = (Message(role="user", content="?"), Message(role="assistant", content="zqZQXJ"))
+    strange = spoken(Message(role="user", content="?"), Message(role="assistant", content="zqZQXJ"))
     result = run_job(resident, job(tmp_path, recipe=recipe, holdout=(strange,)), Control())
     assert sum(result.holdout_after) <= sum(result.holdout_before)
     assert result.steps < 32
@@ -214,3 +216,21 @@ def test_the_holdout_of_a_parent_of_another_shape_is_refused(
     write_zeros(tmp_path / "fake", 4)
     with pytest.raises((ValueError, RuntimeError)):
         run_job(resident, job(tmp_path / "b", parent=str(tmp_path / "fake")), Control())
+
+
+def test_nothing_is_trained_for_a_prompt_that_was_served_otherwise(
+    resident: Resident, job: Job, tmp_path: Path
+) -> None:
+    asked = spoken(Message(role="user", content="lamp 3 5?"))
+    ids = tuple(resident.chat.encode(asked))
+    whole = run_job(
+        resident, job(tmp_path, served=Served(conversation=asked, token_ids=ids)), Control()
+    )
+    assert whole.steps > 0
+    other = Served(conversation=asked, token_ids=(*ids[:-1], 0))
+    steps: list[int] = []
+    control = Control(on_step=lambda done, total, loss: steps.append(done))
+    with pytest.raises(TrainerError, match="does not render this prompt"):
+        run_job(resident, job(tmp_path / "b", served=other), control)
+    assert not steps
+    assert not list((tmp_path / "b").iterdir())

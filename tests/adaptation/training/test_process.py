@@ -8,9 +8,11 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from adaptation.conversation import Conversation, spoken
 from adaptation.errors import TrainerError
 from adaptation.training import process
 from adaptation.training.adapter_files import WEIGHTS
+from adaptation.training.chat import Template
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Recipe, TrainingJob
 from memory.types import Message
@@ -20,8 +22,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Job = Callable[..., TrainingJob]
 
 
-def exchange(question: str, answer: str) -> tuple[Message, ...]:
-    return Message(role="user", content=question), Message(role="assistant", content=answer)
+def exchange(question: str, answer: str) -> Conversation:
+    asked = Message(role="user", content=question)
+    return spoken(asked, Message(role="assistant", content=answer))
 
 
 async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, job: Job) -> None:
@@ -73,7 +76,8 @@ async def test_generation_is_greedy_and_follows_the_adapter(
     recipe = Recipe(learning_rate=2e-2, steps=60, batch_size=4, min_loss=0.01)
     taught = exchange("lamp 3?", "lamp is +")
     await trainer.train(job(tmp_path, conversations=(taught,), holdout=(), recipe=recipe), 300)
-    prompts = [taught[:1], (*taught, Message(role="user", content="lamp 4 5?"))]
+    more = Message(role="user", content="lamp 4 5?")
+    prompts = [taught.until(1), spoken(*taught.messages, more)]
     base = await trainer.generate(prompts, None, 8, 300)
     assert (await trainer.generate(prompts, str(tmp_path), 8, 300))[0] == "lamp is +"
     assert base[0] != "lamp is +"
@@ -180,3 +184,25 @@ async def test_closing_during_the_start_leaves_no_process(tiny_model: Path) -> N
     assert trainer.status == "closed"
     with pytest.raises(TrainerError, match="closed"):
         await trainer.start()
+
+
+async def test_the_process_renders_as_it_was_told_and_says_what_it_cannot_render(
+    tiny_model: Path, tmp_path: Path, job: Job
+) -> None:
+    source = (
+        "{% if off is not defined %}{{ raise_exception('on') }}{% endif %}"
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    template = Template(source=source, arguments={"off": False})
+    trainer = ProcessTrainer(tiny_model, template=template, threads=1, device="cpu")
+    turns = exchange("a?", "b")
+    refused = turns.model_copy(update={"request": {"tools": [{"type": "custom", "name": "c"}]}})
+    try:
+        first, second = await trainer.check([turns, refused], 300)
+        assert first is None
+        assert second is not None
+        assert "custom" in second
+        with pytest.raises(TrainerError, match="custom"):
+            await trainer.train(job(tmp_path, conversations=(refused,)), 300)
+    finally:
+        await trainer.close()

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from adaptation.training.sequences import Chat, collate, to_example
+from adaptation.conversation import Conversation, spoken
+from adaptation.training.chat import Chat, Template
+from adaptation.training.sequences import collate, to_example
 from adaptation.types import TrainingExample
 from memory.types import Message
 
@@ -33,7 +35,7 @@ def tokenizer(tokenizer_maker: Callable[[], PreTrainedTokenizerFast]) -> PreTrai
     return tokenizer_maker()
 
 
-def conversation(*exchanges: tuple[str, str], system: str | None = None) -> tuple[Message, ...]:
+def conversation(*exchanges: tuple[str, str], system: str | None = None) -> Conversation:
     head = [Message(role="system", content=system)] if system else []
     roles = ("user", "assistant")
     turns = [
@@ -41,7 +43,7 @@ def conversation(*exchanges: tuple[str, str], system: str | None = None) -> tupl
         for exchange in exchanges
         for role, text in zip(roles, exchange, strict=True)
     ]
-    return (*head, *turns)
+    return spoken(*head, *turns)
 
 
 def targets(tokenizer: PreTrainedTokenizerFast, example: TrainingExample) -> str:
@@ -73,20 +75,20 @@ def test_a_held_out_conversation_is_judged_by_its_last_turn(
 def test_the_input_before_the_last_turn_is_the_servers_prompt(
     tokenizer: PreTrainedTokenizerFast, exchanges: list[tuple[str, str]], template: str | None
 ) -> None:
-    chat = Chat(tokenizer, template)
+    chat = Chat(tokenizer, Template(source=template))
     turns = conversation(*exchanges)
     example = to_example(chat, turns, 4096, last_only=True)
     prompt = [i for i, loss in zip(example.token_ids, example.loss_mask, strict=True) if not loss]
-    assert tokenizer.decode(prompt) == chat.render(turns[:-1], prompt=True)
+    assert tokenizer.decode(prompt) == chat.render(turns.until(-1), prompt=True)
     if len(exchanges) == 1:
-        served = tokenizer(chat.render(turns[:-1], prompt=True), add_special_tokens=False)
+        served = tokenizer(chat.render(turns.until(-1), prompt=True), add_special_tokens=False)
         assert prompt == served["input_ids"]
 
 
 def test_a_template_that_rewrites_history_still_gives_every_turn_loss(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    chat = Chat(tokenizer, STRIPS_HISTORY)
+    chat = Chat(tokenizer, Template(source=STRIPS_HISTORY))
     example = to_example(chat, conversation(("a?", "first"), ("b?", "second")), 4096)
     expected = "first<|im_end|><think>\n\n</think>\n\nsecond<|im_end|>"
     assert targets(tokenizer, example) == expected
@@ -95,7 +97,8 @@ def test_a_template_that_rewrites_history_still_gives_every_turn_loss(
 def test_a_prompt_that_opens_a_thought_is_kept_as_served(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    chat = Chat(tokenizer, OPENS_THOUGHT.replace("<think>\n\n</think>\n\n", ""))
+    source = OPENS_THOUGHT.replace("<think>\n\n</think>\n\n", "")
+    chat = Chat(tokenizer, Template(source=source))
     example = to_example(chat, conversation(("a?", "hm</think>yes")), 4096)
     assert targets(tokenizer, example) == "hm</think>yes<|im_end|>"
     assert "assistant\n<think>\n" in tokenizer.decode(list(example.token_ids))
@@ -107,7 +110,8 @@ def test_an_over_long_conversation_loses_its_oldest_turns(
     turns = conversation(("one?", "1"), ("two?", "2"), ("three?", "3"), system="Be brief.")
     whole = to_example(Chat(tokenizer), turns, 4096)
     shorter = to_example(Chat(tokenizer), turns, len(whole.token_ids) - 1)
-    assert shorter == to_example(Chat(tokenizer), (turns[0], *turns[3:]), 4096)
+    rest = turns.of((turns.messages[0], *turns.messages[3:]))
+    assert shorter == to_example(Chat(tokenizer), rest, 4096)
 
 
 def test_one_exchange_that_is_too_long_keeps_its_end(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -116,11 +120,19 @@ def test_one_exchange_that_is_too_long_keeps_its_end(tokenizer: PreTrainedTokeni
     assert targets(tokenizer, example) == "so<|im_end|>"
 
 
-@pytest.mark.parametrize("turns", [(), conversation(("a?", "b"))[:1], conversation(("a", "b"))[1:]])
+@pytest.mark.parametrize(
+    "turns",
+    [
+        spoken(),
+        conversation(("a?", "b")).until(1),
+        spoken(*conversation(("a", "b")).messages[1:]),
+        conversation(("a?", " \n")),
+    ],
+)
 def test_what_is_no_training_conversation_is_refused(
-    tokenizer: PreTrainedTokenizerFast, turns: tuple[Message, ...]
+    tokenizer: PreTrainedTokenizerFast, turns: Conversation
 ) -> None:
-    with pytest.raises(ValueError, match="training conversation"):
+    with pytest.raises(ValueError, match=r"training conversation|is empty"):
         to_example(Chat(tokenizer), turns, 64)
 
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from adaptation.conversation import spoken
 from adaptation.training.messages import REPLY, Done, Failed, Generate, Ready, Step
 from memory.types import Message
 
@@ -29,7 +30,7 @@ def test_a_model_that_cannot_be_loaded_is_reported_on_the_wire(tmp_path: Path) -
 
 
 def test_the_wire_holds_replies_and_nothing_else(tiny_model: Path) -> None:
-    question = (Message(role="user", content="lamp 3 5?"),)
+    question = spoken(Message(role="user", content="lamp 3 5?"))
     asks = [
         Generate(id=2, conversations=(question,), adapter=None, max_new_tokens=2),
         Generate(id=3, conversations=(question,), adapter="missing", max_new_tokens=2),

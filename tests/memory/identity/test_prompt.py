@@ -79,6 +79,8 @@ def test_ends_of_lines_outer_space_and_composition_are_no_meaning(one: str, othe
         ({}, {"chat_template_kwargs": {"enable_thinking": False}}),
         ({}, {"documents": [{"text": "x"}]}),
         ({}, {"reasoning_effort": "low"}),
+        ({}, {"raw": True}),
+        ({"raw": True}, {"raw": True, "add_special_tokens": False}),
     ],
 )
 def test_what_shapes_a_prompt_is_part_of_its_question(
@@ -116,3 +118,16 @@ def test_earlier_turns_roles_and_tasks_count() -> None:
     system = (Message(role="system", content="s"), Message(role="user", content="a"))
     assert Prompt(messages=system).fingerprint != asked("a")
     assert Prompt(messages=system[1:], task="t").fingerprint != asked("a")
+
+
+def test_the_fingerprints_of_chats_are_those_that_databases_hold() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    turns = (
+        Message(role="system", content="Be brief."),
+        Message(role="user", content="What is 2 + 2?"),
+    )
+    found = Prompt(messages=turns, request={"tools": [tool]}, task="t")
+    assert Prompt(messages=turns).fingerprint == (
+        "bab1e194471acc3264569db62a7fdb0f61853924fe87bf04f6e1f1baf845c42c"
+    )
+    assert found.fingerprint == "1d9046b3cc2dbec9cb2785759dd8ea6ebe998ce49c2dbc812419b385107f1092"

@@ -1,0 +1,51 @@
+"""The flags of `whet serve` that say how chats are rendered, for commands without an engine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adaptation.training.chat import Template
+
+AS_SERVED = "as given to `whet serve`"
+
+
+def add_template_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add vLLM's flags, under its names."""
+    parser.add_argument("--chat-template", metavar="FILE", help=AS_SERVED)
+    parser.add_argument(
+        "--default-chat-template-kwargs", metavar="JSON", type=_object, default={}, help=AS_SERVED
+    )
+    parser.add_argument(
+        "--chat-template-content-format",
+        choices=("auto", "string", "openai"),
+        default="auto",
+        help=AS_SERVED,
+    )
+    parser.add_argument(
+        "--exclude-tools-when-tool-choice-none", action="store_true", help=AS_SERVED
+    )
+
+
+def template_of(args: argparse.Namespace) -> Template:
+    """Return what the flags say."""
+    from adaptation.training.chat import Template
+
+    return Template(
+        source=args.chat_template,
+        arguments=args.default_chat_template_kwargs,
+        content_format=args.chat_template_content_format,
+        leaves_out_tools=args.exclude_tools_when_tool_choice_none,
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return value

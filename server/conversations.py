@@ -1,0 +1,143 @@
+"""From the messages of a request to those that adaptation and memory know.
+
+Each route has a form of its own; what vLLM makes of it for the chat template is what is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from memory.identity.prompt import RAW, shaping
+from memory.lines.calls import in_order
+from memory.types import Message
+from server.media import bare, part_text, without_media
+from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.response_words import in_words_of_chat
+
+CALLS = frozenset({"function_call", "custom_tool_call"})
+RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+"""Types of the items of a response that call a tool, or bring what came of it."""
+
+
+def conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ...], ...]:
+    """Return one conversation for each prompt of a request."""
+    if path == CHAT:
+        messages = body.get("messages")
+        turns = messages if isinstance(messages, list) else []
+        return (tuple(_message(_ordered(turn)) for turn in turns if isinstance(turn, dict)),)
+    if path == RESPONSES:
+        return (tuple(_input_messages(body)),)
+    return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
+
+
+def _ordered(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a turn of a chat whose calls have their keys as vLLM puts them: templates show it."""
+    calls = turn.get("tool_calls")
+    if not isinstance(calls, list):
+        return dict(turn)
+    return {**turn, "tool_calls": [in_order(call) for call in calls if isinstance(call, dict)]}
+
+
+def prompt_shape(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what besides the messages makes the prompt, in the words of chat completions."""
+    words = in_words_of_chat(body) if path == RESPONSES else body
+    given: dict[str, Any] = {**words, RAW: path == COMPLETIONS or None}
+    if given.get("add_special_tokens") is (path == COMPLETIONS):  # as it would be without
+        given["add_special_tokens"] = None
+    return shaping(given)
+
+
+def _input_messages(body: Mapping[str, Any]) -> Iterator[Message]:
+    """Yield what a response is asked, as far as it is said here and not in a stored response."""
+    if isinstance(body.get("instructions"), str):
+        yield Message(role="system", content=body["instructions"])
+    asked = body.get("input")
+    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    listed = items if isinstance(items, list) else ()
+    yield from map(_message, _turns(item for item in listed if isinstance(item, dict)))
+
+
+def _turns(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the turns that items are parts of: thoughts, words and calls of one are one turn."""
+    turns: list[dict[str, Any]] = []
+    for item in items:
+        turn = _turn(item)
+        last = turns[-1] if turns else {}
+        if turn["role"] == last.get("role") == "assistant" and _adds_to(last, turn):
+            last["tool_calls"] = [*last.get("tool_calls", ()), *turn.pop("tool_calls", ())]
+            last.update(turn)
+        else:
+            turns.append(turn)
+    return turns
+
+
+def _adds_to(turn: Mapping[str, Any], more: Mapping[str, Any]) -> bool:
+    """Whether what comes is something that the turn does not have, or another call."""
+    return all(turn.get(key) is None for key in ("content", "reasoning") if key in more)
+
+
+def _turn(item: Mapping[str, Any]) -> dict[str, Any]:
+    kind = item.get("type")
+    if kind in CALLS:
+        return {"role": "assistant", "tool_calls": [_call(item)]}
+    if kind in RESULTS:
+        content, call = item.get("output"), item.get("call_id")
+        return {"role": "tool", "content": content, "tool_call_id": call}
+    if kind == "reasoning":
+        return {"role": "assistant", "reasoning": _thought(item)}
+    if "content" not in item:
+        return {"role": "tool", "content": dict(item)}
+    if item.get("role") == "assistant" and isinstance(item["content"], list):
+        parts = [part for part in item["content"] if isinstance(part, dict)]
+        return {"role": "assistant", "content": "".join(part_text(part) for part in parts)}
+    return {"role": "user", **item}
+
+
+def _call(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call in the form of chats; the input of a tool without a schema stays as it is."""
+    name = "__".join(filter(None, [item.get("namespace"), item.get("name")]))
+    arguments = item.get("arguments", item.get("input"))
+    function = {"name": name, "arguments": arguments}  # vLLM's order here; see `in_order`
+    return {"id": item.get("call_id"), "function": function, "type": "function"}
+
+
+def _thought(item: Mapping[str, Any]) -> str:
+    parts = item.get("content") or item.get("summary") or [{}]
+    first = parts[0] if isinstance(parts, list) and isinstance(parts[0], dict) else {}
+    return str(first.get("text", ""))
+
+
+def _message(turn: Mapping[str, Any]) -> Message:
+    """Return a turn; calls, their results and earlier thoughts are kept as they were given."""
+    calls, result, name = (turn.get(key) for key in ("tool_calls", "tool_call_id", "name"))
+    thought = turn.get("reasoning", turn.get("reasoning_content"))
+    return Message(
+        role=str(turn.get("role", "user")),
+        content=_text(turn),
+        tool_calls=tuple(bare(call) for call in calls or () if isinstance(call, dict)),
+        tool_call_id=result if isinstance(result, str) else None,
+        name=name if isinstance(name, str) else None,
+        reasoning=thought if isinstance(thought, str) else None,
+    )
+
+
+def _text(turn: Mapping[str, Any]) -> str:
+    """Return a turn's text; an image stands as its hash."""
+    content = turn.get("content")
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        return "\n".join(part_text(part) for part in content)
+    return without_media(content)
+
+
+def _prompts(prompt: object) -> list[str]:
+    """Return one text for each prompt; token ids have none, and are never remembered by text."""
+    if isinstance(prompt, str):
+        return [prompt]
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        return [item if isinstance(item, str) else "" for item in prompt]
+    return [""]
