@@ -17,7 +17,7 @@ from typing import Protocol
 from pydantic import Field
 
 from adaptation.errors import DistillationError
-from adaptation.neighbours import normalised
+from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, Frozen, Record, State
 
 
@@ -78,7 +78,7 @@ def select(records: Records, tenant: str, selection: Selection) -> Selected:
 
 def cluster(record: Record) -> str:
     """What near-duplicates of a question share: its words and numbers, without their dress."""
-    return re.sub(r"[^\w+\-*/<>=%]+", " ", normalised(record.question)).strip()
+    return re.sub(r"[^\w+\-*/<>=%]+", " ", folded(record.question)).strip()
 
 
 def position(key: str) -> float:
