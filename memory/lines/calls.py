@@ -1,7 +1,7 @@
 """An assistant's turn that calls tools, as the one text a record keeps, and back.
 
-The text is in Hermes form, as the rest of the memory reads calls. What comes back is the turn with
-its calls apart, so that each model's own template can write them.
+The text is in Hermes form, which is how the memory writes a call down. What comes back is the turn
+with its calls apart, so that each model's own template can write them.
 """
 
 from __future__ import annotations
