@@ -19,8 +19,8 @@ from adaptation.said import Said
 
 logger = logging.getLogger(__name__)
 
-OF_PARSERS = ("tools", "tool_choice", "chat_template_kwargs", "reasoning_effort")
-"""What of a request a parser may look at."""
+OF_PARSERS = ("chat_template_kwargs", "reasoning_effort")
+"""What of a request a parser may look at, besides its tools."""
 Parsed: TypeAlias = tuple[str | None, str | None, list[Any] | None]
 """Deliberation, what is said, and the calls, as vLLM's `Parser.parse` returns them."""
 ASKED = ({"role": "user", "content": ""},)
@@ -91,10 +91,18 @@ class Reading:
 def chat_request(request: Mapping[str, Any], *, calls: bool) -> ChatCompletionRequest:
     """Return what a parser looks at of a chat's request."""
     given = {key: request[key] for key in OF_PARSERS if key in request}
-    given["tools"] = [tool for tool in given.get("tools") or () if "function" in tool]
-    if not given["tools"]:
-        given = {key: given[key] for key in given if key not in ("tools", "tool_choice")}
+    if tools := [tool for tool in request.get("tools") or () if "function" in tool]:
+        given |= {"tools": tools, "tool_choice": _choice(request.get("tool_choice"), tools)}
     asked = ChatCompletionRequest(messages=ASKED, **given)
     if calls and not asked.tools:  # the answer is to be a call, though none was declared
         asked.tool_choice = "auto"
     return asked
+
+
+def _choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
+    """Return which of the `tools` are to be called; `auto` for a choice that chats do not know."""
+    if not isinstance(choice, Mapping):
+        return choice or "auto"
+    named = choice.get("function")
+    names = [tool["function"].get("name") for tool in tools]
+    return choice if isinstance(named, Mapping) and named.get("name") in names else "auto"

@@ -108,3 +108,16 @@ def test_a_tool_of_another_kind_is_left_to_vllm() -> None:
     reading = parsers("hermes").reading({"tools": [{"type": "web_search"}]}, calls=True)
     assert reading is not None
     assert reading.said(PROSE, ()).text == PROSE
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+        {"type": "custom", "name": "get_weather"},
+        {"type": "function", "function": {"name": "another"}},
+        {"type": "mcp", "server_label": "x"},
+    ],
+)
+def test_a_choice_that_chats_do_not_know_is_read_as_any_of_the_tools(choice: Any) -> None:
+    assert called(said("hermes", CALLS["hermes"], tool_choice=choice).calls)
