@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from adaptation.conversation import Conversation
 from adaptation.engine import Engine
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.leases import Lease
@@ -158,8 +157,7 @@ def _served(query: Query, engine: Engine) -> Served:
     ids = engine.prompt_ids(query)
     if ids is None:
         raise TrainerError("the prompt holds more than tokens, which is all that is learned from")
-    asked = Conversation(messages=query.messages, request=query.request)
-    return Served(conversation=asked, token_ids=ids)
+    return Served(conversation=query.conversation, token_ids=ids)
 
 
 def _job(

@@ -12,7 +12,7 @@ from adaptation.worker_pool import WorkerPool
 from adaptation.worker_process import WorkerDiedError
 from memory.identity.answers.canonical import read_value
 from memory.identity.answers.fold import undecorate
-from memory.identity.answers.symbolic import Formula, as_formula
+from memory.identity.answers.symbolic import Formula, as_formula, mixes_cases
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
@@ -55,9 +55,9 @@ class Algebra:
 
 
 def _may_equal(one: Formula, other: Formula) -> bool:
-    """Whether they are of one kind, and not of two symbols: `y = x²` is no `z = x²`."""
+    """Whether they are of one kind, and not of two symbols: `y = x²` is no `z = x²`, `R` no `r`."""
     symbols = {one.symbol, other.symbol} - {""}
-    return one.kind == other.kind and len(symbols) < 2
+    return one.kind == other.kind and len(symbols) < 2 and not mixes_cases(one, other)
 
 
 def _as_number(text: str) -> Formula | None:

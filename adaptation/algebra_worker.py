@@ -18,6 +18,10 @@ DIGITS = 15
 """A decimal equals a formula if all of its digits do: 0.333 is no third."""
 
 
+RELATIVE = 1e-9
+"""How far two numbers may differ that are one: a decimal of ten digits is none of more."""
+
+
 def main() -> None:
     """Compare until stdin ends."""
     logging.disable()  # math-verify warns that its own time limits are off; ours kills
@@ -34,7 +38,17 @@ def _found(question: tuple[float, str, list[str]]) -> int | None:
 def _equal(one: str, other: str) -> bool:
     """Whether both are formulas and equal, whichever of them is taken for the reference."""
     left, right = _parsed(one), _parsed(other)
-    return bool(left and right) and _verified(left, right) and _verified(right, left)
+    if not (left and right) or _differ_in_size(left[0], right[0]):
+        return False
+    return _verified(left, right) and _verified(right, left)
+
+
+def _differ_in_size(one: Any, other: Any) -> bool:
+    """Whether both are numbers and not one: math-verify rounds 10⁻²⁰π and 10⁻²¹π to nothing."""
+    if not (getattr(one, "is_number", False) and getattr(other, "is_number", False)):
+        return False
+    left, right = one.evalf(2 * DIGITS), other.evalf(2 * DIGITS)
+    return bool(abs(left - right) > max(abs(left), abs(right)) * RELATIVE)
 
 
 def _verified(gold: Any, target: Any) -> bool:

@@ -57,6 +57,13 @@ class Engine(Protocol):
         """
         ...
 
+    def written(self, query: Query, turn: Message) -> str | None:
+        """Return an assistant's turn as the model would write it in answer to the request.
+
+        None where the chat template does not write it.
+        """
+        ...
+
     def recite(self, query: Query, text: str) -> Sample | None:
         """Return a text as if it had been drawn, at no cost.
 

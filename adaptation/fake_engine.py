@@ -133,6 +133,10 @@ class FakeEngine:
         """See `Engine.parsed`: nothing is told apart."""
         return sample
 
+    def written(self, query: Query, turn: Message) -> str | None:
+        """See `Engine.written`: it knows no template."""
+        return None
+
     def recite(self, query: Query, text: str) -> Sample | None:
         """See `Engine.recite`."""
         return Sample(index=0, text=text, n_tokens=0, finish_reason="stop")

@@ -28,9 +28,12 @@ from memory.errors import WhetMemoryError
 from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer
 from memory.identity.answers.tool_call import called
+from memory.lines.calls import turn_of
 from memory.types import TIERS_THAT_TRAIN, Record
 
 logger = logging.getLogger(__name__)
+FORMS = frozenset({"response_format", "structured_outputs"})
+"""Keys of a request that demand a form of the output."""
 
 
 async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outcome | None:
@@ -85,7 +88,14 @@ async def _known(query: Query, services: Services) -> Record | None:
         return None
     if record is None or record.tier not in TIERS_THAT_TRAIN:
         return None
-    return record
+    return None if FORMS & query.request.keys() and not _was_generated(record) else record
+
+
+def _was_generated(record: Record) -> bool:
+    """Whether the engine wrote it, which held it to the form that the request demands."""
+    evidence = record.evidence
+    is_own = bool(evidence.get("completion")) and evidence.get("feedback") != "corrected"
+    return is_own and not evidence.get("edited")
 
 
 def _calls_what_was_verified(sample: Sample, record: Record) -> bool:
@@ -95,7 +105,9 @@ def _calls_what_was_verified(sample: Sample, record: Record) -> bool:
 
 def _as_vote(query: Query, record: Record, engine: Engine) -> Vote | None:
     """Return the record as a vote that it has won; None where the engine cannot serve its text."""
-    sample = engine.recite(query, record.rationale)
+    turn = turn_of(record.rationale)
+    text = engine.written(query, turn) if query.has_tools and turn.tool_calls else None
+    sample = engine.recite(query, record.rationale if text is None else text)
     if sample is None or (query.has_tools and not _calls_what_was_verified(sample, record)):
         return None
     answer = Answer(record.answer, value_key(record.answer), structured=True)

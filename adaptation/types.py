@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from adaptation.ballots import Ballots
+from adaptation.conversation import Conversation
 from adaptation.options import Options, Strategy
 from adaptation.said import Said
 from memory.identity.answers.answer import Answer
@@ -98,6 +99,11 @@ class Query:
     def question(self) -> str:
         """The last user turn."""
         return question_of(self.messages)
+
+    @property
+    def conversation(self) -> Conversation:
+        """What is asked, for a chat template to render."""
+        return Conversation(messages=self.messages, request=self.request)
 
     @property
     def prompt(self) -> Prompt:

@@ -6,15 +6,20 @@ one's mind does.
 
 from __future__ import annotations
 
+import json
 from typing import Literal, TypeAlias
 
-from memory.errors import ConflictError
-from memory.identity.answer_key import same_answer, worked_answer
+from memory.errors import ConflictError, InvalidImportError
+from memory.identity.answer_key import another_answer, same_answer
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.tool_call import extract_tool
+from memory.lines.calls import as_text
 from memory.memory import LongTermMemory
 from memory.rows import prompt_of
 from memory.types import Completion, Draft, Frozen, Record, Saved, State, Tier
 
 Verdict: TypeAlias = Literal["correct", "incorrect"]
+_CALLS = AnswerOptions(kind="tool")
 
 
 class FeedbackOutcome(Frozen):
@@ -46,7 +51,8 @@ def apply_feedback(
     word |= {"rationale": rationale} if rationale else {}
     if memory.completions.feedback(tenant, completion_id) == word:
         return FeedbackOutcome(action="none", record=None, reason="this feedback is known already")
-    _refuse_another(rationale, answer or completion.answer)
+    text = rationale or (completion.text if verdict == "correct" else None)
+    _refuse_another(text, answer or completion.answer)
     if verdict == "correct":
         outcome = _confirm(memory, completion, answer, rationale)
     else:
@@ -55,13 +61,11 @@ def apply_feedback(
     return outcome
 
 
-def _refuse_another(rationale: str | None, answer: str | None) -> None:
-    """Refuse a worked solution whose own answer is not the one it is given for."""
-    found = worked_answer(rationale) if rationale else None
-    if found is None or answer is None or found == rationale:
-        return
-    if not same_answer(found, answer):
-        raise ConflictError(f"the rationale comes to {found[:100]}, not to {answer[:100]}")
+def _refuse_another(solution: str | None, answer: str | None) -> None:
+    """Refuse an answer for which something is shown that comes to another."""
+    found = another_answer(solution, answer) if solution and answer else None
+    if found is not None and answer is not None:
+        raise ConflictError(f"the solution comes to {found[:100]}, not to {answer[:100]}")
 
 
 TOO_LONG = "the conversation is longer than is kept for feedback: nothing can be learned from it"
@@ -86,14 +90,26 @@ def _refute(
         raise ConflictError("the corrected answer is the one called incorrect")
     quarantined = _withdraw(memory, completion, wrong)
     if corrected and completion.conversation is None:
-        return _outcome(
-            memory.save(_draft(completion, corrected, rationale or corrected, "corrected"))
-        )
+        right, shown = _corrected(completion, corrected)
+        return _outcome(memory.save(_draft(completion, right, rationale or shown, "corrected")))
     if quarantined is None:
         reason = TOO_LONG if corrected else "no record holds this answer"
         return FeedbackOutcome(action="none", record=None, reason=reason)
     reason = "called incorrect by feedback"
     return FeedbackOutcome(action="quarantined", record=quarantined, reason=reason)
+
+
+def _corrected(completion: Completion, answer: str) -> tuple[str, str]:
+    """Return a corrected answer and the turn that gives it, which may call tools."""
+    found = extract_tool(answer, _CALLS) if completion.request.get("tools") else None
+    if found is None:
+        return answer, answer
+    calls = json.loads(found.text)
+    shown = [{"function": call} for call in (calls if isinstance(calls, list) else [calls])]
+    try:
+        return found.text, as_text("", shown)
+    except InvalidImportError:  # arguments that are no object
+        return answer, answer
 
 
 def _withdraw(memory: LongTermMemory, completion: Completion, wrong: str) -> Record | None:

@@ -91,6 +91,10 @@ class WatchedEngine:
         """See `Engine.parsed`."""
         return self._engine.parsed(query, sample)
 
+    def written(self, query: Query, turn: Message) -> str | None:
+        """See `Engine.written`."""
+        return self._engine.written(query, turn)
+
     def recite(self, query: Query, text: str) -> Sample | None:
         """See `Engine.recite`."""
         return self._engine.recite(query, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memory.identity.answers import Answer, agree, canonical, extract
+from memory.identity.answers.canonical import read_value
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
@@ -33,3 +34,19 @@ def worked_answer(text: str) -> str:
     _, hashes, tail = said.rpartition("####")
     is_marked = hashes and tail.strip() and "\n" not in tail.strip()
     return next(iter(marked_values(said)), tail.strip() if is_marked else said)
+
+
+def another_answer(solution: str, answer: str) -> str | None:
+    """Return what a worked solution comes to where that is another answer, else None.
+
+    A mark is believed as it stands, prose only where it states a number and the answer is one.
+    """
+    marked = worked_answer(solution)
+    if marked != conclusion(solution).strip():
+        return None if same_answer(marked, answer) else marked
+    found, wanted = extract(solution, _AUTO), read_value(answer)
+    if found is None or not found.structured or wanted is None or wanted.number is None:
+        return None
+    stated = read_value(found.text)
+    is_number = stated is not None and stated.number is not None
+    return found.text if is_number and not agree(found.key, value_key(answer)) else None

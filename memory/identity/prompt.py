@@ -19,7 +19,8 @@ RAW = "raw"
 MEDIUM = re.compile(r"\[[a-z]+ sha256:[0-9a-f]{32}\]")
 """What stands in a text for an image, a sound or a file: see `server.media`."""
 REQUEST_KEYS = frozenset(
-    {"tools", "functions", "tool_choice", "response_format", "structured_outputs"}
+    {"tools", "functions", "tool_choice", "parallel_tool_calls"}
+    | {"response_format", "structured_outputs"}
     | {"chat_template", "chat_template_kwargs", "documents", "reasoning_effort"}
     | {"add_generation_prompt", "continue_final_message", "add_special_tokens", RAW}
 )
@@ -27,6 +28,7 @@ REQUEST_KEYS = frozenset(
 names, and `RAW`."""
 DEFAULTS: Mapping[str, Any] = {
     "tool_choice": "auto",
+    "parallel_tool_calls": True,
     "response_format": {"type": "text"},
     "add_generation_prompt": True,
     "continue_final_message": False,

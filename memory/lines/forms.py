@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory.errors import InvalidImportError
-from memory.identity.answer_key import worked_answer
+from memory.identity.answer_key import another_answer, worked_answer
 from memory.identity.answers.tool_call import called
 from memory.lines.calls import as_text
 from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unknown
@@ -20,7 +20,7 @@ from memory.types import Message, Record
 Fields = dict[str, Any]
 COMMON = frozenset({"task", "state", "id"})
 """What a line of any form may say."""
-SHAPING = frozenset({"tools", "tool_choice", "response_format"})
+SHAPING = frozenset({"tools", "tool_choice", "response_format", "parallel_tool_calls"})
 """What of a request makes its question another one."""
 
 
@@ -99,7 +99,7 @@ FORMS = (
     Form("an export", frozenset({"state", "tier", "messages"}),
          frozenset(Record.model_fields), _exported),
     Form("a conversation", frozenset({"messages"}),
-         SHAPING | {"answer", "parallel_tool_calls"}, _conversation),
+         SHAPING | {"answer"}, _conversation),
     Form("ShareGPT", frozenset({"conversations"}), frozenset({"system", "tools"}), _shared),
     Form("Alpaca", frozenset({"instruction", "output"}),
          frozenset({"input", "system", "history"}), _instruction),
@@ -115,7 +115,9 @@ def _learned(turns: tuple[Message, ...], line: Mapping[str, Any]) -> Fields:
     if len(turns) < 2:
         raise InvalidImportError("nothing is asked")
     answer, said = line.get("answer"), as_text(last.content, last.tool_calls)
-    kept = {key: line[key] for key in ("id", "parallel_tool_calls") if line.get(key) is not None}
+    if isinstance(answer, str) and not last.tool_calls and (other := another_answer(said, answer)):
+        raise InvalidImportError(f"the solution comes to {other[:100]}, not to {answer[:100]}")
+    kept = {"id": line["id"]} if line.get("id") is not None else {}
     return {
         "messages": turns[:-1],
         "answer": _answer_in(said, last) if answer is None else answer,
@@ -162,7 +164,7 @@ def _text(line: Mapping[str, Any], key: str, default: str | None = None) -> str:
 
 
 def _one_of(line: Mapping[str, Any], *keys: str) -> str | None:
-    given = [key for key in keys if line.get(key) is not None]
+    given = [key for key in keys if line.get(key) not in (None, "")]
     if len(given) > 1:
         raise InvalidImportError(f'"{given[0]}" and "{given[1]}" say the same: give one')
     return _text(line, given[0]) if given else None

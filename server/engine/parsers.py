@@ -33,6 +33,7 @@ class Parsers:
     def __init__(self, args: argparse.Namespace, client: Any) -> None:
         """`client` knows the model and its tokenizer."""
         self._config, self.tokenizer = client.model_config, client.renderer.tokenizer
+        self._marks = frozenset(self.tokenizer.get_added_vocab()) if self.tokenizer else frozenset()
         self._defaults = args.default_chat_template_kwargs
         self._auto_tools = bool(args.enable_auto_tool_choice)
         self._class = ParserManager.get_parser(
@@ -67,7 +68,8 @@ class Parsers:
             )
             return parsed
 
-        return Reading(parse)
+        is_one = request.get("parallel_tool_calls") is False
+        return Reading(parse, self._marks if calls else frozenset(), most=1 if is_one else None)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class Reading:
 
     parse: Callable[[str, Sequence[int]], Parsed]
     """A parser may keep a state: each reply has its own."""
+    marks: frozenset[str] = frozenset()
+    """Tokens that no text has: what still holds one is a call that could not be read."""
+    most: int | None = None
+    """Calls that the client is given; the others are left out for it, too."""
 
     def said(self, text: str, token_ids: Sequence[int]) -> Said:
         """Return what a reply says and calls; nothing where the parser cannot read it."""
@@ -84,8 +90,10 @@ class Reading:
         except Exception as error:  # noqa: BLE001  many people's code reads what a model writes
             logger.info("a reply cannot be parsed: %s", error)
             return Said("")
-        told = tuple({"name": call.name, "arguments": call.arguments} for call in calls or ())
-        return Said(content or "", told)
+        told = [{"name": call.name, "arguments": call.arguments} for call in calls or ()]
+        text = content or ""
+        is_broken = not told and any(mark in text for mark in self.marks)
+        return Said("" if is_broken else text, tuple(told[: self.most]))
 
 
 def chat_request(request: Mapping[str, Any], *, calls: bool) -> ChatCompletionRequest:

@@ -155,6 +155,18 @@ class VllmEngine:
             return self.parsed(query, sample)
         return await asyncio.to_thread(self.parsed, query, sample)
 
+    def written(self, query: Query, turn: Message) -> str | None:
+        """See `Engine.written`: what the chat template adds to the prompt."""
+        tokenizer = self._client.get_tokenizer()
+        chat, asked = Chat(tokenizer, self._template), query.conversation
+        try:
+            prompt = chat.render(asked, prompt=True)
+            whole = chat.render(asked.of((*asked.messages, turn)), prompt=False)
+        except ValueError:
+            return None
+        said = whole[len(prompt) :].rstrip().removesuffix(tokenizer.eos_token or "")
+        return said.rstrip() if said and whole.startswith(prompt) else None
+
     def recite(self, query: Query, text: str) -> Sample | None:
         """See `Engine.recite`."""
         native = query.native
@@ -249,9 +261,11 @@ def counters(client: Any, request_id: str) -> list[Any]:
 def _may_be_recited(params: SamplingParams, text: str) -> bool:
     """Whether a text can stand for a generation: it has no log-probabilities, and it has ended."""
     asks_more = params.logprobs is not None or params.prompt_logprobs is not None
+    is_bent = params.bad_words or params.logit_bias or params.allowed_token_ids
     stops = [params.stop] if isinstance(params.stop, str) else params.stop or ()
     goes_on = params.ignore_eos or params.min_tokens
-    return not (asks_more or goes_on or params.logprob_token_ids or any(s in text for s in stops))
+    is_free = not (asks_more or is_bent or goes_on or params.logprob_token_ids)
+    return is_free and not any(stop in text for stop in stops)
 
 
 def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:

@@ -121,4 +121,5 @@ def _import_object(report: ImportReport) -> dict[str, Any]:
         )
     errors = [{"line": line, "message": reason} for line, reason in report.errors[:MAX_ERRORS]]
     counts = report.model_dump(include={"imported", "confirmed", "quarantined", "failed"})
-    return {"object": "memory.import", **counts, "errors": errors}
+    pairs = [{"line": line, "contradicts": other} for line, other in report.contradictions]
+    return {"object": "memory.import", **counts, "errors": errors, "contradictions": pairs}

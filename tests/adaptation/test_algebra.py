@@ -57,6 +57,12 @@ async def test_equal_formulas_are_found_either_way_round(
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (r"\frac{R}{r}", r"\frac{r}{R}"),
+        (r"\frac{T}{t}", "1"),
+        ("X+x", "2x"),
+        ("n+1", "N+1"),
+        (r"2\pi r", r"2\pi R"),
+        (r"10^{-20}\pi", r"10^{-21}\pi"),
         (r"\frac{\pi}{2}", "1.5708"),
         (r"\sqrt{2}", "1.414"),
         (r"\frac{x}{3}", "0.333x"),

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from memory.errors import ConflictError, NotFoundError
-from memory.feedback import apply_feedback
+from memory.feedback import Verdict, apply_feedback
+from memory.lines.calls import turn_of
 from memory.memory import LongTermMemory
 from memory.rows import MAX_CHARACTERS
 from memory.types import Completion, Draft, State, Tier
@@ -109,3 +110,37 @@ def test_of_a_conversation_too_long_to_keep_a_wrong_answer_is_withdrawn_and_noth
     memory.forget("ann", record.id)
     with pytest.raises(NotFoundError):
         memory.completions.get("ann", "c3")
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "answer", "rationale"),
+    [
+        ("12+1=13.\n#### 13", "correct", "14", None),
+        ("Tom has 13 apples.", "correct", "14", None),
+        ("#### 13", "incorrect", "14", "So Tom has 15 apples."),
+        ("#### 13", "incorrect", "14", "The answer is 15."),
+    ],
+)
+def test_an_answer_beside_a_text_that_comes_to_another_is_refused(
+    memory: LongTermMemory,
+    completion: Build,
+    text: str,
+    verdict: Verdict,
+    answer: str,
+    rationale: str | None,
+) -> None:
+    memory.completions.append(completion("c1", text=text, answer="13"))
+    with pytest.raises(ConflictError, match=f"not to {answer}"):
+        apply_feedback(memory, "ann", "c1", verdict, answer, rationale)
+    assert memory.list("ann") == []
+
+
+def test_calls_are_corrected_in_whatever_json_they_are_written(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1", text="f(1)", answer=None, request={"tools": [{}]}))
+    corrected = '[{"name": "f", "arguments": "{\\"a\\": 2}"}]'
+    record = apply_feedback(memory, "ann", "c1", "incorrect", corrected).record
+    assert record is not None
+    assert record.answer == '{"arguments":{"a":2},"name":"f"}'
+    assert turn_of(record.rationale).tool_calls

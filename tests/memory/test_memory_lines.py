@@ -86,8 +86,7 @@ def test_tools_calls_and_results_stay_where_they_were() -> None:
     found = draft(messages=[ASK, called, result, said("14")], tools=tools,
                   parallel_tool_calls=False)  # fmt: skip
     assert [turn.turn() for turn in found.messages] == [ASK, called, result]
-    assert found.request == {"tools": tools}
-    assert found.evidence["parallel_tool_calls"] is False
+    assert found.request == {"tools": tools, "parallel_tool_calls": False}
     silent = {"role": "assistant", "content": None, "tool_calls": [CALL]}
     found = draft(messages=[ASK, silent, result, said("14")])
     assert found.messages[1].tool_calls == (CALL,)
@@ -135,6 +134,9 @@ def test_a_state_is_kept_in_any_form() -> None:
         ({"question": "q", "answer": "a", "rational": "b"}, "rational"),
         ({"question": "q", "answer": "a", "rationale": "b", "solution": "c"}, "solution"),
         ({"question": "q", "answer": "a", "state": "perhaps"}, "state"),
+        ({"question": "q", "answer": "5", "rationale": "2+4=6.\n#### 6"}, "comes to 6, not to 5"),
+        ({"question": "q", "answer": "5", "solution": "So it makes 6."}, "comes to 6"),
+        ({"messages": [ASK, said("The answer is 6.")], "answer": "5"}, "comes to 6"),
         ({"instruction": "i", "output": 7}, "output"),
         ({"instruction": "i", "output": "o", "history": [1]}, "history"),
         ({"conversations": [{"from": "tree", "value": "a"}]}, "from"),
@@ -206,3 +208,9 @@ def test_an_earlier_thought_is_kept() -> None:
     found = draft(messages=[ASK, said("a", reasoning="hm"), ASK, said("14")])
     assert found.messages[1].reasoning == "hm"
     assert found.messages[1].turn()["reasoning"] == "hm"
+
+
+@pytest.mark.parametrize("solution", ["", None, "2+3=5.\n#### 5.0", "So there are 5 left.", "Why?"])
+def test_a_solution_that_is_none_or_agrees_is_taken(solution: str | None) -> None:
+    found = draft(question="q", answer="5", rationale=solution)
+    assert (found.answer, found.rationale) == ("5", solution or "5")

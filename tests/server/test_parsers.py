@@ -121,3 +121,15 @@ def test_a_tool_of_another_kind_is_left_to_vllm() -> None:
 )
 def test_a_choice_that_chats_do_not_know_is_read_as_any_of_the_tools(choice: Any) -> None:
     assert called(said("hermes", CALLS["hermes"], tool_choice=choice).calls)
+
+
+def test_a_call_that_cannot_be_read_says_nothing() -> None:
+    broken = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}\n</tool_call>'
+    found = said("hermes", f"I look.\n{broken}")
+    assert (found.text, found.calls) == ("", ())
+
+
+def test_of_calls_that_may_not_be_parallel_the_first_counts_as_for_the_client() -> None:
+    both = f"{CALLS['hermes']}\n{CALLS['hermes'].replace('3', '4')}"
+    assert len(said("hermes", both).calls) == 2
+    assert len(said("hermes", both, parallel_tool_calls=False).calls) == 1

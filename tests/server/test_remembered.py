@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,8 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
         {"logprobs": True},
         {"max_tokens": 5},
         {"stop": ["19"]},
+        {"bad_words": ["19"]},
+        {"logit_bias": {"17": 5}},
         {"tools": [TOOL]},
         {"response_format": {"type": "json_object"}},
         {"adaptation": {"memory": {"task": "other"}}},
@@ -160,3 +163,42 @@ async def test_a_server_can_be_told_not_to(tmp_path: Path, monkeypatch: pytest.M
     async with composed(tmp_path, monkeypatch, script, reuse=False) as server:
         known(server)
         assert (await server.chat())["adaptation"]["stop_reason"] != "remembered"
+
+
+FORMED = {"response_format": {"type": "json_object"}}
+
+
+async def test_a_form_that_is_demanded_is_kept_by_what_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda request: Reply('{"a": 13}')) as server:
+        wrong = await server.chat(**FORMED)
+        said = {"completion_id": wrong["id"], "verdict": "incorrect", "answer": "14"}
+        assert (await server.post(FEEDBACK, **said))["record"]["state"] == State.ACTIVE
+        again = await server.chat(**FORMED)
+        assert again["adaptation"]["stop_reason"] != "remembered"  # 14 is no JSON object
+        right = {"completion_id": again["id"], "verdict": "correct"}
+        assert (await server.post(FEEDBACK, **right))["record"]["state"] != State.PENDING
+
+
+async def test_what_the_engine_wrote_in_the_form_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda request: Reply('{"a": 14}')) as server:
+        first = await server.chat(**FORMED)
+        await server.post(FEEDBACK, completion_id=first["id"], verdict="correct")
+        assert (await server.chat(**FORMED))["adaptation"]["stop_reason"] == "remembered"
+
+
+async def test_a_corrected_call_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
+    async with composed(tmp_path, monkeypatch, lambda request: Reply(wrong)) as server:
+        first = await server.chat(tools=[TOOL])
+        corrected = '{"name": "f", "parameters": {"a": 2}}'
+        said = {"completion_id": first["id"], "verdict": "incorrect", "answer": corrected}
+        record = (await server.post(FEEDBACK, **said))["record"]
+        assert record["answer"] == '{"arguments":{"a":2},"name":"f"}'
+        again = await server.chat(tools=[TOOL])
+        assert again["adaptation"]["stop_reason"] == "remembered"
+        function = again["choices"][0]["message"]["tool_calls"][0]["function"]
+        assert (function["name"], json.loads(function["arguments"])) == ("f", {"a": 2})

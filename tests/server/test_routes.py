@@ -206,6 +206,13 @@ def test_an_import_names_bad_lines_and_keeps_the_good(http: TestClient) -> None:
     assert (report["imported"], report["failed"]) == (1, 2)
     assert [error["line"] for error in report["errors"]] == [2, 4]
     assert all(error["message"] for error in report["errors"])
+    assert report["contradictions"] == []
+
+
+def test_an_import_names_the_lines_that_contradict_each_other(http: TestClient) -> None:
+    lines = [f'{{"question": "2+2?", "answer": "{answer}"}}' for answer in (4, "4.0", 5)]
+    report = http.post("/v1/memory/import", content="\n".join(lines)).json()
+    assert report["contradictions"] == [{"line": 3, "contradicts": 1}]
 
 
 def test_an_export_can_be_imported_elsewhere(

@@ -49,6 +49,12 @@ class Formula(NamedTuple):
     """What it is the value of."""
 
 
+def mixes_cases(one: Formula, other: Formula) -> bool:
+    """Whether a letter stands in both cases in the two together: algebra takes them for one."""
+    letters = {*_VARIABLE.findall(_COMMAND.sub(" ", one.latex + " " + other.latex))}
+    return any(letter.swapcase() in letters for letter in letters)
+
+
 def as_formula(text: str) -> Formula | None:
     """Return an answer as LaTeX where it is a formula, a set or an interval; None elsewhere."""
     text = undecorate(text)
