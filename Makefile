@@ -28,7 +28,7 @@ endif
 	touch $@
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
-	$(BIN)/pip install --quiet --editable ".[$(EXTRA)]"
+	$(BIN)/pip install --quiet --editable ".[$(EXTRA),gguf]"
 ifeq ($(EXTRA),cpu)
 	@# Their builds do not match torch's CPU build, and a broken torchvision breaks vLLM's imports.
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec

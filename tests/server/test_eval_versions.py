@@ -11,7 +11,7 @@ from adaptation.pebble import model_path
 from server.commands import eval_versions
 from server.commands.eval_server import chosen
 from server.config import Settings
-from server.engine_defaults import BUILT_IN
+from server.models.catalogue import BUILT_IN
 
 
 def test_a_model_made_anew_in_the_same_folder_is_another_model(tmp_path: Path) -> None:
