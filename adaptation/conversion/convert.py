@@ -5,28 +5,18 @@ One tensor is unpacked at a time, so that memory holds the model once and little
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-import psutil
 from transformers import AutoModelForCausalLM, GgufConfig
 
-from adaptation.conversion.header import INSTEAD, Header, read_header
+from adaptation.conversion.header import INSTEAD, Header
 from adaptation.conversion.tokenizer import load_tokenizer
 from adaptation.errors import ConversionError
 
-BYTES_PER_WEIGHT = 2  # bfloat16
-UNPACKING_BYTES = 12
-"""For each number of the tensor at hand: in float32, turned, and copied."""
-GB = 1e9
 
-
-def convert(source: Path, folder: Path) -> Header:
+def convert(source: Path, folder: Path, header: Header) -> None:
     """Write the model in `source` to `folder`; raises `ConversionError`."""
-    header = read_header(source)
-    _check_memory(source, header)
-    _check_disk(source, header, folder)
     tokenizer = load_tokenizer(source, header)
     model = _load_model(source)
     _check_whole(source, model, header)
@@ -35,27 +25,6 @@ def convert(source: Path, folder: Path) -> Header:
         model.generation_config.eos_token_id = list(header.ends)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return header
-
-
-def _check_memory(source: Path, header: Header) -> None:
-    """Refuse before the work what would be killed in it, and others with it."""
-    needed = BYTES_PER_WEIGHT * header.elements + UNPACKING_BYTES * header.largest
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise ConversionError(
-            f"{source} takes {needed / GB:.1f} GB of memory to convert and {free / GB:.1f} GB are "
-            "free: end something, or convert it on a larger machine"
-        )
-
-
-def _check_disk(source: Path, header: Header, folder: Path) -> None:
-    needed, free = BYTES_PER_WEIGHT * header.elements, shutil.disk_usage(folder).free
-    if needed > free:
-        raise ConversionError(
-            f"{source} takes {needed / GB:.1f} GB in {folder.parent} when it is converted and "
-            f"{free / GB:.1f} GB are free: make room there, or choose another --data-dir"
-        )
 
 
 def _load_model(source: Path) -> Any:
