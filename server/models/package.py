@@ -82,7 +82,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def _follow(output: IO[bytes], advance: AdvancePhase) -> None:
     for line in output:
         if found := _PROGRESS.search(line):
-            done, total = (int(number) // MB for number in found.groups())
+            done, total = (round(int(number) / MB) for number in found.groups())
             if total:
                 advance(DOWNLOADING, done, total)
 
