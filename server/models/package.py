@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -61,10 +60,13 @@ def file_hash(path: Path) -> str:
 
 def _command(requirement: str, folder: Path) -> tuple[str, ...]:
     """Return pip's command line; it ends with this process."""
-    if find_spec("pip") is None:
-        raise CommandError("pip is missing in this environment: run `python -m ensurepip`")
+    try:
+        pip = Version(importlib.metadata.version("pip"))
+    except importlib.metadata.PackageNotFoundError as error:
+        problem = "pip is missing in this environment: run `python -m ensurepip`"
+        raise CommandError(problem) from error
     flags = ["--no-deps", "--only-binary", ":all:", "--no-compile", "--no-input"]
-    if Version(importlib.metadata.version("pip")) >= RAW_PROGRESS_SINCE:
+    if pip >= RAW_PROGRESS_SINCE:
         flags += ["--progress-bar", "raw"]
     return child.command("pip", "install", *flags, "--target", str(folder), requirement)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -128,6 +129,17 @@ def test_an_old_pip_is_not_given_a_flag_it_does_not_know(
     assert "raw" in _command("a==1", tmp_path)
     monkeypatch.setattr("importlib.metadata.version", lambda _: "24.0")
     assert "raw" not in _command("a==1", tmp_path)
+
+
+def test_without_pip_it_is_said_how_to_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    with pytest.raises(CommandError, match="run `python -m ensurepip`"):
+        _command("a==1", tmp_path)
 
 
 def test_too_little_room_is_told_before_anything_is_downloaded(
