@@ -28,7 +28,7 @@ endif
 	touch $@
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
-	$(BIN)/pip install --quiet --editable ".[$(EXTRA)]"
+	$(BIN)/pip install --quiet --editable ".[$(EXTRA),gguf]"
 ifeq ($(EXTRA),cpu)
 	@# Their builds do not match torch's CPU build, and a broken torchvision breaks vLLM's imports.
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
@@ -50,7 +50,7 @@ test: dev  ## every test, the real engine included
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: dev  ## the tests that need no engine
-	$(BIN)/python -m pytest -m "not e2e and not gpu" --hypothesis-profile=quick $(ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not gpu and not real" --hypothesis-profile=quick $(ARGS)
 
 check: dev  ## lint, format, types
 	$(BIN)/ruff check .

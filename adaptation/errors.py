@@ -7,7 +7,8 @@ AdaptationError
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
 ├── VerifierError          a verifier cannot run (not: the answer failed it)
 ├── InvalidOptionsError    the request's options cannot be honoured; names the offending key
-└── DistillationError      an offline generation cannot start or finish
+├── DistillationError      an offline generation cannot start or finish
+└── ConversionError        a model file cannot become a folder that can be served
 """
 
 
@@ -46,3 +47,7 @@ class InvalidOptionsError(AdaptationError):
 
 class DistillationError(AdaptationError):
     """An offline generation cannot start or finish."""
+
+
+class ConversionError(AdaptationError):
+    """A model file cannot be made into a folder that engine and trainer load."""

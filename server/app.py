@@ -40,11 +40,12 @@ from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine.vllm_engine import VllmEngine
-from server.engine_defaults import UNTRAINABLE, base_model, runtime_adapters
+from server.engine_defaults import UNTRAINABLE, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
 from server.metrics import Metrics
+from server.models.named import base_model
 from server.policy import check_files, policy_from
 from server.progress import WatchedEngine
 from server.reports import Reports

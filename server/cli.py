@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "run task suites and print a table with confidence intervals",
     "distill": "train what memory holds into the base adapter, if that is an improvement",
     "adapters": "list, show, promote, roll back or reset distilled adapters",
+    "models": "list models at hand, get one, say where it lies",
     "memory": "look at, import, export, review and repair the long-term memory",
     "doctor": "check this installation and say what to do about problems",
 }
@@ -32,6 +33,7 @@ EXAMPLES = """\
 examples:
   whet serve                        serve the built-in model on 127.0.0.1:8000
   whet serve Qwen/Qwen3-4B --strategy auto
+  whet models get smollm2           a small real model, to serve as `whet serve smollm2`
   whet memory import solved.jsonl   teach it what is already known
   whet distill                      turn memory into a better base adapter
   whet COMMAND --help               the command's own flags and examples

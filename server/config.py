@@ -44,7 +44,7 @@ class Settings(Frozen):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     data_dir: Path = Field(default_factory=lambda: default_data_dir())
-    """folder of the database, the adapters and the snapshots"""
+    """folder of the database, the adapters, the snapshots and the converted models"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
     embedder: str = "minilm"

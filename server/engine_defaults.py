@@ -6,13 +6,11 @@ import argparse
 import logging
 import os
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 
 from adaptation.leases import CHAMPION_PLACES
-from adaptation.pebble import model_path
 from server.config import ConfigError, Settings
-
-BUILT_IN = "whet-pebble"
+from server.models.catalogue import BUILT_IN
+from server.models.named import choose
 
 ENVIRONMENT = {
     # One GiB of key-value cache; vLLM's CPU default takes a large share of the machine.
@@ -101,10 +99,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None
             f"give --api-key or VLLM_API_KEY to serve on {args.host or 'every address'}: "
             "without a key Whet listens on loopback only"
         )
-    args.model = args.model_tag or args.model
-    if args.model is None:
-        _choose_built_in(args)
-    check_path(args.model)
+    _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
 
 
@@ -155,14 +150,18 @@ def _static_adapters(args: argparse.Namespace) -> int:
     return len(args.lora_modules or ()) + len(args.default_mm_loras or ())
 
 
-def base_model(path: str) -> str:
-    """Return what records and adapters call the model at `path`; `whet distill` says the same."""
-    return BUILT_IN if path == str(model_path()) else path
+def _choose_model(args: argparse.Namespace, settings: Settings) -> None:
+    """Set what is loaded, and what clients call it."""
+    asked = args.model_tag or args.model or BUILT_IN
+    chosen = choose(asked, settings.data_dir)
+    args.model = chosen.model
+    if chosen.served_as is not None:
+        args.served_model_name = args.served_model_name or [chosen.served_as]
+    if asked == BUILT_IN:
+        _fit_built_in(args)
 
 
-def _choose_built_in(args: argparse.Namespace) -> None:
-    args.model = str(model_path())
-    args.served_model_name = args.served_model_name or [BUILT_IN]
+def _fit_built_in(args: argparse.Namespace) -> None:
     if args.tool_call_parser is None:
         args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
     keep_to_one_thread(os.environ)
@@ -183,10 +182,3 @@ def keep_to_one_thread(environment: MutableMapping[str, str]) -> None:
 def _is_of_use(record: logging.LogRecord) -> bool:
     """vLLM warns of random state shared with the engine; a server's engine is its own process."""
     return "VLLM_ENABLE_V1_MULTIPROCESSING" not in record.getMessage()
-
-
-def check_path(model: str) -> None:
-    """Refuse a path that does not exist before the engine takes half a minute to say so."""
-    looks_local = model.startswith((".", "/", "~"))
-    if looks_local and not Path(model).expanduser().is_dir():
-        raise ConfigError(f"no model at {model}: give a folder with config.json, or a model's name")

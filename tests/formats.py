@@ -14,8 +14,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from adaptation.pebble import model_path
 from adaptation.said import Said
-from server.engine_defaults import model_path
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")

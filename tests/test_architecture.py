@@ -61,6 +61,11 @@ def test_one_module_imports_faiss() -> None:
     assert importers("faiss") == {"memory/faiss_index.py"}
 
 
+def test_one_room_reads_gguf_files() -> None:
+    assert importers("gguf")
+    assert all(path.startswith("adaptation/conversion/") for path in importers("gguf"))
+
+
 def test_torch_stays_with_training_and_the_embedder() -> None:
     allowed = (
         "adaptation/training/",

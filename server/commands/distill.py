@@ -6,15 +6,21 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from adaptation.pebble import model_path
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.tool_call import called
 from memory.lines.calls import turn_of
-from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.commands.common import (
+    Subparsers,
+    add_memory_arguments,
+    command_parser,
+    open_memory,
+    settings_of,
+)
 from server.commands.template import add_template_arguments, template_of
 from server.console import AdvancePhase, phases, print_fields, write_json
-from server.engine_defaults import BUILT_IN
+from server.models.catalogue import BUILT_IN
+from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
     from adaptation.distillation.generation import Settings
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   whet distill --dry-run               what a generation would learn from
   whet distill                         train on the built-in model, promote what is better
+  whet distill --model smollm2         on the model that `whet serve smollm2` serves
   whet distill --model Qwen/Qwen3-4B --json report.json
 """
 
@@ -36,7 +43,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = command_parser(subparsers, "distill", summary, EXAMPLES)
     add_memory_arguments(parser, json=False)
     parser.add_argument(
-        "--model", default=BUILT_IN, help="the model that is served (default: whet-pebble)"
+        "--model",
+        default=BUILT_IN,
+        help="the model that is served: a name, a folder or a .gguf file (default: whet-pebble)",
     )
     add_template_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
@@ -57,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from adaptation.distillation.generation import Settings
 
     settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
+    args.model = choose(args.model, settings_of(args).data_dir).model
     with open_memory(args) as memory, phases() as advance:
         report = asyncio.run(_generation(memory, args, settings, advance))
     if args.json != "-":
@@ -107,8 +117,7 @@ def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     from adaptation.training.process import ProcessTrainer
 
-    model = model_path() if args.model == BUILT_IN else args.model
-    return ProcessTrainer(model, template=template_of(args))
+    return ProcessTrainer(args.model, template=template_of(args))
 
 
 async def _generation(
@@ -121,7 +130,7 @@ async def _generation(
         records=memory,
         registry=memory.adapters,
         trainer=trainer,
-        base_model=args.model,
+        base_model=base_model(args.model),
         grade=gives_answer,
         settings=settings,
         on_progress=advance,

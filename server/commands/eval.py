@@ -13,6 +13,7 @@ from server.config import add_arguments
 EXAMPLES = """\
   whet eval                                      the built-in model on every suite, in small
   whet eval --suite jargon facts --strategy consistency demos-16 ttt -n 300
+  whet eval --model smollm2 --suite stories      a real model, after `whet models get smollm2`
   whet eval --suite rg:chain_sum --url http://127.0.0.1:8000 --strategy one vote
   whet eval --list                               suites, their difficulties, and arms
   whet eval --calibrate -n 100                   find out when one sample is enough
@@ -104,7 +105,11 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--url", help="a running OpenAI-compatible server (default: start Whet, on a new memory)"
     )
-    where.add_argument("--model", help="of --url: one it lists; else: the model to serve")
+    where.add_argument(
+        "--model",
+        help="of --url: one it lists; else: the model to serve, a name, "
+        "a folder or a .gguf file (default: whet-pebble)",
+    )
     where.add_argument("--api-key", help="of --url")
     where.add_argument(
         "--adapter",

@@ -10,7 +10,8 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import DEFAULT_TENANT, Settings
 from server.console import console
-from server.engine_defaults import BUILT_IN
+from server.models.catalogue import BUILT_IN
+from server.models.named import choose
 from server.server_process import WHET, running
 
 
@@ -22,7 +23,7 @@ def own_server(
     data_dir = folder / "server"
     if adapter is not None:
         promote_copy(adapter, settings, data_dir)
-    named = [_absolute(model)] if model and model != BUILT_IN else []
+    named = serve_words(model, settings)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen(settings).items()]
     with running(WHET, console(stderr=True), *named, "--data-dir", str(data_dir), *flags) as server:
         yield server.url
@@ -36,9 +37,14 @@ def chosen(settings: Settings) -> dict[str, str]:
     return {name: str(value) for name, value in found.items()}
 
 
-def _absolute(model: str) -> str:
-    """A folder's full path: the server runs in another one."""
-    return str(Path(model).absolute()) if Path(model).is_dir() else model
+def serve_words(model: str | None, settings: Settings) -> list[str]:
+    """Return how to serve a model on another data folder, and from another working directory."""
+    if model in (None, BUILT_IN):
+        return []
+    chosen = choose(model, settings.data_dir)
+    folder = Path(chosen.model).expanduser()
+    words = [str(folder.absolute()) if folder.is_dir() else chosen.model]
+    return [*words, "--served-model-name", chosen.served_as] if chosen.served_as else words
 
 
 def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:

@@ -13,10 +13,10 @@ import httpx
 from adaptation.evaluation.plan import Plan
 from adaptation.evaluation.results import Header
 from adaptation.evaluation.target import Target
-from adaptation.pebble import model_path
 from server.commands.eval_server import chosen
 from server.config import Settings
-from server.engine_defaults import BUILT_IN
+from server.models.catalogue import BUILT_IN
+from server.models.named import choose
 from server.server_process import ROOT
 
 
@@ -26,7 +26,7 @@ async def header_of(
     return Header(
         model=target.model,
         url=args.url,
-        model_version=_model_version(target.model, own=args.url is None),
+        model_version=_model_version(target.model, None if args.url else _folder(settings, args)),
         adapter=await _champion(target),
         server=await _server(target),
         code_version=(_code_version(),),
@@ -45,14 +45,18 @@ async def header_of(
     )
 
 
-def _model_version(model: str, *, own: bool) -> str:
+def _folder(settings: Settings, args: argparse.Namespace) -> Path:
+    """Where the weights of a server of our own lie, if they lie here."""
+    return Path(choose(args.model or BUILT_IN, settings.data_dir).model).expanduser()
+
+
+def _model_version(model: str, folder: Path | None) -> str:
     """Hash of the weights that lie here; of another model its name is all that is known."""
-    folder = model_path() if model == BUILT_IN else Path(model)
-    weights = sorted(folder.glob("*.safetensors")) if own else []
+    weights = sorted(folder.glob("*.safetensors")) if folder else []
     if not weights:
         return model
     found = hashlib.sha256()
-    for path in [*weights, *sorted(folder.glob("tokenizer*.json"))]:
+    for path in [*weights, *sorted(weights[0].parent.glob("tokenizer*.json"))]:
         with path.open("rb") as file:
             found.update(hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()[:12]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from server import engine_defaults
 from server.config import ConfigError, add_arguments, flags_of, print_config, resolve, take_config
-from server.console import CommandError
+from server.console import CommandError, OneLineParser
+from server.models.catalogue import BUILT_IN
+from server.models.named import base_model, check_model
 
 EXAMPLES = """examples:
   whet serve                                  the built-in model on 127.0.0.1:8000
+  whet serve smollm2                          a real model, after `whet models get smollm2`
+  whet serve model.gguf                       one of your own, converted once
   whet serve Qwen/Qwen3-8B --port 9000        any model, any flag of `vllm serve`
   whet serve --strategy auto --wall-s 20      train where the votes disagree
   whet serve --print-config                   the settings in force, and where they come from
@@ -27,9 +32,9 @@ def run(argv: list[str]) -> int:
     engine_defaults.prepare_environment()
     toml_path, rest = take_config(argv)
     # What can be checked before vLLM takes its seconds to import is checked before.
-    resolve({}, os.environ, toml_path)
+    early = resolve(_early_flags(rest), os.environ, toml_path)
     if rest and not rest[0].startswith("-"):
-        engine_defaults.check_path(rest[0])
+        check_model(rest[0], early.settings.data_dir)
     args = _parser().parse_args(rest)
     resolved = resolve(flags_of(args), os.environ, toml_path)
     if args.print_config:
@@ -38,7 +43,7 @@ def run(argv: list[str]) -> int:
     from server.engine import launch
 
     engine_defaults.complete(args, resolved.settings, launch.on_cpu())
-    if engine_defaults.base_model(args.model) == engine_defaults.BUILT_IN:
+    if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
     _set_up_logging()
 
@@ -60,6 +65,14 @@ def run(argv: list[str]) -> int:
     print("whet: stopped", file=sys.stderr, flush=True)
     _silence_teardown()
     return 0
+
+
+def _early_flags(words: list[str]) -> dict[str, Any]:
+    """Return what says where models lie; vLLM's parser, which also reads it, takes seconds."""
+    parser = OneLineParser(prog="whet serve", add_help=False, allow_abbrev=False)
+    add_arguments(parser, only={"data_dir"})
+    known = [re.sub("^--data_dir", "--data-dir", word) for word in words]  # as vLLM takes it too
+    return flags_of(parser.parse_known_args(known)[0])
 
 
 def _parser() -> argparse.ArgumentParser:

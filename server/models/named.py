@@ -1,0 +1,72 @@
+"""What a command takes for a model: a name, a GGUF file, or what vLLM takes.
+
+A name wins over a folder of that name in the working directory; `./NAME` is the folder.
+Nothing is downloaded here: a server that is started asks nobody for anything.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptation.pebble import model_path
+from server.config import ConfigError
+from server.models.catalogue import BUILT_IN, PACKAGED
+from server.models.getting import from_file
+from server.models.origin import origin_of
+from server.models.shelf import Shelf
+from server.models.telling import telling
+
+SUFFIX = ".gguf"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model, as engine and trainer load it."""
+
+    model: str
+    """A folder, or a model's name on a hub."""
+    served_as: str | None = None
+    """What clients call it; None: the same."""
+
+
+def check_model(model: str, data_dir: Path) -> None:
+    """Refuse at once what cannot be served; raises `ConfigError`."""
+    looks_local = model.startswith((".", "/", "~"))
+    path = Path(model).expanduser()
+    if model in PACKAGED and Shelf(data_dir).find(model) is None:
+        raise ConfigError(f"{model} is not here yet: run {PACKAGED[model].how_to_get}")
+    if is_gguf(model):
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            raise ConfigError(f"no file {model} to read: give a GGUF file, or a model's name")
+    elif looks_local and not path.is_dir():
+        raise ConfigError(f"no model at {model}: give a folder with config.json, or a model's name")
+
+
+def choose(model: str, data_dir: Path) -> Chosen:
+    """Return what to load for `model`; a GGUF file is converted once. Raises `ConfigError`."""
+    check_model(model, data_dir)
+    if model == BUILT_IN:
+        return Chosen(str(model_path()), BUILT_IN)
+    if model in PACKAGED:
+        return Chosen(str(Shelf(data_dir).folder / model), model)
+    if is_gguf(model):
+        path = Path(model).expanduser()
+        with telling() as advance:
+            made = from_file(path, Shelf(data_dir), advance)
+        return Chosen(str(made.path), path.stem)
+    return Chosen(model)
+
+
+def is_gguf(model: str) -> bool:
+    """Whether a GGUF file is meant."""
+    return model.lower().endswith(SUFFIX) and not Path(model).expanduser().is_dir()
+
+
+def base_model(path: str) -> str:
+    """Return what records and adapters call the model at `path`; `whet distill` says the same."""
+    if path == str(model_path()):
+        return BUILT_IN
+    origin = origin_of(Path(path))
+    return origin.name if origin else path
