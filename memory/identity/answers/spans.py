@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from memory.identity.answers.collection import closing
 from memory.identity.answers.cursor import GREEK
 from memory.identity.answers.equation import is_symbol
-from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.exact import Calculator, UnreadableError
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.moment import MONTHS
 from memory.identity.answers.number_words import NUMBER_WORDS
@@ -37,7 +37,8 @@ _BEGINNINGS = frozenset(
 _JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
 _OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
 MAX_FAILURES = 4
-"""In one sentence: each may have cost all the steps that a value has."""
+MAX_STEPS = 150
+"""In one sentence, for all that may be a value in it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Span:
 def spans(tokens: Sequence[Token], text: str) -> list[Span]:
     """Every value of a sentence; raises UnreadableError where one cannot be read whole."""
     found: list[Span] = []
+    calculator = Calculator(MAX_STEPS)
     at = steps = failed = 0
     while at < len(tokens):
         steps += 1
@@ -68,7 +70,7 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
             at += 1
             continue
         parser = ValueParser(tokens, in_prose=True)
-        parser.at = at
+        parser.at, parser.calculator = at, calculator
         parser.leads = at > 1 and tokens[at - 1].text == "="
         try:
             side = parser.value()
@@ -76,7 +78,7 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
             if tokens[at].kind in ("number", "command") or tokens[at].text in (*SIGNS, "-"):
                 raise UnreadableError("a value that cannot be read") from None
             failed += 1
-            if failed > MAX_FAILURES:
+            if failed > MAX_FAILURES or calculator.is_spent:
                 raise UnreadableError("too much that is no value") from None
             at += 1
             continue
