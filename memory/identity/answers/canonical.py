@@ -20,7 +20,7 @@ from memory.identity.answers.value import parse_value
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 _LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")
 _SINGLE = re.compile(r"[A-Za-z]")
-_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
+_FACTORIAL = re.compile(r"(?:[0-9)}]|(?<![A-Za-z])[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
 
 
 def canonical(text: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
+from memory.identity.answers.factorial import before_full_stop, in_math
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!+$")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
@@ -68,9 +68,7 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
                 best = (start, inside, token.start())
     if best is None or not text[best[1] : best[2]].strip():
         return None
-    value = text[best[1] : best[2]].strip()
-    is_factorial = _FACTORIAL.search(value) and "\\text" not in value
-    return best[0], f"({value})" if is_factorial else value  # elsewhere the sign is emphasis
+    return best[0], in_math(text[best[1] : best[2]].strip())
 
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
@@ -125,7 +123,7 @@ def _displayed(said: str) -> str:
 def _first_clause(line: str) -> str:
     """Cut `line` where its sentence ends or starts to explain itself."""
     reason = _REASON.search(line)
-    line = line[: reason.start()] if reason else line
+    line = before_full_stop(line[: reason.start()]) if reason else line
     for end in _SENTENCE_END.finditer(line):
         if not _ABBREVIATION.search(line[: end.start()][-8:]):
             return line[: end.end()]

@@ -162,7 +162,7 @@ def _is_dash(tokens: Sequence[Token], at: int) -> bool:
 
 def _opens_formula(tokens: Sequence[Token], at: int) -> bool:
     texts = [token.text for token in tokens[at + 1 : at + 3]]
-    return len(texts) == 2 and len(texts[0]) == 1 and texts[1] in (*_OPERATORS, ",")
+    return len(texts) == 2 and len(texts[0]) == 1 and texts[1] in (*_OPERATORS, ",", "!")
 
 
 def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
