@@ -43,7 +43,7 @@ def canonical(text: str) -> str:
         marked = marked_values(stripped)
         return (
             canonical(marked[0])
-            if marked and len(marked[0]) < len(stripped)
+            if marked and 0 < len(marked[0]) < len(stripped)
             else _spelling(stripped)
         )
     return side.named.key if side else _spelling(stripped)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from memory.identity.answers.factorial import before_full_stop, in_math
+from memory.identity.answers.boxes import last_boxed
+from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
-_BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
@@ -44,31 +44,16 @@ _ABBREVIATION = re.compile(r"(?:^|[\s.])(?:[A-Z]|Mrs?|Ms|Dr|St|Jr|Sr|Prof|Mt|vs)
 def marked_values(text: str) -> list[str]:
     """The explicitly marked values, most trustworthy first.
 
-    The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is".
+    The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is". An empty one
+    says that there are several values, of which none is the answer: nothing else in the text is.
     """
-    found = (_last_boxed(text), _last_hashes(text), _last_tagged(text))
+    found = (last_boxed(text), _last_hashes(text), _last_tagged(text))
     strong = [each for each in found if each is not None]
     values = [value for _, value in sorted(strong, reverse=True)]
+    if "" in values[:1]:
+        return [""]
     spoken = _last_spoken(text)
     return values if spoken is None else [*values, spoken]
-
-
-def _last_boxed(text: str) -> tuple[int, str] | None:
-    """The box that opens last among those that close; braces may nest."""
-    if "\\boxed" not in text and "\\fbox" not in text:
-        return None
-    open_braces: list[tuple[int, int, bool]] = []
-    best: tuple[int, int, int] | None = None
-    for token in _BOXED_TOKEN.finditer(text):
-        if token[0].endswith("{") and (token[0] == "{" or len(token[0]) > 2):
-            open_braces.append((token.start(), token.end(), token[0] != "{"))
-        elif token[0] == "}" and open_braces:
-            start, inside, is_box = open_braces.pop()
-            if is_box and (best is None or start > best[0]):
-                best = (start, inside, token.start())
-    if best is None or not text[best[1] : best[2]].strip():
-        return None
-    return best[0], in_math(text[best[1] : best[2]].strip())
 
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
