@@ -15,7 +15,7 @@ from memory.identity.answers.equation import is_symbol
 from memory.identity.answers.exact import Calculator, UnreadableError
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.moment import MONTHS
-from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.number_words import NUMBER_WORDS, begins_number, goes_back
 from memory.identity.answers.relation import Side
 from memory.identity.answers.units import CODES, SIGNS
 from memory.identity.answers.value import ValueParser
@@ -144,8 +144,10 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         return (after is not None and after.kind != "word") or _opens_formula(tokens, at)
     if token.kind != "word":
         return False
-    if token.text.lower() in NUMBER_WORDS:
-        return token.text.lower() not in ("one", "zero")
+    if token.text.lower() in NUMBER_WORDS or token.text == "a":
+        words = [each.text for each in tokens[at : at + 4]]
+        if begins_number(words) or token.text != "a":
+            return begins_number(words)
     if after is not None and token.text in ("sin", "cos", "tan", "log", "ln"):
         return after.text in ("(", "_", "^")
     if len(token.text) > 1 or after is None:
@@ -174,6 +176,9 @@ def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
 def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
     """Raise UnreadableError where a value goes on in what was not read."""
     before = tokens[start - 1] if start else None
+    is_word = tokens[start].text.lower() in NUMBER_WORDS
+    if is_word and goes_back([token.text for token in tokens[:start][-2:]]):
+        raise UnreadableError("a number that begins earlier")
     if before is not None and before.text in _JOINING:
         raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:
