@@ -20,7 +20,7 @@ from memory.identity.answers.value import parse_value
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 _LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")
 _SINGLE = re.compile(r"[A-Za-z]")
-_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
+_FACTORIAL = re.compile(r"(?:[0-9)}]|(?<![A-Za-z])[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
 
 
 def canonical(text: str) -> str:
@@ -43,7 +43,7 @@ def canonical(text: str) -> str:
         marked = marked_values(stripped)
         return (
             canonical(marked[0])
-            if marked and len(marked[0]) < len(stripped)
+            if marked and 0 < len(marked[0]) < len(stripped)
             else _spelling(stripped)
         )
     return side.named.key if side else _spelling(stripped)

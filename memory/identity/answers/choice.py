@@ -41,7 +41,7 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     del options
     text = conclusion(text)
     for value in marked_values(text):
-        if _SEVERAL.match(_DECORATION.sub("", value)):
+        if not value or _SEVERAL.match(_DECORATION.sub("", value)):
             return None
         letter = letter_of(value) or _named(value)
         if letter:

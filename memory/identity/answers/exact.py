@@ -16,15 +16,18 @@ from math import factorial, floor, isqrt
 
 Atom = int | str
 """A prime, or a name."""
-Product = tuple[tuple[Atom, Fraction], ...]
+Power = Fraction | int
+"""A whole one is an int: it is equal to the Fraction, and hashed in a tenth of the time."""
+Product = tuple[tuple[Atom, Power], ...]
 """Atoms and their powers, in one order."""
 Terms = Mapping[Product, Fraction]
 
 MAX_BITS = 4096
 """Of a coefficient. 2^100000 keeps its exponent instead."""
 MAX_STEPS = 300
-"""Multiplications for one value."""
+"""Multiplications for one value that stands alone."""
 MAX_FACTORIAL = 300
+_ONE = Fraction(1)
 _TRIAL_DIVISORS = (2, *range(3, 1000, 2))
 
 
@@ -39,7 +42,7 @@ def constant(value: Fraction | int) -> Terms:
 
 def atom(name: str) -> Terms:
     """Something that is only equal to itself."""
-    return {((name, Fraction(1)),): Fraction(1)}
+    return {((name, 1),): _ONE}
 
 
 def rational(terms: Terms) -> Fraction | None:
@@ -62,7 +65,7 @@ def _term(product: Product, factor: Fraction) -> str:
     return "*".join(parts if factor == 1 and parts else [str(factor), *parts])
 
 
-def _power(name: Atom, power: Fraction) -> str:
+def _power(name: Atom, power: Power) -> str:
     if power == 1:
         return str(name)
     return f"{name}^{power}" if power.denominator == 1 and power > 0 else f"{name}^({power})"
@@ -71,8 +74,13 @@ def _power(name: Atom, power: Fraction) -> str:
 class Calculator:
     """Combines values for one text, within its bounds."""
 
-    def __init__(self) -> None:
-        self._left = MAX_STEPS
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._left = steps
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether its steps are used up."""
+        return self._left < 0
 
     def _step(self, count: int = 1) -> None:
         self._left -= count
@@ -98,7 +106,8 @@ class Calculator:
         for left, a in one.items():
             for right, b in other.items():
                 product, factor = _joined(left, right)
-                _add_to(total, product, _bounded(a * b * factor))
+                value = b if a is _ONE else a if b is _ONE else _bounded(a * b)
+                _add_to(total, product, value if factor is _ONE else _bounded(value * factor))
         return total
 
     def divide(self, one: Terms, other: Terms) -> Terms:
@@ -138,7 +147,8 @@ class Calculator:
 
 
 def _add_to(total: dict[Product, Fraction], product: Product, factor: Fraction) -> None:
-    value = total.get(product, Fraction(0)) + factor
+    value = total.get(product)
+    value = factor if value is None else value + factor
     if value:
         total[product] = value
     else:
@@ -148,31 +158,32 @@ def _add_to(total: dict[Product, Fraction], product: Product, factor: Fraction) 
 def _joined(left: Product, right: Product) -> tuple[Product, Fraction]:
     """Multiply two products; whole powers of primes go to the coefficient."""
     if not left or not right:
-        return left or right, Fraction(1)
+        return left or right, _ONE
     powers = dict(left)
     for name, power in right:
-        powers[name] = powers.get(name, Fraction(0)) + power
+        powers[name] = powers[name] + power if name in powers else power
     return _normal(powers)
 
 
-def _normal(powers: Mapping[Atom, Fraction]) -> tuple[Product, Fraction]:
-    factor = Fraction(1)
-    kept: list[tuple[Atom, Fraction]] = []
+def _normal(powers: Mapping[Atom, Power]) -> tuple[Product, Fraction]:
+    factor = _ONE
+    kept: list[tuple[Atom, Power]] = []
     for name, power in powers.items():
         whole = floor(power) if isinstance(name, int) else 0
         if whole and isinstance(name, int) and abs(whole) * name.bit_length() <= MAX_BITS:
             factor *= Fraction(name) ** whole
             power -= whole
         if power:
-            kept.append((name, power))
-    return tuple(sorted(kept, key=lambda each: (str(each[0]), each[1]))), _bounded(factor)
+            kept.append((name, power.numerator if power.denominator == 1 else power))
+    ordered = tuple(sorted(kept, key=lambda each: (str(each[0]), each[1])))
+    return ordered, factor if factor is _ONE else _bounded(factor)
 
 
 def _power_of(product: Product, exponent: Fraction) -> Terms:
     """A power of atoms; a root of several, or of a square, is not taken apart: √(x²) is |x|."""
     is_alone = len(product) == 1 and product[0][1] == 1
     if exponent.denominator == 1 or not product or is_alone:
-        powers = {name: power * exponent for name, power in product}
+        powers: dict[Atom, Power] = {name: power * exponent for name, power in product}
         kept, factor = _normal(powers)
         return {kept: factor}
     return {((f"({spelled({product: Fraction(1)})})", exponent),): Fraction(1)}

@@ -190,7 +190,9 @@ class ExpressionParser(PrimaryParser):
 
     def _is_factorial(self) -> bool:
         """In a sentence an exclamation mark may end it."""
-        if not self.in_prose:
+        before = self.tokens[self.at - 1]
+        ends_formula = before.text == ")" or (before.kind == "word" and len(before.text) == 1)
+        if not self.in_prose or (ends_formula and not self.next.spaced):
             return True
         after = self.peek(1)
         begins_sentence = after.kind == "word" and after.text[0].isupper()

@@ -47,15 +47,18 @@ def _extract_auto(text: str, options: AnswerOptions, *, json_output: bool) -> An
     """JSON, an explicit mark, a bare value, a stated one, code, else the whole text."""
     body = conclusion(text)
     found = extract_json(body, options) if json_output else whole_container(body)
-    if found := found or _marked(body) or _bare(body):
+    marks = marked_values(body)
+    if found := found or _marked(marks) or _bare(body):
         return found
+    if "" in marks:
+        return extract_text(body, options)
     if "```" not in body and "~~~" not in body and (found := closing_answer(body, lax=False)):
         return found
     return extract_code(body, options) or extract_text(body, options)
 
 
-def _marked(body: str) -> Answer | None:
-    for value in marked_values(body):
+def _marked(marks: list[str]) -> Answer | None:
+    for value in marks:
         letter = letter_of(value)
         answer = _letter(letter) if letter else read_marked(value)
         if answer is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from memory.identity.answers.factorial import before_full_stop, in_math, is_factorial
 from memory.identity.answers.words import words
 
 MAX_VALUE_CHARS = 500
@@ -42,6 +43,7 @@ _WRAPPERS = (
     ("'", "'"),
     ("*", "*"),
 )
+_EMPHASIS = ("**", "__", '"', "'", "*")
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
@@ -101,13 +103,21 @@ def undecorate(text: str) -> str:
         before = text
         text = text.strip()
         text = text if text.isascii() else _PICTURES.sub("", text)
-        text = text.rstrip(",;:!")
-        if text.endswith(".") and not text.endswith(".."):
-            text = text[:-1].rstrip()
-        text = _unwrapped(text)
+        text = _unwrapped(_unpunctuated(text))
         if text == before:
             break
     return text
+
+
+def _unpunctuated(text: str) -> str:
+    bare = text.rstrip(",;:")
+    if bare.endswith(".") and not bare.endswith(".."):
+        bare = bare[:-1].rstrip()
+    if not bare.endswith("!"):
+        return bare
+    if bare != text:
+        return before_full_stop(bare)
+    return bare if is_factorial(bare) else bare.rstrip(",;:!")
 
 
 def _marked_scripts(text: str) -> str:
@@ -127,7 +137,7 @@ def _unwrapped(text: str) -> str:
     for opening, closing in _WRAPPERS:
         inner = text[len(opening) : -len(closing)]
         if inner and text.startswith(opening) and text.endswith(closing) and closing not in inner:
-            return inner
+            return inner if opening in _EMPHASIS else in_math(inner.strip())
     return text
 
 

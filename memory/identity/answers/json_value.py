@@ -141,7 +141,7 @@ def _embedded(text: str) -> str | None:
         except json.JSONDecodeError as error:
             budget -= 1 + error.pos - start + error.pos // 256
             position = start + 1
-        except (ValueError, RecursionError):
-            budget -= 1000
+        except (ValueError, RecursionError) as error:
+            budget -= 1000 if isinstance(error, ValueError) else 10_000
             position = start + 1
     return found.get("{", found.get("["))

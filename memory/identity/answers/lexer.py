@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from memory.identity.answers.factorial import in_math
 from memory.identity.answers.words import words
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
@@ -67,7 +68,10 @@ _TOKEN = re.compile(
     |(?P<other>\S)""",
     re.VERBOSE,
 )
+_DISPLAY = re.compile(r"\$\$([^$\n]{1,300})\$\$")
 _MATH = re.compile(r"\$([^$\n]{1,300})\$")
+_FACTORIAL = re.compile(r"\\([(\[])([^\\]{0,200}[0-9A-Za-z)]!)\s?\\[)\]]")
+"""In mathematics, where it is no emphasis."""
 _LONG_WORD = re.compile(r"[A-Za-z]{3,}")
 _EDGE = frozenset(" -+*/=(")
 
@@ -92,6 +96,8 @@ def plain(text: str) -> str:
         text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text)
         text = _THIN_GROUP.sub(lambda found: _THIN.sub("", found[0]), text.replace("’", "'"))
         text = text.translate(_PLAIN)
+    if "!" in text:
+        text = _FACTORIAL.sub(r" (\2) ", text)
     if "\\" in text or "'" in text or "{,}" in text:
         text = _THIN_GROUP.sub(lambda found: _THIN.sub("", found[0]), text)
         text = _BRACED_COMMA.sub("", text)
@@ -102,6 +108,7 @@ def plain(text: str) -> str:
             text.replace(r"\[", " ").replace(r"\]", " ").replace("~", " ") if "\\" in text else text
         )
     if "$" in text:
+        text = _DISPLAY.sub(lambda found: f" {in_math(found[1].strip())} ", text)
         text = _MATH.sub(_without_dollars, text)
     if "\\" in text:
         for _ in range(2):
@@ -117,7 +124,7 @@ def _without_dollars(found: re.Match[str]) -> str:
     if inner[0] == " " or inner[-1] in _EDGE:
         return found[0]
     is_prose = inner[0].isdigit() and "\\" not in inner and _LONG_WORD.search(inner)
-    return found[0] if is_prose else f" {inner} "
+    return found[0] if is_prose else f" {in_math(inner)} "
 
 
 def lex(text: str) -> list[Token]:

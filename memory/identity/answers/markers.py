@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
+from memory.identity.answers.boxes import last_boxed
+from memory.identity.answers.denial import is_denied
+from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
-_BOXED_TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-_FACTORIAL = re.compile(r"(?:[0-9)}]|\b[A-Za-z])!+$")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
@@ -44,33 +45,16 @@ _ABBREVIATION = re.compile(r"(?:^|[\s.])(?:[A-Z]|Mrs?|Ms|Dr|St|Jr|Sr|Prof|Mt|vs)
 def marked_values(text: str) -> list[str]:
     """The explicitly marked values, most trustworthy first.
 
-    The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is".
+    The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is". An empty one
+    says that it is denied, or one of several: nothing else in the text is the answer.
     """
-    found = (_last_boxed(text), _last_hashes(text), _last_tagged(text))
+    found = (last_boxed(text), _last_hashes(text), _last_tagged(text))
     strong = [each for each in found if each is not None]
     values = [value for _, value in sorted(strong, reverse=True)]
-    spoken = _last_spoken(text)
-    return values if spoken is None else [*values, spoken]
-
-
-def _last_boxed(text: str) -> tuple[int, str] | None:
-    """The box that opens last among those that close; braces may nest."""
-    if "\\boxed" not in text and "\\fbox" not in text:
-        return None
-    open_braces: list[tuple[int, int, bool]] = []
-    best: tuple[int, int, int] | None = None
-    for token in _BOXED_TOKEN.finditer(text):
-        if token[0].endswith("{") and (token[0] == "{" or len(token[0]) > 2):
-            open_braces.append((token.start(), token.end(), token[0] != "{"))
-        elif token[0] == "}" and open_braces:
-            start, inside, is_box = open_braces.pop()
-            if is_box and (best is None or start > best[0]):
-                best = (start, inside, token.start())
-    if best is None or not text[best[1] : best[2]].strip():
-        return None
-    value = text[best[1] : best[2]].strip()
-    is_factorial = _FACTORIAL.search(value) and "\\text" not in value
-    return best[0], f"({value})" if is_factorial else value  # elsewhere the sign is emphasis
+    place, spoken = _last_spoken(text) or (-1, None)
+    if values and not values[0]:  # only what is said later can be the answer
+        values = [] if spoken and place > max(strong)[0] else [""]
+    return values if spoken is None or "" in values else [*values, spoken]
 
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
@@ -92,18 +76,22 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
     return (last.start(), value) if last and value else None
 
 
-def _last_spoken(text: str) -> str | None:
+def _last_spoken(text: str) -> tuple[int, str] | None:
+    """The last "answer is", and where; its value is empty where it is denied."""
     marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
+        if is_denied(text, found.start(), found.end()):
+            return found.start(), ""
         if _opens_block(said, begins_line="\n" in found[0]):
             return None
         line = said.split("\n", 1)[0]
         if line.strip() in _DISPLAYS:
-            return _displayed(said.lstrip()) or None
+            displayed = _displayed(said.lstrip())
+            return (found.start(), displayed) if displayed else None
         value = undecorate(undecorate(_first_clause(line)).strip("*"))
         if value:
-            return value
+            return found.start(), value
     return None
 
 
@@ -125,7 +113,7 @@ def _displayed(said: str) -> str:
 def _first_clause(line: str) -> str:
     """Cut `line` where its sentence ends or starts to explain itself."""
     reason = _REASON.search(line)
-    line = line[: reason.start()] if reason else line
+    line = before_full_stop(line[: reason.start()]) if reason else line
     for end in _SENTENCE_END.finditer(line):
         if not _ABBREVIATION.search(line[: end.start()][-8:]):
             return line[: end.end()]

@@ -39,6 +39,8 @@ def extract_math(text: str, options: AnswerOptions) -> Answer | None:
     del options
     text = conclusion(text)
     for value in marked_values(text):
+        if not value:
+            return None
         answer = read_marked(value)
         if answer is not None:
             return answer

@@ -15,6 +15,7 @@ _UNITS = {word: value for value, word in enumerate(_SMALL)}
 _TENS_VALUES = {word: 10 * value for value, word in enumerate(_TENS, 2)}
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 NUMBER_WORDS = frozenset((*_UNITS, *_TENS_VALUES))
+SCALE_WORDS = frozenset(("hundred", "thousand", "million", "billion", "trillion", "dozen"))
 
 
 def read_number_words(words: Sequence[str]) -> tuple[int, int]:
@@ -43,6 +44,23 @@ def read_number_words(words: Sequence[str]) -> tuple[int, int]:
             break
         last, taken = word, place + 1
     return total + part, taken
+
+
+def begins_number(words: Sequence[str]) -> bool:
+    """Whether a number in words begins here; `one` alone is rather a pronoun, `a` an article."""
+    first, after, next_after, last = (*(word.lower() for word in words[:4]), "", "", "", "")[:4]
+    if first in ("one", "a"):
+        follows = last if next_after == "and" else next_after
+        return after in SCALE_WORDS and (first == "one" or follows in NUMBER_WORDS)
+    return first in NUMBER_WORDS and first != "zero"
+
+
+def goes_back(before: Sequence[str]) -> bool:
+    """Whether a number in words that seems to begin here began earlier: `several hundred five`."""
+    *earlier, last = ("", *(word.lower() for word in before[-2:]))
+    if last == "and":
+        return earlier[-1] in SCALE_WORDS
+    return last in SCALE_WORDS or last in NUMBER_WORDS
 
 
 def _joins(last: str, word: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from memory.identity.answers.fold import MAX_VALUE_CHARS
 
-_END = re.compile(r"[.!?](?=[*_$)\"'’”]{0,4}\s+[\"'(\[*$\\A-Z“])")
+_END = re.compile(r"[.!?](?=[*_$)\"'’”]{0,4}\s+(?!(?:\${1,2}|\\[)\]])\s{0,9}\Z)[\"'(\[*$\\A-Z“])")
 _ABBREVIATION = re.compile(r"(?:^|[\s.])(?:[A-Z]|Mrs?|Ms|Dr|St|Jr|Sr|Prof|Mt|vs|approx|No)$")
 _COURTESY = re.compile(
     r"\b(?:hope|let me know|feel free|happy to help|glad to|any (?:other|more|further)? ?questions?"

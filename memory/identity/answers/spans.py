@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from memory.identity.answers.collection import closing
 from memory.identity.answers.cursor import GREEK
 from memory.identity.answers.equation import is_symbol
-from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.exact import Calculator, UnreadableError
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.moment import MONTHS
-from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.number_words import NUMBER_WORDS, begins_number, goes_back
 from memory.identity.answers.relation import Side
 from memory.identity.answers.units import CODES, SIGNS
 from memory.identity.answers.value import ValueParser
@@ -37,7 +37,8 @@ _BEGINNINGS = frozenset(
 _JOINING = frozenset([r"+", r"*", r"/", r"^", r"<", r"<=", r">=", r"\cdot", r"\times"])
 _OPERATORS = frozenset(["+", "-", "*", "/", "^", "=", "<", ">", "<=", ">="])
 MAX_FAILURES = 4
-"""In one sentence: each may have cost all the steps that a value has."""
+MAX_STEPS = 150
+"""In one sentence, for all that may be a value in it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Span:
 def spans(tokens: Sequence[Token], text: str) -> list[Span]:
     """Every value of a sentence; raises UnreadableError where one cannot be read whole."""
     found: list[Span] = []
+    calculator = Calculator(MAX_STEPS)
     at = steps = failed = 0
     while at < len(tokens):
         steps += 1
@@ -68,7 +70,7 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
             at += 1
             continue
         parser = ValueParser(tokens, in_prose=True)
-        parser.at = at
+        parser.at, parser.calculator = at, calculator
         parser.leads = at > 1 and tokens[at - 1].text == "="
         try:
             side = parser.value()
@@ -76,7 +78,7 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
             if tokens[at].kind in ("number", "command") or tokens[at].text in (*SIGNS, "-"):
                 raise UnreadableError("a value that cannot be read") from None
             failed += 1
-            if failed > MAX_FAILURES:
+            if failed > MAX_FAILURES or calculator.is_spent:
                 raise UnreadableError("too much that is no value") from None
             at += 1
             continue
@@ -142,8 +144,10 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         return (after is not None and after.kind != "word") or _opens_formula(tokens, at)
     if token.kind != "word":
         return False
-    if token.text.lower() in NUMBER_WORDS:
-        return token.text.lower() not in ("one", "zero")
+    if token.text.lower() in NUMBER_WORDS or token.text == "a":
+        words = [each.text for each in tokens[at : at + 4]]
+        if begins_number(words) or token.text != "a":
+            return begins_number(words)
     if after is not None and token.text in ("sin", "cos", "tan", "log", "ln"):
         return after.text in ("(", "_", "^")
     if len(token.text) > 1 or after is None:
@@ -160,7 +164,7 @@ def _is_dash(tokens: Sequence[Token], at: int) -> bool:
 
 def _opens_formula(tokens: Sequence[Token], at: int) -> bool:
     texts = [token.text for token in tokens[at + 1 : at + 3]]
-    return len(texts) == 2 and len(texts[0]) == 1 and texts[1] in (*_OPERATORS, ",")
+    return len(texts) == 2 and len(texts[0]) == 1 and texts[1] in (*_OPERATORS, ",", "!")
 
 
 def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
@@ -172,6 +176,9 @@ def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
 def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
     """Raise UnreadableError where a value goes on in what was not read."""
     before = tokens[start - 1] if start else None
+    is_word = tokens[start].text.lower() in NUMBER_WORDS
+    if is_word and goes_back([token.text for token in tokens[:start][-2:]]):
+        raise UnreadableError("a number that begins earlier")
     if before is not None and before.text in _JOINING:
         raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:

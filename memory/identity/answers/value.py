@@ -22,7 +22,7 @@ from memory.identity.answers.exact import Terms, UnreadableError, constant, rati
 from memory.identity.answers.expression import ExpressionParser
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.moment import clock, date
-from memory.identity.answers.number_words import NUMBER_WORDS, read_number_words
+from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
 from memory.identity.answers.relation import Side, has_symbols, listed, related
 from memory.identity.answers.units import read_unit, unit_name
 from memory.identity.answers.word_signs import with_operators
@@ -184,9 +184,11 @@ class ValueParser(ExpressionParser):
 
     def _number_words(self) -> Side | None:
         is_negative = self.takes("-")
-        if self.next.text.lower() not in NUMBER_WORDS:
-            return None
         words = [token.text for token in self.tokens[self.at : self.at + 20]]
+        if words[0] in ("a", "A") and words[1].lower() in SCALE_WORDS:
+            words[0] = "one"
+        if words[0].lower() not in NUMBER_WORDS:
+            return None
         value, taken = read_number_words(words)
         if not taken:
             return None

@@ -9,6 +9,7 @@ import pytest
 from memory.identity.answers import Answer, extract
 from memory.identity.answers.keys import parts
 from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.value import parse_value
 
 MATH = AnswerOptions(kind="math")
 CHOICE = AnswerOptions(kind="choice")
@@ -340,3 +341,27 @@ def test_a_text_that_nearly_fits_takes_no_longer(text: str) -> None:
     for kind in ("auto", "math"):
         extract(text, AnswerOptions.model_validate({"kind": kind}))
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(a+2)(b+3)(c+4)(d+5)(e+6)(f+7)(g+8)(h+9)(i+10)(j+11)",
+        "".join(f"(x+{place})" for place in range(1, 31)),
+        "So the product is (p-q)(r-s)(t-u)(v-w)(x-y)(k-l)(m-n)(b-c)(d-f).",
+        "[1," * 5000,
+    ],
+)
+@pytest.mark.parametrize("kind", ["auto", "math", "json"])
+def test_a_product_of_many_factors_costs_one_attempt_and_not_one_a_factor(
+    text: str, kind: str
+) -> None:
+    options = AnswerOptions.model_validate({"kind": kind})
+    assert min(_seconds(text, options) for _ in range(5)) < 0.012
+
+
+def _seconds(text: str, options: AnswerOptions) -> float:
+    parse_value.cache_clear()
+    begun = time.thread_time()
+    extract(text, options)
+    return time.thread_time() - begun

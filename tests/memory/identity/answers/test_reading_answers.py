@@ -63,6 +63,10 @@ def key_of(text: str, kind: AnswerKind) -> str | None:
         (r"\boxed{\frac{5}{8} \approx 0.625}", "5/8"),
         (r"$\boxed 42$", "42"),
         ("<answer>42</answer>", "42"),
+        ("The total is one hundred forty.", "140"),
+        ("The answer is a hundred forty.", "140"),
+        ("The trip costs one thousand two hundred dollars.", "$1200"),
+        ("So one hundred and five remain.", "105"),
     ],
 )
 def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
@@ -93,6 +97,9 @@ def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
         "7 is a prime number.",
         "Sarah baked 18 muffins and ate 3.",
         "He worked 8 hours and earned $96.",
+        "So hundred five people came.",
+        "So one two three.",
+        "Only one forty",
     ],
 )
 def test_what_gives_no_one_value_gives_none(text: str, kind: AnswerKind) -> None:
