@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from memory.identity.answers.denial import is_box_denied
 from memory.identity.answers.factorial import in_math
 
 _TOKEN = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
@@ -30,13 +31,15 @@ Box = tuple[int, int, int]
 
 
 def last_boxed(text: str) -> tuple[int, str] | None:
-    """Where the last box begins, and its value: empty where others are joined to it otherwise than
-    in a list."""
+    """Where the last box begins, and its value: empty where it is denied, or joined to others
+    otherwise than in a list."""
     if "\\boxed" not in text and "\\fbox" not in text:
         return None
     boxes = _closed(text)
     if not boxes or not _value(text, boxes[-1]):
         return None
+    if is_box_denied(text, boxes[-1][0], boxes[-1][2] + 1):
+        return boxes[-1][0], ""
     first = len(boxes) - 1
     while first and len(boxes) - first < _MAX_JOINED:
         if not _joins(_between(text, *boxes[first - 1 : first + 1])):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.boxes import last_boxed
+from memory.identity.answers.denial import is_denied
 from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
@@ -45,15 +46,15 @@ def marked_values(text: str) -> list[str]:
     """The explicitly marked values, most trustworthy first.
 
     The last `\\boxed{}` or `####` (whichever comes later), then the last "answer is". An empty one
-    says that there are several values, of which none is the answer: nothing else in the text is.
+    says that it is denied, or one of several: nothing else in the text is the answer.
     """
     found = (last_boxed(text), _last_hashes(text), _last_tagged(text))
     strong = [each for each in found if each is not None]
     values = [value for _, value in sorted(strong, reverse=True)]
-    if "" in values[:1]:
-        return [""]
-    spoken = _last_spoken(text)
-    return values if spoken is None else [*values, spoken]
+    place, spoken = _last_spoken(text) or (-1, None)
+    if values and not values[0]:  # only what is said later can be the answer
+        values = [] if spoken and place > max(strong)[0] else [""]
+    return values if spoken is None or "" in values else [*values, spoken]
 
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
@@ -75,18 +76,22 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
     return (last.start(), value) if last and value else None
 
 
-def _last_spoken(text: str) -> str | None:
+def _last_spoken(text: str) -> tuple[int, str] | None:
+    """The last "answer is", and where; its value is empty where it is denied."""
     marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
+        if is_denied(text, found.start(), found.end()):
+            return found.start(), ""
         if _opens_block(said, begins_line="\n" in found[0]):
             return None
         line = said.split("\n", 1)[0]
         if line.strip() in _DISPLAYS:
-            return _displayed(said.lstrip()) or None
+            displayed = _displayed(said.lstrip())
+            return (found.start(), displayed) if displayed else None
         value = undecorate(undecorate(_first_clause(line)).strip("*"))
         if value:
-            return value
+            return found.start(), value
     return None
 
 

@@ -25,7 +25,9 @@ from memory.identity.answers.words import words
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\}")
 _NOT_ASSERTED = re.compile(
     r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
-    r"|between|guess|unless|whether)\b|n['’]t\b|\?\s{0,3}$",
+    r"|between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
+    r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:wrong|incorrect|mistaken|false)\b"
+    r"|n['’]t\b|\?\s{0,3}$",
     re.IGNORECASE,
 )
 _FILLERS = frozenset(
@@ -51,7 +53,7 @@ _CHANGES = frozenset(
 _DESCRIBES = frozenset(
     words(
         """a an prime even odd divisible greater less larger smaller positive negative
-        irrational rational bigger higher lower composite"""
+        irrational rational bigger higher lower composite too wrong incorrect impossible"""
     )
 )
 _BULLET = re.compile(r"[-–][ ][0-9$]")
@@ -178,7 +180,7 @@ def _is_bounded(tokens: Sequence[Token], span: Span) -> bool:
 def _is_described(tokens: Sequence[Token], span: Span) -> bool:
     """Whether something is said of a number: `7 is a prime`."""
     after = [token.text.lower() for token in tokens[span.end : span.end + 2]]
-    return len(after) == 2 and after[0] in ("is", "are") and after[1] in _DESCRIBES
+    return len(after) == 2 and after[0] in ("is", "are", "was") and after[1] in _DESCRIBES
 
 
 def _is_determined(tokens: Sequence[Token], span: Span) -> bool:

@@ -1,0 +1,68 @@
+"""Whether a mark is meant: `I doubt the answer is 5`, `If the answer is 5, …` and `the answer is 7,
+but that is wrong` state no answer. Looks no further than the sentence, and the one after it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SENTENCE = re.compile(r"[.!?][\"')*_$]{0,3}\s|\n")
+_CLAUSE = re.compile(
+    r"[,;:()]|[ ][-–—][ ]|\b(?:then|so|but|because|since|therefore|thus|hence|and)\b", re.IGNORECASE
+)
+_DENIES = re.compile(
+    r"n['’]t\b|\b(?:not|never|cannot|nobody|no[ ]one|none|doubt|doubts|doubtful|false|unlikely"
+    r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming"
+    r"|imagine|pretend|hardly|might|could)\b|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
+    re.IGNORECASE,
+)
+_DENIES_BOX = re.compile(
+    r"(?:n['’]t|\bnot)\s(?:think|believe|say)\b|\b(?:doubt|unlikely|nobody|false[ ]that|suppose"
+    r"|supposing|assuming)\b|\bnot\W{0,4}\Z",
+    re.IGNORECASE,
+)
+_IS_WRONG = (
+    r"(?:['’]s|\s?\b(?:is|was|seems|looks|would[ ]be|turned[ ]out[ ]to[ ]be))\s"
+    r"(?:\w{2,12}ly\s|of[ ]course\s|also\s|just\s)?"
+    r"(?:wrong|incorrect|false|mistaken|an?[ ](?:mistake|error)|impossible"
+    r"|not\s(?:right|correct|true|possible))\b|(?:is|was)n['’]t\s(?:right|correct|true|possible)\b"
+    r"|\s?(?:cannot|can['’]t)\sbe\s(?:right|correct|true)\b"
+)
+_THIS = r"\b(?:that|this|it|which|my[ ]answer|the[ ]answer)"
+_LATER = re.compile(
+    rf"(?:\b(?:but|however|though|although|yet|and)\b,?\s{_THIS}|,\s?which)(?:{_IS_WRONG})",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(
+    rf"\s{{0,3}}(?:(?:but|however|wait|no|hmm|oops|actually),?\s){{0,2}}{_THIS}(?:{_IS_WRONG})",
+    re.IGNORECASE,
+)
+_AT_ONCE = re.compile(rf"[\s$*)\\]{{0,4}},?(?:{_IS_WRONG})", re.IGNORECASE)
+_BEFORE, _AFTER = 120, 200
+
+
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether the `answer is` between the two places introduces what is denied or supposed."""
+    return _DENIES.search(_clause(text, start)) is not None or _is_recanted(text, end)
+
+
+def is_box_denied(text: str, start: int, end: int) -> bool:
+    """The same for a box, which stands at the end of a sentence of any form."""
+    if _DENIES_BOX.search(_clause(text, start)):
+        return True
+    return _AT_ONCE.match(text, end, end + _AFTER) is not None or _is_recanted(text, end)
+
+
+def _clause(text: str, end: int) -> str:
+    """What stands before a place in its clause."""
+    before = _SENTENCE.split(text[max(0, end - _BEFORE) : end])[-1]
+    return _CLAUSE.split(before)[-1]
+
+
+def _is_recanted(text: str, start: int) -> bool:
+    """Whether what follows takes it back, in its own sentence or at the beginning of the next."""
+    after = text[start : start + _AFTER].lstrip()
+    ends = _SENTENCE.search(after)
+    if _LATER.search(after, 0, ends.start() if ends else len(after)):
+        return True
+    return ends is not None and _NEXT.match(after, ends.end()) is not None

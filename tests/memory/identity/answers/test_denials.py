@@ -1,0 +1,69 @@
+"""What is denied, supposed or taken back is no answer; what is said after it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from memory.identity.answers import canonical, extract
+from memory.identity.answers.options import AnswerKind, AnswerOptions
+
+
+def key_of(text: str, kind: AnswerKind) -> str | None:
+    answer = extract(text, AnswerOptions(kind=kind))
+    return answer.key if answer and answer.structured else None
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't think the answer is 5.",
+        "I do not believe that the answer is 12.",
+        "I doubt the answer is 5.",
+        "It is false that the answer is 5.",
+        "It's not true that the final answer is 40.",
+        "It is unlikely that the answer is 5.",
+        "Nobody said the answer is 5.",
+        "Suppose the answer is 5.",
+        "Assume that the answer is 9.",
+        "If the answer is 5, then x = 2.",
+        "Let's check whether the answer is 5.",
+        "You claim the answer is 5, but that's wrong.",
+        "The answer is 7, but that is wrong.",
+        "The answer is 7, which is incorrect.",
+        "The answer is 31. But that can't be right.",
+        r"Initially I got \boxed{7} but this is wrong; the correct value is 8.",
+        r"I doubt that it is \boxed{5}.",
+        r"\boxed{5} is wrong.",
+        "So 5 is wrong.",
+        "5 is incorrect.",
+        "So 5 is clearly wrong.",
+        "So 5 is too small.",
+    ],
+)
+def test_what_is_denied_or_supposed_gives_none(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) is None
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't think it is hard. The answer is 5.",
+        "If you add them, the answer is 5.",
+        "If x = 2 then the answer is 5.",
+        "I don't know much, but the answer is 5.",
+        "You say 7, but that is wrong. The answer is 5.",
+        "The answer is 5. Some say 7, but that is wrong.",
+        "So the number of wrong answers is 5.",
+        "The answer is 5, not 7.",
+        "It could not be simpler: the answer is 5.",
+        "Suppose n = 3. Then the answer is 5.",
+        "It cannot be 6, so the answer is 5.",
+        r"If we simplify we get \boxed{5}.",
+        r"Some say 4, but that is wrong. \boxed{5}",
+        r"I got \boxed{7}, but that is wrong. The answer is 5.",
+    ],
+)
+def test_a_denial_of_something_else_denies_no_mark(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) == canonical("5")
