@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.bounds import is_bounded
 from memory.identity.answers.canonical import canonical, read_value
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.equation import is_bare
@@ -50,10 +51,10 @@ def extract_math(text: str, options: AnswerOptions) -> Answer | None:
 def read_marked(value: str) -> Answer | None:
     """Read a value that is marked as the answer: as a whole, as a sentence, else as words.
 
-    None where it says that there is no answer.
+    None where it says that there is no answer, or only what bounds it.
     """
     value = undecorate(value)
-    if _NO_ANSWER.match(value):
+    if _NO_ANSWER.match(value) or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value))):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
         is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))

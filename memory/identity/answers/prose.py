@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory.identity.answers.bounds import bounds
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.lexer import Token, lex, plain
@@ -106,7 +107,13 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     found = [span for span in found if not _is_determined(tokens, span)] or found
     lax = lax or _THEREFORE.match(sentence) is not None
     chosen = _chosen(found, tokens, text, lax=lax) if found else None
-    return Stated(chosen.text, chosen.key) if chosen else None
+    if chosen is None or _is_modified(tokens, chosen, text):
+        return None
+    return Stated(chosen.text, chosen.key)
+
+
+def _is_modified(tokens: Sequence[Token], span: Span, text: str) -> bool:
+    return bounds(text[: tokens[span.start].start], text[tokens[span.end - 1].end :])
 
 
 def _result(sentence: str) -> Stated | None:
