@@ -27,6 +27,11 @@ from memory.identity.answers.sentence import (
 SHORT = 200
 """Characters of a reply that is read as a statement of its value, in kind `auto`."""
 _PROSE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}|^[A-Za-z]{2,}[ ]")
+_EXPLAINS = re.compile(
+    r"\s{0,9}[*_#]{0,4}\s?(?:explanation|reasoning|because|reason|working"
+    r"|here['’]?s? (?:is )?why)\b",
+    re.IGNORECASE,
+)
 _NO_ANSWER = re.compile(
     r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
@@ -92,9 +97,11 @@ def _counts(said: str) -> bool:
 
 
 def _leading(text: str) -> Answer | None:
-    """Read a first line that is nothing but a value in bold or mathematics."""
-    first, newline, _ = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
-    if not newline or first.strip()[:1] not in ("*", "$", "\\"):
+    """Read a first line that is nothing but a value in bold or mathematics, or is explained."""
+    first, newline, rest = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
+    if not newline:
+        return None
+    if first.strip()[:1] not in ("*", "$", "\\") and not _EXPLAINS.match(rest):
         return None
     side = read_value(undecorate(first))
     if side is None or not side.key:

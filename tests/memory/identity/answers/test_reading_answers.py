@@ -67,6 +67,14 @@ def key_of(text: str, kind: AnswerKind) -> str | None:
         ("The answer is a hundred forty.", "140"),
         ("The trip costs one thousand two hundred dollars.", "$1200"),
         ("So one hundred and five remain.", "105"),
+        ("It isn't 42, it's 45.", "45"),
+        ("The total is not 12 but 15.", "15"),
+        ("14\n\nExplanation: 12 + 7 = 19 and 19 - 5 = 14.", "14"),
+        ("42\n\nBecause there are 3 groups of 14.", "42"),
+        ("=> 14", "14"),
+        ("∴ 3/4", "3/4"),
+        ("Final answer - 14", "14"),
+        ("Tom now has 14 apples (12 + 7 - 5).", "14"),
     ],
 )
 def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
@@ -98,6 +106,8 @@ def test_a_value_is_read_whole(text: str, value: str, kind: AnswerKind) -> None:
         "Sarah baked 18 muffins and ate 3.",
         "He worked 8 hours and earned $96.",
         "So hundred five people came.",
+        "Tom has 13 apples (12 + 7 - 5).",
+        "It isn't 42, it's 45 or 46.",
         "So one two three.",
         "Only one forty",
     ],
