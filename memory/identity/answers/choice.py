@@ -6,6 +6,7 @@ import re
 
 from memory.identity.answers.answer import Answer
 from memory.identity.answers.deliberation import conclusion
+from memory.identity.answers.excluded import judged, without_excluded
 from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
 from memory.identity.answers.lexer import plain
 from memory.identity.answers.markers import marked_values
@@ -49,11 +50,19 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return None
-    last = _DECORATION.sub("", lines[-1])
-    right = [found[1] for found in _IS_RIGHT.finditer(last)]
-    letter = letter_of(last) or _named(last) or _only(right) or _only(_PARENTHESISED.findall(last))
-    letter = letter or _leading(_DECORATION.sub("", lines[0][:500]))
+    first, *last = (_DECORATION.sub("", line) for line in (lines[0][:500], *lines[-10:]))
+    are_judged, letter = judged(last)
+    letter = letter if are_judged else _concluded(first, last[-1])
     return _answer(letter) if letter else None
+
+
+def _concluded(first: str, last: str) -> str | None:
+    """The letter that the last line arrives at, else the one that the first begins with."""
+    said, excluded = without_excluded(last)
+    right = [found[1] for found in _IS_RIGHT.finditer(said)]
+    letter = letter_of(said) or _named(said) or _only(right) or _only(_PARENTHESISED.findall(said))
+    letter = letter or _leading(without_excluded(first)[0])
+    return None if letter in excluded else letter
 
 
 def letter_of(value: str) -> str | None:

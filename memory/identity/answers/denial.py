@@ -12,8 +12,8 @@ _CLAUSE = re.compile(
 )
 _DENIES = re.compile(
     r"n['’]t\b|\b(?:not|never|cannot|nobody|no[ ]one|none|doubt|doubts|doubtful|false|unlikely"
-    r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming|imagine|pretend"
-    r"|hardly|might|could)\b|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
+    r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming"
+    r"|imagine|pretend|hardly|might|could)\b|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
     re.IGNORECASE,
 )
 _DENIES_BOX = re.compile(

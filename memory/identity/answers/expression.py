@@ -23,6 +23,7 @@ from memory.identity.answers.exact import (
     rational,
     spelled,
 )
+from memory.identity.answers.factorial import COUNTS
 from memory.identity.answers.primary import PrimaryParser
 from memory.identity.answers.units import AMBIGUOUS, SIGNS, read_unit
 
@@ -191,7 +192,7 @@ class ExpressionParser(PrimaryParser):
     def _is_factorial(self) -> bool:
         """In a sentence an exclamation mark may end it."""
         before = self.tokens[self.at - 1]
-        ends_formula = before.text == ")" or (before.kind == "word" and len(before.text) == 1)
+        ends_formula = before.text == ")" or before.text in COUNTS
         if not self.in_prose or (ends_formula and not self.next.spaced):
             return True
         after = self.peek(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -19,6 +20,7 @@ from memory.identity.answers.regex_match import extract_regex
 from memory.identity.answers.tool_call import extract_tool
 from memory.identity.answers.whole_text import extract_text
 
+_ARROW = re.compile(r"\A(?:=>|[∴⇒⟹→])\s?")
 Extractor = Callable[[str, AnswerOptions], Answer | None]
 
 EXTRACTORS: Mapping[str, Extractor] = MappingProxyType(
@@ -69,7 +71,7 @@ def _marked(marks: list[str]) -> Answer | None:
 def _bare(body: str) -> Answer | None:
     """A reply that is nothing but a value or a letter; one word at most says what is counted, as
     `2 men left` and `2 dogs died` are sentences."""
-    value = undecorate(body)
+    value = undecorate(_ARROW.sub("", body.strip(), count=1))
     if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
         return None
     letter = letter_of(value) if len(value) <= 4 else None

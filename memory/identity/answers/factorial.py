@@ -11,6 +11,8 @@ import re
 from memory.identity.answers.units import AMBIGUOUS
 
 MAX_CHARS = 500
+COUNTS = frozenset("nkrm")
+"""Letters that stand for whole numbers, even at the end of a longer formula."""
 _OPERAND = re.compile(r"(?:[0-9)}]|(?<![A-Za-z])[A-Za-z])!+\Z")
 _FORMULA = re.compile(r"(?:\\[A-Za-z]+|(?<![A-Za-z])[A-Za-z](?![A-Za-z])|[^A-Za-z])+")
 _CHOICE = re.compile(r"\(?[A-Ja-j]\)?")
@@ -59,6 +61,8 @@ def _ends_in_letter(body: str) -> bool:
     if not body[-1:].isalpha():
         return False
     before = body[:-1].rstrip()
+    if before and body[-1] not in COUNTS:
+        return False  # 5 + 3i!
     if before[-1:].isdigit():  # 2n!, but 5 m! and 5m!
         return before == body[:-1] and body[-1] not in AMBIGUOUS
     return not before or before[-1] in "+-*/^("

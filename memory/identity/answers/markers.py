@@ -28,6 +28,7 @@ _HEADING = re.compile(
     r"^[ \t]{0,3}(?:#{1,6}[ ]|\*\*)[^\n]{0,40}?\banswer[ :*_]{0,5}\n\s{0,8}",
     re.IGNORECASE | re.MULTILINE,
 )
+_DASHED = re.compile(r"^[*_# ]{0,6}(?:final[ ])?answer[*_]{0,2}[ ][-–—][ ]", re.I | re.M)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
@@ -78,7 +79,7 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
 
 def _last_spoken(text: str) -> tuple[int, str] | None:
     """The last "answer is", and where; its value is empty where it is denied."""
-    marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text)]
+    marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text), *_DASHED.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
         if is_denied(text, found.start(), found.end()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from memory.identity.answers.answer import Answer
+from memory.identity.answers.bounds import is_bounded
 from memory.identity.answers.canonical import canonical, read_value
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.equation import is_bare
@@ -26,6 +27,11 @@ from memory.identity.answers.sentence import (
 SHORT = 200
 """Characters of a reply that is read as a statement of its value, in kind `auto`."""
 _PROSE = re.compile(r"[A-Za-z]{2,}[^A-Za-z]+[A-Za-z]{2,}|^[A-Za-z]{2,}[ ]")
+_EXPLAINS = re.compile(
+    r"\s{0,9}[*_#]{0,4}\s?(?:explanation|reasoning|because|reason|working"
+    r"|here['’]?s? (?:is )?why)\b",
+    re.IGNORECASE,
+)
 _NO_ANSWER = re.compile(
     r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
@@ -50,10 +56,10 @@ def extract_math(text: str, options: AnswerOptions) -> Answer | None:
 def read_marked(value: str) -> Answer | None:
     """Read a value that is marked as the answer: as a whole, as a sentence, else as words.
 
-    None where it says that there is no answer.
+    None where it says that there is no answer, or only what bounds it.
     """
     value = undecorate(value)
-    if _NO_ANSWER.match(value):
+    if _NO_ANSWER.match(value) or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value))):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
         is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))
@@ -91,9 +97,11 @@ def _counts(said: str) -> bool:
 
 
 def _leading(text: str) -> Answer | None:
-    """Read a first line that is nothing but a value in bold or mathematics."""
-    first, newline, _ = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
-    if not newline or first.strip()[:1] not in ("*", "$", "\\"):
+    """Read a first line that is nothing but a value in bold or mathematics, or is explained."""
+    first, newline, rest = text.lstrip()[:MAX_VALUE_CHARS].partition("\n")
+    if not newline:
+        return None
+    if first.strip()[:1] not in ("*", "$", "\\") and not _EXPLAINS.match(rest):
         return None
     side = read_value(undecorate(first))
     if side is None or not side.key:

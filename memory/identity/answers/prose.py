@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory.identity.answers.bounds import bounds
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
+from memory.identity.answers.keys import parts
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.sentence import main_clause
@@ -62,6 +64,11 @@ _COMPUTED = re.compile(
 )
 _DETERMINERS = frozenset(words("the these those both all other his her their its our my"))
 _WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
+_CORRECTED = re.compile(
+    r"\b(?:is|was|are)(?:n['’]t|\snot)\s(?:[^,;.0-9]{0,20}[0-9][^,;]{0,20}),?;?\s"
+    r"(?:but(?:\srather)?|it['’]s|it\sis|rather)\s(?=[-$\\0-9])"
+)
+_REMARK = re.compile(r"\s\(([0-9 .+*/×÷−-]{3,40})\)[.!]?\s{0,3}\Z")
 _THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
@@ -85,6 +92,11 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     """
     if len(sentence) > MAX_VALUE_CHARS:
         return None
+    if corrected := _CORRECTED.search(sentence):
+        sentence = f"It is {sentence[corrected.end() :]}"
+    if remark := _REMARK.search(sentence):
+        found = stated(sentence[: remark.start()], lax=lax)
+        return found if found and _is_worth(remark[1], found.key) else None
     if _BULLET.match(sentence):
         return None  # or a minus
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
@@ -106,7 +118,19 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     found = [span for span in found if not _is_determined(tokens, span)] or found
     lax = lax or _THEREFORE.match(sentence) is not None
     chosen = _chosen(found, tokens, text, lax=lax) if found else None
-    return Stated(chosen.text, chosen.key) if chosen else None
+    if chosen is None or _is_modified(tokens, chosen, text):
+        return None
+    return Stated(chosen.text, chosen.key)
+
+
+def _is_worth(remark: str, key: str) -> bool:
+    """Whether the arithmetic of a remark gives the value that was said: `14 apples (19 - 5)`."""
+    side, value = parse_value(remark), parts(key).value
+    return side is not None and side.number is not None and str(side.number) == value
+
+
+def _is_modified(tokens: Sequence[Token], span: Span, text: str) -> bool:
+    return bounds(text[: tokens[span.start].start], text[tokens[span.end - 1].end :])
 
 
 def _result(sentence: str) -> Stated | None:

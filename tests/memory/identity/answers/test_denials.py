@@ -1,4 +1,4 @@
-"""What is denied, supposed or taken back is no answer; what is said after it is."""
+"""What is denied, supposed or only bounded is no answer; what is said beside it may be."""
 
 from __future__ import annotations
 
@@ -67,3 +67,32 @@ def test_what_is_denied_or_supposed_gives_none(text: str, kind: AnswerKind) -> N
 )
 def test_a_denial_of_something_else_denies_no_mark(text: str, kind: AnswerKind) -> None:
     assert key_of(text, kind) == canonical("5")
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize("mark", ["The answer is {}.", "#### {}", "Answer: {}", "So it is {}."])
+@pytest.mark.parametrize(
+    "said",
+    ["5 or more", "more than 100", "a multiple of 5", "twice 5", "close to 5", "5 less than x",
+     "option 5 or 6", "up to 30", "half of 10", "the square of 7", "5 apples more or less",
+     "12 and up", "$20 at most", "under 5 minutes", "near 40", "three times 8"],
+)  # fmt: skip
+def test_what_bounds_a_number_is_not_the_number(mark: str, said: str, kind: AnswerKind) -> None:
+    assert key_of(mark.format(said), kind) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Half of 12 is 6.", "6"),
+        ("Twice 5 is 10.", "10"),
+        ("Three times 4 is 12.", "12"),
+        ("The answer is about 5.", "5"),
+        ("The answer is x > 5.", "x > 5"),
+        ("It all adds up to 18.", "18"),
+        ("The answer is that twice 5 is 10.", "10"),
+        ("So the square of 7 is 49.", "49"),
+    ],
+)
+def test_a_bound_of_another_number_bounds_nothing(text: str, value: str) -> None:
+    assert key_of(text, "math") == canonical(value)

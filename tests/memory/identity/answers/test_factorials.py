@@ -58,6 +58,8 @@ def test_in_mathematics_or_after_a_formula_it_is_a_factorial(
         ("The answer is 5 (five)!", "5"),
         ("The answer is (2, 3)!", "(2,3)"),
         ("The answer is 5 m!", "5 m"),
+        ("The value is 5 + 3i!", "5+3i"),
+        ("The answer is 4x!", "4x"),
         ("The answer is Paris!", "Paris"),
         ("The answer is Paris!.", "Paris"),
         ("The answer is vitamin K!", "vitamin K"),
