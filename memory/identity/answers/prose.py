@@ -95,8 +95,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     if corrected := _CORRECTED.search(sentence):
         sentence = f"It is {sentence[corrected.end() :]}"
     if remark := _REMARK.search(sentence):
-        found = stated(sentence[: remark.start()], lax=lax)
-        return found if found and _is_worth(remark[1], found.key) else None
+        said = stated(sentence[: remark.start()], lax=lax)
+        return said if said and _is_worth(remark[1], said.key) else None
     if _BULLET.match(sentence):
         return None  # or a minus
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
