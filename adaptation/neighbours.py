@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from adaptation.conversation import Conversation
 from memory.identity.prompt import spelled
 from memory.lines.calls import turn_of
+from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, Message, Neighbour, Record
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -115,8 +116,8 @@ def hold_out(
     count = min(count, max(len(chosen) // 3, int(len(chosen) == 2)))
     closest_first = sorted(chosen, key=lambda n: (-n.similarity, n.record.id))
     out = closest_first[1 : 2 * count : 2]
-    kept = {neighbour.record.id for neighbour in out}
-    return tuple(n for n in chosen if n.record.id not in kept), tuple(out)
+    asked = {folded(neighbour.record.question) for neighbour in out}  # nor in other letters
+    return tuple(n for n in chosen if folded(n.record.question) not in asked), tuple(out)
 
 
 def plain(records: Sequence[Record]) -> list[Conversation]:
@@ -133,7 +134,8 @@ def training_conversations(neighbours: Sequence[Neighbour]) -> tuple[Conversatio
 
 
 def _solution(record: Record) -> Message:
-    """Return the turn to learn: calls that were imported are the template's to write."""
-    if record.evidence.get("source") == "import":
+    """Return the turn to learn: calls that people gave are the template's to write."""
+    evidence = record.evidence
+    if evidence.get("source") == "import" or evidence.get("feedback") == "corrected":
         return turn_of(record.rationale)
     return Message(role="assistant", content=record.rationale)

@@ -98,17 +98,31 @@ def _was_generated(record: Record) -> bool:
     return is_own and not evidence.get("edited")
 
 
-def _calls_what_was_verified(sample: Sample, record: Record) -> bool:
+def _sample_of(query: Query, record: Record, engine: Engine) -> Sample | None:
+    """Return a record's text as a sample that says it; None where the engine cannot serve it.
+
+    What a record says or calls is written by the chat template where the model would take the bare
+    text for something else, such as for deliberation.
+    """
+    turn = turn_of(record.rationale)
+    for text in (record.rationale, engine.written(query, turn)):
+        sample = None if text is None else engine.recite(query, text)
+        if sample is not None and _says(query, sample, record):
+            return sample
+    return None
+
+
+def _says(query: Query, sample: Sample, record: Record) -> bool:
+    if not query.has_tools:
+        return bool(sample.said.text.strip())
     call = called(sample.said.calls)
     return call is not None and call.key == value_key(record.answer)
 
 
 def _as_vote(query: Query, record: Record, engine: Engine) -> Vote | None:
     """Return the record as a vote that it has won; None where the engine cannot serve its text."""
-    turn = turn_of(record.rationale)
-    text = engine.written(query, turn) if query.has_tools and turn.tool_calls else None
-    sample = engine.recite(query, record.rationale if text is None else text)
-    if sample is None or (query.has_tools and not _calls_what_was_verified(sample, record)):
+    sample = _sample_of(query, record, engine)
+    if sample is None:
         return None
     answer = Answer(record.answer, value_key(record.answer), structured=True)
     winner = replace(sample, answer=answer)

@@ -15,8 +15,8 @@ class Trainings:
     """Passes jobs to the trainer, and keeps count."""
 
     def __init__(self) -> None:
-        self._under_way = 0
-        """Handed to the trainer and not yet answered: one of them runs, the others wait."""
+        self._under_way: list[object] = []
+        """Handed to the trainer and not yet answered: the first runs, the others wait."""
         self._took = Recent()
         self._last_end = 0.0
 
@@ -28,24 +28,27 @@ class Trainings:
     @property
     def expected_wait_s(self) -> float:
         """How long one more would wait for those before it."""
-        return self._under_way * self.typical_s
+        return len(self._under_way) * self.typical_s
 
     async def run(self, trainer: Trainer, job: TrainingJob, timeout_s: float) -> TrainingResult:
         """Like `Trainer.train`."""
-        started = time.monotonic()
-        self._under_way += 1
+        started, mine = time.monotonic(), object()
+        self._under_way.append(mine)
         try:
             result = await trainer.train(job, timeout_s)
         except BaseException:
             # So much at least it would have taken: where no training ends, nobody waits for one.
-            if (so_far_s := self._since(started)) > self.typical_s:
+            is_first = self._under_way[0] is mine
+            if is_first and (so_far_s := self._since(started)) > self.typical_s:
                 self._took.add(so_far_s)
             raise
+        else:
+            self._took.add(self._since(started))
+            return result
         finally:
-            self._under_way -= 1
-        self._took.add(self._since(started))
-        self._last_end = time.monotonic()
-        return result
+            if self._under_way[0] is mine:
+                self._last_end = time.monotonic()
+            self._under_way.remove(mine)
 
     def _since(self, given: float) -> float:
         """One at a time: a job began when it was given, or when the one before it ended."""

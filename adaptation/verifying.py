@@ -78,7 +78,9 @@ async def _check(query: Query, vote: Vote) -> Verified:
     for verifier in query.verifiers:
         try:
             report = await verifier.verify(
-                question=query.question, text=vote.winner.said.text, answer=vote.answer
+                question=query.question,
+                text=vote.winner.said.text or vote.answer or "",
+                answer=vote.answer,
             )
         except VerifierError as error:
             report = VerifierReport(type=verifier.type, passed=False, detail=str(error))

@@ -51,8 +51,9 @@ def apply_feedback(
     word |= {"rationale": rationale} if rationale else {}
     if memory.completions.feedback(tenant, completion_id) == word:
         return FeedbackOutcome(action="none", record=None, reason="this feedback is known already")
-    text = rationale or (completion.text if verdict == "correct" else None)
-    _refuse_another(text, answer or completion.answer)
+    if answer or rationale:  # what was read out of the text agrees with it
+        shown = rationale or (completion.text if verdict == "correct" else None)
+        _refuse_another(shown, answer or completion.answer)
     if verdict == "correct":
         outcome = _confirm(memory, completion, answer, rationale)
     else:

@@ -5,6 +5,7 @@ Each route has a form of its own; what vLLM makes of it for the chat template is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -50,7 +51,7 @@ def prompt_shape(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _input_messages(body: Mapping[str, Any]) -> Iterator[Message]:
     """Yield what a response is asked, as far as it is said here and not in a stored response."""
-    if isinstance(body.get("instructions"), str):
+    if body.get("instructions") and isinstance(body["instructions"], str):
         yield Message(role="system", content=body["instructions"])
     asked = body.get("input")
     items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
@@ -95,9 +96,11 @@ def _turn(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _call(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call in the form of chats; the input of a tool without a schema stays as it is."""
+    """Return a call in the form of chats; what a tool without a schema is given is its `input`."""
     name = "__".join(filter(None, [item.get("namespace"), item.get("name")]))
-    arguments = item.get("arguments", item.get("input"))
+    arguments = item.get("arguments")
+    if item.get("type") == "custom_tool_call":
+        arguments = json.dumps({"input": item.get("input")}, ensure_ascii=False)
     function = {"name": name, "arguments": arguments}  # vLLM's order here; see `in_order`
     return {"id": item.get("call_id"), "function": function, "type": "function"}
 

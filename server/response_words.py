@@ -17,13 +17,21 @@ def in_words_of_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     text, tools, reasoning = (body.get(key) for key in ("text", "tools", "reasoning"))
     said = dict(body)
     if isinstance(text, Mapping):
-        said["response_format"] = text.get("format")
+        said["response_format"] = _format(text.get("format"))
     if isinstance(reasoning, Mapping):
         said["reasoning_effort"] = reasoning.get("effort")
     if isinstance(tools, list):
         said["tools"] = [_function(tool) for tool in tools]
     said["tool_choice"] = _function(body.get("tool_choice"))
     return said
+
+
+def _format(flat: object) -> object:
+    """Return a form of the output with its schema apart; others as they are."""
+    if not isinstance(flat, Mapping) or flat.get("type") != "json_schema":
+        return flat
+    own = {key: value for key, value in flat.items() if key != "type" and value is not None}
+    return {"type": "json_schema", "json_schema": own}
 
 
 def _function(flat: object) -> object:

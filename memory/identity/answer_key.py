@@ -37,16 +37,17 @@ def worked_answer(text: str) -> str:
 
 
 def another_answer(solution: str, answer: str) -> str | None:
-    """Return what a worked solution comes to where that is another answer, else None.
+    """Return what a worked solution comes to where that is another number than the answer.
 
-    A mark is believed as it stands, prose only where it states a number and the answer is one.
+    Only numbers are told apart, of one unit: of words and letters, what is marked may be more than
+    the answer.
     """
-    marked = worked_answer(solution)
-    if marked != conclusion(solution).strip():
-        return None if same_answer(marked, answer) else marked
-    found, wanted = extract(solution, _AUTO), read_value(answer)
-    if found is None or not found.structured or wanted is None or wanted.number is None:
+    found, marked = extract(solution, _AUTO), worked_answer(solution)
+    if found is not None and agree(found.key, value_key(answer)):
         return None
-    stated = read_value(found.text)
-    is_number = stated is not None and stated.number is not None
-    return found.text if is_number and not agree(found.key, value_key(answer)) else None
+    is_marked = marked != conclusion(solution).strip()
+    stated = marked if is_marked else found.text if found and found.structured else ""
+    one, other = read_value(stated), read_value(answer)
+    if one is None or other is None or None in (one.number, other.number) or one.unit != other.unit:
+        return None
+    return None if agree(value_key(stated), value_key(answer)) else stated

@@ -43,7 +43,7 @@ def turn_of(text: str) -> Message:
         calls = tuple(_call(block) for block in blocks)
         turn = Message(role="assistant", content=content.removesuffix("\n"), tool_calls=calls)
         return turn if as_text(turn.content, calls) == text else said
-    except (ValueError, KeyError, TypeError, InvalidImportError):
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidImportError):
         return said
 
 
@@ -56,8 +56,8 @@ def _block(call: Mapping[str, Any]) -> str:
 def _object(arguments: Any) -> dict[str, Any]:
     """Return arguments, which OpenAI writes as a text, as an object."""
     try:
-        value = json.loads(arguments) if isinstance(arguments, str) else arguments
-    except ValueError:
+        value = json.loads(arguments or "{}") if isinstance(arguments, str) else arguments
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InvalidImportError("the arguments of a call are not a JSON object")

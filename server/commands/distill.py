@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
-from memory.identity.answers.tool_call import called
-from memory.lines.calls import turn_of
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -77,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
 def gives_answer(text: str, record: Record) -> bool:
     """Whether a generated text gives the record's answer."""
-    calls = called([call["function"] for call in turn_of(text).tool_calls])
-    found = calls or extract(text, AnswerOptions())
+    from adaptation.suites.tool_calls import calls_in
+
+    found = calls_in(text) or extract(text, AnswerOptions())
     return found is not None and agree(found.key, canonical(record.answer))
 
 

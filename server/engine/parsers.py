@@ -10,12 +10,14 @@ import argparse
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.parser import ParserManager
 
 from adaptation.said import Said
+from memory.identity.answers.deliberation import conclusion
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,6 @@ class Parsers:
     def __init__(self, args: argparse.Namespace, client: Any) -> None:
         """`client` knows the model and its tokenizer."""
         self._config, self.tokenizer = client.model_config, client.renderer.tokenizer
-        self._marks = frozenset(self.tokenizer.get_added_vocab()) if self.tokenizer else frozenset()
         self._defaults = args.default_chat_template_kwargs
         self._auto_tools = bool(args.enable_auto_tool_choice)
         self._class = ParserManager.get_parser(
@@ -69,7 +70,16 @@ class Parsers:
             return parsed
 
         is_one = request.get("parallel_tool_calls") is False
-        return Reading(parse, self._marks if calls else frozenset(), most=1 if is_one else None)
+        marks = self._marks if calls else frozenset()
+        return Reading(parse, marks, most=1 if is_one else None)
+
+    @cached_property
+    def _marks(self) -> frozenset[str]:
+        """What the parser of calls looks for, as far as it says so."""
+        assert self._class is not None
+        parser = self._class(self.tokenizer, model_config=self._config).tool_parser
+        named = [getattr(parser, name) for name in dir(parser) if name.endswith("_token")]
+        return frozenset(text for text in named if isinstance(text, str) and text)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Reading:
     parse: Callable[[str, Sequence[int]], Parsed]
     """A parser may keep a state: each reply has its own."""
     marks: frozenset[str] = frozenset()
-    """Tokens that no text has: what still holds one is a call that could not be read."""
+    """How calls begin and end: what still says so is a call that could not be read."""
     most: int | None = None
     """Calls that the client is given; the others are left out for it, too."""
 
@@ -92,14 +102,15 @@ class Reading:
             return Said("")
         told = [{"name": call.name, "arguments": call.arguments} for call in calls or ()]
         text = content or ""
-        is_broken = not told and any(mark in text for mark in self.marks)
+        is_broken = not told and any(mark in conclusion(text) for mark in self.marks)
         return Said("" if is_broken else text, tuple(told[: self.most]))
 
 
 def chat_request(request: Mapping[str, Any], *, calls: bool) -> ChatCompletionRequest:
     """Return what a parser looks at of a chat's request."""
     given = {key: request[key] for key in OF_PARSERS if key in request}
-    if tools := [tool for tool in request.get("tools") or () if "function" in tool]:
+    declared = (tool for tool in request.get("tools") or () if isinstance(tool, Mapping))
+    if tools := [tool for tool in declared if isinstance(tool.get("function"), Mapping)]:
         given |= {"tools": tools, "tool_choice": _choice(request.get("tool_choice"), tools)}
     asked = ChatCompletionRequest(messages=ASKED, **given)
     if calls and not asked.tools:  # the answer is to be a call, though none was declared

@@ -33,7 +33,7 @@ REMEMBERED_PROBES = 16
 POLL_S = 0.1
 ABORTED = "abort"
 SOON_PARSED = 2_048
-"""Characters of a reply that every parser reads at once."""
+"""Characters of a reply that parsers read within some twenty milliseconds."""
 
 
 @dataclass(frozen=True)

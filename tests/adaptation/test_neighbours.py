@@ -101,6 +101,18 @@ def test_the_very_closest_is_learned_from_and_close_ones_are_held_out() -> None:
     assert [n.record.id for n in train] == ["0", "2", "4", "5", "6", "7"]
 
 
+def test_what_is_held_out_is_asked_in_no_other_letters_either() -> None:
+    e = unit(np.ones(4))
+    asked = ["What is 6 times 7?", "what is 6 times 7?", "What is 6  times 8?", "Is 9 a prime?"]
+    chosen = [
+        neighbour(str(i), e, 0.9 - i / 100, messages=(Message(role="user", content=text),))
+        for i, text in enumerate(asked)
+    ]
+    train, holdout = hold_out(chosen, 1)
+    assert [n.record.id for n in holdout] == ["1"]
+    assert [n.record.id for n in train] == ["2", "3"]
+
+
 @pytest.mark.parametrize(("n", "held"), [(0, 0), (1, 0), (2, 1), (3, 1), (5, 1), (6, 2), (18, 2)])
 def test_small_sets_hold_out_less(n: int, held: int) -> None:
     e = unit(np.ones(4))

@@ -47,3 +47,19 @@ async def test_a_training_that_fails_at_once_says_nothing_of_the_time_one_takes(
     with pytest.raises(TrainerError):
         await trainings.run(FakeTrainer(script=[TrainerError("broken")]), job(tmp_path), 60)
     assert trainings.typical_s == slow
+
+
+async def test_who_leaves_the_queue_says_nothing_of_the_time_one_takes(tmp_path: Path) -> None:
+    trainings, trainer = Trainings(), FakeTrainer()
+    trainer.let_go.clear()
+    first, *waiting = (
+        asyncio.create_task(trainings.run(trainer, job(tmp_path), timeout_s=60)) for _ in range(4)
+    )
+    await asyncio.sleep(0.05)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert trainings.typical_s == 0
+    trainer.let_go.set()
+    await first
+    assert trainings.typical_s > 0

@@ -144,3 +144,20 @@ def test_calls_are_corrected_in_whatever_json_they_are_written(
     assert record is not None
     assert record.answer == '{"arguments":{"a":2},"name":"f"}'
     assert turn_of(record.rationale).tool_calls
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "given"),
+    [
+        ("The answer is (B) 42.", "B", None),
+        ("The answer is (B) 42.", "B", "B"),
+        ("Score: 7\n#### 14", "7", None),
+        ("The answer is Paris, the capital of France.", "Paris", "Paris"),
+        ("It takes 5 km.", "5 km", "5000 m"),
+    ],
+)
+def test_what_was_read_out_of_a_text_agrees_with_it(
+    memory: LongTermMemory, completion: Build, text: str, answer: str, given: str | None
+) -> None:
+    memory.completions.append(completion("c1", text=text, answer=answer))
+    assert apply_feedback(memory, "ann", "c1", "correct", given).action == "created"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from memory.types import State, Tier
+from server.conversations import conversations, prompt_shape
+from server.request_context import CHAT, RESPONSES
 from tests.server.composed import ASK, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -112,3 +114,53 @@ async def test_feedback_on_a_plain_answer_knows_what_it_said(
         said = {"completion_id": answer["id"], "verdict": "incorrect", "answer": "14.0"}
         response = await server.http.post("/v1/feedback", json=said)
         assert response.status_code == 409  # it is the answer that was given
+
+
+async def test_nothing_is_remembered_that_would_be_given_out_as_a_thought(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--reasoning-parser", "seed_oss")  # what no mark ends is a thought to it
+    async with composed(data_dir.parent, monkeypatch, saying("#### 1"), flags) as server:
+        line = json.dumps({"question": "How much?", "answer": "14"})
+        await server.http.post("/v1/memory/import", content=line)
+        answer = await server.chat(messages=[{"role": "user", "content": "How much?"}])
+        said = answer["choices"][0]["message"]["content"]
+        assert said or answer["adaptation"]["stop_reason"] != "remembered"
+
+
+async def test_a_verifier_of_a_call_is_given_the_call(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(data_dir.parent, monkeypatch, saying(ONE)) as server:
+        check = {"type": "json_schema", "schema": {"required": ["name", "arguments"]}}
+        answer = await server.chat(tools=[TOOL], adaptation={"verifiers": [check]})
+        assert answer["adaptation"]["verification"][0]["passed"]
+
+
+async def test_no_text_in_memory_is_too_deep_to_be_served(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(data_dir.parent, monkeypatch, saying("#### 1")) as server:
+        deep = "<tool_call>\n" + '{"a":' * 3000 + "\n#### 14"
+        line = json.dumps({"question": "Deep?", "answer": "14", "rationale": deep})
+        call = {"function": {"name": "f", "arguments": '{"a":' * 3000}, "type": "function"}
+        turns = [ASK["messages"][0], {"role": "assistant", "content": "", "tool_calls": [call]}]
+        lines = "\n".join([line, json.dumps({"messages": turns})])
+        report = (await server.http.post("/v1/memory/import", content=lines)).json()
+        assert (report["imported"], report["failed"]) == (1, 1)
+        answer = await server.chat(messages=[{"role": "user", "content": "Deep?"}])
+        assert answer["choices"]
+
+
+def test_a_response_and_a_chat_ask_for_one_schema() -> None:
+    schema = {"name": "n", "schema": {"type": "object"}, "strict": True}
+    chat = {"response_format": {"type": "json_schema", "json_schema": schema}}
+    response = {"text": {"format": {"type": "json_schema", **schema}}}
+    assert prompt_shape(RESPONSES, response) == prompt_shape(CHAT, chat)
+
+
+def test_empty_instructions_are_none() -> None:
+    asked = {"input": "What is 6 times 7?"}
+    assert conversations(RESPONSES, {**asked, "instructions": ""}) == conversations(
+        RESPONSES, asked
+    )

@@ -133,3 +133,8 @@ def test_of_calls_that_may_not_be_parallel_the_first_counts_as_for_the_client() 
     both = f"{CALLS['hermes']}\n{CALLS['hermes'].replace('3', '4')}"
     assert len(said("hermes", both).calls) == 2
     assert len(said("hermes", both, parallel_tool_calls=False).calls) == 1
+
+
+def test_deliberation_that_stands_in_the_text_is_no_broken_call() -> None:
+    found = said("hermes", "<think>12 + 7 - 5</think>\n\nThe answer is 14.")
+    assert found.text.endswith("The answer is 14.")
