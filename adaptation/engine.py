@@ -50,13 +50,6 @@ class Engine(Protocol):
         """Return the tokens that `query` was rendered as; None where it is not made of tokens."""
         ...
 
-    def parsed(self, query: Query, sample: Sample) -> Sample:
-        """Return a whole sample with what it says and calls told apart: see `Sample.parsed`.
-
-        `sample` yields its last step so; a sample that came another way is parsed by this.
-        """
-        ...
-
     def written(self, query: Query, turn: Message) -> str | None:
         """Return an assistant's turn as the model would write it in answer to the request.
 

@@ -129,10 +129,6 @@ class FakeEngine:
         """See `Engine.prompt_ids`."""
         return self.ids
 
-    def parsed(self, query: Query, sample: Sample) -> Sample:
-        """See `Engine.parsed`: nothing is told apart."""
-        return sample
-
     def written(self, query: Query, turn: Message) -> str | None:
         """See `Engine.written`: it knows no template."""
         return None

@@ -188,7 +188,9 @@ async def build(
         await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
     reports = Reports(parts.memory.completions)
-    books = Bookkeeper(parts.memory.completions, reports, Metrics(registry), model, watched.parsed)
+    books = Bookkeeper(
+        parts.memory.completions, reports, Metrics(registry), model, parts.engine.parsed_at_once
+    )
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),

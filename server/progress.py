@@ -87,10 +87,6 @@ class WatchedEngine:
         """See `Engine.prompt_ids`."""
         return self._engine.prompt_ids(query)
 
-    def parsed(self, query: Query, sample: Sample) -> Sample:
-        """See `Engine.parsed`."""
-        return self._engine.parsed(query, sample)
-
     def written(self, query: Query, turn: Message) -> str | None:
         """See `Engine.written`."""
         return self._engine.written(query, turn)

@@ -21,6 +21,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from adaptation.conversation import spoken
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
+from adaptation.said import Said
 from adaptation.training.chat import Chat, Template
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
@@ -141,13 +142,22 @@ class VllmEngine:
         return None if ids is None or native.prompt.get("prompt_embeds") is not None else tuple(ids)
 
     def parsed(self, query: Query, sample: Sample) -> Sample:
-        """See `Engine.parsed`: by the parsers that vLLM's handler reads it with."""
+        """Return a sample with what it says and calls told apart, as vLLM's handler does."""
         native, trail = query.native, sample.native
         assert isinstance(native, Native)
         if native.reading is None:
             return sample
         token_ids = trail.token_ids if isinstance(trail, Trail) else ()
         return replace(sample, parsed=native.reading.said(sample.text, token_ids))
+
+    def parsed_at_once(self, query: Query, sample: Sample) -> Sample:
+        """Like `parsed`, for whoever cannot wait: what may take long is taken to say nothing."""
+        native = query.native
+        assert isinstance(native, Native)
+        if sample.parsed is not None or native.reading is None:
+            return sample
+        is_long = len(sample.text) > SOON_PARSED
+        return replace(sample, parsed=Said("")) if is_long else self.parsed(query, sample)
 
     async def _parsed_aside(self, query: Query, sample: Sample) -> Sample:
         """Parse beside the event loop what may take long: Mistral's parser took 0.5 s for 16 kB."""

@@ -164,3 +164,15 @@ def test_empty_instructions_are_none() -> None:
     assert conversations(RESPONSES, {**asked, "instructions": ""}) == conversations(
         RESPONSES, asked
     )
+
+
+async def test_a_long_plain_reply_is_parsed_for_nobody_but_the_client(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [THOUGHT.format("so " * 900, 14), THOUGHT.format("so", 14)]
+    async with composed(data_dir.parent, monkeypatch, saying(*texts), THINKING) as server:
+        for known in (None, "14"):
+            answer = await server.chat(model=f"{ASK['model']}:plain", max_tokens=3000)
+            assert answer["choices"][0]["message"]["content"].strip() == "#### 14"
+            kept = server.memory.completions.get("default", answer["id"])
+            assert kept.answer == known
