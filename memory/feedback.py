@@ -13,6 +13,7 @@ from memory.errors import ConflictError, InvalidImportError
 from memory.identity.answer_key import another_answer, same_answer
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.tool_call import extract_tool
+from memory.identity.prompt import spelled
 from memory.lines.calls import as_text
 from memory.memory import LongTermMemory
 from memory.rows import prompt_of
@@ -78,7 +79,9 @@ def _confirm(
     if completion.conversation is not None:
         return FeedbackOutcome(action="none", record=None, reason=TOO_LONG)
     right = answer or completion.answer or completion.text
-    saved = memory.save(_draft(completion, right, rationale or completion.text, "correct"))
+    is_in_text = answer is None or spelled(answer).casefold() in completion.text.casefold()
+    shown = completion.text if is_in_text or same_answer(right, completion.text) else right
+    saved = memory.save(_draft(completion, right, rationale or shown, "correct"))
     memory.completions.link_record(completion.tenant, completion.id, saved.record.id)
     return _outcome(saved)
 

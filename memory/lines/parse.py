@@ -65,7 +65,7 @@ def _draft(fields: Fields, tenant: str, trust: bool) -> Draft:
     draft = Draft(
         **content,
         tenant=tenant,
-        tier=Tier.IMPORTED,
+        tier=Tier.VOTE if fields.get("tier") == Tier.VOTE else Tier.IMPORTED,  # a vote stays one
         request=fields.get("request") or {},
         evidence={"source": "import"} if "tier" in fields else fields["evidence"],
     )

@@ -161,3 +161,14 @@ def test_what_was_read_out_of_a_text_agrees_with_it(
 ) -> None:
     memory.completions.append(completion("c1", text=text, answer=answer))
     assert apply_feedback(memory, "ann", "c1", "correct", given).action == "created"
+
+
+def test_an_answer_that_a_text_does_not_give_is_kept_without_the_text(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1", text="Sorry, I do not know that.", answer=None))
+    record = apply_feedback(memory, "ann", "c1", "correct", "5").record
+    assert record is not None
+    assert (record.answer, record.rationale) == ("5", "5")
+    with pytest.raises(ConflictError, match="comes to 6"):
+        memory.edit("ann", record.id, "5", "2 + 4 = 6.\n#### 6")

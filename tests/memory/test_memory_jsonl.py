@@ -16,7 +16,7 @@ from memory.hashing import HashingEmbedder
 from memory.jsonl import bounded_lines, export_lines, import_lines
 from memory.lines import MAX_LINE_BYTES, parse_line
 from memory.memory import LongTermMemory
-from memory.types import Draft, State, Tier
+from memory.types import Draft, Message, State, Tier
 
 Build = Callable[..., Draft]
 
@@ -202,3 +202,18 @@ def test_an_export_of_everything_survives_a_fresh_database(
     report = import_lines(fresh, "ann", export_lines(memory, "ann"), trust=True)
     assert report.imported == 300
     fresh.close()
+
+
+def test_a_vote_stays_a_vote_when_its_export_is_imported(memory: LongTermMemory) -> None:
+    voted = Draft(
+        tenant="ann",
+        messages=(Message(role="user", content="2+2?"),),
+        answer="4",
+        rationale="4",
+        tier=Tier.VOTE,
+    )
+    memory.save(voted)
+    lines = list(export_lines(memory, "ann", None))
+    for trust in (False, True):
+        import_lines(memory, "ann", lines, trust=trust)
+        assert [record.tier for record in memory.list("ann")] == [Tier.VOTE]
