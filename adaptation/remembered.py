@@ -104,15 +104,16 @@ def _sample_of(query: Query, record: Record, engine: Engine) -> Sample | None:
     What a record says or calls is written by the chat template where the model would take the bare
     text for something else, such as for deliberation.
     """
-    turn = turn_of(record.rationale)
-    for text in (record.rationale, engine.written(query, turn)):
-        sample = None if text is None else engine.recite(query, text)
-        if sample is not None and _says(query, sample, record):
-            return sample
-    return None
+    sample = engine.recite(query, record.rationale)
+    if not _says(query, sample, record):
+        written = engine.written(query, turn_of(record.rationale))
+        sample = None if written is None else engine.recite(query, written)
+    return sample if _says(query, sample, record) else None
 
 
-def _says(query: Query, sample: Sample, record: Record) -> bool:
+def _says(query: Query, sample: Sample | None, record: Record) -> bool:
+    if sample is None:
+        return False
     if not query.has_tools:
         return bool(sample.said.text.strip())
     call = called(sample.said.calls)

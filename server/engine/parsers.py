@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -53,29 +53,26 @@ class Parsers:
         """
         if self._class is None or not (calls or self._class.reasoning_parser_cls):
             return None
-        asked = chat_request(request, calls=calls)
+        return Reading(self, request, calls)
+
+    def parse(self, asked: ChatCompletionRequest, text: str, token_ids: Sequence[int]) -> Parsed:
+        """Read one reply; a parser may keep a state, so that each has its own."""
+        assert self._class is not None
         params = asked.build_chat_params(None, "auto").with_defaults(self._defaults)
-
-        def parse(text: str, token_ids: Sequence[int]) -> Parsed:
-            assert self._class is not None
-            parser = self._class(
-                self.tokenizer,
-                asked.tools,
-                chat_template_kwargs=params.chat_template_kwargs,
-                model_config=self._config,
-            )
-            parsed: Parsed = parser.parse(
-                text, asked, enable_auto_tools=self._auto_tools, model_output_token_ids=token_ids
-            )
-            return parsed
-
-        is_one = request.get("parallel_tool_calls") is False
-        marks = self._marks if calls else frozenset()
-        return Reading(parse, marks, most=1 if is_one else None)
+        parser = self._class(
+            self.tokenizer,
+            asked.tools,
+            chat_template_kwargs=params.chat_template_kwargs,
+            model_config=self._config,
+        )
+        parsed: Parsed = parser.parse(
+            text, asked, enable_auto_tools=self._auto_tools, model_output_token_ids=token_ids
+        )
+        return parsed
 
     @cached_property
-    def _marks(self) -> frozenset[str]:
-        """What the parser of calls looks for, as far as it says so."""
+    def marks(self) -> frozenset[str]:
+        """How calls begin and end, as far as their parser says so."""
         assert self._class is not None
         parser = self._class(self.tokenizer, model_config=self._config).tool_parser
         named = [getattr(parser, name) for name in dir(parser) if name.endswith("_token")]
@@ -86,24 +83,33 @@ class Parsers:
 class Reading:
     """How the replies to one request are read."""
 
-    parse: Callable[[str, Sequence[int]], Parsed]
-    """A parser may keep a state: each reply has its own."""
-    marks: frozenset[str] = frozenset()
-    """How calls begin and end: what still says so is a call that could not be read."""
-    most: int | None = None
-    """Calls that the client is given; the others are left out for it, too."""
+    parsers: Parsers
+    request: Mapping[str, Any]
+    calls: bool
+    """Whether a reply may call tools."""
 
     def said(self, text: str, token_ids: Sequence[int]) -> Said:
-        """Return what a reply says and calls; nothing where the parser cannot read it."""
+        """Return what a reply says and calls; nothing where the parser cannot read it.
+
+        What still has a mark of calls is one that could not be read. Calls that may not be parallel
+        are cut to the first, as for the client.
+        """
         try:
-            _, content, calls = self.parse(text, token_ids)
+            _, content, calls = self.parsers.parse(self._asked, text, token_ids)
         except Exception as error:  # noqa: BLE001  many people's code reads what a model writes
             logger.info("a reply cannot be parsed: %s", error)
             return Said("")
         told = [{"name": call.name, "arguments": call.arguments} for call in calls or ()]
+        most = 1 if self.request.get("parallel_tool_calls") is False else None
         text = content or ""
-        is_broken = not told and any(mark in conclusion(text) for mark in self.marks)
-        return Said("" if is_broken else text, tuple(told[: self.most]))
+        marks = self.parsers.marks if self.calls and not told else ()
+        is_broken = any(mark in conclusion(text) for mark in marks)
+        return Said("" if is_broken else text, tuple(told[:most]))
+
+    @cached_property
+    def _asked(self) -> ChatCompletionRequest:
+        """Made when the first reply is there: many requests have none that is read."""
+        return chat_request(self.request, calls=self.calls)
 
 
 def chat_request(request: Mapping[str, Any], *, calls: bool) -> ChatCompletionRequest:
