@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from memory.identity.answers import canonical, extract
-from memory.identity.answers.options import AnswerKind, AnswerOptions
-
-
-def key_of(text: str, kind: AnswerKind) -> str | None:
-    answer = extract(text, AnswerOptions(kind=kind))
-    return answer.key if answer and answer.structured else None
+from memory.identity.answers import canonical
+from memory.identity.answers.options import AnswerKind
+from tests.memory.identity.answers.reading import key_of
 
 
 @pytest.mark.parametrize("kind", ["auto", "math"])

@@ -8,12 +8,7 @@ from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.keys import joined
 from memory.identity.answers.options import AnswerKind, AnswerOptions
-
-
-def key_of(text: str, kind: AnswerKind) -> str | None:
-    """The key of what is read; None where it is nothing but the text itself."""
-    answer = extract(text, AnswerOptions(kind=kind))
-    return answer.key if answer and answer.structured else None
+from tests.memory.identity.answers.reading import key_of
 
 
 @pytest.mark.parametrize("kind", ["auto", "math"])
