@@ -10,7 +10,7 @@ import json
 from typing import Literal, TypeAlias
 
 from memory.errors import ConflictError, InvalidImportError
-from memory.identity.answer_key import another_answer, same_answer
+from memory.identity.answer_key import contradiction, same_answer
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.tool_call import extract_tool
 from memory.identity.prompt import spelled
@@ -65,9 +65,8 @@ def apply_feedback(
 
 def _refuse_another(solution: str | None, answer: str | None) -> None:
     """Refuse an answer for which something is shown that comes to another."""
-    found = another_answer(solution, answer) if solution and answer else None
-    if found is not None and answer is not None:
-        raise ConflictError(f"the solution comes to {found[:100]}, not to {answer[:100]}")
+    if solution and answer and (told := contradiction(solution, answer)):
+        raise ConflictError(told)
 
 
 TOO_LONG = "the conversation is longer than is kept for feedback: nothing can be learned from it"

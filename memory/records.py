@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert
 from memory.database import Database
 from memory.errors import ConflictError
 from memory.events import append_event
-from memory.identity.answer_key import another_answer, answer_key, same_answer
+from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question, tells_of
 from memory.rows import ERASED_CONTENT, draft_row, edited, plain, record_of
@@ -141,8 +141,8 @@ class RecordStore:
         Raises `ConflictError` for an erased record, where another gives this answer already, and
         where the text comes to another answer.
         """
-        if found := another_answer(rationale, answer):
-            raise ConflictError(f"the solution comes to {found[:100]}, not to {answer[:100]}")
+        if told := contradiction(rationale, answer):
+            raise ConflictError(told)
         with self._database.writing() as connection:
             row = row_of(connection, tenant, record_id)
             if row["state"] == State.ERASED:

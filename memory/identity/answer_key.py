@@ -36,8 +36,8 @@ def worked_answer(text: str) -> str:
     return next(iter(marked_values(said)), tail.strip() if is_marked else said)
 
 
-def another_answer(solution: str, answer: str) -> str | None:
-    """Return what a worked solution comes to where that is another number than the answer.
+def contradiction(solution: str, answer: str) -> str | None:
+    """Return in a sentence that a worked solution comes to another number than the answer.
 
     Only numbers are told apart, of one unit: of words and letters, what is marked may be more than
     the answer.
@@ -50,4 +50,6 @@ def another_answer(solution: str, answer: str) -> str | None:
     one, other = read_value(stated), read_value(answer)
     if one is None or other is None or None in (one.number, other.number) or one.unit != other.unit:
         return None
-    return None if agree(value_key(stated), value_key(answer)) else stated
+    if agree(value_key(stated), value_key(answer)):
+        return None
+    return f"the solution comes to {stated[:100]}, not to {answer[:100]}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory.errors import InvalidImportError
-from memory.identity.answer_key import another_answer, worked_answer
+from memory.identity.answer_key import contradiction, worked_answer
 from memory.identity.answers.tool_call import called
 from memory.lines.calls import as_text
 from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unknown
@@ -115,8 +115,8 @@ def _learned(turns: tuple[Message, ...], line: Mapping[str, Any]) -> Fields:
     if len(turns) < 2:
         raise InvalidImportError("nothing is asked")
     answer, said = line.get("answer"), as_text(last.content, last.tool_calls)
-    if isinstance(answer, str) and not last.tool_calls and (other := another_answer(said, answer)):
-        raise InvalidImportError(f"the solution comes to {other[:100]}, not to {answer[:100]}")
+    if isinstance(answer, str) and not last.tool_calls and (told := contradiction(said, answer)):
+        raise InvalidImportError(told)
     kept = {"id": line["id"]} if line.get("id") is not None else {}
     return {
         "messages": turns[:-1],
