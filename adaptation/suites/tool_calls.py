@@ -5,7 +5,6 @@ what it writes, before any engine's parser reads it.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -13,14 +12,11 @@ from typing import Any
 from adaptation.suites.solved import Solved
 from adaptation.suites.suite import Generated, Group
 from adaptation.suites.words import CITIES, ITEMS, NAMES, TOPICS
-from memory.identity.answers import Answer
-from memory.identity.answers.json_value import parse_json
 from memory.identity.answers.options import AnswerOptions
-from memory.identity.answers.tool_call import called, extract_tool
+from memory.lines.calls import calls_in
 
 ANSWER = AnswerOptions(kind="tool")
 CALL_START, CALL_END = "<tool_call>", "</tool_call>"
-_CALL = re.compile(rf"{CALL_START}(.*?)(?:{CALL_END}|\Z)", re.DOTALL)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 Tool = Mapping[str, Any]
@@ -31,14 +27,6 @@ Ask = Callable[[Random], tuple[dict[str, Any], str]]
 def call_text(name: str, arguments: Mapping[str, Any]) -> str:
     """A call as the model writes it."""
     return f'{CALL_START}\n{{"name": "{name}", "arguments": {json.dumps(arguments)}}}\n{CALL_END}'
-
-
-def calls_in(reply: str) -> Answer | None:
-    """Return what a reply calls, in Hermes form or as JSON and nothing else."""
-    written = _CALL.findall(reply)
-    if not written:
-        return extract_tool(reply, ANSWER)
-    return called([parse_json(call) for call in written])
 
 
 def same_calls(problem: Solved, reply: str) -> bool:

@@ -7,13 +7,20 @@ with its calls apart, so that each model's own template can write them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memory.errors import InvalidImportError
+from memory.identity.answers import Answer
+from memory.identity.answers.json_value import parse_json
+from memory.identity.answers.options import AnswerOptions
+from memory.identity.answers.tool_call import called, extract_tool
 from memory.types import Message
 
 OPEN, CLOSE = "<tool_call>\n", "\n</tool_call>"
+_CALL = re.compile(rf"{OPEN.strip()}(.*?)(?:{CLOSE.strip()}|\Z)", re.DOTALL)
+_TOOL = AnswerOptions(kind="tool")
 
 
 def in_order(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +52,14 @@ def turn_of(text: str) -> Message:
         return turn if as_text(turn.content, calls) == text else said
     except (ValueError, KeyError, TypeError, RecursionError, InvalidImportError):
         return said
+
+
+def calls_in(text: str) -> Answer | None:
+    """Return what a text calls, by value: in Hermes form, or as JSON and nothing else."""
+    written = _CALL.findall(text)
+    if not written:
+        return extract_tool(text, _TOOL)
+    return called([parse_json(call) for call in written])
 
 
 def _block(call: Mapping[str, Any]) -> str:

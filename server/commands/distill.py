@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
+from memory.lines.calls import calls_in
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -75,8 +76,6 @@ def run(args: argparse.Namespace) -> int:
 
 def gives_answer(text: str, record: Record) -> bool:
     """Whether a generated text gives the record's answer."""
-    from adaptation.suites.tool_calls import calls_in
-
     found = calls_in(text) or extract(text, AnswerOptions())
     return found is not None and agree(found.key, canonical(record.answer))
 

@@ -8,7 +8,8 @@ from adaptation.suites import SUITES
 from adaptation.suites.refusal import DO_NOT_KNOW, NOT_SAID
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
-from adaptation.suites.tool_calls import TOOLS, call_text, calls_in
+from adaptation.suites.tool_calls import TOOLS, call_text
+from memory.lines.calls import calls_in
 
 GREETED = Solved("Hello, I am Anna.", "", "Anna", "conversation")
 UNSAID = Solved(

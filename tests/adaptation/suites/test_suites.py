@@ -10,8 +10,8 @@ from adaptation.suites.errors import TooFewQuestionsError
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split, split_of
 from adaptation.suites.suite import Group
-from adaptation.suites.tool_calls import calls_in
 from memory.identity.answers import extract
+from memory.lines.calls import calls_in
 
 WORLD = 3
 at_every_level = pytest.mark.parametrize(
