@@ -311,16 +311,3 @@ class Outcome:
                 tokens=TokenCounts(returned=sample.n_tokens),
             ),
         )
-
-
-@dataclass(frozen=True)
-class TrainingExample:
-    """One tokenised conversation and which of its tokens carry loss."""
-
-    token_ids: tuple[int, ...]
-    loss_mask: tuple[bool, ...] = field(repr=False)
-    """True where the token is a target; same length as `token_ids`."""
-
-    def __post_init__(self) -> None:
-        if len(self.token_ids) != len(self.loss_mask):
-            raise ValueError("token_ids and loss_mask differ in length")

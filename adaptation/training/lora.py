@@ -21,9 +21,8 @@ from torch.nn.functional import cross_entropy
 from adaptation.errors import TrainerError
 from adaptation.training.chat import check_served
 from adaptation.training.resident import Resident, multiplies_bf16
-from adaptation.training.sequences import Batch, collate, to_example
+from adaptation.training.sequences import Batch, TrainingExample, collate, to_example
 from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
-from adaptation.types import TrainingExample
 
 MAX_TOKENS_PER_PASS = 16_384
 """Padded tokens in one forward pass; larger batches accumulate gradients."""

@@ -7,7 +7,7 @@ its end-of-turn token; everything else is input. Knows nothing of LoRA or optimi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ import torch
 
 from adaptation.conversation import Conversation
 from adaptation.training.chat import Chat, is_framed
-from adaptation.types import TrainingExample
 from memory.types import Message
 
 if TYPE_CHECKING:
@@ -25,6 +24,19 @@ Span = tuple[int, int]
 """Start and end of a target, in characters of the rendered conversation."""
 STAND_IN = "0whet0"
 """A turn that no template has a reason to change: what follows it is what ends a turn."""
+
+
+@dataclass(frozen=True)
+class TrainingExample:
+    """One tokenised conversation and which of its tokens carry loss."""
+
+    token_ids: tuple[int, ...]
+    loss_mask: tuple[bool, ...] = field(repr=False)
+    """True where the token is a target; same length as `token_ids`."""
+
+    def __post_init__(self) -> None:
+        if len(self.token_ids) != len(self.loss_mask):
+            raise ValueError("token_ids and loss_mask differ in length")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from adaptation.training.chat import Template
 from adaptation.training.lora import Control, batches, learning_rate, mean_loss, run_job
 from adaptation.training.recipes import distillation_recipe, recipe_for
 from adaptation.training.resident import Resident
-from adaptation.training.sequences import to_example
+from adaptation.training.sequences import TrainingExample, to_example
 from adaptation.training.trainer import Recipe, Served, TrainingJob
-from adaptation.types import TrainingExample
 from memory.types import Message
 
 Job = Callable[..., TrainingJob]

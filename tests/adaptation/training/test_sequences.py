@@ -8,8 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.training.chat import Chat, Template
-from adaptation.training.sequences import collate, to_example
-from adaptation.types import TrainingExample
+from adaptation.training.sequences import TrainingExample, collate, to_example
 from memory.types import Message
 
 PLAIN = (
