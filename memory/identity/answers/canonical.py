@@ -15,6 +15,7 @@ from memory.identity.answers.fold import (
 from memory.identity.answers.json_value import canonical_json
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.relation import Side
+from memory.identity.answers.spellings import known_spelling
 from memory.identity.answers.value import parse_value
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
@@ -38,6 +39,8 @@ def canonical(text: str) -> str:
     if len(stripped) > MAX_VALUE_CHARS:
         return fold_prose(stripped)
     bare = stripped if _FACTORIAL.search(stripped) else undecorate(stripped)
+    if spelling := known_spelling(bare):
+        return spelling
     side = read_value(bare)
     if side is None and "nswer" in stripped:
         marked = marked_values(stripped)

@@ -13,7 +13,7 @@ from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
 
 _DECORATION = re.compile(r"[*_`$]+")
-_LETTER_ONLY = re.compile(r"(?:(?:option|choice)[ ])?\(?([A-J])[).:]?", re.IGNORECASE)
+_LETTER_ONLY = re.compile(r"(?:(?:option|choice) ?)?[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
 _LETTER_THEN_TEXT = re.compile(
     r"(?:(?:option|choice)[ ])?"
     r"(?:\(([A-J])\)|([A-J])\)|([A-J])[.:](?=[ ](?![A-Z]\.)[A-Z0-9$\\\"'(]))[ ]{0,9}.*",
@@ -33,6 +33,11 @@ _SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
 _IS_RIGHT = re.compile(
     r"\(?\b([A-J])\)?[ ]is[ ](?:the[ ])?(?:only[ ])?(?:correct|right|best|answer|one)\b"
+)
+_EXPLAINED = re.compile(
+    r"(?:option|choice) \(?([A-J])\)?|\(?([A-J])\) \S.*"
+    r"|([A-J]),? (?:[-–—] )?(?:(?<=[A-J], )|(?<=[-–—] )|(?<=[B-HJ] ))(?:because|since|as)\b.*",
+    re.IGNORECASE,
 )
 _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 
@@ -61,7 +66,7 @@ def _concluded(first: str, last: str) -> str | None:
     said, excluded = without_excluded(last)
     right = [found[1] for found in _IS_RIGHT.finditer(said)]
     letter = letter_of(said) or _named(said) or _only(right) or _only(_PARENTHESISED.findall(said))
-    letter = letter or _leading(without_excluded(first)[0])
+    letter = letter or leading_choice(last) or _leading(without_excluded(first)[0])
     return None if letter in excluded else letter
 
 
@@ -76,6 +81,14 @@ def letter_of(value: str) -> str | None:
     found = _LETTER_THEN_TEXT.fullmatch(bare)
     letter = (found[1] or found[2] or found[3]) if found else None
     return letter if set(_PARENTHESISED.findall(bare)) <= {letter} else None
+
+
+def leading_choice(value: str) -> str | None:
+    """The letter of a line that names it as a choice: `Option B`, `B) Paris`, `B, because …`."""
+    found = _EXPLAINED.fullmatch(value[:MAX_VALUE_CHARS])
+    letter = (found[1] or found[2] or found[3] or "") if found else ""
+    is_alone = set(_PARENTHESISED.findall(value)) <= {letter}
+    return letter if letter.isupper() and is_alone else None
 
 
 def _named(line: str) -> str | None:

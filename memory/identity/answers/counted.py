@@ -12,7 +12,7 @@ from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
-    from memory.identity.answers.value import ValueParser
+    from memory.identity.answers.quantity import QuantityParser
 
 _CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourths fifth
 fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
@@ -28,7 +28,7 @@ CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _IN_PROSE = frozenset(
     words(
         """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth
-        tenths hundredths squared cubed factorial mod st nd rd th choose percentage"""
+        tenths hundredths squared cubed factorial mod st nd rd th choose percentage plus"""
     )
 )
 _STAY = {"up", "down", "before", "after", "right", "win", "wins"}
@@ -37,7 +37,7 @@ _SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", 
 _JOINS = frozenset({"or", "and"})
 
 
-def counted(parser: ValueParser, value: Fraction | None) -> bool:
+def counted(parser: QuantityParser, value: Fraction | None) -> bool:
     """Move over what is counted, and say whether there was any.
 
     Raises UnreadableError where it changes the number.
@@ -67,7 +67,7 @@ def _is_code(word: str) -> bool:
     return is_short or not (word.islower() or word.istitle())
 
 
-def _check_prose(parser: ValueParser) -> None:
+def _check_prose(parser: QuantityParser) -> None:
     token, after = parser.next, parser.peek(1).text.lower()
     for ahead in range(3):
         word = parser.peek(ahead)
@@ -93,7 +93,7 @@ def _is_part(word: str) -> bool:
     return word.lower() in _IN_PROSE or word in ("half", "quarter", "third")
 
 
-def _move_over_remark(parser: ValueParser, value: Fraction | None) -> None:
+def _move_over_remark(parser: QuantityParser, value: Fraction | None) -> None:
     """`3 (three)`, `1/2 (0.5)`, `72, in total`: words that repeat what was said."""
     start = parser.at
     if parser.next.text == "(" and parser.peek(1).kind == "number" and value is not None:

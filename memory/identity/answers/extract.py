@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from memory.identity.answers.answer import Answer
 from memory.identity.answers.canonical import read_value
-from memory.identity.answers.choice import extract_choice, letter_of
+from memory.identity.answers.choice import extract_choice, leading_choice, letter_of
 from memory.identity.answers.code_block import extract_code
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.fold import undecorate
@@ -17,6 +17,7 @@ from memory.identity.answers.markers import marked_values
 from memory.identity.answers.math_value import closing_answer, extract_math, read_marked
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.regex_match import extract_regex
+from memory.identity.answers.spellings import known_spelling
 from memory.identity.answers.tool_call import extract_tool
 from memory.identity.answers.whole_text import extract_text
 
@@ -72,11 +73,15 @@ def _bare(body: str) -> Answer | None:
     """A reply that is nothing but a value or a letter; one word at most says what is counted, as
     `2 men left` and `2 dogs died` are sentences."""
     value = undecorate(_ARROW.sub("", body.strip(), count=1))
+    if letter := leading_choice(value):
+        return _letter(letter)
     if len(value) > 60 or "\n" in value or value.startswith("- "):  # a bullet, or a minus
         return None
     letter = letter_of(value) if len(value) <= 4 else None
     if letter:
         return _letter(letter)
+    if spelling := known_spelling(value):
+        return Answer(value, spelling, structured=True)
     side = read_value(value, max_words=1)
     return None if side is None else Answer(value, side.named.key, structured=True)
 

@@ -44,6 +44,8 @@ _WRAPPERS = (
     ("*", "*"),
 )
 _EMPHASIS = ("**", "__", '"', "'", "*")
+_WIDE = str.maketrans("。．！，、；：", "..!,,;:")
+"""Punctuation of Chinese and Japanese."""
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
@@ -102,7 +104,7 @@ def undecorate(text: str) -> str:
     for _ in range(6):
         before = text
         text = text.strip()
-        text = text if text.isascii() else _PICTURES.sub("", text)
+        text = text if text.isascii() else _PICTURES.sub("", text).translate(_WIDE)
         text = _unwrapped(_unpunctuated(text))
         if text == before:
             break

@@ -27,7 +27,16 @@ _PLAIN = str.maketrans(
     | {"⋅": r"\cdot ", "÷": "/", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "≠": "!="}
     | {"√": r"\sqrt ", "≃": "≈", "∪": r"\cup ", "∈": r"\in ", "’": "'", "′": "′"}
     | {"“": '"', "”": '"', "±": r"\pm ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta "}
-    | {"λ": r"\lambda ", "μ": "µ", "Ω": "Ω", "º": "°", "％": "%", "℃": "°C", "℉": "°F"}
+    | {
+        "λ": r"\lambda ",
+        "μ": "µ",
+        "Ω": "Ω",
+        "º": "°",
+        "％": "%",
+        "℃": "°C",
+        "℉": "°F",
+        "¢": " cents",
+    }
 )
 _COMMANDS = {
     r"\leq": "<=", r"\le": "<=", r"\leqslant": "<=", r"\geq": ">=", r"\ge": ">=",
@@ -55,6 +64,12 @@ _THIN_GROUP = re.compile(
 _THIN = re.compile(r"\\[,!]|[\u00a0\u2009\u202f']")
 _BRACED_COMMA = re.compile(r"(?<=[0-9])\{,\}(?=[0-9]{3})")
 _TIMES = re.compile(r"(?<=[0-9])(?:(?<!(?<![0-9.])0)| )[xX](?= ?[0-9(])")
+_POWER = re.compile(
+    r"(?:(?<=[0-9)])|(?<=[^A-Za-z][A-Za-z])|(?<=\A[A-Za-z]))\*\*(?=-?[0-9(]|[A-Za-z](?![A-Za-z]))"
+)
+"""As programs write it; emphasis has space or punctuation on one side."""
+_OVERLINED = re.compile("((?:[0-9][\u0304\u0305]){1,20})")
+_FEET = re.compile(r"\b([0-9]{1,3}) ?['′] ?([0-9]{1,2}(?:\.[0-9]{1,3})?) ?(?:[\"″]|'')")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _TOKEN = re.compile(
     r"""(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3}){1,30}(?![0-9])|[0-9]{1,500})
@@ -91,11 +106,14 @@ class Token(NamedTuple):
 def plain(text: str) -> str:
     """Bring a text to ASCII's signs, without decoration; what it means stays."""
     if not text.isascii():
+        text = _OVERLINED.sub(lambda run: rf"\overline{{{run[1][::2]}}}", text)
         text = _VULGAR_SIGN.sub(lambda found: f" {_VULGAR[found[0]]} ", text)
         text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
         text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text)
         text = _THIN_GROUP.sub(lambda found: _THIN.sub("", found[0]), text.replace("’", "'"))
         text = text.translate(_PLAIN)
+    if "'" in text or "′" in text:
+        text = _FEET.sub(r"\1 ft \2 in", text)
     if "!" in text:
         text = _FACTORIAL.sub(r" (\2) ", text)
     if "\\" in text or "'" in text or "{,}" in text:
@@ -114,7 +132,7 @@ def plain(text: str) -> str:
         for _ in range(2):
             text = _TEXT.sub(r" \1 ", text)
     text = text.replace("\uffe1", "$").replace("US$", "$")
-    text = _EMPHASIS.sub("", text)
+    text = _EMPHASIS.sub("", _POWER.sub("^", text))
     return _TIMES.sub(r" \\times ", text)
 
 

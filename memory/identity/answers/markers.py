@@ -24,11 +24,26 @@ _ANSWER_IS = re.compile(
     r"\n{0,3}[ \t]{0,8}",
     re.IGNORECASE,
 )
+_OPTION_IS = re.compile(
+    r"\b(?:correct|right|best) (?:option|choice)[*_]{0,3} ?(?::|\bis\b:?) ?(?=[*_]{0,3}\(?[A-J]\b)",
+    re.IGNORECASE,
+)
+_ABROAD = re.compile(
+    r"(?:\b(?:réponse|antwort|lösung|ergebnis|respuesta|resultado|resposta|risposta|antwoord|ответ)"
+    r"(?: (?:finale?|correcta|correta|corretta))?[*_]{0,3} ?"
+    r"(?::|=|\b(?:est|ist|lautet|es|é|è|is|равен)(?= ))"
+    r"(?! (?:pas|nicht|kein|no|não|non|niet|не)\b)"
+    r"|(?:答案|答え|正解|答|정답|답)[*_]{0,3} ?(?:[:：]|是|为|為|は|은|는))[ *_]{0,4}",
+    re.IGNORECASE,
+)
+"""The same in German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese and
+Korean."""
 _HEADING = re.compile(
     r"^[ \t]{0,3}(?:#{1,6}[ ]|\*\*)[^\n]{0,40}?\banswer[ :*_]{0,5}\n\s{0,8}",
     re.IGNORECASE | re.MULTILINE,
 )
 _DASHED = re.compile(r"^[*_# ]{0,6}(?:final[ ])?answer[*_]{0,2}[ ][-–—][ ]", re.I | re.M)
+_SPOKEN = (_ANSWER_IS, _OPTION_IS, _ABROAD, _HEADING, _DASHED)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
@@ -79,7 +94,7 @@ def _last_hashes(text: str) -> tuple[int, str] | None:
 
 def _last_spoken(text: str) -> tuple[int, str] | None:
     """The last "answer is", and where; its value is empty where it is denied."""
-    marks = [*_ANSWER_IS.finditer(text), *_HEADING.finditer(text), *_DASHED.finditer(text)]
+    marks = [found for mark in _SPOKEN for found in mark.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
         if is_denied(text, found.start(), found.end()):

@@ -12,6 +12,8 @@ from memory.identity.answers.exact import (
     constant,
 )
 
+_PERIODIC = re.compile(r"([0-9]*\.[0-9]*?)(?:([0-9])\2{2,}|([0-9]{2,12}?)\3+)\Z")
+"""A period that is written out: thrice where it is one digit, twice where it is more."""
 _REPEATING = re.compile(r"([0-9]*)\.([0-9]*)(?:\\overline\s?\{([0-9]+)\}|\(([0-9]+)\))")
 
 
@@ -57,10 +59,19 @@ class NumeralParser(Cursor):
         self.at += 1
         after = [each.text for each in (self.next, self.peek(1)) if not each.spaced]
         if after[:1] == ["…"] or after == [".", "."]:
-            raise UnreadableError("a number that goes on")
+            return self._going_on(token.text)
         if token.text[-1].isdigit() and not token.text.isdigit() and "e" in token.text.lower():
             return self._scientific(token.text)
         return constant(number_of(token.text))
+
+    def _going_on(self, text: str) -> Terms:
+        """Read `0.1666...`, which is 1/6; of `3.14...` nobody knows how it goes on."""
+        found = _PERIODIC.fullmatch(text)
+        if found is None:
+            raise UnreadableError("a number that goes on")
+        while not self.next.spaced and self.takes("…", "."):
+            pass
+        return constant(number_of(f"{found[1]}({found[2] or found[3]})"))
 
     def _scientific(self, text: str) -> Terms:
         mantissa, _, exponent = text.lower().partition("e")

@@ -88,9 +88,22 @@ class PrimaryParser(NumeralParser):
             name += "_" + self._subscript()
         elif name == "C" and [self.peek(at).kind for at in (1, 3)] == ["number"] * 2:
             return self._combinations()
+        elif name == "P" and self.next.text == "(" and not self.next.spaced:
+            return atom(f"P({self._event()})")
         elif self.next.text == "(" and name in _MAY_BE_FUNCTION and not self.next.spaced:
             return atom(f"{name}({self._arguments()})")
         return atom(name)
+
+    def _event(self) -> str:
+        """The inside of `P(A)`, as it is written: it names what the probability is of."""
+        self.expects("(")
+        self.seen.capitals = frozenset()
+        start = self.at
+        while self.next.text not in (")", "(") and self.next.kind != "end":
+            self.at += 1
+        event = "".join(token.text for token in self.tokens[start : self.at])
+        self.expects(")")
+        return event
 
     def _combinations(self) -> Terms:
         """Read the rest of `C(5, 2)`."""

@@ -17,6 +17,7 @@ from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.keys import parts
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.number_words import NUMBER_WORDS
+from memory.identity.answers.quotient import in_sentence
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
 from memory.identity.answers.value import parse_value
@@ -29,7 +30,7 @@ _NOT_ASSERTED = re.compile(
     r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
     r"|between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
     r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:wrong|incorrect|mistaken|false)\b"
-    r"|n['’]t\b|\?\s{0,3}$",
+    r"|n['’]t\b|\b(?:nicht|keine?|pas|não|niet|не)\b|\?\s{0,3}$",
     re.IGNORECASE,
 )
 _FILLERS = frozenset(
@@ -58,10 +59,13 @@ _DESCRIBES = frozenset(
         irrational rational bigger higher lower composite too wrong incorrect impossible"""
     )
 )
+_DIGIT = re.compile("[0-9]")
 _BULLET = re.compile(r"[-–][ ][0-9$]")
 _COMPUTED = re.compile(
     r"(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
 )
+_ADDING = frozenset(words("add adds adding sum sums"))
+"""`17 and 25 add up to 42`, but not `add 5`."""
 _DETERMINERS = frozenset(words("the these those both all other his her their its our my"))
 _WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
 _CORRECTED = re.compile(
@@ -70,6 +74,15 @@ _CORRECTED = re.compile(
 )
 _REMARK = re.compile(r"\s\(([0-9 .+*/×÷−-]{3,40})\)[.!]?\s{0,3}\Z")
 _THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
+_CONTRASTED = re.compile(r", (?:and )?not [^,;.0-9]{0,20}[0-9][^,;.]{0,20}(?=[.!]?\s{0,3}\Z)")
+_ARE = re.compile(
+    r"\b(?:solutions?|roots?|zeroe?s|factors|primes|numbers|values|integers|divisors|answers)\b"
+    r"[^.:0-9]{0,80}?\bare:?\s{1,3}(?=[-−–$\\0-9])"
+)
+_IS_THE_ANSWER = re.compile(
+    r"(.{1,60}?) (?:is|would be|was) (?:the|my|our|your)(?: final| correct| right)? "
+    r"(?:answer|result|solution)\W{0,5}"
+)
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
 _REMAINS = re.compile(
@@ -94,6 +107,9 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return None
     if corrected := _CORRECTED.search(sentence):
         sentence = f"It is {sentence[corrected.end() :]}"
+    sentence = in_sentence(sentence)
+    if (contrast := _CONTRASTED.search(sentence)) and _DIGIT.search(sentence[: contrast.start()]):
+        sentence = sentence[: contrast.start()]
     if remark := _REMARK.search(sentence):
         said = stated(sentence[: remark.start()], lax=lax)
         return said if said and _is_worth(remark[1], said.key) else None
@@ -110,6 +126,8 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return bold
     if _COMPUTED.search(sentence):
         return _result(sentence)
+    if whole := _said_whole(text):
+        return whole
     tokens = with_operators(lex(text))
     try:
         found = spans(tokens, text)
@@ -131,6 +149,16 @@ def _is_worth(remark: str, key: str) -> bool:
 
 def _is_modified(tokens: Sequence[Token], span: Span, text: str) -> bool:
     return bounds(text[: tokens[span.start].start], text[tokens[span.end - 1].end :])
+
+
+def _said_whole(clause: str) -> Stated | None:
+    """The values of `The solutions are 3 and -3`, that of `42 is the answer`."""
+    reversed_ = _IS_THE_ANSWER.fullmatch(clause.strip())
+    listed = _ARE.search(clause)
+    value = reversed_[1] if reversed_ else clause[listed.end() :] if listed else ""
+    side = parse_value(undecorate(value)) if value else None
+    is_value = side is not None and (reversed_ is None or side.number is not None)
+    return Stated(undecorate(value), side.named.key) if side and is_value else None
 
 
 def _result(sentence: str) -> Stated | None:
@@ -215,10 +243,12 @@ def _is_determined(tokens: Sequence[Token], span: Span) -> bool:
 
 def _verb_before(tokens: Sequence[Token], span: Span) -> str:
     """The verb that states a value, with nothing but fillers between; empty without one."""
-    place = span.start - 1
+    place, passed = span.start - 1, set[str]()
     while place >= 0 and span.start - place < 7:
         word = tokens[place].text.lower()
         before = tokens[place - 1].text.lower() if place else ""
+        if word in _ADDING and "to" not in passed:
+            return ""
         if word in STATING and not (word in NOUNS_TOO and before in _ARTICLES):
             return word
         if word == "in" and before in ("results", "result", "resulting"):
@@ -229,5 +259,6 @@ def _verb_before(tokens: Sequence[Token], span: Span) -> str:
         is_name = tokens[place].text.istitle() and before in _WITH_NAMES
         if not (is_name or word in _FILLERS) or (word == "of" and before != "total"):
             return ""
+        passed.add(word)
         place -= 1
     return ""

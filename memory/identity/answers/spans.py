@@ -216,10 +216,16 @@ def _is_unknown(tokens: Sequence[Token], at: int) -> bool:
     """Whether what is left of `=` is a product or a function, and no word: `xy = 5`."""
     if at < 0:
         return False
-    if tokens[at].text == ")":  # of gcd(12, 18), but not of f(2)
+    if tokens[at].text == ")":  # of gcd(12, 18), P(A) and f(2), but not of f(x)
         opens = next((place for place in range(at, 0, -1) if tokens[place].text == "("), 0)
-        return not (opens and tokens[opens - 1].kind == "word" and len(tokens[opens - 1].text) > 2)
+        name = tokens[opens - 1].text if opens and tokens[opens - 1].kind == "word" else ""
+        return not (len(name) > 2 or name in ("P", "Pr") or _is_at_number(tokens[opens:at], name))
     if tokens[at].kind != "word":
         return True
     is_named = at > 0 and tokens[at - 1].kind == "word" and tokens[at].spaced
     return is_symbol(tokens[at].text) and not is_named
+
+
+def _is_at_number(argument: Sequence[Token], name: str) -> bool:
+    """Whether a function is taken at a number: `f(2)`."""
+    return bool(name) and {token.kind for token in argument[1:]} == {"number"}

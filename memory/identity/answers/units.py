@@ -106,6 +106,8 @@ def _factor(words: Sequence[str], place: int) -> tuple[str, int, int] | None:
     if name is None:
         return None
     at += 1
+    if name == "lb" and at < len(words) and words[at].lower() == "sterling":
+        name, at = "GBP", at + 1
     if name == "degree" and at < len(words) and words[at].lower() in _DEGREES:
         name, at = _DEGREES[words[at].lower()], at + 1
     if at < len(words) and words[at].lower() in _AFTER:

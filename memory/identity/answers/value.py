@@ -16,25 +16,25 @@ from functools import lru_cache
 
 from memory.identity.answers.arithmetic import canonical_arithmetic
 from memory.identity.answers.collection import closing, collection_key, matrix_key, separators
-from memory.identity.answers.counted import counted
-from memory.identity.answers.cursor import MONEY_SCALES, Seen
+from memory.identity.answers.cursor import Seen
+from memory.identity.answers.digit_groups import ungrouped
 from memory.identity.answers.exact import Terms, UnreadableError, constant, rational, spelled
-from memory.identity.answers.expression import ExpressionParser
 from memory.identity.answers.lexer import Token, lex, plain
 from memory.identity.answers.moment import clock, date
-from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
+from memory.identity.answers.numeral import number_of
+from memory.identity.answers.quantity import QuantityParser
+from memory.identity.answers.quotient import as_fraction, with_remainder
 from memory.identity.answers.relation import Side, has_symbols, listed, related
-from memory.identity.answers.units import read_unit, unit_name
 from memory.identity.answers.word_signs import with_operators
 
 RELATIONS = {"=": "=", "≈": "≈", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", ":=": "="}
-_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
-    "trillion": 10**12, "dozen": 12,
-}  # fmt: skip
 _SIMPLE = re.compile(r"(-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,30})(?:\.[0-9]{1,30})?)\.?")
-_SYMBOL = re.compile(r"(?:[A-Za-z]|\\(?!pi|infty)[A-Za-z]{2,8})(?:_[0-9]{1,3})?")
+_SYMBOL = re.compile(
+    r"(?:[A-Za-z]|\\(?!pi|infty)[A-Za-z]{2,8})(?:_[0-9]{1,3})?|P\([^()]{1,40}\)"
+    r"|[A-Za-z]\(-?[0-9]{1,9}(?:/[0-9]{1,9})?\)"
+)
+"""What a value can be the value of: `x`, `x_1`, `f(2)`, `P(A)`."""
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
-_BEGINS_UNIT = frozenset("/°€$£¥₹")
 _ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
 
 
@@ -47,7 +47,9 @@ def parse_value(text: str, max_words: int = 4) -> Side | None:
     if simple := _SIMPLE.fullmatch(text):
         number = Fraction(simple[1].replace(",", ""))
         return Side(str(number), number, constant(number))
-    tokens = tokens_of(text)
+    if quotient := with_remainder(text):
+        return Side(quotient)
+    tokens = tokens_of(as_fraction(ungrouped(text)))
     if not tokens or len(tokens) > 250:
         return None
     parser = ValueParser(tokens)
@@ -66,7 +68,7 @@ def tokens_of(text: str) -> list[Token]:
     return with_operators(lex(plain(text)))
 
 
-class ValueParser(ExpressionParser):
+class ValueParser(QuantityParser):
     """Reads values at a position of a list of tokens."""
 
     def ends(self) -> bool:
@@ -124,7 +126,7 @@ class ValueParser(ExpressionParser):
         while self.next.text.lower() in _ABOUT:
             self.at += 1
         start = self.at
-        for read in (self._moment, self._collection, self._number_words):
+        for read in (self._moment, self._collection, self.number_words):
             self.at = start
             if found := read():
                 return found
@@ -151,7 +153,7 @@ class ValueParser(ExpressionParser):
             key = canonical_arithmetic(text) or text
         lone = key if number is None and _SYMBOL.fullmatch(key) else ""
         side = Side(key, number, terms, lone=lone, has_symbols=number is None and has_symbols(key))
-        return self._with_unit(side)
+        return self.with_unit(side)
 
     def _both(self, middle: Terms, distance: Terms) -> Side:
         calculator = self.calculator
@@ -167,7 +169,9 @@ class ValueParser(ExpressionParser):
             and not (self.in_prose and self.peek(1).spaced and not self.next.spaced)
         ):
             self.at += 1
-            parts.append(spelled(self.number()))
+            digits = self.next.text
+            self.number()
+            parts.append(digits if digits.isdigit() else str(number_of(digits)))
         if len(parts) == 1:
             if self.in_prose:
                 return Side(parts[0], first, constant(first))
@@ -181,82 +185,6 @@ class ValueParser(ExpressionParser):
                 self.at += taken
                 return Side(key)
         return None
-
-    def _number_words(self) -> Side | None:
-        is_negative = self.takes("-")
-        words = [token.text for token in self.tokens[self.at : self.at + 20]]
-        if words[0] in ("a", "A") and words[1].lower() in SCALE_WORDS:
-            words[0] = "one"
-        if words[0].lower() not in NUMBER_WORDS:
-            return None
-        value, taken = read_number_words(words)
-        if not taken:
-            return None
-        self.at += taken
-        value = -value if is_negative else value
-        return self._with_unit(Side(str(value), Fraction(value), constant(value)))
-
-    def _with_unit(self, side: Side) -> Side:
-        number = side.number
-        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
-        if number is not None and attached:
-            self.at += 1
-            number *= attached
-        while number is not None and self.next.text.lower() in _SCALES and self.next.kind == "word":
-            number *= _SCALES[self.next.text.lower()]
-            self.at += 1
-        if number is not None and number != side.number:
-            side = replace(side, number=number, terms=constant(number), key=str(number))
-        if number is not None and self._percent():
-            side = replace(
-                side, number=number / 100, terms=constant(number / 100), key=str(number / 100)
-            )
-        unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
-        unit = self.currency or unit
-        side = replace(side, unit=unit) if unit else side
-        if unit and number is not None and self._is_compound():
-            return self._compound(side)
-        return replace(side, counts=True) if counted(self, side.number) else side
-
-    def _percent(self) -> bool:
-        if self.takes("percent"):
-            return True
-        if self.next.text == "per" and self.peek(1).text == "cent":
-            self.at += 2
-            return True
-        return False
-
-    def _unit(self) -> str:
-        words = self.unit_words()
-        if self.currency and words and words[0] in ("/", "per"):
-            words = words[1:]
-            _, taken = read_unit(words)
-            self.at += taken + 1 if taken else 0
-            return self.currency
-        if words and words[0] == "of" and len(words) > 1 and words[1] in ("a", "an"):
-            return ""
-        unit, taken = read_unit(words)
-        self.at += taken
-        if self.takes("per", "/") if self.currency or unit else False:
-            self.at += 1  # 5 dollars per book
-        return unit
-
-    def _is_compound(self) -> bool:
-        """Whether a smaller unit follows: `3 h 30 min`, `3 hours and 30 minutes`."""
-        if self.next.text == "and" and self.peek(1).kind == "number":
-            self.at += unit_name(self.peek(2).text) is not None
-        return self.next.kind == "number" and self.next.spaced
-
-    def _compound(self, first: Side) -> Side:
-        """Read on in `3 h 30 min`."""
-        parts = [f"{first.key} {first.unit}"]
-        while self.next.kind == "number" and self.next.spaced and len(parts) < 4:
-            value = self.mixed()
-            unit = self._unit()
-            if not unit:
-                raise UnreadableError("two numbers in a row")
-            parts.append(f"{spelled(value)} {unit}")
-        return Side("+".join(parts))
 
     def _collection(self) -> Side | None:
         opening = self.next.text

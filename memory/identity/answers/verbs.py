@@ -18,7 +18,7 @@ _OTHERS = words(
     walks walked drive drives drove read reads score scores scored collect collects owe owes
     charge charges requires require use uses used see sees does jump jumps lay lays know drew
     draw lose loses lost win wins won miss misses missed pick picks picked plant plants
-    planted grow grows"""
+    planted grow grows add adds adding sum sums"""
 )
 STATING = COPULAS | frozenset(_OTHERS)
 NOUNS_TOO = frozenset(
@@ -30,6 +30,9 @@ NOUNS_TOO = frozenset(
 )
 """Of these: `the cost of 5 shirts` states no 5."""
 RESULTS = COPULAS | frozenset(
-    words("gives give yields makes make becomes totals get leaves results obtain find comes adds")
+    words(
+        """gives give yields makes make becomes totals get leaves results obtain find comes add adds
+        adding sum sums"""
+    )
 )
 """What they state comes of all that was said before."""

@@ -290,6 +290,58 @@ def words(rng: Random) -> tuple[Spell, Spell, Spell]:
     return spell(one), spell(one), spell(other)
 
 
+def durations(rng: Random) -> tuple[Spell, Spell, Spell]:
+    hours, minutes = rng.randint(1, 9), rng.randint(1, 59)
+
+    def spell(minutes: int) -> Spell:
+        forms = (
+            f"{hours} hours {minutes} minutes",
+            f"{hours} h {minutes} min",
+            f"{hours} hours and {minutes} minutes",
+            f"{60 * hours + minutes} minutes",
+        )
+        return lambda rng: rng.choice(forms)
+
+    return spell(minutes), spell(minutes), spell(minutes % 59 + 1)
+
+
+def shares(rng: Random) -> tuple[Spell, Spell, Spell]:
+    names = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth"}
+    counts = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    below = rng.choice((3, 4, 5, 8, 10))
+    above = rng.randint(1, below - 1)
+
+    def spell(above: int, below: int) -> Spell:
+        name = names[below] + ("s" if above > 1 else "")
+        forms = (
+            f"{counts[above - 1]} {name}",
+            f"{counts[above - 1]}-{name}",
+            f"{above} out of {below}",
+            f"{above}/{below}",
+            f"\\frac{{{above}}}{{{below}}}",
+        )
+        return lambda rng: rng.choice(forms)
+
+    return spell(above, below), spell(above, below), spell(above, 10 if below < 10 else 8)
+
+
+def substances(rng: Random) -> tuple[Spell, Spell, Spell]:
+    parts = [(element, rng.randint(2, 9)) for element in rng.sample(("C", "H", "O", "Na", "S"), 2)]
+
+    def spell(parts: list[tuple[str, int]]) -> Spell:
+        low = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+        forms = (
+            "".join(f"{element}{count}" for element, count in parts),
+            "".join(f"{element}_{count}" for element, count in parts),
+            "".join(f"{element}{str(count).translate(low)}" for element, count in parts),
+            "".join(f"\\text{{{element}}}_{{{count}}}" for element, count in parts),
+        )
+        return lambda rng: rng.choice(forms)
+
+    other = [(parts[0][0], parts[0][1] % 9 + 1), parts[1]]
+    return spell(parts), spell(parts), spell(other)
+
+
 def cased(rng: Random) -> tuple[Spell, Spell, Spell]:
     one, other = rng.choice(
         (("R-r", "r-R"), ("T-t", "t-T"), ("2R", "2r"), ("V=2v+1", "v=2v+1"), ("CO", "Co"),
@@ -306,5 +358,5 @@ def cased(rng: Random) -> tuple[Spell, Spell, Spell]:
 
 KINDS = (
     *(rationals, rationals, rationals, quantities, quantities, sets, tuples, surds, powers),
-    *(polynomials, ratios, bounds, documents, words, cased),
+    *(polynomials, ratios, bounds, documents, words, cased, durations, shares, substances),
 )

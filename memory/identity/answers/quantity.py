@@ -1,0 +1,125 @@
+"""Quantities: a number in figures or words, its scale, its unit, and what it counts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from memory.identity.answers.compound import Part, total
+from memory.identity.answers.counted import counted
+from memory.identity.answers.cursor import MONEY_SCALES
+from memory.identity.answers.exact import UnreadableError, constant, rational
+from memory.identity.answers.expression import ExpressionParser
+from memory.identity.answers.fraction_words import begins_part, read_added_part, read_part
+from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
+from memory.identity.answers.relation import Side
+from memory.identity.answers.units import read_unit, unit_name
+
+_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
+    "trillion": 10**12, "dozen": 12,
+}  # fmt: skip
+_BEGINS_UNIT = frozenset("/°€$£¥₹")
+
+
+class QuantityParser(ExpressionParser):
+    """Reads what stands beside a number."""
+
+    @abstractmethod
+    def side(self) -> Side:
+        """Read one side, with its unit and what it counts."""
+
+    def number_words(self) -> Side | None:
+        is_negative = self.takes("-")
+        words = [token.text for token in self.tokens[self.at : self.at + 20]]
+        is_half_dozen = [word.lower() for word in words[:3]] == ["half", "a", "dozen"]
+        if is_half_dozen and not self.in_prose:
+            self.at += 3
+            return self.with_unit(Side("6", Fraction(6), constant(6)))
+        if words[0] in ("a", "A") and (words[1].lower() in SCALE_WORDS or begins_part(words)):
+            words[0] = "one"
+        if words[0].lower() not in NUMBER_WORDS:
+            return None
+        value, taken = read_number_words(words)
+        if not taken:
+            return None
+        number, more = self._with_part(value, words[taken:])
+        self.at += taken + more
+        number = -number if is_negative else number
+        return self.with_unit(Side(str(number), number, constant(number)))
+
+    def _with_part(self, value: int, words: Sequence[str]) -> tuple[Fraction, int]:
+        """A number in words and the part that follows it: two thirds, two and a half."""
+        number, taken = read_part(value, words)
+        if taken:
+            return number, taken
+        part, taken = read_added_part(words)
+        return value + part, taken
+
+    def with_unit(self, side: Side) -> Side:
+        number = side.number
+        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
+        if number is not None and attached:
+            self.at += 1
+            number *= attached
+        while number is not None and self.next.text.lower() in _SCALES and self.next.kind == "word":
+            number *= _SCALES[self.next.text.lower()]
+            self.at += 1
+        if number is not None and number != side.number:
+            side = replace(side, number=number, terms=constant(number), key=str(number))
+        if number is not None and self._percent():
+            side = replace(
+                side, number=number / 100, terms=constant(number / 100), key=str(number / 100)
+            )
+        unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
+        unit = self.currency or unit
+        side = replace(side, unit=unit) if unit else side
+        if unit and number is not None and self._is_compound():
+            return self._compound(side)
+        return replace(side, counts=True) if counted(self, side.number) else side
+
+    def _percent(self) -> bool:
+        if self.takes("percent"):
+            return True
+        if self.next.text == "per" and self.peek(1).text == "cent":
+            self.at += 2
+            return True
+        return False
+
+    def _unit(self) -> str:
+        words = self.unit_words()
+        if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
+            self.at += 2
+            return f"/{of}"
+        if self.currency and words and words[0] in ("/", "per"):
+            words = words[1:]
+            _, taken = read_unit(words)
+            self.at += taken + 1 if taken else 0
+            return self.currency
+        if words and words[0] == "of" and len(words) > 1 and words[1] in ("a", "an"):
+            return ""
+        unit, taken = read_unit(words)
+        self.at += taken
+        if self.takes("per", "/") if self.currency or unit else False:
+            self.at += 1  # 5 dollars per book
+        return unit
+
+    def _is_compound(self) -> bool:
+        """Whether a smaller unit follows: `3 h 30 min`, `3 hours and 30 minutes`."""
+        if self.next.text == "and" and self.peek(1).kind == "number":
+            self.at += unit_name(self.peek(2).text) is not None
+        return self.next.kind == "number" and self.next.spaced
+
+    def _compound(self, first: Side) -> Side:
+        """Read on in `3 h 30 min`."""
+        parts: list[Part] = [(first.number or Fraction(0), first.unit)]
+        while self.next.kind == "number" and self.next.spaced and len(parts) < 4:
+            value = rational(self.mixed())
+            unit = self._unit()
+            if not unit or value is None:
+                raise UnreadableError("two numbers in a row")
+            parts.append((value, unit))
+        if whole := total(parts):
+            return Side(str(whole[0]), whole[0], constant(whole[0]), unit=whole[1])
+        return Side("+".join(f"{value} {unit}" for value, unit in parts))

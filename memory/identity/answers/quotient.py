@@ -1,0 +1,41 @@
+"""Two whole numbers that are one value: `5 out of 8`, `1 in 6`, `7 over 2`, `7 R 2`, `3 to 2`.
+
+In a sentence they are one only where it says so: `The probability is 1 in 6`, but `8 out of 10
+students` may be 8 students.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WHOLE = re.compile(r"([0-9][0-9,]{0,11}) (?:out of|in|over) (?:every )?([0-9][0-9,]{0,11})\.?")
+_CHANCE = re.compile(r"\b(?:probability|probabilities|chances?|likelihood|odds)\b", re.IGNORECASE)
+_ENDS = r"\b(?=[.!*]|\s{0,3}\Z)"
+_IN_CHANCE = re.compile(r"\b([0-9]{1,9}) (?:out of|in) (?:every )?([0-9]{1,9})" + _ENDS)
+_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
+_IN_RATIO = re.compile(r"\b([0-9]{1,9}) to ([0-9]{1,9})" + _ENDS)
+_REMAINDER = re.compile(
+    r"([0-9]{1,12}),? ?(?:R|r|rem\.?|remainder|(?:with|and) (?:a )?remainder(?: of)?) ?"
+    r"([0-9]{1,12})\.?"
+)
+
+
+def as_fraction(text: str) -> str:
+    """Write a text that is nothing but such a quotient as a fraction; any other stays."""
+    found = _WHOLE.fullmatch(text)
+    return f"{found[1]}/{found[2]}" if found else text
+
+
+def in_sentence(sentence: str) -> str:
+    """Write the chances and ratios of a sentence as fractions and with a colon."""
+    if _CHANCE.search(sentence):
+        sentence = _IN_CHANCE.sub(r"\1/\2", sentence)
+    if _RATIO.search(sentence):
+        sentence = _IN_RATIO.sub(r"\1:\2", sentence)
+    return sentence
+
+
+def with_remainder(text: str) -> str | None:
+    """The key of a quotient and its remainder; None for anything else."""
+    found = _REMAINDER.fullmatch(text)
+    return f"{int(found[1])} R {int(found[2])}" if found else None
