@@ -38,6 +38,13 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 _AT_ONCE = re.compile(rf"[\s$*)\\]{{0,4}},?(?:{_IS_WRONG})", re.IGNORECASE)
+_NOT_ASSERTED = re.compile(
+    r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
+    r"|between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
+    r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:wrong|incorrect|mistaken|false)\b"
+    r"|n['’]t\b|\b(?:nicht|keine?|pas|não|niet|не)\b|\?\s{0,3}$",
+    re.IGNORECASE,
+)
 _BEFORE, _AFTER = 120, 200
 
 
@@ -66,3 +73,8 @@ def _is_recanted(text: str, start: int) -> bool:
     if _LATER.search(after, 0, ends.start() if ends else len(after)):
         return True
     return ends is not None and _NEXT.match(after, ends.end()) is not None
+
+
+def is_unasserted(sentence: str) -> bool:
+    """Whether a sentence denies, doubts, supposes or asks what it says."""
+    return _NOT_ASSERTED.search(sentence) is not None

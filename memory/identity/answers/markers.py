@@ -47,7 +47,7 @@ _SPOKEN = (_ANSWER_IS, _OPTION_IS, _ABROAD, _HEADING, _DASHED)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
-    r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})"
+    r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(

@@ -32,6 +32,7 @@ _EXPLAINS = re.compile(
     r"|here['’]?s? (?:is )?why)\b",
     re.IGNORECASE,
 )
+_SAYS_SOMETHING = re.compile(r"[^\s?.!_…-]")
 _NO_ANSWER = re.compile(
     r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
@@ -59,6 +60,8 @@ def read_marked(value: str) -> Answer | None:
     None where it says that there is no answer, or only what bounds it.
     """
     value = undecorate(value)
+    if not _SAYS_SOMETHING.search(value):
+        return None
     if _NO_ANSWER.match(value) or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value))):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:

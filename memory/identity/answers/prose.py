@@ -12,62 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory.identity.answers.bounds import bounds
+from memory.identity.answers.denial import is_unasserted
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.keys import parts
 from memory.identity.answers.lexer import Token, lex, plain
-from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.quotient import in_sentence
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
+from memory.identity.answers.stating import is_determined, stated_span
 from memory.identity.answers.value import parse_value
-from memory.identity.answers.verbs import NOUNS_TOO, RESULTS, STATING
 from memory.identity.answers.word_signs import with_operators
-from memory.identity.answers.words import words
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\}")
-_NOT_ASSERTED = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
-    r"|between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
-    r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:wrong|incorrect|mistaken|false)\b"
-    r"|n['’]t\b|\b(?:nicht|keine?|pas|não|niet|не)\b|\?\s{0,3}$",
-    re.IGNORECASE,
-)
-_FILLERS = frozenset(
-    words(
-        """a an the about approximately around roughly exactly only just now also still then
-        therefore thus at to with us her him them you me total of up equal simply precisely
-        nearly almost left over worth point points currently indeed already : ≈ about"""
-    )
-)
-_PRONOUNS = frozenset(["it", "that", "there", "he", "she", "here", "what", "answer", "this"])
-_ARTICLES = frozenset({"the", "a", "an", "total", "each", "his", "her", "their"})
-"""Before a word that is a verb elsewhere: `the cost of 5 shirts`."""
-_BOUNDS = frozenset(
-    {"least", "most", "than", "under", "below", "above", "over", "until", "up"}
-    | {"except", "but", "besides"}
-)
-_CHANGES = frozenset(
-    words(
-        """increased increases increase decreased decreases decrease rose rises rise fell falls
-        fall grew grows dropped drops drop declined declines changed"""
-    )
-)
-_DESCRIBES = frozenset(
-    words(
-        """a an prime even odd divisible greater less larger smaller positive negative
-        irrational rational bigger higher lower composite too wrong incorrect impossible"""
-    )
-)
 _DIGIT = re.compile("[0-9]")
 _BULLET = re.compile(r"[-–][ ][0-9$]")
 _COMPUTED = re.compile(
     r"(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
 )
-_ADDING = frozenset(words("add adds adding sum sums"))
-"""`17 and 25 add up to 42`, but not `add 5`."""
-_DETERMINERS = frozenset(words("the these those both all other his her their its our my"))
-_WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
 _CORRECTED = re.compile(
     r"\b(?:is|was|are)(?:n['’]t|\snot)\s(?:[^,;.0-9]{0,20}[0-9][^,;]{0,20}),?;?\s"
     r"(?:but(?:\srather)?|it['’]s|it\sis|rather)\s(?=[-$\\0-9])"
@@ -85,9 +47,6 @@ _IS_THE_ANSWER = re.compile(
 )
 _OPEN_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,9}\{")
 _JSON = re.compile(r"[{\[]\s{0,9}[\"'{]|[\"']\s{0,9}:\s")
-_REMAINS = re.compile(
-    r"\b(?:remain|remains|remaining|left|in total|altogether|in all)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -105,11 +64,7 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     """
     if len(sentence) > MAX_VALUE_CHARS:
         return None
-    if corrected := _CORRECTED.search(sentence):
-        sentence = f"It is {sentence[corrected.end() :]}"
-    sentence = in_sentence(sentence)
-    if (contrast := _CONTRASTED.search(sentence)) and _DIGIT.search(sentence[: contrast.start()]):
-        sentence = sentence[: contrast.start()]
+    sentence = _without_what_it_is_not(in_sentence(sentence))
     if remark := _REMARK.search(sentence):
         said = stated(sentence[: remark.start()], lax=lax)
         return said if said and _is_worth(remark[1], said.key) else None
@@ -117,28 +72,37 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return None  # or a minus
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
         return None  # a box that is not closed, or a document that is not one value
-    bold = _bold(sentence)
-    clause = main_clause(sentence)
-    text = plain(clause)
-    if _NOT_ASSERTED.search(text):
+    text = plain(main_clause(sentence))
+    if is_unasserted(text):
         return None
-    if bold is not None:
-        return bold
+    if said := _bold(sentence):
+        return said
     if _COMPUTED.search(sentence):
         return _result(sentence)
-    if whole := _said_whole(text):
-        return whole
+    return _said_whole(text) or _in_clause(text, lax=lax or bool(_THEREFORE.match(sentence)))
+
+
+def _in_clause(text: str, *, lax: bool) -> Stated | None:
+    """The one value of a clause that its verb states."""
     tokens = with_operators(lex(text))
     try:
         found = spans(tokens, text)
     except UnreadableError:
         return None
-    found = [span for span in found if not _is_determined(tokens, span)] or found
-    lax = lax or _THEREFORE.match(sentence) is not None
-    chosen = _chosen(found, tokens, text, lax=lax) if found else None
-    if chosen is None or _is_modified(tokens, chosen, text):
+    found = [span for span in found if not is_determined(tokens, span)] or found
+    span = stated_span(found, tokens, text, lax=lax) if found else None
+    if span is None or _is_modified(tokens, span, text):
         return None
-    return Stated(chosen.text, chosen.key)
+    return Stated(span.text, span.key)
+
+
+def _without_what_it_is_not(sentence: str) -> str:
+    """`It isn't 5, it's 6` says 6, and so does `It is 6, not 5`."""
+    if corrected := _CORRECTED.search(sentence):
+        sentence = f"It is {sentence[corrected.end() :]}"
+    contrast = _CONTRASTED.search(sentence)
+    is_said = contrast and _DIGIT.search(sentence, 0, contrast.start())
+    return sentence[: contrast.start()] if contrast and is_said else sentence
 
 
 def _is_worth(remark: str, key: str) -> bool:
@@ -172,7 +136,7 @@ def _result(sentence: str) -> Stated | None:
 
 def _bold(sentence: str) -> Stated | None:
     """The value in bold, if there is one and no other."""
-    if _NOT_ASSERTED.search(sentence):
+    if is_unasserted(sentence):
         return None
     found: dict[str, Stated] = {}
     for match in _BOLD.finditer(sentence):
@@ -188,77 +152,3 @@ def _bold(sentence: str) -> Stated | None:
         elif side is not None and len(inner) > 1:
             found[side.named.key] = Stated(inner, side.named.key)
     return next(iter(found.values())) if len(found) == 1 else None
-
-
-def _chosen(found: Sequence[Span], tokens: Sequence[Token], text: str, *, lax: bool) -> Span | None:
-    """The value that is stated, of all there are."""
-    if any(_is_bounded(tokens, span) or _is_described(tokens, span) for span in found):
-        return None
-    chains = [span for span in found if span.side.joined in ("=", "<", "==", "in", "or", ";")]
-    stating = [span for span in found if span in chains or _verb_before(tokens, span)]
-    if len({span.key for span in stating}) == 1:
-        rest = [span for span in found if span.start > stating[-1].start]
-        if not all(span.key == stating[-1].key for span in rest):
-            return None
-        return None if _is_one_of_several(found, stating[0], chains, tokens) else stating[-1]
-    if stating:
-        return None
-    if len({span.key for span in found}) == 1 and (lax or _REMAINS.search(text)):
-        return found[0]
-    return None
-
-
-def _is_one_of_several(
-    found: Sequence[Span], span: Span, chains: Sequence[Span], tokens: Sequence[Token]
-) -> bool:
-    """Whether a verb before it says another value as well: `baked 18 muffins and ate 3`."""
-    if span in chains or _verb_before(tokens, span) in RESULTS:
-        return False
-    earlier = [each for each in found if each.start < span.start and each.key != span.key]
-    between = tokens[earlier[0].end : span.start] if earlier else []
-    return any(token.text in ("and", "but", "while") for token in between)
-
-
-def _is_bounded(tokens: Sequence[Token], span: Span) -> bool:
-    before = tokens[span.start - 1].text.lower() if span.start else ""
-    earlier = [token.text.lower() for token in tokens[max(0, span.start - 4) : span.start]]
-    if earlier[-1:] == ["by"] and _CHANGES.intersection(earlier):
-        return True  # by how much, but not whither
-    if earlier[-2:] == ["up", "to"] and not {"adds", "add", "sums", "adding", "sum"} & set(earlier):
-        return True
-    return before in _BOUNDS and not (before == "over" and span.start < 2)
-
-
-def _is_described(tokens: Sequence[Token], span: Span) -> bool:
-    """Whether something is said of a number: `7 is a prime`."""
-    after = [token.text.lower() for token in tokens[span.end : span.end + 2]]
-    return len(after) == 2 and after[0] in ("is", "are", "was") and after[1] in _DESCRIBES
-
-
-def _is_determined(tokens: Sequence[Token], span: Span) -> bool:
-    """Whether a number only says which things: `the two scales`."""
-    is_word = tokens[span.start].text.lower() in NUMBER_WORDS
-    return is_word and span.start > 0 and tokens[span.start - 1].text.lower() in _DETERMINERS
-
-
-def _verb_before(tokens: Sequence[Token], span: Span) -> str:
-    """The verb that states a value, with nothing but fillers between; empty without one."""
-    place, passed = span.start - 1, set[str]()
-    while place >= 0 and span.start - place < 7:
-        word = tokens[place].text.lower()
-        before = tokens[place - 1].text.lower() if place else ""
-        if word in _ADDING and "to" not in passed:
-            return ""
-        if word in STATING and not (word in NOUNS_TOO and before in _ARTICLES):
-            return word
-        if word == "in" and before in ("results", "result", "resulting"):
-            return "results"
-        if word == "s" and before == "'":
-            is_verb = place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
-            return "is" if is_verb else ""
-        is_name = tokens[place].text.istitle() and before in _WITH_NAMES
-        if not (is_name or word in _FILLERS) or (word == "of" and before != "total"):
-            return ""
-        passed.add(word)
-        place -= 1
-    return ""

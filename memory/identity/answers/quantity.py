@@ -31,6 +31,7 @@ class QuantityParser(ExpressionParser):
         """Read one side, with its unit and what it counts."""
 
     def number_words(self) -> Side | None:
+        """Read a number in words with its unit; None where there is none."""
         is_negative = self.takes("-")
         words = [token.text for token in self.tokens[self.at : self.at + 20]]
         is_half_dozen = [word.lower() for word in words[:3]] == ["half", "a", "dozen"]
@@ -58,26 +59,31 @@ class QuantityParser(ExpressionParser):
         return value + part, taken
 
     def with_unit(self, side: Side) -> Side:
-        number = side.number
-        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
-        if number is not None and attached:
-            self.at += 1
-            number *= attached
-        while number is not None and self.next.text.lower() in _SCALES and self.next.kind == "word":
-            number *= _SCALES[self.next.text.lower()]
-            self.at += 1
+        """Read on from a number: its scale, its unit, and what it counts."""
+        number = self._scaled(side.number) if side.number is not None else None
         if number is not None and number != side.number:
             side = replace(side, number=number, terms=constant(number), key=str(number))
-        if number is not None and self._percent():
-            side = replace(
-                side, number=number / 100, terms=constant(number / 100), key=str(number / 100)
-            )
         unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
         unit = self.currency or unit
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self._is_compound():
             return self._compound(side)
         return replace(side, counts=True) if counted(self, side.number) else side
+
+    def _scaled(self, number: Fraction) -> Fraction:
+        """A number with what makes it larger or smaller: `5k`, `5 million`, `5 and a half`, `5%`."""
+        attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
+        if attached:
+            self.at += 1
+            number *= attached
+        while self.next.text.lower() in _SCALES and self.next.kind == "word":
+            number *= _SCALES[self.next.text.lower()]
+            self.at += 1
+        if number.denominator == 1 and self.next.text == "and":
+            ahead = [each.text for each in self.tokens[self.at : self.at + 3]]
+            part, taken = read_added_part(ahead)
+            number, self.at = number + part, self.at + taken
+        return number / 100 if self._percent() else number
 
     def _percent(self) -> bool:
         if self.takes("percent"):
@@ -89,6 +95,8 @@ class QuantityParser(ExpressionParser):
 
     def _unit(self) -> str:
         words = self.unit_words()
+        if self.in_prose and words[0] == "in" and self.peek(1).kind == "number":
+            return ""  # 5 million in 2020
         if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
             self.at += 2
             return f"/{of}"
