@@ -71,7 +71,7 @@ class QuantityParser(ExpressionParser):
         return replace(side, counts=True) if counted(self, side.number) else side
 
     def _scaled(self, number: Fraction) -> Fraction:
-        """A number with what makes it larger or smaller: `5k`, `5 million`, `5 and a half`, `5%`."""
+        """A number with what makes it another: `$5k`, `5 million`, `5 and a half`, `5 percent`."""
         attached = MONEY_SCALES.get(self.next.text) if self.currency or self.is_scaled() else None
         if attached:
             self.at += 1
