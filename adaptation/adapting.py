@@ -1,4 +1,4 @@
-"""Test-time training of one request: select, train, gate, hand over, and clean up.
+"""Test-time training of one request: select, train, hand over, examine, and clean up.
 
 Akyürek et al. 2024 (arXiv 2411.07279) for training on demonstrations at test time; Hübotter et
 al. 2024 (arXiv 2410.08020) for the choice of neighbours. The held-out gate is ours: published
@@ -10,19 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError, NoTurnError, TrainerError
+from adaptation.examination import Examination
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
 from adaptation.policy import Policy
 from adaptation.probing import check_applied
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.training.gate import judge
+from adaptation.training.gate import GateVerdict, judge_losses, judge_losses_alone
 from adaptation.training.trainer import Served, TrainingJob, TrainingResult
 from adaptation.types import Adapter, AdapterReport, Query
 from memory.types import Neighbour
@@ -43,8 +45,17 @@ class Adapted:
     neighbours: tuple[Neighbour, ...] = ()
     """Those trained on or held out."""
     trained_tokens: int = 0
+    examined_tokens: int = 0
+    """Generated to judge the adapter."""
     reason: str | None = None
     """Why there is no adapter."""
+
+    def judged(self, verdict: GateVerdict) -> Adapted:
+        """Return the same training with what the gate says of its adapter."""
+        if not verdict.accepted:
+            return self.unused(f"the gate refused the adapter: {verdict.reason}")
+        report = self.report and self.report.model_copy(update={"reason": verdict.reason})
+        return replace(self, report=report)
 
     def unused(self, reason: str) -> Adapted:
         """Return the same training without its adapter: what was spent stays on the account."""
@@ -63,14 +74,21 @@ async def adapted(
     Never raises `TrainerError` or `EngineError` on the way in: it yields the reason instead.
     """
     outcome = Adapted()
+    with clock.measure("select"):
+        chosen = _select(neighbours, services.policy)
     async with AsyncExitStack() as stack:
+        records = [neighbour.record for neighbour in chosen.holdout]
+        examination = Examination(query, records, services.engine, services.algebra)
         try:
             # Waiting for a lease counts too.
             async with asyncio.timeout(_longest_s(query, services.policy)):
-                outcome = await _train(query, neighbours, services, clock, stack)
-                if outcome.adapter is not None:
+                outcome, result = await _train(query, chosen, examination, services, clock, stack)
+                if outcome.adapter is not None and result is not None:
                     with clock.measure("hand_off"):
                         await _hand_over(outcome.adapter, query.base, services.engine, stack)
+                    with clock.measure("judge"):
+                        verdict = await examination.judge(outcome.adapter)
+                    outcome = outcome.judged(verdict or judge_losses_alone(result))
         except NoTurnError as error:
             outcome = outcome.unused(str(error))
         except TrainerError as error:
@@ -81,6 +99,9 @@ async def adapted(
             outcome = outcome.unused("the deadline left no time for training")
         except OSError as error:
             outcome = outcome.unused(f"no room for the adapter's files: {error.strerror}")
+        finally:
+            await examination.close()
+        outcome = replace(outcome, examined_tokens=examination.tokens)
         if outcome.reason:
             logger.info("request %s is answered without an adapter: %s", query.id, outcome.reason)
         yield outcome
@@ -96,37 +117,61 @@ def _longest_s(query: Query, policy: Policy) -> float:
     return min(_seconds_left(query), policy.train_wait_s + policy.train_timeout_s)
 
 
+def _select(neighbours: Sequence[Neighbour], policy: Policy) -> TrainingSet:
+    return select_training_set(
+        neighbours,
+        count=policy.neighbours + policy.holdout,
+        holdout=policy.holdout,
+        min_similarity=policy.min_similarity,
+    )
+
+
 async def _train(
     query: Query,
-    neighbours: Sequence[Neighbour],
+    chosen: TrainingSet,
+    examination: Examination,
     services: Services,
     clock: Stopwatch,
     stack: AsyncExitStack,
-) -> Adapted:
-    with clock.measure("select"):
-        chosen = select_training_set(
-            neighbours,
-            count=services.policy.neighbours + services.policy.holdout,
-            holdout=services.policy.holdout,
-            min_similarity=services.policy.min_similarity,
-        )
+) -> tuple[Adapted, TrainingResult | None]:
     with clock.measure("queue"):
         lease = await _lease_in_time(query, services, stack)
+    examination.begin()
     with clock.measure("train"):
         served = _served(query, services.engine)
         job = _job(query, chosen, lease, services.policy, served)
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
-        result = await services.trainings.run(services.trainer, job, timeout_s)
-    verdict = judge(result)
+        training = services.trainings.run(services.trainer, job, timeout_s)
+        result = await _unless_passed(training, examination)
+    if result is None:
+        return Adapted(reason="the model answers every held-out neighbour without training"), None
     adapter = _adapter(lease, result, query.base)
-    return Adapted(
-        adapter=adapter if verdict.accepted else None,
-        report=_report(adapter, result, verdict.accepted, verdict.reason),
+    outcome = Adapted(
+        adapter=adapter,
+        report=_report(adapter, result),
         neighbours=(*chosen.train, *chosen.holdout),
         trained_tokens=result.tokens,
-        reason=None if verdict.accepted else f"the gate refused the adapter: {verdict.reason}",
     )
+    verdict = judge_losses(result)
+    return (outcome if verdict.accepted else outcome.judged(verdict)), result
+
+
+async def _unless_passed(
+    training: Coroutine[Any, Any, TrainingResult], examination: Examination
+) -> TrainingResult | None:
+    """Await a training; give it up, and return None, where the base turns out to need none."""
+    job = asyncio.create_task(training)
+    passing = asyncio.create_task(examination.is_passed())
+    try:
+        await asyncio.wait({job, passing}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done() and passing.result():
+            return None
+        return await job
+    finally:
+        job.cancel()
+        passing.cancel()
+        await asyncio.gather(job, passing, return_exceptions=True)
 
 
 async def _lease_in_time(query: Query, services: Services, stack: AsyncExitStack) -> Lease:
@@ -187,15 +232,15 @@ def _adapter(lease: Lease, result: TrainingResult, parent: Adapter | None) -> Ad
     )
 
 
-def _report(adapter: Adapter, result: TrainingResult, accepted: bool, reason: str) -> AdapterReport:
+def _report(adapter: Adapter, result: TrainingResult) -> AdapterReport:
     return AdapterReport(
         id=adapter.version,
         parent=adapter.parent,
         steps=result.steps,
         loss=(result.losses[0], result.losses[-1]),
         holdout_loss=(_mean(result.holdout_before), _mean(result.holdout_after)),
-        accepted=accepted,
-        reason=reason,
+        accepted=True,
+        reason="",
     )
 
 

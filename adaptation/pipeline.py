@@ -36,6 +36,7 @@ async def answer(query: Query, services: Services) -> Outcome:
         if plan.train and needs_more(stop, voting.confidence, options):
             async with adapted(query, recalled.neighbours, services, clock) as training:
                 pool.trained_tokens = training.trained_tokens
+                pool.examined_tokens = training.examined_tokens
                 if training.adapter is not None:
                     fresh = await services.voting(query, recalled.close, trained=True)
                     with clock.measure("sample"):

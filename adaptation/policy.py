@@ -31,7 +31,7 @@ class Policy(Frozen):
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=16, ge=1, le=64)
     """Neighbours trained on, at most."""
-    holdout: int = Field(default=3, ge=1, le=8)
+    holdout: int = Field(default=6, ge=1, le=16)
     """Close neighbours kept back to judge the adapter by."""
     min_neighbours: int = Field(default=4, ge=2)
     """Fewer close ones, and nothing is trained."""

@@ -89,8 +89,24 @@ def remember_examples(memory: LongTermMemory, count: int, tier: Tier = Tier.IMPO
 
 
 def adapted_engine(base: str = "1", adapted: str = "9") -> FakeEngine:
-    """Say `adapted` through an ephemeral adapter and `base` otherwise."""
-    return FakeEngine(lambda q, draw: Reply(f"#### {adapted if draw.adapter else base}", tokens=3))
+    """Say `adapted` through an adapter, which knows the examples as well, and `base` otherwise."""
+
+    def script(query: Query, draw: Draw) -> Reply:
+        told = example_asked(draw) if draw.adapter else None
+        return Reply(f"#### {told or (adapted if draw.adapter else base)}", tokens=3)
+
+    return FakeEngine(script)
+
+
+def example_asked(draw: Draw) -> str | None:
+    """The answer of the example that a draw asks in place of the request's prompt."""
+    asked = draw.prompt
+    return asked[-1].content.split()[2] if isinstance(asked, tuple) else None
+
+
+def votes(engine: FakeEngine) -> list[Draw]:
+    """What was drawn for the vote, without the examination of an adapter."""
+    return [draw for draw in engine.drawn if draw.index >= 0]
 
 
 ASK = "What is 5 lamp 3?"
@@ -153,7 +169,7 @@ async def test_ttt_trains_on_neighbours_and_samples_through_the_adapter(
     assert report.adapter is not None
     assert report.adapter.accepted
     assert report.neighbours
-    assert all(draw.adapter is not None for draw in engine.drawn)
+    assert all(draw.adapter is not None for draw in votes(engine))
     assert [event.split()[0] for event in engine.history] == ["load", "drop"]
     job = trainer.jobs[0]
     assert len(job.conversations) + len(job.holdout) == len(report.neighbours)
@@ -277,6 +293,8 @@ def divided_engine() -> FakeEngine:
     """Split its votes without an adapter and agree on 9 with one."""
 
     def script(query: Query, draw: Draw) -> Reply:
+        if draw.prompt is not None:
+            return Reply(f"#### {example_asked(draw) if draw.adapter else 99}", tokens=3)
         return Reply(f"#### {9 if draw.adapter else draw.index % 2}", tokens=3)
 
     return FakeEngine(script)
@@ -291,7 +309,7 @@ async def test_auto_trains_where_the_votes_split_and_stays_within_its_samples(
     assert (report.strategy, report.answer) == (Strategy.TTT, "9")
     assert report.samples.started <= 16
     assert report.tokens.generated == engine.tokens
-    base = [draw for draw in engine.drawn if draw.adapter is None]
+    base = [draw for draw in votes(engine) if draw.adapter is None]
     assert len(base) == 8, "half of the samples are kept for the adapter"
 
 
@@ -387,7 +405,7 @@ async def test_auto_keeps_its_first_votes_where_tokens_end_before_the_adapted_on
 ) -> None:
     remember_examples(memory, 12)
     engine = divided_engine()
-    query = make_query(ASK, strategy="auto", budget={"tokens": 25})
+    query = make_query(ASK, strategy="auto", budget={"tokens": 48})
     report = (await answer(query, services(engine))).report
     assert (report.strategy, report.stop_reason) == (Strategy.CONSISTENCY, StopReason.BUDGET)
     assert report.votes is not None
@@ -665,7 +683,8 @@ async def test_an_engine_that_fails_only_through_the_adapter_answers_without_it(
     for strategy, base in (("ttt", "#### 1"), ("auto", "#### {}")):
         engine = FakeEngine(
             lambda q, draw, base=base: Reply(  # type: ignore[misc]
-                base.format(draw.index % 2), error="boom" if draw.adapter else None
+                f"#### {example_asked(draw)}" if draw.adapter else base.format(draw.index % 2),
+                error="boom" if draw.adapter and draw.prompt is None else None,
             )
         )
         report = (await answer(make_query(ASK, strategy=strategy), services(engine))).report
