@@ -20,6 +20,7 @@ from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError, UnreadableError
+from memory.events import changed_records, head_seq
 from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
@@ -197,6 +198,17 @@ class LongTermMemory:
     def credit(self, tenant: str, record_ids: Iterable[str], won: bool) -> None:
         """Count a use of each recalled record, and a win where the answer held."""
         self._records.credit(tenant, record_ids, won=won)
+
+    def changed(self, tenant: str, after: int | None) -> tuple[int, frozenset[str] | None]:
+        """Return the number of the newest event, and the records that those after `after` concern.
+
+        None where everything may have changed: before the first look, and after a restored backup.
+        """
+        with self._database.reading() as connection:
+            head = head_seq(connection, tenant)
+            if after is None or after > head:
+                return head, None
+            return head, frozenset(changed_records(connection, tenant, after))
 
     def stats(self, tenant: str | None = None) -> dict[str, Any]:
         """Return counts for one tenant, or for all together."""
