@@ -21,6 +21,7 @@ from typing import Any
 from adaptation.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.training.trainer import Recipe
 from adaptation.types import Adapter, AdapterReport
+from memory.aside import Threads
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from memory.text import digest
@@ -74,8 +75,7 @@ class Kept:
 class AdapterCache:
     """Keeps adapters up to a number of bytes; those unused for longest go first.
 
-    The folder belongs to one server at a time. Methods may read and write files of some megabytes:
-    call them beside the event loop.
+    The folder belongs to one server at a time.
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
@@ -83,6 +83,8 @@ class AdapterCache:
         self._seen: dict[str, int] = {}
         """Tenant → the newest event that was looked at; None yet: everything is looked at."""
         self._held: Counter[str] = Counter()
+        self._thread = Threads("kept-adapters", 1)
+        """Alone changes what is kept, files included."""
         self._entries = dict(self._found()) if max_bytes else {}
 
     @property
@@ -107,8 +109,15 @@ class AdapterCache:
         finally:
             self._held[of.key] -= 1
 
-    def keep(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
+    async def keep(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
         """Copy an accepted adapter; what does not fit is not kept. Raises `OSError`."""
+        await self._thread.run(self._copy, of, source, rank, report)
+
+    async def follow(self, memory: LongTermMemory, tenant: str) -> None:
+        """Delete what learned from records that have changed since the last look."""
+        await self._thread.run(self._look, memory, tenant)
+
+    def _copy(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
         size = sum((source / name).stat().st_size for name in (CONFIG, WEIGHTS))
         if size > self._max_bytes or of.key in self._entries:
             return
@@ -122,8 +131,7 @@ class AdapterCache:
         (folder / ABOUT).write_text(json.dumps(_as_json(kept)), "utf-8")
         self._entries[of.key] = kept
 
-    def follow(self, memory: LongTermMemory, tenant: str) -> None:
-        """Delete what learned from records that have changed since the last look."""
+    def _look(self, memory: LongTermMemory, tenant: str) -> None:
         head, changed = memory.changed(tenant, self._seen.get(tenant))
         self._seen[tenant] = head
         for key, kept in list(self._entries.items()):

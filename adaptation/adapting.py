@@ -1,68 +1,23 @@
-"""Test-time training of one request: select, train, hand over, examine, and clean up.
-
-Akyürek et al. 2024 (arXiv 2411.07279) for training on demonstrations at test time; Hübotter et
-al. 2024 (arXiv 2410.08020) for the choice of neighbours. The held-out gate is ours: published
-logs show that training hurts more than a third of the tasks.
-"""
+"""Test-time training of one request: an adapter for the length of a block, or the reason why."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from adaptation.engine import Engine
+from adaptation.attempt import Adapted, Attempt, seconds_left
 from adaptation.errors import EngineError, NoTurnError, TrainerError
-from adaptation.examination import Examination
-from adaptation.leases import Lease
-from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
+from adaptation.neighbours import TrainingSet, select_training_set
 from adaptation.policy import Policy
-from adaptation.probing import check_applied
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.training.gate import GateVerdict, judge_losses, judge_losses_alone
-from adaptation.training.trainer import Served, TrainingJob, TrainingResult
-from adaptation.types import Adapter, AdapterReport, Query
+from adaptation.types import Query
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
-
-TRAINING_SHARE = 0.5
-"""Of the time left: what training may take with its waits. The samples need the rest, and on a
-server that is so busy that trainings wait, they take longer too."""
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """What training came to; without an adapter the answer comes from plain voting."""
-
-    adapter: Adapter | None = None
-    report: AdapterReport | None = None
-    neighbours: tuple[Neighbour, ...] = ()
-    """Those trained on or held out."""
-    trained_tokens: int = 0
-    examined_tokens: int = 0
-    """Generated to judge the adapter."""
-    reason: str | None = None
-    """Why there is no adapter."""
-
-    def judged(self, verdict: GateVerdict) -> Adapted:
-        """Return the same training with what the gate says of its adapter."""
-        if not verdict.accepted:
-            return self.unused(f"the gate refused the adapter: {verdict.reason}")
-        report = self.report and self.report.model_copy(update={"reason": verdict.reason})
-        return replace(self, report=report)
-
-    def unused(self, reason: str) -> Adapted:
-        """Return the same training without its adapter: what was spent stays on the account."""
-        report = self.report and self.report.model_copy(
-            update={"accepted": False, "reason": reason}
-        )
-        return replace(self, adapter=None, report=report, reason=reason)
 
 
 @asynccontextmanager
@@ -73,48 +28,36 @@ async def adapted(
 
     Never raises `TrainerError` or `EngineError` on the way in: it yields the reason instead.
     """
-    outcome = Adapted()
     with clock.measure("select"):
         chosen = _select(neighbours, services.policy)
     async with AsyncExitStack() as stack:
-        records = [neighbour.record for neighbour in chosen.holdout]
-        examination = Examination(query, records, services.engine, services.algebra)
+        attempt = Attempt(query, chosen, services, clock, stack)
         try:
-            # Waiting for a lease counts too.
-            async with asyncio.timeout(_longest_s(query, services.policy)):
-                outcome, result = await _train(query, chosen, examination, services, clock, stack)
-                if outcome.adapter is not None and result is not None:
-                    with clock.measure("hand_off"):
-                        await _hand_over(outcome.adapter, query.base, services.engine, stack)
-                    with clock.measure("judge"):
-                        verdict = await examination.judge(outcome.adapter)
-                    outcome = outcome.judged(verdict or judge_losses_alone(result))
-        except NoTurnError as error:
-            outcome = outcome.unused(str(error))
-        except TrainerError as error:
-            outcome = outcome.unused(f"training failed: {error}")
-        except EngineError as error:
-            outcome = outcome.unused(f"the engine did not take the adapter: {error}")
-        except TimeoutError:
-            outcome = outcome.unused("the deadline left no time for training")
-        except OSError as error:
-            outcome = outcome.unused(f"no room for the adapter's files: {error.strerror}")
+            obstacle = await _obstacle(attempt, _longest_s(query, services.policy))
         finally:
-            await examination.close()
-        outcome = replace(outcome, examined_tokens=examination.tokens)
+            await attempt.examination.close()
+        outcome = attempt.outcome if obstacle is None else attempt.outcome.unused(obstacle)
         if outcome.reason:
             logger.info("request %s is answered without an adapter: %s", query.id, outcome.reason)
-        yield outcome
+        yield replace(outcome, examined_tokens=attempt.examination.tokens)
 
 
-def _seconds_left(query: Query) -> float:
-    """Return what training may take of a request's time."""
-    return max(0.0, TRAINING_SHARE * (query.deadline - time.monotonic()))
-
-
-def _longest_s(query: Query, policy: Policy) -> float:
-    """Return what training may take with all its waits; also bounds what has no deadline."""
-    return min(_seconds_left(query), policy.train_wait_s + policy.train_timeout_s)
+async def _obstacle(attempt: Attempt, longest_s: float) -> str | None:
+    """Run an attempt; return what ended it, None where it ended by itself."""
+    try:
+        async with asyncio.timeout(longest_s):
+            await attempt.run()
+    except NoTurnError as error:
+        return str(error)
+    except TrainerError as error:
+        return f"training failed: {error}"
+    except EngineError as error:
+        return f"the engine did not take the adapter: {error}"
+    except TimeoutError:
+        return "the deadline left no time for training"
+    except OSError as error:
+        return f"no room for the adapter's files: {error.strerror}"
+    return None
 
 
 def _select(neighbours: Sequence[Neighbour], policy: Policy) -> TrainingSet:
@@ -126,141 +69,6 @@ def _select(neighbours: Sequence[Neighbour], policy: Policy) -> TrainingSet:
     )
 
 
-async def _train(
-    query: Query,
-    chosen: TrainingSet,
-    examination: Examination,
-    services: Services,
-    clock: Stopwatch,
-    stack: AsyncExitStack,
-) -> tuple[Adapted, TrainingResult | None]:
-    with clock.measure("queue"):
-        lease = await _lease_in_time(query, services, stack)
-    examination.begin()
-    with clock.measure("train"):
-        served = _served(query, services.engine)
-        job = _job(query, chosen, lease, services.policy, served)
-        # The trainer takes the deadline to heart: a slow job returns what it has by then.
-        timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
-        training = services.trainings.run(services.trainer, job, timeout_s)
-        result = await _unless_passed(training, examination)
-    if result is None:
-        return Adapted(reason="the model answers every held-out neighbour without training"), None
-    adapter = _adapter(lease, result, query.base)
-    outcome = Adapted(
-        adapter=adapter,
-        report=_report(adapter, result),
-        neighbours=(*chosen.train, *chosen.holdout),
-        trained_tokens=result.tokens,
-    )
-    verdict = judge_losses(result)
-    return (outcome if verdict.accepted else outcome.judged(verdict)), result
-
-
-async def _unless_passed(
-    training: Coroutine[Any, Any, TrainingResult], examination: Examination
-) -> TrainingResult | None:
-    """Await a training; give it up, and return None, where the base turns out to need none."""
-    job = asyncio.create_task(training)
-    passing = asyncio.create_task(examination.is_passed())
-    try:
-        await asyncio.wait({job, passing}, return_when=asyncio.FIRST_COMPLETED)
-        if not job.done() and passing.result():
-            return None
-        return await job
-    finally:
-        job.cancel()
-        passing.cancel()
-        await asyncio.gather(job, passing, return_exceptions=True)
-
-
-async def _lease_in_time(query: Query, services: Services, stack: AsyncExitStack) -> Lease:
-    """Return a lease, held by `stack`, if training with it can begin in time.
-
-    Raises `NoTurnError` at once where the wait is known to be too long: what is waited in vain is
-    lost for the vote. With nobody ahead training is tried in any case, so that the estimates,
-    which trainings make, never rule out the trainings that would correct them.
-    """
-    trainings, leases = services.trainings, services.leases
-    usable_s = _seconds_left(query) - trainings.typical_s
-    patience_s = max(0.0, min(services.policy.train_wait_s, usable_s))
-    expected_s = leases.expected_wait_s + trainings.expected_wait_s
-    if expected_s > patience_s:
-        raise NoTurnError(
-            f"too many trainings are before it: about {expected_s:.1f} s to wait, "
-            f"and {patience_s:.1f} s to spare"
-        )
-    try:
-        async with asyncio.timeout(patience_s):
-            return await stack.enter_async_context(leases.lease())
-    except TimeoutError as error:
-        raise NoTurnError(f"no training could begin within {patience_s:.1f} s") from error
-
-
-def _served(query: Query, engine: Engine) -> Served:
-    """Return the prompt as the engine has it: an adapter trained on another would not fit."""
-    ids = engine.prompt_ids(query)
-    if ids is None:
-        raise TrainerError("the prompt holds more than tokens, which is all that is learned from")
-    return Served(conversation=query.conversation, token_ids=ids)
-
-
-def _job(
-    query: Query, chosen: TrainingSet, lease: Lease, policy: Policy, served: Served
-) -> TrainingJob:
-    parent, recipe = query.base, policy.recipe
-    allowed = query.options.budget.train_steps or recipe.steps
-    changes = {"steps": min(recipe.steps, allowed), "rank": parent.rank if parent else recipe.rank}
-    return TrainingJob(
-        conversations=training_conversations(chosen.train),
-        holdout=training_conversations(chosen.holdout),
-        recipe=recipe.model_copy(update=changes),
-        output_dir=str(lease.folder),
-        parent=parent.path if parent else None,
-        served=served,
-    )
-
-
-def _adapter(lease: Lease, result: TrainingResult, parent: Adapter | None) -> Adapter:
-    return Adapter(
-        name=lease.name,
-        id=lease.id,
-        path=result.path,
-        version=f"ttt_{lease.id}",
-        rank=result.rank,
-        parent=parent.version if parent else None,
-    )
-
-
-def _report(adapter: Adapter, result: TrainingResult) -> AdapterReport:
-    return AdapterReport(
-        id=adapter.version,
-        parent=adapter.parent,
-        steps=result.steps,
-        loss=(result.losses[0], result.losses[-1]),
-        holdout_loss=(_mean(result.holdout_before), _mean(result.holdout_after)),
-        accepted=True,
-        reason="",
-    )
-
-
-async def _hand_over(
-    adapter: Adapter, base: Adapter | None, engine: Engine, stack: AsyncExitStack
-) -> None:
-    """Load the adapter, see to its unloading, and make sure that the engine applies it."""
-    # Before the load: one that fails or is given up half-way may have reached the engine.
-    stack.push_async_callback(_drop, engine, adapter)
-    await engine.load(adapter)
-    await check_applied(engine, adapter, base)
-
-
-async def _drop(engine: Engine, adapter: Adapter) -> None:
-    """Unload; ids are never reused, so one that stays costs memory and no answer."""
-    try:
-        await engine.drop(adapter)
-    except EngineError as error:
-        logger.warning("adapter %s was not unloaded: %s", adapter.version, error)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def _longest_s(query: Query, policy: Policy) -> float:
+    """Return what training may take with all its waits; also bounds what has no deadline."""
+    return min(seconds_left(query), policy.train_wait_s + policy.train_timeout_s)

@@ -11,8 +11,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -114,6 +114,16 @@ class AdapterLeases:
             self._names.put_nowait(name)
             raise
         return Lease(name, number, folder, time.monotonic())
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Hold a fresh folder, which needs no name, for the length of a `with` block."""
+        folder = self._root / f"made-{next(self._ids)}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def release(self, lease: Lease) -> None:
         """Give the name back and delete the folder."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adaptation.adapting import Adapted, adapted
+from adaptation.adapting import adapted
+from adaptation.attempt import Adapted
 from adaptation.plan import make_plan, needs_more
 from adaptation.pool import SamplePool
 from adaptation.recalling import recall

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from adaptation.adapting import Adapted
+from adaptation.attempt import Adapted
 from adaptation.services import Services
 from adaptation.types import MemoryReport, Query
 from adaptation.verifying import Verified

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from adaptation.adapter_cache import AdapterCache
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.drawing import Drawer
@@ -36,6 +37,8 @@ class Services:
     algebra: Algebra = field(default_factory=Algebra)
     background: Background = field(default_factory=Background)
     trainings: Trainings = field(default_factory=Trainings)
+    kept: AdapterCache | None = None
+    """Adapters of earlier requests."""
 
     @cached_property
     def rules(self) -> Rules:

@@ -64,13 +64,13 @@ def is_kept(cache: AdapterCache, of: Neighbourhood) -> bool:
         return kept is not None and (kept.folder / WEIGHTS).is_file()
 
 
-def test_an_adapter_is_found_again_also_by_the_next_server(
+async def test_an_adapter_is_found_again_also_by_the_next_server(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:
     found = neighbours(memory)
     cache = AdapterCache(tmp_path / "kept", 10**6)
     assert not is_kept(cache, around(found))
-    cache.keep(around(found), made, 8, REPORT)
+    await cache.keep(around(found), made, 8, REPORT)
     for again in (cache, AdapterCache(tmp_path / "kept", 10**6)):
         with again.holding(around(found[::-1])) as kept:
             assert kept is not None
@@ -78,7 +78,7 @@ def test_an_adapter_is_found_again_also_by_the_next_server(
             assert (kept.folder / CONFIG).read_text() == (made / CONFIG).read_text()
 
 
-def test_whatever_it_was_made_of_tells_it_from_others(memory: LongTermMemory) -> None:
+async def test_whatever_it_was_made_of_tells_it_from_others(memory: LongTermMemory) -> None:
     found = neighbours(memory)
     base = Adapter(name="c", id=1, path="", version="ad_1", rank=8)
     others = [
@@ -92,14 +92,14 @@ def test_whatever_it_was_made_of_tells_it_from_others(memory: LongTermMemory) ->
 
 
 @pytest.mark.parametrize("change", ["erase", "quarantine", "edit"])
-def test_what_learned_from_a_record_goes_with_it(
+async def test_what_learned_from_a_record_goes_with_it(
     change: str, memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:
     found, others = neighbours(memory), neighbours(memory, range(10, 14))
     cache = AdapterCache(tmp_path / "kept", 10**6)
-    cache.keep(around(found), made, 8, REPORT)
-    cache.keep(around(others), made, 8, REPORT)
-    cache.follow(memory, "default")
+    await cache.keep(around(found), made, 8, REPORT)
+    await cache.keep(around(others), made, 8, REPORT)
+    await cache.follow(memory, "default")
     assert len(cache) == 2
     changed = found[2].record.id
     if change == "erase":
@@ -110,52 +110,52 @@ def test_what_learned_from_a_record_goes_with_it(
         memory.edit("default", changed, "7", "#### 7")
     later = AdapterCache(tmp_path / "kept", 10**6)
     for each in (cache, later):
-        each.follow(memory, "default")
+        await each.follow(memory, "default")
         assert not is_kept(each, around(found))
         assert is_kept(each, around(others))
     assert not (tmp_path / "kept" / around(found).key).exists()
 
 
-def test_an_event_that_changes_no_content_deletes_nothing(
+async def test_an_event_that_changes_no_content_deletes_nothing(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:
     found = neighbours(memory)
     cache = AdapterCache(tmp_path / "kept", 10**6)
-    cache.keep(around(found), made, 8, REPORT)
-    cache.follow(memory, "default")
+    await cache.keep(around(found), made, 8, REPORT)
+    await cache.follow(memory, "default")
     neighbours(memory)  # each confirms its record
-    cache.follow(memory, "default")
+    await cache.follow(memory, "default")
     assert is_kept(cache, around(found))
 
 
-def test_what_was_unused_for_longest_makes_room_but_not_what_is_held(
+async def test_what_was_unused_for_longest_makes_room_but_not_what_is_held(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:
     size = sum((made / name).stat().st_size for name in (CONFIG, WEIGHTS))
     cache = AdapterCache(tmp_path / "kept", 2 * size)
     first, second, third = (around(neighbours(memory, range(n, n + 3))) for n in (0, 10, 20))
-    cache.keep(first, made, 8, REPORT)
-    cache.keep(second, made, 8, REPORT)
+    await cache.keep(first, made, 8, REPORT)
+    await cache.keep(second, made, 8, REPORT)
     with cache.holding(first):
         pass
     with cache.holding(second) as held:
-        cache.keep(third, made, 8, REPORT)
+        await cache.keep(third, made, 8, REPORT)
         assert held is not None
         assert (held.folder / WEIGHTS).is_file()
     assert [is_kept(cache, of) for of in (first, second, third)] == [False, True, True]
     assert cache.bytes <= 2 * size
 
 
-def test_too_large_nothing_allowed_or_half_written_is_not_kept(
+async def test_too_large_nothing_allowed_or_half_written_is_not_kept(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:
     of = around(neighbours(memory))
     for allowed in (0, 10):
         cache = AdapterCache(tmp_path / "kept", allowed)
-        cache.keep(of, made, 8, REPORT)
+        await cache.keep(of, made, 8, REPORT)
         assert len(cache) == 0
     cache = AdapterCache(tmp_path / "kept", 10**6)
-    cache.keep(of, made, 8, REPORT)
+    await cache.keep(of, made, 8, REPORT)
     (tmp_path / "kept" / of.key / ABOUT).write_text("{")
     assert len(AdapterCache(tmp_path / "kept", 10**6)) == 0
     assert list((tmp_path / "kept").iterdir()) == []

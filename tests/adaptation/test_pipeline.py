@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from adaptation.adapter_cache import AdapterCache
 from adaptation.background import Background
 from adaptation.errors import EngineError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
@@ -775,7 +776,7 @@ async def test_without_a_deadline_no_request_waits_longer_for_training_than_is_s
     for lease in held:
         parts.leases.release(lease)
     assert report.answer == "1"
-    said = "about 4.5 s to wait" if known else "no training could begin within"
+    said = "about 4.5 s to wait" if known else "every adapter was in use"
     assert said in str(report.reason)
 
 
@@ -796,3 +797,51 @@ async def test_a_load_that_the_deadline_cuts_short_is_dropped_again(
     assert "no time for training" in str(report.reason)
     assert engine.loaded == {}
     assert [event.split()[0] for event in engine.history] == ["load", "drop"]
+
+
+async def test_the_second_request_of_a_neighbourhood_trains_nothing(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    cache = AdapterCache(tmp_path / "kept", 10**6)
+    parts = replace(services(engine, trainer), kept=cache)
+    quiet = {"strategy": "ttt", "memory": {"write": False}}
+    first, second = [(await answer(make_query(ASK, **quiet), parts)).report for _ in range(2)]
+    assert len(trainer.jobs) == 1
+    assert (first.strategy, second.strategy) == (Strategy.TTT, Strategy.TTT)
+    assert second.adapter is not None
+    assert "kept from an earlier request" in second.adapter.reason
+    assert second.adapter.id != first.adapter.id  # type: ignore[union-attr]
+    assert (second.tokens.training, second.neighbours) == (0, first.neighbours)
+    assert "train" not in second.seconds
+    known = memory.list("default")[0]
+    memory.set_state("default", known.id, State.QUARANTINED, "judged wrong")
+    await answer(make_query(ASK, **quiet), parts)
+    assert len(trainer.jobs) == 2, "what learned from the record is gone"
+
+
+async def test_an_adapter_that_was_refused_is_not_kept(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    remember_examples(memory, 12)
+    cache = AdapterCache(tmp_path / "kept", 10**6)
+    engine = FakeEngine(lambda q, draw: Reply("#### 77"))
+    report = (
+        await answer(make_query(ASK, strategy="ttt"), replace(services(engine), kept=cache))
+    ).report
+    assert report.strategy is Strategy.CONSISTENCY
+    assert len(cache) == 0
+
+
+async def test_where_the_base_is_right_on_all_that_is_held_out_training_is_given_up(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = FakeEngine(lambda q, d: Reply(f"#### {example_asked(d) or 1}")), FakeTrainer()
+    trainer.let_go.clear()
+    report = (await answer(make_query(ASK, strategy="ttt"), services(engine, trainer))).report
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "1")
+    assert "answers every held-out neighbour" in str(report.reason)
+    assert engine.history == []
+    assert report.tokens.generated == engine.tokens
