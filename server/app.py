@@ -44,6 +44,7 @@ from server.engine_defaults import UNTRAINABLE, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.keep_alive import KeepAlive
+from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.policy import check_files, policy_from
@@ -171,7 +172,9 @@ async def build(
     """
     model = base_model(args.model)
     watched = WatchedEngine(parts.engine)
+    kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
     services = Services(
+        kept=kept,
         engine=watched,
         memory=parts.memory,
         trainer=parts.trainer,

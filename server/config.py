@@ -95,6 +95,8 @@ class Settings(Frozen):
     """cosine below which a record is no neighbour"""
     max_adapters: int = Field(default=4, ge=1, le=64)
     """per-request adapters alive at the same time"""
+    adapter_cache_mb: int = Field(default=1024, ge=0)
+    """megabytes of accepted adapters kept for requests with the same neighbours; 0 keeps none"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     champion_poll_s: float = Field(default=5.0, gt=0)

@@ -147,7 +147,10 @@ async def test_a_request_trains_on_its_neighbours_and_votes_with_the_adapter(ser
         assert report["strategy"] == "ttt"
         assert report["adapter"]["accepted"] is True
         assert report["answer"] == "2"
-        assert len(server.trainer.jobs) == 2, "the warm-up's, and this one"
+        assert "of 4 held-out neighbours the model has 0 right" in report["adapter"]["reason"]
+        again = (await server.chat(adaptation={**VOTED, "strategy": "ttt"}))["adaptation"]
+        assert "kept from an earlier request" in again["adapter"]["reason"]
+        assert len(server.trainer.jobs) == 2, "the warm-up's, and the first one's"
         assert server.core.loaded == {}, "nothing stays behind"
 
 
@@ -185,14 +188,14 @@ async def test_one_requests_fault_leaves_the_engine_alive(serve: Serve) -> None:
 
 
 def neighbour(number: int) -> Draft:
-    """A question near the story, with its answer."""
+    """A question near the story, with the answer that `by_adapter` gives to all."""
     question = STORY.replace("12", str(20 + number))
     return Draft(
         tenant="default",
         task=None,
         messages=(Message(role="user", content=question),),
-        answer=str(22 + number),
-        rationale=f"So it is.\n#### {22 + number}",
+        answer="2",
+        rationale="So it is.\n#### 2",
         tier=Tier.FEEDBACK,
         evidence={},
         confidence=1.0,
