@@ -36,7 +36,7 @@ class Message(Frozen):
         given: dict[str, Any] = {"role": self.role, "content": self.content}
         given |= {"tool_calls": list(self.tool_calls), "tool_call_id": self.tool_call_id}
         given |= {"name": self.name, "reasoning": self.reasoning}
-        return {key: value for key, value in given.items() if key == "content" or value}
+        return {key: value for key, value in given.items() if value not in (None, [])}
 
 
 class State(StrEnum):

@@ -55,6 +55,8 @@ class Chat:
         """
         if any(MEDIUM.search(message.content) for message in conversation.messages):
             raise ValueError("an image, a sound or a file is known by its hash alone")
+        if _is_cut(conversation):
+            raise ValueError("the server may leave out a part of this prompt")
         if conversation.is_raw:
             return "".join(message.content for message in conversation.messages)
         try:
@@ -111,6 +113,12 @@ def is_framed(conversation: Conversation) -> bool:
     A template writes them itself.
     """
     return bool(conversation.request.get("add_special_tokens", conversation.is_raw))
+
+
+def _is_cut(conversation: Conversation) -> bool:
+    """Whether the request bounds its prompt; -1 stands for the bound that every prompt has."""
+    bound = conversation.request.get("truncate_prompt_tokens")
+    return isinstance(bound, int) and bound >= 0
 
 
 def check_served(chat: Chat, served: Served) -> None:

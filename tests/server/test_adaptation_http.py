@@ -472,7 +472,8 @@ def test_an_answer_within_a_stored_conversation_is_not_remembered_out_of_it() ->
     ("body", "may"),
     [
         ({}, True),
-        ({"tools": []}, False),
+        ({"tools": []}, True),
+        ({"truncate_prompt_tokens": 9}, False),
         ({"reasoning_effort": "low"}, False),
         ({"response_format": {"type": "json_object"}}, False),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}, False),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from memory.identity.prompt import Prompt
 from memory.types import State, Tier
-from server.conversations import conversations, prompt_shape
-from server.request_context import CHAT, RESPONSES
+from server.conversations import BILLING, conversations, prompt_shape
+from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from tests.server.composed import ASK, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -157,6 +158,47 @@ def test_a_response_and_a_chat_ask_for_one_schema() -> None:
     chat = {"response_format": {"type": "json_schema", "json_schema": schema}}
     response = {"text": {"format": {"type": "json_schema", **schema}}}
     assert prompt_shape(RESPONSES, response) == prompt_shape(CHAT, chat)
+
+
+def asked(path: str, body: dict[str, Any]) -> str:
+    """Return the fingerprint of the prompt that a body asks."""
+    (messages,) = conversations(path, body)
+    return Prompt(messages=messages, request=prompt_shape(path, body)).fingerprint
+
+
+@pytest.mark.parametrize("key", ["documents", "add_special_tokens"])
+def test_what_a_route_does_not_look_at_makes_no_other_question(key: str) -> None:
+    response = {"input": "What is 6 times 7?"}
+    assert asked(RESPONSES, {**response, key: [1]}) == asked(RESPONSES, response)
+    text = {"prompt": "6 times 7 is"}
+    assert asked(COMPLETIONS, {**text, "reasoning_effort": "low"}) == asked(COMPLETIONS, text)
+
+
+def test_an_answer_to_go_on_with_is_another_question_than_one_that_is_over() -> None:
+    part = {"type": "output_text", "text": "It is"}
+    item = {"type": "message", "role": "assistant", "content": [part]}
+    ends = [
+        asked(RESPONSES, {"input": [*ASK["messages"], {**item, "status": status}]})
+        for status in ("completed", "incomplete")
+    ]
+    assert ends[0] != ends[1]
+
+
+def test_what_a_turn_declares_is_part_of_the_question() -> None:
+    turn = {"role": "developer", "content": "d"}
+    bare, armed = (
+        asked(CHAT, {"messages": [{**turn, **more}, *ASK["messages"]]})
+        for more in ({}, {"tools": [TOOL]})
+    )
+    assert bare != armed
+
+
+def test_the_number_of_a_clients_request_is_no_part_of_the_question() -> None:
+    one, other = (
+        asked(CHAT, {"messages": [{"role": "system", "content": said}, *ASK["messages"]]})
+        for said in (f"{BILLING}: cch=1;\nBe brief.", [{"type": "text", "text": "Be brief."}])
+    )
+    assert one == other
 
 
 def test_empty_instructions_are_none() -> None:

@@ -66,6 +66,14 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a system turn": (CHAT, {"messages": [SYSTEM, USER]}),
     "two parts": (CHAT, {"messages": [{"role": "user", "content": [
         {"type": "text", "text": "How much"}, {"type": "text", "text": "is 6 times 7?"}]}]}),
+    "parts without a type": (CHAT, {"messages": [{"role": "user", "content": [
+        "How much", {"type": "text", "text": ""}, "is 6 times 7?"]}]}),
+    "a thought among the parts": (CHAT, {"messages": [USER, {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "6 sevens."}, {"type": "text", "text": "42"}]}, USER]}),
+    "a line of Claude Code's": (CHAT, {"messages": [
+        {**SYSTEM, "content": "x-anthropic-billing-header: cch=1;\nBe brief."}, USER]}),
+    "an empty thought": (CHAT, {"messages": [
+        USER, {"role": "assistant", "content": "It is 42.", "reasoning": ""}, USER]}),
     "a developer": (CHAT, {"messages": [USER, {"role": "developer", "content": "d"}, SYSTEM]}),
     "a name": (CHAT, {"messages": [{**USER, "name": "ann"}]}),
     "tools": (CHAT, {"messages": [USER], "tools": TOOLS}),
@@ -83,6 +91,10 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a bare prompt": (COMPLETIONS, {"prompt": "6 times 7 is", "max_tokens": 40}),
     "a response": (RESPONSES, {"input": "How much is 6 times 7?", "instructions": "Be brief."}),
     "a response's effort": (RESPONSES, {"input": "How much?", "reasoning": {"effort": "low"}}),
+    "a response's documents": (RESPONSES, {"input": "How much?", "documents": [{"text": "x"}]}),
+    "a response to go on with": (RESPONSES, {"input": [USER, {
+        "type": "message", "role": "assistant", "id": "m1", "status": "incomplete",
+        "content": [{"type": "output_text", "text": "It is", "annotations": []}]}]}),
     "a response's tools": (RESPONSES, {"input": "How much is 6 times 7?", "tools": FLAT}),
     "a response's items": (RESPONSES, {"input": ITEMS, "tools": FLAT}),
 }  # fmt: skip
@@ -118,7 +130,11 @@ SERVERS: dict[str, tuple[str | None, list[str]]] = {
     "no parts": (IN_PARTS, ["--chat-template-content-format", "string"]),
     "hidden tools": (None, ["--exclude-tools-when-tool-choice-none"]),
 }  # fmt: skip
-DIFFERS = {("parts", "two parts")}
+DIFFERS = {
+    ("parts", "two parts"),
+    ("parts", "parts without a type"),
+    ("parts", "a thought among the parts"),
+}
 """Memory keeps one text for a turn of several."""
 
 
