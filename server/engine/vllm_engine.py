@@ -26,7 +26,7 @@ from adaptation.training.chat import Chat, Template
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 from server.engine.outputs import Growing, recited
-from server.engine.parsers import Reading
+from server.engine.parsers import Reading, Reply
 from server.engine.refusals import FORM, told
 from server.engine.trail import Trail
 
@@ -148,7 +148,8 @@ class VllmEngine:
         if native.reading is None:
             return sample
         token_ids = trail.token_ids if isinstance(trail, Trail) else ()
-        return replace(sample, parsed=native.reading.said(sample.text, token_ids))
+        reply = Reply(sample.text, token_ids, native.prompt.get("prompt_token_ids"))
+        return replace(sample, parsed=native.reading.said(reply))
 
     def parsed_at_once(self, query: Query, sample: Sample) -> Sample:
         """Like `parsed`, for whoever cannot wait: what may take long is taken to say nothing."""
