@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from adaptation.conversation import Conversation
 from adaptation.engine import Engine
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.leases import Lease
@@ -113,8 +114,7 @@ async def _train(
     with clock.measure("queue"):
         lease = await _lease_in_time(query, services, stack)
     with clock.measure("train"):
-        served = _served(query, services.engine)
-        job = _job(query, chosen, lease, services.policy, served)
+        job = await _job(query, chosen, lease, services)
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, _seconds_left(query))
         result = await services.trainings.run(services.trainer, job, timeout_s)
@@ -152,27 +152,40 @@ async def _lease_in_time(query: Query, services: Services, stack: AsyncExitStack
         raise NoTurnError(f"no training could begin within {patience_s:.1f} s") from error
 
 
-def _served(query: Query, engine: Engine) -> Served:
+async def _served(query: Query, learned: Sequence[Conversation], engine: Engine) -> Served:
     """Return the prompt as the engine has it: an adapter trained on another would not fit."""
     ids = engine.prompt_ids(query)
     if ids is None:
         raise TrainerError("the prompt holds more than tokens, which is all that is learned from")
-    return Served(conversation=query.conversation, token_ids=ids)
+    prompts = [conversation.until(-1) for conversation in learned]
+    try:
+        rendered = [(prompt, await engine.rendered(prompt)) for prompt in prompts]
+    except EngineError as error:
+        raise TrainerError(f"the server cannot render a neighbour's prompt: {error}") from error
+    return Served(
+        conversation=query.conversation,
+        token_ids=ids,
+        neighbours=tuple(
+            Served(conversation=prompt, token_ids=theirs)
+            for prompt, theirs in rendered
+            if theirs is not None
+        ),
+    )
 
 
-def _job(
-    query: Query, chosen: TrainingSet, lease: Lease, policy: Policy, served: Served
-) -> TrainingJob:
-    parent, recipe = query.base, policy.recipe
+async def _job(query: Query, chosen: TrainingSet, lease: Lease, services: Services) -> TrainingJob:
+    parent, recipe = query.base, services.policy.recipe
     allowed = query.options.budget.train_steps or recipe.steps
     changes = {"steps": min(recipe.steps, allowed), "rank": parent.rank if parent else recipe.rank}
+    learned = training_conversations(chosen.train)
+    holdout = training_conversations(chosen.holdout)
     return TrainingJob(
-        conversations=training_conversations(chosen.train),
-        holdout=training_conversations(chosen.holdout),
+        conversations=learned,
+        holdout=holdout,
         recipe=recipe.model_copy(update=changes),
         output_dir=str(lease.folder),
         parent=parent.path if parent else None,
-        served=served,
+        served=await _served(query, (*learned, *holdout), services.engine),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptation.conversation import Conversation
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.said import Said
@@ -128,6 +129,10 @@ class FakeEngine:
     def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
         """See `Engine.prompt_ids`."""
         return self.ids
+
+    async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
+        """See `Engine.rendered`: it knows no template."""
+        return None
 
     def written(self, query: Query, turn: Message) -> str | None:
         """See `Engine.written`: it knows no template."""

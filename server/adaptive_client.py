@@ -45,7 +45,8 @@ from server.engine.refusals import (
     stopping,
     told,
 )
-from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
+from server.engine.under_way import counters, end_requests, tell_all
+from server.engine.vllm_engine import Native, lora_request
 from server.request_context import COMPLETIONS, CURRENT, RequestContext
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """How the server renders a conversation: its chat template, and what the template is given.
 
 The rules are those of vLLM's own renderer, which cannot be had without an engine. `check_served`
-holds what comes of them against the tokens that the engine was given.
+holds what comes of them against the tokens that the server makes of the same conversations.
 """
 
 from __future__ import annotations
@@ -123,10 +123,16 @@ def _is_cut(conversation: Conversation) -> bool:
 
 def check_served(chat: Chat, served: Served) -> None:
     """Raise `TrainerError` where a prompt is not rendered as the server rendered it."""
+    _compare(chat, served, "this prompt")
+    for neighbour in served.neighbours:
+        _compare(chat, neighbour, "a neighbour's prompt")
+
+
+def _compare(chat: Chat, served: Served, name: str) -> None:
     try:
         ids = chat.encode(served.conversation)
     except ValueError as error:
-        raise TrainerError(f"the trainer cannot render this prompt: {error}") from error
+        raise TrainerError(f"the trainer cannot render {name}: {error}") from error
     theirs = served.token_ids
     pairs = zip(ids, theirs, strict=False)
     place = next((i for i, (one, other) in enumerate(pairs) if one != other), None)
@@ -135,4 +141,4 @@ def check_served(chat: Chat, served: Served) -> None:
     where = f"token {(place or 0) + 1} of {len(theirs)} differs"
     if place is None:
         where = f"it makes {len(ids)} tokens of it, and the server {len(theirs)}"
-    raise TrainerError(f"the trainer does not render this prompt as the server does: {where}")
+    raise TrainerError(f"the trainer does not render {name} as the server does: {where}")

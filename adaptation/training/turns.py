@@ -56,7 +56,8 @@ def _turn(message: Message, in_parts: bool) -> Turn:
     """Only the assistant's turns call tools, and only those of tools answer a call."""
     content: Any = message.content
     if in_parts and message.role != "tool":
-        content = [{"type": "text", "text": content}] if content else []
+        is_silent = message.role == "assistant" and not content
+        content = [] if is_silent else [{"type": "text", "text": content}]
     turn: Turn = {"role": message.role, "content": content}
     if message.role == "assistant":
         turn |= _of_assistant(message)

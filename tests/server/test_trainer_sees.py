@@ -63,6 +63,7 @@ ITEMS = [
 ]  # fmt: skip
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a chat": (CHAT, {"messages": [USER]}),
+    "an empty turn": (CHAT, {"messages": [{**SYSTEM, "content": ""}, USER]}),
     "a system turn": (CHAT, {"messages": [SYSTEM, USER]}),
     "two parts": (CHAT, {"messages": [{"role": "user", "content": [
         {"type": "text", "text": "How much"}, {"type": "text", "text": "is 6 times 7?"}]}]}),
@@ -178,6 +179,8 @@ async def test_a_record_is_rendered_as_its_request_was(
             asked = Conversation(messages=record.messages, request=record.request)
             is_alike = chat.encode(asked) == given
             assert is_alike is ((name, case) not in DIFFERS), f"{case}: {tokenizer.decode(given)}"
+            theirs = await server.parts.engine.rendered(asked)
+            assert theirs == (None if asked.is_raw else tuple(chat.encode(asked))), case
             server.memory.forget("default", record.id)
 
 
@@ -238,6 +241,21 @@ async def test_nothing_is_trained_for_a_prompt_that_the_trainer_renders_otherwis
             in report["reason"]
         )
         assert report["adapter"] is None
+
+
+async def test_nothing_is_trained_on_neighbours_that_the_trainer_renders_otherwise(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The prompt has no tools and is rendered alike; the neighbours have."""
+    async with serving("all that a template is told", data_dir.parent, monkeypatch) as server:
+        theirs = server.parts.template
+        deaf = TELLS_ALL.replace("{{ tools | tojson if tools }}", "")
+        compare(server.trainer, Chat(tokenizer, theirs.model_copy(update={"source": deaf})))
+        report, job = await train(server, "a chat")
+        assert job.served is not None
+        assert len(job.served.neighbours) == len((*job.conversations, *job.holdout))
+        assert report["strategy"] == "consistency"
+        assert "does not render a neighbour's prompt as the server does" in report["reason"]
 
 
 async def test_the_trainers_process_is_told_how_the_server_renders(
