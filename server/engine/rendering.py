@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from pydantic import ValidationError
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-from vllm.exceptions import VLLMError
 from vllm.renderers import ChatParams, TokenizeParams, merge_kwargs
 
 from adaptation.conversation import Conversation
@@ -23,7 +21,7 @@ async def rendered(
 
     None for a bare text, which no template is given.
 
-    Raises `EngineError` where vLLM would refuse it.
+    Raises `EngineError` where it cannot be rendered: a template is anybody's code.
     """
     if conversation.is_raw:
         return None
@@ -34,7 +32,7 @@ async def rendered(
         _, (prompt,) = await client.renderer.render_chat_async(
             [messages], _params(asked, template), whole
         )
-    except (ValidationError, VLLMError, ValueError) as error:
+    except Exception as error:
         raise EngineError(str(error)) from error
     return tuple(prompt["prompt_token_ids"])
 
