@@ -116,8 +116,11 @@ class Saved(Frozen):
     """What happened to a draft."""
 
     record: Record
+    """The one it became, or that says the same."""
     created: bool
     reason: str
+    fingerprint: str
+    """Of its question."""
 
 
 class AdapterVersion(Frozen):
