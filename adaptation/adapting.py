@@ -21,11 +21,12 @@ from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, select_training_set, training_conversations
 from adaptation.policy import Policy
 from adaptation.probing import check_applied
+from adaptation.report import AdapterReport
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import judge
 from adaptation.training.trainer import Served, TrainingJob, TrainingResult
-from adaptation.types import Adapter, AdapterReport, Query
+from adaptation.types import Adapter, Query
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)

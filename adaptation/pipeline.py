@@ -8,10 +8,11 @@ from adaptation.pool import SamplePool
 from adaptation.recalling import Recalled, recall
 from adaptation.remembered import remembered
 from adaptation.remembering import remember
+from adaptation.report import StopReason
 from adaptation.reporting import make_outcome
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import Outcome, Query, StopReason
+from adaptation.types import Outcome, Query
 from adaptation.verifying import verify
 from adaptation.voting import Voting
 

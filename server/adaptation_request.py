@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
-from adaptation.types import AnswerCount
+from adaptation.report import AnswerCount
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped

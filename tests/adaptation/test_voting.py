@@ -17,9 +17,10 @@ from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
+from adaptation.report import StopReason
 from adaptation.representative import Representative
 from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
-from adaptation.types import Draw, Query, Sample, StopReason, Vote
+from adaptation.types import Draw, Query, Sample, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
 from memory.identity.answers import Answer

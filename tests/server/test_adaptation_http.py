@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from adaptation.options import Strategy
-from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
+from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
+from adaptation.types import Outcome
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import split_model, take_context, take_nothing
 from server.adaptation_response import amend_response
