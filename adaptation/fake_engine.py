@@ -34,6 +34,8 @@ class Reply:
     logprob: float | None = None
     """Of each token, where the engine is to give any."""
 
+    said: str | None = None
+    """What parsers take it to say, where that is not all of its text."""
     calls: tuple[Mapping[str, Any], ...] = ()
     """What it calls, where it is whole."""
     finish_reason: str = "stop"
@@ -175,6 +177,11 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         finish_reason=reply.finish_reason if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
         instruction=draw.instruction,
-        parsed=Said("", reply.calls) if done and reply.calls else None,
+        parsed=_parsed(reply) if done else None,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,
     )
+
+
+def _parsed(reply: Reply) -> Said | None:
+    is_plain = reply.said is None and not reply.calls
+    return None if is_plain else Said(reply.said or "", reply.calls)

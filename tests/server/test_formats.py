@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from memory.identity.prompt import Prompt
 from memory.types import State, Tier
 from server.conversations import BILLING, conversations, prompt_shape
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from tests.formats import Parsers
 from tests.server.composed import ASK, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -206,6 +208,33 @@ def test_empty_instructions_are_none() -> None:
     assert conversations(RESPONSES, {**asked, "instructions": ""}) == conversations(
         RESPONSES, asked
     )
+
+
+async def test_a_long_reply_of_a_vote_is_parsed_beside_the_event_loop(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    asked: list[Any] = []
+    parse = Parsers.parse
+
+    def watched(self: Parsers, request: Any, reply: Any) -> Any:
+        held.append(threading.current_thread() is threading.main_thread())
+        asked.append(reply.prompt_ids)
+        return parse(self, request, reply)
+
+    monkeypatch.setattr(Parsers, "parse", watched)
+    for words, holds in (("so " * 900, False), ("so", True)):
+        texts = [THOUGHT.format(words, 14)]
+        folder = data_dir.parent / f"{holds}"
+        folder.mkdir()
+        async with composed(folder, monkeypatch, saying(*texts), THINKING) as server:
+            quiet = {"max_samples": 4, "memory": {"write": False}}
+            report = (await server.chat(max_tokens=3000, adaptation=quiet))["adaptation"]
+            assert report["answer"] == "14"
+            votes = report["samples"]["finished"]
+            assert list(asked[-1]) == server.core.taken[-1].prompt_token_ids
+        drawn, held[:] = held[:votes], []
+        assert drawn == [holds] * votes
 
 
 async def test_a_long_plain_reply_is_parsed_for_nobody_but_the_client(
