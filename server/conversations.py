@@ -22,6 +22,7 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 OF_TEXTS = (
     "response_format",
     "structured_outputs",
+    "suffix",
     "add_special_tokens",
     "truncate_prompt_tokens",
     "truncation_side",
@@ -41,7 +42,8 @@ def conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ..
         return (tuple(_message(_ordered(turn)) for turn in turns if isinstance(turn, dict)),)
     if path == RESPONSES:
         return (tuple(_input_messages(body)),)
-    return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
+    texts = _embedded(body.get("prompt_embeds")) + _prompts(body.get("prompt"))
+    return tuple((Message(role="user", content=text),) for text in texts or [""])
 
 
 def _ordered(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,8 +176,17 @@ def _beside_messages(turns: object) -> dict[str, Any]:
 
 def _prompts(prompt: object) -> list[str]:
     """Return one text for each prompt; token ids have none, and are never remembered by text."""
+    if prompt is None:
+        return []
     if isinstance(prompt, str):
         return [prompt]
     if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
         return [item if isinstance(item, str) else "" for item in prompt]
     return [""]
+
+
+def _embedded(prompts: object) -> list[str]:
+    """Return nothing for each prompt that is given by its embeddings; vLLM answers those first."""
+    if prompts is None:
+        return []
+    return [""] * (len(prompts) if isinstance(prompts, list) else 1)

@@ -11,7 +11,7 @@ from typing import Any
 DIGITS = 32
 """Of the SHA-256 in hexadecimal: 128 bits tell any two apart."""
 SUFFIXES = ("_url", "_embeds", "_data")
-NAMED_BY_HASH = ("image", "audio", "video", "file", "document")
+NAMED_BY_HASH = ("image", "audio", "video", "file", "document", "prompt")
 WORDS = ("text", "refusal", "thinking")
 """Where the text of a part stands."""
 DEPTH = 32

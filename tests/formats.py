@@ -75,6 +75,10 @@ FORMATS = {
     ),
     "qwen3": Format("hermes", "qwen3", ("<tool_call>", "</tool_call>", *THINKING)),
     "deepseek_r1": Format(None, "deepseek_r1", THINKING),
+    "phi4": Format("phi4_mini_json"),
+    "ernie45": Format(
+        "ernie45", tokens=(*THINKING, "<tool_call>", "</tool_call>", "<response>", "</response>")
+    ),
     "seed_oss": Format(None, "seed_oss", ("<seed:think>", "</seed:think>")),
     "granite": Format(None, "granite"),
     "response_template": Format(None, "hf", THINKING, TOLD_BY_TOKENIZER),

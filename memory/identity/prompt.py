@@ -27,7 +27,7 @@ REQUEST_KEYS = frozenset(
     | {"response_format", "structured_outputs"}
     | {"chat_template", "chat_template_kwargs", "documents", "reasoning_effort"}
     | {"add_generation_prompt", "continue_final_message", "add_special_tokens", RAW, BESIDE}
-    | {"truncate_prompt_tokens", "truncation_side"}
+    | {"truncate_prompt_tokens", "truncation_side", "suffix"}
     | {"mm_processor_kwargs", "media_io_kwargs"}
 )
 """What besides the messages makes a prompt, or the form its answer must have; OpenAI's and vLLM's
@@ -40,8 +40,10 @@ DEFAULTS: Mapping[str, Any] = {
     "continue_final_message": False,
 }
 """Values that say what is so without them."""
-OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
+OF_TOOLS = ("tool_choice", "parallel_tool_calls")
 """What says nothing where there is no tool."""
+WITH_NULLS = ("chat_template_kwargs", "structured_outputs", "response_format")
+"""Objects in which null stands for what is left out."""
 
 
 class Prompt(Frozen):
@@ -102,25 +104,30 @@ def spelled(text: str) -> str:
 
 def shaping(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a request's body shapes its prompt; nothing for an ordinary one."""
-    given = {key: request[key] for key in REQUEST_KEYS if request.get(key) not in (None, [], {})}
+    given = {key: request[key] for key in REQUEST_KEYS if key in request}
     if isinstance(given.get("tools"), list):
-        given["tools"] = [_tool(tool) for tool in given["tools"]]
-    if "tools" not in given:
-        given = {key: value for key, value in given.items() if key not in OF_TOOLS}
-    return {key: value for key, value in given.items() if value != DEFAULTS.get(key)}
+        given["tools"] = [_given(tool, "function") for tool in given["tools"]]
+    given |= {key: _given(given[key], "json_schema") for key in WITH_NULLS if key in given}
+    given = {key: value for key, value in given.items() if value not in (None, [], {})}
+    silent = () if "tools" in given else OF_TOOLS
+    if "truncate_prompt_tokens" not in given:
+        silent = (*silent, "truncation_side")
+    return {
+        key: value
+        for key, value in given.items()
+        if value != DEFAULTS.get(key) and key not in silent
+    }
 
 
-def _tool(tool: Any) -> Any:
-    """Return a declared tool without what is null: a client's library may write all it knows."""
-    if not isinstance(tool, Mapping):
-        return tool
-    function = tool.get("function")
-    shown = {**tool, "function": _given(function)} if isinstance(function, Mapping) else tool
-    return _given(shown)
+def _given(fields: Any, inner: str) -> Any:
+    """Return an object without nulls, nor those of its part `inner`: libraries write all they know.
 
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
+    A schema keeps its own, where null may be a value.
+    """
+    if not isinstance(fields, Mapping):
+        return fields
+    shown = {key: value for key, value in fields.items() if value is not None}
+    return shown | ({inner: _given(shown[inner], "")} if inner in shown else {})
 
 
 def _says(key: str, value: Any) -> bool:

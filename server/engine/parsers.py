@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,8 @@ OF_PARSERS = ("chat_template_kwargs", "reasoning_effort")
 """What of a request a parser may look at, besides its tools."""
 Parsed: TypeAlias = tuple[str | None, str | None, list[Any] | None]
 """Deliberation, what is said, and the calls, as vLLM's `Parser.parse` returns them."""
+OF_CALLS = re.compile(r"(tool|bot)_.*token")
+"""Names of a parser's own signs of calls; it may have others, of deliberation and line ends."""
 ASKED = ({"role": "user", "content": ""},)
 """No parser looks at the messages; a request must have some."""
 
@@ -98,11 +101,15 @@ class Parsers:
 
     @cached_property
     def marks(self) -> frozenset[str]:
-        """How calls begin and end, as far as their parser says so."""
+        """How calls begin and end, as far as their parser says so.
+
+        A word that begins one (`functools`) is a mark with the bracket after it alone.
+        """
         assert self._class is not None
         parser = self._class(self.tokenizer, model_config=self._config).tool_parser
-        named = [getattr(parser, name) for name in dir(parser) if name.endswith("_token")]
-        return frozenset(text for text in named if isinstance(text, str) and text)
+        named = [getattr(parser, name) for name in dir(parser) if OF_CALLS.fullmatch(name)]
+        texts = [text for text in named if isinstance(text, str) and text]
+        return frozenset(f"{text}[" if text.isalnum() else text for text in texts)
 
 
 @dataclass(frozen=True)

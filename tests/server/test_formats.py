@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from memory.identity.prompt import Prompt
+from memory.lines import parse_line
+from memory.rows import prompt_of
 from memory.types import State, Tier
 from server.conversations import BILLING, conversations, prompt_shape
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
@@ -184,6 +186,31 @@ def test_an_answer_to_go_on_with_is_another_question_than_one_that_is_over() -> 
         for status in ("completed", "incomplete")
     ]
     assert ends[0] != ends[1]
+
+
+def test_prompts_that_are_embeddings_come_before_those_that_are_texts() -> None:
+    def texts(**body: Any) -> list[str]:
+        return [messages[0].content for messages in conversations(COMPLETIONS, body)]
+
+    assert texts(prompt="q", prompt_embeds="aGk=") == ["", "q"]
+    assert texts(prompt=["p", "q"], prompt_embeds=["aGk=", "aGk="]) == ["", "", "p", "q"]
+    assert texts(prompt_embeds=["aGk=", "aGk="]) == ["", ""]
+    assert texts(prompt="q") == ["q"]
+    assert texts() == texts(prompt=[5, 6]) == [""]
+
+
+def test_what_a_text_is_to_lead_to_is_part_of_the_question() -> None:
+    text = {"prompt": "def add(a, b):"}
+    assert asked(COMPLETIONS, {**text, "suffix": "return c"}) != asked(COMPLETIONS, text)
+
+
+def test_an_imported_question_in_parts_is_the_one_that_is_asked() -> None:
+    parts = [{"type": "text", "text": said} for said in ("How much", "", "is 6 times 7?")]
+    turn = {"role": "user", "content": parts}
+    line = {"messages": [turn, {"role": "assistant", "content": "42"}]}
+    parsed = parse_line(json.dumps(line), "default", trust=False)
+    assert parsed is not None
+    assert prompt_of(parsed.draft).fingerprint == asked(CHAT, {"messages": [turn]})
 
 
 def test_what_a_turn_declares_is_part_of_the_question() -> None:

@@ -156,6 +156,21 @@ def test_a_call_that_cannot_be_read_says_nothing() -> None:
     assert (found.text, found.calls) == ("", ())
 
 
+@pytest.mark.parametrize(
+    ("name", "reply"),
+    [
+        ("phi4", "`functools.reduce` multiplies them.\n#### 42"),
+        ("ernie45", "A new line is <0x0A>.\n#### 42"),
+    ],
+)
+def test_words_that_only_look_like_the_signs_of_a_call_are_said(name: str, reply: str) -> None:
+    assert said(name, reply).text == reply
+
+
+def test_a_call_that_begins_with_a_word_and_is_broken_says_nothing() -> None:
+    assert said("phi4", 'I look. functools[{"name": "get_weather", "arguments": {').text == ""
+
+
 def test_of_calls_that_may_not_be_parallel_the_first_counts_as_for_the_client() -> None:
     both = f"{CALLS['hermes']}\n{CALLS['hermes'].replace('3', '4')}"
     assert len(said("hermes", both).calls) == 2

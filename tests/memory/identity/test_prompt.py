@@ -104,6 +104,9 @@ def test_what_shapes_a_prompt_is_part_of_its_question(
         {"response_format": {"type": "text"}},
         {"temperature": 0.3, "n": 2, "user": "me"},
         {"chat_template_kwargs": {}},
+        {"chat_template_kwargs": {"enable_thinking": None}},
+        {"structured_outputs": {"json": None, "choice": None}},
+        {"truncation_side": "left"},
         {"add_generation_prompt": True},
     ],
 )
@@ -122,6 +125,15 @@ def test_what_says_nothing_new_is_no_part_of_it(request_: dict[str, Any]) -> Non
 )
 def test_defaults_and_nulls_beside_tools_say_nothing_new(more: dict[str, Any]) -> None:
     assert asked("q", **{"tools": [TOOL], **more}) == asked("q", tools=[TOOL])
+
+
+def test_nulls_in_a_form_say_nothing_new_and_those_of_a_schema_do() -> None:
+    def form(schema: dict[str, Any], **more: Any) -> str:
+        named = {"name": "n", "schema": schema, **more}
+        return asked("q", response_format={"type": "json_schema", "json_schema": named})
+
+    assert form({"type": "object"}, strict=None) == form({"type": "object"})
+    assert form({"const": None}) != form({})
 
 
 def called(*calls: tuple[str, str], results: tuple[str, ...] = (), thought: str = "") -> str:
