@@ -132,7 +132,7 @@ class Reading:
         except Exception as error:  # noqa: BLE001  many people's code reads what a model writes
             logger.info("a reply cannot be parsed: %s", error)
             return Said("")
-        told = [{"name": call.name, "arguments": call.arguments} for call in calls or ()]
+        told = [{"name": call.name, "arguments": call.arguments or "{}"} for call in calls or ()]
         most = 1 if self.request.get("parallel_tool_calls") is False else None
         text = content or ""
         marks = self.parsers.marks if self.calls and not told else ()

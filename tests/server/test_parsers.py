@@ -167,6 +167,12 @@ def test_words_that_only_look_like_the_signs_of_a_call_are_said(name: str, reply
     assert said(name, reply).text == reply
 
 
+def test_a_call_without_arguments_is_one_answer_however_it_leaves_them_out() -> None:
+    for arguments in ("", "{}"):
+        written = CALLS["deepseek_v31"].replace(OSLO, arguments)
+        assert said("deepseek_v31", written).calls == ({"name": "get_weather", "arguments": "{}"},)
+
+
 def test_a_call_that_begins_with_a_word_and_is_broken_says_nothing() -> None:
     assert said("phi4", 'I look. functools[{"name": "get_weather", "arguments": {').text == ""
 
