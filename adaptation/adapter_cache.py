@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.report import AdapterReport
 from adaptation.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.training.trainer import Recipe
-from adaptation.types import Adapter, AdapterReport
+from adaptation.types import Adapter
 from memory.aside import Threads
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory

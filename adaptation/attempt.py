@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.adapter_cache import Kept, Neighbourhood
-from adaptation.errors import EngineError, NoTurnError, TrainerError
+from adaptation.errors import EngineError, NoTurnError
 from adaptation.examination import Examination
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, training_conversations
 from adaptation.probing import check_applied
+from adaptation.rendering import served
+from adaptation.report import AdapterReport
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.training.gate import GateVerdict, judge_losses, judge_losses_alone
-from adaptation.training.trainer import Recipe, Served, TrainingJob, TrainingResult
-from adaptation.types import Adapter, AdapterReport, Query
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.types import Adapter, Query
 from memory.errors import WhetMemoryError
 from memory.types import Neighbour
 
@@ -156,26 +158,21 @@ class Attempt:
         services = self._services
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, seconds_left(self._query))
-        training = services.trainings.run(services.trainer, self._job(folder), timeout_s)
+        training = services.trainings.run(services.trainer, await self._job(folder), timeout_s)
         return await _unless_passed(training, self.examination)
 
-    def _job(self, folder: Path) -> TrainingJob:
+    async def _job(self, folder: Path) -> TrainingJob:
         parent = self._query.base
+        learned = training_conversations(self._chosen.train)
+        holdout = training_conversations(self._chosen.holdout)
         return TrainingJob(
-            conversations=training_conversations(self._chosen.train),
-            holdout=training_conversations(self._chosen.holdout),
+            conversations=learned,
+            holdout=holdout,
             recipe=self._recipe,
             output_dir=str(folder),
             parent=parent.path if parent else None,
-            served=self._served(),
+            served=await served(self._query, (*learned, *holdout), self._services.engine),
         )
-
-    def _served(self) -> Served:
-        """Return the prompt as the engine has it: an adapter trained on another would not fit."""
-        ids = self._services.engine.prompt_ids(self._query)
-        if ids is None:
-            raise TrainerError("the prompt holds more than tokens, which is all that is learned")
-        return Served(conversation=self._query.conversation, token_ids=ids)
 
     async def _judge(self, result: TrainingResult, folder: Path, place: Neighbourhood) -> None:
         """Hand the adapter over where its losses fell, and have it answer what is held out."""

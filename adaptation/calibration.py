@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from adaptation.types import FirstSample
+from adaptation.report import FirstSample
 from memory.types import Frozen
 
 STEPS = 20

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from adaptation.conversation import Conversation
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 
@@ -48,6 +49,13 @@ class Engine(Protocol):
 
     def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
         """Return the tokens that `query` was rendered as; None where it is not made of tokens."""
+        ...
+
+    async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
+        """Return the tokens that the server makes of a conversation; None where nobody knows.
+
+        Raises `EngineError` where it would refuse it.
+        """
         ...
 
     def written(self, query: Query, turn: Message) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptation.conversation import Conversation
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.said import Said
@@ -33,6 +34,8 @@ class Reply:
     logprob: float | None = None
     """Of each token, where the engine is to give any."""
 
+    said: str | None = None
+    """What parsers take it to say, where that is not all of its text."""
     calls: tuple[Mapping[str, Any], ...] = ()
     """What it calls, where it is whole."""
     finish_reason: str = "stop"
@@ -129,6 +132,10 @@ class FakeEngine:
         """See `Engine.prompt_ids`."""
         return self.ids
 
+    async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
+        """See `Engine.rendered`: it knows no template."""
+        return None
+
     def written(self, query: Query, turn: Message) -> str | None:
         """See `Engine.written`: it knows no template."""
         return None
@@ -170,6 +177,11 @@ def _sample(reply: Reply, draw: Draw, position: int) -> Sample:
         finish_reason=reply.finish_reason if done else None,
         adapter=draw.adapter.version if draw.adapter else None,
         instruction=draw.instruction,
-        parsed=Said("", reply.calls) if done and reply.calls else None,
+        parsed=_parsed(reply) if done else None,
         logprobs=() if reply.logprob is None else (reply.logprob,) * position,
     )
+
+
+def _parsed(reply: Reply) -> Said | None:
+    is_plain = reply.said is None and not reply.calls
+    return None if is_plain else Said(reply.said or "", reply.calls)

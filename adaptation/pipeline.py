@@ -6,14 +6,16 @@ from adaptation.adapting import adapted
 from adaptation.attempt import Adapted
 from adaptation.plan import make_plan, needs_more
 from adaptation.pool import SamplePool
-from adaptation.recalling import recall
+from adaptation.recalling import Recalled, recall
 from adaptation.remembered import remembered
 from adaptation.remembering import remember
+from adaptation.report import StopReason
 from adaptation.reporting import make_outcome
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import Outcome, Query, StopReason
+from adaptation.types import Outcome, Query
 from adaptation.verifying import verify
+from adaptation.voting import Voting
 
 
 async def answer(query: Query, services: Services) -> Outcome:
@@ -25,9 +27,7 @@ async def answer(query: Query, services: Services) -> Outcome:
     clock, options = Stopwatch(), query.options
     if (known := await remembered(query, services, clock)) is not None:
         return known
-    with clock.measure("retrieve"):
-        recalled = await recall(query, services)
-        voting = await services.voting(query, recalled.close)
+    recalled, voting = await _retrieve(query, services, clock)
     plan = make_plan(options, query.choices, recalled.neighbours, services.policy)
     training, stop = Adapted(), None
     async with SamplePool(services.engine, query, options.budget.tokens) as pool:
@@ -43,13 +43,7 @@ async def answer(query: Query, services: Services) -> Outcome:
                     with clock.measure("sample"):
                         left = options.max_samples - pool.launched
                         stop = await fresh.poll(pool, left, training.adapter)
-                    if stop is StopReason.FAILED and not fresh.tally.total:
-                        training = training.unused("the engine failed every sample through it")
-                        stop = None  # the base may still do
-                    elif fresh.tally.total >= query.choices or voting.tally.total == 0:
-                        voting = fresh
-                    else:
-                        training = training.unused("time or tokens ended before it was sampled")
+                    training, voting, stop = _standing(query, training, voting, fresh, stop)
         if training.adapter is None and needs_more(stop, voting.confidence, options):
             with clock.measure("sample"):
                 stop = await voting.poll(pool, options.max_samples, query.base)
@@ -60,3 +54,22 @@ async def answer(query: Query, services: Services) -> Outcome:
         with clock.measure("remember"):
             saved = await remember(query, verified, training, services)
         return make_outcome(query, pool, recalled, plan, training, verified, saved, clock)
+
+
+async def _retrieve(query: Query, services: Services, clock: Stopwatch) -> tuple[Recalled, Voting]:
+    """Return the neighbours of the question, and a vote that knows how those near it fell."""
+    with clock.measure("retrieve"):
+        recalled = await recall(query, services)
+        return recalled, await services.voting(query, recalled.close)
+
+
+def _standing(
+    query: Query, training: Adapted, voting: Voting, fresh: Voting, stop: StopReason
+) -> tuple[Adapted, Voting, StopReason | None]:
+    """Return the vote that stands once `fresh` was drawn through the adapter, and why it ended."""
+    if stop is StopReason.FAILED and not fresh.tally.total:
+        failed = training.unused("the engine failed every sample through it")
+        return failed, voting, None  # the base may still do
+    if fresh.tally.total >= query.choices or voting.tally.total == 0:
+        return training, fresh, stop
+    return training.unused("time or tokens ended before it was sampled"), voting, stop

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from adaptation.neighbours import trainable
 from adaptation.options import Options, Strategy
 from adaptation.policy import Policy
-from adaptation.types import StopReason
+from adaptation.report import StopReason
 from memory.types import Neighbour
 
 

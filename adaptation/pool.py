@@ -13,7 +13,8 @@ from functools import partial
 from adaptation.ending import end_all
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
-from adaptation.types import Draw, Query, Sample, SampleCounts, StopReason, TokenCounts
+from adaptation.report import SampleCounts, StopReason, TokenCounts
+from adaptation.types import Draw, Query, Sample
 
 logger = logging.getLogger(__name__)
 

@@ -9,19 +9,10 @@ from dataclasses import replace
 from adaptation.ballots import Ballots
 from adaptation.engine import Engine
 from adaptation.options import Strategy
+from adaptation.report import AnswerCount, MemoryReport, Report, SampleCounts, StopReason
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import (
-    AnswerCount,
-    MemoryReport,
-    Outcome,
-    Query,
-    Report,
-    Sample,
-    SampleCounts,
-    StopReason,
-    Vote,
-)
+from adaptation.types import Outcome, Query, Sample, Vote
 from adaptation.verifying import verify
 from adaptation.waits import recall_wait_s
 from memory.errors import WhetMemoryError

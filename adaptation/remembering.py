@@ -7,8 +7,9 @@ import logging
 from typing import Any
 
 from adaptation.attempt import Adapted
+from adaptation.report import MemoryReport
 from adaptation.services import Services
-from adaptation.types import MemoryReport, Query
+from adaptation.types import Query
 from adaptation.verifying import Verified
 from adaptation.waits import memory_wait_s
 from memory.errors import WhetMemoryError

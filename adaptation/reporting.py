@@ -7,18 +7,10 @@ from adaptation.options import Strategy
 from adaptation.plan import Plan
 from adaptation.pool import SamplePool
 from adaptation.recalling import Recalled
+from adaptation.report import FirstSample, MemoryReport, NeighbourReport, Report
 from adaptation.stopping.shapes import Pattern
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import (
-    FirstSample,
-    MemoryReport,
-    NeighbourReport,
-    Outcome,
-    Query,
-    Report,
-    Sample,
-    Vote,
-)
+from adaptation.types import Outcome, Query, Sample, Vote
 from adaptation.verifying import Verified
 from adaptation.weights import group_confidence
 from memory.types import PastVote

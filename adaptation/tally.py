@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from adaptation.ballots import Ballots
-from adaptation.types import AnswerCount, Sample
+from adaptation.report import AnswerCount
+from adaptation.types import Sample
 from adaptation.weights import count, mean_logprob
 from memory.identity.answers import Answer
 from memory.identity.answers.keys import Joins

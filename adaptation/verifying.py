@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from adaptation.ballots import leader_probability
 from adaptation.errors import VerifierError
-from adaptation.types import Query, Sample, VerifierReport, Vote
+from adaptation.report import VerifierReport
+from adaptation.types import Query, Sample, Vote
 from memory.types import Tier
 
 

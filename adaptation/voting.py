@@ -13,10 +13,11 @@ from adaptation.drawing import Drawer
 from adaptation.errors import DeadlineError
 from adaptation.pool import Failure, SamplePool
 from adaptation.reading import Reader
+from adaptation.report import StopReason
 from adaptation.representative import Representative
 from adaptation.stopping import StoppingRule, next_wave
 from adaptation.tally import Tally
-from adaptation.types import Adapter, Query, Sample, StopReason, Vote
+from adaptation.types import Adapter, Query, Sample, Vote
 from adaptation.weights import count, group_confidence
 
 IN_FLIGHT = 2

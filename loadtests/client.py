@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from openai import OpenAI
 
-from adaptation.types import Report
+from adaptation.report import Report
 from loadtests.questions import answer_in
 
 TIMEOUT_S = 120.0

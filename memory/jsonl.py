@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
-from memory.identity.answer_key import answer_key
 from memory.lines import MAX_LINE_BYTES, Line, parse_line
 from memory.memory import LongTermMemory
-from memory.rows import prompt_of
-from memory.types import Frozen, State
+from memory.types import Frozen, Saved, State
 
 GROUP = 64
 """Lines per commit, embedded in two batches of 32."""
@@ -47,7 +45,7 @@ class _Counts:
     errors: list[tuple[int, str]] = field(default_factory=list)
     contradictions: list[tuple[int, int]] = field(default_factory=list)
     _answered: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By a question's fingerprint: the first line that answers it, and the answer's key."""
+    """By a question's fingerprint: the first line that answers it, and the record of its answer."""
 
     def refuse(self, number: int, error: InvalidImportError) -> None:
         """Note a line that makes no record."""
@@ -55,11 +53,17 @@ class _Counts:
         if len(self.errors) < MAX_ERRORS:
             self.errors.append((number, str(error)))
 
-    def compare(self, number: int, line: Line) -> None:
-        """Note whether the file has answered this question otherwise."""
-        key = answer_key(line.draft.answer)
-        first, known = self._answered.setdefault(prompt_of(line.draft).fingerprint, (number, key))
-        if known != key and len(self.contradictions) < MAX_ERRORS:
+    def take(self, number: int, saved: Saved) -> None:
+        """Count a line, and note whether the file has answered its question otherwise."""
+        if not saved.created:
+            self.confirmed += 1
+        elif saved.record.state is State.QUARANTINED:
+            self.quarantined += 1
+        else:
+            self.imported += 1
+        own = saved.record.id
+        first, known = self._answered.setdefault(saved.fingerprint, (number, own))
+        if known != own and len(self.contradictions) < MAX_ERRORS:
             self.contradictions.append((number, first))
 
     def report(self, stopped: str | None = None) -> ImportReport:
@@ -89,7 +93,7 @@ def import_lines(
     A failing storage ends the import; the report then says what was committed before.
     """
     counts = _Counts()
-    group: list[Line] = []
+    group: list[tuple[int, Line]] = []
     number = 0
     try:
         for number, text in enumerate(lines, 1):
@@ -99,8 +103,7 @@ def import_lines(
                 counts.refuse(number, error)
             else:
                 if line is not None:
-                    counts.compare(number, line)
-                    group.append(line)
+                    group.append((number, line))
             if len(group) == GROUP:
                 _commit(memory, group, counts)
                 group = []
@@ -143,17 +146,13 @@ def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _commit(memory: LongTermMemory, group: Sequence[Line], counts: _Counts) -> None:
+def _commit(memory: LongTermMemory, group: Sequence[tuple[int, Line]], counts: _Counts) -> None:
     if not group:
         return
-    saved = memory.save_many([line.draft for line in group], [line.state for line in group])
-    for one in saved:
-        if not one.created:
-            counts.confirmed += 1
-        elif one.record.state is State.QUARANTINED:
-            counts.quarantined += 1
-        else:
-            counts.imported += 1
+    lines = [line for _, line in group]
+    saved = memory.save_many([line.draft for line in lines], [line.state for line in lines])
+    for (number, _), one in zip(group, saved, strict=True):
+        counts.take(number, one)
 
 
 def _tell(on_progress: Callable[[int], None] | None, done: int) -> None:

@@ -242,8 +242,9 @@ def _standing(row: Any) -> Standing:
 def _saved(
     connection: Connection, tenant: str, record_id: str, reason: str, *, created: bool
 ) -> Saved:
-    stored = record_of(row_of(connection, tenant, record_id))
-    return Saved(record=stored, created=created, reason=reason)
+    row = row_of(connection, tenant, record_id)
+    hashed = row["question_hash"]
+    return Saved(record=record_of(row), created=created, reason=reason, fingerprint=hashed)
 
 
 def _quarantine(connection: Connection, tenant: str, settled: Settlement) -> None:

@@ -112,7 +112,7 @@ def asked_of(messages: tuple[Message, ...]) -> str:
 
 def size_of(completion: Completion) -> int:
     """Return how many characters a completion holds."""
-    turns = sum(len(message.content) for message in completion.messages)
+    turns = sum(len(turn.content) + len(turn.reasoning or "") for turn in completion.messages)
     turns += sum(len(json.dumps(call)) for turn in completion.messages for call in turn.tool_calls)
     turns += len(json.dumps(shaping(completion.request)))
     return turns + len(completion.text) + len(completion.answer or "")

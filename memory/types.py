@@ -36,7 +36,7 @@ class Message(Frozen):
         given: dict[str, Any] = {"role": self.role, "content": self.content}
         given |= {"tool_calls": list(self.tool_calls), "tool_call_id": self.tool_call_id}
         given |= {"name": self.name, "reasoning": self.reasoning}
-        return {key: value for key, value in given.items() if key == "content" or value}
+        return {key: value for key, value in given.items() if value not in (None, [])}
 
 
 class State(StrEnum):
@@ -116,8 +116,11 @@ class Saved(Frozen):
     """What happened to a draft."""
 
     record: Record
+    """The one it became, or that says the same."""
     created: bool
     reason: str
+    fingerprint: str
+    """Of its question."""
 
 
 class AdapterVersion(Frozen):

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
-from adaptation.types import AnswerCount
+from adaptation.report import AnswerCount
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
@@ -24,12 +24,6 @@ from server.heavy import refuse_heavy
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 from server.shapes import refuse_shapeless
 
-MORE_PROMPT = frozenset(
-    {"tools", "functions", "documents", "chat_template", "chat_template_kwargs"}
-    | {"add_generation_prompt", "continue_final_message", "structured_outputs"}
-    | {"reasoning_effort", "add_special_tokens"}
-)
-"""Keys of a chat request that make more of its prompt than its messages say."""
 EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
 ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
@@ -216,7 +210,7 @@ def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
         and isinstance(turn["content"], str)
         for turn in turns
     )
-    return path == CHAT and is_text and not _asks_for_json(body) and not _given(body, MORE_PROMPT)
+    return path == CHAT and is_text and not prompt_shape(path, body)
 
 
 def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:

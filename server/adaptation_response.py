@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from adaptation.types import AnswerCount
+from adaptation.report import AnswerCount
 from server.errors import error_body
 from server.key_names import told
 from server.openai_form import conform

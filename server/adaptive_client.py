@@ -16,15 +16,8 @@ from typing import Any, TypeVar
 from adaptation.ending import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
-from adaptation.types import (
-    Abandoned,
-    Outcome,
-    Query,
-    Sample,
-    SampleCounts,
-    StopReason,
-    TokenCounts,
-)
+from adaptation.report import SampleCounts, StopReason, TokenCounts
+from adaptation.types import Abandoned, Outcome, Query, Sample
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import (
@@ -45,7 +38,8 @@ from server.engine.refusals import (
     stopping,
     told,
 )
-from server.engine.vllm_engine import Native, counters, end_requests, lora_request, tell_all
+from server.engine.under_way import counters, end_requests, tell_all
+from server.engine.vllm_engine import Native, lora_request
 from server.request_context import COMPLETIONS, CURRENT, RequestContext
 
 T = TypeVar("T")

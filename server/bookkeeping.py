@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from adaptation.reading import read_answer
-from adaptation.types import Outcome, Query, Sample, SampleCounts, TokenCounts
+from adaptation.report import SampleCounts, TokenCounts
+from adaptation.types import Outcome, Query, Sample
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics

@@ -7,19 +7,15 @@ vLLM's flags are vLLM's business and are not known here.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import ConfigDict, Field, ValidationError, field_validator
-from rich.console import Console
-from rich.table import Table
 
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
@@ -30,8 +26,6 @@ DEFAULT_TENANT = "default"
 CONFIG_FILE = "whet.toml"
 ENV_PREFIX = "WHET_"
 ENV_CONFIG = "WHET_CONFIG"
-DEST_PREFIX = "whet_"
-"""Keeps our argparse destinations apart from vLLM's in one namespace."""
 
 
 class ConfigError(Exception):
@@ -180,67 +174,6 @@ def resolve(
         raise ConfigError(f"{sources[name]}: {name} = {first['input']!r}: {reason}") from error
 
 
-def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
-    """Add Whet's flags (or those of the fields in `only`) to any argparse parser.
-
-    Defaults are suppressed: a flag that was not given must not hide the lower layers.
-    """
-    group = parser.add_argument_group("whet", "what Whet adds to the engine it serves with")
-    for name, field in Settings.model_fields.items():
-        if only is None or name in only:
-            group.add_argument(
-                _flag(name),
-                dest=DEST_PREFIX + name,
-                default=argparse.SUPPRESS,
-                metavar=_metavar(name),
-                help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
-            )
-
-
-def _metavar(name: str) -> str:
-    """The choices of a setting, where it has any."""
-    kind = Settings.model_fields[name].annotation
-    if kind is bool:
-        return "true|false"
-    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
-    choices = [str(choice) for choice in kind] if is_enum else get_args(kind)  # type: ignore[union-attr]
-    named = choices and all(isinstance(choice, str) for choice in choices)
-    return "|".join(choices) if named else name.rpartition("_")[2].upper()
-
-
-def flags_of(namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings given as flags, from a namespace of `add_arguments`."""
-    given = vars(namespace)
-    names = (name for name in Settings.model_fields if DEST_PREFIX + name in given)
-    return {name: given[DEST_PREFIX + name] for name in names}
-
-
-def take_config(argv: Iterable[str]) -> tuple[Path | None, list[str]]:
-    """Take `--config X.toml` (ours) off a command line and leave `--config X.yaml` (vLLM's)."""
-    ours: Path | None = None
-    rest: list[str] = []
-    words = iter(argv)
-    for word in words:
-        flag, has_value, value = word.partition("=")
-        if flag != "--config":
-            rest.append(word)
-            continue
-        value = value if has_value else next(words, "")
-        if value.endswith(".toml"):
-            ours = Path(value)
-        else:
-            rest += [flag, value] if value else [flag]
-    return ours, rest
-
-
-def print_config(resolved: Resolved, console: Console | None = None) -> None:
-    """Print the settings in force: name, value, source."""
-    table = Table("setting", "value", "from", box=None, pad_edge=False)
-    for name, source in resolved.sources.items():
-        table.add_row(name, _shown(getattr(resolved.settings, name)), source)
-    (console or Console()).print(table)
-
-
 def _from_file(toml_path: Path | None, env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     path = toml_path or (Path(env[ENV_CONFIG]) if env.get(ENV_CONFIG) else None)
     path = path.expanduser() if path else _default_file()
@@ -274,7 +207,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     for name in flags:
         _known(name, "flags", Settings.model_fields)
-    return {name: (value, _flag(name)) for name, value in flags.items()}
+    return {name: (value, flag_name(name)) for name, value in flags.items()}
 
 
 def _known(key: str, where: str, names: Iterable[str]) -> None:
@@ -286,18 +219,10 @@ def _known(key: str, where: str, names: Iterable[str]) -> None:
         raise ConfigError(f"{where}: unknown setting `{key}`{hint}")
 
 
-def _flag(name: str) -> str:
+def flag_name(name: str) -> str:
+    """Return what a setting is called on a command line."""
     return "--" + name.replace("_", "-")
 
 
 def _variable(name: str) -> str:
     return ENV_PREFIX + name.upper()
-
-
-def _shown_default(name: str) -> str:
-    field = Settings.model_fields[name]
-    return _shown(field.get_default(call_default_factory=True, validated_data={}))
-
-
-def _shown(value: object) -> str:
-    return "none" if value is None else str(value)

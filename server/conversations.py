@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from memory.identity.prompt import RAW, shaping
+from memory.identity.prompt import BESIDE, RAW, shaping
 from memory.lines.calls import in_order
 from memory.types import Message
 from server.media import bare, part_text, without_media
@@ -19,6 +19,19 @@ from server.response_words import in_words_of_chat
 CALLS = frozenset({"function_call", "custom_tool_call"})
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 """Types of the items of a response that call a tool, or bring what came of it."""
+OF_TEXTS = (
+    "response_format",
+    "structured_outputs",
+    "suffix",
+    "add_special_tokens",
+    "truncate_prompt_tokens",
+    "truncation_side",
+)
+"""What shapes a bare prompt; no chat template is given the rest."""
+MORE_OF_TURNS = ("tools", "task")
+"""Keys of a turn that few templates know."""
+BILLING = "x-anthropic-billing-header"
+"""How a line begins in which Claude Code says which of its requests this is."""
 
 
 def conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ...], ...]:
@@ -29,7 +42,8 @@ def conversations(path: str, body: Mapping[str, Any]) -> tuple[tuple[Message, ..
         return (tuple(_message(_ordered(turn)) for turn in turns if isinstance(turn, dict)),)
     if path == RESPONSES:
         return (tuple(_input_messages(body)),)
-    return tuple((Message(role="user", content=text),) for text in _prompts(body.get("prompt")))
+    texts = _embedded(body.get("prompt_embeds")) + _prompts(body.get("prompt"))
+    return tuple((Message(role="user", content=text),) for text in texts or [""])
 
 
 def _ordered(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +57,11 @@ def _ordered(turn: Mapping[str, Any]) -> dict[str, Any]:
 def prompt_shape(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what besides the messages makes the prompt, in the words of chat completions."""
     words = in_words_of_chat(body) if path == RESPONSES else body
-    given: dict[str, Any] = {**words, RAW: path == COMPLETIONS or None}
+    if path == COMPLETIONS:
+        words = {key: body[key] for key in OF_TEXTS if key in body}
+    given: dict[str, Any] = {**words, RAW: path == COMPLETIONS or None, BESIDE: None}
+    if path == CHAT:
+        given[BESIDE] = _beside_messages(body.get("messages"))
     if given.get("add_special_tokens") is (path == COMPLETIONS):  # as it would be without
         given["add_special_tokens"] = None
     return shaping(given)
@@ -114,7 +132,8 @@ def _thought(item: Mapping[str, Any]) -> str:
 def _message(turn: Mapping[str, Any]) -> Message:
     """Return a turn; calls, their results and earlier thoughts are kept as they were given."""
     calls, result, name = (turn.get(key) for key in ("tool_calls", "tool_call_id", "name"))
-    thought = turn.get("reasoning", turn.get("reasoning_content"))
+    thought = turn.get("reasoning")
+    thought = turn.get("reasoning_content") if thought is None else thought
     return Message(
         role=str(turn.get("role", "user")),
         content=_text(turn),
@@ -131,16 +150,43 @@ def _text(turn: Mapping[str, Any]) -> str:
     if content is None:
         return ""
     if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "\n".join(part_text(part) for part in content)
+        return _unbilled(content) if turn.get("role") == "system" else content
+    if isinstance(content, list) and all(isinstance(part, dict | str) for part in content):
+        texts = (part if isinstance(part, str) else part_text(part) for part in content)
+        said = map(_unbilled, texts) if turn.get("role") == "system" else texts
+        return "\n".join(filter(None, said))  # vLLM passes over what says nothing
     return without_media(content)
+
+
+def _unbilled(text: str) -> str:
+    """Return a system's text without the line that vLLM strikes: it is new in every request."""
+    return text.partition("\n")[2] if text.startswith(BILLING) else text
+
+
+def _beside_messages(turns: object) -> dict[str, Any]:
+    """Return by its place what else a turn tells a template, which no `Message` holds."""
+    listed = enumerate(turns if isinstance(turns, list) else ())
+    told = {
+        str(place): {key: turn[key] for key in MORE_OF_TURNS if turn.get(key)}
+        for place, turn in listed
+        if isinstance(turn, dict)
+    }
+    return {place: more for place, more in told.items() if more}
 
 
 def _prompts(prompt: object) -> list[str]:
     """Return one text for each prompt; token ids have none, and are never remembered by text."""
+    if prompt is None:
+        return []
     if isinstance(prompt, str):
         return [prompt]
     if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
         return [item if isinstance(item, str) else "" for item in prompt]
     return [""]
+
+
+def _embedded(prompts: object) -> list[str]:
+    """Return nothing for each prompt that is given by its embeddings; vLLM answers those first."""
+    if prompts is None:
+        return []
+    return [""] * (len(prompts) if isinstance(prompts, list) else 1)

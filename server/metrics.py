@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
-from adaptation.types import Report, SampleCounts, TokenCounts
+from adaptation.report import Report, SampleCounts, TokenCounts
 
 
 class Metrics:

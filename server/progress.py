@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
+from adaptation.conversation import Conversation
 from adaptation.engine import Engine, Progress
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
@@ -86,6 +87,10 @@ class WatchedEngine:
     def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
         """See `Engine.prompt_ids`."""
         return self._engine.prompt_ids(query)
+
+    async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
+        """See `Engine.rendered`."""
+        return await self._engine.rendered(conversation)
 
     def written(self, query: Query, turn: Message) -> str | None:
         """See `Engine.written`."""

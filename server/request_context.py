@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 
 from adaptation.options import Options
-from adaptation.types import Abandoned, Adapter, AnswerCount, Query, Report
+from adaptation.report import AnswerCount, Report
+from adaptation.types import Abandoned, Adapter, Query
 from adaptation.verifiers import Verifier
 from memory.types import Message
 

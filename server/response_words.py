@@ -10,12 +10,16 @@ from typing import Any
 
 OF_TOOL = frozenset({"type"})
 """What of a tool is not its function's."""
+OF_CHATS = ("documents", "add_generation_prompt", "continue_final_message", "add_special_tokens")
+"""What has no meaning on `/v1/responses`, where vLLM looks at none of it."""
+BEGUN = frozenset({"in_progress", "incomplete"})
+"""What the status of the assistant's last item says where the model is to go on with it."""
 
 
 def in_words_of_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a body with its format, effort, functions and choice of them as a chat has them."""
     text, tools, reasoning = (body.get(key) for key in ("text", "tools", "reasoning"))
-    said = dict(body)
+    said = {key: value for key, value in body.items() if key not in OF_CHATS}
     if isinstance(text, Mapping):
         said["response_format"] = _format(text.get("format"))
     if isinstance(reasoning, Mapping):
@@ -23,7 +27,19 @@ def in_words_of_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(tools, list):
         said["tools"] = [_function(tool) for tool in tools]
     said["tool_choice"] = _function(body.get("tool_choice"))
+    if body.get("truncation") == "auto":
+        said["truncate_prompt_tokens"] = -1
+    if is_begun(body.get("input")):
+        said |= {"add_generation_prompt": False, "continue_final_message": True}
     return said
+
+
+def is_begun(asked: object) -> bool:
+    """Whether an answer is to be gone on with: the last item is the beginning of one."""
+    last = asked[-1] if isinstance(asked, list) and asked else None
+    if not isinstance(last, Mapping) or last.get("type", "message") not in ("message", "reasoning"):
+        return False
+    return last.get("status") in BEGUN
 
 
 def _format(flat: object) -> object:

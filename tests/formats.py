@@ -19,7 +19,9 @@ from adaptation.said import Said
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
-    from server.engine.parsers import Parsers
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    from server.engine.parsers import ASKED, Parsers, Reply
 
 TOOLS: tuple[Mapping[str, Any], ...] = (
     {
@@ -42,9 +44,15 @@ class Format:
     tool_call_parser: str | None = None
     reasoning_parser: str = ""
     tokens: tuple[str, ...] = ()
+    response_template: Mapping[str, Any] | None = None
+    """Of the tokenizer, for the parser `hf`."""
 
 
 THINKING = ("<think>", "</think>")
+TOLD_BY_TOKENIZER = {
+    "start_anchor": "<|im_start|>",
+    "fields": {"thinking": {"open": "<think>", "close": "</think>"}, "content": {}},
+}
 FORMATS = {
     "hermes": Format("hermes", tokens=("<tool_call>", "</tool_call>")),
     "mistral": Format("mistral", tokens=("[TOOL_CALLS]",)),
@@ -67,19 +75,28 @@ FORMATS = {
     ),
     "qwen3": Format("hermes", "qwen3", ("<tool_call>", "</tool_call>", *THINKING)),
     "deepseek_r1": Format(None, "deepseek_r1", THINKING),
+    "phi4": Format("phi4_mini_json"),
+    "ernie45": Format(
+        "ernie45", tokens=(*THINKING, "<tool_call>", "</tool_call>", "<response>", "</response>")
+    ),
     "seed_oss": Format(None, "seed_oss", ("<seed:think>", "</seed:think>")),
     "granite": Format(None, "granite"),
+    "response_template": Format(None, "hf", THINKING, TOLD_BY_TOKENIZER),
 }
 
 
 @cache
-def parsers(name: str) -> Parsers:
-    """Return what a server that was started for this format reads replies with."""
+def parsers(name: str, thinks: bool | None = None) -> Parsers:
+    """Return what a server that was started for this format reads replies with.
+
+    `thinks` is what the operator's `--default-chat-template-kwargs` say of `enable_thinking`.
+    """
     form = FORMATS[name]
     tokenizer = AutoTokenizer.from_pretrained(str(model_path()))
     tokenizer.add_tokens(list(form.tokens), special_tokens=True)
+    tokenizer.response_template = form.response_template
     args = SimpleNamespace(
-        default_chat_template_kwargs=None,
+        default_chat_template_kwargs=None if thinks is None else {"enable_thinking": thinks},
         enable_auto_tool_choice=form.tool_call_parser is not None,
         tool_call_parser=form.tool_call_parser,
         structured_outputs_config=SimpleNamespace(reasoning_parser=form.reasoning_parser),
@@ -89,10 +106,23 @@ def parsers(name: str) -> Parsers:
     return Parsers(args, SimpleNamespace(model_config=config, renderer=renderer))  # type: ignore[arg-type]
 
 
-def said(name: str, text: str, *, calls: bool = True, **request: Any) -> Said:
-    """Return what a reply in this format says and calls."""
-    found = parsers(name)
-    reading = found.reading({"tools": list(TOOLS), **request}, calls=calls)
+def said(
+    name: str, text: str, *, calls: bool = True, prompt: str | None = None, **request: Any
+) -> Said:
+    """Return what a reply in this format says and calls; `prompt` is the text that it answers."""
+    reading = parsers(name).reading({"tools": list(TOOLS), **request}, calls=calls)
     assert reading is not None
-    token_ids = found.tokenizer.encode(text, add_special_tokens=False)
-    return reading.said(text, token_ids)
+    return reading.said(replied(name, text, prompt))
+
+
+def served(name: str, text: str, request: Mapping[str, Any]) -> str:
+    """Return what vLLM's handler of chats says of a reply to a request, in this format."""
+    body = ChatCompletionRequest(messages=list(ASKED), **request)
+    return parsers(name).parse(body, replied(name, text))[1] or ""
+
+
+def replied(name: str, text: str, prompt: str | None = None) -> Reply:
+    """Return a reply with its tokens in this format, and those of what it answers."""
+    tokenizer = parsers(name).tokenizer
+    prompt_ids = None if prompt is None else tokenizer.encode(prompt)
+    return Reply(text, tokenizer.encode(text, add_special_tokens=False), prompt_ids)

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from adaptation.options import Options
-from adaptation.types import Report
+from adaptation.report import Report
 from server.cli import COMMANDS, main
 from server.config import ENV_PREFIX, Settings
 from server.request_context import CHAT

@@ -21,7 +21,7 @@ from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
 from adaptation.evaluation.results import KEPT
 from adaptation.options import Strategy
-from adaptation.types import FirstSample, Report
+from adaptation.report import FirstSample, Report
 
 Messages = Sequence[Mapping[str, str]]
 

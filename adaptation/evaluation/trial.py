@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from adaptation.report import FirstSample
 from adaptation.suites.suite import Group
-from adaptation.types import FirstSample
 from memory.types import Frozen
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from adaptation.ballots import Ballots
+from adaptation.report import StopReason
 from adaptation.stopping.certain import CertainRule
 from adaptation.stopping.lookahead import HORIZON, Lookahead
 from adaptation.stopping.shapes import COLD, Floats, Likelihoods, Pattern, likelihoods
-from adaptation.types import StopReason
 
 LEAST, COLD_LEAST = 2, 4
 """Samples before the rule speaks. One alone shows nothing, not even that the prior has aged; the

@@ -7,8 +7,8 @@ a uniform prior on the leader's share p of the two, P(p > ½) = 1 − I_½(v₁ 
 from __future__ import annotations
 
 from adaptation.ballots import Ballots
+from adaptation.report import StopReason
 from adaptation.stopping.certain import CertainRule
-from adaptation.types import StopReason
 
 
 class BetaRule(CertainRule):

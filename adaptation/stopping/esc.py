@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adaptation.ballots import Ballots
+from adaptation.report import StopReason
 from adaptation.stopping.certain import CertainRule
-from adaptation.types import StopReason
 
 WINDOW = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from adaptation.ballots import Ballots, leader_probability
-from adaptation.types import StopReason
+from adaptation.report import StopReason
 
 
 class StoppingRule(Protocol):

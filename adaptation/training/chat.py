@@ -1,7 +1,7 @@
 """How the server renders a conversation: its chat template, and what the template is given.
 
 The rules are those of vLLM's own renderer, which cannot be had without an engine. `check_served`
-holds what comes of them against the tokens that the engine was given.
+holds what comes of them against the tokens that the server makes of the same conversations.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Chat:
         """
         if any(MEDIUM.search(message.content) for message in conversation.messages):
             raise ValueError("an image, a sound or a file is known by its hash alone")
+        if _is_cut(conversation):
+            raise ValueError("the server may leave out a part of this prompt")
         if conversation.is_raw:
             return "".join(message.content for message in conversation.messages)
         try:
@@ -113,12 +115,24 @@ def is_framed(conversation: Conversation) -> bool:
     return bool(conversation.request.get("add_special_tokens", conversation.is_raw))
 
 
+def _is_cut(conversation: Conversation) -> bool:
+    """Whether the request bounds its prompt; -1 stands for the bound that every prompt has."""
+    bound = conversation.request.get("truncate_prompt_tokens")
+    return isinstance(bound, int) and bound >= 0
+
+
 def check_served(chat: Chat, served: Served) -> None:
     """Raise `TrainerError` where a prompt is not rendered as the server rendered it."""
+    _compare(chat, served, "this prompt")
+    for neighbour in served.neighbours:
+        _compare(chat, neighbour, "a neighbour's prompt")
+
+
+def _compare(chat: Chat, served: Served, name: str) -> None:
     try:
         ids = chat.encode(served.conversation)
     except ValueError as error:
-        raise TrainerError(f"the trainer cannot render this prompt: {error}") from error
+        raise TrainerError(f"the trainer cannot render {name}: {error}") from error
     theirs = served.token_ids
     pairs = zip(ids, theirs, strict=False)
     place = next((i for i, (one, other) in enumerate(pairs) if one != other), None)
@@ -127,4 +141,4 @@ def check_served(chat: Chat, served: Served) -> None:
     where = f"token {(place or 0) + 1} of {len(theirs)} differs"
     if place is None:
         where = f"it makes {len(ids)} tokens of it, and the server {len(theirs)}"
-    raise TrainerError(f"the trainer does not render this prompt as the server does: {where}")
+    raise TrainerError(f"the trainer does not render {name} as the server does: {where}")

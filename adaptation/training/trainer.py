@@ -40,6 +40,8 @@ class Served(Frozen):
 
     conversation: Conversation
     token_ids: tuple[int, ...]
+    neighbours: tuple[Served, ...] = ()
+    """Likewise the prompts whose answers are learned for it: they may have other forms."""
 
 
 class TrainingJob(Frozen):
@@ -57,7 +59,8 @@ class TrainingJob(Frozen):
     parent: str | None = None
     """Folder of the adapter to start from; None starts from the base (B = 0)."""
     served: Served | None = None
-    """What the adapter is for: nothing is trained where the trainer renders it otherwise."""
+    """What the adapter is for: nothing is trained where the trainer renders it, or a neighbour,
+    otherwise."""
 
 
 class TrainingResult(Frozen):

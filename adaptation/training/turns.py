@@ -5,15 +5,11 @@ Knows nothing of tokenizers. `chat` asks it for the arguments of a template.
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import jinja2.nodes as jinja
-import jinja2.sandbox
-
+from adaptation.training.parts import walks_parts
 from memory.types import Message
 
 ContentFormat = Literal["auto", "string", "openai"]
@@ -21,7 +17,6 @@ ContentFormat = Literal["auto", "string", "openai"]
 Turn = dict[str, Any]
 HIDDEN = ("custom", "namespace")
 """Types of tools that vLLM rewrites into functions for the template."""
-_GENERATION = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 
 
 def turns_for(source: str, messages: Sequence[Message], form: ContentFormat) -> list[Turn]:
@@ -45,18 +40,12 @@ def tools_for(tools: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]
     return [_tool(tool) for tool in tools if tool.get("type", "function") == "function"]
 
 
-@functools.lru_cache(maxsize=32)
-def walks_parts(source: str) -> bool:
-    """Whether a template has a loop over the content of a turn, which is then a list of parts."""
-    loops = _parsed(source).find_all(jinja.For)
-    return any(_is_content(loop.iter) for loop in loops)
-
-
 def _turn(message: Message, in_parts: bool) -> Turn:
     """Only the assistant's turns call tools, and only those of tools answer a call."""
     content: Any = message.content
     if in_parts and message.role != "tool":
-        content = [{"type": "text", "text": content}] if content else []
+        is_silent = message.role == "assistant" and not content
+        content = [] if is_silent else [{"type": "text", "text": content}]
     turn: Turn = {"role": message.role, "content": content}
     if message.role == "assistant":
         turn |= _of_assistant(message)
@@ -123,24 +112,3 @@ def _as_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content)
-
-
-def _parsed(source: str) -> jinja.Template:
-    """Parse a template, without the marks of what the assistant writes: no tag of Jinja's own."""
-    loops = ["jinja2.ext.loopcontrols"]
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(extensions=loops)
-    return environment.parse(_GENERATION.sub("", source))
-
-
-def _is_content(node: jinja.Node | None) -> bool:
-    while isinstance(node, jinja.Filter | jinja.Test) or _is_slice(node):
-        node = node.node  # type: ignore[union-attr]
-    if isinstance(node, jinja.Getattr):
-        return node.attr == "content"
-    if isinstance(node, jinja.Getitem):
-        return isinstance(node.arg, jinja.Const) and node.arg.value == "content"
-    return isinstance(node, jinja.Name) and node.name == "content"
-
-
-def _is_slice(node: jinja.Node | None) -> bool:
-    return isinstance(node, jinja.Getitem) and isinstance(node.arg, jinja.Slice)

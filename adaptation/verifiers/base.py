@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from memory.types import Frozen, Tier
 
 S = TypeVar("S", bound=Frozen)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers.base import read_spec
 from adaptation.verifiers.checks import CannotCheckError, mismatch, schema_problem
 from memory.identity.answers import extract

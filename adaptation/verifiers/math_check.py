@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from adaptation.algebra import Algebra
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers.base import read_spec
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions

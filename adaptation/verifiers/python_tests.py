@@ -25,7 +25,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers import sandbox
 from adaptation.verifiers.base import read_spec
 from adaptation.verifiers.checks import CannotCheckError, tests_problem

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers.base import read_spec
 from memory.identity.answers.deliberation import conclusion
 from memory.types import Frozen, Tier

@@ -17,8 +17,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from adaptation.report import AnswerCount
 from adaptation.suites.solved import Solved
-from adaptation.types import AnswerCount
 from loadtests.questions import is_right
 
 WIDTH = 100

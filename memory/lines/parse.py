@@ -106,6 +106,7 @@ def _state(fields: Fields) -> State:
 def _refuse_long(draft: Draft) -> None:
     request = json.dumps(draft.request)
     turns = [turn.content + json.dumps(turn.tool_calls) for turn in draft.messages]
-    texts = [draft.answer, draft.rationale, draft.task or "", request, *turns]
+    thoughts = [turn.reasoning or "" for turn in draft.messages]
+    texts = [draft.answer, draft.rationale, draft.task or "", request, *turns, *thoughts]
     if any(len(text) > MAX_TEXT_CHARACTERS for text in texts):
         raise InvalidImportError(f"a text is longer than {MAX_TEXT_CHARACTERS} characters")

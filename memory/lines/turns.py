@@ -91,7 +91,7 @@ def _content(content: Any, *, may_be_missing: bool) -> str:
     if content is None and may_be_missing:
         return ""
     if isinstance(content, list):
-        content = "".join(_part(part) for part in content)
+        content = "\n".join(filter(None, map(_part, content)))  # as vLLM joins them
     if not isinstance(content, str):
         raise InvalidImportError("a message has no text content")
     return content

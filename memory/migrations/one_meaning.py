@@ -1,7 +1,8 @@
 """Older records under the identity of today: equal answers are one, and what they fought is over.
 
 Until schema 0005 an answer was its spelling and a question was folded: `1/2` and `0.5` quarantined
-each other, and so did the answers of `10²` and `102`.
+each other, and so did the answers of `10²` and `102`. Until 0006 the ids and the layout of calls
+made another question, and so did a choice among no tools.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _record = sa.table(
     *(sa.column(name) for name in ("number", "id", "tenant", "task", "question_hash")),
     *(sa.column(name) for name in ("answer_hash", "answer", "state", "contested", "tier")),
     *(sa.column(name) for name in ("confidence", "uses", "wins")),
-    sa.column("messages", sa.JSON),
+    *(sa.column(name, sa.JSON) for name in ("messages", "request")),
 )
 
 
@@ -38,6 +39,8 @@ class _Kept:
     tenant: str
     question: str
     """The fingerprint; likewise below the key."""
+    is_moved: bool
+    """Whether its fingerprint was another one."""
     answer: str
     state: str
     contested: bool
@@ -53,25 +56,29 @@ class _Kept:
 
 
 def unite(connection: sa.Connection) -> None:
-    """Reckon identities anew, let equal answers be one record and release who has no rival."""
+    """Reckon identities anew, let equal answers be one record and release who has no rival.
+
+    Questions that are the same as ever are left as they are.
+    """
     questions: defaultdict[tuple[str, str], list[_Kept]] = defaultdict(list)
     for kept in _reckoned(connection):
         questions[kept.tenant, kept.question].append(kept)
     for records in questions.values():
-        _release(connection, _merged(connection, records))
+        if any(record.is_moved for record in records):
+            _release(connection, _merged(connection, records))
 
 
 def _reckoned(connection: sa.Connection) -> Iterator[_Kept]:
     """Give every record that is not erased its new identity, and yield it."""
     for row in _rows(connection):
         messages = tuple(Message(**turn) for turn in row.messages)
-        question = Prompt(messages=messages, task=row.task).fingerprint
+        question = Prompt(messages=messages, request=row.request, task=row.task).fingerprint
         answer = answer_key(row.answer)
         here = _record.update().where(_record.c.number == row.number)
         connection.execute(here.values(question_hash=question, answer_hash=answer))
         yield _Kept(
-            row.number, row.id, row.tenant, question, answer, row.state, bool(row.contested),
-            Tier(row.tier), row.confidence, row.uses, row.wins,
+            row.number, row.id, row.tenant, question, question != row.question_hash, answer,
+            row.state, bool(row.contested), Tier(row.tier), row.confidence, row.uses, row.wins,
         )  # fmt: skip
 
 

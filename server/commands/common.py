@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.config import DEFAULT_TENANT, Settings, add_arguments, flags_of, resolve
+from server.config import DEFAULT_TENANT, Settings, resolve
+from server.flags import add_arguments, flags_of
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory

@@ -16,7 +16,11 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
-from server.commands.template import add_template_arguments, template_of
+from server.commands.template import (
+    add_template_arguments,
+    refuse_unknown_rendering,
+    template_of,
+)
 from server.console import AdvancePhase, phases, print_fields, write_json
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
@@ -66,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
     args.model = choose(args.model, settings_of(args).data_dir).model
+    refuse_unknown_rendering(args)
     with open_memory(args) as memory, phases() as advance:
         report = asyncio.run(_generation(memory, args, settings, advance))
     if args.json != "-":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from server.commands.common import Subparsers, command_parser, number_between
 from server.commands.eval_actions import run
-from server.config import add_arguments
+from server.flags import add_arguments
 
 EXAMPLES = """\
   whet eval                                      the built-in model on every suite, in small

@@ -8,8 +8,8 @@ from typing import Any
 
 from adaptation.pebble import model_path
 from server.commands.common import Subparsers, command_parser, settings_of
-from server.config import add_arguments
 from server.console import UsageError, complain, print_json, print_table
+from server.flags import add_arguments
 from server.models.catalogue import (
     BUILT_IN,
     BUILT_IN_LICENCE,

@@ -10,8 +10,9 @@ import sys
 from typing import Any, NoReturn
 
 from server import engine_defaults
-from server.config import ConfigError, add_arguments, flags_of, print_config, resolve, take_config
+from server.config import ConfigError, resolve
 from server.console import CommandError, OneLineParser
+from server.flags import add_arguments, flags_of, print_config, take_config
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 

@@ -6,6 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from server.console import CommandError
+from server.models.renderer import HARMONY, own_renderer
+
 if TYPE_CHECKING:
     from adaptation.training.chat import Template
 
@@ -24,8 +27,21 @@ def add_template_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help=AS_SERVED,
     )
+    parser.add_argument("--tokenizer-mode", choices=("auto", "hf"), default="auto", help=AS_SERVED)
     parser.add_argument(
         "--exclude-tools-when-tool-choice-none", action="store_true", help=AS_SERVED
+    )
+
+
+def refuse_unknown_rendering(args: argparse.Namespace) -> None:
+    """Raise `CommandError` for a model whose chats the server renders without a Jinja template."""
+    own = own_renderer(args.model)
+    if own is None or (args.tokenizer_mode == "hf" and own != HARMONY):
+        return
+    way_out = "" if own == HARMONY else ": serve it with --tokenizer-mode hf, and say so here too"
+    raise CommandError(
+        f"the server renders chats for {args.model} with vLLM's own `{own}`, not with a chat "
+        f"template, so the trainer cannot see what it sees{way_out}"
     )
 
 

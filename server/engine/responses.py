@@ -203,7 +203,10 @@ def _told_again(items: Iterable[Any]) -> list[Any]:
             told.append(item)
         elif parts:
             words = (_value(part, "text") or _value(part, "refusal") or "" for part in parts)
-            told.append({"role": "assistant", "content": "".join(words)})
+            answer = {"role": "assistant", "content": "".join(words)}
+            told.append(
+                answer | {"status": _value(item, "status")}
+            )  # one that is to be gone on with
     return told
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +17,7 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from adaptation.conversation import spoken
+from adaptation.conversation import Conversation, spoken
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
 from adaptation.said import Said
@@ -26,12 +25,13 @@ from adaptation.training.chat import Chat, Template
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
 from server.engine.outputs import Growing, recited
-from server.engine.parsers import Reading
+from server.engine.parsers import Reading, Reply
 from server.engine.refusals import FORM, told
+from server.engine.rendering import rendered
 from server.engine.trail import Trail
+from server.engine.under_way import end_requests
 
 REMEMBERED_PROBES = 16
-POLL_S = 0.1
 ABORTED = "abort"
 SOON_PARSED = 2_048
 """Characters of a reply that parsers read within some twenty milliseconds."""
@@ -141,6 +141,10 @@ class VllmEngine:
         ids = native.prompt.get("prompt_token_ids")
         return None if ids is None or native.prompt.get("prompt_embeds") is not None else tuple(ids)
 
+    async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
+        """See `Engine.rendered`."""
+        return await rendered(self._client, self._template, conversation)
+
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """Return a sample with what it says and calls told apart, as vLLM's handler does."""
         native, trail = query.native, sample.native
@@ -148,7 +152,8 @@ class VllmEngine:
         if native.reading is None:
             return sample
         token_ids = trail.token_ids if isinstance(trail, Trail) else ()
-        return replace(sample, parsed=native.reading.said(sample.text, token_ids))
+        reply = Reply(sample.text, token_ids, native.prompt.get("prompt_token_ids"))
+        return replace(sample, parsed=native.reading.said(reply))
 
     def parsed_at_once(self, query: Query, sample: Sample) -> Sample:
         """Like `parsed`, for whoever cannot wait: what may take long is taken to say nothing."""
@@ -230,42 +235,6 @@ class VllmEngine:
         except VLLMError as error:
             raise EngineError(f"the probe failed: {error}") from error
         raise EngineError("the engine returned nothing")
-
-
-async def end_requests(client: Any, request_ids: Sequence[str]) -> None:
-    """Have vLLM give each request a last output, with all that it holds back."""
-    with suppress(EngineDeadError):  # then they have ended
-        await client.abort(list(request_ids))
-    # vLLM ends the children of a request for several choices, and keeps their parent for ever.
-    parents = client.output_processor.parent_requests
-    ended = [key for key, parent in parents.items() if parent.external_req_id in request_ids]
-    for key in ended:
-        del parents[key]
-
-
-async def tell_all(client: Any, error: Callable[[], Exception], timeout_s: float) -> None:
-    """Raise an `error` in every request that does not end within `timeout_s`.
-
-    vLLM leaves those waiting for ever that are under way when it is shut down. Each gets one of
-    its own: what is raised in many places collects the trace of all of them, and logging it held
-    the event loop for a minute.
-    """
-    processor, end = client.output_processor, time.monotonic() + timeout_s
-    while processor.has_unfinished_requests() and time.monotonic() < end:  # noqa: ASYNC110
-        await asyncio.sleep(min(POLL_S, timeout_s))
-    for state in processor.request_states.values():
-        state.queue.put(error())
-
-
-def counters(client: Any, request_id: str) -> list[Any]:
-    """Return vLLM's own statistics of a running request, one for each choice.
-
-    They go on being true when the request has ended. Empty where vLLM keeps none.
-    """
-    processor = client.output_processor
-    children = processor.external_req_ids.get(request_id, ())
-    states = (processor.request_states.get(child) for child in children)
-    return [state.stats for state in states if state is not None and state.stats is not None]
 
 
 def _may_be_recited(params: SamplingParams, text: str) -> bool:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from adaptation.adapter_cache import ABOUT, AdapterCache, Neighbourhood
+from adaptation.report import AdapterReport
 from adaptation.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.training.fake import write_zeros
 from adaptation.training.trainer import Recipe
-from adaptation.types import Adapter, AdapterReport
+from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Neighbour, State, Tier

@@ -13,9 +13,10 @@ from adaptation.drawing import Drawer
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
+from adaptation.report import FirstSample, StopReason
 from adaptation.representative import Representative
 from adaptation.stopping import BetaRule
-from adaptation.types import FirstSample, Query, StopReason, Vote
+from adaptation.types import Query, Vote
 from adaptation.voting import Voting
 
 MakeQuery = Callable[..., Query]

@@ -23,18 +23,11 @@ from adaptation.leases import AdapterLeases
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.policy import Policy
+from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
 from adaptation.training.trainer import TrainingJob, TrainingResult
-from adaptation.types import (
-    Adapter,
-    Draw,
-    Outcome,
-    Query,
-    SampleCounts,
-    StopReason,
-    TokenCounts,
-)
+from adaptation.types import Adapter, Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory

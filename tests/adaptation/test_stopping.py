@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy.special import betainc
 
 from adaptation.ballots import Ballots, leader_probability
+from adaptation.report import StopReason
 from adaptation.stopping import (
     RULES,
     BayesianRule,
@@ -28,7 +29,6 @@ from adaptation.stopping.bayesian import LEAST, PRICE
 from adaptation.stopping.lookahead import Lookahead
 from adaptation.stopping.prior import learned
 from adaptation.stopping.shapes import COLD, NUMBERS, SHARES, Floats, Pattern, likelihoods
-from adaptation.types import StopReason
 
 MOST = 16
 ballots_and_remaining = st.tuples(

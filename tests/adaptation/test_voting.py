@@ -17,9 +17,10 @@ from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pool import SamplePool
 from adaptation.reading import Reader
+from adaptation.report import StopReason
 from adaptation.representative import Representative
 from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
-from adaptation.types import Draw, Query, Sample, StopReason, Vote
+from adaptation.types import Draw, Query, Sample, Vote
 from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.weights import WEIGHTS, count
 from memory.identity.answers import Answer
@@ -437,6 +438,28 @@ async def test_where_the_model_cannot_be_asked_the_medoid_is_taken(
     vote, _ = await hold_vote(query, engine, ask=True)
     assert vote.winner.text == TEXTS[1]
     assert len(engine.drawn) <= query.options.max_samples
+
+
+async def test_texts_are_likened_and_shown_without_their_deliberation(
+    make_query: MakeQuery,
+) -> None:
+    """By their whole lengths the medoid would be another, and so would the choice of the model."""
+    thoughts = ["x" * 40, "x" * 90, "", "x" * 150]
+    replies = [
+        Reply(thought + text, said=text) for thought, text in zip(thoughts, TEXTS, strict=True)
+    ]
+    chooses = Reply(
+        "Response 4? The most consistent response is Response 3. Or Response 1",
+        said="The most consistent response is Response 3.",
+    )
+    engine = FakeEngine(lambda q, draw: [*replies, chooses][draw.index])
+    query = make_query("How are you?", query_can_be_reworded=True)
+    vote, _ = await hold_vote(query, engine)
+    assert vote.winner.text == replies[1].text
+    vote, _ = await hold_vote(query, engine, ask=True)
+    assert vote.winner.text == replies[2].text
+    (asked,) = engine.drawn[-1].prompt
+    assert "xxxxx" not in asked.content.replace(TEXTS[3], "")
 
 
 async def test_a_sample_that_finished_as_the_tokens_ran_out_is_counted(

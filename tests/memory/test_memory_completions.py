@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from memory.completions import TRIES, CompletionLog
 from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.rows import MAX_CHARACTERS, prompt_of
-from memory.types import Completion
+from memory.types import Completion, Message
 
 Build = Callable[..., Completion]
 
@@ -217,6 +218,20 @@ def test_a_conversation_beyond_what_is_kept_leaves_its_hash(
     with database.reading() as connection:
         size = "SELECT length(messages) + length(text) FROM completion"
         assert connection.exec_driver_sql(size).scalar_one() < MAX_CHARACTERS
+
+
+LONG = "x" * MAX_CHARACTERS
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": LONG}}
+
+
+@pytest.mark.parametrize("more", [{"tool_calls": (CALL,)}, {"reasoning": LONG}])
+def test_calls_and_thoughts_are_part_of_what_a_conversation_holds(
+    more: dict[str, Any], log: CompletionLog, completion: Build
+) -> None:
+    turns = (Message(role="user", content="q"), Message(role="assistant", content="", **more))
+    log.append(completion("c1", messages=turns))
+    assert log.flush()
+    assert log.get("ann", "c1").messages == ()
 
 
 def test_the_queue_is_bounded_by_what_it_holds(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
+from memory.identity import answer_key, prompt
 from memory.jsonl import bounded_lines, export_lines, import_lines
 from memory.lines import MAX_LINE_BYTES, parse_line
 from memory.memory import LongTermMemory
@@ -217,3 +220,30 @@ def test_a_vote_stays_a_vote_when_its_export_is_imported(memory: LongTermMemory)
     for trust in (False, True):
         import_lines(memory, "ann", lines, trust=trust)
         assert [record.tier for record in memory.list("ann")] == [Tier.VOTE]
+
+
+def test_the_identity_of_a_line_is_reckoned_once(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: Counter[str] = Counter()
+    keyed, hashed = answer_key.value_key, prompt.same_turns
+
+    def key(answer: str) -> str:
+        counts["answer"] += 1
+        return keyed(answer)
+
+    def turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
+        counts["question"] += 1
+        return hashed(messages)
+
+    monkeypatch.setattr(answer_key, "value_key", key)
+    monkeypatch.setattr(prompt, "same_turns", turns)
+    lines = [json.dumps({"question": f"q{n}", "answer": str(n)}) for n in range(70)]
+    assert import_lines(memory, "ann", lines).imported == 70
+    assert counts == {"answer": 70, "question": 70}
+
+
+def test_an_answer_that_confirms_another_does_not_contradict_it(memory: LongTermMemory) -> None:
+    lines = [json.dumps({"question": "q", "answer": said}) for said in ("5 km", "5", "5 km.", "6")]
+    report = import_lines(memory, "ann", lines)
+    assert (report.confirmed, report.contradictions) == (2, ((4, 1),))

@@ -214,3 +214,11 @@ def test_an_earlier_thought_is_kept() -> None:
 def test_a_solution_that_is_none_or_agrees_is_taken(solution: str | None) -> None:
     found = draft(question="q", answer="5", rationale=solution)
     assert (found.answer, found.rationale) == ("5", solution or "5")
+
+
+def test_a_thought_may_be_no_longer_than_any_text() -> None:
+    thinking = {"role": "assistant", "content": "5", "reasoning": "x" * 70_000}
+    turns = [{"role": "user", "content": "q"}, thinking, {"role": "user", "content": "and?"}]
+    line = json.dumps({"messages": [*turns, {"role": "assistant", "content": "6"}]})
+    with pytest.raises(InvalidImportError, match="longer than"):
+        parse_line(line, "ann", trust=False)

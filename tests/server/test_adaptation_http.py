@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from adaptation.options import Strategy
-from adaptation.types import AnswerCount, Outcome, Report, SampleCounts, StopReason, TokenCounts
+from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
+from adaptation.types import Outcome
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import split_model, take_context, take_nothing
 from server.adaptation_response import amend_response
@@ -472,7 +473,8 @@ def test_an_answer_within_a_stored_conversation_is_not_remembered_out_of_it() ->
     ("body", "may"),
     [
         ({}, True),
-        ({"tools": []}, False),
+        ({"tools": []}, True),
+        ({"truncate_prompt_tokens": 9}, False),
         ({"reasoning_effort": "low"}, False),
         ({"response_format": {"type": "json_object"}}, False),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}, False),

@@ -8,7 +8,7 @@ import pytest
 
 from adaptation.calibration import Calibration
 from adaptation.evaluation.trial import Trial
-from adaptation.types import FirstSample
+from adaptation.report import FirstSample
 from server.calibrations import FILE, load_calibration, save_calibration
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from

@@ -8,11 +8,13 @@ import pytest
 
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
+from adaptation.pebble import model_path
 from adaptation.training.chat import Template
 from adaptation.training.fake import FakeTrainer
 from memory.types import Message, Record
 from server.cli import main
 from server.commands import distill
+from server.models.renderer import own_renderer
 
 
 @pytest.fixture
@@ -168,3 +170,38 @@ def test_a_call_is_graded_by_what_it_calls() -> None:
     assert distill.gives_answer(record.rationale, record)
     assert distill.gives_answer(call, record), "as decoding leaves it without special tokens"
     assert not distill.gives_answer(call.replace("7", "8"), record)
+
+
+RENDERED_OTHERWISE = {
+    "mistral": ("tekken.json", "consolidated-00001.safetensors"),
+    "deepseek_v32": ("config.json",),
+    "harmony": ("config.json",),
+}
+ARCHITECTURES = {"deepseek_v32": "DeepseekV32ForCausalLM", "harmony": "GptOssForCausalLM"}
+
+
+@pytest.mark.parametrize("name", RENDERED_OTHERWISE)
+def test_a_model_whose_chats_go_through_no_template_is_refused_with_the_reason(
+    name: str,
+    data: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    trainer = use(monkeypatch, FakeTrainer(answer=solves))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in RENDERED_OTHERWISE[name]:
+        config = {"architectures": [ARCHITECTURES.get(name)]}
+        (folder / file).write_text(json.dumps(config))
+    assert main(["distill", "--model", str(folder), *data]) == 1
+    assert f"vLLM's own `{name}`" in capsys.readouterr().err
+    assert not trainer.jobs
+    told = main(["distill", "--model", str(folder), "--tokenizer-mode", "hf", *data])
+    assert told == (1 if name == "harmony" else 0)
+
+
+def test_the_built_in_model_and_unknown_ones_go_through_a_template() -> None:
+    assert own_renderer(str(model_path())) is None
+    assert own_renderer("nobody/nothing") is None
+    assert own_renderer("/no/such/folder") is None

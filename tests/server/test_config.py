@@ -9,15 +9,8 @@ import pytest
 from adaptation.stopping import RULES
 from adaptation.stopping.bayesian import PRICE
 from adaptation.weights import WEIGHTS
-from server.config import (
-    ConfigError,
-    Settings,
-    add_arguments,
-    flags_of,
-    print_config,
-    resolve,
-    take_config,
-)
+from server.config import ConfigError, Settings, resolve
+from server.flags import add_arguments, flags_of, print_config, take_config
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory.database import Database
-from server import doctor
+from server import doctor, installation
 from server.cli import main
 from server.config import Settings
 from server.doctor import Check, Subject
@@ -21,7 +21,8 @@ def subject(tmp_path: Path) -> Subject:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **versions: str | None) -> None:
     """Let the doctor find these versions (`_` for `-`) and nothing else."""
-    monkeypatch.setattr(doctor, "installed", lambda name: versions.get(name.replace("-", "_")))
+    for module in (doctor, installation):
+        monkeypatch.setattr(module, "installed", lambda name: versions.get(name.replace("-", "_")))
 
 
 def assert_helps(check: Check, status: str) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memory.identity.prompt import Prompt
+from memory.lines import parse_line
+from memory.rows import prompt_of
 from memory.types import State, Tier
-from server.conversations import conversations, prompt_shape
-from server.request_context import CHAT, RESPONSES
+from server.conversations import BILLING, conversations, prompt_shape
+from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from tests.formats import Parsers
 from tests.server.composed import ASK, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -159,11 +164,104 @@ def test_a_response_and_a_chat_ask_for_one_schema() -> None:
     assert prompt_shape(RESPONSES, response) == prompt_shape(CHAT, chat)
 
 
+def asked(path: str, body: dict[str, Any]) -> str:
+    """Return the fingerprint of the prompt that a body asks."""
+    (messages,) = conversations(path, body)
+    return Prompt(messages=messages, request=prompt_shape(path, body)).fingerprint
+
+
+@pytest.mark.parametrize("key", ["documents", "add_special_tokens"])
+def test_what_a_route_does_not_look_at_makes_no_other_question(key: str) -> None:
+    response = {"input": "What is 6 times 7?"}
+    assert asked(RESPONSES, {**response, key: [1]}) == asked(RESPONSES, response)
+    text = {"prompt": "6 times 7 is"}
+    assert asked(COMPLETIONS, {**text, "reasoning_effort": "low"}) == asked(COMPLETIONS, text)
+
+
+def test_an_answer_to_go_on_with_is_another_question_than_one_that_is_over() -> None:
+    part = {"type": "output_text", "text": "It is"}
+    item = {"type": "message", "role": "assistant", "content": [part]}
+    ends = [
+        asked(RESPONSES, {"input": [*ASK["messages"], {**item, "status": status}]})
+        for status in ("completed", "incomplete")
+    ]
+    assert ends[0] != ends[1]
+
+
+def test_prompts_that_are_embeddings_come_before_those_that_are_texts() -> None:
+    def texts(**body: Any) -> list[str]:
+        return [messages[0].content for messages in conversations(COMPLETIONS, body)]
+
+    assert texts(prompt="q", prompt_embeds="aGk=") == ["", "q"]
+    assert texts(prompt=["p", "q"], prompt_embeds=["aGk=", "aGk="]) == ["", "", "p", "q"]
+    assert texts(prompt_embeds=["aGk=", "aGk="]) == ["", ""]
+    assert texts(prompt="q") == ["q"]
+    assert texts() == texts(prompt=[5, 6]) == [""]
+
+
+def test_what_a_text_is_to_lead_to_is_part_of_the_question() -> None:
+    text = {"prompt": "def add(a, b):"}
+    assert asked(COMPLETIONS, {**text, "suffix": "return c"}) != asked(COMPLETIONS, text)
+
+
+def test_an_imported_question_in_parts_is_the_one_that_is_asked() -> None:
+    parts = [{"type": "text", "text": said} for said in ("How much", "", "is 6 times 7?")]
+    turn = {"role": "user", "content": parts}
+    line = {"messages": [turn, {"role": "assistant", "content": "42"}]}
+    parsed = parse_line(json.dumps(line), "default", trust=False)
+    assert parsed is not None
+    assert prompt_of(parsed.draft).fingerprint == asked(CHAT, {"messages": [turn]})
+
+
+def test_what_a_turn_declares_is_part_of_the_question() -> None:
+    turn = {"role": "developer", "content": "d"}
+    bare, armed = (
+        asked(CHAT, {"messages": [{**turn, **more}, *ASK["messages"]]})
+        for more in ({}, {"tools": [TOOL]})
+    )
+    assert bare != armed
+
+
+def test_the_number_of_a_clients_request_is_no_part_of_the_question() -> None:
+    one, other = (
+        asked(CHAT, {"messages": [{"role": "system", "content": said}, *ASK["messages"]]})
+        for said in (f"{BILLING}: cch=1;\nBe brief.", [{"type": "text", "text": "Be brief."}])
+    )
+    assert one == other
+
+
 def test_empty_instructions_are_none() -> None:
     asked = {"input": "What is 6 times 7?"}
     assert conversations(RESPONSES, {**asked, "instructions": ""}) == conversations(
         RESPONSES, asked
     )
+
+
+async def test_a_long_reply_of_a_vote_is_parsed_beside_the_event_loop(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    asked: list[Any] = []
+    parse = Parsers.parse
+
+    def watched(self: Parsers, request: Any, reply: Any) -> Any:
+        held.append(threading.current_thread() is threading.main_thread())
+        asked.append(reply.prompt_ids)
+        return parse(self, request, reply)
+
+    monkeypatch.setattr(Parsers, "parse", watched)
+    for words, holds in (("so " * 900, False), ("so", True)):
+        texts = [THOUGHT.format(words, 14)]
+        folder = data_dir.parent / f"{holds}"
+        folder.mkdir()
+        async with composed(folder, monkeypatch, saying(*texts), THINKING) as server:
+            quiet = {"max_samples": 4, "memory": {"write": False}}
+            report = (await server.chat(max_tokens=3000, adaptation=quiet))["adaptation"]
+            assert report["answer"] == "14"
+            votes = report["samples"]["finished"]
+            assert list(asked[-1]) == server.core.taken[-1].prompt_token_ids
+        drawn, held[:] = held[:votes], []
+        assert drawn == [holds] * votes
 
 
 async def test_a_long_plain_reply_is_parsed_for_nobody_but_the_client(

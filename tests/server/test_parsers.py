@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from memory.identity.answers.tool_call import called
-from tests.formats import TOOLS, parsers, said
+from tests.formats import TOOLS, Reply, parsers, replied, said, served
 
 ONE = {"city": "Oslo", "days": 3}
 OSLO = json.dumps(ONE)
@@ -77,6 +77,14 @@ def test_a_template_that_was_told_not_to_think_is_read_so() -> None:
     assert said("qwen3", PROSE).text == ""
 
 
+def test_an_operators_defaults_say_whether_it_thinks_and_a_request_goes_before() -> None:
+    silent, reply = parsers("qwen3", thinks=False), replied("qwen3", PROSE)
+    for request, text in (({}, PROSE), ({"chat_template_kwargs": {"enable_thinking": True}}, "")):
+        reading = silent.reading(request, calls=False)
+        assert reading is not None
+        assert reading.said(reply).text == text
+
+
 def test_a_demanded_call_is_json_for_formats_that_have_no_grammar_of_their_own() -> None:
     named = {"type": "function", "function": {"name": "get_weather"}}
     found = said("pythonic", OSLO, tool_choice=named)
@@ -90,10 +98,29 @@ def test_no_call_is_read_where_the_request_wants_none() -> None:
     assert said("qwen3", CALLS["qwen3"], tool_choice="none").calls == ()
 
 
+@pytest.mark.parametrize("request_", [{}, {"tools": list(TOOLS), "tool_choice": "none"}])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_reply_that_may_not_call_says_what_vllm_serves(
+    name: str, request_: dict[str, Any]
+) -> None:
+    """Some parsers strike the marks of a call that nobody may make; the others let it stand."""
+    reply = f"It is 7.\n{CALLS[name]}"
+    reading = parsers(name).reading(request_, calls=False)
+    read = reply if reading is None else reading.said(replied(name, reply)).text
+    assert read == served(name, reply, request_)
+    if name == "qwen3_coder":
+        assert "get_weather" not in read
+
+
+def test_a_prompt_that_has_begun_to_think_is_thought_on() -> None:
+    assert said("response_template", "so 7</think>7", prompt="<|im_start|><think>").text == "7"
+    assert said("response_template", "<think>so 7</think>7", prompt="<|im_start|>").text == "7"
+
+
 def test_a_call_may_be_asked_for_without_a_declaration() -> None:
     reading = parsers("hermes").reading({}, calls=True)
     assert reading is not None
-    assert called(reading.said(CALLS["hermes"], ()).calls).key == key(ONE)  # type: ignore[union-attr]
+    assert called(reading.said(Reply(CALLS["hermes"])).calls).key == key(ONE)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -107,7 +134,7 @@ def test_what_is_broken_is_no_call_and_no_error(name: str, cut: float) -> None:
 def test_a_tool_of_another_kind_is_left_to_vllm() -> None:
     reading = parsers("hermes").reading({"tools": [{"type": "web_search"}]}, calls=True)
     assert reading is not None
-    assert reading.said(PROSE, ()).text == PROSE
+    assert reading.said(Reply(PROSE)).text == PROSE
 
 
 @pytest.mark.parametrize(
@@ -127,6 +154,27 @@ def test_a_call_that_cannot_be_read_says_nothing() -> None:
     broken = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}\n</tool_call>'
     found = said("hermes", f"I look.\n{broken}")
     assert (found.text, found.calls) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "reply"),
+    [
+        ("phi4", "`functools.reduce` multiplies them.\n#### 42"),
+        ("ernie45", "A new line is <0x0A>.\n#### 42"),
+    ],
+)
+def test_words_that_only_look_like_the_signs_of_a_call_are_said(name: str, reply: str) -> None:
+    assert said(name, reply).text == reply
+
+
+def test_a_call_without_arguments_is_one_answer_however_it_leaves_them_out() -> None:
+    for arguments in ("", "{}"):
+        written = CALLS["deepseek_v31"].replace(OSLO, arguments)
+        assert said("deepseek_v31", written).calls == ({"name": "get_weather", "arguments": "{}"},)
+
+
+def test_a_call_that_begins_with_a_word_and_is_broken_says_nothing() -> None:
+    assert said("phi4", 'I look. functools[{"name": "get_weather", "arguments": {').text == ""
 
 
 def test_of_calls_that_may_not_be_parallel_the_first_counts_as_for_the_client() -> None:

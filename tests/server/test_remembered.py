@@ -190,6 +190,19 @@ async def test_what_the_engine_wrote_in_the_form_is_remembered(
         assert (await server.chat(**FORMED))["adaptation"]["stop_reason"] == "remembered"
 
 
+async def test_what_was_edited_no_longer_keeps_the_form_it_was_written_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda request: Reply('{"a": 14}')) as server:
+        first = await server.chat(**FORMED)
+        said = {"completion_id": first["id"], "verdict": "correct"}
+        record = (await server.post(FEEDBACK, **said))["record"]
+        server.memory.edit("default", record["id"], "15", "It is 15.")
+        again = await server.chat(**FORMED)
+        assert again["adaptation"]["stop_reason"] != "remembered"
+        assert again["choices"][0]["message"]["content"] == '{"a": 14}'
+
+
 async def test_a_corrected_call_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
     async with composed(tmp_path, monkeypatch, lambda request: Reply(wrong)) as server:

@@ -63,9 +63,18 @@ ITEMS = [
 ]  # fmt: skip
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a chat": (CHAT, {"messages": [USER]}),
+    "an empty turn": (CHAT, {"messages": [{**SYSTEM, "content": ""}, USER]}),
     "a system turn": (CHAT, {"messages": [SYSTEM, USER]}),
     "two parts": (CHAT, {"messages": [{"role": "user", "content": [
         {"type": "text", "text": "How much"}, {"type": "text", "text": "is 6 times 7?"}]}]}),
+    "parts without a type": (CHAT, {"messages": [{"role": "user", "content": [
+        "How much", {"type": "text", "text": ""}, "is 6 times 7?"]}]}),
+    "a thought among the parts": (CHAT, {"messages": [USER, {"role": "assistant", "content": [
+        {"type": "thinking", "thinking": "6 sevens."}, {"type": "text", "text": "42"}]}, USER]}),
+    "a line of Claude Code's": (CHAT, {"messages": [
+        {**SYSTEM, "content": "x-anthropic-billing-header: cch=1;\nBe brief."}, USER]}),
+    "an empty thought": (CHAT, {"messages": [
+        USER, {"role": "assistant", "content": "It is 42.", "reasoning": ""}, USER]}),
     "a developer": (CHAT, {"messages": [USER, {"role": "developer", "content": "d"}, SYSTEM]}),
     "a name": (CHAT, {"messages": [{**USER, "name": "ann"}]}),
     "tools": (CHAT, {"messages": [USER], "tools": TOOLS}),
@@ -83,6 +92,10 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "a bare prompt": (COMPLETIONS, {"prompt": "6 times 7 is", "max_tokens": 40}),
     "a response": (RESPONSES, {"input": "How much is 6 times 7?", "instructions": "Be brief."}),
     "a response's effort": (RESPONSES, {"input": "How much?", "reasoning": {"effort": "low"}}),
+    "a response's documents": (RESPONSES, {"input": "How much?", "documents": [{"text": "x"}]}),
+    "a response to go on with": (RESPONSES, {"input": [USER, {
+        "type": "message", "role": "assistant", "id": "m1", "status": "incomplete",
+        "content": [{"type": "output_text", "text": "It is", "annotations": []}]}]}),
     "a response's tools": (RESPONSES, {"input": "How much is 6 times 7?", "tools": FLAT}),
     "a response's items": (RESPONSES, {"input": ITEMS, "tools": FLAT}),
 }  # fmt: skip
@@ -118,7 +131,11 @@ SERVERS: dict[str, tuple[str | None, list[str]]] = {
     "no parts": (IN_PARTS, ["--chat-template-content-format", "string"]),
     "hidden tools": (None, ["--exclude-tools-when-tool-choice-none"]),
 }  # fmt: skip
-DIFFERS = {("parts", "two parts")}
+DIFFERS = {
+    ("parts", "two parts"),
+    ("parts", "parts without a type"),
+    ("parts", "a thought among the parts"),
+}
 """Memory keeps one text for a turn of several."""
 
 
@@ -162,6 +179,8 @@ async def test_a_record_is_rendered_as_its_request_was(
             asked = Conversation(messages=record.messages, request=record.request)
             is_alike = chat.encode(asked) == given
             assert is_alike is ((name, case) not in DIFFERS), f"{case}: {tokenizer.decode(given)}"
+            theirs = await server.parts.engine.rendered(asked)
+            assert theirs == (None if asked.is_raw else tuple(chat.encode(asked))), case
             server.memory.forget("default", record.id)
 
 
@@ -222,6 +241,21 @@ async def test_nothing_is_trained_for_a_prompt_that_the_trainer_renders_otherwis
             in report["reason"]
         )
         assert report["adapter"] is None
+
+
+async def test_nothing_is_trained_on_neighbours_that_the_trainer_renders_otherwise(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The prompt has no tools and is rendered alike; the neighbours have."""
+    async with serving("all that a template is told", data_dir.parent, monkeypatch) as server:
+        theirs = server.parts.template
+        deaf = TELLS_ALL.replace("{{ tools | tojson if tools }}", "")
+        compare(server.trainer, Chat(tokenizer, theirs.model_copy(update={"source": deaf})))
+        report, job = await train(server, "a chat")
+        assert job.served is not None
+        assert len(job.served.neighbours) == len((*job.conversations, *job.holdout))
+        assert report["strategy"] == "consistency"
+        assert "does not render a neighbour's prompt as the server does" in report["reason"]
 
 
 async def test_the_trainers_process_is_told_how_the_server_renders(

@@ -12,9 +12,9 @@ from adaptation.conversation import Conversation, spoken
 from adaptation.errors import TrainerError
 from adaptation.pebble import model_path
 from adaptation.training.chat import Chat, Template, check_served
+from adaptation.training.parts import walks_parts
 from adaptation.training.sequences import obstacle, to_example
 from adaptation.training.trainer import Served
-from adaptation.training.turns import walks_parts
 from memory.types import Message
 
 ASKED = Message(role="user", content="How much is 6 times 7?")

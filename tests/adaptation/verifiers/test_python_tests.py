@@ -8,7 +8,7 @@ import os
 import pytest
 
 from adaptation.errors import InvalidOptionsError, VerifierError
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers import build_verifiers, sandbox
 from memory.types import Tier
 

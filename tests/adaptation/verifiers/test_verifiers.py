@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adaptation.errors import InvalidOptionsError
-from adaptation.types import VerifierReport
+from adaptation.report import VerifierReport
 from adaptation.verifiers import Verifier, build_verifiers
 from adaptation.verifiers.python_tests import code_of
 from memory.types import Tier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.migrations.one_meaning import RELEASED
-from memory.types import Draft, State, Tier
+from memory.types import Draft, Message, State, Tier
 
 Build = Callable[..., Draft]
 
@@ -113,6 +114,38 @@ def test_what_comes_later_meets_the_older_record(
     memory = older(("q", "12,500", State.ACTIVE, False))
     again = memory.save(draft("q", "12500"))
     assert not again.created
+    memory.close()
+
+
+def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
+    tmp_path: Path, embedder: HashingEmbedder, draft: Build
+) -> None:
+    """A database of schema 0006; what others fought over is none of its business."""
+
+    def asked(name: str) -> tuple[Message, ...]:
+        call = {"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        asks = Message(role="user", content="q")
+        calls = Message(role="assistant", content="", tool_calls=(call,))
+        return (asks, calls, Message(role="tool", content="4", tool_call_id=name))
+
+    memory = LongTermMemory.open(tmp_path, embedder)
+    first = memory.save(draft("q", messages=asked("call_a"))).record
+    second = memory.save(draft("other", messages=(Message(role="user", content="other"),))).record
+    alone = memory.save(draft("judged")).record
+    memory.close()
+    with sqlite3.connect(tmp_path / "whet.db") as file:
+        turns = json.dumps([turn.turn() for turn in asked("call_b")])
+        for record, hashed in ((first, "old a"), (second, "old b")):
+            file.execute("UPDATE record SET question_hash = ? WHERE id = ?", (hashed, record.id))
+        file.execute("UPDATE record SET messages = ? WHERE id = ?", (turns, second.id))
+        fought = "UPDATE record SET state = 'quarantined', contested = 1 WHERE id = ?"
+        file.execute(fought, (alone.id,))
+        file.execute("UPDATE alembic_version SET version_num = '0006'")
+    file.close()
+    memory = LongTermMemory.open(tmp_path, embedder)
+    found = [memory.get("ann", record.id).state for record in (first, second, alone)]
+    assert found == [State.ACTIVE, State.EXPIRED, State.QUARANTINED]
+    assert not memory.save(draft("q", messages=asked("call_c"))).created
     memory.close()
 
 

@@ -1,0 +1,87 @@
+"""Whet's settings on a command line: a flag for each, and the table of those in force."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.table import Table
+
+from server.config import Resolved, Settings, flag_name
+
+DEST_PREFIX = "whet_"
+"""Keeps our argparse destinations apart from vLLM's in one namespace."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
+    """Add Whet's flags (or those of the fields in `only`) to any argparse parser.
+
+    Defaults are suppressed: a flag that was not given must not hide the lower layers.
+    """
+    group = parser.add_argument_group("whet", "what Whet adds to the engine it serves with")
+    for name, field in Settings.model_fields.items():
+        if only is None or name in only:
+            group.add_argument(
+                flag_name(name),
+                dest=DEST_PREFIX + name,
+                default=argparse.SUPPRESS,
+                metavar=_metavar(name),
+                help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
+            )
+
+
+def _metavar(name: str) -> str:
+    """The choices of a setting, where it has any."""
+    kind = Settings.model_fields[name].annotation
+    if kind is bool:
+        return "true|false"
+    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    choices = [str(choice) for choice in kind] if is_enum else get_args(kind)  # type: ignore[union-attr]
+    named = choices and all(isinstance(choice, str) for choice in choices)
+    return "|".join(choices) if named else name.rpartition("_")[2].upper()
+
+
+def flags_of(namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings given as flags, from a namespace of `add_arguments`."""
+    given = vars(namespace)
+    names = (name for name in Settings.model_fields if DEST_PREFIX + name in given)
+    return {name: given[DEST_PREFIX + name] for name in names}
+
+
+def take_config(argv: Iterable[str]) -> tuple[Path | None, list[str]]:
+    """Take `--config X.toml` (ours) off a command line and leave `--config X.yaml` (vLLM's)."""
+    ours: Path | None = None
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        flag, has_value, value = word.partition("=")
+        if flag != "--config":
+            rest.append(word)
+            continue
+        value = value if has_value else next(words, "")
+        if value.endswith(".toml"):
+            ours = Path(value)
+        else:
+            rest += [flag, value] if value else [flag]
+    return ours, rest
+
+
+def print_config(resolved: Resolved, console: Console | None = None) -> None:
+    """Print the settings in force: name, value, source."""
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name, source in resolved.sources.items():
+        table.add_row(name, _shown(getattr(resolved.settings, name)), source)
+    (console or Console()).print(table)
+
+
+def _shown_default(name: str) -> str:
+    field = Settings.model_fields[name]
+    return _shown(field.get_default(call_default_factory=True, validated_data={}))
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
