@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 from adaptation.attempt import Adapted, Attempt, seconds_left
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.neighbours import TrainingSet, select_training_set
 from adaptation.policy import Policy
+from adaptation.pool import SamplePool
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Query
@@ -22,16 +22,22 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def adapted(
-    query: Query, neighbours: Sequence[Neighbour], services: Services, clock: Stopwatch
+    query: Query,
+    neighbours: Sequence[Neighbour],
+    services: Services,
+    clock: Stopwatch,
+    pool: SamplePool,
 ) -> AsyncIterator[Adapted]:
     """Train on `neighbours` and hold the adapter in the engine for the length of the block.
+
+    What is spent is billed to `pool`.
 
     Never raises `TrainerError` or `EngineError` on the way in: it yields the reason instead.
     """
     with clock.measure("select"):
         chosen = _select(neighbours, services.policy)
     async with AsyncExitStack() as stack:
-        attempt = Attempt(query, chosen, services, clock, stack)
+        attempt = Attempt(query, chosen, services, clock, pool, stack)
         try:
             obstacle = await _obstacle(attempt, _longest_s(query, services.policy))
         finally:
@@ -39,7 +45,7 @@ async def adapted(
         outcome = attempt.outcome if obstacle is None else attempt.outcome.unused(obstacle)
         if outcome.reason:
             logger.info("request %s is answered without an adapter: %s", query.id, outcome.reason)
-        yield replace(outcome, examined_tokens=attempt.examination.tokens)
+        yield outcome
 
 
 async def _obstacle(attempt: Attempt, longest_s: float) -> str | None:

@@ -21,6 +21,7 @@ from adaptation.errors import EngineError, NoTurnError
 from adaptation.examination import Examination
 from adaptation.leases import Lease
 from adaptation.neighbours import TrainingSet, training_conversations
+from adaptation.pool import SamplePool
 from adaptation.probing import check_applied
 from adaptation.rendering import served
 from adaptation.report import AdapterReport
@@ -47,9 +48,6 @@ class Adapted:
     report: AdapterReport | None = None
     neighbours: tuple[Neighbour, ...] = ()
     """Those trained on or held out."""
-    trained_tokens: int = 0
-    examined_tokens: int = 0
-    """Generated to judge the adapter."""
     reason: str | None = None
     """Why there is no adapter."""
 
@@ -80,14 +78,17 @@ class Attempt:
         chosen: TrainingSet,
         services: Services,
         clock: Stopwatch,
+        pool: SamplePool,
         stack: AsyncExitStack,
     ) -> None:
         self.outcome = Adapted()
         self._query, self._chosen, self._services = query, chosen, services
-        self._clock, self._stack = clock, stack
+        self._clock, self._pool, self._stack = clock, pool, stack
         self._recipe = _recipe(query, services.policy.recipe)
         records = [neighbour.record for neighbour in chosen.holdout]
-        self.examination = Examination(query, records, services.engine, services.algebra)
+        self.examination = Examination(
+            query, records, services.engine, services.algebra, pool.bill_examination
+        )
 
     async def run(self) -> None:
         """Find or make the adapter, or say in `outcome` why there is none."""
@@ -111,11 +112,8 @@ class Attempt:
                 reason="the model answers every held-out neighbour without training"
             )
             return
-        self.outcome = Adapted(
-            report=_report(result),
-            neighbours=self._neighbours,
-            trained_tokens=result.tokens,
-        )
+        self._pool.trained_tokens += result.tokens
+        self.outcome = Adapted(report=_report(result), neighbours=self._neighbours)
         await self._judge(result, folder, place)
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from adaptation.adapting import adapted
 from adaptation.attempt import Adapted
+from adaptation.overlap import Overlap
 from adaptation.plan import make_plan, needs_more
 from adaptation.pool import SamplePool
 from adaptation.recalling import Recalled, recall
@@ -29,21 +32,22 @@ async def answer(query: Query, services: Services) -> Outcome:
         return known
     recalled, voting = await _retrieve(query, services, clock)
     plan = make_plan(options, query.choices, recalled.neighbours, services.policy)
-    training, stop = Adapted(), None
     async with SamplePool(services.engine, query, options.budget.tokens) as pool:
-        if plan.vote_first:
-            with clock.measure("sample"):
-                stop = await voting.poll(pool, options.max_samples // 2, query.base)
-        if plan.train and needs_more(stop, voting.confidence, options):
-            async with adapted(query, recalled.neighbours, services, clock) as training:
-                pool.trained_tokens = training.trained_tokens
-                pool.examined_tokens = training.examined_tokens
-                if training.adapter is not None:
-                    fresh = await services.voting(query, recalled.close, trained=True)
-                    with clock.measure("sample"):
-                        left = options.max_samples - pool.launched
-                        stop = await fresh.poll(pool, left, training.adapter)
-                    training, voting, stop = _standing(query, training, voting, fresh, stop)
+        train = partial(adapted, query, recalled.neighbours, services, clock, pool)
+        training, stop = Adapted(), None
+        async with Overlap(train) as overlap:
+            if plan.vote_first:
+                voting.doubted = overlap.begin if plan.train else None
+                with clock.measure("sample"):
+                    stop = await voting.poll(pool, options.max_samples // 2, query.base)
+            if not (plan.train and needs_more(stop, voting.confidence, options)):
+                training = await overlap.give_up()
+            elif (training := await overlap.result()).adapter is not None:
+                fresh = await services.voting(query, recalled.close, trained=True)
+                with clock.measure("sample"):
+                    left = options.max_samples - pool.launched
+                    stop = await fresh.poll(pool, left, training.adapter)
+                training, voting, stop = _standing(query, training, voting, fresh, stop)
         if training.adapter is None and needs_more(stop, voting.confidence, options):
             with clock.measure("sample"):
                 stop = await voting.poll(pool, options.max_samples, query.base)

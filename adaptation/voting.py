@@ -48,6 +48,8 @@ class Voting:
         self._representative = representative
         self._reader = reader
         self._bar = bar
+        self.doubted: Callable[[], None] | None = None
+        """Called when there is more than one answer, after every sample."""
         self._failed = 0
         """Samples that the engine did not finish."""
 
@@ -83,6 +85,8 @@ class Voting:
     async def _count(self, sample: Sample) -> None:
         answer = await self._reader.read(sample, self.tally.answers)
         self.tally.add(sample, answer)
+        if self.doubted is not None and len(self.tally.groups) > 1:
+            self.doubted()
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
 

@@ -56,14 +56,16 @@ def engine(base: set[int], adapted: set[int], tokens: int = 3) -> FakeEngine:
 
 async def examined(
     query: Query, played: FakeEngine, records: list[Record]
-) -> tuple[bool, GateVerdict | None, Examination]:
-    examination = Examination(query, records, played, None)
+) -> tuple[bool, GateVerdict | None]:
+    billed: list[int] = []
+    examination = Examination(query, records, played, None, billed.append)
     try:
         examination.begin()
-        return await examination.is_passed(), await examination.judge(ADAPTER), examination
+        return await examination.is_passed(), await examination.judge(ADAPTER)
     finally:
         await examination.close()
         assert played.running == set()
+        assert sum(billed) == played.tokens, "what judging took is on the bill"
 
 
 @pytest.mark.parametrize(
@@ -83,11 +85,10 @@ async def test_more_right_and_none_lost_is_what_is_accepted(
 ) -> None:
     played = engine(base, adapted)
     records = [record(number) for number in range(1, 5)]
-    passed, verdict, examination = await examined(make_query(), played, records)
+    passed, verdict = await examined(make_query(), played, records)
     assert passed == (base == {1, 2, 3, 4})
     assert verdict is not None
     assert verdict.accepted == accepted
-    assert examination.tokens == played.tokens, "what judging took is on the bill"
 
 
 async def test_questions_of_another_form_and_unreadable_solutions_are_not_asked(
@@ -98,10 +99,10 @@ async def test_questions_of_another_form_and_unreadable_solutions_are_not_asked(
         record(2, request={"tools": [{"type": "function", "function": {"name": "f"}}]}),
         record(3, answer="a long tale", rationale="Once upon a time."),
     ]
-    passed, verdict, _ = await examined(make_query(), played, others)
+    passed, verdict = await examined(make_query(), played, others)
     assert (passed, verdict) == (False, None)
     assert played.drawn == []
-    _, verdict, _ = await examined(make_query(), played, [record(1), *others])
+    _, verdict = await examined(make_query(), played, [record(1), *others])
     assert verdict is not None
     assert verdict.accepted
 
@@ -120,7 +121,7 @@ async def test_an_answer_that_goes_on_and_on_is_not_awaited(make_query: MakeQuer
 
     played = FakeEngine(script)
     played.loaded[ADAPTER.name] = ADAPTER
-    _, verdict, _ = await examined(make_query(), played, [record(1)])
+    _, verdict = await examined(make_query(), played, [record(1)])
     assert verdict is not None
     assert not verdict.accepted
     assert played.tokens < 1000
@@ -129,8 +130,8 @@ async def test_an_answer_that_goes_on_and_on_is_not_awaited(make_query: MakeQuer
 async def test_half_of_the_tokens_allowed_are_left_for_the_answer(make_query: MakeQuery) -> None:
     played = engine(set(), {1, 2, 3}, tokens=20)
     query = make_query(budget={"tokens": 50})
-    _, verdict, examination = await examined(query, played, [record(n) for n in (1, 2, 3)])
-    assert examination.tokens <= 25 + 3, "each of three may be one token further on"
+    _, verdict = await examined(query, played, [record(n) for n in (1, 2, 3)])
+    assert played.tokens <= 25 + 3, "each of three may be one token further on"
     assert verdict is None or not verdict.accepted
 
 
@@ -138,7 +139,7 @@ async def test_closing_it_ends_what_is_asked(make_query: MakeQuery) -> None:
     never = asyncio.Event()
     played = FakeEngine(lambda q, d: Reply("#### 1", gate=never))
     query = replace(make_query(), seed=3)
-    examination = Examination(query, [record(1), record(2)], played, None)
+    examination = Examination(query, [record(1), record(2)], played, None, lambda tokens: None)
     examination.begin()
     while len(played.running) < 2:  # noqa: ASYNC110 - the fake has no event for this
         await asyncio.sleep(0)

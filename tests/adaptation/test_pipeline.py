@@ -838,3 +838,54 @@ async def test_where_the_base_is_right_on_all_that_is_held_out_training_is_given
     assert "answers every held-out neighbour" in str(report.reason)
     assert engine.history == []
     assert report.tokens.generated == engine.tokens
+
+
+async def test_auto_begins_to_train_at_the_first_doubt_and_ends_where_the_vote_decides(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    """One sample of seven says otherwise: training begins, and is given up."""
+    remember_examples(memory, 12)
+    engine = FakeEngine(lambda q, draw: Reply(f"#### {7 if draw.index else 8}", tokens=3))
+    trainer = FakeTrainer()
+    trainer.let_go.clear()
+    query = make_query(ASK, strategy="auto", max_samples=32)
+    report = (await answer(query, services(engine, trainer))).report
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "7")
+    assert len(trainer.jobs) == 1
+    assert "the vote was decided before the adapter was trained" in str(report.reason)
+    assert report.tokens.generated == engine.tokens
+    assert engine.running == set()
+
+
+async def test_auto_trains_nothing_where_no_vote_doubts(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, says: Says
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    report = (await answer(make_query(ASK, strategy="auto"), services(says(["7"]), trainer))).report
+    assert (report.answer, report.reason, trainer.jobs) == ("7", None, [])
+
+
+async def test_a_training_that_is_done_when_the_vote_decides_is_billed_and_not_used(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trained = asyncio.Event()
+
+    class Told(FakeEngine):
+        async def load(self, adapter: Adapter) -> None:
+            await super().load(adapter)
+            trained.set()
+
+    def script(query: Query, draw: Draw) -> Reply:
+        if draw.prompt is not None:
+            return Reply(f"#### {example_asked(draw) if draw.adapter else 99}", tokens=3)
+        return Reply(f"#### {7 if draw.index else 8}", gate=trained if draw.index > 1 else None)
+
+    engine = Told(script)
+    query = make_query(ASK, strategy="auto", max_samples=32)
+    report = (await answer(query, services(engine))).report
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "7")
+    assert "the vote was decided" in str(report.reason)
+    assert report.tokens.generated == engine.tokens
+    assert engine.loaded == {}
