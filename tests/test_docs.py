@@ -113,6 +113,13 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named <= targets
 
 
+def test_every_make_target_of_the_readme_is_told_by_make_help() -> None:
+    told = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `make ([a-z-]+)` \|", section("Install"), re.MULTILINE)
+    assert len(rows) >= LEAST_NAMED["targets"]
+    assert set(told) - {"help"} == set(rows)
+
+
 def test_every_whet_command_that_is_named_parses(capsys: pytest.CaptureFixture[str]) -> None:
     named = commands("whet")
     assert {words[1] for words in named if not words[1].startswith("-")} - {"COMMAND"} >= set(

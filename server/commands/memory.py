@@ -17,6 +17,7 @@ EXAMPLES = """\
   whet memory import solved.jsonl
   whet memory export backup.jsonl
   whet memory review --accept rec_0123456789
+  whet memory edit rec_0123456789 --answer 14
 """
 
 
@@ -37,7 +38,10 @@ def _stats(below: Subparsers) -> None:
 
 def _list(below: Subparsers) -> None:
     examples = (
-        '  whet memory list --task algebra --limit 20\n  whet memory list -q "train leaves"\n'
+        "  whet memory list --task algebra --limit 20\n"
+        '  whet memory list -q "train leaves"\n'
+        "  whet memory list --after ID             the next page, ID being the last of this one\n"
+        "  whet memory list --state quarantined --json\n"
     )
     parser = command_parser(below, "list", "list records, newest first", examples)
     add_memory_arguments(parser)

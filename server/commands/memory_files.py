@@ -22,7 +22,7 @@ def import_file(args: argparse.Namespace) -> int:
 
     with (
         _reading(args.file) as (stream, total),
-        open_memory(args) as memory,
+        open_memory(args, create=True) as memory,
         progress("importing") as advance,
     ):
         report = import_lines(
