@@ -1,5 +1,6 @@
 """The command line as a shell sees it: output, one-line errors, exit status."""
 
+import gzip
 import io
 import json
 import os
@@ -171,6 +172,24 @@ def test_an_import_counts_and_names_what_it_could_not_read(whet: Shell) -> None:
     again = whet("memory", "import", "-", "--json", stdin=LINES)
     assert again.returncode == 0
     assert json.loads(again.stdout)["confirmed"] == 2
+
+
+def test_a_packed_file_and_an_array_are_imported_as_lines_are(whet: Shell) -> None:
+    (whet.folder / "solved.jsonl.gz").write_bytes(gzip.compress(LINES.encode()))
+    assert whet("memory", "import", "solved.jsonl.gz").stdout.startswith("imported 2")
+    array = [json.loads(line) for line in LINES.splitlines()]
+    (whet.folder / "solved.json").write_text(json.dumps(array, indent=2))
+    done = whet("memory", "import", "solved.json")
+    assert done.stdout == "imported 0, confirmed 2, quarantined 0, failed 0\n"
+
+
+def test_an_import_of_nothing_says_what_to_do(whet: Shell) -> None:
+    empty = whet("memory", "import", "-", stdin="\n")
+    assert (empty.returncode, "nothing to import" in empty.stderr) == (0, True)
+    table = whet("memory", "import", "-", stdin="question,answer\n1+1,2\n")
+    assert table.returncode == 1
+    assert "`whet memory import --help` shows the forms" in table.stderr
+    assert '{"conversations":' in whet("memory", "import", "--help").stdout
 
 
 def test_what_is_imported_is_listed_shown_exported_and_forgotten(whet: Shell) -> None:
