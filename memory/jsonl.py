@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
-from memory.lines import MAX_LINE_BYTES, Line, parse_line
+from memory.lines import Line, parse_line
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
 
@@ -35,9 +35,16 @@ class ImportReport(Frozen):
     stopped: str | None = None
     """Why the rest was not attempted: the storage failed. Nothing of it is stored."""
 
+    @property
+    def stored(self) -> int:
+        """Lines that are in memory now."""
+        return self.imported + self.confirmed + self.quarantined
+
 
 @dataclass
 class _Counts:
+    read: int = 0
+    """Lines so far, blank ones included."""
     imported: int = 0
     confirmed: int = 0
     quarantined: int = 0
@@ -94,25 +101,35 @@ def import_lines(
     """
     counts = _Counts()
     group: list[tuple[int, Line]] = []
-    number = 0
     try:
-        for number, text in enumerate(lines, 1):
-            try:
-                line = parse_line(text, tenant, trust=trust)
-            except InvalidImportError as error:
-                counts.refuse(number, error)
-            else:
-                if line is not None:
-                    group.append((number, line))
+        for line in _parsed(lines, tenant, counts, trust=trust):
+            group.append((counts.read, line))
             if len(group) == GROUP:
                 _commit(memory, group, counts)
                 group = []
-                _tell(on_progress, number)
+                _tell(on_progress, counts.read)
         _commit(memory, group, counts)
     except StorageUnavailableError as error:
         return counts.report(str(error))
-    _tell(on_progress, number)
+    _tell(on_progress, counts.read)
     return counts.report()
+
+
+def _parsed(
+    lines: Iterable[str | bytes], tenant: str, counts: _Counts, *, trust: bool
+) -> Iterator[Line]:
+    """Yield every line that makes a record; note the others, and where nothing more can be read."""
+    try:
+        for counts.read, text in enumerate(lines, 1):
+            try:
+                line = parse_line(text, tenant, trust=trust)
+            except InvalidImportError as error:
+                counts.refuse(counts.read, error)
+            else:
+                if line is not None:
+                    yield line
+    except InvalidImportError as error:
+        counts.refuse(counts.read + 1, error)
 
 
 class Exported(NamedTuple):
@@ -135,15 +152,6 @@ def exported(memory: LongTermMemory, tenant: str, state: State | None = None) ->
 def export_lines(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[str]:
     """Yield each record of the tenant as one JSON line; see `exported`."""
     return (line.text for line in exported(memory, tenant, state))
-
-
-def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a stream, cut where they exceed the limit: no line fills the memory."""
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE_BYTES)
-        yield line
 
 
 def _commit(memory: LongTermMemory, group: Sequence[tuple[int, Line]], counts: _Counts) -> None:

@@ -177,9 +177,21 @@ class LongTermMemory:
             return self.forget(tenant, record_id)
         return self._records.set_state(tenant, record_id, state, reason)
 
-    def edit(self, tenant: str, record_id: str, answer: str, rationale: str) -> Record:
-        """Correct a record's answer and text; `ConflictError` where it cannot be."""
-        return self._records.edit(tenant, record_id, answer, rationale)
+    def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
+        """Retire what earlier feedback on a completion said, where it now says `answer`.
+
+        What anything else vouches for stays; `asked` is the question's fingerprint.
+        """
+        self._records.take_back(tenant, asked, completion_id, answer)
+
+    def edit(
+        self, tenant: str, record_id: str, answer: str, rationale: str, by: str | None = None
+    ) -> Record:
+        """Correct a record's answer and text; `ConflictError` where it cannot be.
+
+        `by` is the completion that feedback was about, where it is feedback that corrects.
+        """
+        return self._records.edit(tenant, record_id, answer, rationale, by)
 
     def forget(self, tenant: str, record_id: str) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.

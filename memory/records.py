@@ -1,7 +1,7 @@
 """The store of records: every operation one transaction, and every answer from the database.
 
-Owns the lifecycle of a record and its event log. Knows nothing
-of the vector index, which follows from the events.
+Owns the lifecycle of a record and its event log. Knows nothing of the vector index, which follows
+from the events.
 """
 
 from __future__ import annotations
@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import (
-    Connection,
-    and_,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
@@ -26,14 +20,13 @@ from memory.events import append_event
 from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question, tells_of
-from memory.rows import ERASED_CONTENT, draft_row, edited, plain, record_of
+from memory.retraction import taken_back
+from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
 from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.types import Draft, Record, Saved, State, Tier
 
 MAX_PAGE = 1000
-MAX_CONFIRMATIONS = 32
-"""Evidence kept beside the first; more says nothing new and would grow without bound."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +99,14 @@ class RecordStore:
         The question is a prompt, or a prompt's fingerprint.
         """
         hashed = asked if isinstance(asked, str) else asked.fingerprint
-        same = same_question(tenant, hashed) & (record.c.answer_hash == answer_key(answer))
-        with self._database.reading() as connection:
-            row = connection.execute(select(record).where(same)).mappings().first()
-            return None if row is None else record_of(row)
+        return self._first(tenant, hashed, record.c.answer_hash == answer_key(answer))
 
     def active(self, tenant: str, asked: str) -> Record | None:
         """Return the active record of a question, by its fingerprint."""
-        here = same_question(tenant, asked) & (record.c.state == State.ACTIVE)
+        return self._first(tenant, asked, record.c.state == State.ACTIVE)
+
+    def _first(self, tenant: str, asked: str, which: ColumnElement[bool]) -> Record | None:
+        here = same_question(tenant, asked) & which
         with self._database.reading() as connection:
             row = connection.execute(select(record).where(here)).mappings().first()
             return None if row is None else record_of(row)
@@ -135,8 +128,21 @@ class RecordStore:
             _move(connection, tenant, record_id, state, reason, contested=False)
             return record_of(row_of(connection, tenant, record_id))
 
-    def edit(self, tenant: str, record_id: str, answer: str, rationale: str) -> Record:
+    def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
+        """Retire what rests on feedback on this completion alone and does not give `answer`."""
+        reason = f"superseded by later feedback on {completion_id}"
+        with self._database.writing() as connection:
+            known = select(record).where(same_question(tenant, asked))
+            for row in connection.execute(known).mappings().all():
+                if (state := taken_back(row, completion_id, answer)) is not None:
+                    _move(connection, tenant, row["id"], state, reason, contested=False)
+
+    def edit(
+        self, tenant: str, record_id: str, answer: str, rationale: str, by: str | None = None
+    ) -> Record:
         """Give a record another answer and text, on the word of whoever does it.
+
+        `by` is the completion that the word was about, where there is one.
 
         Raises `ConflictError` for an erased record, where another gives this answer already, and
         where the text comes to another answer.
@@ -152,7 +158,7 @@ class RecordStore:
             other = select(record.c.id).where(alike, record.c.id != record_id)
             if (found := connection.execute(other).scalar()) is not None:
                 raise ConflictError(f"{found} gives this answer already: confirm that one")
-            changes = edited(row, answer, rationale)
+            changes = edited(row, answer, rationale, by)
             connection.execute(of_record(tenant, record_id).values(**changes, answer_hash=key))
             append_event(connection, tenant, "edited", record_id)
             return record_of(row_of(connection, tenant, record_id))
@@ -190,7 +196,7 @@ class RecordStore:
         if entry.state is not State.ACTIVE:
             settled = Settlement(known["state"], "already known")
         _quarantine(connection, row["tenant"], settled)
-        changes = _confirmed(known, entry.draft, settled)
+        changes = confirmed(known, entry.draft, settled.state)
         connection.execute(of_record(row["tenant"], known["id"]).values(**changes))
         append_event(connection, row["tenant"], "confirmed", known["id"], state=settled.state)
         return _saved(connection, row["tenant"], known["id"], settled.reason, created=False)
@@ -274,24 +280,3 @@ def _refuse_two_answers(connection: Connection, row: Any) -> None:
     other = connection.execute(select(record.c.id).where(rival)).scalar()
     if other is not None:
         raise ConflictError(f"{other} answers the same question otherwise: quarantine it first")
-
-
-def _confirmed(known: Any, draft: Draft, settled: Settlement) -> dict[str, Any]:
-    """Return the columns a confirmation changes; evidence already seen counts once."""
-    tier = max(Tier(known["tier"]), draft.tier, key=lambda tier: tier.strength)
-    contested = settled.state is State.QUARANTINED and bool(
-        known["contested"] or known["state"] == State.ACTIVE
-    )
-    changes = {"tier": tier, "state": settled.state, "contested": contested}
-    evidence = dict(known["evidence"])
-    seen = list(evidence.pop("confirmations", []))
-    newest = {"tier": str(draft.tier), "evidence": plain(draft.evidence)}
-    first = {"tier": str(known["tier"]), "evidence": evidence}
-    if newest in seen or (newest == first and evidence):
-        return changes
-    doubt = (1 - known["confidence"]) * (1 - draft.confidence)
-    confirmations = [*seen, newest][-MAX_CONFIRMATIONS:]
-    return changes | {
-        "evidence": evidence | {"confirmations": confirmations},
-        "confidence": 1 - doubt,
-    }

@@ -37,6 +37,8 @@ MAX_CHARACTERS = 128 * 1024
 without a bound a day of one would be kept many times over."""
 MAX_CUT = 4 * 1024
 """Of the text, and of the answer, of one that is longer."""
+MAX_CONFIRMATIONS = 32
+"""Evidence kept beside the first; more says nothing new and would grow without bound."""
 VOTE = "vote_"
 """What the columns of a completion's vote begin with."""
 
@@ -65,15 +67,37 @@ def draft_row(draft: Draft) -> dict[str, Any]:
     }
 
 
-def edited(row: Mapping[str, Any], answer: str, rationale: str) -> dict[str, Any]:
+def edited(row: Mapping[str, Any], answer: str, rationale: str, by: str | None) -> dict[str, Any]:
     """Return the columns that an edit changes: whoever edits vouches for it."""
     tier = max(Tier(row["tier"]), Tier.FEEDBACK, key=lambda tier: tier.strength)
-    before = {"answer": row["answer"], "tier": row["tier"]}
+    before = {"answer": row["answer"], "rationale": row["rationale"], "tier": row["tier"]}
+    before |= {"by": by} if by else {}
     return {
         "answer": clean(answer),
         "rationale": clean(rationale),
         "tier": Tier.FEEDBACK if answer_key(answer) != row["answer_hash"] else tier,
         "evidence": dict(row["evidence"]) | {"edited": before},
+    }
+
+
+def confirmed(known: RowMapping, draft: Draft, state: State) -> dict[str, Any]:
+    """Return the columns a confirmation changes; evidence already seen counts once."""
+    tier = max(Tier(known["tier"]), draft.tier, key=lambda tier: tier.strength)
+    contested = state is State.QUARANTINED and bool(
+        known["contested"] or known["state"] == State.ACTIVE
+    )
+    changes = {"tier": tier, "state": state, "contested": contested}
+    evidence = dict(known["evidence"])
+    seen = list(evidence.pop("confirmations", []))
+    newest = {"tier": str(draft.tier), "evidence": plain(draft.evidence)}
+    first = {"tier": str(known["tier"]), "evidence": evidence}
+    if newest in seen or (newest == first and evidence):
+        return changes
+    doubt = (1 - known["confidence"]) * (1 - draft.confidence)
+    confirmations = [*seen, newest][-MAX_CONFIRMATIONS:]
+    return changes | {
+        "evidence": evidence | {"confirmations": confirmations},
+        "confidence": 1 - doubt,
     }
 
 

@@ -47,10 +47,12 @@ from server.keep_alive import KeepAlive
 from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
+from server.openapi import describe
 from server.policy import check_files, policy_from
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.routes.adapters import adapters_router
+from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.models import models_router
@@ -207,6 +209,7 @@ async def build(
         client, args, amend_response, runtime_adapters(args, settings)
     )
     _add_routes(app, parts, args, client, reports)
+    describe(app)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
     # keys), and the error shape around everything.
@@ -258,6 +261,7 @@ def _add_routes(
         reports_router(reports),
         records_router(parts.memory),
         adapters_router(parts.memory),
+        docs_router(app, offline=args.enable_offline_docs),
         unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)

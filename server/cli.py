@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from server.config import ConfigError
 from server.console import CommandError, OneLineParser, UsageError, complain
+from server.version import installed_version
 
 COMMANDS = {
     "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
@@ -87,7 +87,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"whet {_version()}")
+    parser.add_argument("--version", action="version", version=f"whet {installed_version()}")
     parser.add_argument("--traceback", action="store_true", help="show where a defect happened")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command, summary in COMMANDS.items():
@@ -100,13 +100,6 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 def _command(name: str) -> ModuleType:
     return importlib.import_module(f"server.commands.{name}")
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("whet")
-    except importlib.metadata.PackageNotFoundError:
-        return "(run from a folder, not installed)"
 
 
 end_if_spawned()  # the engine's processes, which import this module first

@@ -6,9 +6,10 @@ Record contents come from clients, so control characters are taken out before a 
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,11 +43,42 @@ class UsageError(CommandError):
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Reports a usage error in one line; argparse would print the usage as well."""
+    """Takes flags by their whole names, and reports a usage error in one line.
+
+    argparse would guess what the beginning of a name stands for, and print the usage as well.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; whatever is unknown is an error of this parser, which knows its own flags."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(unrecognized(unknown, self._option_string_actions))
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """End the process with status 2."""
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def unrecognized(words: Sequence[str], flags: Collection[str]) -> str:
+    """Say which words a parser did not take, and the flag that was perhaps meant."""
+    told = f"unrecognized arguments: {' '.join(words)}"
+    given = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+    near = near_flag(given, flags) if given else None
+    return f"{told}; did you mean {near}?" if near else told
+
+
+def near_flag(given: str, flags: Collection[str]) -> str | None:
+    """Return the flag that `given` begins, or that it is most like, or None."""
+    name = given.replace("_", "-")
+    begun = sorted(flag for flag in flags if flag.startswith(name))
+    near = difflib.get_close_matches(name, flags, n=1, cutoff=0.75)
+    return next(iter([*begun, *near]), None)
 
 
 def console(stderr: bool = False) -> Console:

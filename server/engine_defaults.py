@@ -42,6 +42,8 @@ FLAGS = {
     "max_loras": None,
     # A vote is silent until it is decided; proxies close connections that say nothing.
     "sse_keep_alive_interval": 10,
+    # The page of routes loads nothing from a CDN: vLLM brings its assets along.
+    "enable_offline_docs": True,
 }
 
 CPU_FLAGS = {

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from adaptation.options import Options
-from adaptation.report import Report
+from adaptation.report import Report, StopReason
 from server.cli import COMMANDS, main
 from server.config import ENV_PREFIX, Settings
 from server.request_context import CHAT
@@ -113,6 +113,13 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named <= targets
 
 
+def test_every_make_target_of_the_readme_is_told_by_make_help() -> None:
+    told = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `make ([a-z-]+)` \|", section("Install"), re.MULTILINE)
+    assert len(rows) >= LEAST_NAMED["targets"]
+    assert set(told) - {"help"} == set(rows)
+
+
 def test_every_whet_command_that_is_named_parses(capsys: pytest.CaptureFixture[str]) -> None:
     named = commands("whet")
     assert {words[1] for words in named if not words[1].startswith("-")} - {"COMMAND"} >= set(
@@ -176,6 +183,20 @@ def test_every_field_of_a_report_is_explained() -> None:
     nested = [path.split(".")[-1] for path, _ in keys(Report)]
     assert len(nested) >= LEAST_NAMED["report"]
     assert [name for name in nested if f"`{name}`" not in text] == []
+
+
+def test_every_reason_to_stop_and_every_step_is_explained() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section("What comes back"), re.MULTILINE))
+    assert [reason for reason in StopReason if f"`{reason}`" not in rows["stop_reason"]] == []
+    sources = "".join(path.read_text() for path in (ROOT / "adaptation").glob("*.py"))
+    steps = set(re.findall(r'clock\.measure\("(\w+)"\)', sources))
+    assert len(steps) >= 8
+    assert [step for step in steps if f"`{step}`" not in rows["seconds"]] == []
+
+
+def test_no_path_stands_twice_in_the_tree() -> None:
+    paths = tree_paths()
+    assert len(paths) == len(set(paths))
 
 
 def test_every_setting_is_named_and_the_spellings_shown_are_right() -> None:

@@ -47,7 +47,8 @@ def form_of(line: Mapping[str, Any]) -> Form:
     found = next((form for form in FORMS if form.marks <= line.keys()), None)
     if found is None:
         known = "; ".join(", ".join(sorted(form.marks)) for form in FORMS[1:])
-        raise InvalidImportError(f"the line has the keys of no known form: {known}")
+        given = ", ".join(sorted(line)[:8]) or "none"
+        raise InvalidImportError(f"the line has the keys {given}, and of no known form: {known}")
     return found
 
 
@@ -56,7 +57,20 @@ def _exported(line: Fields) -> Fields:
 
 
 def _conversation(line: Fields) -> Fields:
-    return _learned(read_learned(line["messages"]), line)
+    return _learned(read_learned(line["messages"]), _with_tools(line))
+
+
+def _with_tools(line: Fields) -> Fields:
+    """Return a line whose functions, as OpenAI had them before, are tools."""
+    if "functions" not in line:
+        return line
+    if "tools" in line:
+        raise InvalidImportError('"functions" and "tools" say the same: give one')
+    functions = _parsed(line["functions"])
+    if not isinstance(functions, list):
+        raise InvalidImportError('"functions" is not a list')
+    tools = [{"type": "function", "function": function} for function in functions]
+    return {key: line[key] for key in line if key != "functions"} | {"tools": tools}
 
 
 def _shared(line: Fields) -> Fields:
@@ -99,7 +113,7 @@ FORMS = (
     Form("an export", frozenset({"state", "tier", "messages"}),
          frozenset(Record.model_fields), _exported),
     Form("a conversation", frozenset({"messages"}),
-         SHAPING | {"answer"}, _conversation),
+         SHAPING | {"answer", "functions"}, _conversation),
     Form("ShareGPT", frozenset({"conversations"}), frozenset({"system", "tools"}), _shared),
     Form("Alpaca", frozenset({"instruction", "output"}),
          frozenset({"input", "system", "history"}), _instruction),
@@ -114,6 +128,10 @@ def _learned(turns: tuple[Message, ...], line: Mapping[str, Any]) -> Fields:
     last = turns[-1]
     if len(turns) < 2:
         raise InvalidImportError("nothing is asked")
+    if last.reasoning:
+        raise InvalidImportError(
+            '"reasoning" of the turn to learn would be lost: put it in its text'
+        )
     answer, said = line.get("answer"), as_text(last.content, last.tool_calls)
     if isinstance(answer, str) and not last.tool_calls and (told := contradiction(said, answer)):
         raise InvalidImportError(told)
@@ -159,7 +177,7 @@ def _said(text: Any) -> Message:
 def _text(line: Mapping[str, Any], key: str, default: str | None = None) -> str:
     value = line.get(key, default)
     if not isinstance(value, str):
-        raise InvalidImportError(f'"{key}" is not a text')
+        raise InvalidImportError(f'"{key}" is not a text: write it in quotes')
     return value
 
 

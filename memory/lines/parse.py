@@ -56,7 +56,7 @@ def _read(line: str | bytes) -> Fields | None:
         raise InvalidImportError(f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidImportError("not a JSON object")
-    return value
+    return {key: given for key, given in value.items() if given is not None}
 
 
 def _draft(fields: Fields, tenant: str, trust: bool) -> Draft:

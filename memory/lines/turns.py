@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +14,8 @@ from memory.types import Message
 MAX_MESSAGES = 256
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 KEYS = frozenset(
-    {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal"} | {"reasoning"}
+    {"role", "content", "name", "weight", "tool_calls", "tool_call_id", "reasoning"}
+    | {"function_call"}
 )
 SPEAKERS: Mapping[str, str] = MappingProxyType(
     {
@@ -23,9 +25,13 @@ SPEAKERS: Mapping[str, str] = MappingProxyType(
         "assistant": "assistant",
         "chatgpt": "assistant",
         "system": "system",
+        "tool": "tool",
+        "observation": "tool",
     }
 )
 """ShareGPT's, by role."""
+CALLERS = frozenset({"function_call", "tool_call"})
+"""ShareGPT's, whose turn is a call as JSON, or a list of them."""
 
 
 def read_turns(value: Any) -> tuple[Message, ...]:
@@ -60,7 +66,8 @@ def refuse_unknown(fields: Mapping[str, Any], known: frozenset[str], where: str)
     if unknown:
         names = ", ".join(f'"{name}"' for name in unknown[:5])
         allowed = ", ".join(sorted(known))
-        raise InvalidImportError(f"{where} has the unknown key {names}; it takes {allowed}")
+        lost = "which would be lost: leave it out"
+        raise InvalidImportError(f"{where} has the unknown key {names}, {lost}; it takes {allowed}")
 
 
 def _listed(value: Any, name: str) -> Sequence[Any]:
@@ -72,13 +79,16 @@ def _listed(value: Any, name: str) -> Sequence[Any]:
 def _turn(item: Any) -> Message:
     if not isinstance(item, dict):
         raise InvalidImportError("a message is not a JSON object")
+    item = {key: value for key, value in item.items() if value is not None}
     refuse_unknown(item, KEYS, "a message")
     role = item.get("role")
     if role not in ROLES:
         raise InvalidImportError(f"a message's role is not one of {', '.join(sorted(ROLES))}")
     calls = _calls(item.get("tool_calls"))
+    if "function_call" in item:  # as OpenAI had it before there were tools
+        calls = (*calls, *_calls([{"type": "function", "function": item["function_call"]}]))
     return Message(
-        role=role,
+        role="tool" if role == "function" else role,
         content=_content(item.get("content"), may_be_missing=bool(calls)),
         tool_calls=calls,
         tool_call_id=item.get("tool_call_id"),
@@ -130,10 +140,26 @@ def _weight(item: Mapping[str, Any]) -> bool:
 
 
 def _shared(item: Any) -> Message:
+    if isinstance(item, dict) and "role" in item:
+        return _turn(item)
     if not isinstance(item, dict) or not isinstance(item.get("value"), str):
         raise InvalidImportError('a turn is not {"from", "value"} with a text')
-    refuse_unknown(item, frozenset({"from", "value"}), "a turn")
+    given = frozenset(key for key, value in item.items() if value is not None)
+    refuse_unknown({key: item[key] for key in given}, frozenset({"from", "value"}), "a turn")
+    if item.get("from") in CALLERS:
+        return Message(role="assistant", content="", tool_calls=_written_calls(item["value"]))
     role = SPEAKERS.get(str(item.get("from")))
     if role is None:
-        raise InvalidImportError(f"a turn is not from one of {', '.join(sorted(SPEAKERS))}")
+        known = ", ".join(sorted({*SPEAKERS, *CALLERS}))
+        raise InvalidImportError(f"a turn is not from one of {known}")
     return Message(role=role, content=item["value"])
+
+
+def _written_calls(text: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the calls that a text is: one as a JSON object, or a list of them."""
+    try:
+        written = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidImportError(f"a turn that calls a function is not JSON: {error}") from error
+    calls = written if isinstance(written, list) else [written]
+    return _calls([{"type": "function", "function": call} for call in calls])

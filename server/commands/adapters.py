@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         add_memory_arguments(action)
         if takes_id:
             action.add_argument("id", metavar="ID")
-        action.set_defaults(run=run)
+        action.set_defaults(run=run, shown_by="whet adapters list")
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -6,11 +6,13 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, Settings, resolve
+from server.console import CommandError
 from server.flags import add_arguments, flags_of
 
 if TYPE_CHECKING:
@@ -70,14 +72,40 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 @contextmanager
-def open_memory(args: argparse.Namespace) -> Iterator[LongTermMemory]:
-    """Open the memory that the flags name, and close it afterwards."""
+def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[LongTermMemory]:
+    """Open the memory that the flags name, and close it afterwards.
+
+    Where there is none yet, what only looks sees an empty one, and makes nothing in that place; a
+    folder that a flag names has to be there.
+    """
+    from memory.database import FILE_NAME
     from memory.embedder import create_embedder
+    from memory.errors import NotFoundError
     from memory.memory import LongTermMemory
 
     settings = settings_of(args)
-    memory = LongTermMemory.open(settings.data_dir, create_embedder(settings.embedder))
+    with ExitStack() as stack:
+        folder = settings.data_dir
+        if not create and "data_dir" in flags_of(args) and _is_absent(folder):
+            raise CommandError(f"no folder {folder}: `whet serve` or `whet memory import` makes it")
+        if not create and _is_absent(folder / FILE_NAME):
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="whet-empty-")))
+        memory = LongTermMemory.open(folder, create_embedder(settings.embedder))
+        stack.callback(memory.close)
+        try:
+            yield memory
+        except NotFoundError as error:
+            shown_by = getattr(args, "shown_by", "whet memory list")
+            where = f"of tenant {args.tenant} in {settings.data_dir}"
+            raise CommandError(f"{error} {where}: `{shown_by}` shows what there is") from error
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether nothing is at a path; one that cannot be looked at may hold something."""
     try:
-        yield memory
-    finally:
-        memory.close()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
-from server.console import CommandError, UsageError, print_table, write_json, write_text
+from server.console import CommandError, UsageError, complain, print_table, write_json, write_text
 
 if TYPE_CHECKING:
     from adaptation.evaluation.results import Results
@@ -208,6 +208,11 @@ def _write_examples(args: argparse.Namespace) -> int:
         import_lines(world.examples, f"{world.suite.name}/{world.world}") for world in plan.worlds
     )
     write_text(text, args.write_examples)
+    count, suites = text.count("\n"), dict.fromkeys(world.suite.name for world in plan.worlds)
+    complain(
+        f"{count} examples of {', '.join(suites)} are in {args.write_examples}: "
+        f"`whet memory import {args.write_examples}` takes them in"
+    )
     return 0
 
 

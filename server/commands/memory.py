@@ -17,6 +17,20 @@ EXAMPLES = """\
   whet memory import solved.jsonl
   whet memory export backup.jsonl
   whet memory review --accept rec_0123456789
+  whet memory edit rec_0123456789 --answer 14
+"""
+IMPORT_EXAMPLES = """\
+  whet memory import solved.jsonl
+  whet memory import alpaca_data.json
+  zstdcat solved.jsonl.zst | whet memory import -
+
+a line has one of these forms; a key that a form does not know is refused by name:
+  {"question": "2 + 3?", "answer": "5", "rationale": "2+3=5. #### 5"}     GSM8K: no rationale
+  {"messages": [{"role": "user", ...}, {"role": "assistant", ...}]}       OpenAI, with tools too
+  {"conversations": [{"from": "human", "value": ...}, ...]}               ShareGPT
+  {"instruction": "Add.", "input": "2 3", "output": "5"}                  Alpaca
+  {"prompt": "2 + 3?", "completion": "5"}
+  what `whet memory export` writes
 """
 
 
@@ -37,7 +51,10 @@ def _stats(below: Subparsers) -> None:
 
 def _list(below: Subparsers) -> None:
     examples = (
-        '  whet memory list --task algebra --limit 20\n  whet memory list -q "train leaves"\n'
+        "  whet memory list --task algebra --limit 20\n"
+        '  whet memory list -q "train leaves"\n'
+        "  whet memory list --after ID             the next page, ID being the last of this one\n"
+        "  whet memory list --state quarantined --json\n"
     )
     parser = command_parser(below, "list", "list records, newest first", examples)
     add_memory_arguments(parser)
@@ -60,10 +77,13 @@ def _show(below: Subparsers) -> None:
 
 
 def _import(below: Subparsers) -> None:
-    examples = "  whet memory import solved.jsonl\n  zcat solved.jsonl.gz | whet memory import -\n"
-    parser = command_parser(below, "import", "read records from JSONL", examples)
+    parser = command_parser(below, "import", "read records from JSONL", IMPORT_EXAMPLES)
     add_memory_arguments(parser)
-    parser.add_argument("file", metavar="FILE", help="a JSONL file, or - for standard input")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="JSONL or a JSON array, packed with gzip or not; - for standard input",
+    )
     parser.add_argument(
         "--trust", action="store_true", help="keep the tiers and states the file claims"
     )

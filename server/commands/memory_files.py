@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from server.commands.common import open_memory
 from server.console import CommandError, complain, plain, print_fields, print_json, progress
@@ -15,23 +16,31 @@ from server.console import CommandError, complain, plain, print_fields, print_js
 if TYPE_CHECKING:
     from memory.jsonl import ImportReport
 
+GZIP = b"\x1f\x8b"
+"""What such a file begins with."""
+
 
 def import_file(args: argparse.Namespace) -> int:
     """Import JSONL; the status is 1 when any line was refused."""
-    from memory.jsonl import bounded_lines, import_lines
+    from memory.jsonl import import_lines
+    from memory.lines import entries
 
     with (
         _reading(args.file) as (stream, total),
-        open_memory(args) as memory,
+        open_memory(args, create=True) as memory,
         progress("importing") as advance,
     ):
-        report = import_lines(
-            memory,
-            args.tenant,
-            bounded_lines(stream),
-            on_progress=lambda done: advance(done, total),
-            trust=args.trust,
-        )
+        try:
+            report = import_lines(
+                memory,
+                args.tenant,
+                entries(stream),
+                on_progress=lambda done: advance(done, total),
+                trust=args.trust,
+            )
+        except KeyboardInterrupt:
+            complain("what was imported stays: the same command confirms it and goes on")
+            raise
     if args.json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -48,6 +57,10 @@ def _print_report(report: ImportReport) -> None:
         print(f"line {line}: answers the question of line {other} otherwise", file=sys.stderr)
     if report.stopped:
         complain(f"stopped early: {report.stopped}")
+    if report.failed and not report.stored:
+        complain("no line could be read: `whet memory import --help` shows the forms there are")
+    elif not report.failed and not report.stored:
+        complain("the file is empty: there was nothing to import")
     print(
         f"imported {report.imported}, confirmed {report.confirmed}, "
         f"quarantined {report.quarantined}, failed {report.failed}"
@@ -113,10 +126,22 @@ def _reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     with stream:
         if not stream.seekable():  # a named pipe can be read only once
             yield stream, None
-            return
-        total = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(2**20), b""))
+        elif stream.peek(len(GZIP))[: len(GZIP)] == GZIP:
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=stream)), None
+        else:
+            yield stream, _count(stream)
+
+
+def _count(stream: BinaryIO) -> int | None:
+    """Return how many lines a file has, None where its entries are not in lines."""
+    from memory.lines.stream import is_lines
+
+    total = None
+    if is_lines(stream.read(64)):
         stream.seek(0)
-        yield stream, total
+        total = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(2**20), b""))
+    stream.seek(0)
+    return total
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory.types import Record, State
-from server.commands.common import open_memory
+from server.commands.common import open_memory, settings_of
 from server.console import UsageError, plain, print_fields, print_json, print_table
+
+if TYPE_CHECKING:
+    from memory.memory import LongTermMemory
 
 HELD_BACK = (State.PENDING, State.QUARANTINED)
 REVIEW_PAGE = 200
@@ -39,7 +42,7 @@ def list_records(args: argparse.Namespace) -> int:
             limit=args.limit + 1,
             after=args.after,
         )
-    _print_records(records[: args.limit], args.json)
+    _print_records(records[: args.limit], args)
     if len(records) > args.limit:
         print(f"there are more: add --after {records[args.limit - 1].id}", file=sys.stderr)
     return 0
@@ -60,12 +63,10 @@ def show(args: argparse.Namespace) -> int:
 
 def quarantine(args: argparse.Namespace) -> int:
     """Take records out of use, without losing what they say."""
+    decisions = [(record_id, State.QUARANTINED, args.reason) for record_id in args.ids]
     with open_memory(args) as memory:
-        records = [
-            memory.set_state(args.tenant, record_id, State.QUARANTINED, args.reason)
-            for record_id in args.ids
-        ]
-    _print_records(records, args.json)
+        records = _decide(memory, args.tenant, decisions)
+    _print_records(records, args)
     return 0
 
 
@@ -81,7 +82,7 @@ def edit(args: argparse.Namespace) -> int:
         if not answer.strip() or not rationale.strip():
             raise UsageError("an answer and a rationale cannot be empty")
         record = memory.edit(args.tenant, args.id, answer, rationale)
-    _print_records([record], args.json)
+    _print_records([record], args)
     return 0
 
 
@@ -96,8 +97,8 @@ def review(args: argparse.Namespace) -> int:
             pages = [memory.list(args.tenant, state=s, limit=REVIEW_PAGE) for s in HELD_BACK]
             records = [record for page in pages for record in page]
         else:
-            records = [memory.set_state(args.tenant, *decision) for decision in decisions]
-    _print_records(records, args.json)
+            records = _decide(memory, args.tenant, decisions)
+    _print_records(records, args)
     return 0
 
 
@@ -129,12 +130,23 @@ def _confirm(records: Sequence[Record]) -> None:
         raise UsageError("nothing was erased")
 
 
-def _print_records(records: Sequence[Record], as_json: bool) -> None:
-    if as_json:
+def _decide(
+    memory: LongTermMemory, tenant: str, decisions: Sequence[tuple[str, State, str]]
+) -> list[Record]:
+    """Move records to other states: all of them, or none where one is not there."""
+    for record_id, _, _ in decisions:
+        memory.get(tenant, record_id)
+    return [memory.set_state(tenant, *decision) for decision in decisions]
+
+
+def _print_records(records: Sequence[Record], args: argparse.Namespace) -> None:
+    if args.json:
         print_json([record.model_dump(mode="json") for record in records])
         return
     if not records:
         print("no records")
+        where = f"{settings_of(args).data_dir}, tenant {args.tenant}"
+        print(f"looked in {where}; `whet memory stats` counts what is there", file=sys.stderr)
         return
     rows = [(r.id, r.state, r.tier, _question(r), plain(r.answer, 30)) for r in records]
     print_table(("id", "state", "tier", "question", "answer"), rows)

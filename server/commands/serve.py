@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import sys
-from typing import Any, NoReturn
+from functools import partial
+from typing import NoReturn
 
 from server import engine_defaults
 from server.config import ConfigError, resolve
-from server.console import CommandError, OneLineParser
-from server.flags import add_arguments, flags_of, print_config, take_config
+from server.console import CommandError, OneLineParser, unrecognized
+from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 
@@ -33,10 +33,13 @@ def run(argv: list[str]) -> int:
     engine_defaults.prepare_environment()
     toml_path, rest = take_config(argv)
     # What can be checked before vLLM takes its seconds to import is checked before.
-    early = resolve(_early_flags(rest), os.environ, toml_path)
-    if rest and not rest[0].startswith("-"):
-        check_model(rest[0], early.settings.data_dir)
-    args = _parser().parse_args(rest)
+    words = _early(rest)
+    early = resolve(flags_of(words), os.environ, toml_path)
+    if model := words.model or (rest[0] if rest and not rest[0].startswith("-") else None):
+        check_model(model, early.settings.data_dir)
+    parser = _parser()
+    _refuse_abbreviations(rest, parser)
+    args = parser.parse_args(rest)
     resolved = resolve(flags_of(args), os.environ, toml_path)
     if args.print_config:
         print_config(resolved)
@@ -60,7 +63,8 @@ def run(argv: list[str]) -> int:
     try:
         uvloop.run(run_server(args, resolved.settings))
     except OSError as error:  # vLLM's, of a model that is not where its name says
-        raise CommandError(f"{args.model} cannot be served: {error}") from error
+        told = f"{args.model} cannot be served: {error} `whet models list` shows what is at hand."
+        raise CommandError(told) from error
     except KeyboardInterrupt:
         return 130
     print("whet: stopped", file=sys.stderr, flush=True)
@@ -68,12 +72,24 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _early_flags(words: list[str]) -> dict[str, Any]:
-    """Return what says where models lie; vLLM's parser, which also reads it, takes seconds."""
-    parser = OneLineParser(prog="whet serve", add_help=False, allow_abbrev=False)
-    add_arguments(parser, only={"data_dir"})
-    known = [re.sub("^--data_dir", "--data-dir", word) for word in words]  # as vLLM takes it too
-    return flags_of(parser.parse_known_args(known)[0])
+def _early(words: list[str]) -> argparse.Namespace:
+    """Return the model and Whet's own settings; nothing of what is vLLM's is refused.
+
+    vLLM's parser, which reads all of it again, takes seconds.
+    """
+    parser = OneLineParser(prog="whet serve", add_help=False)
+    parser.add_argument("--model")
+    add_arguments(parser)
+    flags = parser._option_string_actions
+    known = [_dashed(word) if _dashed(word).partition("=")[0] in flags else word for word in words]
+    found, _ = argparse.ArgumentParser.parse_known_args(parser, known)
+    return found
+
+
+def _dashed(word: str) -> str:
+    """Return a flag as it is written here; vLLM's parser takes `_` for `-` as well."""
+    name, equals, value = word.partition("=")
+    return name.replace("_", "-") + equals + value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,11 +103,25 @@ def _parser() -> argparse.ArgumentParser:
         help="print Whet's settings with their sources, and exit",
     )
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
-    parser.error = _one_line  # type: ignore[method-assign]
+    parser.error = partial(_one_line, parser)  # type: ignore[method-assign]
     return parser
 
 
-def _one_line(message: str) -> NoReturn:
+def _refuse_abbreviations(words: list[str], parser: argparse.ArgumentParser) -> None:
+    """Take Whet's flags by their whole names only; vLLM's are taken as vLLM takes them."""
+    flags = parser._option_string_actions
+    ours = {name for name, action in flags.items() if action.dest.startswith(DEST_PREFIX)}
+    for word in words:
+        name = _dashed(word).partition("=")[0]
+        meant = [flag for flag in flags if name.startswith("--") and flag.startswith(name)]
+        if name not in meant and ours.issuperset(meant) and meant:
+            raise ConfigError(f"unrecognized arguments: {name}; did you mean {meant[0]}?")
+
+
+def _one_line(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    unknown = message.removeprefix("unrecognized arguments: ")
+    if unknown != message:
+        message = unrecognized(unknown.split(), parser._option_string_actions)
     print(f"whet serve: {message} (see `whet serve --help`)", file=sys.stderr)
     sys.exit(2)
 

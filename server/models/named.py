@@ -7,6 +7,7 @@ Nothing is downloaded here: a server that is started asks nobody for anything.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from server.models.shelf import Shelf
 from server.models.telling import telling
 
 SUFFIX = ".gguf"
+CONFIGURATIONS = ("config.json", "params.json")
+"""Of Transformers and of Mistral: what vLLM knows a model's folder by."""
+INSTEAD = "a name of `whet models list`"
+_HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?(?::\w+)?|\w+://.+", re.ASCII)
+"""What may be a model on a hub or in a bucket; anything else can only be a path."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +39,19 @@ class Chosen:
 
 def check_model(model: str, data_dir: Path) -> None:
     """Refuse at once what cannot be served; raises `ConfigError`."""
-    looks_local = model.startswith((".", "/", "~"))
     path = Path(model).expanduser()
     if model in PACKAGED and Shelf(data_dir).find(model) is None:
         raise ConfigError(f"{model} is not here yet: run {PACKAGED[model].how_to_get}")
+    if model == BUILT_IN or model in PACKAGED:
+        return
     if is_gguf(model):
         if not (path.is_file() and os.access(path, os.R_OK)):
-            raise ConfigError(f"no file {model} to read: give a GGUF file, or a model's name")
-    elif looks_local and not path.is_dir():
-        raise ConfigError(f"no model at {model}: give a folder with config.json, or a model's name")
+            raise ConfigError(f"no file {model} to read: give a GGUF file, or {INSTEAD}")
+    elif path.is_dir():
+        if not any((path / name).is_file() for name in CONFIGURATIONS):
+            raise ConfigError(f"no model in {model}: it holds no config.json; give {INSTEAD}")
+    elif path.exists() or not _HUB_NAME.fullmatch(model):
+        raise ConfigError(f"no model at {model}: give a folder with config.json, or {INSTEAD}")
 
 
 def choose(model: str, data_dir: Path) -> Chosen:

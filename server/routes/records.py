@@ -11,7 +11,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from memory.jsonl import ImportReport, bounded_lines, export_lines, import_lines
+from memory.jsonl import ImportReport, export_lines, import_lines
+from memory.lines import entries
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Record, State
 from server.errors import ApiError
@@ -91,7 +92,7 @@ def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
     @router.post("/import")
     async def import_records(request: Request, tenant: Tenant) -> dict[str, Any]:
         """Store each line of a JSONL body; bad lines are named, the others are kept."""
-        lines = bounded_lines(io.BytesIO(await request.body()))
+        lines = entries(io.BytesIO(await request.body()))
         report = await memory.aside.importing.run(import_lines, memory, tenant, lines)
         return _import_object(report)
 
@@ -113,10 +114,9 @@ def _ended(lines: Iterator[str]) -> Iterator[str]:
 
 def _import_object(report: ImportReport) -> dict[str, Any]:
     if report.stopped:
-        stored = report.imported + report.confirmed + report.quarantined
         raise ApiError(
             503,
-            f"{stored} lines are stored, then: {report.stopped}. "
+            f"{report.stored} lines are stored, then: {report.stopped}. "
             "Send all of it again later: a line that is known already is not stored twice",
         )
     errors = [{"line": line, "message": reason} for line, reason in report.errors[:MAX_ERRORS]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 import pytest
 
@@ -172,3 +173,119 @@ def test_an_answer_that_a_text_does_not_give_is_kept_without_the_text(
     assert (record.answer, record.rationale) == ("5", "5")
     with pytest.raises(ConflictError, match="comes to 6"):
         memory.edit("ann", record.id, "5", "2 + 4 = 6.\n#### 6")
+
+
+WORDS: Mapping[str, tuple[Verdict, str | None]] = {
+    "correct": ("correct", None),
+    "correct 7": ("correct", "7"),
+    "incorrect": ("incorrect", None),
+    "incorrect 4": ("incorrect", "4"),
+    "incorrect 6": ("incorrect", "6"),
+}
+"""Of an answer that says 5."""
+SERVED = {"correct": "5", "correct 7": "7", "incorrect": None, "incorrect 4": "4",
+          "incorrect 6": "6"}  # fmt: skip
+ADDS_NOTHING = {("correct 7", "correct"), ("incorrect 4", "incorrect"),
+                ("incorrect 6", "incorrect")}  # fmt: skip
+THERE_AND_BACK = [(one, other, one) for one, other in product(WORDS, repeat=2)]
+
+
+@pytest.mark.parametrize("saved_by_vote", [True, False])
+@pytest.mark.parametrize(
+    "words", [w for a, b in product(WORDS, repeat=2) for w in ((a, b), (a, b, a))]
+)
+def test_the_last_word_about_an_answer_counts(
+    memory: LongTermMemory,
+    completion: Build,
+    draft: Callable[..., Draft],
+    words: Sequence[str],
+    saved_by_vote: bool,
+) -> None:
+    evidence = {"completion": "c1", "votes": [{"answer": "5", "count": 4}], "verifiers": []}
+    if saved_by_vote:
+        memory.save(draft("two and two?", "5", tier=Tier.VOTE, evidence=evidence))
+    memory.completions.append(completion("c1", text="Well: 5 or so.", answer="5"))
+    told = [words[0]]
+    for word in words:
+        apply_feedback(memory, "ann", "c1", *WORDS[word])
+        told += [] if (told[-1], word) in ADDS_NOTHING else [word]
+    records = memory.list("ann")
+    active = [record.answer for record in records if record.state is State.ACTIVE]
+    right = SERVED[told[-1]]
+    assert active == ([right] if right else [])
+    said = {SERVED[word] for word in told} - {None}
+    assert said <= {record.answer for record in records}, "nothing is lost"
+
+
+def test_what_somebody_else_vouches_for_is_not_taken_back(
+    memory: LongTermMemory, completion: Build, draft: Callable[..., Draft]
+) -> None:
+    for name in ("c1", "c2"):
+        memory.completions.append(completion(name, answer="5"))
+        apply_feedback(memory, "ann", name, "incorrect", "4")
+    outcome = apply_feedback(memory, "ann", "c1", "incorrect", "6")
+    assert outcome.action == "quarantined"
+    assert {r.answer: r.state for r in memory.list("ann")} == {
+        "4": State.QUARANTINED,
+        "6": State.QUARANTINED,
+    }
+    assert apply_feedback(memory, "ann", "c1", "incorrect", "4").action == "confirmed"
+    assert {r.answer: r.state for r in memory.list("ann")} == {
+        "4": State.ACTIVE,
+        "6": State.EXPIRED,
+    }
+
+
+def test_a_correction_that_an_import_gave_too_stays_for_review(
+    memory: LongTermMemory, completion: Build, draft: Callable[..., Draft]
+) -> None:
+    memory.save(draft("two and two?", "4", tier=Tier.IMPORTED, evidence={"source": "import"}))
+    memory.completions.append(completion("c1", answer="5"))
+    for right in ("4", "6"):
+        apply_feedback(memory, "ann", "c1", "incorrect", right)
+    assert {r.answer: r.state for r in memory.list("ann")} == {
+        "4": State.QUARANTINED,
+        "6": State.ACTIVE,
+    }
+
+
+def test_a_record_that_was_edited_by_hand_is_not_taken_back(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1", answer="5"))
+    record = apply_feedback(memory, "ann", "c1", "incorrect", "4").record
+    assert record is not None
+    memory.edit("ann", record.id, "4", "2 + 2 = 4.\n#### 4")
+    assert apply_feedback(memory, "ann", "c1", "incorrect", "6").action == "quarantined"
+    assert memory.get("ann", record.id).state is State.QUARANTINED
+
+
+@pytest.mark.parametrize("verdict", ["correct", "incorrect"])
+def test_a_worked_solution_that_comes_later_is_what_is_learned(
+    memory: LongTermMemory, completion: Build, verdict: Verdict
+) -> None:
+    memory.completions.append(completion("c1", answer="5" if verdict == "incorrect" else "4"))
+    answer = "4" if verdict == "incorrect" else None
+    first = apply_feedback(memory, "ann", "c1", verdict, answer).record
+    for worked in ("2 + 2 = 4.\n#### 4", "2 twice is 4.\n#### 4"):
+        assert apply_feedback(memory, "ann", "c1", verdict, answer, worked).action == "confirmed"
+        (record,) = memory.list("ann")
+        assert (record.rationale, record.state) == (worked, State.ACTIVE)
+    assert first is not None
+    assert record.id == first.id
+    assert record.evidence["edited"]["rationale"] == "2 + 2 = 4.\n#### 4"
+    assert apply_feedback(memory, "ann", "c1", "incorrect", "6").record is not None
+    assert memory.get("ann", first.id).state is not State.ACTIVE
+    assert [n.record.answer for n in memory.recall("ann", "two and two?", k=5)] == ["6"]
+
+
+def test_a_worked_solution_alone_brings_the_right_answer(
+    memory: LongTermMemory, completion: Build
+) -> None:
+    memory.completions.append(completion("c1", answer="5"))
+    outcome = apply_feedback(memory, "ann", "c1", "incorrect", None, "2 + 2 = 4.\n#### 4")
+    assert outcome.action == "created"
+    assert outcome.record is not None
+    assert (outcome.record.answer, outcome.record.tier) == ("4", Tier.FEEDBACK)
+    with pytest.raises(ConflictError, match="called incorrect"):
+        apply_feedback(memory, "ann", "c1", "incorrect", None, "2 + 3 = 5.\n#### 5")

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.identity import answer_key, prompt
-from memory.jsonl import bounded_lines, export_lines, import_lines
+from memory.jsonl import export_lines, import_lines
 from memory.lines import MAX_LINE_BYTES, parse_line
+from memory.lines.stream import bounded_lines
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
 

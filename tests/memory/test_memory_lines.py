@@ -127,6 +127,13 @@ def test_a_state_is_kept_in_any_form() -> None:
         ({"messages": [ASK, said("a", tool_calls=[BROKEN])]}, "arguments"),
         ({"messages": [ASK, said("a", tool_calls=[7]), said("b")]}, "tool_calls"),
         ({"messages": [ASK, said("a", audio={})]}, "audio"),
+        ({"messages": [ASK, said("a", refusal="no")]}, "refusal.* leave it out"),
+        ({"messages": [ASK, said("a", reasoning="hm")]}, "reasoning"),
+        ({"messages": [ASK, said("a")], "functions": [], "tools": []}, "say the same"),
+        ({"messages": [ASK, said("a")], "functions": {}}, "functions"),
+        ({"messages": [ASK, said("a", function_call="auto")]}, "tool_calls"),
+        ({"conversations": [{"from": "function_call", "value": "f(7)"}]}, "not JSON"),
+        ({"conversations": [{"from": "human", "value": "a", "weight": 1}]}, "weight"),
         ({"messages": [{"role": "robot", "content": "q"}, said("a")]}, "role"),
         ({"messages": [{"role": "user", "content": " "}, said("a")]}, "question is empty"),
         ({"question": "", "answer": "a"}, "question is empty"),
@@ -222,3 +229,45 @@ def test_a_thought_may_be_no_longer_than_any_text() -> None:
     line = json.dumps({"messages": [*turns, {"role": "assistant", "content": "6"}]})
     with pytest.raises(InvalidImportError, match="longer than"):
         parse_line(line, "ann", trust=False)
+
+
+FUNCTION = {"name": "mul", "parameters": {"type": "object"}}
+AS_TOOLS = [{"type": "function", "function": FUNCTION}]
+
+
+def test_functions_of_before_there_were_tools_are_tools() -> None:
+    called = said("", function_call={"name": "mul", "arguments": '{"a": 7}'})
+    result = {"role": "function", "name": "mul", "content": "14"}
+    found = draft(messages=[ASK, called, result, said("14")], functions=[FUNCTION])
+    assert found.request == {"tools": AS_TOOLS}
+    assert found.messages[1].tool_calls[0]["function"] == CALL["function"]
+    assert (found.messages[2].role, found.messages[2].name) == ("tool", "mul")
+    learned = draft(messages=[ASK, called], functions=[FUNCTION])
+    assert learned.answer == draft(messages=[ASK, said("", tool_calls=[CALL])]).answer
+    assert learned.rationale == '<tool_call>\n{"name": "mul", "arguments": {"a": 7}}\n</tool_call>'
+
+
+def test_calls_and_results_of_sharegpt_are_turns_of_tools() -> None:
+    call = json.dumps({"name": "mul", "arguments": {"a": 7}})
+    for asks, tells in (("function_call", "observation"), ("tool_call", "tool")):
+        turns = [("human", "7*2?"), (asks, call), (tells, "14"), ("gpt", "14")]
+        found = draft(conversations=[{"from": who, "value": text} for who, text in turns])
+        assert [turn.role for turn in found.messages] == ["user", "assistant", "tool"]
+        assert found.messages[1].tool_calls[0]["function"]["arguments"] == {"a": 7}
+    turns = [("human", "7*2?"), ("function_call", f"[{call}, {call}]")]
+    found = draft(conversations=[{"from": who, "value": text} for who, text in turns])
+    assert len(turn_of(found.rationale).tool_calls) == 2
+    assert draft(conversations=[ASK, said("14")]).messages[0].content == ASK["content"]
+
+
+def test_what_is_null_is_as_if_it_were_not_there() -> None:
+    assert draft(instruction="Add 1 2", input=None, output="3", text=None).answer == "3"
+    assert draft(messages=[ASK, said("14", refusal=None, audio=None, tool_calls=None)],
+                 tools=None, functions=None).request == {}  # fmt: skip
+    shared = [{"from": "human", "value": "q", "weight": None}, {"from": "gpt", "value": "a"}]
+    assert draft(conversations=shared, model=None).answer == "a"
+
+
+def test_a_line_of_no_known_form_is_told_what_it_has() -> None:
+    with pytest.raises(InvalidImportError, match="has the keys custom_id, url, and of no known"):
+        read(custom_id="1", url="/v1/chat/completions")

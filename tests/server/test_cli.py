@@ -1,5 +1,6 @@
 """The command line as a shell sees it: output, one-line errors, exit status."""
 
+import gzip
 import io
 import json
 import os
@@ -120,16 +121,28 @@ def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...
         (("memory",), 2, "ACTION"),
         (("memory", "list", "--state", "lost"), 2, "lost"),
         (("memory", "list", "--limit", "0"), 2, "1 to 1000"),
+        (("memory", "list", "--limt", "3"), 2, "did you mean --limit?"),
+        (("memory", "list", "--lim", "3"), 2, "did you mean --limit?"),
+        (("memory", "list", "--data_dir=x"), 2, "did you mean --data-dir?"),
+        (("distill", "--dry"), 2, "did you mean --dry-run?"),
+        (("eval", "--write-example", "x"), 2, "did you mean --write-examples?"),
+        (("models", "list", "--jsno"), 2, "did you mean --json?"),
+        (("memory", "show", "a", "b"), 2, "unrecognized arguments: b; see `whet memory show"),
         (("memory", "stats", "--tenant", "../x"), 2, "tenant"),
         (("memory", "stats", "--embedder", "magic"), 2, "minilm"),
         (("memory", "stats", "--config", "absent.toml"), 2, "absent.toml"),
-        (("memory", "show", "rec_none"), 1, "no record rec_none"),
+        (("memory", "show", "rec_none"), 1, "no record rec_none of tenant default in "),
+        (("memory", "show", "1; DROP"), 1, "`whet memory list` shows what there is"),
+        (("memory", "list", "--after", "rec_none"), 1, "no record rec_none"),
+        (("memory", "edit", "rec_none", "--answer", "4"), 1, "no record rec_none"),
+        (("memory", "list", "--data-dir", "absent"), 1, "whet memory import` makes it"),
         (("memory", "import", "absent.jsonl"), 1, "absent.jsonl"),
         (("memory", "export", "absent/out.jsonl"), 1, "absent/out.jsonl"),
         (("memory", "forget", "rec_none", "--yes"), 1, "no record"),
         (("memory", "stats", "--data-dir", "/proc/nowhere"), 1, "/proc/nowhere"),
         (("memory", "review", "--accept", "a", "--reject", "a"), 2, "not both"),
         (("adapters", "show", "ad_none"), 1, "no adapter ad_none"),
+        (("adapters", "show", "ad_none"), 1, "`whet adapters list` shows what there is"),
         (("adapters", "rollback"), 1, "no previous adapter"),
     ],
 )
@@ -159,6 +172,24 @@ def test_an_import_counts_and_names_what_it_could_not_read(whet: Shell) -> None:
     again = whet("memory", "import", "-", "--json", stdin=LINES)
     assert again.returncode == 0
     assert json.loads(again.stdout)["confirmed"] == 2
+
+
+def test_a_packed_file_and_an_array_are_imported_as_lines_are(whet: Shell) -> None:
+    (whet.folder / "solved.jsonl.gz").write_bytes(gzip.compress(LINES.encode()))
+    assert whet("memory", "import", "solved.jsonl.gz").stdout.startswith("imported 2")
+    array = [json.loads(line) for line in LINES.splitlines()]
+    (whet.folder / "solved.json").write_text(json.dumps(array, indent=2))
+    done = whet("memory", "import", "solved.json")
+    assert done.stdout == "imported 0, confirmed 2, quarantined 0, failed 0\n"
+
+
+def test_an_import_of_nothing_says_what_to_do(whet: Shell) -> None:
+    empty = whet("memory", "import", "-", stdin="\n")
+    assert (empty.returncode, "nothing to import" in empty.stderr) == (0, True)
+    table = whet("memory", "import", "-", stdin="question,answer\n1+1,2\n")
+    assert table.returncode == 1
+    assert "`whet memory import --help` shows the forms" in table.stderr
+    assert '{"conversations":' in whet("memory", "import", "--help").stdout
 
 
 def test_what_is_imported_is_listed_shown_exported_and_forgotten(whet: Shell) -> None:
@@ -218,6 +249,44 @@ def test_records_are_quarantined_and_corrected(whet: Shell) -> None:
     for words in (("edit", name), ("edit", name, "--answer", " ")):
         assert whet("memory", *words).returncode == 2
     assert "no record" in whet("memory", "quarantine", "rec_none").stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("memory", "stats"),
+        ("memory", "list"),
+        ("memory", "review"),
+        ("memory", "export"),
+        ("memory", "verify"),
+        ("memory", "rebuild"),
+        ("memory", "show", "rec_none"),
+        ("memory", "quarantine", "rec_none"),
+        ("adapters", "list"),
+        ("distill", "--dry-run"),
+    ],
+)
+def test_what_only_looks_makes_no_memory(whet: Shell, words: tuple[str, ...]) -> None:
+    assert whet(*words).returncode in (0, 1)
+    assert list(whet.folder.iterdir()) == []
+    named = whet(*words, "--data-dir", "other")
+    assert named.returncode == 1
+    assert "no folder" in named.stderr
+    assert list(whet.folder.iterdir()) == []
+
+
+def test_an_empty_list_says_where_it_looked(whet: Shell) -> None:
+    done = whet("memory", "list", "--tenant", "acme")
+    assert done.stdout == "no records\n"
+    assert f"{whet.folder / 'data'}, tenant acme" in done.stderr
+
+
+def test_of_several_records_all_are_moved_or_none(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    name = json.loads(whet("memory", "list", "--json").stdout)[0]["id"]
+    assert whet("memory", "quarantine", name, "rec_none").returncode == 1
+    assert whet("memory", "review", "--reject", name, "rec_none").returncode == 1
+    assert json.loads(whet("memory", "show", name, "--json").stdout)["state"] == "active"
 
 
 def test_an_edit_cannot_say_what_another_record_says(whet: Shell) -> None:

@@ -122,3 +122,16 @@ def test_comparing_what_is_no_results_file_says_so(
     bad.write_text("nothing")
     status, line = complaint(capsys, "--compare", str(good), str(bad))
     assert (status, "is not a results file" in line) == (1, True)
+
+
+def test_examples_that_were_written_are_counted_and_lead_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "examples.jsonl"
+    words = ["--suite", "jargon", "--worlds", "1", "--write-examples", str(file)]
+    assert main(["eval", *words]) == 0
+    said = capsys.readouterr()
+    count = len(file.read_text().splitlines())
+    assert count > 0
+    assert f"{count} examples of jargon are in {file}: `whet memory import {file}`" in said.err
+    assert said.out == ""

@@ -1,6 +1,7 @@
 """The boundary at which errors become a line and a status, without a process around it."""
 
 import sys
+from argparse import ArgumentParser
 from types import ModuleType
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from adaptation.errors import DistillationError
 from memory.errors import ConflictError
 from server.cli import main
-from server.config import ConfigError
-from server.console import CommandError, UsageError, plain
+from server.commands.serve import _refuse_abbreviations
+from server.config import ConfigError, add_arguments
+from server.console import CommandError, UsageError, plain, unrecognized
 
 
 @pytest.fixture
@@ -77,3 +79,27 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_plain_text_is_one_line_without_control_characters() -> None:
     assert plain("a\n b\t\x1b[1mc") == "a b [1mc"
     assert plain("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("--max-sample", "--max-samples"), ("--max_sample=3", "--max-samples"), ("--st", None)],
+)
+def test_a_server_takes_whets_flags_by_their_whole_names(word: str, meant: str | None) -> None:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    parser.add_argument("--stream-interval")
+    if meant is None:  # may be vLLM's, which takes it as it always did
+        _refuse_abbreviations([word, "3"], parser)
+        return
+    with pytest.raises(ConfigError, match=f"did you mean {meant}"):
+        _refuse_abbreviations([word, "3"], parser)
+    _refuse_abbreviations([meant, "3"], parser)
+
+
+def test_the_flag_that_was_meant_is_named_where_one_is_like_it() -> None:
+    flags = ("--max-samples", "--seed", "--strategy")
+    assert unrecognized(["--max-smaples=3"], flags).endswith("did you mean --max-samples?")
+    assert unrecognized(["--max_samples", "3"], flags).endswith("did you mean --max-samples?")
+    assert unrecognized(["--colour", "red"], flags) == "unrecognized arguments: --colour red"
+    assert unrecognized(["word"], flags) == "unrecognized arguments: word"

@@ -80,6 +80,7 @@ def test_the_built_in_model_may_be_named_too(
 
 
 def test_any_other_model_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
     for model in ("Qwen/Qwen3-4B", str(tmp_path)):
         args = served(Settings(data_dir=tmp_path), model_tag=model)
         assert args.model == base_model(model) == model
@@ -104,11 +105,25 @@ def test_a_file_is_converted_once_and_served_under_its_own_name(
         ("smollm2", "smollm2 is not here yet: run `whet models get smollm2`"),
         ("./no.gguf", "no file ./no.gguf to read"),
         ("./no-folder", "no model at ./no-folder"),
+        (
+            "nosuch/",
+            "no model at nosuch/: give a folder with config.json, or a name of `whet models",
+        ),
+        ("no/such/folder", "no model at no/such/folder"),
+        (__file__, "no model at "),
+        (str(Path(__file__).parent), "it holds no config.json"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_to_do(tmp_path: Path, model: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why.replace(".", r"\.")):
         check_model(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt2", "Qwen/Qwen3-8B", "unsloth/Qwen3-0.6B-GGUF:IQ1_S", "s3://bucket/model"]
+)
+def test_what_may_be_elsewhere_is_left_to_vllm(model: str, tmp_path: Path) -> None:
+    check_model(model, tmp_path)
 
 
 @pytest.mark.parametrize("command", ["distill", "eval"])
@@ -129,6 +144,27 @@ def test_a_server_says_so_before_it_takes_its_seconds(flag: str, tmp_path: Path)
     assert done.returncode == 2
     assert "run `whet models get smollm2`" in done.stderr.splitlines()[-1]
     assert not any(line.endswith(("| vllm", "| torch")) for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("nosuch/",), "no model at nosuch/"),
+        (("--port", "9", "--model=nosuch/"), "no model at nosuch/"),
+        (("--max_samples", "200"), "max_samples"),
+        (("gpt2", "--confidence", "3"), "confidence"),
+    ],
+)
+def test_what_can_be_known_of_a_command_line_is_known_without_vllm(
+    words: tuple[str, ...],
+    why: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.commands.serve._parser", lambda: pytest.fail("vLLM was asked"))
+    assert main(["serve", *words, "--data-dir", str(tmp_path)]) == 2
+    assert why in capsys.readouterr().err
 
 
 def test_an_evaluation_serves_the_folder_on_another_memory_under_the_name(data: Path) -> None:

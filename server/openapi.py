@@ -1,0 +1,58 @@
+"""The OpenAPI document of the whole server: vLLM's, under our name, with what our requests add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from adaptation.options import Options
+from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.version import installed_version
+
+COMPONENT = "#/components/schemas/"
+PREFIX = "Adaptation"
+"""Of the names of our schemas: a document has one room for all names."""
+DESCRIPTION = (
+    "OpenAI's routes, answered by vLLM and sharpened by Whet, and Whet's own. "
+    "What `adaptation` means, in requests and in answers, is told in Whet's README."
+)
+
+
+def describe(app: FastAPI) -> None:
+    """Give the application its name, and its document the `adaptation` of a request."""
+    app.title, app.version, app.description = "Whet", installed_version(), DESCRIPTION
+    theirs = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _add_adaptation(theirs())  # keeps it as `openapi_schema`
+        return theirs()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_adaptation(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    options = Options.model_json_schema(ref_template=f"{COMPONENT}{PREFIX}{{model}}")
+    for name, schema in options.pop("$defs", {}).items():
+        schemas[PREFIX + name] = schema
+    schemas[PREFIX] = options
+    for path in (CHAT, COMPLETIONS, RESPONSES):
+        operation = document["paths"].get(path, {}).get("post")
+        if operation is not None:
+            _adapt(operation, schemas)
+
+
+def _adapt(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Let a route take its body with `adaptation`; other routes may take the same without."""
+    content = operation["requestBody"]["content"]["application/json"]
+    name = content["schema"]["$ref"].removeprefix(COMPONENT)
+    body = schemas[name]
+    added = {"$ref": COMPONENT + PREFIX}
+    schemas[f"{name}With{PREFIX}"] = {
+        **body,
+        "title": f"{name}With{PREFIX}",
+        "properties": {**body["properties"], "adaptation": added},
+    }
+    content["schema"] = {"$ref": f"{COMPONENT}{name}With{PREFIX}"}
