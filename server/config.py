@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
 from memory.types import Frozen
+from server.wording import of_pydantic
 
 DEFAULT_TENANT = "default"
 """Whom a server without keys serves, and whom a command means that names nobody."""
@@ -170,8 +171,8 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        reason = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"{sources[name]}: {name} = {first['input']!r}: {reason}") from error
+        told = f"{name} = {first['input']!r}: {of_pydantic(first)}"
+        raise ConfigError(f"{sources[name]}: {told}") from error
 
 
 def _from_file(toml_path: Path | None, env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:

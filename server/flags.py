@@ -84,4 +84,7 @@ def _shown_default(name: str) -> str:
 
 
 def _shown(value: object) -> str:
+    """Return a value as flags, variables and TOML take it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "none" if value is None else str(value)

@@ -54,6 +54,11 @@ def test_the_config_folder_is_looked_at_where_there_is_no_file_here(tmp_path: Pa
         ({"nonsense": "1"}, {}, "", ["`nonsense`"]),
         ({"max_samples": "99"}, {}, "", ["--max-samples", "'99'", "64"]),
         ({}, {"WHET_CONFIDENCE": "high"}, "", ["WHET_CONFIDENCE", "'high'", "number"]),
+        ({"confidence": "3"}, {}, "", ["--confidence: confidence = '3': must be below 1"]),
+        ({"max_samples": "0"}, {}, "", ["max_samples = '0': must be at least 1"]),
+        ({"reuse": "perhaps"}, {}, "", ["reuse = 'perhaps': must be true or false"]),
+        ({}, {"WHET_STOPPING_RULE": "never"}, "", ["'never': must be one of 'bayesian'"]),
+        ({"embedder": "magic"}, {}, "", ["--embedder: embedder = 'magic': ", "minilm"]),
         ({}, {}, "max_samples = [", ["whet.toml", "TOML"]),
         ({}, {}, 'strategy = "guess"', ["whet.toml", "strategy", "'plain'"]),
         ({}, {"WHET_CONFIG": "absent.toml"}, "", ["absent.toml", "No such file"]),
@@ -116,6 +121,21 @@ def test_the_printed_settings_name_each_source(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["train_rank", "16", "--train-rank"] for line in lines)
     assert any(line.split() == ["embedder", "hashing", "WHET_EMBEDDER"] for line in lines)
+
+
+def test_what_is_printed_is_taken_again(capsys: pytest.CaptureFixture[str]) -> None:
+    given = resolve({"reuse": "false", "limit_tokens": "none", "wall_s": "20"}, {})
+    print_config(given)
+    printed = {
+        name: value
+        for name, value, *_ in (line.split() for line in capsys.readouterr().out.splitlines()[1:])
+    }
+    assert (printed["reuse"], printed["one_sample"], printed["limit_tokens"]) == (
+        "false",
+        "true",
+        "none",
+    )
+    assert resolve(printed, {}).settings == given.settings
 
 
 def test_every_rule_and_every_weight_can_be_chosen() -> None:
