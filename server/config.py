@@ -72,13 +72,13 @@ class Settings(Frozen):
     """most tokens that a voted request may generate, all samples together; `none` for no limit"""
     limit_wall_s: float | None = Field(default=None, gt=0, le=3600)
     """latest deadline that a voted request may ask for, in seconds; `none` for no limit"""
-    train_steps: int | None = Field(default=None, ge=0, le=64)
+    train_steps: int | None = Field(default=None, ge=0, le=256)
     """optimiser steps of test-time training; 0 forbids it, `none` chooses from the model's size"""
     train_rank: int | None = Field(default=None, ge=1, le=32)
     """rank of the adapters trained per request; `none` chooses it from the model's size"""
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     """learning rate of test-time training; `none` chooses it from the model's size"""
-    train_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    train_timeout_s: float = Field(default=600.0, gt=0, le=3600)
     """seconds until a training job counts as hung and the request falls back"""
     train_wait_s: float = Field(default=20.0, ge=0, le=3600)
     """a request that would wait longer than this for its training to begin votes at once"""

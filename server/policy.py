@@ -5,14 +5,17 @@ from __future__ import annotations
 from adaptation.calibration import Calibration
 from adaptation.policy import Policy
 from adaptation.training.recipes import recipe_for
-from server.calibrations import load_calibration
+from adaptation.training.trainer import Recipe
+from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
+from server.tuned import TUNED
 
 
 def check_files(settings: Settings, model: str) -> None:
     """Read once what the policy will be made of; raises `ConfigError` before the engine starts."""
     _instructions(settings)
     _calibration(settings, model)
+    TUNED.load(settings.data_dir, model)
 
 
 def policy_from(settings: Settings, model: str, parameters: int | None, may_train: bool) -> Policy:
@@ -33,13 +36,19 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         candidates=settings.candidates,
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
-        recipe=recipe_for(parameters).model_copy(update=given),
+        recipe=_recipe(settings, model, parameters).model_copy(update=given),
         may_train=may_train,
         reuse=settings.reuse,
         train_timeout_s=settings.train_timeout_s,
         train_wait_s=settings.train_wait_s,
         model=model,
     )
+
+
+def _recipe(settings: Settings, model: str, parameters: int | None) -> Recipe:
+    """The recipe that `whet tune` found for the model, else the one that its size suggests."""
+    tuned = TUNED.load(settings.data_dir, model)
+    return recipe_for(parameters) if tuned is None else tuned.recipe
 
 
 def _instructions(settings: Settings) -> tuple[str, ...]:
@@ -54,4 +63,4 @@ def _instructions(settings: Settings) -> tuple[str, ...]:
 
 
 def _calibration(settings: Settings, model: str) -> Calibration | None:
-    return load_calibration(settings.data_dir, model) if settings.one_sample else None
+    return CALIBRATIONS.load(settings.data_dir, model) if settings.one_sample else None

@@ -22,11 +22,29 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
 
     A loss is a mean over all tokens, most of which such a model knows: at 2e-3 the few that matter
     may not be learned yet.
+
+    In between: measured on SmolLM2-135M-Instruct (16 neighbours, rank 16, constant rate, one world
+    of development, right of 24 questions without a vote; 0 of each without training):
+
+        steps, rate   jargon  facts  house format  house rules
+        8, 3e-4            0      0             0            0
+        24, 3e-4           3      1            10           24
+        64, 3e-4           9     14            11           22
+        64, 1e-3           5     10             6           20
+
+    Low rates with many steps generalise; high ones memorise at once. `whet tune` finds what a model
+    needs.
     """
     if parameters is None or parameters > MEDIUM:
         return Recipe(rank=16, learning_rate=1e-4, steps=steps or 8, min_loss=0.05)
     if not _is_small(parameters):
-        return Recipe(rank=16, learning_rate=3e-4, steps=steps or 8, min_loss=0.05)
+        return Recipe(
+            rank=16,
+            learning_rate=3e-4,
+            steps=steps or 64,
+            schedule="constant",
+            min_loss=0.003,
+        )
     return Recipe(rank=8, learning_rate=6e-3, steps=steps or 20, min_loss=0.0002)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from adaptation.calibration import calibrate, fewest
 from adaptation.evaluation.results import Results
-from server.calibrations import save_calibration
+from server.calibrations import CALIBRATIONS
 from server.config import Settings
 from server.console import console
 
@@ -27,7 +27,7 @@ def calibrate_from(
     votes = [trial.first_sample for trial in voted if trial.first_sample]
     model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)
-    path = save_calibration(settings.data_dir, model, found)
+    path = CALIBRATIONS.save(settings.data_dir, model, found)
     out = console(stderr=True)
     if found is None:
         out.print(

@@ -9,7 +9,7 @@ import pytest
 from adaptation.calibration import Calibration
 from adaptation.evaluation.trial import Trial
 from adaptation.report import FirstSample
-from server.calibrations import FILE, load_calibration, save_calibration
+from server.calibrations import CALIBRATIONS, FILE
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from
 from server.config import ConfigError, Settings
@@ -20,22 +20,22 @@ FOUND = Calibration(bar=0.8, agreement=0.95, votes=200, accepted=120, agreed=119
 
 def test_each_model_has_its_own_bar(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    assert load_calibration(folder, "pebble") is None
-    save_calibration(folder, "pebble", FOUND)
+    assert CALIBRATIONS.load(folder, "pebble") is None
+    CALIBRATIONS.save(folder, "pebble", FOUND)
     other = FOUND.model_copy(update={"bar": 0.9})
-    save_calibration(folder, "boulder", other)
-    assert load_calibration(folder, "pebble") == FOUND
-    assert load_calibration(folder, "boulder") == other
-    save_calibration(folder, "pebble", None)
-    assert load_calibration(folder, "pebble") is None
-    assert load_calibration(folder, "boulder") == other
+    CALIBRATIONS.save(folder, "boulder", other)
+    assert CALIBRATIONS.load(folder, "pebble") == FOUND
+    assert CALIBRATIONS.load(folder, "boulder") == other
+    CALIBRATIONS.save(folder, "pebble", None)
+    assert CALIBRATIONS.load(folder, "pebble") is None
+    assert CALIBRATIONS.load(folder, "boulder") == other
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pebble": {"bar": 2}}', "\udcff"])
 def test_a_broken_file_says_what_to_do(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content, "utf-8", "surrogateescape")
     with pytest.raises(ConfigError, match="whet eval --calibrate"):
-        load_calibration(tmp_path, "pebble")
+        CALIBRATIONS.load(tmp_path, "pebble")
 
 
 def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
@@ -52,12 +52,12 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
 
     settings = Settings(data_dir=tmp_path)
     calibrate_from(run(votes(won=True)), {"units"}, 0.95, settings)
-    found = load_calibration(tmp_path, "whet-pebble")
+    found = CALIBRATIONS.load(tmp_path, "whet-pebble")
     assert found is not None
     assert (found.bar, found.votes, found.agreed) == (0.0, 200, 200)
     assert "200 of 200 first samples" in capsys.readouterr().err
     calibrate_from(run(votes(won=False)), {"units"}, 0.95, settings)
-    assert load_calibration(tmp_path, "whet-pebble") is None
+    assert CALIBRATIONS.load(tmp_path, "whet-pebble") is None
     assert "no bar" in capsys.readouterr().err
 
 
@@ -69,8 +69,8 @@ def test_a_bar_is_found_on_votes_only(capsys: pytest.CaptureFixture[str]) -> Non
 def test_too_few_questions_to_show_anything_are_not_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_calibration(tmp_path, "whet-pebble", FOUND)
+    CALIBRATIONS.save(tmp_path, "whet-pebble", FOUND)
     asked = ["eval", "--calibrate", "-n", "20", "--suite", "stories", "units"]
     assert main([*asked, "--data-dir", str(tmp_path)]) == 2
     assert "117 votes" in capsys.readouterr().err
-    assert load_calibration(tmp_path, "whet-pebble") == FOUND
+    assert CALIBRATIONS.load(tmp_path, "whet-pebble") == FOUND
