@@ -105,7 +105,9 @@ def test_a_bare_prompt_is_trained_for_as_it_is_and_not_where_it_was_cut(taught: 
     body = {"model": "whet-pebble:ttt", "prompt": ASKED[0].question, "adaptation": QUIET}
     whole = taught.post("/v1/completions", json=body).json()["adaptation"]
     assert whole["adapter"] is not None, whole["reason"]
-    cut = taught.post("/v1/completions", json=body | {"truncate_prompt_tokens": 8}).json()
+    afresh = {**QUIET, "budget": {"train_steps": 7}}  # no kept adapter is of this recipe
+    more = {"truncate_prompt_tokens": 8, "adaptation": afresh}
+    cut = taught.post("/v1/completions", json=body | more).json()
     assert cut["adaptation"]["adapter"] is None
     assert "may leave out a part of this prompt" in cut["adaptation"]["reason"]
 

@@ -223,7 +223,7 @@ async def test_a_job_carries_the_prompt_that_it_is_for_and_its_neighbours_own_to
     async with serving("whet-pebble", data_dir.parent, monkeypatch) as server:
         compare(server.trainer, Chat(tokenizer, server.parts.template))
         report, job = await train(server, "tools")
-        assert report["strategy"] == "ttt", report["reason"]
+        assert "render" not in (report["reason"] or ""), report["reason"]
         assert job.served is not None
         assert job.served.token_ids == tuple(server.core.taken[-1].prompt_token_ids)
         assert all(each.request == {"tools": TOOLS} for each in job.conversations)
