@@ -6,16 +6,17 @@ Owns the base's weights; knows nothing of steps, jobs or the process it runs in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adaptation.learning.service import foreign
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.blocks import Stage, is_known, prepare
+from adaptation.learning.service.foreign import Segments
 from adaptation.learning.service.kernels import choose
 from adaptation.learning.service.packing import Packed, Part
 from adaptation.training.chat import Chat, Template
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 HEAD_ROWS = 512
 """Targets whose logits are held at once."""
-MOST_RANK = 512
 
 
 class Base:
@@ -42,8 +42,9 @@ class Base:
         self.stage = Stage(choose(self.device, self.dtype))
         self.groups = prepare(model, self.stage)
         self._shapes = [group.shape for group in self.groups]
-        foreign.register(self.stage)
+        self._segments = Segments(self.stage)
         self._is_known = is_known(model)
+        self.packs = True
         self.packs = self._is_known or self._can_pack()
         """Whether examples can share a pass; of a model that mixes them each has its own."""
 
@@ -93,7 +94,8 @@ class Base:
 
     @contextmanager
     def _on_stage(self, packed: Packed) -> Iterator[None]:
-        with self.stage.set(packed), foreign.in_use(self.model):
+        attention = self._segments.used_by(self.model) if self.packs else nullcontext()
+        with self.stage.set(packed), attention:
             yield
 
     def _learn(self, packed: Packed) -> torch.Tensor:
@@ -137,25 +139,29 @@ class Base:
         return losses.detach()
 
     def _logits_losses(self, packed: Packed) -> torch.Tensor:
+        places = {"position_ids": packed.positions} if self.packs else {}
         output = self.model(
             input_ids=packed.token_ids,
-            position_ids=packed.positions,
             use_cache=False,
             logits_to_keep=packed.predicting,
+            **places,
         )
         return cross_entropy(output.logits[0].float(), packed.targets, reduction="none")
 
     def _can_pack(self) -> bool:
-        """Try: does an example cost the same beside another as it does alone?"""
+        """Try: beside another an example costs what it does alone, not what it does after it."""
         ids = tuple(range(4, 24))
         one, other = (TrainingExample(ids[::way], (True,) * len(ids)) for way in (1, -1))
-        adapter = self.adapter(1)
+        after = TrainingExample((*other.token_ids, *ids), (False,) * 21 + (True,) * 19)
+        part = Part(self.adapter(1), [one])
         try:
-            (alone,) = self.look([Part(adapter, [one])])[0]
-            _, beside = self.look([Part(adapter, [other, one])])[0]
+            alone, beside, joined = (
+                self.look([replace(part, examples=examples)])[0][-1]
+                for examples in ([one], [other, one], [after])
+            )
         except (ValueError, TypeError):
             return False
-        return bool(torch.allclose(alone, beside, rtol=0.05, atol=0.05))
+        return bool((alone - beside).norm() < 0.1 * (alone - joined).norm())
 
 
 def multiplies_bf16(device: torch.device) -> bool:

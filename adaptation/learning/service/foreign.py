@@ -13,25 +13,26 @@ from adaptation.learning.service.blocks import EVERYTHING, Stage
 from adaptation.learning.service.operations import SegmentAttention
 from adaptation.learning.service.places import Heads
 
-NAME = "whet_segments"
 REFUSED = ("softcap", "s_aux", "position_bias")
 """What some models ask of attention beside scores, softmax and values."""
 
 
-def register(stage: Stage) -> None:
-    """Make our attention known to Transformers; models ask for it by name while a pass runs."""
-    AttentionInterface.register(NAME, _attend_on(stage))
+class Segments:
+    """Our attention under a name of its own; a model asks for it by that name while a pass runs."""
 
+    def __init__(self, stage: Stage) -> None:
+        self._name = f"whet_segments_{id(stage)}"
+        AttentionInterface.register(self._name, _attend_on(stage))
 
-@contextmanager
-def in_use(model: Any) -> Iterator[None]:
-    """Have `model` use it for the length of the block, and make no mask of N × N."""
-    usual = model.config._attn_implementation
-    model.config._attn_implementation = NAME
-    try:
-        yield
-    finally:
-        model.config._attn_implementation = usual
+    @contextmanager
+    def used_by(self, model: Any) -> Iterator[None]:
+        """Have `model` use it for the length of the block, and make no mask of N × N."""
+        usual = model.config._attn_implementation
+        model.config._attn_implementation = self._name
+        try:
+            yield
+        finally:
+            model.config._attn_implementation = usual
 
 
 def _attend_on(stage: Stage) -> Callable[..., Any]:

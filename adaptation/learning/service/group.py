@@ -72,6 +72,7 @@ class Grouped(torch.autograd.Function):
         wide = x.new_empty((len(x), d + room))
         y = x.new_empty((len(x), sum(outs)))
         wide[:, :d] = x
+        wide[:, d:] = 0  # products in bf16 look at numbers beside theirs: none may be no number
         for share in shares:
             rows, mine = _rows(wide, share, group)
             a, _ = share.adapter.values(group.index)
@@ -95,7 +96,7 @@ class Grouped(torch.autograd.Function):
                 of_xa = dy[mine] @ above[d:].t()
             else:
                 both = dy[mine] @ above.t()  # (n, d + layers · r)
-                of_xa = both[:, d:]
+                of_xa = both[:, d:].contiguous()
                 torch.addmm(both[:, :d], of_xa, a, out=dx[mine])
             _learn(group, share.adapter, rows, of_xa, dy[mine])
         return dx, None, None, None
