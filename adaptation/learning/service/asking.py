@@ -55,18 +55,35 @@ def means(losses: Losses) -> tuple[float, ...]:
 def _passes(
     base: Base, asks: Sequence[Ask], mine: Sequence[int], most_tokens: int
 ) -> list[dict[int, Part]]:
-    """Split into passes of at most `most_tokens`: for each, what every ask brings to it."""
-    passes: list[dict[int, list[TrainingExample]]] = []
-    filled = 0
+    """Split into passes of at most `most_tokens`: for each, what every ask brings to it.
+
+    An ask that fits one pass is in one; a larger one shares none of its. So the passes of an ask
+    are the same whoever else asks.
+    """
+    passes: list[dict[int, Part]] = []
+    filled = most_tokens
     for number in mine:
-        for example in asks[number].examples:
-            size = len(example.token_ids)
-            if not passes or filled + size > most_tokens or not base.packs:
-                passes.append({})
-                filled = 0
-            passes[-1].setdefault(number, []).append(example)
-            filled += size
-    weights = {number: 1.0 / max(1, n_targets(asks[number].examples)) for number in mine}
-    return [
-        {n: Part(asks[n].adapter, some, weights[n]) for n, some in each.items()} for each in passes
-    ]
+        ask = asks[number]
+        weight = 1.0 / max(1, n_targets(ask.examples))
+        parts = [Part(ask.adapter, some, weight) for some in _chunks(base, ask, most_tokens)]
+        if len(parts) == 1 and filled + ask.n_tokens <= most_tokens and base.packs:
+            passes[-1][number] = parts[0]
+            filled += ask.n_tokens
+        else:
+            passes += [{number: part} for part in parts]
+            filled = ask.n_tokens if len(parts) == 1 else most_tokens
+    return passes
+
+
+def _chunks(base: Base, ask: Ask, most_tokens: int) -> list[list[TrainingExample]]:
+    """Split the examples of one ask, in order, as few times as there is need to."""
+    chunks: list[list[TrainingExample]] = []
+    filled = 0
+    for example in ask.examples:
+        size = len(example.token_ids)
+        if not chunks or filled + size > most_tokens or not base.packs:
+            chunks.append([])
+            filled = 0
+        chunks[-1].append(example)
+        filled += size
+    return chunks

@@ -50,24 +50,48 @@ class Control:
         return time.perf_counter() + after_s > self.given + self.soft_s
 
 
-def train(base: Base, job: TrainingJob, control: Control) -> Training:
-    """Train a LoRA on `job` and write it; raises `TrainerError` when that fails."""
-    began = time.perf_counter()
-    recipe = job.recipe
+@dataclass(frozen=True)
+class Prepared:
+    """A job whose words are tokens."""
+
+    job: TrainingJob
+    adapter: Adapter
+    training: list[TrainingExample]
+    holdout: list[TrainingExample]
+    began: float
+    """`time.perf_counter()` when it was its turn."""
+
+    @property
+    def n_tokens(self) -> int:
+        """The most that one step can have."""
+        lengths = sorted((len(each.token_ids) for each in self.training), reverse=True)
+        held_out = sum(len(each.token_ids) for each in self.holdout)
+        return max(sum(lengths[: self.job.recipe.batch_size]), held_out)
+
+
+def prepare(base: Base, job: TrainingJob) -> Prepared:
+    """Tokenise, and find the adapter to start from; raises `TrainerError` or `ValueError`."""
+    began, recipe, chat = time.perf_counter(), job.recipe, base.chat
     # 1. Tokens, in the template they will be served in.
     if job.served is not None:
-        check_served(base.chat, job.served)
-    training = [to_example(base.chat, c, recipe.max_tokens) for c in job.conversations]
-    holdout = [to_example(base.chat, c, recipe.max_tokens, last_only=True) for c in job.holdout]
+        check_served(chat, job.served)
+    training = [to_example(chat, c, recipe.max_tokens) for c in job.conversations]
+    holdout = [to_example(chat, c, recipe.max_tokens, last_only=True) for c in job.holdout]
     # 2. The adapter to start from.
     if job.parent is None:
         adapter = adapter_io.fresh(base, recipe.rank, recipe.seed)
     else:
         adapter = adapter_io.read(base, job.parent, recipe.rank, recipe.seed)
+    return Prepared(job, adapter, training, holdout, began)
+
+
+def train(base: Base, prepared: Prepared, control: Control) -> Training:
+    """Train the adapter of a job and write it; raises `TrainerError` when that fails."""
+    job, adapter = prepared.job, prepared.adapter
     # 3. The descent, watched by the held-out conversations.
-    watch = Watch(adapter, holdout, recipe.steps)
+    watch = Watch(adapter, prepared.holdout, job.recipe.steps)
     yield from watch.begin()
-    course = yield from descend(adapter, training, recipe, watch, control)
+    course = yield from descend(adapter, prepared.training, job.recipe, watch, control)
     # 4. The files. Whoever gave the job up deletes its folder.
     control.check()
     adapter_io.write(adapter, base, job.output_dir)
@@ -80,7 +104,7 @@ def train(base: Base, job: TrainingJob, control: Control) -> Training:
         holdout_after=watch.best,
         tokens=course.tokens,
         flops=4.0 * base.n_parameters * course.tokens,
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - prepared.began,
     )
 
 

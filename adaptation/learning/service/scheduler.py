@@ -15,8 +15,8 @@ import torch
 from adaptation.errors import TrainerError
 from adaptation.learning.service.asking import Ask, Losses, answer
 from adaptation.learning.service.base import Base
-from adaptation.learning.service.course import Control, Training
-from adaptation.training.trainer import TrainingResult
+from adaptation.learning.service.course import Control, Training, prepare, train
+from adaptation.training.trainer import TrainingJob, TrainingResult
 
 OnEnd = Callable[[TrainingResult | Exception], None]
 
@@ -36,33 +36,51 @@ only the small operations in between are saved."""
 
 
 class Task:
-    """A job under way: its course, and what that asks for now."""
+    """A job under way, and what it asks for now."""
 
-    def __init__(self, course: Training, control: Control, on_end: OnEnd) -> None:
+    def __init__(self, job: TrainingJob, control: Control, on_end: OnEnd) -> None:
         self.control = control
         self.ask: Ask | None = None
         """None before the start and after the end."""
         self.n_tokens = 0
-        """Of the largest ask so far."""
-        self._course, self._on_end = course, on_end
+        """The most that one step can have, once that is known."""
+        self._job, self._on_end = job, on_end
+        self._course: Training | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has been prepared, or has failed at that."""
+        return self._course is not None
+
+    def begin(self, base: Base) -> None:
+        """Prepare, and go on to the first ask."""
+
+        def course() -> Training:
+            prepared = prepare(base, self._job)
+            self.n_tokens = prepared.n_tokens
+            return (yield from train(base, prepared, self.control))
+
+        self._course = course()
+        self.go_on(None)
 
     def go_on(self, found: Losses | Exception | None) -> None:
         """Have what was asked for, up to the next ask or the end."""
+        assert self._course is not None
         self.ask = None
         try:
             if isinstance(found, Exception):
                 self.ask = self._course.throw(found)
             else:
                 self.ask = self._course.send(found)  # type: ignore[arg-type]
-            self.n_tokens = max(self.n_tokens, self.ask.n_tokens)
         except StopIteration as end:
             self._on_end(end.value)
         except Exception as error:  # noqa: BLE001  the end of one job: the others go on
             self._on_end(error)
 
     def give_up(self, reason: str) -> None:
-        """End before the start."""
-        self._course.close()
+        """End before the first step."""
+        if self._course is not None:
+            self._course.close()
         self._on_end(TrainerError(reason))
 
 
@@ -80,9 +98,9 @@ class Scheduler:
         """Whether there is nothing to train."""
         return not (self._waiting or self._live)
 
-    def submit(self, course: Training, control: Control, on_end: OnEnd) -> None:
+    def submit(self, job: TrainingJob, control: Control, on_end: OnEnd) -> None:
         """Have a job wait for its turn; `on_end` is told its result, or what went wrong."""
-        self._waiting.append(Task(course, control, on_end))
+        self._waiting.append(Task(job, control, on_end))
 
     def step(self) -> None:
         """Take in what there is room for, and let every live job have what it asks for."""
@@ -108,8 +126,8 @@ class Scheduler:
     def _take_in(self) -> None:
         while self._waiting and len(self._live) < self._room.jobs:
             task = self._waiting[0]
-            if task.ask is None:
-                task.go_on(None)
+            if not task.has_begun:
+                task.begin(self._base)
             taken = sum(live.n_tokens for live in self._live)
             if task.ask and self._live and taken + task.n_tokens > self._room.tokens:
                 return
