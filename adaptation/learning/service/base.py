@@ -134,7 +134,9 @@ class Base:
 
     def _learn_any(self, packed: Packed) -> torch.Tensor:
         losses = self._logits_losses(packed)
-        weights = [losses.new_full((s.last_target - s.first_target,), s.weight) for s in packed.shares]
+        weights = [
+            losses.new_full((s.last_target - s.first_target,), s.weight) for s in packed.shares
+        ]
         torch.autograd.backward(losses, torch.cat(weights))
         return losses.detach()
 

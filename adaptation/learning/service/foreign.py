@@ -1,4 +1,4 @@
-"""Attention over segments for models whose blocks we do not know, through Transformers' registry."""
+"""Attention over segments for models whose blocks are not known, by Transformers' registry."""
 
 from __future__ import annotations
 

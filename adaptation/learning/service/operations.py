@@ -1,4 +1,4 @@
-"""The operations with their gradients written by hand: nothing is cast twice, nothing unneeded kept.
+"""The operations with gradients written by hand: nothing is cast twice, nothing unneeded kept.
 
 Each is a `torch.autograd.Function` around the functions of `kernels`.
 """

@@ -96,5 +96,9 @@ def _bucket(
     inside = [torch.arange(length) + i * size for i, (_, length) in enumerate(segments)]
     lengths = torch.tensor([length for _, length in segments])
     return Bucket(
-        first_row, size, lengths.to(device), torch.cat(tokens).to(device), torch.cat(inside).to(device)
+        first_row,
+        size,
+        lengths.to(device),
+        torch.cat(tokens).to(device),
+        torch.cat(inside).to(device),
     )

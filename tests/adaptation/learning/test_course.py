@@ -64,9 +64,7 @@ def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
     assert again.holdout_before == pytest.approx(result.holdout_after, abs=1e-3)
 
 
-def test_no_step_is_begun_past_the_soft_deadline(
-    base: Base, job: Job, tmp_path: Path
-) -> None:
+def test_no_step_is_begun_past_the_soft_deadline(base: Base, job: Job, tmp_path: Path) -> None:
     result = run_job(base, job(tmp_path), Control(soft_s=0.0))
     assert result.steps == 0
     assert result.holdout_before == result.holdout_after

@@ -22,7 +22,9 @@ def heads(dtype: torch.dtype, window: int = FAR, *, normed: bool = True) -> Head
     places = torch.cat([torch.arange(length) for length in LENGTHS]).float()
     angles = torch.outer(places, torch.tensor([1.0, 0.5, 0.1, 0.02])).repeat(1, 2)
     weights = (torch.rand(D).to(dtype), torch.rand(D).to(dtype)) if normed else (None, None)
-    return Heads(4, 2, D, 0.3, window, angles.cos().to(dtype), angles.sin().to(dtype), *weights, 1e-6)
+    return Heads(
+        4, 2, D, 0.3, window, angles.cos().to(dtype), angles.sin().to(dtype), *weights, 1e-6
+    )
 
 
 def by_hand(qkv: torch.Tensor, h: Heads) -> torch.Tensor:
@@ -38,7 +40,9 @@ def by_hand(qkv: torch.Tensor, h: Heads) -> torch.Tensor:
                 for x, w in ((q, h.q_weight), (k, h.k_weight))
             )
         cos, sin = h.cos[rows, None], h.sin[rows, None]
-        q, k = (x * cos + torch.cat((-x[..., D // 2 :], x[..., : D // 2]), -1) * sin for x in (q, k))
+        q, k = (
+            x * cos + torch.cat((-x[..., D // 2 :], x[..., : D // 2]), -1) * sin for x in (q, k)
+        )
         k, v = (x.repeat_interleave(h.n_q // h.n_kv, 1) for x in (k, v))
         scores = torch.einsum("qhd,khd->hqk", q, k) * h.scale
         back = torch.arange(length)[:, None] - torch.arange(length)

@@ -147,7 +147,10 @@ def test_jobs_join_and_leave_between_steps_in_the_order_they_came(
 
     monkeypatch.setattr(base, "learn", learn)
     jobs = [
-        (job(tmp_path / str(n), holdout=(), recipe=Recipe(rank=n, steps=n, min_loss=0.0)), Control())
+        (
+            job(tmp_path / str(n), holdout=(), recipe=Recipe(rank=n, steps=n, min_loss=0.0)),
+            Control(),
+        )
         for n in (2, 1, 3)
     ]
     run_jobs(base, jobs, Room(100_000, 2))

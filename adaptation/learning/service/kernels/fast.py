@@ -106,9 +106,7 @@ def cross_entropy_(
     """See `plain`."""
     losses = torch.empty(len(targets))
     given = np.float32(0.0 if weight is None else weight)
-    loops.cross_entropy(
-        _bits(logits), targets.numpy(), given, weight is not None, losses.numpy()
-    )
+    loops.cross_entropy(_bits(logits), targets.numpy(), given, weight is not None, losses.numpy())
     return losses
 
 

@@ -128,9 +128,7 @@ def _normed(part: torch.Tensor, weight: torch.Tensor | None, eps: float) -> torc
     return part if weight is None else rms_norm(part, weight, eps)
 
 
-def _rotated(
-    part: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor] | None
-) -> torch.Tensor:
+def _rotated(part: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
     if angles is None:
         return part
     cos, sin = angles
