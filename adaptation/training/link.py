@@ -160,7 +160,7 @@ class Link:
     def _hand_out(self, reply: Ready | Reply) -> None:
         if isinstance(reply, Ready) or reply.id is None:
             if not self._ready.done():
-                self._ready.set_result(reply)  # type: ignore[arg-type]
+                self._ready.set_result(reply)
         elif reply.id in self._replies:
             self._replies[reply.id].put_nowait(reply)
 

@@ -148,8 +148,9 @@ class Worker:
 
     def _answer(self, request: Generate | Check) -> None:
         try:
-            answer = self._generate if isinstance(request, Generate) else self._check
-            reply: Done | Failed = answer(request)  # type: ignore[operator]
+            reply: Done | Failed = (
+                self._generate(request) if isinstance(request, Generate) else self._check(request)
+            )
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
             reply = Failed(id=request.id, error=_describe(error))
             self._recover(error)

@@ -59,7 +59,7 @@ class Adapter:
     def parts(self) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
         """Return each layer's name, A (r, d) and B (r, o), of the masters."""
         for shape, (a, bs) in zip(self._shapes, self._views(self.master), strict=True):
-            yield from zip(shape.names, a.split(self.rank), bs, strict=True)
+            yield from zip(shape.names, torch.split(a, self.rank), bs, strict=True)
 
     def changed(self) -> None:
         """Take over what has been written into the masters."""
@@ -95,8 +95,8 @@ class Adapter:
         self.changed()
 
     def _views(self, flat: torch.Tensor) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
-        parts = flat.split(self._sizes)
+        parts = torch.split(flat, self._sizes)
         for shape, part in zip(self._shapes, parts, strict=True):
             n_a = self.rank * len(shape.names) * shape.d
-            bs = part[n_a:].split([self.rank * out for out in shape.outs])
+            bs = torch.split(part[n_a:], [self.rank * out for out in shape.outs])
             yield part[:n_a].view(-1, shape.d), [b.view(self.rank, -1) for b in bs]

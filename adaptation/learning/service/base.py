@@ -174,5 +174,5 @@ def multiplies_bf16(device: torch.device) -> bool:
 def _by_part(
     losses: torch.Tensor, packed: Packed, parts: Sequence[Part]
 ) -> list[tuple[torch.Tensor, ...]]:
-    each = iter(losses.split(packed.of_examples))
+    each = iter(torch.split(losses, packed.of_examples))
     return [tuple(next(each) for _ in part.examples) for part in parts]

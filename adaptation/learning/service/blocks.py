@@ -19,7 +19,7 @@ from torch.nn.functional import linear
 
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.group import Group, Grouped
-from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul
+from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul, applied
 from adaptation.learning.service.packing import Packed, Share
 from adaptation.learning.service.places import Heads
 
@@ -53,8 +53,7 @@ class Stage:
     def project(self, x: torch.Tensor, group: Group) -> torch.Tensor:
         """(…, d) → (rows, outs), everybody's rows under their own adapter."""
         rows = x.reshape(-1, x.shape[-1])
-        found: torch.Tensor = Grouped.apply(rows, self.anchor, group, self._shares(len(rows)))
-        return found
+        return applied(Grouped, rows, self.anchor, group, self._shares(len(rows)))
 
     def _shares(self, rows: int) -> Sequence[Share]:
         """Return who has which rows; a module that is given others than all has one owner's."""
@@ -110,18 +109,19 @@ def _fuse(model: nn.Module, group: Callable[..., Group], stage: Stage) -> None:
 def _linear(layer: nn.Linear, group: Group, i: int, stage: Stage, x: torch.Tensor) -> torch.Tensor:
     if stage.packed is not None:
         return stage.project(x, group).view(*x.shape[:-1], -1)
-    y = linear(x, layer.weight, layer.bias)
+    y: torch.Tensor = linear(x, layer.weight, layer.bias)
     if stage.adapter is None:
         return y
     a, bs = stage.adapter.values(group.index)
-    return y + x @ a.split(stage.adapter.rank)[i].t() @ bs[i]
+    own_a = torch.split(a, stage.adapter.rank)[i]  # (r, d)
+    return y + x @ own_a.t() @ bs[i]
 
 
 def _norm(module: Any, usual: Forward, stage: Stage, x: torch.Tensor) -> torch.Tensor:
     if stage.packed is None:
         found: torch.Tensor = usual(x)
     else:
-        found = RmsNorm.apply(x, module.weight, module.variance_epsilon, stage.kernels)
+        found = applied(RmsNorm, x, module.weight, module.variance_epsilon, stage.kernels)
     return found
 
 
@@ -129,7 +129,7 @@ def _mlp(usual: Forward, both: Group, down: Group, stage: Stage, x: torch.Tensor
     if stage.packed is None:
         found: torch.Tensor = usual(x)
         return found
-    inner = SiluMul.apply(stage.project(x, both), stage.kernels)
+    inner = applied(SiluMul, stage.project(x, both), stage.kernels)
     return stage.project(inner, down).view_as(x)
 
 
@@ -147,7 +147,7 @@ def _attention(
         return usual(hidden_states, position_embeddings, **rest)
     heads = _heads(module, qkv.shape.outs, *position_embeddings)
     x = stage.project(hidden_states, qkv)
-    x = SegmentAttention.apply(x, heads, stage.packed.places, stage.kernels)
+    x = applied(SegmentAttention, x, heads, stage.packed.places, stage.kernels)
     return stage.project(x, out).view_as(hidden_states), None
 
 

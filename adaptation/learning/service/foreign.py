@@ -10,7 +10,7 @@ import torch
 from transformers import AttentionInterface
 
 from adaptation.learning.service.blocks import EVERYTHING, Stage
-from adaptation.learning.service.operations import SegmentAttention
+from adaptation.learning.service.operations import SegmentAttention, applied
 from adaptation.learning.service.places import Heads
 
 REFUSED = ("softcap", "s_aux", "position_bias")
@@ -60,7 +60,7 @@ def _attend_on(stage: Stage) -> Callable[..., Any]:
             window=sliding_window or EVERYTHING,
         )
         rows = torch.cat((query, key, value), 1)[0].transpose(0, 1).reshape(n_tokens, -1)
-        out = SegmentAttention.apply(rows, heads, stage.packed.places, stage.kernels)
+        out = applied(SegmentAttention, rows, heads, stage.packed.places, stage.kernels)
         return out.view(1, n_tokens, n_q, width), None
 
     return attend

@@ -42,7 +42,9 @@ class Group:
             return
         first = self._layers[0].weight
         whole = first.new_empty((needed, sum(self.shape.outs)))
-        for layer, out in zip(self._layers, whole[:d].split(self.shape.outs, 1), strict=True):
+        for layer, out in zip(
+            self._layers, torch.split(whole[:d], list(self.shape.outs), 1), strict=True
+        ):
             out.copy_(layer.weight.detach().t())
             layer.weight.data = out.t()
         self._weight, self._below = whole, None
@@ -83,7 +85,7 @@ class Grouped(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         (wide,), (group, shares) = ctx.saved_tensors, ctx.rest
         d, wanted = group.shape.d, ctx.needs_input_grad[0]

@@ -17,6 +17,12 @@ KEPT_SIZE = 512
 """Longer segments have their probabilities computed again for the gradient, not kept."""
 
 
+def applied(function: type[torch.autograd.Function], *arguments: Any) -> torch.Tensor:
+    """Return what a function makes of tensors; autograd remembers it."""
+    found: torch.Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
+    return found
+
+
 class RmsNorm(torch.autograd.Function):
     """(N, d) → (N, d)"""
 
@@ -30,7 +36,7 @@ class RmsNorm(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         return ctx.kernels.rms_norm_backward(dy, *ctx.saved_tensors, ctx.eps), None, None, None
 
@@ -46,7 +52,7 @@ class SiluMul(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
         return ctx.kernels.silu_mul_backward(dy, *ctx.saved_tensors), None
 
@@ -70,7 +76,7 @@ class SegmentAttention(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         heads, places, kernels = ctx.rest
         qkv, q, k, v = ctx.saved_tensors

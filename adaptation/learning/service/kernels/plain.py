@@ -117,7 +117,8 @@ def _parts(
     qkv: torch.Tensor, heads: Heads
 ) -> list[tuple[torch.Tensor, torch.Tensor | None, tuple[torch.Tensor, torch.Tensor] | None]]:
     """Return queries, keys, values (N, heads, D), each with its norm's weight and its angles."""
-    q, k, v = qkv.view(len(qkv), -1, heads.width).split((heads.n_q, heads.n_kv, heads.n_kv), 1)
+    by_head = qkv.view(len(qkv), -1, heads.width)
+    q, k, v = torch.split(by_head, [heads.n_q, heads.n_kv, heads.n_kv], 1)
     angles = None
     if heads.cos is not None and heads.sin is not None:
         angles = heads.cos[:, None], heads.sin[:, None]  # (N, 1, D)
