@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from statistics import mean, median
 
 REMEMBERED = 8
 """Few, so that an estimate follows the load up and down."""
@@ -23,3 +23,8 @@ class Recent:
     def typical_s(self) -> float:
         """The median, which one slow start does not move; 0 where nothing is known yet."""
         return median(self._durations_s) if self._durations_s else 0.0
+
+    @property
+    def mean_s(self) -> float:
+        """The mean, where ends come in bursts and most of the durations are 0; 0 at first."""
+        return mean(self._durations_s) if self._durations_s else 0.0

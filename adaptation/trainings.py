@@ -1,6 +1,7 @@
-"""The trainings under way: how many there are, how long one takes, how long one more would wait.
+"""The trainings under way: how many there are, what one costs, how long one more would wait.
 
-The trainer works on one job at a time, and does not say when it begins one.
+The trainer works on several jobs at once, and does not say when it begins one. What counts is how
+often one ends: while n are under way and one ends every c seconds, one more waits for n · c.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ class Trainings:
 
     def __init__(self) -> None:
         self._under_way: list[object] = []
-        """Handed to the trainer and not yet answered: the first runs, the others wait."""
+        """Handed to the trainer and not yet answered, in that order."""
         self._took = Recent()
         self._last_end = 0.0
 
     @property
     def typical_s(self) -> float:
-        """How long one training took lately, without its wait; 0 before the first."""
-        return self._took.typical_s
+        """What one training added lately to the trainer's work; 0 before the first.
+
+        A mean: jobs that train together end together, and all but the first of them at no cost.
+        """
+        return self._took.mean_s
 
     @property
     def expected_wait_s(self) -> float:
@@ -41,15 +45,15 @@ class Trainings:
             is_first = self._under_way[0] is mine
             if is_first and (so_far_s := self._since(started)) > self.typical_s:
                 self._took.add(so_far_s)
+            self._last_end = time.monotonic() if is_first else self._last_end
             raise
         else:
             self._took.add(self._since(started))
+            self._last_end = time.monotonic()
             return result
         finally:
-            if self._under_way[0] is mine:
-                self._last_end = time.monotonic()
             self._under_way.remove(mine)
 
     def _since(self, given: float) -> float:
-        """One at a time: a job began when it was given, or when the one before it ended."""
+        """Since the job was given, or one before it ended: what that took is not its own."""
         return time.monotonic() - max(given, self._last_end)

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ended_in_order(), checked_out(args.old) as old:
             for name in _chosen(args):
                 rows += PARTS[name](args, old, console)
-                _keep(path, report(rows, args, started))
+                keep(path, report(rows, args, started))
     except KeyboardInterrupt:
         return 130
     except (NoBuildError, ServerFailedError, httpx.HTTPError) as error:
@@ -105,7 +105,7 @@ def _chosen(args: argparse.Namespace) -> list[str]:
     return [name for name in PARTS if name in wanted]
 
 
-def _keep(path: Path, found: dict[str, Any]) -> None:
+def keep(path: Path, found: dict[str, Any]) -> None:
     """Write what there is, after every part: a later one may break."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

@@ -26,6 +26,7 @@ from adaptation.training.messages import (
     Work,
 )
 
+Reply = Step | Done | Failed
 WORKER = "adaptation.training.worker"
 MAX_LINE_BYTES = 64 * 2**20
 """Longest reply; generated texts come in one line."""
@@ -39,9 +40,13 @@ class Link:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self._replies: dict[int, asyncio.Queue[Reply]] = {}
+        """Of requests that have not been answered to their end, whoever awaits them."""
+        self._ready: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
+        self._cause: str | None = None
+        """Why it was killed, where that was done here."""
         self._listening = asyncio.create_task(self._listen())
-        self._reading = asyncio.Lock()
-        """A pipe has one reader at a time: one buried while a job waits for its reply has two."""
+        self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def spawn(cls, arguments: Sequence[str], threads: int | None) -> Link:
@@ -65,7 +70,7 @@ class Link:
     @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        return self._process.returncode is None
+        return self._process.returncode is None and not self._reading.done()
 
     @property
     def stopped(self) -> bool:
@@ -77,13 +82,18 @@ class Link:
 
     async def ready(self) -> Ready:
         """Await the end of the start; raises `TrainerError` when there is none."""
-        reply = await self._receive()
-        if isinstance(reply, Ready):
-            return reply
-        raise TrainerError(reply.error if isinstance(reply, Failed) else "the trainer babbles")
+        reply = await asyncio.shield(self._ready)
+        if isinstance(reply, Failed):
+            raise TrainerError(reply.error)
+        return reply
+
+    async def ended(self) -> str:
+        """Await the end of the process, and return what became of it."""
+        return await asyncio.shield(self._reading)
 
     async def call(self, request: Work, on_step: Callable[[Step], None]) -> Done:
         """Send `request` and await its reply; raises `TrainerError` when it fails."""
+        self._replies[request.id] = asyncio.Queue()
         await self._send(request)
         while True:
             reply = await self._reply_to(request.id)
@@ -95,33 +105,25 @@ class Link:
                 raise TrainerError(reply.error)
 
     async def cancel(self, request_id: int) -> None:
-        """Have the worker give its request up; returns when it listens again."""
+        """Have the worker give its request up; returns when it has."""
+        if request_id not in self._replies:
+            return  # it was answered
         await self._send(Cancel(id=request_id))
         while isinstance(await self._reply_to(request_id), Step):
             pass
 
-    def kill(self) -> None:
-        """End the whole process group at once, even a stopped one."""
-        if not self.alive:
+    def kill(self, cause: str | None = None) -> None:
+        """End the whole process group at once, even a stopped one; `cause` is told to callers."""
+        if self._process.returncode is not None:
             return  # reaped: its id may belong to another process by now
+        self._cause = self._cause or cause
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kill and reap."""
-        self.kill()
-        await self._drain()
-
-    async def _drain(self) -> None:
-        """Read the pipes to their end and reap, so that nothing of the process is left."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._process.stdout is not None:
-            async with self._reading:
-                while await self._process.stdout.read(2**16):
-                    pass
-        await asyncio.shield(self._listening)  # may be awaited again
-        await self._process.wait()
+        """Kill and reap, so that nothing of the process is left."""
+        self.kill("it was closed")
+        await self.ended()
 
     async def _send(self, request: Work | Cancel) -> None:
         stdin = self._process.stdin
@@ -130,26 +132,55 @@ class Link:
             stdin.write(request.model_dump_json().encode() + b"\n")
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise TrainerError(await self._epitaph()) from error
+            self.kill()
+            raise TrainerError(await self.ended()) from error
 
-    async def _reply_to(self, request_id: int) -> Step | Done | Failed:
-        """Await what is said to one request; what is said to one that was left is dropped."""
-        while True:
-            reply = await self._receive()
-            if not isinstance(reply, Ready) and reply.id == request_id:
-                return reply
+    async def _reply_to(self, request_id: int) -> Reply:
+        """Await what is said next to one request."""
+        replies = self._replies[request_id]
+        if self._reading.done() and replies.empty():
+            raise TrainerError(self._reading.result())
+        reply = await replies.get()
+        if not isinstance(reply, Step):
+            self._replies.pop(request_id, None)
+        return reply
 
-    async def _receive(self) -> Ready | Step | Done | Failed:
+    async def _read(self) -> str:
+        """Hand every reply to whoever awaits it; return what became of the process at its end."""
         assert self._process.stdout is not None
-        async with self._reading:
-            line = await self._process.stdout.readline()
-        if not line:
-            raise TrainerError(await self._epitaph())
-        return REPLY.validate_json(line)
+        with contextlib.suppress(ValueError):  # nonsense, or a line too long
+            while line := await self._process.stdout.readline():
+                self._hand_out(REPLY.validate_json(line))
+            return await self._bury()
+        self.kill("it answered nonsense")
+        while await self._process.stdout.read(2**16):
+            pass
+        return await self._bury()
 
-    async def _epitaph(self) -> str:
+    def _hand_out(self, reply: Ready | Reply) -> None:
+        if isinstance(reply, Ready) or reply.id is None:
+            if not self._ready.done():
+                self._ready.set_result(reply)
+        elif reply.id in self._replies:
+            self._replies[reply.id].put_nowait(reply)
+
+    async def _bury(self) -> str:
+        """Reap, and tell all who still wait."""
         self.kill()
-        await self._drain()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._listening
+        await self._process.wait()
+        epitaph = self._epitaph()
+        for request_id, replies in self._replies.items():
+            replies.put_nowait(Failed(id=request_id, error=epitaph))
+        if not self._ready.done():
+            self._ready.set_result(Failed(id=None, error=epitaph))
+        return epitaph
+
+    def _epitaph(self) -> str:
+        if self._cause is not None:
+            return f"the trainer process was ended: {self._cause}"
         code = self._process.returncode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         last = f": {self._stderr[-1]}" if self._stderr else ""
@@ -161,8 +192,17 @@ class Link:
             self._stderr += [line for line in chunk.decode(errors="replace").splitlines() if line]
 
 
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**28),
+}
+"""Has the C library keep what is freed: a step asks for the same large pieces again and again, and
+pages that come back from the system cost a tenth of it. The worker returns them when it is idle."""
+
+
 def _environment(threads: int | None) -> dict[str, str]:
     """This process's, with the thread count said early enough."""
-    env = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    env = {**ALLOCATOR, **os.environ, "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU
     return {**env, "OMP_NUM_THREADS": str(threads)} if threads else env

@@ -1,19 +1,19 @@
 """The real trainer: a resident process that is restarted when it dies, hangs or will not answer.
 
-Owns the policy (one job at a time, deadlines, restarts, back-off); `link.py` owns the pipes. Safe
-to import in the server: torch is imported in the other process only.
+Owns the policy (deadlines, the bound on what waits, restarts, back-off); `link.py` owns the pipes,
+and the process itself decides which jobs train together. Safe to import in the server: torch is
+imported in the other process only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adaptation.conversation import Conversation
-from adaptation.errors import TrainerError
+from adaptation.errors import NoTurnError, TrainerError
 from adaptation.training.chat import Template
 from adaptation.training.link import Link
 from adaptation.training.messages import Check, Done, Generate, Ready, Step, Train, Work
@@ -25,9 +25,8 @@ OnStep = Callable[[int, int, float | None], None]
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
 early with what it has learned instead of being killed."""
-MIN_SHARE = 0.1
-"""A turn with less than this share of its time left is given up: a job begun so late would be cut
-short, and would only hold up the one behind it."""
+MOST_JOBS = 64
+"""Given to the process and not answered: one more is refused at once."""
 CANCEL_GRACE_S = 5.0
 """How long a job given up may take to reach its next step before the process is killed."""
 LOOK_S = 1.0
@@ -56,12 +55,12 @@ class ProcessTrainer:
             self._arguments += ["--threads", str(threads)]
         self._threads = threads
         self._start_timeout_s = start_timeout_s
-        self._lock = asyncio.Lock()
+        self._in_flight: set[int] = set()
         self._ids = itertools.count(1)
         self._link: Link | None = None
         self._about: Ready | None = None
         self._starting: asyncio.Task[Link] | None = None
-        self._settling: asyncio.Task[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
         self._reaping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._failures = 0
@@ -78,19 +77,10 @@ class ProcessTrainer:
         if self._link is not None and self._link.alive:
             if self._link.stopped:
                 return "stopped"
-            return "giving a job up" if self._is_settling else "ready"
+            return "giving a job up" if self._settling else "ready"
         if self._starting is not None:
             return "starting"
         return f"failed: {self._error}" if self._error else "idle"
-
-    @property
-    def _is_settling(self) -> bool:
-        return self._settling is not None and not self._settling.done()
-
-    @property
-    def _is_read(self) -> bool:
-        """Whether a job, or the end of one, awaits replies: two cannot read one pipe."""
-        return self._lock.locked() or self._is_settling
 
     @property
     def pid(self) -> int | None:
@@ -109,7 +99,10 @@ class ProcessTrainer:
     async def train(
         self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
     ) -> TrainingResult:
-        """Run `job`; waiting for the trainer counts against `timeout_s`."""
+        """Run `job`, beside others; waiting for the trainer counts against `timeout_s`.
+
+        Raises `NoTurnError` at once where too many wait already.
+        """
         done = await self._ask(Train(job=job), timeout_s, on_step)
         if done.result is None:
             raise TrainerError("the trainer answered without a result")
@@ -143,7 +136,7 @@ class ProcessTrainer:
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""
         self._closed = True
-        for task in (self._starting, self._settling, self._watching):
+        for task in (self._starting, *self._settling, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
@@ -154,34 +147,29 @@ class ProcessTrainer:
             self._link = None
 
     async def _ask(self, work: Work, timeout_s: float, on_step: OnStep | None) -> Done:
+        if len(self._in_flight) >= MOST_JOBS:
+            raise NoTurnError(f"the trainer's queue is full: {MOST_JOBS} jobs are before this one")
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
-        async with self._turn(deadline) as link:
-            left_s = deadline - now()
-            if left_s < MIN_SHARE * timeout_s:
-                raise TrainerError("the trainer was busy until too little of the time was left")
-            soft = {"soft_s": SOFT * left_s} if isinstance(work, Train) else {}
-            request = work.model_copy(update={"id": next(self._ids), **soft})
+        request_id = next(self._ids)
+        self._in_flight.add(request_id)
+        try:
+            link = await self._link_by(deadline)
+            soft = {"soft_s": SOFT * (deadline - now())} if isinstance(work, Train) else {}
+            request = work.model_copy(update={"id": request_id, **soft})
             done = await self._converse(link, request, deadline, on_step)
+        finally:
+            self._in_flight.discard(request_id)
         self._failures, self._error = 0, None
         return done
 
-    @asynccontextmanager
-    async def _turn(self, deadline: float) -> AsyncIterator[Link]:
-        """Hold the trainer: wait for the job before this one, and for the process."""
+    async def _link_by(self, deadline: float) -> Link:
+        """The running process, once no job that was given up keeps it."""
         try:
             async with asyncio.timeout_at(deadline):
-                await self._lock.acquire()
-        except TimeoutError as error:
-            raise TrainerError("the trainer was busy until the time was up") from error
-        try:
-            async with asyncio.timeout_at(deadline):
-                link = await self._ready_link()
-            yield link
+                return await self._ready_link()
         except TimeoutError as error:
             raise TrainerError("the trainer was not ready before the time was up") from error
-        finally:
-            self._lock.release()
 
     async def _converse(
         self,
@@ -200,9 +188,6 @@ class ProcessTrainer:
         except TimeoutError as error:
             self._give_up(link, message.id)  # slow, and perhaps in good health
             raise TrainerError(f"the {message.op} request outlasted its time") from error
-        except ValueError as error:  # no reply, or one too long
-            self._bury(link, "it answered nonsense")
-            raise TrainerError("the trainer answered nonsense") from error
         except TrainerError as error:
             if not link.alive:
                 self._bury(link, str(error))
@@ -212,22 +197,26 @@ class ProcessTrainer:
             raise
 
     def _give_up(self, link: Link, request_id: int) -> None:
-        """Let the caller go at once; the next turn waits until the worker has settled."""
-        self._settling = asyncio.create_task(self._settle(link, request_id))
+        """Let the caller go at once; what is asked next waits until the worker has settled."""
+        task = asyncio.create_task(self._settle(link, request_id))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     async def _settle(self, link: Link, request_id: int) -> None:
-        """Await that the worker gives a request up and listens again, or kill it."""
+        """Await that the worker gives a request up, or kill it."""
         try:
             async with asyncio.timeout(CANCEL_GRACE_S):
                 await link.cancel(request_id)
-        except (TimeoutError, TrainerError, ValueError):
+        except TimeoutError:
             self._bury(link, "it did not give a job up")
+        except TrainerError as error:
+            self._bury(link, str(error))
 
     def _bury(self, link: Link, cause: str) -> None:
         """Kill the process and start the next one, later with every failure in a row."""
         if self._link is not link:
             return  # two have noticed
-        link.kill()
+        link.kill(cause)
         self._link = None
         self._fail(cause)
         self._reaping = asyncio.create_task(link.close())
@@ -244,9 +233,8 @@ class ProcessTrainer:
         """The running process; starts it where there is none. Cancelling leaves the start be."""
         if self._closed:
             raise TrainerError("the trainer is closed")
-        if self._settling is not None:
-            await asyncio.shield(self._settling)
-            self._settling = None
+        while self._settling:
+            await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
             self._bury(self._link, "it died between two jobs")
         if self._link is not None:
@@ -268,7 +256,7 @@ class ProcessTrainer:
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 self._about = await link.ready()
-        except (TimeoutError, TrainerError, ValueError) as error:
+        except (TimeoutError, TrainerError) as error:
             await link.close()
             self._fail(str(error) or "it did not start in time")
             raise TrainerError(f"the trainer cannot start: {self._error}") from error
@@ -282,12 +270,14 @@ class ProcessTrainer:
         return link
 
     async def _watch(self, link: Link) -> None:
-        """Replace a process that was stopped from outside: every job would wait for it."""
+        """Replace a process that has ended, or was stopped from outside."""
         was_stopped = False
-        while link.alive:
-            await asyncio.sleep(LOOK_S)
-            if was_stopped and link.stopped:
-                link.kill()
-                if not self._is_read:  # else its end is heard where its replies are awaited
-                    self._bury(link, "it was stopped")
-            was_stopped = link.stopped
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    cause = await link.ended()
+                return self._bury(link, cause)
+            except TimeoutError:
+                if was_stopped and link.stopped:
+                    return self._bury(link, "it was stopped")
+                was_stopped = link.stopped

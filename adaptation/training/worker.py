@@ -1,18 +1,23 @@
 """The trainer's own process: `python -m adaptation.training.worker --model PATH`.
 
 Loads the base once, says it is ready, then answers requests, one JSON object a line on stdin and
-stdout. A failed request is answered and forgotten; the end of stdin ends the process, so it never
-outlives its parent.
+stdout. Jobs train at once, a step of all of them at a time; what else is asked is answered between
+two steps. A failed request is answered and forgotten; the end of stdin ends the process, so it
+never outlives its parent.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import gc
 import os
 import queue
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -29,6 +34,7 @@ from adaptation.training.messages import (
     Train,
     Work,
 )
+from adaptation.training.trainer import TrainingResult
 
 
 class Wire:
@@ -37,9 +43,15 @@ class Wire:
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
-        self.requests: queue.Queue[Work] = queue.Queue()
+        self._requests: queue.Queue[tuple[Work, float]] = queue.Queue()
         self._cancelled: dict[int, threading.Event] = {}
         threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
+
+    def take(self, *, wait: bool) -> Iterator[tuple[Work, float]]:
+        """Yield the requests that have come and when; `wait` for the first."""
+        while wait or not self._requests.empty():
+            yield self._requests.get()
+            wait = False
 
     def say(self, reply: Ready | Step | Done | Failed) -> None:
         """Send one reply."""
@@ -48,7 +60,7 @@ class Wire:
 
     def cancelled(self, request_id: int) -> threading.Event:
         """Set once the parent has given the request up."""
-        return self._cancelled.setdefault(request_id, threading.Event())
+        return self._cancelled[request_id]
 
     def forget(self, request_id: int) -> None:
         """The request is answered."""
@@ -58,9 +70,11 @@ class Wire:
         for line in stdin:
             request = REQUEST.validate_json(line)
             if isinstance(request, Cancel):
-                self.cancelled(request.id).set()
+                if (event := self._cancelled.get(request.id)) is not None:  # not answered yet
+                    event.set()
             else:
-                self.requests.put(request)
+                self._cancelled[request.id] = threading.Event()
+                self._requests.put((request, time.perf_counter()))
         os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to
 
 
@@ -87,48 +101,71 @@ class Worker:
         gc.disable()  # a third of the time that the imports take
         import torch
 
-        from adaptation.training.resident import Resident
+        from adaptation.learning.service.base import Base
+        from adaptation.learning.service.scheduler import Scheduler
 
         gc.freeze()  # what was imported stays
         gc.enable()
         if options.threads:
             torch.set_num_threads(options.threads)
+        torch.set_flush_denormal(True)  # a CPU takes a hundred times as long for such a number
         self._wire = wire
-        self._resident = Resident.load(options.model, _template(options.template), options.device)
+        self._base = Base.load(options.model, _template(options.template), options.device)
+        self._scheduler = Scheduler(self._base)
 
     def serve(self) -> None:
         """Answer requests for ever."""
-        device = str(self._resident.device)
-        self._wire.say(Ready(parameters=self._resident.n_parameters, device=device))
+        device = str(self._base.device)
+        self._wire.say(Ready(parameters=self._base.n_parameters, device=device))
         while True:
-            request = self._wire.requests.get()
+            for request, given in self._wire.take(wait=self._scheduler.is_idle):
+                if isinstance(request, Train):
+                    self._train(request, given)
+                else:
+                    self._answer(request)
             try:
-                reply: Done | Failed = self._answer(request)
-            except Exception as error:  # noqa: BLE001  the process boundary: the next job may work
-                reply = Failed(id=request.id, error=_describe(error))
-                self._recover(error)
-            self._wire.forget(request.id)
-            self._wire.say(reply)
+                self._scheduler.step()
+            except Exception as error:  # noqa: BLE001  of no job: nothing can be trained any more
+                print(f"training is broken: {_describe(error)}", file=sys.stderr)
+                os._exit(1)
+            if self._scheduler.is_idle:
+                give_memory_back()
 
-    def _answer(self, request: Work) -> Done:
-        if isinstance(request, Train):
-            return self._train(request)
-        return self._generate(request) if isinstance(request, Generate) else self._check(request)
-
-    def _train(self, request: Train) -> Done:
-        from adaptation.training.lora import Control, run_job
+    def _train(self, request: Train, given: float) -> None:
+        from adaptation.learning.service.course import Control
 
         def on_step(done: int, total: int, loss: float) -> None:
             self._wire.say(Step(id=request.id, done=done, total=total, loss=loss))
 
-        control = Control(self._wire.cancelled(request.id), request.soft_s, on_step)
-        return Done(id=request.id, result=run_job(self._resident, request.job, control))
+        def on_end(end: TrainingResult | Exception) -> None:
+            if isinstance(end, Exception):
+                self._end(Failed(id=request.id, error=_describe(end)))
+            else:
+                self._end(Done(id=request.id, result=end))
+
+        control = Control(self._wire.cancelled(request.id), request.soft_s, on_step, given)
+        self._scheduler.submit(request.job, control, on_end)
+
+    def _answer(self, request: Generate | Check) -> None:
+        try:
+            reply: Done | Failed = (
+                self._generate(request) if isinstance(request, Generate) else self._check(request)
+            )
+        except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
+            reply = Failed(id=request.id, error=_describe(error))
+            self._recover(error)
+        self._end(reply)
+
+    def _end(self, reply: Done | Failed) -> None:
+        assert reply.id is not None
+        self._wire.forget(reply.id)
+        self._wire.say(reply)
 
     def _generate(self, request: Generate) -> Done:
-        from adaptation.training.decoding import generate
+        from adaptation.learning.service.decoding import generate
 
         texts = generate(
-            self._resident,
+            self._base,
             request.conversations,
             request.adapter,
             request.max_new_tokens,
@@ -140,7 +177,7 @@ class Worker:
     def _check(self, request: Check) -> Done:
         from adaptation.training.sequences import obstacle
 
-        found = (obstacle(self._resident.chat, each) for each in request.conversations)
+        found = (obstacle(self._base.chat, each) for each in request.conversations)
         return Done(id=request.id, obstacles=tuple(found))
 
     def _recover(self, error: Exception) -> None:
@@ -152,6 +189,12 @@ class Worker:
             os._exit(1)
         if isinstance(error, torch.OutOfMemoryError):
             torch.cuda.empty_cache()
+
+
+def give_memory_back() -> None:
+    """Return what was freed to the system; the C library keeps it otherwise, see `link`."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library than GNU's
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_folder(model: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from adaptation.adapter_cache import AdapterCache
 from adaptation.background import Background
-from adaptation.errors import EngineError, TrainerError
+from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
 from adaptation.options import Strategy
@@ -771,6 +771,17 @@ async def test_without_a_deadline_no_request_waits_longer_for_training_than_is_s
     assert report.answer == "1"
     said = "about 4.5 s to wait" if known else "every adapter was in use"
     assert said in str(report.reason)
+
+
+async def test_a_trainer_whose_queue_is_full_is_a_reason_in_the_report(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    full = FakeTrainer(script=[NoTurnError("the trainer's queue is full: 64 jobs are before it")])
+    parts = services(adapted_engine(), full)
+    report = (await answer(make_query(ASK, strategy="ttt"), parts)).report
+    assert report.strategy is Strategy.CONSISTENCY
+    assert report.reason == "the trainer's queue is full: 64 jobs are before it"
 
 
 async def test_a_load_that_the_deadline_cuts_short_is_dropped_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,15 @@ async def test_who_leaves_the_queue_says_nothing_of_the_time_one_takes(tmp_path:
     trainer.let_go.set()
     await first
     assert trainings.typical_s > 0
+
+
+async def test_jobs_that_end_together_cost_together_what_one_does(tmp_path: Path) -> None:
+    trainings, trainer, began = Trainings(), FakeTrainer(), time.monotonic()
+    trainer.let_go.clear()
+    given = [
+        asyncio.create_task(trainings.run(trainer, job(tmp_path), timeout_s=60)) for _ in range(4)
+    ]
+    await asyncio.sleep(0.2)
+    trainer.let_go.set()
+    await asyncio.gather(*given)
+    assert trainings.typical_s == pytest.approx((time.monotonic() - began) / 4, rel=0.2)

@@ -5,40 +5,68 @@ It starts in a fraction of a second, for tests of what becomes of a process that
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
-from adaptation.training.messages import Done, Step, Train
-from adaptation.training.trainer import TrainingResult
+from adaptation.errors import TrainerError
+from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.training.worker import Wire, Worker
 
 STEP_S = 0.001
 
 
+class LightScheduler:
+    """Trains nothing, all jobs at once."""
+
+    def __init__(self) -> None:
+        self._live: list[tuple[TrainingJob, Any, Callable[[TrainingResult | Exception], None]]] = []
+        self._done = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._live
+
+    def submit(self, job: TrainingJob, control: Any, on_end: Any) -> None:
+        self._live.append((job, control, on_end))
+
+    def step(self) -> None:
+        time.sleep(STEP_S)
+        self._done += 1
+        for task in list(self._live):
+            job, control, on_end = task
+            if control.cancelled.is_set():
+                self._live.remove(task)
+                on_end(TrainerError("the job was cancelled"))
+            elif self._done % job.recipe.steps == 0:
+                self._live.remove(task)
+                on_end(result_of(job))
+            else:
+                control.on_step(self._done, job.recipe.steps, 1.0)
+
+
+def result_of(job: TrainingJob) -> TrainingResult:
+    return TrainingResult(
+        path=job.output_dir,
+        rank=job.recipe.rank,
+        steps=job.recipe.steps,
+        losses=(1.0,),
+        holdout_before=(1.0,),
+        holdout_after=(1.0,),
+        tokens=1,
+        flops=0.0,
+        seconds=0.0,
+    )
+
+
 class LightWorker(Worker):
-    """Trains nothing."""
+    """The wire and the loop of the real one."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._resident = SimpleNamespace(device="cpu", n_parameters=1)
-
-    def _train(self, request: Train) -> Done:
-        job, done = request.job, 0
-        cancelled = self._wire.cancelled(request.id)
-        while done < job.recipe.steps and not cancelled.wait(STEP_S):
-            done += 1
-            self._wire.say(Step(id=request.id, done=done, total=job.recipe.steps, loss=1.0))
-        result = TrainingResult(
-            path=job.output_dir,
-            rank=job.recipe.rank,
-            steps=done,
-            losses=(1.0,) * (done + 1),
-            holdout_before=(1.0,),
-            holdout_after=(1.0,),
-            tokens=done,
-            flops=0.0,
-            seconds=0.0,
-        )
-        return Done(id=request.id, result=result)
+        self._base = SimpleNamespace(device="cpu", n_parameters=1)  # type: ignore[assignment]
+        self._scheduler = LightScheduler()  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class FakeWorker:
 class LinkToFake(Link):
     """Signals nothing: there is no process of its own behind it."""
 
-    def kill(self) -> None:
+    def kill(self, cause: str | None = None) -> None:
         """See above."""
 
 

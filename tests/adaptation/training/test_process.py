@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.errors import TrainerError
+from adaptation.errors import NoTurnError, TrainerError
 from adaptation.training import process
 from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.chat import Template
@@ -114,28 +114,39 @@ async def test_jobs_that_outlast_their_time_leave_a_healthy_process_alive(
     monkeypatch.setattr(process, "SOFT", 1e6)  # the worker would end the job in time by itself
     await trainer.start()
     pid = trainer.pid
-    queued = [trainer.train(job(tmp_path, recipe=LONG), 0.3) for _ in range(5)]
-    ends = await asyncio.gather(*queued, return_exceptions=True)
-    assert [type(end) for end in ends] == [TrainerError] * 5
-    assert sorted("outlasted" in str(end) for end in ends) == [False] * 4 + [True]
+    given = [trainer.train(job(tmp_path, recipe=LONG), 0.3) for _ in range(5)]
+    ends = await asyncio.gather(*given, return_exceptions=True)
+    assert [str(end) for end in ends] == ["the train request outlasted its time"] * 5
     await trainer.train(job(tmp_path), 300)
     assert trainer.pid == pid
 
 
-async def test_a_turn_that_comes_too_late_is_refused_and_nothing_is_sent(
+async def test_jobs_train_beside_each_other_and_each_gets_its_own_result(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    work = await in_training(trainer, job(tmp_path / "long"))
+    jobs = [job(tmp_path / str(n), recipe=Recipe(rank=1 + n, steps=2 + n)) for n in range(4)]
+    results = await asyncio.gather(*(trainer.train(each, 300) for each in jobs))
+    assert [(r.path, r.rank, len(r.losses)) for r in results] == [
+        (each.output_dir, each.recipe.rank, each.recipe.steps + 1) for each in jobs
+    ]
+    assert not work.done()
+    texts = await trainer.generate([exchange("lamp 3?", "x").until(1)], None, 2, 300)
+    assert len(texts) == 1
+    work.cancel()
+    await asyncio.wait([work])
+
+
+async def test_one_job_too_many_is_refused_at_once(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = await in_training(trainer, job(tmp_path / "a"))
-    pid = trainer.pid
-    monkeypatch.setattr(process, "MIN_SHARE", 1.0)  # any wait is too long
-    late = asyncio.create_task(trainer.train(job(tmp_path / "b"), 300))
+    monkeypatch.setattr(process, "MOST_JOBS", 1)
+    with pytest.raises(NoTurnError, match="queue is full: 1 jobs"):
+        await trainer.train(job(tmp_path / "b"), 300)
     work.cancel()
-    with pytest.raises(TrainerError, match="busy"):
-        await late
-    monkeypatch.undo()
+    await asyncio.wait([work])
     await trainer.train(job(tmp_path / "c"), 300)
-    assert not list((tmp_path / "b").iterdir())
-    assert trainer.pid == pid
 
 
 async def test_a_cancelled_job_leaves_a_usable_trainer(
@@ -155,16 +166,6 @@ async def test_a_job_that_is_too_slow_ends_early_with_what_it_has(
 ) -> None:
     result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 3.0)
     assert 0 < result.steps < LONG.steps
-
-
-async def test_waiting_for_another_job_counts_against_the_time(
-    trainer: ProcessTrainer, tmp_path: Path, job: Job
-) -> None:
-    work = await in_training(trainer, job(tmp_path / "a"))
-    with pytest.raises(TrainerError, match="busy"):
-        await trainer.train(job(tmp_path / "b"), 0.05)
-    work.cancel()
-    await asyncio.wait([work])
 
 
 async def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from adaptation.errors import TrainerError
-from adaptation.training import link
+from adaptation.training import link, process
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import TrainingJob
 from tests.adaptation.training.working import LIGHT_WORKER, in_training
@@ -90,3 +90,31 @@ async def test_a_stopped_process_is_not_called_ready_and_is_replaced(
     assert seen[:2] == ["stopped", "starting"]
     assert trainer.pid != pid
     await trainer.train(job(tmp_path), 300)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_the_end_of_the_process_is_told_to_every_job_in_flight(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job, how: signal.Signals
+) -> None:
+    works = [await in_training(trainer, job(tmp_path / str(n))) for n in range(3)]
+    pid = trainer.pid
+    os.kill(pid, how)
+    ends = await asyncio.gather(*works, return_exceptions=True)
+    reason = {signal.SIGKILL: "SIGKILL", signal.SIGSTOP: "it was stopped"}[how]
+    assert [type(end) for end in ends] == [TrainerError] * 3
+    assert all(reason in str(end) for end in ends)
+    await trainer.train(job(tmp_path / "next"), 300)
+    assert trainer.pid not in (pid, None)
+
+
+async def test_a_job_that_is_not_given_up_ends_the_process_and_the_others_are_told_why(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "CANCEL_GRACE_S", 0.1)
+    monkeypatch.setattr(process, "LOOK_S", 100.0)
+    works = [await in_training(trainer, job(tmp_path / str(n))) for n in range(2)]
+    os.kill(trainer.pid, signal.SIGSTOP)
+    works[0].cancel()
+    with pytest.raises(TrainerError, match="it did not give a job up"):
+        await works[1]
+    await trainer.train(job(tmp_path / "next"), 300)

@@ -9,14 +9,15 @@ import torch
 
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
-from adaptation.training.resident import Resident
+from adaptation.learning.service import adapter_io
+from adaptation.learning.service.base import Base
 
 BATCH = 32
 """Prompts decoded together."""
 
 
 def generate(
-    resident: Resident,
+    base: Base,
     prompts: Sequence[Conversation],
     adapter: str | None,
     max_new_tokens: int,
@@ -25,26 +26,27 @@ def generate(
 ) -> tuple[str, ...]:
     """The likeliest continuation of every prompt, under `adapter` or the bare base."""
     texts: list[str] = []
-    with resident.under(adapter), torch.no_grad():
+    under = adapter_io.read(base, adapter) if adapter is not None else None
+    with base.under(under), torch.no_grad():
         for start in range(0, len(prompts), BATCH):
             if cancelled.is_set():
                 raise TrainerError("the job was cancelled")
-            texts += _decode(resident, prompts[start : start + BATCH], max_new_tokens)
+            texts += _decode(base, prompts[start : start + BATCH], max_new_tokens)
             on_batch(len(texts), len(prompts))
     return tuple(texts)
 
 
-def _decode(resident: Resident, prompts: Sequence[Conversation], max_new_tokens: int) -> list[str]:
-    tokenizer = resident.chat.tokenizer
-    rows = [resident.chat.encode(prompt) for prompt in prompts]
-    stops = _stops(resident)
+def _decode(base: Base, prompts: Sequence[Conversation], max_new_tokens: int) -> list[str]:
+    tokenizer = base.chat.tokenizer
+    rows = [base.chat.encode(prompt) for prompt in prompts]
+    stops = _stops(base)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
     longest = max(map(len, rows))
     ids = [[pad_id] * (longest - len(row)) + row for row in rows]  # (B, T), padded on the left
     seen = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
-    output = resident.model.generate(
-        input_ids=torch.tensor(ids, device=resident.device),
-        attention_mask=torch.tensor(seen, device=resident.device),
+    output = base.model.generate(
+        input_ids=torch.tensor(ids, device=base.device),
+        attention_mask=torch.tensor(seen, device=base.device),
         max_new_tokens=max_new_tokens,
         do_sample=False,
         temperature=None,
@@ -57,11 +59,11 @@ def _decode(resident: Resident, prompts: Sequence[Conversation], max_new_tokens:
     return [str(text) for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
 
 
-def _stops(resident: Resident) -> set[int]:
+def _stops(base: Base) -> set[int]:
     """Tokens that end a turn: the tokenizer's, and those of the model's generation config."""
-    listed = resident.model.generation_config.eos_token_id
+    listed = base.model.generation_config.eos_token_id
     more = listed if isinstance(listed, list) else [listed]
-    return {token for token in (*more, resident.chat.tokenizer.eos_token_id) if token is not None}
+    return {token for token in (*more, base.chat.tokenizer.eos_token_id) if token is not None}
 
 
 def _until_stop(token_ids: list[int], stops: set[int]) -> list[int]:

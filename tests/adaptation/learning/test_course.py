@@ -1,4 +1,3 @@
-import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,49 +7,52 @@ import torch
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
-from adaptation.training import lora
+from adaptation.learning.service import adapter_io, course, watch
+from adaptation.learning.service.asking import Ask, Losses, answer, mean
+from adaptation.learning.service.base import Base
+from adaptation.learning.service.course import Control, batches, learning_rate
+from adaptation.learning.service.packing import Part
 from adaptation.training.chat import Template
-from adaptation.training.lora import Control, batches, learning_rate, mean_loss, run_job
 from adaptation.training.recipes import distillation_recipe, recipe_for
-from adaptation.training.resident import Resident
 from adaptation.training.sequences import TrainingExample, to_example
 from adaptation.training.trainer import Recipe, Served, TrainingJob
 from memory.types import Message
+from tests.adaptation.learning.running import run_job
 
 Job = Callable[..., TrainingJob]
 
 
 @pytest.fixture(scope="module")
-def resident(tiny_model: Path) -> Resident:
+def base(tiny_model: Path) -> Base:
     torch.set_num_threads(1)  # more threads only wait for each other on a model this small
-    return Resident.load(str(tiny_model), Template(), "cpu")
+    return Base.load(str(tiny_model), Template(), "cpu")
 
 
 @pytest.fixture
-def examples(resident: Resident, job: Job, tmp_path: Path) -> list[TrainingExample]:
-    return [to_example(resident.chat, c, 2048) for c in job(tmp_path).conversations]
+def examples(base: Base, job: Job, tmp_path: Path) -> list[TrainingExample]:
+    return [to_example(base.chat, c, 2048) for c in job(tmp_path).conversations]
 
 
-def test_a_memorised_loss_ends_the_job(resident: Resident, job: Job, tmp_path: Path) -> None:
+def test_a_memorised_loss_ends_the_job(base: Base, job: Job, tmp_path: Path) -> None:
     recipe = Recipe(learning_rate=1e-2, steps=50, min_loss=5.0)
-    result = run_job(resident, job(tmp_path, recipe=recipe, holdout=()), Control())
+    result = run_job(base, job(tmp_path, recipe=recipe, holdout=()), Control())
     assert result.losses[-1] < 5.0 < result.losses[-2]
     assert 0 < result.steps < 50
     assert len(result.losses) == result.steps + 1
 
 
 def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
-    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A random model of two layers learns so little that any rise is within the tolerance.
-    monkeypatch.setattr("adaptation.training.lora.TOLERANCE_NATS", 0.0)
+    monkeypatch.setattr(watch, "TOLERANCE_NATS", 0.0)
     recipe = Recipe(learning_rate=2e-2, steps=32, min_loss=0.0)
     strange = spoken(Message(role="user", content="?"), Message(role="assistant", content="zqZQXJ"))
-    result = run_job(resident, job(tmp_path, recipe=recipe, holdout=(strange,)), Control())
+    result = run_job(base, job(tmp_path, recipe=recipe, holdout=(strange,)), Control())
     assert sum(result.holdout_after) <= sum(result.holdout_before)
     assert result.steps < 32
     again = run_job(
-        resident,
+        base,
         job(
             tmp_path / "b",
             parent=str(tmp_path),
@@ -62,112 +64,105 @@ def test_a_rising_held_out_loss_ends_the_job_at_the_best_weights(
     assert again.holdout_before == pytest.approx(result.holdout_after, abs=1e-3)
 
 
-def test_no_step_is_begun_past_the_soft_deadline(
-    resident: Resident, job: Job, tmp_path: Path
-) -> None:
-    result = run_job(resident, job(tmp_path), Control(soft_s=0.0))
+def test_no_step_is_begun_past_the_soft_deadline(base: Base, job: Job, tmp_path: Path) -> None:
+    result = run_job(base, job(tmp_path), Control(soft_s=0.0))
     assert result.steps == 0
     assert result.holdout_before == result.holdout_after
 
 
 @pytest.mark.parametrize("taken", [1, 3, 5, 7, 8])
 def test_a_job_that_ends_early_is_looked_at_and_keeps_what_it_learned(
-    taken: int, resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    taken: int, base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]  # moves with the steps alone
-    monkeypatch.setattr(lora.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(course.time, "perf_counter", lambda: clock[0])
 
     def on_step(done: int, total: int, loss: float) -> None:
         clock[0] += 1.0
 
     control = Control(soft_s=taken + 0.5, on_step=on_step)
     recipe = Recipe(learning_rate=1e-4, steps=17, min_loss=0.0)  # a look after every fifth step
-    result = run_job(resident, job(tmp_path, recipe=recipe), control)
+    result = run_job(base, job(tmp_path, recipe=recipe), control)
     assert result.steps == taken
     assert len(result.losses) == taken + 1
     assert result.holdout_after != result.holdout_before
 
 
 def test_a_memorised_job_is_judged_by_its_last_weights(
-    resident: Resident, job: Job, tmp_path: Path
+    base: Base, job: Job, tmp_path: Path
 ) -> None:
     recipe = Recipe(learning_rate=1e-2, steps=50, min_loss=5.0)
-    result = run_job(resident, job(tmp_path, recipe=recipe), Control())
+    result = run_job(base, job(tmp_path, recipe=recipe), Control())
     assert 0 < result.steps < 13  # before the first look
     assert sum(result.holdout_after) < sum(result.holdout_before)
 
 
 def test_time_is_left_for_the_look_at_the_end(
-    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(lora.time, "perf_counter", lambda: clock[0])
-    looks = lora.holdout_losses
+    monkeypatch.setattr(course.time, "perf_counter", lambda: clock[0])
+    usual = base.look
 
-    def look(resident: Resident, examples: list[TrainingExample]) -> tuple[float, ...]:
-        clock[0] += 3.0
-        return looks(resident, examples)
+    def look(parts: list[Part]) -> list[Losses]:
+        clock[0] += 3.0 if len(parts[0].examples) == 2 else 0.0  # those held out
+        return usual(parts)
 
-    monkeypatch.setattr(lora, "holdout_losses", look)
+    monkeypatch.setattr(base, "look", look)
 
     def on_step(done: int, total: int, loss: float) -> None:
         clock[0] += 1.0
 
     recipe = Recipe(learning_rate=1e-4, steps=17, min_loss=0.0)
-    run_job(resident, job(tmp_path, recipe=recipe), Control(soft_s=9.5, on_step=on_step))
+    run_job(base, job(tmp_path, recipe=recipe), Control(soft_s=9.5, on_step=on_step))
     assert clock[0] <= 9.5
 
 
-def test_a_cancelled_job_says_so(resident: Resident, job: Job, tmp_path: Path) -> None:
+def test_a_cancelled_job_says_so(base: Base, job: Job, tmp_path: Path) -> None:
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(TrainerError, match="cancelled"):
-        run_job(resident, job(tmp_path), Control(cancelled))
+        run_job(base, job(tmp_path), Control(cancelled))
 
 
 def test_a_job_cancelled_after_its_last_step_writes_nothing(
-    resident: Resident, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cancelled = threading.Event()
 
-    def last_look(resident: Resident, group: list[TrainingExample]) -> float:
-        cancelled.set()
-        return mean_loss(resident, group)
+    usual = base.look
 
-    monkeypatch.setattr(lora, "mean_loss", last_look)
+    def look(parts: list[Part]) -> list[Losses]:
+        if len(parts[0].examples) == 16:  # the loss after the last step
+            cancelled.set()
+        return usual(parts)
+
+    monkeypatch.setattr(base, "look", look)
     with pytest.raises(TrainerError, match="cancelled"):
-        run_job(resident, job(tmp_path, recipe=Recipe(steps=1)), Control(cancelled))
+        run_job(base, job(tmp_path, recipe=Recipe(steps=1)), Control(cancelled))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_its_owner_deleted_is_not_made_again(
-    resident: Resident, job: Job, tmp_path: Path
+    base: Base, job: Job, tmp_path: Path
 ) -> None:
     folder = tmp_path / "lease"
     work = job(folder, recipe=Recipe(steps=1))
     control = Control(on_step=lambda done, total, loss: folder.rmdir())
     with pytest.raises(TrainerError, match="cannot be written"):
-        run_job(resident, work, control)
+        run_job(base, work, control)
     assert not folder.exists()
 
 
 def test_many_small_passes_give_the_loss_of_one(
-    resident: Resident, examples: list[TrainingExample], monkeypatch: pytest.MonkeyPatch
+    base: Base, examples: list[TrainingExample]
 ) -> None:
-    resident.reset(4, seed=1)
-    whole, gradient = lora.backward(resident, examples), norm(resident)
-    monkeypatch.setattr(lora, "MAX_TOKENS_PER_PASS", 64)
-    assert lora.backward(resident, examples) == pytest.approx(whole, rel=1e-2)
-    assert norm(resident) == pytest.approx(gradient, rel=5e-2)
-    assert mean_loss(resident, examples) == pytest.approx(whole, rel=1e-2)
-
-
-def norm(resident: Resident) -> float:
-    """Of the gradient, which is cleared."""
-    squares = [float((p.grad**2).sum()) for p in resident.parameters if p.grad is not None]
-    for parameter in resident.parameters:
-        parameter.grad = None
-    return math.sqrt(sum(squares))
+    found = []
+    for most_tokens in (10_000, 64):
+        adapter = adapter_io.fresh(base, 4, seed=1)
+        (losses,) = answer(base, [Ask(adapter, examples, learns=True)], most_tokens)
+        found.append((mean(losses), float(adapter.master.grad.norm())))
+    assert found[1] == pytest.approx(found[0], rel=2e-2)
 
 
 def test_every_epoch_shows_every_example_once(examples: list[TrainingExample]) -> None:
@@ -207,29 +202,29 @@ def test_small_models_are_distilled_in_smaller_steps_and_more_of_them(
 
 
 def test_the_holdout_of_a_parent_of_another_shape_is_refused(
-    resident: Resident, job: Job, tmp_path: Path
+    base: Base, job: Job, tmp_path: Path
 ) -> None:
     from adaptation.training.fake import write_zeros
 
     (tmp_path / "fake").mkdir()
     write_zeros(tmp_path / "fake", 4)
     with pytest.raises((ValueError, RuntimeError)):
-        run_job(resident, job(tmp_path / "b", parent=str(tmp_path / "fake")), Control())
+        run_job(base, job(tmp_path / "b", parent=str(tmp_path / "fake")), Control())
 
 
 def test_nothing_is_trained_for_a_prompt_that_was_served_otherwise(
-    resident: Resident, job: Job, tmp_path: Path
+    base: Base, job: Job, tmp_path: Path
 ) -> None:
     asked = spoken(Message(role="user", content="lamp 3 5?"))
-    ids = tuple(resident.chat.encode(asked))
+    ids = tuple(base.chat.encode(asked))
     whole = run_job(
-        resident, job(tmp_path, served=Served(conversation=asked, token_ids=ids)), Control()
+        base, job(tmp_path, served=Served(conversation=asked, token_ids=ids)), Control()
     )
     assert whole.steps > 0
     other = Served(conversation=asked, token_ids=(*ids[:-1], 0))
     steps: list[int] = []
     control = Control(on_step=lambda done, total, loss: steps.append(done))
     with pytest.raises(TrainerError, match="does not render this prompt"):
-        run_job(resident, job(tmp_path / "b", served=other), control)
+        run_job(base, job(tmp_path / "b", served=other), control)
     assert not steps
     assert not list((tmp_path / "b").iterdir())

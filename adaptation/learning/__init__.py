@@ -1,0 +1,1 @@
+"""How the model learns: what trains adapters, and what judges them."""

@@ -1,0 +1,161 @@
+"""One job from its conversations to its files, as a generator: it yields what it asks of the base.
+
+Flat on purpose. Whoever runs it answers several jobs' asks at once; a job knows of no other.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from adaptation.errors import TrainerError
+from adaptation.learning.service import adapter_io
+from adaptation.learning.service.adapter import Adapter
+from adaptation.learning.service.asking import Ask, Losses, mean
+from adaptation.learning.service.base import Base
+from adaptation.learning.service.watch import Course, Watch, finite
+from adaptation.training.chat import check_served
+from adaptation.training.sequences import TrainingExample, to_example
+from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+
+OnStep = Callable[[int, int, float], None]
+"""(steps done, steps at most, training loss)"""
+Training = Generator[Ask, Losses, TrainingResult]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What may end a job early from outside."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    soft_s: float = math.inf
+    """No step is begun that would probably end, and be looked at, later than this."""
+    on_step: OnStep = lambda done, total, loss: None
+    given: float = field(default_factory=lambda: time.perf_counter())
+    """`time.perf_counter()` when the job came."""
+
+    def check(self) -> None:
+        """Raise `TrainerError` once the job is cancelled."""
+        if self.cancelled.is_set():
+            raise TrainerError("the job was cancelled")
+
+    def is_late(self, after_s: float = 0.0) -> bool:
+        """Whether the soft deadline will have passed in `after_s`."""
+        return time.perf_counter() + after_s > self.given + self.soft_s
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job whose words are tokens."""
+
+    job: TrainingJob
+    adapter: Adapter
+    training: list[TrainingExample]
+    holdout: list[TrainingExample]
+    began: float
+    """`time.perf_counter()` when it was its turn."""
+
+    @property
+    def n_tokens(self) -> int:
+        """The most that one step can have."""
+        lengths = sorted((len(each.token_ids) for each in self.training), reverse=True)
+        held_out = sum(len(each.token_ids) for each in self.holdout)
+        return max(sum(lengths[: self.job.recipe.batch_size]), held_out)
+
+
+def prepare(base: Base, job: TrainingJob) -> Prepared:
+    """Tokenise, and find the adapter to start from; raises `TrainerError` or `ValueError`."""
+    began, recipe, chat = time.perf_counter(), job.recipe, base.chat
+    # 1. Tokens, in the template they will be served in.
+    if job.served is not None:
+        check_served(chat, job.served)
+    training = [to_example(chat, c, recipe.max_tokens) for c in job.conversations]
+    holdout = [to_example(chat, c, recipe.max_tokens, last_only=True) for c in job.holdout]
+    # 2. The adapter to start from.
+    if job.parent is None:
+        adapter = adapter_io.fresh(base, recipe.rank, recipe.seed)
+    else:
+        adapter = adapter_io.read(base, job.parent, recipe.rank, recipe.seed)
+    return Prepared(job, adapter, training, holdout, began)
+
+
+def train(base: Base, prepared: Prepared, control: Control) -> Training:
+    """Train the adapter of a job and write it; raises `TrainerError` when that fails."""
+    job, adapter = prepared.job, prepared.adapter
+    # 3. The descent, watched by the held-out conversations.
+    watch = Watch(adapter, prepared.holdout, job.recipe.steps)
+    yield from watch.begin()
+    course = yield from descend(adapter, prepared.training, job.recipe, watch, control)
+    # 4. The files. Whoever gave the job up deletes its folder.
+    control.check()
+    adapter_io.write(adapter, base, job.output_dir)
+    return TrainingResult(
+        path=job.output_dir,
+        rank=adapter.rank,
+        steps=course.steps,
+        losses=tuple(course.losses),
+        holdout_before=watch.before,
+        holdout_after=watch.best,
+        tokens=course.tokens,
+        flops=4.0 * base.n_parameters * course.tokens,
+        seconds=time.perf_counter() - prepared.began,
+    )
+
+
+def descend(
+    adapter: Adapter,
+    examples: list[TrainingExample],
+    recipe: Recipe,
+    watch: Watch,
+    control: Control,
+) -> Generator[Ask, Losses, Course]:
+    """Take up to `recipe.steps` AdamW steps."""
+    optimiser = torch.optim.AdamW([adapter.master], weight_decay=0.0, fused=True)
+    course, step_s = Course(), 0.0
+    for group in batches(examples, recipe):
+        control.check()
+        began = time.perf_counter()
+        late = control.is_late(step_s + watch.look_s)
+        ended = watch.rises or late or course.steps == recipe.steps
+        loss = finite(mean((yield Ask(adapter, group, learns=not ended))))
+        course.losses.append(loss)
+        if ended or loss < recipe.min_loss:
+            break
+        optimiser.param_groups[0]["lr"] = learning_rate(recipe, course.steps)
+        torch.nn.utils.clip_grad_norm_([adapter.master], recipe.clip_norm)
+        optimiser.step()
+        adapter.changed()
+        adapter.forget()
+        course.steps += 1
+        course.tokens += sum(len(example.token_ids) for example in group)
+        control.on_step(course.steps, recipe.steps, loss)
+        step_s = time.perf_counter() - began
+        yield from watch.after(course.steps)
+    yield from watch.conclude(course)
+    return course
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of the step after `step` steps."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    peak = math.ceil(recipe.steps / 4)
+    rising, falling = (step + 1) / peak, (recipe.steps - step) / (recipe.steps - peak + 1)
+    return recipe.learning_rate * min(rising, falling, 1.0)
+
+
+def batches(examples: list[TrainingExample], recipe: Recipe) -> Iterator[list[TrainingExample]]:
+    """Endless mini-batches; every pass over the examples is shuffled anew."""
+    shuffler = random.Random(recipe.seed)
+    order = list(examples)
+    while True:
+        if len(order) > recipe.batch_size:
+            shuffler.shuffle(order)
+        for start in range(0, len(order), recipe.batch_size):
+            yield order[start : start + recipe.batch_size]

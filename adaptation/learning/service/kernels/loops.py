@@ -1,0 +1,252 @@
+"""The loops of `fast`, which numba compiles once and keeps on disk; numbers are bf16 bits."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from adaptation.learning.service.kernels.bf16 import exp, f32, narrow, widen
+
+LANES = 16
+"""Numbers that a CPU works on at once; segments are padded to a multiple of it."""
+
+compiled: Any = functools.partial(
+    njit,
+    cache=True,
+    nogil=True,
+    boundscheck=False,
+    error_model="numpy",
+    # Not `nnan`, `ninf`: a number that is not one must be seen.
+    fastmath={"reassoc", "contract", "arcp", "nsz", "afn"},
+)
+
+
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _inverse(x: Any, eps: Any) -> Any:
+    """1 / √(mean x² + ε)"""
+    s = f32(0.0)
+    for j in range(len(x)):
+        s += widen(x[j]) * widen(x[j])
+    return f32(1.0) / np.sqrt(s / f32(len(x)) + eps)
+
+
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _norm_backward(g: Any, x: Any, eps: Any) -> None:
+    """Turn the gradient of x / √(mean x² + ε) into that of x, in place."""
+    inverse, t = _inverse(x, eps), f32(0.0)
+    for j in range(len(x)):
+        t += g[j] * widen(x[j])
+    part = t * inverse * inverse / f32(len(x))
+    for j in range(len(x)):
+        g[j] = inverse * (g[j] - widen(x[j]) * part)
+
+
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _widen(x: Any, wide: Any) -> None:
+    for j in range(len(x)):
+        wide[j] = widen(x[j])
+
+
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _angles(cos: Any, sin: Any, i: Any, c: Any, s: Any) -> None:
+    if len(cos):
+        _widen(cos[i], c)
+        _widen(sin[i], s)
+
+
+@compiled(fastmath=True)  # type: ignore[untyped-decorator]
+def _top(x: Any) -> Any:
+    """The largest; of numbers that are all numbers, or else any."""
+    top = x[0]
+    for j in range(len(x)):
+        top = max(top, x[j])
+    return top
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def rms_norm(x: Any, w: Any, eps: Any, y: Any) -> None:
+    n, d = x.shape
+    for i in range(n):
+        inverse = _inverse(x[i], eps)
+        for j in range(d):
+            y[i, j] = narrow(widen(x[i, j]) * inverse * widen(w[j]))
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def rms_norm_backward(dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
+    n, d = x.shape
+    for i in range(n):
+        s, t = f32(0.0), f32(0.0)
+        for j in range(d):
+            a = widen(x[i, j])
+            s += a * a
+            t += widen(dy[i, j]) * widen(w[j]) * a
+        inverse = f32(1.0) / np.sqrt(s / f32(d) + eps)
+        part = t * inverse * inverse / f32(d)
+        for j in range(d):
+            g = widen(dy[i, j]) * widen(w[j])
+            dx[i, j] = narrow(inverse * (g - widen(x[i, j]) * part))
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def silu_mul(both: Any, y: Any) -> None:
+    n, d = y.shape
+    for i in range(n):
+        for j in range(d):
+            g = widen(both[i, j])
+            y[i, j] = narrow(g / (f32(1.0) + exp(-g)) * widen(both[i, d + j]))
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def silu_mul_backward(dy: Any, both: Any, found: Any) -> None:
+    n, d = dy.shape
+    for i in range(n):
+        for j in range(d):
+            g, up, a = widen(both[i, j]), widen(both[i, d + j]), widen(dy[i, j])
+            s = f32(1.0) / (f32(1.0) + exp(-g))
+            found[i, j] = narrow(a * up * s * (f32(1.0) + g * (f32(1.0) - s)))
+            found[i, d + j] = narrow(a * g * s)
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def place(
+    qkv: Any, first: Any, heads: Any, d: Any, cos: Any, sin: Any, w: Any, eps: Any, to: Any,
+    flat: Any,
+) -> None:  # fmt: skip
+    half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
+    given, turned = np.empty(d, f32), np.empty(d, f32)
+    _widen(w, gain)
+    for i in range(qkv.shape[0]):
+        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+        _angles(cos, sin, i, c, s)
+        for h in range(heads):
+            start, end = (first + h) * d, row * heads * d + (h * size + at) * d
+            x, y = qkv[i][start : start + d], flat[end : end + d]
+            if not len(cos):
+                y[:] = x
+                continue
+            inverse = _inverse(x, eps) if len(w) else f32(1.0)
+            for j in range(d):
+                given[j] = widen(x[j]) * inverse * gain[j]
+            for j in range(half):
+                turned[j] = given[j] * c[j] - given[half + j] * s[j]
+                turned[half + j] = given[half + j] * c[half + j] + given[j] * s[half + j]
+            for j in range(d):
+                y[j] = narrow(turned[j])
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def unplace(
+    flat: Any, first: Any, heads: Any, d: Any, cos: Any, sin: Any, w: Any, eps: Any, to: Any,
+    qkv: Any, found: Any,
+) -> None:  # fmt: skip
+    half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
+    given, turned = np.empty(d, f32), np.empty(d, f32)
+    _widen(w, gain)
+    for i in range(qkv.shape[0]):
+        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+        _angles(cos, sin, i, c, s)
+        for h in range(heads):
+            start, end = (first + h) * d, row * heads * d + (h * size + at) * d
+            x, dx, dy = qkv[i][start : start + d], found[i][start : start + d], flat[end : end + d]
+            if not len(cos):
+                dx[:] = dy
+                continue
+            for j in range(d):
+                given[j] = widen(dy[j])
+            for j in range(half):
+                turned[j] = (given[j] * c[j] + given[half + j] * s[half + j]) * gain[j]
+                other = given[half + j] * c[half + j] - given[j] * s[j]
+                turned[half + j] = other * gain[half + j]
+            if len(w):
+                _norm_backward(turned, x, eps)
+            for j in range(d):
+                dx[j] = narrow(turned[j])
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def gather(flat: Any, heads: Any, d: Any, to: Any, rows: Any) -> None:
+    for i in range(rows.shape[0]):
+        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+        for h in range(heads):
+            end = row * heads * d + (h * size + at) * d
+            x, y = flat[end : end + d], rows[i][h * d : (h + 1) * d]
+            for j in range(d):
+                y[j] = x[j]
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def scatter(rows: Any, heads: Any, d: Any, to: Any, flat: Any) -> None:
+    for i in range(rows.shape[0]):
+        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+        for h in range(heads):
+            end = row * heads * d + (h * size + at) * d
+            x, y = rows[i][h * d : (h + 1) * d], flat[end : end + d]
+            for j in range(d):
+                y[j] = x[j]
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def softmax(scores: Any, lengths: Any, scale: Any, window: Any) -> None:
+    n, heads, size, _ = scores.shape
+    whole = np.empty(size, f32)
+    for i in range(n):
+        for h in range(heads):
+            for q in range(size):
+                # Not past the query, but for whole vectors.
+                seen = min(size, q // LANES * LANES + LANES) if q < lengths[i] else 0
+                row, wide = scores[i, h, q][:seen], whole[:seen]
+                scores[i, h, q][seen:] = 0
+                if not seen:
+                    continue
+                for k in range(len(row)):
+                    wide[k] = widen(row[k]) * scale
+                wide[q + 1 :] = -np.inf
+                wide[: max(0, q + 1 - window)] = -np.inf
+                top, s = _top(wide), f32(0.0)
+                for k in range(len(wide)):
+                    wide[k] = exp(wide[k] - top)
+                    s += wide[k]
+                inverse = f32(1.0) / s
+                for k in range(len(wide)):
+                    row[k] = narrow(wide[k] * inverse)
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def softmax_backward(d: Any, p: Any, lengths: Any, scale: Any) -> None:
+    """What a query does not see has a probability of 0."""
+    n, heads, size, _ = d.shape
+    for i in range(n):
+        for h in range(heads):
+            for q in range(size):
+                seen = min(size, q // LANES * LANES + LANES) if q < lengths[i] else 0
+                row, ps = d[i, h, q][:seen], p[i, h, q][:seen]
+                d[i, h, q][seen:] = 0
+                s = f32(0.0)
+                for k in range(len(row)):
+                    s += widen(row[k]) * widen(ps[k])
+                for k in range(len(row)):
+                    row[k] = narrow(scale * widen(ps[k]) * (widen(row[k]) - s))
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def cross_entropy(logits: Any, targets: Any, weight: Any, learns: Any, losses: Any) -> None:
+    n, v = logits.shape
+    wide = np.empty(v, f32)
+    for i in range(n):
+        row, target = logits[i], targets[i]
+        _widen(row, wide)
+        top, right, s = _top(wide), wide[target], f32(0.0)
+        for j in range(v):
+            wide[j] = exp(wide[j] - top)
+            s += wide[j]
+        losses[i] = np.log(s) + top - right
+        if learns:
+            part = weight / s
+            is_right = wide[target] * part - weight
+            for j in range(v):
+                row[j] = narrow(wide[j] * part)
+            row[target] = narrow(is_right)
