@@ -55,6 +55,8 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             assert self._process.stderr is not None
+            self._process.wait()
+            self._process.stderr.seek(0)
             raise WorkerFailedError(self._process.stderr.read()[-2000:])
         found: dict[str, Any] = json.loads(line)
         return found

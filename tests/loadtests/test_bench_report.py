@@ -150,6 +150,7 @@ def test_memory_is_told_by_role() -> None:
         "loadtests.claims",
         "loadtests.bench_peers",
         "loadtests.bench_sound",
+        "loadtests.bench_ttt",
     ],
 )
 def test_help_works_and_shows_examples(

@@ -54,7 +54,7 @@ def check(family: str, adapter: Adapter, examples: Sequence[TrainingExample], lo
     adapter.restore(adapter.master.grad)  # its parts are the gradient's now
     for name, a, b in adapter.parts():
         for found, sought in ((a, of_peft[name][0]), (b, of_peft[name][1])):
-            torch.testing.assert_close(found, sought, rtol=1e-3, atol=2e-5)
+            assert torch.allclose(found, sought, rtol=1e-3, atol=2e-5), name
     adapter.restore(values)
 
 

@@ -59,10 +59,10 @@ def test_attention_within_segments_is_attention_by_the_book(window: int, normed:
     theirs = ours.detach().clone().requires_grad_()
     dy = torch.randn(N, 4 * D, dtype=torch.float64)
     found, wanted = SegmentAttention.apply(ours, h, places, plain), by_hand(theirs, h)
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)  # norms are in float32
+    assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)  # norms are in float32
     found.backward(dy)
     wanted.backward(dy)
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
 
 
 def both(function: Any, x: torch.Tensor, *rest: Any) -> tuple[list[torch.Tensor], ...]:
@@ -108,10 +108,10 @@ def test_the_loss_of_a_row_and_its_gradient_are_those_of_torch(kernels: ModuleTy
     (wanted.sum() * 0.25).backward()
     mine = logits.detach().to(torch.float32 if kernels is plain else torch.bfloat16)
     losses = kernels.cross_entropy_(mine, targets, None)
-    torch.testing.assert_close(mine.float(), logits.detach())
-    torch.testing.assert_close(losses, wanted.detach(), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(mine.float(), logits.detach())
+    assert torch.allclose(losses, wanted.detach(), rtol=1e-4, atol=1e-5)
     kernels.cross_entropy_(mine, targets, 0.25)
-    torch.testing.assert_close(mine.float(), logits.grad, rtol=1e-2, atol=1e-6)
+    assert torch.allclose(mine.float(), logits.grad, rtol=1e-2, atol=1e-6)
 
 
 @needs_fast
