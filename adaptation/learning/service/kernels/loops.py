@@ -57,13 +57,15 @@ def _angles(cos: Any, sin: Any, i: Any, c: Any, s: Any) -> None:
         _widen(sin[i], s)
 
 
-@compiled(fastmath=True)  # type: ignore[untyped-decorator]
+@compiled(inline="always")  # type: ignore[untyped-decorator]
 def _top(x: Any) -> Any:
-    """The largest; of numbers that are all numbers, or else any."""
-    top = x[0]
+    """The largest number, or one that is none: bits in an order that integers have, which vectorise
+    where floats do not."""
+    top = np.int16(-(2**15))
     for j in range(len(x)):
-        top = max(top, x[j])
-    return top
+        bits = np.int16(x[j])
+        top = max(top, bits ^ ((bits >> np.int16(15)) & np.int16(0x7FFF)))
+    return widen(np.uint16(top ^ ((top >> np.int16(15)) & np.int16(0x7FFF))))
 
 
 @compiled()  # type: ignore[untyped-decorator]
@@ -202,13 +204,13 @@ def softmax(scores: Any, lengths: Any, scale: Any, window: Any) -> None:
                 scores[i, h, q][seen:] = 0
                 if not seen:
                     continue
+                first = max(0, q + 1 - window)
+                top, s = _top(row[first : q + 1]), f32(0.0)
                 for k in range(len(row)):
-                    wide[k] = widen(row[k]) * scale
-                wide[q + 1 :] = -np.inf
-                wide[: max(0, q + 1 - window)] = -np.inf
-                top, s = _top(wide), f32(0.0)
+                    wide[k] = exp((widen(row[k]) - top) * scale)
+                wide[:first] = 0
+                wide[q + 1 :] = 0
                 for k in range(len(wide)):
-                    wide[k] = exp(wide[k] - top)
                     s += wide[k]
                 inverse = f32(1.0) / s
                 for k in range(len(wide)):
@@ -235,18 +237,19 @@ def softmax_backward(d: Any, p: Any, lengths: Any, scale: Any) -> None:
 @compiled()  # type: ignore[untyped-decorator]
 def cross_entropy(logits: Any, targets: Any, weight: Any, learns: Any, losses: Any) -> None:
     n, v = logits.shape
-    wide = np.empty(v, f32)
     for i in range(n):
         row, target = logits[i], targets[i]
-        _widen(row, wide)
-        top, right, s = _top(wide), wide[target], f32(0.0)
-        for j in range(v):
-            wide[j] = exp(wide[j] - top)
-            s += wide[j]
-        losses[i] = np.log(s) + top - right
+        top, right, s = _top(row), widen(row[target]), f32(0.0)
         if learns:
-            part = weight / s
-            is_right = wide[target] * part - weight
             for j in range(v):
-                row[j] = narrow(wide[j] * part)
-            row[target] = narrow(is_right)
+                e = exp(widen(row[j]) - top)
+                s += e
+                row[j] = narrow(e)
+            part = weight / s
+            for j in range(v):
+                row[j] = narrow(widen(row[j]) * part)
+            row[target] = narrow(exp(right - top) * part - weight)
+        else:
+            for j in range(v):
+                s += exp(widen(row[j]) - top)
+        losses[i] = np.log(s) + top - right
