@@ -95,7 +95,9 @@ class Trainer(Protocol):
         ...
 
     async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
-        """Run `job`; raises `TrainerError` when it dies, diverges or outlasts `timeout_s`."""
+        """Run `job`, beside others; raises `TrainerError` when it dies, diverges or outlasts
+        `timeout_s`, and `NoTurnError` where too many wait.
+        """
         ...
 
     async def close(self) -> None:

@@ -36,6 +36,9 @@ from adaptation.training.messages import (
 )
 from adaptation.training.trainer import TrainingResult
 
+IDLE_S = 5.0
+"""Without a request, after which what was freed is returned to the system."""
+
 
 class Wire:
     """Stdin and the real stdout; what libraries print goes to stderr."""
@@ -44,14 +47,20 @@ class Wire:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         self._requests: queue.Queue[tuple[Work, float]] = queue.Queue()
+        self._came = threading.Event()
         self._cancelled: dict[int, threading.Event] = {}
         threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
 
     def take(self, *, wait: bool) -> Iterator[tuple[Work, float]]:
         """Yield the requests that have come and when; `wait` for the first."""
+        self._came.clear()
         while wait or not self._requests.empty():
             yield self._requests.get()
             wait = False
+
+    def comes_within(self, seconds: float) -> bool:
+        """Whether a request has come, or comes within so long."""
+        return self._came.wait(seconds)
 
     def say(self, reply: Ready | Step | Done | Failed) -> None:
         """Send one reply."""
@@ -75,6 +84,7 @@ class Wire:
             else:
                 self._cancelled[request.id] = threading.Event()
                 self._requests.put((request, time.perf_counter()))
+                self._came.set()
         os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to
 
 
@@ -118,7 +128,10 @@ class Worker:
         device = str(self._base.device)
         self._wire.say(Ready(parameters=self._base.n_parameters, device=device))
         while True:
-            for request, given in self._wire.take(wait=self._scheduler.is_idle):
+            is_idle = self._scheduler.is_idle
+            if is_idle and not self._wire.comes_within(IDLE_S):
+                give_memory_back()
+            for request, given in self._wire.take(wait=is_idle):
                 if isinstance(request, Train):
                     self._train(request, given)
                 else:
@@ -128,8 +141,6 @@ class Worker:
             except Exception as error:  # noqa: BLE001  of no job: nothing can be trained any more
                 print(f"training is broken: {_describe(error)}", file=sys.stderr)
                 os._exit(1)
-            if self._scheduler.is_idle:
-                give_memory_back()
 
     def _train(self, request: Train, given: float) -> None:
         from adaptation.learning.service.course import Control

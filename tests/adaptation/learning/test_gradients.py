@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import pytest
 import torch
@@ -81,12 +82,13 @@ def test_a_model_that_looks_across_examples_gets_one_a_pass(
         check(family, ask.adapter, ask.examples, mean(losses))
 
 
-@pytest.mark.skipif(
-    choose(torch.device("cpu"), torch.bfloat16) is plain, reason="numba comes with vLLM"
-)
+@pytest.mark.parametrize("kernels", [choose(torch.device("cpu"), torch.bfloat16), plain])
 @pytest.mark.parametrize("family", KNOWN)
-def test_in_bf16_gradients_point_where_those_of_float32_do(family: str) -> None:
+def test_in_bf16_gradients_point_where_those_of_float32_do(
+    family: str, kernels: ModuleType
+) -> None:
     wide, narrow = BASES[family], base_of(family, torch.bfloat16)
+    narrow.stage.kernels = kernels
     drawn = [(4, [20, 33, 7]), (8, [16])]
     found = []
     for base in (wide, narrow):
