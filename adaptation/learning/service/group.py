@@ -54,7 +54,9 @@ class Group:
         d, rank, borders = self.shape.d, adapter.rank, self.shape.borders
         whole = self._weight[: d + rank * len(self.shape.outs)]
         if self._below is not adapter.version:
-            whole[d:].zero_()
+            self._weight[d:] = (
+                0  # nothing of another adapter, even out of reach: it may be no number
+            )
             for i, b in enumerate(adapter.values(self.index)[1]):
                 rows = slice(d + i * rank, d + (i + 1) * rank)
                 whole[rows, borders[i] : borders[i + 1]] = b

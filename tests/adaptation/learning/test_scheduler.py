@@ -98,12 +98,12 @@ def test_a_job_that_is_not_a_number_leaves_fifteen_others_as_they_are_to_the_las
     sick = different_jobs(job, tmp_path / "b", 16)
     parent = tmp_path / "parent"
     parent.mkdir()
-    spoil(Path(healthy[5].path), parent)  # type: ignore[union-attr]
-    sick[5] = (sick[5][0].model_copy(update={"parent": str(parent)}), Control())
+    spoil(Path(healthy[9].path), parent)  # type: ignore[union-attr]
+    sick[9] = (sick[9][0].model_copy(update={"parent": str(parent)}), Control())
     ends = run_jobs(base, sick, PLENTY)
-    assert isinstance(ends[5], TrainerError)
-    assert "diverged" in str(ends[5])
-    others = [number for number in range(16) if number != 5]
+    assert isinstance(ends[9], TrainerError)
+    assert "diverged" in str(ends[9])
+    others = [number for number in range(16) if number != 9]
     assert all(same(healthy[number], ends[number]) for number in others)
 
 
@@ -154,9 +154,8 @@ def test_jobs_join_and_leave_between_steps_in_the_order_they_came(
         for n in (2, 1, 3)
     ]
     run_jobs(base, jobs, Room(100_000, 2))
-    assert ranks == [[2, 1], [2], [3], [3], [3]] or ranks == [[2, 1], [2, 3], [3], [3]]
-    whole = [len(each) for each in ranks]
-    assert max(whole) == 2
+    # Who has taken its last step is looked at once more, and leaves after that.
+    assert ranks == [[2, 1], [2], [3], [3], [3]]
 
 
 def test_a_job_is_cancelled_wherever_it_is_and_the_others_go_on(
