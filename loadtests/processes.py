@@ -49,9 +49,14 @@ def peak_bytes(process: psutil.Process) -> int:
 
 def cpu_share(processes: Sequence[psutil.Process], seconds: float) -> float:
     """Return how many cores the processes use on average over the next `seconds`."""
-    before = sum(_cpu_s(process) for process in processes)
+    before = cpu_seconds(processes)
     time.sleep(seconds)
-    return (sum(_cpu_s(process) for process in processes) - before) / seconds
+    return (cpu_seconds(processes) - before) / seconds
+
+
+def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    """Return the processor time that the processes have used."""
+    return sum(_cpu_s(process) for process in processes)
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -10,8 +10,19 @@ import sys
 from typing import Any, NoReturn
 
 from server import engine_defaults
-from server.config import ConfigError, add_arguments, flags_of, print_config, resolve, take_config
-from server.console import CommandError, OneLineParser
+from server.config import (
+    ConfigError,
+    Resolved,
+    Settings,
+    add_arguments,
+    flags_of,
+    print_config,
+    resolve,
+    take_config,
+)
+from server.console import CommandError, OneLineParser, complain
+from server.cpu_defaults import told
+from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 
@@ -42,7 +53,8 @@ def run(argv: list[str]) -> int:
         return 0
     from server.engine import launch
 
-    engine_defaults.complete(args, resolved.settings, launch.on_cpu())
+    fitted = engine_defaults.complete(args, resolved.settings, launch.on_cpu())
+    settings = _with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
     _set_up_logging()
@@ -55,16 +67,30 @@ def run(argv: list[str]) -> int:
         launch.validate(args)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    print(f"whet: loading {args.model}, about half a minute on a CPU", file=sys.stderr, flush=True)
+    complain(f"loading {args.model}, about half a minute on a CPU")
+    if fitted is not None:
+        complain(f"{told(args, os.environ)}; {_deadline(settings)}")
     try:
-        uvloop.run(run_server(args, resolved.settings))
+        uvloop.run(run_server(args, settings))
     except OSError as error:  # vLLM's, of a model that is not where its name says
         raise CommandError(f"{args.model} cannot be served: {error}") from error
     except KeyboardInterrupt:
         return 130
-    print("whet: stopped", file=sys.stderr, flush=True)
+    complain("stopped")
     _silence_teardown()
     return 0
+
+
+def _with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
+    """Return the settings, with the deadline that suits the model where nobody set one."""
+    if fitted is None or resolved.sources["wall_s"] != "default":
+        return resolved.settings
+    return resolved.settings.model_copy(update={"wall_s": fitted.wall_s})
+
+
+def _deadline(settings: Settings) -> str:
+    wall_s = settings.wall_s
+    return f"a vote ends after {wall_s:.0f} s" if wall_s else "a vote has no deadline"
 
 
 def _early_flags(words: list[str]) -> dict[str, Any]:
