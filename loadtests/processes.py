@@ -9,13 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from server.resident import role_of
+
 MIB = 2**20
-ROLES = {
-    "VLLM::EngineCore": "engine core",
-    "VLLM::Worker": "engine worker",
-    "adaptation.training.worker": "trainer",
-}
-"""What a command line holds, and what the process then is."""
 
 
 def peak_mib(processes: Sequence[psutil.Process]) -> dict[str, float]:
@@ -29,11 +25,6 @@ def peak_mib(processes: Sequence[psutil.Process]) -> dict[str, float]:
             role = "server" if index == 0 else role_of(" ".join(process.cmdline()))
             found[role] = found.get(role, 0.0) + peak_bytes(process) / MIB
     return found
-
-
-def role_of(command: str) -> str:
-    """Return what a child process of a server does."""
-    return next((role for mark, role in ROLES.items() if mark in command), "helpers")
 
 
 def peak_bytes(process: psutil.Process) -> int:

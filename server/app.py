@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,9 +47,10 @@ from server.errors import install_handlers
 from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.models.named import base_model
-from server.policy import check_files, policy_from
+from server.policy import check_files, policy_from, timed
 from server.progress import WatchedEngine
 from server.reports import Reports
+from server.resident import resident_bytes, said
 from server.routes.adapters import adapters_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
@@ -82,6 +84,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
             app, client = await build(parts, args, settings)
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
             logger.info("ready on %s (routes at %s/docs)", address, address)
+            logger.info("resident: %s", said(resident_bytes()))
             try:
                 await launch.serve(app, sock, args)
             finally:
@@ -126,6 +129,7 @@ class Parts:
             "memory": problem or "ready",
             "trainer": self.trainer.status,
             "champion": self.champion.problem or served,
+            "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
         }
         return not self.client.errored, parts
 
@@ -180,12 +184,13 @@ async def build(
         background=parts.background,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
+    if services.policy.may_train:
+        step_s = await warm_up(services, PROBE_TOKENS)
+        services = replace(services, policy=timed(services.policy, settings, step_s))
     services.rules.warm_up()
     if (found := services.policy.calibration) is not None:
         words = "one sample is enough above a group confidence of %.3f: no vote there"
         logger.info(words, found.bar)
-    if services.policy.may_train:
-        await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
     reports = Reports(parts.memory.completions)
     books = Bookkeeper(

@@ -125,7 +125,9 @@ def _result(
         },
         targets=[
             Target("throughput, Whet / vLLM", 0.95, "at least", throughput),
-            Target("added p50 latency", ADDED_MS[lab.model.name == BUILT_IN], "at most", added, "ms"),
+            Target(
+                "added p50 latency", ADDED_MS[lab.model.name == BUILT_IN], "at most", added, "ms"
+            ),
         ],
         note=NOTE,
     )

@@ -54,7 +54,7 @@ def run(argv: list[str]) -> int:
     from server.engine import launch
 
     fitted = engine_defaults.complete(args, resolved.settings, launch.on_cpu())
-    settings = _with_deadline(resolved, fitted)
+    settings = with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
     _set_up_logging()
@@ -81,7 +81,7 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
+def with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
     """Return the settings, with the deadline that suits the model where nobody set one."""
     if fitted is None or resolved.sources["wall_s"] != "default":
         return resolved.settings

@@ -1,4 +1,4 @@
-"""How large a model is, read from its folder without loading it: its settings, its files' headers."""
+"""How large a model is: read from its settings and the heads of its files, nothing is loaded."""
 
 from __future__ import annotations
 

@@ -25,8 +25,16 @@ def machine(cores: int = 2, free_gib: float = 20) -> Machine:
 
 @pytest.mark.parametrize(
     ("size", "cores", "threads"),
-    [(PEBBLE, 1, 1), (PEBBLE, 64, 1), (SMOLLM2, 1, 1), (SMOLLM2, 2, 2), (SMOLLM2, 64, 2)]
-    + [(LARGE, 2, 2), (LARGE, 16, 16), (None, 8, 8)],
+    [
+        (PEBBLE, 1, 1),
+        (PEBBLE, 64, 1),
+        (SMOLLM2, 1, 1),
+        (SMOLLM2, 2, 2),
+        (SMOLLM2, 64, 2),
+        (LARGE, 2, 2),
+        (LARGE, 16, 16),
+        (None, 8, 8),
+    ],
 )
 def test_a_model_gets_as_many_threads_as_it_has_work_for(
     size: Size | None, cores: int, threads: int
