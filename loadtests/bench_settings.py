@@ -46,10 +46,13 @@ def _environment(threads: int, processes: int, **more: str) -> dict[str, str]:
 
 SPINNING = {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "300000"}
 """As an OpenMP that is told nothing waits: it spins for a while at every barrier."""
+BRIEFLY = {"GOMP_SPINCOUNT": "10000"}
+"""Some microseconds, the time between two barriers of a small model; then the thread sleeps."""
 REFERENCE = _environment(1, 1)
 """One thread, one process: what every other setting is held against."""
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "all threads, one process": _environment(CORES, 1),
+    "all threads, one process, spinning briefly": _environment(CORES, 1, **BRIEFLY),
     "all threads, one process, spinning": _environment(CORES, 1, **SPINNING),
     "one thread, two processes": _environment(1, 2),
     "all threads, two processes": _environment(CORES, 2),
