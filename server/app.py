@@ -68,8 +68,13 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
 
 
-async def run_server(args: argparse.Namespace, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
+async def run_server(
+    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory.
+
+    The trainer gets as many threads as the engine where it is given no number.
+    """
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_queries()
@@ -80,7 +85,7 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
         where = f"{args.host}:{args.port}"
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
-        async with open_parts(args, settings) as parts:
+        async with open_parts(args, settings, training_threads) as parts:
             app, client = await build(parts, args, settings)
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
             logger.info("ready on %s (routes at %s/docs)", address, address)
@@ -135,7 +140,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(
+    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
     memory = LongTermMemory.open(
         settings.data_dir,
@@ -143,7 +150,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         retention_days=settings.completion_retention_days,
     )
     template = launch.chat_template(args)
-    trainer = ProcessTrainer(args.model, template=template)
+    trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
     leases = AdapterLeases(settings.max_adapters)
     places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 
 from server.fitting import GIB, Fit, fit
 from server.machine import this_machine
@@ -25,6 +26,8 @@ def fit_to_machine(
     machine, given = this_machine(), args.max_model_len
     context = given if isinstance(given, int) and given > 0 else None
     fitted = fit(size_of(args.model), machine, samples, context)
+    if THREADS in environment:
+        fitted = replace(fitted, training_threads=None)
     keep_to_threads(fitted.threads, environment)
     if not environment.get(CACHE) and args.kv_cache_memory_bytes is None:
         args.kv_cache_memory_bytes = fitted.cache_bytes

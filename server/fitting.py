@@ -12,8 +12,11 @@ from server.machine import Machine
 from server.models.size import Size
 
 GIB = 2**30
-PARAMETERS_PER_THREAD = 50_000_000
-"""Below it the threads wait for each other longer than they work."""
+PARAMETERS_PER_THREAD = 100_000_000
+"""Below it the threads wait for each other longer than they work on a token: a second one brought
+135 M parameters nothing, and took a core from the server and the trainer."""
+PARAMETERS_PER_TRAINING_THREAD = 25_000_000
+"""Training works on hundreds of tokens at once."""
 LEAST_CACHE_BYTES = GIB
 """Room for many short requests at once, whatever the model."""
 CACHE_SHARE = 0.25
@@ -23,7 +26,7 @@ COPIES = 2
 """Of the weights: the engine's and the trainer's."""
 SAMPLE_TOKENS = 512
 """Of a long sample."""
-TOKENS_PER_S = 1e10
+TOKENS_PER_S = 1.2e10
 """Tokens · parameters that a core generates in a second, many samples at once, other work beside
 it."""
 PATIENCE = 3.0
@@ -37,6 +40,9 @@ class Fit:
     """What suits a model here."""
 
     threads: int
+    """Of the engine."""
+    training_threads: int | None
+    """None: as many as the engine's."""
     cache_bytes: int
     """Keys and values of all requests under way."""
     wall_s: float
@@ -49,13 +55,18 @@ def fit(size: Size | None, machine: Machine, samples: int, context: int | None =
     `context` is the longest text where it is not the model's own.
     """
     if size is None:
-        return Fit(machine.cores, LEAST_CACHE_BYTES, LEAST_WALL_S)
-    threads = max(1, min(machine.cores, size.parameters // PARAMETERS_PER_THREAD))
+        return Fit(machine.cores, machine.cores, LEAST_CACHE_BYTES, LEAST_WALL_S)
+    threads = _threads(size, machine, PARAMETERS_PER_THREAD)
     return Fit(
         threads=threads,
+        training_threads=_threads(size, machine, PARAMETERS_PER_TRAINING_THREAD),
         cache_bytes=_cache_bytes(size, machine, samples * (context or size.context_tokens)),
         wall_s=_wall_s(size, threads, samples),
     )
+
+
+def _threads(size: Size, machine: Machine, each: int) -> int:
+    return max(1, min(machine.cores, size.parameters // each))
 
 
 def _cache_bytes(size: Size, machine: Machine, tokens: int) -> int:

@@ -71,7 +71,7 @@ def run(argv: list[str]) -> int:
     if fitted is not None:
         complain(f"{told(args, os.environ)}; {_deadline(settings)}")
     try:
-        uvloop.run(run_server(args, settings))
+        uvloop.run(run_server(args, settings, fitted.training_threads if fitted else None))
     except OSError as error:  # vLLM's, of a model that is not where its name says
         raise CommandError(f"{args.model} cannot be served: {error}") from error
     except KeyboardInterrupt:

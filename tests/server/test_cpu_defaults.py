@@ -29,8 +29,7 @@ def machine(cores: int = 2, free_gib: float = 20) -> Machine:
         (PEBBLE, 1, 1),
         (PEBBLE, 64, 1),
         (SMOLLM2, 1, 1),
-        (SMOLLM2, 2, 2),
-        (SMOLLM2, 64, 2),
+        (SMOLLM2, 64, 1),
         (LARGE, 2, 2),
         (LARGE, 16, 16),
         (None, 8, 8),
@@ -40,6 +39,20 @@ def test_a_model_gets_as_many_threads_as_it_has_work_for(
     size: Size | None, cores: int, threads: int
 ) -> None:
     assert fit(size, machine(cores), samples=16).threads == threads
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "threads"), [(PEBBLE, 2, 1), (SMOLLM2, 2, 2), (SMOLLM2, 64, 5), (None, 8, 8)]
+)
+def test_training_has_work_for_more(size: Size | None, cores: int, threads: int) -> None:
+    assert fit(size, machine(cores), samples=16).training_threads == threads
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, 1), ({"OMP_NUM_THREADS": "3"}, None)])
+def test_the_trainer_keeps_to_an_operators_threads(
+    given: dict[str, str], threads: int | None
+) -> None:
+    assert fit_to_machine(serve_args(), 16, given).training_threads == threads
 
 
 @pytest.mark.parametrize(
@@ -67,9 +80,10 @@ def test_a_shorter_context_needs_less_cache() -> None:
 def test_a_vote_has_the_longer_the_more_there_is_to_do_but_less_than_clients_wait() -> None:
     deadlines = [fit(size, machine(), 16).wall_s for size in (PEBBLE, SMOLLM2, LARGE)]
     assert deadlines == [LEAST_WALL_S, LEAST_WALL_S, MOST_WALL_S]
-    between = Size(400_000_000, 800_000_000, token_bytes=12_288, context_tokens=4096)
+    between = Size(190_000_000, 380_000_000, token_bytes=12_288, context_tokens=4096)
     assert LEAST_WALL_S < fit(between, machine(), 16).wall_s < MOST_WALL_S
-    assert fit(between, machine(cores=16), 16).wall_s == LEAST_WALL_S
+    larger = Size(450_000_000, 900_000_000, token_bytes=12_288, context_tokens=4096)
+    assert fit(larger, machine(cores=16), 16).wall_s < fit(larger, machine(), 16).wall_s
 
 
 @pytest.mark.parametrize(

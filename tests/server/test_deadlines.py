@@ -12,7 +12,7 @@ from server.config import resolve
 from server.fitting import Fit
 from server.policy import LEAST_TIMEOUT_S, MARGIN, MOST_TIMEOUT_S, policy_from, timed
 
-SLOW = Fit(threads=2, cache_bytes=0, wall_s=480)
+SLOW = Fit(threads=2, training_threads=2, cache_bytes=0, wall_s=480)
 
 
 @pytest.mark.parametrize(
