@@ -64,8 +64,8 @@ demo: install  ## a narrated tour: vote, train, remember, distil
 bench: dev  ## the README's tables, as a table and as JSON in results/
 	$(BIN)/python -m loadtests.bench $(ARGS)
 
-claims: dev  ## every claim of the README against its target: hours on two cores
-	$(BIN)/python -m loadtests.claims $(ARGS)
+claims: dev  ## every claim of the README against its target: hours on two cores (MODEL=smollm2)
+	$(BIN)/python -m loadtests.claims $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-peers: dev  ## the same suites put to Whet and to bare vLLM
 	$(BIN)/python -m loadtests.bench_peers $(ARGS)

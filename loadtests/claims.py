@@ -1,7 +1,7 @@
 """`make claims`: every claim of the README against its target, with `whet eval` and `whet distill`.
 
-Hours on two cores with the default 300 questions. Interrupted, the same command goes on: every
-answer is kept in the folder as it comes in.
+Hours on two cores. Interrupted, the same command goes on: every answer is kept in the folder as it
+comes in. `make claims MODEL=smollm2` does the same for another model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,27 @@ from adaptation.evaluation.summary import summarise
 from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
+from loadtests.measure.laboratory import SMALL
 from server.cli import main as whet
 from server.console import write_json
+from server.models.catalogue import BUILT_IN, PACKAGED
+from server.models.named import choose
+from server.models.size import Size, size_of
 from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
   python -m loadtests.claims                     the README's table
+  python -m loadtests.claims --model smollm2     the same of a real model
   python -m loadtests.claims -n 24 --out FOLDER     the whole way in small; figures mean little
 """
+ALL, FEW = 300, 24
+"""Questions of every suite: by default, and where a training takes minutes."""
 TAUGHT = "jargon"
 """The suite that is distilled: one world of it, as a tenant would."""
 ALWAYS = ("one", "vote", "consistency")
-LEARNING = ("demos-4", "demos-8", "demos-16", "demos-16+vote", "copy", "ttt", "auto")
+SHOWN = ("demos-4", "demos-8", "demos-16", "demos-16+vote", "copy")
+TRAINED = ("ttt", "auto")
 
 
 class FailedError(Exception):
@@ -83,17 +91,18 @@ class Files:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, judge, print; a target that is missed is no error."""
     args = _arguments(argv)
-    files = Files(args.out)
+    files = Files(args.out or default_folder(args.model))
     if args.fresh:
         shutil.rmtree(files.folder, ignore_errors=True)
     files.folder.mkdir(parents=True, exist_ok=True)
-    common = ["-n", str(args.n), "--seed", str(args.seed), "--data-dir", str(files.data)]
-    common += ["--mix-versions"] if args.mix_versions else []
     try:
-        _measure_base(files, common)
+        if args.model in PACKAGED:
+            _whet("models", "get", args.model, "--data-dir", str(files.data))
+        common = _common(args, files)
+        _measure_base(files, common, args.train)
         base = load(files.base)
-        found = [judge(base) for judge in JUDGES]
-        if args.distill:
+        found = judged(base)
+        if args.train and args.distill:
             found.append(_distilled(files, common))
     except FailedError:
         return 1
@@ -106,9 +115,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("claims", __doc__, EXAMPLES)
-    parser.add_argument("-n", type=int, default=300, help="questions of every suite (default 300)")
+    parser.add_argument(
+        "--model", default=BUILT_IN, help="a name, a folder or a .gguf file (default whet-pebble)"
+    )
+    parser.add_argument(
+        "-n",
+        type=int,
+        help=f"questions of every suite (default {ALL}; {FEW} of a model above "
+        f"{SMALL // 10**6} M parameters where there is no GPU)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of questions and samples (default 0)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "claims", help="folder")
+    parser.add_argument(
+        "--out", type=Path, help="folder (default results/claims, with the model's name behind it)"
+    )
     parser.add_argument("--fresh", action="store_true", help="delete the folder and start over")
     parser.add_argument(
         "--mix-versions", action="store_true", help="go on with what other code began"
@@ -116,16 +135,43 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-distill", dest="distill", action="store_false", help="leave distillation out"
     )
+    parser.add_argument(
+        "--no-train",
+        dest="train",
+        action="store_false",
+        help="leave out everything that trains; the same command without it goes on",
+    )
     return parser.parse_args(argv)
 
 
-def _measure_base(files: Files, common: list[str]) -> None:
+def default_folder(model: str) -> Path:
+    """Return where a model's answers are kept."""
+    named = "claims" if model == BUILT_IN else f"claims-{Path(model).stem}"
+    return ROOT / "results" / named
+
+
+def questions_for(size: Size | None, on_gpu: bool) -> int:
+    """Return how many questions of every suite a model can be asked in hours."""
+    is_small = size is not None and size.parameters <= SMALL
+    return ALL if is_small or on_gpu else FEW
+
+
+def _common(args: argparse.Namespace, files: Files) -> list[str]:
+    """What every run of `whet eval` is told."""
+    loaded = choose(args.model, files.data).model
+    n = args.n or questions_for(size_of(loaded), shutil.which("nvidia-smi") is not None)
+    words = ["-n", str(n), "--seed", str(args.seed), "--data-dir", str(files.data)]
+    words += ["--model", args.model] if args.model != BUILT_IN else []
+    return words + (["--mix-versions"] if args.mix_versions else [])
+
+
+def _measure_base(files: Files, common: list[str], train: bool) -> None:
     """All suites; what trains is asked last, since it takes the longest."""
     runs: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("in-distribution", ("greedy", *ALWAYS)),
         ("guard", ("greedy", *ALWAYS)),
-        ("shifted", ("greedy", *ALWAYS, *LEARNING)),
-        ("in-distribution", ("ttt",)),
+        ("shifted", ("greedy", *ALWAYS, *SHOWN)),
+        *((("shifted", TRAINED), ("in-distribution", ("ttt",))) if train else ()),
     )
     for group, arms in runs:
         words = ["--suite", group, "--strategy", *arms, "--results", str(files.base)]
@@ -157,7 +203,8 @@ def _distil(files: Files, what: list[str]) -> dict[str, Any]:
         data = ["--data-dir", str(files.data)]
         _whet("eval", *what, "--write-examples", examples)
         _whet("memory", "import", examples, *data)
-        _whet("distill", *data, "--json", str(path))
+        model = what[what.index("--model") :][:2] if "--model" in what else []
+        _whet("distill", *data, *model, "--json", str(path))
     report: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return report
 
@@ -168,13 +215,20 @@ def _whet(*words: str) -> None:
         raise FailedError
 
 
-JUDGES: tuple[Callable[[Results], Claim], ...] = (
-    claims.voting,
-    claims.room,
-    claims.in_context,
-    claims.training,
-    claims.no_harm,
-)
+JUDGES: Mapping[Callable[[Results], Claim], tuple[str, ...]] = {
+    claims.voting: ("one", "vote"),
+    claims.room: ("vote",),
+    claims.in_context: ("one", *claims.DEMONSTRATIONS),
+    claims.training: ("consistency", "ttt", *claims.SAME_NEIGHBOURS),
+    claims.no_harm: ("consistency", "ttt"),
+}
+"""Each with the arms that it compares."""
+
+
+def judged(base: Results) -> list[Claim]:
+    """Return the claims whose arms were all asked."""
+    asked = set(base.arms())
+    return [judge(base) for judge, arms in JUDGES.items() if asked.issuperset(arms)]
 
 
 def _keep(files: Files, base: Results, found: Sequence[Claim]) -> None:

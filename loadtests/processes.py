@@ -9,13 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from server.resident import role_of
+
 MIB = 2**20
-ROLES = {
-    "VLLM::EngineCore": "engine core",
-    "VLLM::Worker": "engine worker",
-    "adaptation.training.worker": "trainer",
-}
-"""What a command line holds, and what the process then is."""
 
 
 def peak_mib(processes: Sequence[psutil.Process]) -> dict[str, float]:
@@ -31,11 +27,6 @@ def peak_mib(processes: Sequence[psutil.Process]) -> dict[str, float]:
     return found
 
 
-def role_of(command: str) -> str:
-    """Return what a child process of a server does."""
-    return next((role for mark, role in ROLES.items() if mark in command), "helpers")
-
-
 def peak_bytes(process: psutil.Process) -> int:
     """Return the high-water mark of resident memory; where there is none, what is resident now."""
     status = Path(f"/proc/{process.pid}/status")
@@ -49,9 +40,14 @@ def peak_bytes(process: psutil.Process) -> int:
 
 def cpu_share(processes: Sequence[psutil.Process], seconds: float) -> float:
     """Return how many cores the processes use on average over the next `seconds`."""
-    before = sum(_cpu_s(process) for process in processes)
+    before = cpu_seconds(processes)
     time.sleep(seconds)
-    return (sum(_cpu_s(process) for process in processes) - before) / seconds
+    return (cpu_seconds(processes) - before) / seconds
+
+
+def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    """Return the processor time that the processes have used."""
+    return sum(_cpu_s(process) for process in processes)
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,9 +49,10 @@ from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
-from server.policy import check_files, policy_from
+from server.policy import check_files, policy_from, timed
 from server.progress import WatchedEngine
 from server.reports import Reports
+from server.resident import resident_bytes, said
 from server.routes.adapters import adapters_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
@@ -69,8 +71,13 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
 
 
-async def run_server(args: argparse.Namespace, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory."""
+async def run_server(
+    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory.
+
+    The trainer gets as many threads as the engine where it is given no number.
+    """
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_queries()
@@ -81,10 +88,11 @@ async def run_server(args: argparse.Namespace, settings: Settings) -> None:
         where = f"{args.host}:{args.port}"
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
-        async with open_parts(args, settings) as parts:
+        async with open_parts(args, settings, training_threads) as parts:
             app, client = await build(parts, args, settings)
             follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
             logger.info("ready on %s (routes at %s/docs)", address, address)
+            logger.info("resident: %s", said(resident_bytes()))
             try:
                 await launch.serve(app, sock, args)
             finally:
@@ -129,12 +137,15 @@ class Parts:
             "memory": problem or "ready",
             "trainer": self.trainer.status,
             "champion": self.champion.problem or served,
+            "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
         }
         return not self.client.errored, parts
 
 
 @asynccontextmanager
-async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(
+    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
     memory = LongTermMemory.open(
         settings.data_dir,
@@ -142,7 +153,7 @@ async def open_parts(args: argparse.Namespace, settings: Settings) -> AsyncItera
         retention_days=settings.completion_retention_days,
     )
     template = launch.chat_template(args)
-    trainer = ProcessTrainer(args.model, template=template)
+    trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
     leases = AdapterLeases(settings.max_adapters)
     places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
@@ -185,12 +196,13 @@ async def build(
         background=parts.background,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
+    if services.policy.may_train:
+        step_s = await warm_up(services, PROBE_TOKENS)
+        services = replace(services, policy=timed(services.policy, settings, step_s))
     services.rules.warm_up()
     if (found := services.policy.calibration) is not None:
         words = "one sample is enough above a group confidence of %.3f: no vote there"
         logger.info(words, found.bar)
-    if services.policy.may_train:
-        await warm_up(services, PROBE_TOKENS)
     await parts.champion.refresh()
     reports = Reports(parts.memory.completions)
     books = Bookkeeper(

@@ -65,7 +65,8 @@ class Settings(Frozen):
     vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
     """what a vote weighs"""
     wall_s: float | None = Field(default=300.0, gt=0, le=3600)
-    """deadline of a voted request that names none, in seconds; `none` for no deadline"""
+    """seconds a voted request may take that names no deadline, more by default for a model that is
+    slow on this machine; `none` for no deadline"""
     limit_samples: int = Field(default=64, ge=1, le=64)
     """most votes that a request may ask for"""
     limit_tokens: int | None = Field(default=None, ge=1)
@@ -78,8 +79,8 @@ class Settings(Frozen):
     """rank of the adapters trained per request; `none` chooses it from the model's size"""
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     """learning rate of test-time training; `none` chooses it from the model's size"""
-    train_timeout_s: float = Field(default=600.0, gt=0, le=3600)
-    """seconds until a training job counts as hung and the request falls back"""
+    train_timeout_s: float | None = Field(default=None, gt=0, le=3600)
+    """seconds until a training job counts as hung; `none` chooses by a step timed at the start"""
     train_wait_s: float = Field(default=20.0, ge=0, le=3600)
     """a request that would wait longer than this for its training to begin votes at once"""
     neighbours: int = Field(default=16, ge=1, le=64)
@@ -121,6 +122,7 @@ class Settings(Frozen):
         "train_steps",
         "train_rank",
         "learning_rate",
+        "train_timeout_s",
         mode="before",
     )
     @classmethod

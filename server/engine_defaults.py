@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from collections.abc import Mapping, MutableMapping
 
 from adaptation.leases import CHAMPION_PLACES
 from server.config import ConfigError, Settings
+from server.cpu_defaults import fit_to_machine, keep_to_threads
+from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 
 ENVIRONMENT = {
-    # One GiB of key-value cache; vLLM's CPU default takes a large share of the machine.
-    "VLLM_CPU_KVCACHE_SPACE": "1",
     # Threads that wait for each other in a busy loop take the cores from those they wait for: on
     # shared cores a model of 135 M parameters became 10 to 30 times faster without.
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -88,8 +87,11 @@ def flags_for(on_cpu: bool) -> dict[str, object]:
     return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS)}
 
 
-def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
-    """Fill in what depends on other flags; raises `ConfigError` on what cannot be served."""
+def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit | None:
+    """Fill in what depends on other flags, and on a CPU on the model and the machine.
+
+    Returns what suits those two. Raises `ConfigError` on what cannot be served.
+    """
     for flag, advice in UNSUPPORTED.items():
         if getattr(args, flag, None):
             raise ConfigError(advice)
@@ -103,6 +105,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None
         )
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
+    return fit_to_machine(args, settings.max_samples, os.environ) if on_cpu else None
 
 
 def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
@@ -166,21 +169,4 @@ def _choose_model(args: argparse.Namespace, settings: Settings) -> None:
 def _fit_built_in(args: argparse.Namespace) -> None:
     if args.tool_call_parser is None:
         args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
-    keep_to_one_thread(os.environ)
-    logging.getLogger("vllm.engine.arg_utils").addFilter(_is_of_use)
-
-
-def keep_to_one_thread(environment: MutableMapping[str, str]) -> None:
-    """A model of a few million parameters gains nothing from more, nor from another process.
-
-    As two processes the engine's core and its worker each spin for a second after every message of
-    the other: on two cores nothing is left for the trainer. Binding threads to cores needs them.
-    """
-    environment.setdefault("OMP_NUM_THREADS", "1")
-    if environment.get("VLLM_CPU_OMP_THREADS_BIND", "nobind") == "nobind":
-        environment.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-
-
-def _is_of_use(record: logging.LogRecord) -> bool:
-    """vLLM warns of random state shared with the engine; a server's engine is its own process."""
-    return "VLLM_ENABLE_V1_MULTIPROCESSING" not in record.getMessage()
+    keep_to_threads(1, os.environ)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from adaptation.calibration import Calibration
 from adaptation.policy import Policy
 from adaptation.training.recipes import recipe_for
@@ -9,6 +11,12 @@ from adaptation.training.trainer import Recipe
 from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
 from server.tuned import TUNED
+
+logger = logging.getLogger(__name__)
+
+MARGIN = 3.0
+"""Times as long as on an idle server a training may take, before it counts as hung."""
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 60.0, 3600.0
 
 
 def check_files(settings: Settings, model: str) -> None:
@@ -39,7 +47,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         recipe=_recipe(settings, model, parameters).model_copy(update=given),
         may_train=may_train,
         reuse=settings.reuse,
-        train_timeout_s=settings.train_timeout_s,
+        train_timeout_s=settings.train_timeout_s or LEAST_TIMEOUT_S,
         train_wait_s=settings.train_wait_s,
         model=model,
     )
@@ -49,6 +57,19 @@ def _recipe(settings: Settings, model: str, parameters: int | None) -> Recipe:
     """The recipe that `whet tune` found for the model, else the one that its size suggests."""
     tuned = TUNED.load(settings.data_dir, model)
     return recipe_for(parameters) if tuned is None else tuned.recipe
+
+
+def timed(policy: Policy, settings: Settings, step_s: float | None) -> Policy:
+    """Return the policy, with a time-out that a training can keep where a step takes `step_s`."""
+    if step_s is None:
+        return policy
+    training_s = policy.recipe.steps * step_s
+    steps = f"{policy.recipe.steps} steps of {step_s:.2g} s"
+    logger.info("a training per request takes up to %.0f s here (%s)", training_s, steps)
+    if settings.train_timeout_s is not None:
+        return policy
+    timeout_s = min(MOST_TIMEOUT_S, max(LEAST_TIMEOUT_S, MARGIN * training_s))
+    return policy.model_copy(update={"train_timeout_s": timeout_s})
 
 
 def _instructions(settings: Settings) -> tuple[str, ...]:

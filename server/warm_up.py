@@ -1,16 +1,20 @@
 """One adapter through the whole chain before the first request pays for cold kernels.
 
-It is a self-test as well: what fails here fails every `ttt` request, and the log says why.
+It is a self-test as well: what fails here fails every `ttt` request, and the log says why. Then one
+step as large as a request's is timed.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from adaptation.conversation import spoken
+from adaptation.conversation import Conversation, spoken
 from adaptation.errors import EngineError, TrainerError
+from adaptation.leases import Lease
 from adaptation.services import Services
-from adaptation.training.trainer import TrainingJob
+from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter
 from memory.types import Message
 
@@ -20,23 +24,40 @@ CONVERSATION = spoken(
     Message(role="user", content="What is 1 + 1?"),
     Message(role="assistant", content="1+1=2.\n#### 2"),
 )
+TYPICAL = spoken(
+    Message(role="user", content="Ann has 12 apples, buys 9 more and gives 6 away. How many?"),
+    Message(role="assistant", content=" ".join(["12+9=21, and 21-6=15."] * 5) + "\n#### 15"),
+)
+"""Some hundred tokens, as a worked solution has."""
 
 
-async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> None:
-    """Train one step, load the adapter, sample one token through it, unload it."""
-    recipe = services.policy.recipe.model_copy(update={"steps": 1})
+async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> float | None:
+    """Train one step, load the adapter, sample one token through it, unload it.
+
+    Returns the seconds of a whole step, None where something failed.
+    """
     try:
-        async with services.leases.lease() as lease:
-            job = TrainingJob(
-                conversations=(CONVERSATION,), recipe=recipe, output_dir=str(lease.folder)
-            )
-            timeout_s = services.policy.train_timeout_s
-            result = await services.trainings.run(services.trainer, job, timeout_s)
+        async with _trained(services, (CONVERSATION,)) as (lease, result):
             adapter = Adapter(lease.name, lease.id, result.path, "warm-up", result.rank)
             await services.engine.load(adapter)
             try:
                 await services.engine.probe(probe_tokens, adapter)
             finally:
                 await services.engine.drop(adapter)
+        async with _trained(services, (TYPICAL,) * services.policy.neighbours) as (_, result):
+            return result.seconds / result.steps
     except (TrainerError, EngineError) as error:
         logger.error("strategies ttt and auto will fall back to voting: %s", error)
+        return None
+
+
+@asynccontextmanager
+async def _trained(
+    services: Services, conversations: tuple[Conversation, ...]
+) -> AsyncIterator[tuple[Lease, TrainingResult]]:
+    """Hold what one step on `conversations` has made."""
+    recipe = services.policy.recipe.model_copy(update={"steps": 1})
+    async with services.leases.lease() as lease:
+        job = TrainingJob(conversations=conversations, recipe=recipe, output_dir=str(lease.folder))
+        timeout_s = services.policy.train_timeout_s
+        yield lease, await services.trainings.run(services.trainer, job, timeout_s)

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests.client import Client
+from server.models.size import Size
 from server.server_process import WHET, Launch, Server, running
 
 BARE_VLLM = Launch("bare vLLM", ("loadtests.bare_vllm",), "/health")
@@ -44,6 +45,15 @@ FULL = Scale(
     trainings=24,
     jobs=5,
 )
+LARGER = Scale(
+    rounds=12,
+    single_requests=6,
+    parallel_requests=16,
+    questions=24,
+    trainings=6,
+    jobs=2,
+)
+"""For a model that takes tens of times as long for each token as the built-in one."""
 QUICK = Scale(
     rounds=4,
     single_requests=5,
@@ -52,6 +62,24 @@ QUICK = Scale(
     trainings=4,
     jobs=2,
 )
+SMALL = 50_000_000
+"""Parameters up to which everything is measured in full."""
+
+
+def scale_for(size: Size | None) -> Scale:
+    """Return how much of a model can be measured in minutes."""
+    return FULL if size is not None and size.parameters <= SMALL else LARGER
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is served, and how that is said to a server."""
+
+    name: str
+    folder: str
+    """What the trainer loads."""
+    words: tuple[str, ...]
+    """On the command line of `whet serve`, and of vLLM alone."""
 
 
 class Laboratory:
@@ -61,6 +89,7 @@ class Laboratory:
         self,
         scale: Scale,
         seed: int,
+        model: Model,
         folder: Path,
         console: Console,
         advance: Advance,
@@ -68,6 +97,7 @@ class Laboratory:
     ) -> None:
         self.scale = scale
         self.seed = seed
+        self.model = model
         self.advance = advance
         self._folder = folder
         self._console = console
@@ -76,7 +106,8 @@ class Laboratory:
     @cached_property
     def whet(self) -> Server:
         """Whet with its defaults, on a memory of its own."""
-        launch = running(WHET, self._console, "--data-dir", str(self._folder))
+        data = ("--data-dir", str(self._folder))
+        launch = running(WHET, self._console, *self.model.words, *data)
         return self._stack.enter_context(launch)
 
     @cached_property
@@ -86,4 +117,4 @@ class Laboratory:
 
     def bare_vllm(self) -> AbstractContextManager[Server]:
         """Start vLLM alone for the length of a block."""
-        return running(BARE_VLLM, self._console)
+        return running(BARE_VLLM, self._console, *self.model.words)

@@ -11,10 +11,13 @@ from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.load import Burst, body, send
 from loadtests.measure.result import Result, Row, Target
 from loadtests.processes import cpu_share, peak_mib
+from server.models.catalogue import BUILT_IN
 from server.server_process import Server
 
 AT_ONCE = 8
 IDLE_S = 3.0
+ADDED_MS = {True: 3.0, False: 5.0}
+"""What may be added to the median: to that of the built-in model, and of any other."""
 NOTE = (
     "Both servers run with the same engine flags (LoRA on) and get the same seeded requests in "
     "short turns; all processes of the one that is not under load are stopped (SIGSTOP)."
@@ -56,7 +59,7 @@ def measure(lab: Laboratory) -> Result:
         _round(lab, sides, -1)  # warms every path that the rounds take
         rounds = _rounds(lab, sides)
         memory = peak_mib(bare.family())
-    return _result(rounds, idle, memory, lab.seed)
+    return _result(rounds, idle, memory, lab)
 
 
 def _rounds(lab: Laboratory, sides: tuple[Side, Side]) -> list[tuple[Round, Round]]:
@@ -91,17 +94,20 @@ def _requests(lab: Laboratory, side: Side, seed: int) -> Round:
 
 
 def _result(
-    rounds: list[tuple[Round, Round]], idle: dict[str, float], memory: dict[str, float], seed: int
+    rounds: list[tuple[Round, Round]],
+    idle: dict[str, float],
+    memory: dict[str, float],
+    lab: Laboratory,
 ) -> Result:
     throughput = geometric_mean(
         [ours.parallel.tokens_per_s / theirs.parallel.tokens_per_s for ours, theirs in rounds]
     )
-    added = _added_ms([(ours.alone, theirs.alone) for ours, theirs in rounds], seed)
-    loaded = _added_ms([(ours.parallel, theirs.parallel) for ours, theirs in rounds], seed)
+    added = _added_ms([(ours.alone, theirs.alone) for ours, theirs in rounds], lab.seed)
+    loaded = _added_ms([(ours.parallel, theirs.parallel) for ours, theirs in rounds], lab.seed)
     idle_cores = " / ".join(f"{cores:.3f}" for cores in idle.values())
     return Result(
         name="plain",
-        title="Strategy plain through Whet against vLLM alone",
+        title=f"Strategy plain through Whet against vLLM alone, {lab.model.name}",
         rows=[
             ("throughput, Whet / vLLM (95 % interval)", throughput.show(".3f")),
             ("added p50 latency alone, ms (95 % bootstrap)", added.show(".1f")),
@@ -119,7 +125,9 @@ def _result(
         },
         targets=[
             Target("throughput, Whet / vLLM", 0.95, "at least", throughput),
-            Target("added p50 latency", 3.0, "at most", added, "ms"),
+            Target(
+                "added p50 latency", ADDED_MS[lab.model.name == BUILT_IN], "at most", added, "ms"
+            ),
         ],
         note=NOTE,
     )

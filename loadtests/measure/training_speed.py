@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.pebble import model_path
 from adaptation.statistics import Interval, quartiles
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.recipes import recipe_for
@@ -60,7 +59,7 @@ def measure(lab: Laboratory) -> Result:
 
 
 async def _run(lab: Laboratory) -> tuple[list[Job], int]:
-    trainer = ProcessTrainer(model_path(), threads=THREADS)
+    trainer = ProcessTrainer(lab.model.folder, threads=THREADS)
     try:
         await trainer.start()
         await _job(trainer, lab.seed)  # the first one allocates

@@ -10,8 +10,10 @@ from functools import partial
 from typing import NoReturn
 
 from server import engine_defaults
-from server.config import ConfigError, resolve
-from server.console import CommandError, OneLineParser, unrecognized
+from server.config import ConfigError, Resolved, Settings, resolve
+from server.console import CommandError, OneLineParser, complain, unrecognized
+from server.cpu_defaults import told
+from server.fitting import Fit
 from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
@@ -46,28 +48,36 @@ def run(argv: list[str]) -> int:
         return 0
     from server.engine import launch
 
-    engine_defaults.complete(args, resolved.settings, launch.on_cpu())
+    fitted = engine_defaults.complete(args, resolved.settings, launch.on_cpu())
+    settings = with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
     _set_up_logging()
-
-    import uvloop
-
-    from server.app import run_server
 
     try:
         launch.validate(args)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    print(f"whet: loading {args.model}, about half a minute on a CPU", file=sys.stderr, flush=True)
+    complain(f"loading {args.model}, about half a minute on a CPU")
+    if fitted is not None:
+        complain(f"{told(args, os.environ)}; {_deadline(settings)}")
+    return _served(args, settings, fitted)
+
+
+def _served(args: argparse.Namespace, settings: Settings, fitted: Fit | None) -> int:
+    """Serve until the end, and return the exit code."""
+    import uvloop
+
+    from server.app import run_server
+
     try:
-        uvloop.run(run_server(args, resolved.settings))
+        uvloop.run(run_server(args, settings, fitted.training_threads if fitted else None))
     except OSError as error:  # vLLM's, of a model that is not where its name says
-        told = f"{args.model} cannot be served: {error} `whet models list` shows what is at hand."
-        raise CommandError(told) from error
+        advice = "`whet models list` shows what is at hand."
+        raise CommandError(f"{args.model} cannot be served: {error} {advice}") from error
     except KeyboardInterrupt:
         return 130
-    print("whet: stopped", file=sys.stderr, flush=True)
+    complain("stopped")
     _silence_teardown()
     return 0
 
@@ -90,6 +100,18 @@ def _dashed(word: str) -> str:
     """Return a flag as it is written here; vLLM's parser takes `_` for `-` as well."""
     name, equals, value = word.partition("=")
     return name.replace("_", "-") + equals + value
+
+
+def with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
+    """Return the settings, with the deadline that suits the model where nobody set one."""
+    if fitted is None or resolved.sources["wall_s"] != "default":
+        return resolved.settings
+    return resolved.settings.model_copy(update={"wall_s": fitted.wall_s})
+
+
+def _deadline(settings: Settings) -> str:
+    wall_s = settings.wall_s
+    return f"a vote ends after {wall_s:.0f} s" if wall_s else "a vote has no deadline"
 
 
 def _parser() -> argparse.ArgumentParser:

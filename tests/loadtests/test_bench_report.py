@@ -24,7 +24,7 @@ from adaptation.suites.suite import WORLD_SEEDS
 from loadtests import bench, questions
 from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target
-from loadtests.processes import peak_mib, role_of
+from loadtests.processes import peak_mib
 from loadtests.tour.narrator import Narrator, Outcome, verdict_of
 
 
@@ -63,11 +63,11 @@ def test_a_verdict_says_when_the_spread_leaves_it_open(found: Interval, verdict:
 def test_a_report_can_be_judged_and_repeated_from_its_json() -> None:
     target = Target("hand-off", 0.02, "at most", Interval(0.3, 0.2, 0.4), "s")
     result = Result("ttt", "Training", [("hand-off", "0.30")], {"x": [1.5, math.nan]}, [target])
-    args = argparse.Namespace(quick=True, seed=7)
+    args = argparse.Namespace(quick=True, seed=7, model="whet-pebble")
     found = json.loads(json.dumps(bench.report([result], args, datetime.now(UTC)), allow_nan=False))
     assert found["results"][0]["figures"]["x"] == [1.5, None]
     assert found["results"][0]["targets"][0]["met"] is False
-    assert (found["seed"], found["quick"]) == (7, True)
+    assert (found["seed"], found["quick"], found["model"]) == (7, True, "whet-pebble")
     assert found["machine"]["cores"] == os.cpu_count()
     assert len(found["versions"]["whet-pebble sha256"]) == 16
 
@@ -136,9 +136,6 @@ def test_a_vote_is_shown_as_it_was_with_the_right_answer_marked() -> None:
 
 
 def test_memory_is_told_by_role() -> None:
-    assert role_of("VLLM::EngineCore") == "engine core"
-    assert role_of("python -m adaptation.training.worker --model x") == "trainer"
-    assert role_of("python -c resource_tracker") == "helpers"
     assert peak_mib([psutil.Process()])["server"] > 10
 
 

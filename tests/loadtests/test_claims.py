@@ -2,18 +2,91 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.trial import Trial
+from adaptation.pebble import model_path
 from adaptation.suites.suite import Group
+from loadtests import claims as measured
+from loadtests import claims_table
+from loadtests.claims import ALL, FEW, default_folder, questions_for
 from loadtests.measure import claims
+from server.models.named import Chosen
+from server.models.size import Size
 from tests.adaptation.evaluation.made_up import outcomes, run
 
 N = 200
+
+
+def test_a_model_whose_training_takes_minutes_is_asked_fewer_questions() -> None:
+    small, real = (Size(count, 2 * count, 1, 1) for count in (3_500_000, 135_000_000))
+    assert questions_for(small, on_gpu=False) == ALL
+    assert questions_for(real, on_gpu=False) == FEW < ALL
+    assert questions_for(real, on_gpu=True) == ALL
+    assert questions_for(None, on_gpu=False) == FEW
+
+
+def test_each_model_has_a_folder_of_its_own() -> None:
+    assert default_folder("whet-pebble").name == "claims"
+    assert default_folder("smollm2").name == "claims-smollm2"
+    assert default_folder("/models/My.Q8_0.gguf").name == "claims-My.Q8_0"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return the commands that are run; each ends well and does nothing."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(measured, "whet", lambda words: found.append([*words]) or 0)
+    monkeypatch.setattr(measured, "load", lambda path: votes(stories=20, countdown=16))
+    monkeypatch.setattr(measured, "choose", lambda model, data: Chosen(str(model_path())))
+    return found
+
+
+def test_every_command_is_told_of_the_model(told: list[list[str]], tmp_path: Path) -> None:
+    measured.main(["--model", "smollm2", "--no-train", "--out", str(tmp_path)])
+    assert told[0] == ["models", "get", "smollm2", "--data-dir", str(tmp_path / "data")]
+    evaluations = told[1:]
+    assert [words[0] for words in evaluations] == ["eval"] * 3
+    for words in evaluations:
+        assert words[words.index("--model") + 1] == "smollm2"
+        assert not {"ttt", "auto"} & set(words)
+    kept = json.loads((tmp_path / "claims.json").read_text("utf-8"))
+    assert [claim["name"] for claim in kept["claims"]] == ["voting", "room to learn"]
+
+
+def test_the_adapter_is_distilled_on_the_model_that_was_asked(
+    told: list[list[str]], tmp_path: Path
+) -> None:
+    files, path = measured.Files(tmp_path), tmp_path / "distilled.json"
+    with pytest.raises(FileNotFoundError):  # no command has written it
+        measured._distil(files, ["--model", "smollm2", "-n", "24"])
+    assert told[-1] == [
+        *("distill", "--data-dir", str(tmp_path / "data"), "--model", "smollm2"),
+        *("--json", str(path)),
+    ]
+
+
+def test_tables_stand_side_by_side_and_say_what_was_not_measured(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[2] / "docs" / "claims.json"
+    pebble = claims_table.read(docs)
+    kept = json.loads(docs.read_text("utf-8"))
+    kept["claims"] = kept["claims"][:1]
+    kept["summary"]["header"] |= {"model": "smollm2", "questions": 24}
+    kept["summary"]["suites"] = kept["summary"]["suites"][:1]
+    (tmp_path / "other.json").write_text(json.dumps(kept))
+    shown = claims_table.rendered([pebble, claims_table.read(tmp_path / "other.json")])
+    heads, _, voting, room, *_ = shown.splitlines()
+    assert "whet-pebble, 300 questions of a suite | smollm2, 24 questions of a suite |" in heads
+    assert voting.count("stories: 74.7% → 80.7%") == 2
+    assert room.endswith("| not measured |")
+    assert "| stories | 80 / 80 |" in shown
+    assert "| orders | 96 / – |" in shown
 
 
 def first(right: int) -> list[bool]:

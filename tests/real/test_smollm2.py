@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +25,6 @@ TOKENS = {
     "  multiple   spaces": [216, 2701, 256, 5600],
     "a\n\n12": [81, 1116, 33, 34],
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = tmp_path_factory.mktemp("data")
-    command = [sys.executable, "-m", "server.cli", "models", "get", "smollm2", "--data-dir"]
-    done = subprocess.run(
-        [*command, str(data)], capture_output=True, text=True, timeout=500, check=False
-    )
-    if "pip could not get" in done.stderr:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import count
@@ -139,6 +140,11 @@ async def test_the_champion_answers_every_request_that_names_the_base(
         assert all(request.lora_request is not None for request in server.core.taken[before:])
 
 
+async def test_ready_says_what_the_processes_hold(serve: Serve) -> None:
+    async with serve(saying("14")) as server:
+        assert re.match(r"server \d+\.\d GB", (await server.http.get("/ready")).json()["resident"])
+
+
 async def test_a_request_trains_on_its_neighbours_and_votes_with_the_adapter(serve: Serve) -> None:
     async with serve(by_adapter) as server:
         server.memory.save_many([neighbour(number) for number in range(12)])
@@ -150,7 +156,7 @@ async def test_a_request_trains_on_its_neighbours_and_votes_with_the_adapter(ser
         assert "of 4 held-out neighbours the model has 0 right" in report["adapter"]["reason"]
         again = (await server.chat(adaptation={**VOTED, "strategy": "ttt"}))["adaptation"]
         assert "kept from an earlier request" in again["adapter"]["reason"]
-        assert len(server.trainer.jobs) == 2, "the warm-up's, and the first one's"
+        assert len(server.trainer.jobs) == 3, "two to warm up, and the first one's"
         assert server.core.loaded == {}, "nothing stays behind"
 
 

@@ -49,7 +49,7 @@ def served(settings: Settings, **given: Any) -> argparse.Namespace:
     slots = {"max_loras": None, "max_cpu_loras": None, "lora_modules": None, "enable_lora": True}
     other = {"host": "127.0.0.1", "default_mm_loras": None, "tool_call_parser": None}
     args = argparse.Namespace(**{**blank, **slots, **other, **given})
-    complete(args, settings, on_cpu=True)
+    complete(args, settings, on_cpu=False)
     return args
 
 
@@ -70,7 +70,7 @@ def test_a_served_name_of_ones_own_wins(data: Path) -> None:
 def test_the_built_in_model_may_be_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.engine_defaults.keep_to_one_thread", lambda _: None)
+    monkeypatch.setattr("server.engine_defaults.keep_to_threads", lambda *_: None)
     for given in ({}, {"model_tag": "whet-pebble"}):
         args = served(Settings(data_dir=tmp_path), **given)
         assert args.model == str(model_path())
