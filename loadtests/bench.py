@@ -34,8 +34,9 @@ from loadtests.measure import consistency, footprint, plain, training_speed, ttt
 from loadtests.measure.laboratory import QUICK, Advance, Laboratory, Model, scale_for
 from loadtests.measure.result import Result
 from server.commands.eval_server import serve_words
-from server.config import ConfigError, Settings, add_arguments, flags_of
+from server.config import ConfigError, Settings
 from server.console import CommandError
+from server.flags import add_arguments, flags_of
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.models.size import size_of

@@ -25,7 +25,8 @@ from loadtests.measure.laboratory import BARE_VLLM
 from loadtests.measure.load import body, send
 from loadtests.processes import cpu_seconds
 from server.commands.eval_server import serve_words
-from server.config import Settings, add_arguments, flags_of
+from server.config import Settings
+from server.flags import add_arguments, flags_of
 from server.models.catalogue import BUILT_IN
 from server.server_process import Server, ServerFailedError, ended_in_order, running
 

@@ -10,8 +10,9 @@ from adaptation.errors import DistillationError
 from memory.errors import ConflictError
 from server.cli import main
 from server.commands.serve import _refuse_abbreviations
-from server.config import ConfigError, add_arguments
+from server.config import ConfigError
 from server.console import CommandError, UsageError, plain, unrecognized
+from server.flags import add_arguments
 
 
 @pytest.fixture
