@@ -30,6 +30,8 @@ Reply = Step | Done | Failed
 WORKER = "adaptation.training.worker"
 MAX_LINE_BYTES = 64 * 2**20
 """Longest reply; generated texts come in one line."""
+REMEMBERED = 64
+"""Silences; a step of many jobs ends in one word for each of them."""
 STDERR_LINES = 20
 """Kept to say why a process died."""
 
@@ -43,6 +45,9 @@ class Link:
         self._replies: dict[int, asyncio.Queue[Reply]] = {}
         """Of requests that have not been answered to their end, whoever awaits them."""
         self._ready: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
+        self._silences_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._spoke = 0.0
+        """When it last said something, or was last asked after a rest; by the loop's clock."""
         self._cause: str | None = None
         """Why it was killed, where that was done here."""
         self._listening = asyncio.create_task(self._listen())
@@ -80,6 +85,11 @@ class Link:
         except psutil.NoSuchProcess:
             return False
 
+    @property
+    def pace_s(self) -> float:
+        """How long it was silent at work lately, at most: it says something after every step."""
+        return max(self._silences_s, default=0.0)
+
     async def ready(self) -> Ready:
         """Await the end of the start; raises `TrainerError` when there is none."""
         reply = await asyncio.shield(self._ready)
@@ -93,6 +103,8 @@ class Link:
 
     async def call(self, request: Work, on_step: Callable[[Step], None]) -> Done:
         """Send `request` and await its reply; raises `TrainerError` when it fails."""
+        if not self._replies:
+            self._spoke = asyncio.get_running_loop().time()
         self._replies[request.id] = asyncio.Queue()
         await self._send(request)
         while True:
@@ -162,6 +174,9 @@ class Link:
             if not self._ready.done():
                 self._ready.set_result(reply)
         elif reply.id in self._replies:
+            now = asyncio.get_running_loop().time()
+            self._silences_s.append(now - self._spoke)
+            self._spoke = now
             self._replies[reply.id].put_nowait(reply)
 
     async def _bury(self) -> str:

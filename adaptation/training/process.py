@@ -28,7 +28,8 @@ early with what it has learned instead of being killed."""
 MOST_JOBS = 64
 """Given to the process and not answered: one more is refused at once."""
 CANCEL_GRACE_S = 5.0
-"""How long a job given up may take to reach its next step before the process is killed."""
+"""How long a job given up may take to reach its next step before the process is killed, beside
+twice what steps take: others may be in training, and lose what they have."""
 LOOK_S = 1.0
 """Between two looks at whether the process is stopped. It is replaced at the second in a row that
 finds it so: who stops this process with it means both."""
@@ -205,7 +206,7 @@ class ProcessTrainer:
     async def _settle(self, link: Link, request_id: int) -> None:
         """Await that the worker gives a request up, or kill it."""
         try:
-            async with asyncio.timeout(CANCEL_GRACE_S):
+            async with asyncio.timeout(CANCEL_GRACE_S + 2 * link.pace_s):
                 await link.cancel(request_id)
         except TimeoutError:
             self._bury(link, "it did not give a job up")

@@ -147,6 +147,27 @@ async def test_a_step_that_the_caller_cannot_bear_leaves_the_next_job_alone() ->
     await trainer.close()
 
 
+async def test_a_link_knows_how_long_steps_take() -> None:
+    worker: Any = FakeWorker()
+    link = Link(worker)
+    own = spoken(Message(role="user", content="own"))
+    request = Generate(id=2, conversations=(own,), adapter=None, max_new_tokens=1)
+    assert link.pace_s == 0.0
+    await link.call(request, lambda step: None)
+    assert link.pace_s < 0.15
+    worker._working.cancel()  # it is slow from now on
+    asked = asyncio.create_task(
+        link.call(
+            Generate(id=3, conversations=(), adapter=None, max_new_tokens=1), lambda step: None
+        )
+    )
+    await asyncio.sleep(0.2)
+    worker.stdout.feed_data(Done(id=3, texts=()).model_dump_json().encode() + b"\n")
+    await asked
+    assert link.pace_s >= 0.15
+    worker.close()
+
+
 async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
