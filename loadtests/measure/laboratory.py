@@ -46,8 +46,8 @@ FULL = Scale(
     jobs=5,
 )
 LARGER = Scale(
-    rounds=12,
-    single_requests=6,
+    rounds=8,
+    single_requests=4,
     parallel_requests=16,
     questions=24,
     trainings=6,

@@ -264,7 +264,7 @@ async def test_the_trainers_process_is_told_how_the_server_renders(
     told: list[Template | None] = []
 
     class Told(FakeTrainer):
-        def __init__(self, model: str, *, template: Template) -> None:
+        def __init__(self, model: str, *, template: Template, threads: int | None) -> None:
             super().__init__()
             told.append(template)
 
