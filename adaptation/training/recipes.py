@@ -32,9 +32,9 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
         64, 3e-4           9     14            11           22
         64, 1e-3           5     10             6           20
 
-    Low rates with many steps generalise; high ones memorise at once. Past a loss of 0.003 nothing was
-    gained: jargon stopped there after 48 steps with 3 of 24 right, and had 3 after 128 (another draw
-    of examples, on a CPU). `whet tune` finds what a model needs.
+    Low rates with many steps generalise; high ones memorise at once. Past a loss of 0.003 nothing
+    was gained: jargon stopped there after 48 steps with 3 of 24 right, and had 3 after 128 (other
+    examples, on a CPU). `whet tune` finds what a model needs.
     """
     if parameters is None or parameters > MEDIUM:
         return Recipe(rank=16, learning_rate=1e-4, steps=steps or 8, min_loss=0.05)
