@@ -8,12 +8,19 @@ from __future__ import annotations
 import re
 
 _COMPARED = "more|less|fewer|greater|larger|smaller|higher|lower|bigger|longer|shorter"
+_ABROAD = (
+    "moins(?: de)?|plus de|menos(?: de)?|m[aá]i?s de|almeno|meno(?: di)?|più di|mindestens|höchstens"
+    "|(?:mehr|weniger|kleiner|größer) als|zwischen|entre|(?:minder|meer) dan|более|менее|минус|между"
+)
+"""`At least`, `more than`, `between` and `minus`, as far as another language has its own words."""
 _BEFORE = re.compile(
     rf"\b(?:(?:{_COMPARED})\s+than(?:\s+or\s+equal\s+to)?|at\s+(?:least|most)|between|from"
     r"|(?<!add[ ])(?<!adds[ ])(?<!adding[ ])(?<!sum[ ])(?<!sums[ ])(?<!comes[ ])up\s+to"
     r"|(?<![0-9][ ])over|under|above|below|beyond|near|(?:close|next)\s+to|something\s+like"
     r"|twice|thrice|double|triple|(?:two|three|four|five|six|seven|eight|nine|ten)\s+times"
     r"|(?:half|third|quarter|multiple|(?<!by[ ]a[ ])factor|divisor|square|cube|root)\s+of"
+    r"|as\s+[a-z]+\s+as|(?:half|quarter)\s+(?:past|to)|past|here\s+are(?:\s+(?:some|the|my))?"
+    rf"|{_ABROAD}"
     r"|(?:options?|choices?)\s+[0-9]+\s+(?:or|and|to))\s+(?:about\s+)?[$€£\\({-]{0,3}\Z",
     re.IGNORECASE,
 )

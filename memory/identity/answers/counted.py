@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
+from memory.identity.answers.number_words import SCALE_WORDS
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 _CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourths fifth
 fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
-pi e i mod than not if through more less either else nor but choose remainder r st nd rd th
+pi e i mod than not if
+hundredth thousandth thousandths millionth millionths twelfths sixteenths twentieths sixtieths lakh
+lakhs crore crores gross fold something through more less either else nor but choose remainder r st nd rd th
 percentage percentages negative unless except am pm ad bc bce ce to sqrt infty sin cos tan log ln
 squares a an as because since so which"""
 _DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
-loss losses gain gains win wins up down above below under higher lower fewer late later early
+loss losses gain gains win wins up down above below under higher lower fewer younger shorter lighter slower cheaper
+smaller late later early
 earlier before after ago ahead behind north south east west right"""
 """They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
 opposites is enough to keep them apart."""
@@ -28,13 +32,16 @@ CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
 _IN_PROSE = frozenset(
     words(
         """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth
-        tenths hundredths squared cubed factorial mod st nd rd th choose percentage plus"""
+        tenths hundredth hundredths thousandth thousandths millionth millionths twelfths sixteenths
+        twentieths sixtieths squared cubed factorial mod st nd rd th choose percentage plus minus
+        point lakh lakhs crore crores gross fold something bc bce"""
     )
 )
 _STAY = {"up", "down", "before", "after", "right", "win", "wins"}
 _OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
 _SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", "he"])
 _JOINS = frozenset({"or", "and"})
+_MULTIPLIES = frozenset({("to", "the")} | {("times", word) for word in ("more", "that", "as", "the")})
 
 
 def counted(parser: QuantityParser, value: Fraction | None) -> bool:
@@ -79,6 +86,10 @@ def _check_prose(parser: QuantityParser) -> None:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
         raise UnreadableError("a range")
+    if (token.text, after) in _MULTIPLIES:
+        raise UnreadableError("it is multiplied, or raised")
+    if token.text == "of" and parser.peek(2).text in SCALE_WORDS:
+        raise UnreadableError("a share of a million")
     if (
         token.text == "and"
         and after in ("a", "one", "two", "three")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from memory.identity.answers.collection import closing
 from memory.identity.answers.cursor import COMMANDS, MAX_DEPTH, MONEY_SCALES, NAMED
 from memory.identity.answers.exact import (
     Terms,
@@ -28,6 +29,9 @@ from memory.identity.answers.primary import PrimaryParser
 from memory.identity.answers.units import AMBIGUOUS, SIGNS, read_unit
 
 
+_OF_REMARKS = frozenset(["+", "-", "*", "/", "%", r"\times", r"\cdot"])
+
+
 class ExpressionParser(PrimaryParser):
     """Reads expressions at a position of a list of tokens, which it moves on."""
 
@@ -38,10 +42,12 @@ class ExpressionParser(PrimaryParser):
             raise UnreadableError("too deep")
         total = self.product()
         while self.next.text in ("+", "-") and self._goes_on():
-            sign = self.next.text
+            sign, is_share = self.next.text, self.tokens[self.at - 1].text == "%"
             self.at += 1
             self.seen.operations += 1
             term = self.product()
+            if not is_share and self.tokens[self.at - 1].text == "%":
+                raise UnreadableError("15-20% is a range, and 50 + 10% a share of what?")
             total = self.calculator.add(
                 total, term if sign == "+" else self.calculator.negate(term)
             )
@@ -92,8 +98,8 @@ class ExpressionParser(PrimaryParser):
         if token.kind == "command":
             return token.text[1:] in COMMANDS or token.text in (r"\frac", r"\binom")
         if token.text == "(":
-            if token.spaced and self.peek(1).kind == "number" and self.peek(2).text in (")", "%"):
-                return False  # a remark: 1/2 (0.5)
+            if token.spaced and self._is_remark():
+                return False
             return not (token.spaced and (self.in_prose or self._is_word(1)))
         if token.kind != "word":
             return False
@@ -106,6 +112,15 @@ class ExpressionParser(PrimaryParser):
         if token.spaced and token.text == "a" and self._is_word(1):
             return False  # 5 a day
         return not (token.spaced and self._is_unit())
+
+    def _is_remark(self) -> bool:
+        """Whether a bracket repeats a number: `1/2 (0.5)`, `10 (15 - 5)`."""
+        end = closing(self.tokens, self.at)
+        inner = self.tokens[self.at + 1 : end] if end else ()
+        before = self.tokens[self.at - 1].kind
+        return bool(inner) and before == "number" and all(
+            token.kind == "number" or token.text in _OF_REMARKS for token in inner
+        )
 
     def _is_in_word(self, ahead: int) -> bool:
         """Whether a letter is the beginning of something like `o'clock`."""

@@ -72,7 +72,8 @@ _OVERLINED = re.compile("((?:[0-9][\u0304\u0305]){1,20})")
 _FEET = re.compile(r"\b([0-9]{1,3}) ?['′] ?([0-9]{1,2}(?:\.[0-9]{1,3})?) ?(?:[\"″]|'')")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _TOKEN = re.compile(
-    r"""(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3}){1,30}(?![0-9])|[0-9]{1,500})
+    r"""(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3}){1,30}(?![0-9])
+          |(?=[0-9,]{0,9},0)[0-9]{1,2}(?:,[0-9]{2}){1,8},[0-9]{3}(?![,0-9])|[0-9]{1,500})
           (?:\.\\overline\s?\{[0-9]{1,40}\}|\.\([0-9]{1,40}\)
             |(?:\.[0-9]{1,400}(?:\\overline\s?\{[0-9]{1,40}\}|\([0-9]{1,40}\))?)?)
          |\.[0-9]{1,400})
@@ -132,8 +133,13 @@ def plain(text: str) -> str:
         for _ in range(2):
             text = _TEXT.sub(r" \1 ", text)
     text = text.replace("\uffe1", "$").replace("US$", "$")
-    text = _EMPHASIS.sub("", _POWER.sub("^", text))
+    text = _EMPHASIS.sub("", with_carets(text))
     return _TIMES.sub(r" \\times ", text)
+
+
+def with_carets(text: str) -> str:
+    """Write powers with `^`, whose `**` would else be emphasis."""
+    return _POWER.sub("^", text)
 
 
 def _without_dollars(found: re.Match[str]) -> str:

@@ -43,6 +43,8 @@ _HEADING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DASHED = re.compile(r"^[*_# ]{0,6}(?:final[ ])?answer[*_]{0,2}[ ][-–—][ ]", re.I | re.M)
+_COPULA = re.compile("(?<=[0-9A-Za-z)$}])\\s?(?:です|입니다|이다|だ)(?=[。.]?\\s*\\Z)")
+"""After the value, in Japanese and Korean."""
 _SPOKEN = (_ANSWER_IS, _OPTION_IS, _ABROAD, _HEADING, _DASHED)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
@@ -105,7 +107,7 @@ def _last_spoken(text: str) -> tuple[int, str] | None:
         if line.strip() in _DISPLAYS:
             displayed = _displayed(said.lstrip())
             return (found.start(), displayed) if displayed else None
-        value = undecorate(undecorate(_first_clause(line)).strip("*"))
+        value = undecorate(_COPULA.sub("", undecorate(_first_clause(line)).strip("*")))
         if value:
             return found.start(), value
     return None

@@ -48,24 +48,37 @@ def _half(texts: Sequence[str]) -> tuple[str, int] | None:
 
 
 def date(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
-    """`2024-05-01`, `May 1, 2024`, `1 May 2024`: the day in ISO 8601, and its number of tokens."""
+    """`2024-05-01`, `May 1, 2024`, `1 May 2024`, `May 1`, `May 2024`: the day (or the month) in
+    ISO 8601, and its number of tokens."""
     texts = [token.text for token in tokens[at : at + 7]]
-    if len(texts) < 3:
-        return None
     if len(texts) > 4 and texts[1] == texts[3] == "-" and _is_iso(texts, tokens[at + 1].spaced):
         return f"{texts[0]}-{texts[2]}-{texts[4]}", 5
-    if texts[0].lower() in _MONTH and _is_day(texts[1]):
-        place = 2 + (texts[2] in _DAY_SUFFIX)
-        place += texts[place : place + 1] == [","]
-        if _is_year(texts[place : place + 1]):
-            return f"{texts[place]}-{_MONTH[texts[0].lower()]:02}-{int(texts[1]):02}", place + 1
-    if _is_day(texts[0]):
-        place = 1 + (texts[1] in _DAY_SUFFIX)
-        month = _MONTH.get(texts[place].lower())
-        place += 1 + (texts[place + 1 : place + 2] == [","])
-        if month and _is_year(texts[place : place + 1]):
-            return f"{texts[place]}-{month:02}-{int(texts[0]):02}", place + 1
-    return None
+    month, day, taken = _day_of_month(texts)
+    if not month:
+        return None
+    place = taken + (texts[taken] == ",")
+    if _is_year(texts[place : place + 1]):
+        day_of = f"-{day:02}" if day else ""
+        return f"{texts[place]}-{month:02}{day_of}", place + 1
+    return (f"--{month:02}-{day:02}", taken) if day else None
+
+
+def _day_of_month(texts: Sequence[str]) -> tuple[int, int, int]:
+    """The month, the day or 0, and how many tokens they take; zeroes where no date begins."""
+    if month := _month(texts[0]):
+        if not _is_day(texts[1]):
+            return month, 0, 1
+        return month, int(texts[1]), 2 + (texts[2] in _DAY_SUFFIX)
+    if not _is_day(texts[0]):
+        return 0, 0, 0
+    place = 1 + (texts[1] in _DAY_SUFFIX)
+    place += texts[place] == "of"
+    month = _month(texts[place])
+    return (month, int(texts[0]), place + 1) if month else (0, 0, 0)
+
+
+def _month(text: str) -> int:
+    return _MONTH.get(text.lower(), 0) if text[:1].isupper() else 0
 
 
 def _is_iso(texts: Sequence[str], spaced: bool) -> bool:

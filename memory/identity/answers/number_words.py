@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memory.identity.answers.fraction_words import begins_part
+from memory.identity.answers.fraction_words import begins_part, read_added_part
 from memory.identity.answers.words import words
 
 _SMALL = words(
@@ -52,7 +52,7 @@ def begins_number(words: Sequence[str]) -> bool:
     first, after, next_after, last = (*(word.lower() for word in words[:4]), "", "", "", "")[:4]
     if first in ("one", "a"):
         follows = last if next_after == "and" else next_after
-        if after == "dozen" or begins_part(words):
+        if after == "dozen" or begins_part(words) or (first == "one" and read_added_part(words[1:])[1]):
             return True
         return after in SCALE_WORDS and (first == "one" or follows in NUMBER_WORDS)
     return first in NUMBER_WORDS and first != "zero"

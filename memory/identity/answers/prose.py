@@ -16,7 +16,7 @@ from memory.identity.answers.denial import is_unasserted
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 from memory.identity.answers.keys import parts
-from memory.identity.answers.lexer import Token, lex, plain
+from memory.identity.answers.lexer import Token, lex, plain, with_carets
 from memory.identity.answers.quotient import in_sentence
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
@@ -28,7 +28,7 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\
 _DIGIT = re.compile("[0-9]")
 _BULLET = re.compile(r"[-–][ ][0-9$]")
 _COMPUTED = re.compile(
-    r"(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
+    r"\bmod\b|(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
 )
 _CORRECTED = re.compile(
     r"\b(?:is|was|are)(?:n['’]t|\snot)\s(?:[^,;.0-9]{0,20}[0-9][^,;]{0,20}),?;?\s"
@@ -37,6 +37,9 @@ _CORRECTED = re.compile(
 _REMARK = re.compile(r"\s\(([0-9 .+*/×÷−-]{3,40})\)[.!]?\s{0,3}\Z")
 _THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
 _CONTRASTED = re.compile(r", (?:and )?not [^,;.0-9]{0,20}[0-9][^,;.]{0,20}(?=[.!]?\s{0,3}\Z)")
+_CHAIN = re.compile(r"[^=,;:]{1,60}(?:=[^=,;:]{1,80}){1,6}=[^=,;:]{1,40}")
+"""`F = ma = 10 kg × 2 m/s² = 20 N`: what cannot be read in the middle leads to the end."""
+_LISTED = re.compile(r"\W{0,3}[0-9]{1,2}\)\s")
 _ARE = re.compile(
     r"\b(?:solutions?|roots?|zeroe?s|factors|primes|numbers|values|integers|divisors|answers)\b"
     r"[^.:0-9]{0,80}?\bare:?\s{1,3}(?=[-−–$\\0-9])"
@@ -64,12 +67,12 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
     """
     if len(sentence) > MAX_VALUE_CHARS:
         return None
-    sentence = _without_what_it_is_not(in_sentence(sentence))
+    sentence = with_carets(_without_what_it_is_not(in_sentence(sentence)))
     if remark := _REMARK.search(sentence):
         said = stated(sentence[: remark.start()], lax=lax)
         return said if said and _is_worth(remark[1], said.key) else None
-    if _BULLET.match(sentence):
-        return None  # or a minus
+    if _BULLET.match(sentence) or sentence.rstrip().endswith(":"):
+        return None  # it may be a minus; it introduces what follows
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
         return None  # a box that is not closed, or a document that is not one value
     text = plain(main_clause(sentence))
@@ -79,7 +82,12 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         return said
     if _COMPUTED.search(sentence):
         return _result(sentence)
-    return _said_whole(text) or _in_clause(text, lax=lax or bool(_THEREFORE.match(sentence)))
+    if _CHAIN.fullmatch(text):
+        return _in_clause(text, lax=lax) or _result(text)
+    if _ARE.search(text) or _IS_THE_ANSWER.fullmatch(text.strip()):
+        return _said_whole(text)
+    lax = (lax and not _LISTED.match(sentence)) or _THEREFORE.match(sentence) is not None
+    return _in_clause(text, lax=lax)
 
 
 def _in_clause(text: str, *, lax: bool) -> Stated | None:

@@ -20,6 +20,7 @@ from memory.identity.answers.units import read_unit, unit_name
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12, "dozen": 12,
 }  # fmt: skip
+_AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
 _BEGINS_UNIT = frozenset("/°€$£¥₹")
 
 
@@ -45,8 +46,9 @@ class QuantityParser(ExpressionParser):
         value, taken = read_number_words(words)
         if not taken:
             return None
+        self.at += taken
         number, more = self._with_part(value, words[taken:])
-        self.at += taken + more
+        self.at += more
         number = -number if is_negative else number
         return self.with_unit(Side(str(number), number, constant(number)))
 
@@ -55,8 +57,15 @@ class QuantityParser(ExpressionParser):
         number, taken = read_part(value, words)
         if taken:
             return number, taken
-        part, taken = read_added_part(words)
+        part, taken = self._added_part(words)
         return value + part, taken
+
+    def _added_part(self, words: Sequence[str]) -> tuple[Fraction, int]:
+        """`and a half`: of one, but after `million` or `dozen` of these."""
+        part, taken = read_added_part(words)
+        if taken and self.tokens[self.at - 1].text.lower() in SCALE_WORDS:
+            raise UnreadableError("a part of a million, or of one")
+        return part, taken
 
     def with_unit(self, side: Side) -> Side:
         """Read on from a number: its scale, its unit, and what it counts."""
@@ -81,7 +90,7 @@ class QuantityParser(ExpressionParser):
             self.at += 1
         if number.denominator == 1 and self.next.text == "and":
             ahead = [each.text for each in self.tokens[self.at : self.at + 3]]
-            part, taken = read_added_part(ahead)
+            part, taken = self._added_part(ahead)
             number, self.at = number + part, self.at + taken
         return number / 100 if self._percent() else number
 
@@ -95,8 +104,9 @@ class QuantityParser(ExpressionParser):
 
     def _unit(self) -> str:
         words = self.unit_words()
-        if self.in_prose and words[0] == "in" and self.peek(1).kind == "number":
-            return ""  # 5 million in 2020
+        is_inch = words[0] != "in" or self.peek(1).kind not in ("number", "word")
+        if self.in_prose and not (is_inch or words[1] in _AFTER_INCHES):
+            return ""  # 5 million in 2020, 5 in Paris
         if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
             self.at += 2
             return f"/{of}"
@@ -115,15 +125,24 @@ class QuantityParser(ExpressionParser):
 
     def _is_compound(self) -> bool:
         """Whether a smaller unit follows: `3 h 30 min`, `3 hours and 30 minutes`."""
-        if self.next.text == "and" and self.peek(1).kind == "number":
-            self.at += unit_name(self.peek(2).text) is not None
-        return self.next.kind == "number" and self.next.spaced
+        if self.next.text == "and" and self._begins_part_of_compound(1):
+            self.at += 1
+        return self._begins_part_of_compound(0)
+
+    def _begins_part_of_compound(self, ahead: int) -> bool:
+        words = [token.text for token in self.tokens[self.at + ahead : self.at + ahead + 4]]
+        _, taken = read_number_words(words)
+        is_number = self.peek(ahead).kind == "number" and self.peek(ahead).spaced
+        has_unit = unit_name(self.peek(ahead + (taken or 1)).text) is not None
+        return (is_number and (ahead == 0 or has_unit)) or (taken > 0 and has_unit)
 
     def _compound(self, first: Side) -> Side:
         """Read on in `3 h 30 min`."""
         parts: list[Part] = [(first.number or Fraction(0), first.unit)]
-        while self.next.kind == "number" and self.next.spaced and len(parts) < 4:
-            value = rational(self.mixed())
+        while self._begins_part_of_compound(0) and len(parts) < 4:
+            words, taken = read_number_words([each.text for each in self.tokens[self.at :][:4]])
+            self.at += taken
+            value = Fraction(words) if taken else rational(self.mixed())
             unit = self._unit()
             if not unit or value is None:
                 raise UnreadableError("two numbers in a row")

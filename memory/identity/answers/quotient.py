@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 
+from memory.identity.answers.number_words import NUMBER_WORDS, read_number_words
+
 _WHOLE = re.compile(r"([0-9][0-9,]{0,11}) (?:out of|in|over) (?:every )?([0-9][0-9,]{0,11})\.?")
 _CHANCE = re.compile(r"\b(?:probability|probabilities|chances?|likelihood|odds)\b", re.IGNORECASE)
 _ENDS = r"\b(?=[.!*]|\s{0,3}\Z)"
-_IN_CHANCE = re.compile(r"\b([0-9]{1,9}) (?:out of|in) (?:every )?([0-9]{1,9})" + _ENDS)
+_NUMBER = rf"([0-9]{{1,9}}|(?:{'|'.join(NUMBER_WORDS)})(?:-[a-z]{{3,5}})?)"
+_IN_CHANCE = re.compile(rf"\b{_NUMBER} (?:out of|in) (?:every )?{_NUMBER}{_ENDS}", re.IGNORECASE)
 _RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
 _IN_RATIO = re.compile(r"\b([0-9]{1,9}) to ([0-9]{1,9})" + _ENDS)
 _REMAINDER = re.compile(
@@ -29,10 +32,16 @@ def as_fraction(text: str) -> str:
 def in_sentence(sentence: str) -> str:
     """Write the chances and ratios of a sentence as fractions and with a colon."""
     if _CHANCE.search(sentence):
-        sentence = _IN_CHANCE.sub(r"\1/\2", sentence)
+        sentence = _IN_CHANCE.sub(lambda found: f"{_digits(found[1])}/{_digits(found[2])}", sentence)
     if _RATIO.search(sentence):
         sentence = _IN_RATIO.sub(r"\1:\2", sentence)
     return sentence
+
+
+def _digits(number: str) -> str:
+    """A number in figures, where it is one in words."""
+    value, taken = read_number_words(number.replace("-", " - ").split())
+    return str(value) if taken else number
 
 
 def with_remainder(text: str) -> str | None:

@@ -42,6 +42,8 @@ def related(sides: Sequence[Side], signs: Sequence[str]) -> Side:
     """What a chain of relations says."""
     if ("≈" in signs and signs.index("≈") > 0) or (signs[0] == "≈" and not sides[0].lone):
         place = signs.index("≈")  # what is rounded adds nothing to what is exact
+        if sides[-1].unit and sides[-1].unit != sides[place].unit != "":
+            return sides[-1]  # 10 km ≈ 6.2 mi
         sides, signs = sides[: place + 1], signs[:place]
         if not signs:
             return sides[0]

@@ -179,6 +179,8 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
     is_word = tokens[start].text.lower() in NUMBER_WORDS
     if is_word and goes_back([token.text for token in tokens[:start][-2:]]):
         raise UnreadableError("a number that begins earlier")
+    if tokens[start].text == "a" and before and before.text in ("and", "half", "quarter"):
+        raise UnreadableError("half a dozen, or an hour and a half")
     if before is not None and before.text in _JOINING:
         raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:

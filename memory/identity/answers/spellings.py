@@ -33,5 +33,5 @@ def known_spelling(text: str) -> str | None:
     if place := _ORDINALS.get(text.lower()):
         return f"{place}th"
     if _OF_CHOICES.fullmatch(text):
-        return "{" + ",".join(sorted(set(_CHOICE.findall(text)))) + "}"
+        return "&".join(sorted(set(_CHOICE.findall(text))))
     return substance(text)

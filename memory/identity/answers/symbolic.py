@@ -65,8 +65,8 @@ def as_formula(text: str) -> Formula | None:
     side = read_value(text)
     if side is not None and (side.number is not None or side.unit):
         return None
-    for symbol, command in _GREEK.items():
-        text = text.replace(symbol, command)
+    for sign, command in _GREEK.items():
+        text = text.replace(sign, command)
     text = _NAMES.sub(r"\\\1", text.translate(_SYMBOLS))
     text = _SPACE.sub(" ", _ROOT.sub(r"\\sqrt{\1}", text))
     bare = _COMMAND.sub(" ", text)

@@ -153,7 +153,10 @@ class ValueParser(QuantityParser):
             key = canonical_arithmetic(text) or text
         lone = key if number is None and _SYMBOL.fullmatch(key) else ""
         side = Side(key, number, terms, lone=lone, has_symbols=number is None and has_symbols(key))
-        return self.with_unit(side)
+        whole = self.with_unit(side)
+        if whole.number != number and {"+", "-"} & {token.text for token in consumed[1:]}:
+            raise UnreadableError("of 2-3 million only one number is in millions")
+        return whole
 
     def _both(self, middle: Terms, distance: Terms) -> Side:
         calculator = self.calculator

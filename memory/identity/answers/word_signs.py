@@ -7,14 +7,12 @@ from memory.identity.answers.number_words import NUMBER_WORDS
 
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "equals": "="}
 _BY = {"divided": "/", "multiplied": "*"}
+_WORDS = frozenset({*_OPERATORS, *_BY, "negative"})
 
 
 def with_operators(tokens: list[Token]) -> list[Token]:
     """Turn `plus`, `minus`, `negative` and the like into signs where they join numbers."""
-    if not any(
-        token.text in _OPERATORS or token.text in _BY or token.text == "negative"
-        for token in tokens
-    ):
+    if not any(token.text.lower() in _WORDS for token in tokens):
         return tokens
     found: list[Token] = []
     skip = False
@@ -29,7 +27,7 @@ def with_operators(tokens: list[Token]) -> list[Token]:
         joins = bool(found) and (found[-1].kind == "number" or found[-1].text in (")", "}", "$"))
         if token.text in _BY and after == "by" and joins:
             token, skip = token._replace(kind="sign", text=_BY[token.text]), True
-        elif token.text in ("minus", "negative") and (
+        elif token.text.lower() in ("minus", "negative") and (
             after[:1].isdigit() or after.lower() in NUMBER_WORDS
         ):
             token = token._replace(kind="sign", text="-")
