@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 MARGIN = 3.0
 """Times as long as on an idle server a training may take, before it counts as hung."""
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 60.0, 3600.0
+UNTIMED_TIMEOUT_S = 600.0
+"""Where no step could be timed; bounds the timed one too."""
 
 
 def check_files(settings: Settings, model: str) -> None:
@@ -47,7 +49,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         recipe=_recipe(settings, model, parameters).model_copy(update=given),
         may_train=may_train,
         reuse=settings.reuse,
-        train_timeout_s=settings.train_timeout_s or LEAST_TIMEOUT_S,
+        train_timeout_s=settings.train_timeout_s or UNTIMED_TIMEOUT_S,
         train_wait_s=settings.train_wait_s,
         model=model,
     )

@@ -10,7 +10,14 @@ from adaptation.training.trainer import Recipe
 from server.commands.serve import with_deadline
 from server.config import resolve
 from server.fitting import Fit
-from server.policy import LEAST_TIMEOUT_S, MARGIN, MOST_TIMEOUT_S, policy_from, timed
+from server.policy import (
+    LEAST_TIMEOUT_S,
+    MARGIN,
+    MOST_TIMEOUT_S,
+    UNTIMED_TIMEOUT_S,
+    policy_from,
+    timed,
+)
 
 SLOW = Fit(threads=2, training_threads=2, cache_bytes=0, wall_s=480)
 
@@ -36,7 +43,7 @@ def test_a_vote_has_the_time_that_the_model_needs_unless_somebody_said_otherwise
         (0.05, LEAST_TIMEOUT_S),
         (4.0, MARGIN * 20 * 4.0),
         (500.0, MOST_TIMEOUT_S),
-        (None, LEAST_TIMEOUT_S),
+        (None, UNTIMED_TIMEOUT_S),
     ],
 )
 def test_a_training_may_take_some_times_what_its_steps_take(
