@@ -40,6 +40,11 @@ TRAINING_SHARE = 0.5
 server that is so busy that trainings wait, they take longer too."""
 
 
+LEAST_STEPS = 1 / 3
+"""Share of a recipe's steps that must fit into the time: a training that is cut shorter teaches
+next to nothing (8 of 64 steps: SmolLM2 answered none of 96 questions)."""
+
+
 @dataclass(frozen=True)
 class Adapted:
     """What training came to; without an adapter the answer comes from plain voting."""
@@ -145,10 +150,21 @@ class Attempt:
         # A name is needed when the training is over.
         expected_s = trainings.expected_wait_s
         expected_s += max(0.0, leases.expected_wait_s - trainings.typical_s)
+        self._check_length(trainings.typical_s or self._services.policy.expected_train_s)
         if expected_s > patience_s:
             raise NoTurnError(
                 f"too many trainings are before it: about {expected_s:.1f} s to wait, "
                 f"and {patience_s:.1f} s to spare"
+            )
+
+    def _check_length(self, expected_s: float) -> None:
+        """Raise `NoTurnError` where too few of the steps fit into the time to teach anything."""
+        share = self._recipe.steps / self._services.policy.recipe.steps
+        left_s = seconds_left(self._query)
+        if expected_s * share * LEAST_STEPS > left_s:
+            raise NoTurnError(
+                f"a training takes about {expected_s * share:.0f} s here, and {left_s:.0f} s are "
+                "left for it: allow more wall_s, or fewer train_steps"
             )
 
     async def _trained(self, folder: Path) -> TrainingResult | None:

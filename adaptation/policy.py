@@ -46,5 +46,7 @@ class Policy(Frozen):
     """Name of the served model, noted in records."""
     train_timeout_s: float = Field(default=30.0, gt=0.0)
     """After this a training job is given up and the answer comes from voting."""
+    expected_train_s: float = Field(default=0.0, ge=0.0)
+    """What a training of all its steps takes on an idle server; 0 where that is not known."""
     train_wait_s: float = Field(default=20.0, ge=0.0)
     """A request that would wait longer for its training to begin votes at once."""

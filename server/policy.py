@@ -68,6 +68,7 @@ def timed(policy: Policy, settings: Settings, step_s: float | None) -> Policy:
     training_s = policy.recipe.steps * step_s
     steps = f"{policy.recipe.steps} steps of {step_s:.2g} s"
     logger.info("a training per request takes up to %.0f s here (%s)", training_s, steps)
+    policy = policy.model_copy(update={"expected_train_s": training_s})
     if settings.train_timeout_s is not None:
         return policy
     timeout_s = min(MOST_TIMEOUT_S, max(LEAST_TIMEOUT_S, MARGIN * training_s))

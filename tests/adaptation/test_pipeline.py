@@ -900,3 +900,25 @@ async def test_a_training_that_is_done_when_the_vote_decides_is_billed_and_not_u
     assert "the vote was decided" in str(report.reason)
     assert report.tokens.generated == engine.tokens
     assert engine.loaded == {}
+
+
+@pytest.mark.parametrize(("steps", "is_tried"), [(None, False), (2, True)])
+async def test_a_training_that_cannot_fit_is_refused_at_once_and_a_shorter_one_is_not(
+    steps: int | None,
+    is_tried: bool,
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    parts = services(adapted_engine(), trainer, expected_train_s=100.0)
+    query = make_query(
+        ASK,
+        strategy="ttt",
+        budget={"train_steps": steps},
+        query_deadline=time.monotonic() + 60.0,
+    )
+    report = (await answer(query, parts)).report
+    assert bool(trainer.jobs) == is_tried
+    assert ("a training takes about 100 s here" in str(report.reason)) == (not is_tried)
