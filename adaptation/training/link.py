@@ -194,12 +194,10 @@ class Link:
         return epitaph
 
     def _epitaph(self) -> str:
-        if self._cause is not None:
-            return f"the trainer process was ended: {self._cause}"
         code = self._process.returncode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        last = f": {self._stderr[-1]}" if self._stderr else ""
-        return f"the trainer process died ({how}){last}"
+        last = self._cause or (self._stderr[-1] if self._stderr else "")
+        return f"the trainer process died ({how})" + (f": {last}" if last else "")
 
     async def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -145,7 +145,8 @@ def test_a_hanging_trainer_costs_no_answer(taught: Running) -> None:
     trainer = taught.trainer()
     trainer.suspend()
     try:
-        report = ask(taught, ASKED[0], "ttt", budget={"wall_s": 3})
+        afresh = {"wall_s": 3, "train_steps": 6}  # no kept adapter is of this recipe
+        report = ask(taught, ASKED[0], "ttt", budget=afresh)
     finally:
         if trainer.is_running():
             trainer.resume()
