@@ -11,8 +11,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet numpy "torch==2.13.0" \
-    --extra-index-url https://download.pytorch.org/whl/cpu
+"$folder/venv/bin/pip" install --quiet numpy "torch==2.13.0"
 
 cat >"$folder/check.py" <<'PYTHON'
 import sys
