@@ -121,6 +121,11 @@ def test_words_codes_dates_and_numbers_are_no_formulas(text: str) -> None:
     assert as_formula(text) is None
 
 
+def test_a_formula_knows_what_it_is_the_value_of() -> None:
+    formulas = [as_formula(text) for text in ("y = x^2", "z = x^2", "x^2")]
+    assert [found.symbol for found in formulas if found] == ["y", "z", ""]
+
+
 names = st.sampled_from("abxyz")
 terms = st.tuples(st.integers(2, 9), names).map(lambda term: f"{term[0]}{term[1]}")
 

@@ -9,9 +9,9 @@ import re
 
 _COMPARED = "more|less|fewer|greater|larger|smaller|higher|lower|bigger|longer|shorter"
 _ABROAD = (
-    "moins(?: de)?|plus de|menos(?: de)?|m[aá]i?s de|almeno|meno(?: di)?|più di"
-    "|mindestens|höchstens"
-    "|(?:mehr|weniger|kleiner|größer) als|zwischen|entre|(?:minder|meer) dan|более|менее|минус|между"
+    "moins(?: de)?|plus de|menos(?: de)?|m[aá]i?s de|almeno|meno(?: di)?|più di|entre"
+    "|mindestens|höchstens|(?:mehr|weniger|kleiner|größer) als|zwischen|(?:minder|meer) dan"
+    "|более|менее|минус|между"
 )
 """`At least`, `more than`, `between` and `minus`, as far as another language has its own words."""
 _BEFORE = re.compile(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
-from memory.identity.answers.number_words import SCALE_WORDS
+from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ _CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourth
 fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
 pi e i mod than not if
 hundredth thousandth thousandths millionth millionths twelfths sixteenths twentieths sixtieths lakh
-lakhs crore crores gross fold something through more less either else nor but choose remainder r st nd rd th
+lakhs crore crores gross fold something binary hexadecimal hex octal
+through more less either else nor but choose remainder r st nd rd th
 percentage percentages negative unless except am pm ad bc bce ce to sqrt infty sin cos tan log ln
 squares a an as because since so which"""
 _DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
-loss losses gain gains win wins up down above below under higher lower fewer younger shorter lighter slower cheaper
-smaller late later early
+loss losses gain gains win wins up down above below under higher lower fewer younger shorter lighter
+slower cheaper smaller late later early
 earlier before after ago ahead behind north south east west right"""
 """They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
 opposites is enough to keep them apart."""
@@ -41,7 +42,9 @@ _STAY = {"up", "down", "before", "after", "right", "win", "wins"}
 _OPPOSITES = (frozenset(_DIRECTIONS.split()) - _STAY) | {"off"}
 _SHORT_WORDS = frozenset(["of", "in", "on", "is", "at", "by", "we", "us", "it", "he"])
 _JOINS = frozenset({"or", "and"})
-_MULTIPLIES = frozenset({("to", "the")} | {("times", word) for word in ("more", "that", "as", "the")})
+_MULTIPLIES = frozenset(
+    {("to", "the")} | {("times", word) for word in ("more", "that", "as", "the")}
+)
 
 
 def counted(parser: QuantityParser, value: Fraction | None) -> bool:
@@ -86,7 +89,7 @@ def _check_prose(parser: QuantityParser) -> None:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
         raise UnreadableError("a range")
-    if (token.text, after) in _MULTIPLIES:
+    if (token.text, after) in _MULTIPLIES or (token.text == "times" and after in NUMBER_WORDS):
         raise UnreadableError("it is multiplied, or raised")
     if token.text == "of" and parser.peek(2).text in SCALE_WORDS:
         raise UnreadableError("a share of a million")

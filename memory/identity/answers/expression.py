@@ -28,7 +28,6 @@ from memory.identity.answers.factorial import COUNTS
 from memory.identity.answers.primary import PrimaryParser
 from memory.identity.answers.units import AMBIGUOUS, SIGNS, read_unit
 
-
 _OF_REMARKS = frozenset(["+", "-", "*", "/", "%", r"\times", r"\cdot"])
 
 
@@ -118,8 +117,10 @@ class ExpressionParser(PrimaryParser):
         end = closing(self.tokens, self.at)
         inner = self.tokens[self.at + 1 : end] if end else ()
         before = self.tokens[self.at - 1].kind
-        return bool(inner) and before == "number" and all(
-            token.kind == "number" or token.text in _OF_REMARKS for token in inner
+        return (
+            bool(inner)
+            and before == "number"
+            and all(token.kind == "number" or token.text in _OF_REMARKS for token in inner)
         )
 
     def _is_in_word(self, ahead: int) -> bool:

@@ -43,12 +43,15 @@ _HEADING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DASHED = re.compile(r"^[*_# ]{0,6}(?:final[ ])?answer[*_]{0,2}[ ][-–—][ ]", re.I | re.M)
+_OF_A_PART = re.compile(r"\((?:[b-h]|ii|iii|iv)\)|\bpart[ ](?:[b-h]|[2-9])\b")
+"""It is one of several answers."""
 _COPULA = re.compile("(?<=[0-9A-Za-z)$}])\\s?(?:です|입니다|이다|だ)(?=[。.]?\\s*\\Z)")
 """After the value, in Japanese and Korean."""
 _SPOKEN = (_ANSWER_IS, _OPTION_IS, _ABROAD, _HEADING, _DASHED)
 _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
-    r",?[ ]+(?:because|since)\b|,[ ]+(?:which|so|as|where|given|and[ ]not|not)\b"
+    r",?[ ]+(?:because|since)\b"
+    r"|,[ ]+(?:which|who|whose|with(?![ ](?:a[ ])?remainder)|so|as|where|given|and[ ]not|not)\b"
     r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
@@ -99,7 +102,7 @@ def _last_spoken(text: str) -> tuple[int, str] | None:
     marks = [found for mark in _SPOKEN for found in mark.finditer(text)]
     for found in sorted(marks, key=lambda mark: mark.end(), reverse=True):
         said = text[found.end() : found.end() + MAX_VALUE_CHARS]
-        if is_denied(text, found.start(), found.end()):
+        if _OF_A_PART.search(found[0]) or is_denied(text, found.start(), found.end()):
             return found.start(), ""
         if _opens_block(said, begins_line="\n" in found[0]):
             return None

@@ -52,7 +52,11 @@ def begins_number(words: Sequence[str]) -> bool:
     first, after, next_after, last = (*(word.lower() for word in words[:4]), "", "", "", "")[:4]
     if first in ("one", "a"):
         follows = last if next_after == "and" else next_after
-        if after == "dozen" or begins_part(words) or (first == "one" and read_added_part(words[1:])[1]):
+        if (
+            after == "dozen"
+            or begins_part(words)
+            or (first == "one" and read_added_part(words[1:])[1])
+        ):
             return True
         return after in SCALE_WORDS and (first == "one" or follows in NUMBER_WORDS)
     return first in NUMBER_WORDS and first != "zero"
@@ -61,6 +65,8 @@ def begins_number(words: Sequence[str]) -> bool:
 def goes_back(before: Sequence[str]) -> bool:
     """Whether a number in words that seems to begin here began earlier: `several hundred five`."""
     *earlier, last = ("", *(word.lower() for word in before[-2:]))
+    if last == "point":
+        return earlier[-1] in NUMBER_WORDS
     if last == "and":
         return earlier[-1] in SCALE_WORDS
     return last in SCALE_WORDS or last in NUMBER_WORDS

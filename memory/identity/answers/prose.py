@@ -20,7 +20,7 @@ from memory.identity.answers.lexer import Token, lex, plain, with_carets
 from memory.identity.answers.quotient import in_sentence
 from memory.identity.answers.sentence import main_clause
 from memory.identity.answers.spans import Span, spans
-from memory.identity.answers.stating import is_determined, stated_span
+from memory.identity.answers.stating import is_determined, is_part_of_name, stated_span
 from memory.identity.answers.value import parse_value
 from memory.identity.answers.word_signs import with_operators
 
@@ -28,7 +28,7 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?!\s?:)|\\textbf\{([^{}\n]{1,200})\
 _DIGIT = re.compile("[0-9]")
 _BULLET = re.compile(r"[-–][ ][0-9$]")
 _COMPUTED = re.compile(
-    r"\bmod\b|(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
+    r"\bmod\s[^=,;]{1,20}=|(?<![0-9.])\\(?:lim|i{1,3}nt|sum|prod|angle|overline|triangle|det|max|min|lcm)(?![a-z])|[∠∑∫△∏]"
 )
 _CORRECTED = re.compile(
     r"\b(?:is|was|are)(?:n['’]t|\snot)\s(?:[^,;.0-9]{0,20}[0-9][^,;]{0,20}),?;?\s"
@@ -37,8 +37,12 @@ _CORRECTED = re.compile(
 _REMARK = re.compile(r"\s\(([0-9 .+*/×÷−-]{3,40})\)[.!]?\s{0,3}\Z")
 _THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
 _CONTRASTED = re.compile(r", (?:and )?not [^,;.0-9]{0,20}[0-9][^,;.]{0,20}(?=[.!]?\s{0,3}\Z)")
-_CHAIN = re.compile(r"[^=,;:]{1,60}(?:=[^=,;:]{1,80}){1,6}=[^=,;:]{1,40}")
+_CHAIN = re.compile(r"[^=]{1,80}(?:=[^=]{1,80}){2,7}")
 """`F = ma = 10 kg × 2 m/s² = 20 N`: what cannot be read in the middle leads to the end."""
+_NO_CHAIN = re.compile(
+    r"[;:]|,(?![0-9]{3})|(?:\b[A-Za-z]{3,}\s+){2}"
+    r"|\b(?:and|or|since|where|when|if|for|so|but|while|with|because|given|then|at|as|is|in)\b"
+)
 _LISTED = re.compile(r"\W{0,3}[0-9]{1,2}\)\s")
 _ARE = re.compile(
     r"\b(?:solutions?|roots?|zeroe?s|factors|primes|numbers|values|integers|divisors|answers)\b"
@@ -99,7 +103,7 @@ def _in_clause(text: str, *, lax: bool) -> Stated | None:
         return None
     found = [span for span in found if not is_determined(tokens, span)] or found
     span = stated_span(found, tokens, text, lax=lax) if found else None
-    if span is None or _is_modified(tokens, span, text):
+    if span is None or is_part_of_name(tokens, span) or _is_modified(tokens, span, text):
         return None
     return Stated(span.text, span.key)
 
@@ -136,6 +140,8 @@ def _said_whole(clause: str) -> Stated | None:
 def _result(sentence: str) -> Stated | None:
     """What is right of the last `=`, whatever was computed on its left."""
     left, _, right = sentence.rpartition("=")
+    if _NO_CHAIN.search(left.partition("=")[2]):
+        return None
     value = undecorate(right.strip().rstrip(".").removesuffix("$").strip())
     side = parse_value(value) if left else None
     is_value = side is not None and not side.has_symbols and not side.joined

@@ -32,7 +32,9 @@ def as_fraction(text: str) -> str:
 def in_sentence(sentence: str) -> str:
     """Write the chances and ratios of a sentence as fractions and with a colon."""
     if _CHANCE.search(sentence):
-        sentence = _IN_CHANCE.sub(lambda found: f"{_digits(found[1])}/{_digits(found[2])}", sentence)
+        sentence = _IN_CHANCE.sub(
+            lambda found: f"{_digits(found[1])}/{_digits(found[2])}", sentence
+        )
     if _RATIO.search(sentence):
         sentence = _IN_RATIO.sub(r"\1:\2", sentence)
     return sentence

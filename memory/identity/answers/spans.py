@@ -17,7 +17,7 @@ from memory.identity.answers.lexer import Token
 from memory.identity.answers.moment import MONTHS
 from memory.identity.answers.number_words import NUMBER_WORDS, begins_number, goes_back
 from memory.identity.answers.relation import Side
-from memory.identity.answers.units import CODES, SIGNS
+from memory.identity.answers.units import CODES, SIGNS, unit_name
 from memory.identity.answers.value import ValueParser
 from memory.identity.answers.verbs import STATING
 from memory.identity.answers.words import words
@@ -181,6 +181,8 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
         raise UnreadableError("a number that begins earlier")
     if tokens[start].text == "a" and before and before.text in ("and", "half", "quarter"):
         raise UnreadableError("half a dozen, or an hour and a half")
+    if before and before.text == "and" and _is_one_unit(tokens[max(0, start - 3) : start - 1]):
+        raise UnreadableError("an hour and thirty minutes")
     if before is not None and before.text in _JOINING:
         raise UnreadableError("a value that begins earlier")
     if before is not None and not tokens[start].spaced:
@@ -212,6 +214,12 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
             raise UnreadableError("about a value")
         if not after.spaced and after.kind == "word":
             raise UnreadableError("a word joined to a value")
+
+
+def _is_one_unit(tokens: Sequence[Token]) -> bool:
+    """Whether it is a unit with an article: `an hour`, `one hour`."""
+    texts = [token.text for token in tokens]
+    return texts[:1] in (["a"], ["an"], ["one"]) and unit_name(texts[-1]) is not None
 
 
 def _is_unknown(tokens: Sequence[Token], at: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from memory.identity.answers.lexer import Token
 from memory.identity.answers.number_words import NUMBER_WORDS
 from memory.identity.answers.spans import Span
-from memory.identity.answers.verbs import NOUNS_TOO, RESULTS, STATING
+from memory.identity.answers.verbs import NOUNS_TOO, RESULTS, STATING, WITH_NAMES
 from memory.identity.answers.words import words
 
 _FILLERS = frozenset(
@@ -42,7 +42,12 @@ _DESCRIBES = frozenset(
     )
 )
 _DETERMINERS = frozenset(words("the these those both all other his her their its our my"))
-_WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
+_NO_NAMES = STATING.union(
+    words(
+        """total answer sum result cost value exactly approximately about around only roughly nearly
+        just sure yes so therefore thus hence then and but also altogether final correct"""
+    )
+)
 _ADDING = frozenset(words("add adds adding sum sums"))
 """`17 and 25 add up to 42`, but not `add 5`."""
 _WHEN = frozenset(words("in since by until from during"))
@@ -105,6 +110,16 @@ def _is_described(tokens: Sequence[Token], span: Span) -> bool:
     return len(after) == 2 and after[0] in ("is", "are", "was") and after[1] in _DESCRIBES
 
 
+def is_part_of_name(tokens: Sequence[Token], span: Span) -> bool:
+    """Whether a number rather belongs to a name: `Apollo 11`, `World War 2`."""
+    if not span.start or tokens[span.start].kind != "number":
+        return False
+    word = tokens[span.start - 1]
+    before = tokens[span.start - 2].text if span.start > 1 else ""
+    is_title = word.kind == "word" and len(word.text) > 2 and word.text.istitle()
+    return is_title and before not in WITH_NAMES and word.text.lower() not in _NO_NAMES
+
+
 def is_determined(tokens: Sequence[Token], span: Span) -> bool:
     """Whether a number only says which things: `the two scales`."""
     is_word = tokens[span.start].text.lower() in NUMBER_WORDS
@@ -133,7 +148,7 @@ def _verb_before(tokens: Sequence[Token], span: Span) -> str:
         if word == "s" and before == "'":
             is_verb = place > 1 and tokens[place - 2].text.lower() in _PRONOUNS
             return "is" if is_verb else ""
-        is_name = tokens[place].text.istitle() and before in _WITH_NAMES
+        is_name = tokens[place].text.istitle() and before in WITH_NAMES
         if not (is_name or word in _FILLERS) or (word == "of" and before != "total"):
             return ""
         passed.add(word)

@@ -52,7 +52,7 @@ _AFTER = {"squared": 2, "cubed": 3}
 _DEGREES = {"celsius": "°C", "centigrade": "°C", "fahrenheit": "°F", "kelvin": "K", "c": "°C"} | {
     "f": "°F"
 }
-AMBIGUOUS = frozenset("mgshLlKNJWVACFTtBbM")
+AMBIGUOUS = frozenset("mgshLlKNJWVACFTtBbMΩ")
 """Letters that are units after a space (5 m) and symbols without one (5m)."""
 _EXPONENT = re.compile(r"\{(-?[0-9]{1,2})\}|(-?[0-9]{1,2})(?![0-9])")
 

@@ -36,3 +36,5 @@ RESULTS = COPULAS | frozenset(
     )
 )
 """What they state comes of all that was said before."""
+WITH_NAMES = frozenset(words("takes took take costs cost leaves left gives gave makes earns"))
+"""Between these and the value a name may stand: `It takes Anna 5 hours`."""

@@ -262,6 +262,13 @@ def test_a_choice_is_one_letter_or_none(text: str, letter: str | None) -> None:
         ("2^100000", "2^100001"), ("5 km", "5 m"), ("30 minutes", "30 seconds"), ("$5", "€5"),
         ("x=3", "y=3"), ("34", r"3\ 4"), ("34", r"3\,4"), ("5!", "5"), ("10⁵", "105"),
         ("x₂", "x2"), ("There are 10⁵ ways.", "There are 105 ways."),
+        ("15-20%", "14.8"), ("2-3 million", "-1000000"), ("10 (15 - 5)", "100"),
+        ("10 lakh", "10"), ("10 lakh", "10 crore"), ("five sixteenths", "five"),
+        ("five thousandths", "five"), ("a dozen and a half", "12.5"),
+        ("a million and a half", "1000000.5"), ("15 April", "15"), ("15 April", "April 16"),
+        ("March 2024", "March"), ("1,00,000", "1,0"), ("5,10,100", "510100"),
+        ("A or B", "A and B"), ("5 years older", "5 years younger"), ("1010 (binary)", "1010"),
+        ("50 + 10%", "50.1"),
     ],
 )  # fmt: skip
 def test_two_answers_are_two(one: str, other: str) -> None:
@@ -284,6 +291,9 @@ def test_two_answers_are_two(one: str, other: str) -> None:
 
         ("2 h 30 min", "2 hours and 30 minutes"), ("9:45 AM", "9:45 a.m."), ("Paris.", "PARIS"),
         ("The answer is 4.", "4"), ("e^{-x}", r"\frac{1}{e^x}"),
+        ("15 March", "March 15th"), ("the answer is 1,00,000", "100000"), ("5 Ω", "5 ohms"),
+        ("1,25,00,000", "12,500,000"), ("10 (15 - 5)", "10"), ("10 km ≈ 6.2 mi", "6.2 miles"),
+        ("3 hours and thirty minutes", "3 h 30 min"), ("three dollars and fifty cents", "$3.50"),
     ],
 )  # fmt: skip
 def test_one_answer_in_two_spellings_has_one_key(one: str, other: str) -> None:
