@@ -41,12 +41,13 @@ class ExpressionParser(PrimaryParser):
             raise UnreadableError("too deep")
         total = self.product()
         while self.next.text in ("+", "-") and self._goes_on():
-            sign, is_share = self.next.text, self.tokens[self.at - 1].text == "%"
+            sign, is_range = self.next.text, not self.next.spaced and self.next.text == "-"
+            is_range &= self.tokens[self.at - 1].text != "%"
             self.at += 1
             self.seen.operations += 1
             term = self.product()
-            if not is_share and self.tokens[self.at - 1].text == "%":
-                raise UnreadableError("15-20% is a range, and 50 + 10% a share of what?")
+            if is_range and self.tokens[self.at - 1].text == "%":
+                raise UnreadableError("15-20% is a range")
             total = self.calculator.add(
                 total, term if sign == "+" else self.calculator.negate(term)
             )

@@ -43,6 +43,7 @@ _NO_CHAIN = re.compile(
     r"[;:]|,(?![0-9]{3})|(?:\b[A-Za-z]{3,}\s+){2}"
     r"|\b(?:and|or|since|where|when|if|for|so|but|while|with|because|given|then|at|as|is|in)\b"
 )
+"""What makes of two equations no chain."""
 _LISTED = re.compile(r"\W{0,3}[0-9]{1,2}\)\s")
 _ARE = re.compile(
     r"\b(?:solutions?|roots?|zeroe?s|factors|primes|numbers|values|integers|divisors|answers)\b"
@@ -76,7 +77,7 @@ def stated(sentence: str, *, lax: bool) -> Stated | None:
         said = stated(sentence[: remark.start()], lax=lax)
         return said if said and _is_worth(remark[1], said.key) else None
     if _BULLET.match(sentence) or sentence.rstrip().endswith(":"):
-        return None  # it may be a minus; it introduces what follows
+        return None  # it may be a minus; what follows is introduced
     if _OPEN_BOX.search(sentence) or _JSON.search(sentence):
         return None  # a box that is not closed, or a document that is not one value
     text = plain(main_clause(sentence))

@@ -104,8 +104,8 @@ class QuantityParser(ExpressionParser):
 
     def _unit(self) -> str:
         words = self.unit_words()
-        is_inch = words[0] != "in" or self.peek(1).kind not in ("number", "word")
-        if self.in_prose and not (is_inch or words[1] in _AFTER_INCHES):
+        is_place = words[0] == "in" and self.peek(1).kind in ("number", "word")
+        if self.in_prose and is_place and words[1] not in _AFTER_INCHES:
             return ""  # 5 million in 2020, 5 in Paris
         if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
             self.at += 2
@@ -130,6 +130,7 @@ class QuantityParser(ExpressionParser):
         return self._begins_part_of_compound(0)
 
     def _begins_part_of_compound(self, ahead: int) -> bool:
+        """Whether a number follows; in words or after `and`, one with a unit."""
         words = [token.text for token in self.tokens[self.at + ahead : self.at + ahead + 4]]
         _, taken = read_number_words(words)
         is_number = self.peek(ahead).kind == "number" and self.peek(ahead).spaced
@@ -140,9 +141,9 @@ class QuantityParser(ExpressionParser):
         """Read on in `3 h 30 min`."""
         parts: list[Part] = [(first.number or Fraction(0), first.unit)]
         while self._begins_part_of_compound(0) and len(parts) < 4:
-            words, taken = read_number_words([each.text for each in self.tokens[self.at :][:4]])
+            in_words, taken = read_number_words([each.text for each in self.tokens[self.at :][:4]])
             self.at += taken
-            value = Fraction(words) if taken else rational(self.mixed())
+            value = Fraction(in_words) if taken else rational(self.mixed())
             unit = self._unit()
             if not unit or value is None:
                 raise UnreadableError("two numbers in a row")

@@ -1,6 +1,6 @@
 """Two whole numbers that are one value: `5 out of 8`, `1 in 6`, `7 over 2`, `7 R 2`, `3 to 2`.
 
-In a sentence they are one only where it says so: `The probability is 1 in 6`, but `8 out of 10
+In a sentence they are one only where it says so: `The probability is one in six`, but `8 out of 10
 students` may be 8 students.
 """
 
