@@ -173,7 +173,7 @@ def test_a_call_is_graded_by_what_it_calls() -> None:
 
 
 RENDERED_OTHERWISE = {
-    "mistral": ("tekken.json", "consolidated-00001.safetensors"),
+    "mistral": ("params.json", "tekken.json", "consolidated-00001.safetensors"),
     "deepseek_v32": ("config.json",),
     "harmony": ("config.json",),
 }

@@ -247,7 +247,7 @@ async def test_a_stream_that_breaks_is_cut_and_not_answered_twice() -> None:
     ("value", "param"),
     [
         ({"stratgy": "auto"}, "adaptation.stratgy"),
-        ({"budget": {"train_steps": 99}}, "adaptation.budget.train_steps"),
+        ({"budget": {"train_steps": 999}}, "adaptation.budget.train_steps"),
         ({"Confidence": 1}, "adaptation.Confidence"),
         ({"answer": {"kind": "regex"}}, "adaptation.answer"),
         ({"max_samples": 0}, "adaptation.max_samples"),
