@@ -1,19 +1,14 @@
-"""The recipes of per-request training that `whet tune` found, and the trials it can go on from."""
+"""The recipes of per-request training that `whet tune` found; read at every start of a server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from adaptation.training.trainer import Recipe
-from adaptation.tuning.search import Trial
 from memory.types import Frozen
 from server.by_model import ByModel
 
 FILE = "tuned.json"
-TRIALS = "tuning-trials.jsonl"
 
 
 class Tuned(Frozen):
@@ -31,32 +26,3 @@ class Tuned(Frozen):
 
 
 TUNED = ByModel(FILE, Tuned, "whet tune")
-
-
-class KeptTrial(Frozen):
-    """A line of the file of trials."""
-
-    model: str
-    questions: int
-    """Of each task."""
-    trial: Trial
-
-
-def keep(data_dir: Path, model: str, questions: int, trial: Trial) -> None:
-    """Add a trial to the file, so that the next run need not repeat it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    line = KeptTrial(model=model, questions=questions, trial=trial).model_dump_json()
-    with (data_dir / TRIALS).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
-def kept(data_dir: Path, model: str, questions: int) -> Iterator[Trial]:
-    """Yield the trials of a model that earlier runs made; a line that was cut off is none."""
-    path = data_dir / TRIALS
-    for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
-        try:
-            found = KeptTrial.model_validate_json(line)
-        except ValidationError:
-            continue
-        if (found.model, found.questions) == (model, questions):
-            yield found.trial

@@ -77,6 +77,24 @@ def test_torch_stays_with_training_and_the_embedder() -> None:
     assert all(path.startswith(allowed) for path in importers("torch"))
 
 
+def test_what_a_server_is_made_of_brings_no_evaluation_and_no_tuning() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, server.policy; print(*(n for n in sys.modules if n.startswith(PARTS)))"
+    parts = (
+        "adaptation.suites",
+        "adaptation.evaluation",
+        "adaptation.tuning",
+        "adaptation.pebble.",
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code.replace("PARTS", repr(parts))],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == []
+
+
 def test_the_packages_of_the_project_file_are_the_packages_there_are() -> None:
     import tomllib
 

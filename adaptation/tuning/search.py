@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from adaptation.training.trainer import Recipe
-from adaptation.tuning.task import Task
 from memory.types import Frozen
+
+if TYPE_CHECKING:
+    from adaptation.tuning.task import Task
 
 RATES = (0.1, 1 / 3, 1.0, 10 / 3)
 """Times the rate that the model's size suggests."""
@@ -55,7 +58,7 @@ class Standing:
         return self.share, -sum(losses), -self.recipe.steps
 
 
-TryAll = Callable[[Sequence[tuple[Recipe, Task]]], Awaitable[Sequence[Trial]]]
+TryAll: TypeAlias = "Callable[[Sequence[tuple[Recipe, Task]]], Awaitable[Sequence[Trial]]]"
 
 
 def candidates(start: Recipe) -> list[Recipe]:

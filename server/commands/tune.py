@@ -102,7 +102,7 @@ async def _search(
     from adaptation.tuning.search import Trial, search
     from adaptation.tuning.task import of_worlds
     from adaptation.tuning.trying import Trying
-    from server.tuned import keep, kept
+    from server.tuning_trials import keep, kept
 
     tasks = of_worlds(args.worlds, args.questions)
     trainer = ProcessTrainer(args.model, template=template_of(args))
