@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.adapter_cache import Kept, Neighbourhood
+from adaptation.engine import Engine
 from adaptation.errors import EngineError, NoTurnError
 from adaptation.examination import Examination
 from adaptation.leases import Lease
@@ -278,7 +279,7 @@ def _report(result: TrainingResult) -> AdapterReport:
     )
 
 
-async def _drop(engine: Any, adapter: Adapter) -> None:
+async def _drop(engine: Engine, adapter: Adapter) -> None:
     """Unload; ids are never reused, so one that stays costs memory and no answer."""
     try:
         await engine.drop(adapter)

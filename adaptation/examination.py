@@ -66,8 +66,7 @@ class Examination:
         if not base:
             return None
         marks: dict[int, bool] = {}
-        tasks = {place: self._ask(place, adapter) for place in base}
-        places = {task: place for place, task in tasks.items()}
+        places = {self._ask(place, adapter): place for place in base}
         waiting = set(places)
         verdict = None
         while waiting and verdict is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from memory.identity.answers.fold import SUBSCRIPTS
 from memory.identity.answers.words import words
 
 _ELEMENTS = frozenset(
@@ -15,7 +16,6 @@ _ELEMENTS = frozenset(
     )
 )
 _MAX_CHARS = 120
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _COMMAND = re.compile(r"\\(?:text|mathrm|ce|rm)\s?|[{}$\s_]")
 _FORMULA = re.compile(r"(?:\(?[A-Z][a-z]?[0-9]{0,3}(?:\)[0-9]{0,3})?){2,20}")
 _ELEMENT = re.compile(r"[A-Z][a-z]?")
@@ -28,7 +28,7 @@ def substance(text: str) -> str | None:
     """
     if len(text) > _MAX_CHARS or not ("_" in text or any("₀" <= char <= "₉" for char in text)):
         return None
-    bare = _COMMAND.sub("", text.translate(_SUBSCRIPTS))
+    bare = _COMMAND.sub("", text.translate(SUBSCRIPTS))
     elements = set(_ELEMENT.findall(bare))
     is_formula = _FORMULA.fullmatch(bare) and bare.count("(") == bare.count(")")
     return bare if is_formula and len(elements) > 1 and elements <= _ELEMENTS else None

@@ -18,7 +18,7 @@ normalisation sorts combining marks in quadratic time, so it needs a bound too.)
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
@@ -127,7 +127,7 @@ def _marked_scripts(text: str) -> str:
     if text.isascii():
         return text
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
-    return _SUBSCRIPT_RUN.sub(lambda run: "_" + run[0].translate(_SUBSCRIPTS), text)
+    return _SUBSCRIPT_RUN.sub(lambda run: "_" + run[0].translate(SUBSCRIPTS), text)
 
 
 def _normalised(text: str) -> str:

@@ -10,11 +10,11 @@ import re
 from typing import NamedTuple
 
 from memory.identity.answers.factorial import in_math
+from memory.identity.answers.fold import SUBSCRIPTS
 from memory.identity.answers.words import words
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]{1,20}")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]{1,20}")
 _VULGAR = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
@@ -110,7 +110,7 @@ def plain(text: str) -> str:
         text = _OVERLINED.sub(lambda run: rf"\overline{{{run[1][::2]}}}", text)
         text = _VULGAR_SIGN.sub(lambda found: f" {_VULGAR[found[0]]} ", text)
         text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
-        text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text)
+        text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(SUBSCRIPTS)}}}", text)
         text = _THIN_GROUP.sub(lambda found: _THIN.sub("", found[0]), text.replace("’", "'"))
         text = text.translate(_PLAIN)
     if "'" in text or "′" in text:

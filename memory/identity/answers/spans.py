@@ -85,7 +85,8 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
         if _is_compound_word(tokens, parser.at):
             at = parser.at + 1
             continue
-        _check_edges(tokens, at, parser.at)
+        _check_beginning(tokens, at)
+        _check_end(tokens, parser.at)
         last = tokens[parser.at - 1]
         found.append(Span(side, at, parser.at, text[tokens[at].start : last.end].strip()))
         at = parser.at
@@ -173,8 +174,8 @@ def _is_compound_word(tokens: Sequence[Token], end: int) -> bool:
     return len(rest) == 2 and rest[0].text == "-" and not rest[0].spaced and rest[1].kind == "word"
 
 
-def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
-    """Raise UnreadableError where a value goes on in what was not read."""
+def _check_beginning(tokens: Sequence[Token], start: int) -> None:
+    """Raise UnreadableError where a value begins in what was not read."""
     before = tokens[start - 1] if start else None
     is_word = tokens[start].text.lower() in NUMBER_WORDS
     if is_word and goes_back([token.text for token in tokens[:start][-2:]]):
@@ -191,29 +192,25 @@ def _check_edges(tokens: Sequence[Token], start: int, end: int) -> None:
             raise UnreadableError("a value that begins earlier")
     if before is not None and before.text == "=" and _is_unknown(tokens, start - 2):
         raise UnreadableError("an equation that says more than its right side")
-    if end < len(tokens):
-        after = tokens[end]
-        goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in (
-            "number",
-            "command",
-        )
-        if after.text == "!" and (
-            end + 1 == len(tokens) or tokens[end + 1].kind in ("word", "other")
-        ):
-            goes_on = False
-        if (
-            after.text == "-"
-            and after.spaced
-            and end + 1 < len(tokens)
-            and tokens[end + 1].kind == "word"
-        ):
-            goes_on = False
-        if after.text in _BEGINNINGS or goes_on:
-            raise UnreadableError("a value that goes on")
-        if after.text in _OR_SO and end + 1 < len(tokens) and tokens[end + 1].text == "so":
-            raise UnreadableError("about a value")
-        if not after.spaced and after.kind == "word":
-            raise UnreadableError("a word joined to a value")
+
+
+def _check_end(tokens: Sequence[Token], end: int) -> None:
+    """Raise UnreadableError where a value goes on in what was not read."""
+    if end == len(tokens):
+        return
+    after = tokens[end]
+    follows = tokens[end + 1] if end + 1 < len(tokens) else None
+    goes_on = after.text in (*_OPERATORS, "_", "!", "&", "%") or after.kind in ("number", "command")
+    if after.text == "!" and (follows is None or follows.kind in ("word", "other")):
+        goes_on = False
+    if after.text == "-" and after.spaced and follows is not None and follows.kind == "word":
+        goes_on = False
+    if after.text in _BEGINNINGS or goes_on:
+        raise UnreadableError("a value that goes on")
+    if after.text in _OR_SO and follows is not None and follows.text == "so":
+        raise UnreadableError("about a value")
+    if not after.spaced and after.kind == "word":
+        raise UnreadableError("a word joined to a value")
 
 
 def _is_one_unit(tokens: Sequence[Token]) -> bool:
