@@ -26,50 +26,19 @@ from adaptation.distillation.select import Records, Selected, Selection, require
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.neighbours import plain
 from adaptation.training.recipes import distillation_recipe
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.training.trainer import (
+    GeneratingTrainer,
+    OnStep,
+    Recipe,
+    TrainingJob,
+    TrainingResult,
+)
 from memory.types import AdapterVersion, Frozen, Message, Record
 
 Grade = Callable[[str, Record], bool]
 """Whether a generated text gives the record's answer."""
 OnProgress = Callable[[str, int, int], None]
 """(phase, done, total); phases are `select`, `evaluate base`, `train`, …"""
-OnStep = Callable[[int, int, float | None], None]
-
-
-class GeneratingTrainer(Protocol):
-    """A trainer that also decodes; `ProcessTrainer` is one."""
-
-    @property
-    def parameters(self) -> int | None:
-        """Size of the base model."""
-        ...
-
-    async def start(self) -> None:
-        """Load the base model."""
-        ...
-
-    async def train(
-        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
-    ) -> TrainingResult:
-        """Run a job."""
-        ...
-
-    async def generate(
-        self,
-        conversations: Sequence[Conversation],
-        adapter_path: str | None,
-        max_new_tokens: int,
-        timeout_s: float,
-        on_step: OnStep | None = None,
-    ) -> list[str]:
-        """Continue every conversation greedily."""
-        ...
-
-    async def check(
-        self, conversations: Sequence[Conversation], timeout_s: float
-    ) -> list[str | None]:
-        """Return for every conversation why it cannot be learned, None where it can."""
-        ...
 
 
 class Registry(Protocol):

@@ -15,12 +15,11 @@ from safetensors.numpy import save_file
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.training.adapter_files import WEIGHTS, write_config
-from adaptation.training.trainer import TrainingJob, TrainingResult
+from adaptation.training.trainer import OnStep, TrainingJob, TrainingResult
 from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
 """(turns, adapter folder) → the assistant's text"""
-OnStep = Callable[[int, int, float | None], None]
 
 
 class FakeTrainer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from adaptation.conversation import Conversation
@@ -17,10 +17,7 @@ from adaptation.errors import NoTurnError, TrainerError
 from adaptation.training.chat import Template
 from adaptation.training.link import Link
 from adaptation.training.messages import Check, Done, Generate, Ready, Step, Train, Work
-from adaptation.training.trainer import TrainingJob, TrainingResult
-
-OnStep = Callable[[int, int, float | None], None]
-"""(steps done, steps at most, training loss)"""
+from adaptation.training.trainer import OnStep, TrainingJob, TrainingResult
 
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends

@@ -6,12 +6,16 @@ says so lies beside it (`adaptation.training.fake`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from pydantic import Field
 
 from adaptation.conversation import Conversation
 from memory.types import Frozen
+
+OnStep = Callable[[int, int, float | None], None]
+"""(steps done, steps at most, training loss)"""
 
 
 class Recipe(Frozen):
@@ -102,4 +106,40 @@ class Trainer(Protocol):
 
     async def close(self) -> None:
         """End the trainer."""
+        ...
+
+
+class GeneratingTrainer(Protocol):
+    """A trainer that also decodes; `ProcessTrainer` is one."""
+
+    @property
+    def parameters(self) -> int | None:
+        """Size of the base model."""
+        ...
+
+    async def start(self) -> None:
+        """Load the base model."""
+        ...
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        """Run a job."""
+        ...
+
+    async def generate(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+    ) -> list[str]:
+        """Continue every conversation greedily."""
+        ...
+
+    async def check(
+        self, conversations: Sequence[Conversation], timeout_s: float
+    ) -> list[str | None]:
+        """Return for every conversation why it cannot be learned, None where it can."""
         ...

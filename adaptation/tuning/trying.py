@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
-from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.training.trainer import GeneratingTrainer, Recipe, TrainingJob
 from adaptation.tuning.search import Trial
 from adaptation.tuning.task import Task, longest
 
@@ -22,30 +20,12 @@ CHARS_A_TOKEN = 2
 OnTrial = Callable[[Trial], None]
 
 
-class Trainer(Protocol):
-    """What of the trainer process is needed."""
-
-    async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
-        """See `ProcessTrainer`."""
-        ...
-
-    async def generate(
-        self,
-        conversations: Sequence[Conversation],
-        adapter_path: str | None,
-        max_new_tokens: int,
-        timeout_s: float,
-    ) -> list[str]:
-        """See `ProcessTrainer`."""
-        ...
-
-
 class Trying:
     """Tries recipes in a trainer, and tells of every trial as it ends."""
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: GeneratingTrainer,
         tasks: Sequence[Task],
         on_trial: OnTrial,
         known: Iterable[Trial] = (),
