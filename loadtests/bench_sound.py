@@ -73,14 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_sound", __doc__, EXAMPLES)
-    parser.add_argument("--only", nargs="+", choices=PARTS, help=f"some of: {', '.join(PARTS)}")
-    parser.add_argument("--old", default=BEFORE, metavar="COMMIT", help=f"default: {BEFORE}")
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="PATH",
-        help="of a small real model, such as SmolLM2-135M-Instruct; without it no `speed`",
-    )
+    arguments.add_two_builds(parser, PARTS, BEFORE, "speed", "sound")
     parser.add_argument("--rounds", type=int, default=3, help="of every part (default: 3)")
     parser.add_argument(
         "--repeats", type=int, default=3, help="of a request to the real model (default: 3)"
@@ -88,16 +81,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=300.0, metavar="S", help="of such a request (default: 300)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the questions (default: 1)")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to (default: results/sound-<date>.json)"
-    )
-    args = parser.parse_args(argv)
-    if "speed" in (args.only or ()) and not args.model:
-        parser.error("speed needs --model PATH")
-    if args.model:
-        args.model = args.model.resolve()
-    return args
+    return arguments.parse_two_builds(parser, argv, "speed")
 
 
 def _chosen(args: argparse.Namespace) -> list[str]:

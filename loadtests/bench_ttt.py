@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -155,26 +154,10 @@ def _job(worker: Worker, seed: int, *, held_out: int = 0, steps: int | None = No
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_ttt", __doc__, EXAMPLES)
-    parser.add_argument("--only", nargs="+", choices=PARTS, help=f"some of: {', '.join(PARTS)}")
-    parser.add_argument("--old", default=BEFORE, metavar="COMMIT", help=f"default: {BEFORE}")
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="PATH",
-        help="of a small real model, such as SmolLM2-135M-Instruct; without it no `real`",
-    )
+    arguments.add_two_builds(parser, PARTS, BEFORE, "real", "ttt")
     parser.add_argument("--threads", type=int, default=2, help="for the real model (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, help="of every part (default: 5)")
-    parser.add_argument("--seed", type=int, default=1, help="of the questions (default: 1)")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to (default: results/ttt-<date>.json)"
-    )
-    args = parser.parse_args(argv)
-    if "real" in (args.only or ()) and not args.model:
-        parser.error("real needs --model PATH")
-    if args.model:
-        args.model = args.model.resolve()
-    return args
+    return arguments.parse_two_builds(parser, argv, "real")
 
 
 if __name__ == "__main__":
