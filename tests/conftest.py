@@ -10,7 +10,9 @@ import atexit
 import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -31,6 +33,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     atexit.register(gc.unfreeze)  # bindings report as leaked what the interpreter's end leaves
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Leave the environment as it was: a `whet serve` that a test runs here prepares it for one."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from server.resident import resident_bytes, role_of, said
+from server.resident import resident_bytes, resident_of, role_of, said
 
 HELD = 100_000_000
 HOLD = f"held = b'x' * {HELD}; print(flush=True); input()"
@@ -33,9 +33,14 @@ def test_roles_are_read_from_command_lines() -> None:
 
 
 def test_each_process_counts_under_its_role(trainer: subprocess.Popen[bytes]) -> None:
-    found = resident_bytes()
+    server = psutil.Process()
+    found = resident_of([server, psutil.Process(trainer.pid)])
     assert HELD < found["trainer"] < 2 * HELD
-    assert found["server"] == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
+    assert found["server"] == pytest.approx(server.memory_info().rss, rel=0.1)
+
+
+def test_all_below_the_server_count(trainer: subprocess.Popen[bytes]) -> None:
+    assert resident_bytes()["trainer"] > HELD
 
 
 def test_it_is_said_in_gigabytes() -> None:

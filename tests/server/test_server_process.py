@@ -74,8 +74,8 @@ with running(PAGES, Console(quiet=True)) as server:
 )
 def test_a_program_that_is_told_to_end_ends_its_server_too(number: int, second: int) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
-    ) as owner:
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, cwd=ROOT
+    ) as owner:  # what it says is shown where the test fails
         assert owner.stdout is not None
         server = int(owner.stdout.readline())
         os.kill(owner.pid, number)
