@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.report import AdapterReport
+from adaptation.single_flight import SingleFlight
 from adaptation.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.training.trainer import Recipe
 from adaptation.types import Adapter
@@ -80,6 +81,7 @@ class AdapterCache:
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
+        self.single_flight = SingleFlight()
         self._root, self._max_bytes = root, max_bytes
         self._seen: dict[str, int] = {}
         """Tenant → the newest event that was looked at; None yet: everything is looked at."""

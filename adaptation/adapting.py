@@ -7,13 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from adaptation.attempt import Adapted, Attempt, seconds_left
+from adaptation.attempt import Adapted, Attempt
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.neighbours import TrainingSet, select_training_set
 from adaptation.policy import Policy
 from adaptation.pool import SamplePool
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
+from adaptation.time_to_train import seconds_left
 from adaptation.types import Query
 from memory.types import Neighbour
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from adaptation.rendering import served
 from adaptation.report import AdapterReport
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
+from adaptation.time_to_train import check_time, seconds_left
 from adaptation.training.gate import GateVerdict, judge_losses, judge_losses_alone
 from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
 from adaptation.types import Adapter, Query
@@ -35,15 +35,6 @@ from memory.errors import WhetMemoryError
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
-
-TRAINING_SHARE = 0.5
-"""Of the time left: what training may take with its waits. The samples need the rest, and on a
-server that is so busy that trainings wait, they take longer too."""
-
-
-LEAST_STEPS = 1 / 3
-"""Share of a recipe's steps that must fit into the time: a training that is cut shorter teaches
-next to nothing (8 of 64 steps: SmolLM2 answered none of 96 questions)."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +82,13 @@ class Attempt:
         self._query, self._chosen, self._services = query, chosen, services
         self._clock, self._pool, self._stack = clock, pool, stack
         self._recipe = _recipe(query, services.policy.recipe)
+        self.place = Neighbourhood.of(
+            query.tenant,
+            self._neighbours,
+            model=services.policy.model,
+            base=query.base,
+            recipe=self._recipe,
+        )
         records = [neighbour.record for neighbour in chosen.holdout]
         self.examination = Examination(
             query, records, services.engine, services.algebra, pool.bill_examination
@@ -98,36 +96,57 @@ class Attempt:
 
     async def run(self) -> None:
         """Find or make the adapter, or say in `outcome` why there is none."""
-        place = Neighbourhood.of(
-            self._query.tenant,
-            self._neighbours,
-            model=self._services.policy.model,
-            base=self._query.base,
-            recipe=self._recipe,
-        )
-        if kept := await self._kept(place):
-            await self._hand_over(kept.folder, kept.rank, kept.report)
-            return
-        self._check_turn()
+        if (found := await self._found()) is None:
+            async with self._turn():
+                # Who waited for its turn finds what came of the others'.
+                if (found := await self._found()) is None:
+                    await self._make()
+                    return
+        if isinstance(found, Kept):
+            await self._hand_over(found.folder, found.rank, found.report)
+        else:
+            self.outcome = Adapted(reason=f"as an earlier request of these neighbours saw: {found}")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until no other request trains on the same neighbours, where its adapter is kept."""
+        async with AsyncExitStack() as stack:
+            if self._services.kept is not None:
+                with self._clock.measure("queue"):
+                    turn = self._services.kept.single_flight.turn(self.place.key)
+                    await stack.enter_async_context(turn)
+            yield
+
+    async def _make(self) -> None:
+        """Train, and have the adapter judged."""
+        check_time(self._query, self._recipe, self._services)
         folder = self._stack.enter_context(self._services.leases.folder())
         self.examination.begin()
         with self._clock.measure("train"):
             result = await self._trained(folder)
         if result is None:
-            self.outcome = Adapted(
-                reason="the model answers every held-out neighbour without training"
-            )
+            reason = "the model answers every held-out neighbour without training"
+            self.outcome = Adapted(reason=reason)
+            self._remember_refusal()
             return
         self._pool.trained_tokens += result.tokens
         self.outcome = Adapted(report=_report(result), neighbours=self._neighbours)
-        await self._judge(result, folder, place)
+        verdict = await self._judge(result, folder)
+        self.outcome = self.outcome.judged(verdict)
+        if self.outcome.adapter is not None:
+            await self._keep(folder, result.rank)
+        elif verdict.is_final and not result.cut_short:
+            self._remember_refusal()
 
     @property
     def _neighbours(self) -> tuple[Neighbour, ...]:
         return (*self._chosen.train, *self._chosen.holdout)
 
-    async def _kept(self, place: Neighbourhood) -> Kept | None:
-        """Return what an earlier request left of the same neighbours, held until the end."""
+    async def _found(self) -> Kept | str | None:
+        """Return what an earlier request left of the same neighbours, or why it left nothing.
+
+        What is returned is held until the end.
+        """
         cache = self._services.kept
         if cache is None:
             return None
@@ -136,37 +155,12 @@ class Attempt:
         except WhetMemoryError as error:
             logger.warning("what is kept of trainings was not looked through: %s", error)
             return None  # it may have learned what has been erased
-        return self._stack.enter_context(cache.holding(place))
+        kept = self._stack.enter_context(cache.holding(self.place))
+        return kept or cache.single_flight.refusal(self.place.key)
 
-    def _check_turn(self) -> None:
-        """Raise `NoTurnError` where a training is known not to begin in time.
-
-        What is waited in vain is lost for the vote. With nobody ahead training is tried in any
-        case, so that the estimate, which trainings make, never rules out the trainings that would
-        correct it.
-        """
-        trainings, leases = self._services.trainings, self._services.leases
-        usable_s = seconds_left(self._query) - trainings.typical_s
-        patience_s = max(0.0, min(self._services.policy.train_wait_s, usable_s))
-        # A name is needed when the training is over.
-        expected_s = trainings.expected_wait_s
-        expected_s += max(0.0, leases.expected_wait_s - trainings.typical_s)
-        self._check_length(trainings.typical_s or self._services.policy.expected_train_s)
-        if expected_s > patience_s:
-            raise NoTurnError(
-                f"too many trainings are before it: about {expected_s:.1f} s to wait, "
-                f"and {patience_s:.1f} s to spare"
-            )
-
-    def _check_length(self, expected_s: float) -> None:
-        """Raise `NoTurnError` where too few of the steps fit into the time to teach anything."""
-        share = self._recipe.steps / self._services.policy.recipe.steps
-        left_s = seconds_left(self._query)
-        if expected_s * share * LEAST_STEPS > left_s:
-            raise NoTurnError(
-                f"a training takes about {expected_s * share:.0f} s here, and {left_s:.0f} s are "
-                "left for it: allow more wall_s, or fewer train_steps"
-            )
+    def _remember_refusal(self) -> None:
+        if self._services.kept is not None and self.outcome.reason:
+            self._services.kept.single_flight.refuse(self.place.key, self.outcome.reason)
 
     async def _trained(self, folder: Path) -> TrainingResult | None:
         """Train; None where the base turns out to answer all that is held out, and needs none."""
@@ -189,20 +183,16 @@ class Attempt:
             served=await served(self._query, (*learned, *holdout), self._services.engine),
         )
 
-    async def _judge(self, result: TrainingResult, folder: Path, place: Neighbourhood) -> None:
+    async def _judge(self, result: TrainingResult, folder: Path) -> GateVerdict:
         """Hand the adapter over where its losses fell, and have it answer what is held out."""
         verdict = judge_losses(result)
         if not verdict.accepted:
-            self.outcome = self.outcome.judged(verdict)
-            return
+            return verdict
         await self._hand_over(folder, result.rank, _report(result))
         adapter = self.outcome.adapter
         assert adapter is not None
         with self._clock.measure("judge"):
-            answered = await self.examination.judge(adapter)
-        self.outcome = self.outcome.judged(answered or judge_losses_alone(result))
-        if self.outcome.adapter is not None:
-            self._keep(folder, result.rank, place)
+            return await self.examination.judge(adapter) or judge_losses_alone(result)
 
     async def _hand_over(self, folder: Path, rank: int, report: AdapterReport) -> None:
         """Load the adapter under a name of its own, and make sure that the engine applies it."""
@@ -231,19 +221,15 @@ class Attempt:
             except TimeoutError as error:
                 raise NoTurnError(f"every adapter was in use for {longest_s:.1f} s") from error
 
-    def _keep(self, folder: Path, rank: int, place: Neighbourhood) -> None:
-        """Keep an accepted adapter while it is used; its folder waits until that is done."""
+    async def _keep(self, folder: Path, rank: int) -> None:
+        """Keep an accepted adapter; its folder stays until that is done, whoever gives up."""
         cache, report = self._services.kept, self.outcome.report
         if cache is not None and report is not None:
             reason = f"kept from an earlier request: {report.reason}"
             report = report.model_copy(update={"reason": reason})
-            keeping = asyncio.create_task(cache.keep(place, folder, rank, report))
+            keeping = asyncio.create_task(cache.keep(self.place, folder, rank, report))
             self._stack.push_async_callback(_kept_or_said, keeping)
-
-
-def seconds_left(query: Query) -> float:
-    """Return what training may take of a request's time."""
-    return max(0.0, TRAINING_SHARE * (query.deadline - time.monotonic()))
+            await asyncio.wait([keeping])
 
 
 async def _unless_passed(

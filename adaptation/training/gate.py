@@ -32,6 +32,8 @@ class GateVerdict:
 
     accepted: bool
     reason: str
+    is_final: bool = True
+    """Whether the same adapter would be judged the same again."""
 
 
 def judge_losses(result: TrainingResult) -> GateVerdict:
@@ -85,7 +87,9 @@ def judge_answers(
         return None
     if len(adapted) < len(base):
         return GateVerdict(
-            False, f"only {len(adapted)} of {len(base)} held-out neighbours were answered with it"
+            False,
+            f"only {len(adapted)} of {len(base)} held-out neighbours were answered with it",
+            is_final=False,
         )
     wrong = len(base) - sum(base.values())
     return GateVerdict(

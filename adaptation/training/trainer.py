@@ -83,6 +83,8 @@ class TrainingResult(Frozen):
     flops: float
     """Floating-point operations of the steps: 4 · parameters · tokens with a frozen base."""
     seconds: float
+    cut_short: bool = False
+    """Whether the time ended it before the recipe did."""
 
 
 class Trainer(Protocol):

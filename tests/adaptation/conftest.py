@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.leases import AdapterLeases
 from adaptation.options import Options
+from adaptation.policy import Policy
+from adaptation.services import Services
+from adaptation.training.fake import FakeTrainer
 from adaptation.types import Draw, Query
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
 from memory.types import Message
 
 MakeQuery = Callable[..., Query]
+Build = Callable[..., Services]
 
 
 @pytest.fixture
@@ -45,3 +53,33 @@ def says() -> Callable[..., FakeEngine]:
         return FakeEngine(script)
 
     return build
+
+
+@pytest.fixture
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
+    """A real memory with the model-free embedder."""
+    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def services(memory: LongTermMemory, tmp_path: Path) -> Iterator[Build]:
+    """Return a builder of the pipeline's parts around a given engine and trainer."""
+    leases = AdapterLeases(2, root=tmp_path)
+
+    def build(engine: FakeEngine, trainer: FakeTrainer | None = None, **policy: object) -> Services:
+        return Services(
+            engine=engine,
+            memory=memory,
+            trainer=trainer or FakeTrainer(),
+            leases=leases,
+            policy=Policy.model_validate(
+                {"min_similarity": 0.1, "stopping_rule": "beta", **policy}
+            ),
+        )
+
+    yield build
+    assert leases.free == 2, "every lease comes back"
+    assert not list(leases._root.iterdir()), "and takes its files with it"
+    leases.close()

@@ -15,95 +15,29 @@ from typing import Any
 
 import pytest
 
-from adaptation.adapter_cache import AdapterCache
 from adaptation.background import Background
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.leases import AdapterLeases
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
-from adaptation.policy import Policy
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter, Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
-from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
-from memory.types import Completion, Draft, Message, PastVote, State, Tier
+from memory.types import Completion, PastVote, State, Tier
+from tests.adaptation.lamps import ASK, adapted_engine, example_asked, remember_examples
 
 Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
 Build = Callable[..., Services]
 
 
-@pytest.fixture
-def memory(data_dir: Path) -> Iterator[LongTermMemory]:
-    """A real memory with the model-free embedder."""
-    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
-    yield memory
-    memory.close()
-
-
-@pytest.fixture
-def services(memory: LongTermMemory, tmp_path: Path) -> Iterator[Build]:
-    """Return a builder of the pipeline's parts around a given engine and trainer."""
-    leases = AdapterLeases(2, root=tmp_path)
-
-    def build(engine: FakeEngine, trainer: FakeTrainer | None = None, **policy: object) -> Services:
-        return Services(
-            engine=engine,
-            memory=memory,
-            trainer=trainer or FakeTrainer(),
-            leases=leases,
-            policy=Policy.model_validate(
-                {"min_similarity": 0.1, "stopping_rule": "beta", **policy}
-            ),
-        )
-
-    yield build
-    assert leases.free == 2, "every lease comes back"
-    assert not list(leases._root.iterdir()), "and takes its files with it"
-    leases.close()
-
-
-def remember_examples(memory: LongTermMemory, count: int, tier: Tier = Tier.IMPORTED) -> None:
-    for number in range(count):
-        question = f"What is {number} lamp {number + 1}?"
-        memory.save(
-            Draft(
-                tenant="default",
-                messages=(Message(role="user", content=question),),
-                answer=str(number),
-                rationale=f"lamp is -: ... \n#### {number}",
-                tier=tier,
-            )
-        )
-
-
-def adapted_engine(base: str = "1", adapted: str = "9") -> FakeEngine:
-    """Say `adapted` through an adapter, which knows the examples as well, and `base` otherwise."""
-
-    def script(query: Query, draw: Draw) -> Reply:
-        told = example_asked(draw) if draw.adapter else None
-        return Reply(f"#### {told or (adapted if draw.adapter else base)}", tokens=3)
-
-    return FakeEngine(script)
-
-
-def example_asked(draw: Draw) -> str | None:
-    """The answer of the example that a draw asks in place of the request's prompt."""
-    asked = draw.prompt
-    return asked[-1].content.split()[2] if isinstance(asked, tuple) else None
-
-
 def votes(engine: FakeEngine) -> list[Draw]:
     """What was drawn for the vote, without the examination of an adapter."""
     return [draw for draw in engine.drawn if draw.index >= 0]
-
-
-ASK = "What is 5 lamp 3?"
 
 
 async def test_consistency_votes_reports_and_saves_the_confident_answer(
@@ -801,41 +735,6 @@ async def test_a_load_that_the_deadline_cuts_short_is_dropped_again(
     assert "no time for training" in str(report.reason)
     assert engine.loaded == {}
     assert [event.split()[0] for event in engine.history] == ["load", "drop"]
-
-
-async def test_the_second_request_of_a_neighbourhood_trains_nothing(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
-) -> None:
-    remember_examples(memory, 12)
-    engine, trainer = adapted_engine(), FakeTrainer()
-    cache = AdapterCache(tmp_path / "kept", 10**6)
-    parts = replace(services(engine, trainer), kept=cache)
-    quiet = {"strategy": "ttt", "memory": {"write": False}}
-    first, second = [(await answer(make_query(ASK, **quiet), parts)).report for _ in range(2)]
-    assert len(trainer.jobs) == 1
-    assert (first.strategy, second.strategy) == (Strategy.TTT, Strategy.TTT)
-    assert second.adapter is not None
-    assert "kept from an earlier request" in second.adapter.reason
-    assert second.adapter.id != first.adapter.id  # type: ignore[union-attr]
-    assert (second.tokens.training, second.neighbours) == (0, first.neighbours)
-    assert "train" not in second.seconds
-    known = memory.list("default")[0]
-    memory.set_state("default", known.id, State.QUARANTINED, "judged wrong")
-    await answer(make_query(ASK, **quiet), parts)
-    assert len(trainer.jobs) == 2, "what learned from the record is gone"
-
-
-async def test_an_adapter_that_was_refused_is_not_kept(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory, tmp_path: Path
-) -> None:
-    remember_examples(memory, 12)
-    cache = AdapterCache(tmp_path / "kept", 10**6)
-    engine = FakeEngine(lambda q, draw: Reply("#### 77"))
-    report = (
-        await answer(make_query(ASK, strategy="ttt"), replace(services(engine), kept=cache))
-    ).report
-    assert report.strategy is Strategy.CONSISTENCY
-    assert len(cache) == 0
 
 
 async def test_where_the_base_is_right_on_all_that_is_held_out_training_is_given_up(

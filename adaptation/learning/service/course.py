@@ -100,6 +100,7 @@ def train(base: Base, prepared: Prepared, control: Control) -> Training:
         rank=adapter.rank,
         steps=course.steps,
         losses=tuple(course.losses),
+        cut_short=course.cut_short,
         holdout_before=watch.before,
         holdout_after=watch.best,
         tokens=course.tokens,
@@ -122,7 +123,9 @@ def descend(
         control.check()
         began = time.perf_counter()
         late = control.is_late(step_s + watch.look_s)
-        ended = watch.rises or late or course.steps == recipe.steps
+        whole = watch.rises or course.steps == recipe.steps
+        course.cut_short = late and not whole
+        ended = whole or late
         loss = finite(mean((yield Ask(adapter, group, learns=not ended))))
         course.losses.append(loss)
         if ended or loss < recipe.min_loss:
