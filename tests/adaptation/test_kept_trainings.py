@@ -68,7 +68,8 @@ async def test_an_adapter_that_was_refused_is_not_kept(
 
 
 async def one(make_query: MakeQuery, parts: Services, name: str = "") -> Report:
-    return (await answer(make_query(ASK, **QUIET, query_id=f"chatcmpl-{name}"), parts)).report
+    query = replace(make_query(ASK, **QUIET), id=f"chatcmpl-{name}")
+    return (await answer(query, parts)).report
 
 
 async def test_requests_that_come_together_train_once(
