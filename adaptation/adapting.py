@@ -41,6 +41,10 @@ async def adapted(
         attempt = Attempt(query, chosen, services, clock, pool, stack)
         try:
             obstacle = await _obstacle(attempt, _longest_s(query, services.policy))
+        except NoTurnError as error:
+            obstacle = str(error)
+            if services.wanted is not None:  # for the requests to come
+                services.wanted.note(attempt.place.key, query)
         finally:
             await attempt.examination.close()
         outcome = attempt.outcome if obstacle is None else attempt.outcome.unused(obstacle)
@@ -50,18 +54,19 @@ async def adapted(
 
 
 async def _obstacle(attempt: Attempt, longest_s: float) -> str | None:
-    """Run an attempt; return what ended it, None where it ended by itself."""
+    """Run an attempt; return what ended it, None where it ended by itself.
+
+    Raises `NoTurnError` where it had no time.
+    """
     try:
         async with asyncio.timeout(longest_s):
             await attempt.run()
-    except NoTurnError as error:
-        return str(error)
+    except TimeoutError as error:
+        raise NoTurnError("the deadline left no time for training") from error
     except TrainerError as error:
         return f"training failed: {error}"
     except EngineError as error:
         return f"the engine did not take the adapter: {error}"
-    except TimeoutError:
-        return "the deadline left no time for training"
     except OSError as error:
         return f"no room for the adapter's files: {error.strerror}"
     return None

@@ -135,7 +135,9 @@ class Attempt:
         self.outcome = self.outcome.judged(verdict)
         if self.outcome.adapter is not None:
             await self._keep(folder, result.rank)
-        elif verdict.is_final and not result.cut_short:
+        elif result.cut_short:
+            raise NoTurnError(f"{self.outcome.reason}; its training was cut short")
+        elif verdict.is_final:
             self._remember_refusal()
 
     @property

@@ -25,7 +25,7 @@ class DeadlineError(AdaptationError):
 
 
 class NoTurnError(AdaptationError):
-    """Training could not begin in time: too many are before it."""
+    """There was no time to train, or no turn: too many are before it."""
 
 
 class TrainerError(AdaptationError):

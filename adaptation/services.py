@@ -20,6 +20,7 @@ from adaptation.training.trainer import Trainer
 from adaptation.trainings import Trainings
 from adaptation.types import Query
 from adaptation.voting import Voting
+from adaptation.wanted import Wanted
 from adaptation.weights import WEIGHTS
 from memory.memory import LongTermMemory
 from memory.types import Neighbour
@@ -39,6 +40,8 @@ class Services:
     trainings: Trainings = field(default_factory=Trainings)
     kept: AdapterCache | None = None
     """Adapters of earlier requests."""
+    wanted: Wanted | None = None
+    """Is told of what had no time to be trained."""
 
     @cached_property
     def rules(self) -> Rules:

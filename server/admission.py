@@ -17,6 +17,19 @@ from server.request_context import route_path
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
 
 
+class Occupancy:
+    """How many requests are at work, also those for which no connection waits."""
+
+    def __init__(self, in_background: Collection[str] = ()) -> None:
+        self.connected = 0
+        self._in_background = in_background
+
+    @property
+    def taken(self) -> int:
+        """Of the places."""
+        return self.connected + len(self._in_background)
+
+
 class Admission:
     """Answers 429 beyond `places` requests at a time, and tells each how many are left.
 
@@ -28,22 +41,17 @@ class Admission:
         self,
         app: ASGIApp,
         places: int,
-        in_background: Collection[str] = (),
+        occupancy: Occupancy | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`in_background` are the responses at work for which no connection waits.
+        """`occupancy` is kept, for others to look at too.
 
         While the server `is_stopping`, nobody is let in.
         """
         self._is_stopping = is_stopping
         self._app = app
         self._places = places
-        self._in_background = in_background
-        self._connected = 0
-
-    @property
-    def _taken(self) -> int:
-        return self._connected + len(self._in_background)
+        self._occupancy = occupancy or Occupancy()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -51,21 +59,21 @@ class Admission:
             await self._app(scope, receive, send)
         elif self._is_stopping():
             await ApiError(503, STOPPING).response()(scope, receive, send)
-        elif self._taken >= self._places:
+        elif self._occupancy.taken >= self._places:
             await self._refusal().response()(scope, receive, self._telling(send))
         else:
-            self._connected += 1
+            self._occupancy.connected += 1
             try:
                 await self._app(scope, receive, self._telling(send))
             finally:
-                self._connected -= 1
+                self._occupancy.connected -= 1
 
     def _refusal(self) -> ApiError:
         what = f"The server is at work on {self._places} requests, its most at a time"
         return ApiError(429, f"{what} (max_concurrent_requests); try again in a moment")
 
     def _telling(self, send: Send) -> Send:
-        left = max(0, self._places - self._taken)
+        left = max(0, self._places - self._occupancy.taken)
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -27,13 +27,15 @@ from adaptation.services import Services
 from adaptation.training.chat import Template
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.trainer import Trainer
+from adaptation.wanted import Wanted
+from adaptation.warming import Warming
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptation_response import amend_response
 from server.adaptive_client import AdaptiveClient
-from server.admission import Admission
+from server.admission import Admission, Occupancy
 from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.champion import Champion
@@ -62,6 +64,7 @@ from server.routes.ready import Probe, ready_router
 from server.routes.records import records_router
 from server.routes.reports import reports_router
 from server.routes.unserved import unserved_router
+from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
 from server.warm_up import warm_up
@@ -89,14 +92,18 @@ async def run_server(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
-            app, client = await build(parts, args, settings)
-            follow = asyncio.create_task(parts.champion.follow(settings.champion_poll_s))
+            app, client, warming = await build(parts, args, settings)
+            followed = [parts.champion.follow(settings.champion_poll_s)]
+            if settings.idle_training:
+                followed.append(warming.follow())
+            follow = asyncio.gather(*followed)
             logger.info("ready on %s (routes at %s/docs)", address, address)
             logger.info("resident: %s", said(resident_bytes()))
             try:
                 await launch.serve(app, sock, args)
             finally:
                 follow.cancel()
+                await warming.close()
                 await client.end_requests()
                 await parts.background.settle()
             if client.errored and not client.is_stopping:
@@ -178,16 +185,19 @@ async def build(
     args: argparse.Namespace,
     settings: Settings,
     registry: CollectorRegistry = REGISTRY,
-) -> tuple[FastAPI, AdaptiveClient]:
-    """Return vLLM's application with our routes and middleware, and our client behind it.
+) -> tuple[FastAPI, AdaptiveClient, Warming]:
+    """Return vLLM's application with our routes and middleware, our client behind it, and what
+    trains beforehand.
 
     Whet's own series go into `registry`.
     """
     model = base_model(args.model)
     watched = WatchedEngine(parts.engine)
     kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
+    wanted = Wanted()
     services = Services(
         kept=kept,
+        wanted=wanted if kept is not None else None,
         engine=watched,
         memory=parts.memory,
         trainer=parts.trainer,
@@ -220,7 +230,9 @@ async def build(
     app, in_background = await launch.make_app(
         client, args, amend_response, runtime_adapters(args, settings)
     )
-    _add_routes(app, parts, args, client, reports)
+    occupancy = Occupancy(in_background)
+    warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
+    _add_routes(app, parts, args, client, reports, warming)
     describe(app)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
@@ -230,14 +242,14 @@ async def build(
         Middleware(
             Admission,
             places=settings.max_concurrent_requests,
-            in_background=in_background,
+            occupancy=occupancy,
             is_stopping=lambda: client.is_stopping,
         ),
         Middleware(KeepAlive, interval_s=args.sse_keep_alive_interval),
         Middleware(AdaptationMiddleware, settings=settings),
     ]
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
-    return app, client
+    return app, client, warming
 
 
 def _takes_text_only(client: Any) -> bool:
@@ -255,7 +267,12 @@ def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
 
 
 def _add_routes(
-    app: FastAPI, parts: Parts, args: argparse.Namespace, client: Any, reports: Reports
+    app: FastAPI,
+    parts: Parts,
+    args: argparse.Namespace,
+    client: Any,
+    reports: Reports,
+    warming: Warming,
 ) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
@@ -272,6 +289,7 @@ def _add_routes(
         feedback_router(parts.memory),
         reports_router(reports),
         records_router(parts.memory),
+        warming_router(warming),
         adapters_router(parts.memory),
         docs_router(app, offline=args.enable_offline_docs),
         unserved_router(),

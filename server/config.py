@@ -93,6 +93,8 @@ class Settings(Frozen):
     """per-request adapters alive at the same time"""
     adapter_cache_mb: int = Field(default=1024, ge=0)
     """megabytes of accepted adapters kept for requests with the same neighbours; 0 keeps none"""
+    idle_training: bool = False
+    """without a request for five seconds, train for those that had no time to"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     champion_poll_s: float = Field(default=5.0, gt=0)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from server.aliases import aliases_of
+from server.commands.adapters_warm import add_warm
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
 from server.console import plain, print_fields, print_json, print_table
 
@@ -17,14 +18,16 @@ EXAMPLES = """\
   whet adapters promote ad_0123456789ab
   whet adapters rollback                 serve the previous champion again
   whet adapters reset                    serve the bare base model
+  whet adapters warm                     train now for what requests had no time for
 """
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet adapters` and its sub-commands."""
-    summary = "list, show, promote, roll back or reset distilled adapters"
+    summary = "list, show, promote, roll back or reset distilled adapters; warm per-request ones"
     parser = command_parser(subparsers, "adapters", summary, EXAMPLES)
     below = parser.add_subparsers(metavar="ACTION", required=True)
+    add_warm(below)
     for name, (what, run, takes_id) in _ACTIONS.items():
         example = f"  whet adapters {name}{' ad_0123456789ab' if takes_id else ''}\n"
         action = command_parser(below, name, what, example)

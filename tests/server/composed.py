@@ -96,13 +96,14 @@ async def composed(
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
             parts = Parts(inner, MODEL, memory, trainer, leases, places, algebra, template)
-            app, client = await build(parts, args, settings, CollectorRegistry())
+            app, client, warming = await build(parts, args, settings, CollectorRegistry())
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
             inner.core.begun = asyncio.Semaphore(0)
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
                 yield Composed(app, client, inner.core, parts, trainer, http)
+            await warming.close()
     finally:
         algebra.close()
         leases.close()

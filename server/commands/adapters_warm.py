@@ -1,0 +1,72 @@
+"""`whet adapters warm`: a running server trains for what requests had no time to train for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import Any
+
+import httpx
+
+from server.commands.common import Subparsers, command_parser
+from server.console import CommandError, print_json, progress
+
+EXAMPLES = """\
+  whet adapters warm
+  whet adapters warm --url http://127.0.0.1:9000 --api-key secret
+"""
+PATH = "/v1/adapters/warm"
+LOOK_S = 1.0
+PATIENCE_S = 60.0
+"""A server whose cores train answers late."""
+
+
+def add_warm(subparsers: Subparsers) -> None:
+    """Describe the command."""
+    summary = "have a running server train now for what requests had no time to train for"
+    parser = command_parser(subparsers, "warm", summary, EXAMPLES)
+    url = "http://127.0.0.1:8000"
+    parser.add_argument("--url", default=url, help=f"where it listens (default: {url})")
+    key = os.environ.get("VLLM_API_KEY")
+    parser.add_argument("--api-key", default=key, help="its key (default: $VLLM_API_KEY)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_warm)
+
+
+def _warm(args: argparse.Namespace) -> int:
+    headers = {"authorization": f"Bearer {args.api_key}"} if args.api_key else {}
+    with httpx.Client(base_url=args.url, headers=headers, timeout=PATIENCE_S) as http:
+        first = _ask(http, "GET")
+        last = _until_done(http, first["wanted"])
+    kept, unused = last["kept"] - first["kept"], last["unused"] - first["unused"]
+    if args.json:
+        print_json({"kept": kept, "unused": unused})
+    elif not kept + unused:
+        print("nothing to train: no request has lacked the time since the server started")
+    else:
+        print(f"adapters kept: {kept}; without one, as nothing was gained: {unused}")
+    return 0
+
+
+def _until_done(http: httpx.Client, wanted: int) -> dict[str, Any]:
+    """Have all that is wanted trained; return the server's last word."""
+    state = _ask(http, "POST")
+    with progress("neighbourhoods trained") as advance:
+        while state["is_training"]:
+            time.sleep(LOOK_S)
+            state = _ask(http, "GET")
+            advance(max(0, wanted - state["wanted"]), wanted)
+    return state
+
+
+def _ask(http: httpx.Client, method: str) -> dict[str, Any]:
+    try:
+        response = http.request(method, PATH)
+        response.raise_for_status()
+        state: dict[str, Any] = response.json()
+    except httpx.HTTPStatusError as error:
+        raise CommandError(f"{http.base_url}: {error.response.status_code}: is it Whet?") from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise CommandError(f"{http.base_url}: no Whet answers there: {error}") from error
+    return state
