@@ -32,6 +32,7 @@ from adaptation.training.gate import GateVerdict, judge_losses, judge_losses_alo
 from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
 from adaptation.types import Adapter, Query
 from memory.errors import WhetMemoryError
+from memory.text import digest
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
@@ -137,12 +138,19 @@ class Attempt:
             await self._keep(folder, result.rank)
         elif result.cut_short:
             raise NoTurnError(f"{self.outcome.reason}; its training was cut short")
-        elif verdict.is_final:
+        elif verdict.is_final and not self.examination.was_cut:
             self._remember_refusal()
 
     @property
     def _neighbours(self) -> tuple[Neighbour, ...]:
         return (*self._chosen.train, *self._chosen.holdout)
+
+    @property
+    def _examined(self) -> str:
+        """What a refusal is of: the neighbours, and whatever else their examination depends on."""
+        query = self._query
+        answer = query.options.answer.model_dump_json()
+        return digest(["refused", self.place.key, dict(query.request), query.terms, answer])
 
     async def _found(self) -> Kept | str | None:
         """Return what an earlier request left of the same neighbours, or why it left nothing.
@@ -158,11 +166,11 @@ class Attempt:
             logger.warning("what is kept of trainings was not looked through: %s", error)
             return None  # it may have learned what has been erased
         kept = self._stack.enter_context(cache.holding(self.place))
-        return kept or cache.single_flight.refusal(self.place.key)
+        return kept or cache.single_flight.refusal(self._examined)
 
     def _remember_refusal(self) -> None:
         if self._services.kept is not None and self.outcome.reason:
-            self._services.kept.single_flight.refuse(self.place.key, self.outcome.reason)
+            self._services.kept.single_flight.refuse(self._examined, self.outcome.reason)
 
     async def _trained(self, folder: Path) -> TrainingResult | None:
         """Train; None where the base turns out to answer all that is held out, and needs none."""

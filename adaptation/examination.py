@@ -47,6 +47,8 @@ class Examination:
         self._asked: set[asyncio.Task[bool | None]] = set()
         self._base: asyncio.Task[Marks] | None = None
         self._bill, self._tokens = bill, 0
+        self.was_cut = False
+        """Whether the request's bound on tokens cut an answer off that came to nothing."""
 
     def begin(self) -> None:
         """Start asking the base, which needs no adapter: training goes on meanwhile."""
@@ -121,7 +123,11 @@ class Examination:
                         return None
                     if len(step.sample.text) > longest:
                         return False
-        return None if sample is None else await self._is_right(sample, record)
+        if sample is None:
+            return None
+        is_right = await self._is_right(sample, record)
+        self.was_cut |= not is_right and sample.finish_reason == "length"
+        return is_right
 
     @property
     def _is_spent(self) -> bool:

@@ -57,6 +57,9 @@ class Query:
     json_output: bool = False
     request: Mapping[str, Any] = field(default_factory=dict)
     """What besides the messages makes the prompt, such as tools."""
+    terms: str = ""
+    """What besides the prompt decides a greedy answer, but for its length: where an output has to
+    stop, what it must not say. The same for all requests that ask alike."""
     verifiers: tuple[Verifier, ...] = ()
     """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False

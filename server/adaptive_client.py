@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from adaptation.ending import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
+from adaptation.recalling import TRAINING_STRATEGIES
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Abandoned, Outcome, Query, Sample
 from server.champion import Champion
@@ -251,7 +252,9 @@ class AdaptiveClient:
     async def _voted(self, context: RequestContext, native: Native, request_id: str) -> Outcome:
         index = context.index_of(request_id)
         with self._champion.use() as base:
-            query = context.query(request_id, index, native, base, self._abandon)
+            trains = context.options.strategy in TRAINING_STRATEGIES
+            terms = native.terms if trains else ""
+            query = context.query(request_id, index, native, base, self._abandon, terms)
             async with self._telling(query):
                 outcome = await self._answer(query)
         if outcome.report.stop_reason is StopReason.REMEMBERED:

@@ -80,6 +80,7 @@ class RequestContext:
         native: object,
         base: Adapter | None,
         abandoned: Abandoned | None = None,
+        terms: str = "",
     ) -> Query:
         """Return prompt number `index` as the pipeline sees it; `native` is the engine's own."""
         self.id = self.completion_id(request_id)
@@ -96,6 +97,7 @@ class RequestContext:
             has_tools=self.has_tools,
             json_output=self.json_output,
             request=self.request,
+            terms=terms,
             verifiers=self.verifiers,
             can_be_reworded=self.can_be_reworded,
             notify=self.progress.put_nowait if self.progress else None,

@@ -56,6 +56,15 @@ class Native:
         return held is not None and bool(held.json or held.json_object or held.structural_tag)
 
     @property
+    def terms(self) -> str:
+        """See `Query.terms`."""
+        params = self.params.clone()
+        params.n, params.temperature, params.seed = 1, 0.0, None
+        params.top_p, params.top_k, params.min_p = 1.0, 0, 0.0
+        params.max_tokens = params.logprobs = params.prompt_logprobs = None
+        return repr(params)
+
+    @property
     def choices(self) -> int:
         """OpenAI's `n`."""
         return int(self.params.n)

@@ -168,6 +168,30 @@ async def test_what_was_refused_is_not_trained_again_until_a_record_changes(
     assert len(trainer.jobs) == 2
 
 
+async def test_a_refusal_is_of_all_that_its_examination_depended_on(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+) -> None:
+    """A client that lets replies stop at the first new line refuses nothing for the others."""
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    parts = replace(services(knows_none(), trainer), kept=cache)
+    for terms, jobs in (("stop at a new line", 1), ("", 2), ("", 2), ("stop at a new line", 2)):
+        await answer(replace(make_query(ASK, **QUIET), terms=terms), parts)
+        assert len(trainer.jobs) == jobs
+
+
+async def test_nothing_is_refused_for_good_by_answers_that_were_cut_off(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    engine = FakeEngine(lambda q, draw: Reply("lamp", finish_reason="length"))
+    parts = replace(services(engine, trainer), kept=cache)
+    for _ in range(2):
+        assert "the gate refused" in str((await one(make_query, parts)).reason)
+    assert len(trainer.jobs) == 2
+
+
 class CutShort(FakeTrainer):
     """Has never the time for a whole training."""
 
