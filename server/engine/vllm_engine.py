@@ -37,6 +37,13 @@ SOON_PARSED = 2_048
 """Characters of a reply that parsers read within some twenty milliseconds."""
 
 
+CHANCE_AND_LENGTH = frozenset(
+    {"n", "seed", "temperature", "top_p", "top_k", "min_p", "max_tokens"}
+    | {"logprobs", "prompt_logprobs", "output_kind"}
+)
+"""Parameters that say nothing of what a greedy answer is."""
+
+
 @dataclass(frozen=True)
 class Native:
     """The arguments of a `generate()` call, opaque to the pipeline."""
@@ -58,11 +65,8 @@ class Native:
     @property
     def terms(self) -> str:
         """See `Query.terms`."""
-        params = self.params.clone()
-        params.n, params.temperature, params.seed = 1, 0.0, None
-        params.top_p, params.top_k, params.min_p = 1.0, 0, 0.0
-        params.max_tokens = params.logprobs = params.prompt_logprobs = None
-        return repr(params)
+        named = ((name, getattr(self.params, name)) for name in SamplingParams.__struct_fields__)
+        return repr([each for each in named if each[0] not in CHANCE_AND_LENGTH])
 
     @property
     def choices(self) -> int:

@@ -15,6 +15,7 @@ from adaptation.suites import SUITES
 from adaptation.suites.solved import Solved
 from adaptation.suites.split import Split
 from memory.identity.answers import agree, canonical
+from server.cli import main
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
 WORLD = 5  # an evaluation seed: the model was not trained on this world
@@ -110,6 +111,23 @@ def test_a_bare_prompt_is_trained_for_as_it_is_and_not_where_it_was_cut(taught: 
     cut = taught.post("/v1/completions", json=body | more).json()
     assert cut["adaptation"]["adapter"] is None
     assert "may leave out a part of this prompt" in cut["adaptation"]["reason"]
+
+
+def test_what_had_no_time_to_be_trained_is_trained_when_the_server_is_told_to(
+    taught: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another recipe than all other tests', so that nothing is kept of it."""
+    asked = [
+        ask(taught, solved, "ttt", budget={"train_steps": 19, "wall_s": 1.0}) for solved in ASKED
+    ]
+    late = [report for report in asked if "no time" in str(report["reason"])]
+    late += [report for report in asked if "a training takes about" in str(report["reason"])]
+    assert late, [report["reason"] for report in asked]
+    assert main(["adapters", "warm", "--url", taught.url]) == 0
+    assert "adapters kept" in capsys.readouterr().out
+    again = [ask(taught, solved, "ttt", budget={"train_steps": 19}) for solved in ASKED]
+    known = [r for r in again if r["strategy"] == "ttt" and r["tokens"]["training"] == 0]
+    assert known
 
 
 def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> None:
