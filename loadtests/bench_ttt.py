@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import httpx
 import torch
 from rich.console import Console
 
@@ -25,8 +26,9 @@ from loadtests.bench_sound import keep, report
 from loadtests.measure.training_speed import conversations
 from loadtests.sound.builds import THIS, Build, NoBuildError, checked_out
 from loadtests.sound.figures import Compared, table
+from loadtests.ttt import served
 from loadtests.ttt.workers import ORDINARY, TRAINER, Worker, WorkerFailedError, at_work
-from server.server_process import ROOT
+from server.server_process import ROOT, ServerFailedError, ended_in_order
 
 BEFORE = "1a605be"
 AT_ONCE = 16
@@ -40,6 +42,7 @@ EXAMPLES = """\
 examples:
   python -m loadtests.bench_ttt --model ./SmolLM2-135M-Instruct     everything: 15 minutes
   python -m loadtests.bench_ttt --only pebble --rounds 3
+  python -m loadtests.bench_ttt --only served                       what a server's requests see
 """
 
 
@@ -51,13 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = args.out or ROOT / "results" / f"ttt-{started:%Y-%m-%d-%H%M%S}.json"
     rows: list[Compared] = []
     try:
-        with checked_out(args.old) as old:
+        with ended_in_order(), checked_out(args.old) as old:
             for name in args.only or [name for name in PARTS if args.model or name != "real"]:
                 rows += PARTS[name](args, old, console)
                 keep(path, report(rows, args, started))
     except KeyboardInterrupt:
         return 130
-    except (NoBuildError, WorkerFailedError) as error:
+    except (NoBuildError, WorkerFailedError, ServerFailedError, httpx.HTTPError) as error:
         print(f"bench-ttt: {error}", file=sys.stderr)
         return 1
     print(table(rows))
@@ -135,7 +138,11 @@ def _real(args: argparse.Namespace, old: Build, console: Console) -> list[Compar
     ]  # fmt: skip
 
 
-PARTS: dict[str, Part] = {"pebble": _pebble, "real": _real}
+PARTS: dict[str, Part] = {
+    "pebble": _pebble,
+    "served": lambda args, old, console: served.measure(args.rounds, args.seed, console),
+    "real": _real,
+}
 """In the order they run."""
 
 

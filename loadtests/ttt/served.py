@@ -1,0 +1,172 @@
+"""What test-time training costs the requests of a server: the next of its neighbours, and others.
+
+Each pair of figures is of one server, in turns: without training, and with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from adaptation.evaluation.examples import import_lines
+from adaptation.suites.solved import Solved
+from loadtests import questions
+from loadtests.measure import load
+from loadtests.sound.figures import Compared
+from server.server_process import WHET, Server, running
+
+MODEL = "whet-pebble"
+TIMEOUT_S = 300.0
+TAUGHT = 22
+"""Examples of a world: so few that all its questions have the same neighbours."""
+ASKED = 12
+SAMPLES = 8
+BURST, AT_ONCE = 24, 4
+TRAINING_AT_ONCE = 2
+Figures = dict[str, list[float]]
+
+
+def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
+    """Start a server whose votes all draw the same number of samples, and one as it comes."""
+    found: Figures = {name: [] for name in ("vote", "kept", "hand_off", "alone", "beside")}
+    with _serving(console, "--stopping-rule", "fixed") as server:
+        for number in range(rounds):
+            console.print(f"served, round {number + 1} of {rounds}")
+            with httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http:
+                _second_requests(http, seed + number, found)
+                _plain_requests(http, server.url, seed + number, found)
+    decided: Figures = {"vote": [], "auto": []}
+    with (
+        _serving(console) as server,
+        httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
+    ):
+        for number in range(rounds):
+            console.print(f"decided votes, round {number + 1} of {rounds}")
+            _decided_votes(http, seed + number, decided)
+    return [
+        Compared(
+            "second request of a neighbourhood (before: a vote of as many samples)", "s",
+            tuple(found["vote"]), tuple(found["kept"]), "now / before", "at most", 1.3,
+        ),
+        Compared(
+            "hand-off of an adapter", "ms", (), tuple(found["hand_off"]), "now", "at most", 10
+        ),
+        Compared(
+            f"plain requests while {TRAINING_AT_ONCE} others train (before: while none does)",
+            "tokens/s", tuple(found["alone"]), tuple(found["beside"]),
+            "now / before", "at least", 0.7,
+        ),
+        Compared(
+            "decided vote of `auto`, training begun and given up (before: `consistency`)", "s",
+            tuple(decided["vote"]), tuple(decided["auto"]), "now / before", "at most", 1.25,
+        ),
+    ]  # fmt: skip
+
+
+@contextmanager
+def _serving(console: Console, *flags: str) -> Iterator[Server]:
+    """Serve the built-in model on a new memory."""
+    with (
+        TemporaryDirectory(prefix="whet-served-") as folder,
+        running(WHET, console, "--data-dir", folder, *flags) as server,
+    ):
+        yield server
+
+
+def _second_requests(http: httpx.Client, seed: int, found: Figures) -> None:
+    """Ask all questions of a world by a vote and through what the first of them left."""
+    task = f"{questions.TASK}-{seed}"
+    _teach(http, questions.examples(TAUGHT, seed), task)
+    first, *others = [solved.question for solved in questions.shifted(ASKED, seed)]
+    _ask(http, first, "ttt", task)
+    votes, kept = [], []
+    for question in others:
+        votes.append(_ask(http, question, "consistency", task)[1])
+        report, seconds = _ask(http, question, "ttt", task)
+        if report["strategy"] == "ttt" and not report["tokens"]["training"]:
+            kept.append(seconds)
+            found["hand_off"].append(1000.0 * report["seconds"]["hand_off"])
+    if kept:  # the gate may refuse a world's adapter
+        found["vote"].append(median(votes))
+        found["kept"].append(median(kept))
+
+
+def _plain_requests(http: httpx.Client, url: str, seed: int, found: Figures) -> None:
+    asked = [solved.question for solved in questions.everyday(BURST, seed)]
+    bodies = [load.body(MODEL, question, seed) for question in asked]
+    load.send(url, bodies[:AT_ONCE], AT_ONCE)
+    found["alone"].append(load.send(url, bodies, AT_ONCE).tokens_per_s)
+    with _training(url, seed):
+        found["beside"].append(load.send(url, bodies, AT_ONCE).tokens_per_s)
+
+
+@contextmanager
+def _training(url: str, seed: int) -> Iterator[None]:
+    """Keep the trainer at work for the block, on worlds of which nothing is kept."""
+    over, worlds = threading.Event(), count(1000 * (seed + 1))
+
+    def go_on() -> None:
+        with httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+            while not over.is_set():
+                world = next(worlds)
+                task = f"{questions.TASK}-{world}"
+                _teach(http, questions.examples(TAUGHT, world), task)
+                _ask(http, questions.shifted(1, world)[0].question, "ttt", task, max_samples=1)
+
+    threads = [threading.Thread(target=go_on) for _ in range(TRAINING_AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.0)
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _decided_votes(http: httpx.Client, seed: int, decided: Figures) -> None:
+    """Ask what the model knows, so that training begins at a doubt and the vote ends it."""
+    task = f"{questions.TASK}-known-{seed}"
+    _teach(http, questions.everyday(64, seed + 500), task)
+    for solved in questions.everyday(4 * ASKED, seed):
+        _, vote_s = _ask(http, solved.question, "consistency", task, max_samples=16)
+        report, seconds = _ask(http, solved.question, "auto", task, max_samples=32)
+        if "the vote was decided" in str(report["reason"]):
+            decided["vote"].append(vote_s)
+            decided["auto"].append(seconds)
+
+
+def _teach(http: httpx.Client, examples: list[Solved], task: str) -> None:
+    http.post("/v1/memory/import", content=import_lines(examples, task)).raise_for_status()
+
+
+def _ask(
+    http: httpx.Client, question: str, strategy: str, task: str, max_samples: int = SAMPLES
+) -> tuple[dict[str, Any], float]:
+    """Return the report and the seconds from the request to its last byte."""
+    body = {
+        "model": f"{MODEL}:{strategy}",
+        "messages": [{"role": "user", "content": question}],
+        "max_tokens": 256,
+        "seed": 7,
+        "adaptation": {
+            "max_samples": max_samples,
+            "memory": {"task": task, "write": False, "reuse": False},
+        },
+    }
+    began = time.perf_counter()
+    response = http.post("/v1/chat/completions", json=body)
+    seconds = time.perf_counter() - began
+    response.raise_for_status()
+    report: dict[str, Any] = response.json()["adaptation"]
+    return report, seconds
