@@ -27,7 +27,6 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "list, show, promote, roll back or reset distilled adapters; warm per-request ones"
     parser = command_parser(subparsers, "adapters", summary, EXAMPLES)
     below = parser.add_subparsers(metavar="ACTION", required=True)
-    add_warm(below)
     for name, (what, run, takes_id) in _ACTIONS.items():
         example = f"  whet adapters {name}{' ad_0123456789ab' if takes_id else ''}\n"
         action = command_parser(below, name, what, example)
@@ -35,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
         if takes_id:
             action.add_argument("id", metavar="ID")
         action.set_defaults(run=run, shown_by="whet adapters list")
+    add_warm(below)
 
 
 def _list(args: argparse.Namespace) -> int:
