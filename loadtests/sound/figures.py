@@ -99,6 +99,8 @@ def _quotient(above: float, below: float) -> float:
 
 
 def _shown(values: Sequence[float], unit: str) -> str:
+    if not values:  # of one side alone, or not a single figure came of it
+        return "–"
     found = spread(values)
     text = f"{_digits(found.value)} {unit}".rstrip()
     if len(values) > 1:

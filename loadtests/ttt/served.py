@@ -26,10 +26,13 @@ from server.server_process import WHET, Server, running
 
 MODEL = "whet-pebble"
 TIMEOUT_S = 300.0
-TAUGHT = 22
-"""Examples of a world: so few that all its questions have the same neighbours."""
+TAUGHT = 64
+"""Examples of a world."""
 ASKED = 12
 SAMPLES = 8
+HOT = 1.4
+"""Temperature at which votes on what the model knows begin to doubt."""
+FIXED = {"max_tokens": 64, "ignore_eos": True}
 BURST, AT_ONCE = 24, 4
 TRAINING_AT_ONCE = 2
 Figures = dict[str, list[float]]
@@ -83,19 +86,21 @@ def _serving(console: Console, *flags: str) -> Iterator[Server]:
 
 
 def _second_requests(http: httpx.Client, seed: int, found: Figures) -> None:
-    """Ask all questions of a world by a vote and through what the first of them left."""
+    """Ask each question of a world by a vote, and through what its first request left.
+
+    Adapters answer at other length than the base: every sample is held to as many tokens.
+    """
     task = f"{questions.TASK}-{seed}"
     _teach(http, questions.examples(TAUGHT, seed), task)
-    first, *others = [solved.question for solved in questions.shifted(ASKED, seed)]
-    _ask(http, first, "ttt", task)
     votes, kept = [], []
-    for question in others:
-        votes.append(_ask(http, question, "consistency", task)[1])
-        report, seconds = _ask(http, question, "ttt", task)
+    for solved in questions.shifted(ASKED, seed):
+        _ask(http, solved.question, "ttt", task)
+        votes.append(_ask(http, solved.question, "consistency", task, **FIXED)[1])
+        report, seconds = _ask(http, solved.question, "ttt", task, **FIXED)
         if report["strategy"] == "ttt" and not report["tokens"]["training"]:
             kept.append(seconds)
             found["hand_off"].append(1000.0 * report["seconds"]["hand_off"])
-    if kept:  # the gate may refuse a world's adapter
+    if kept:  # the gate may refuse every adapter of a world
         found["vote"].append(median(votes))
         found["kept"].append(median(kept))
 
@@ -138,9 +143,9 @@ def _decided_votes(http: httpx.Client, seed: int, decided: Figures) -> None:
     """Ask what the model knows, so that training begins at a doubt and the vote ends it."""
     task = f"{questions.TASK}-known-{seed}"
     _teach(http, questions.everyday(64, seed + 500), task)
-    for solved in questions.everyday(4 * ASKED, seed):
-        _, vote_s = _ask(http, solved.question, "consistency", task, max_samples=16)
-        report, seconds = _ask(http, solved.question, "auto", task, max_samples=32)
+    for solved in questions.everyday(2 * ASKED, seed):
+        _, vote_s = _ask(http, solved.question, "consistency", task, 16, HOT)
+        report, seconds = _ask(http, solved.question, "auto", task, 32, HOT)
         if "the vote was decided" in str(report["reason"]):
             decided["vote"].append(vote_s)
             decided["auto"].append(seconds)
@@ -151,7 +156,13 @@ def _teach(http: httpx.Client, examples: list[Solved], task: str) -> None:
 
 
 def _ask(
-    http: httpx.Client, question: str, strategy: str, task: str, max_samples: int = SAMPLES
+    http: httpx.Client,
+    question: str,
+    strategy: str,
+    task: str,
+    max_samples: int = SAMPLES,
+    temperature: float = 0.8,
+    **fields: Any,
 ) -> tuple[dict[str, Any], float]:
     """Return the report and the seconds from the request to its last byte."""
     body = {
@@ -159,8 +170,10 @@ def _ask(
         "messages": [{"role": "user", "content": question}],
         "max_tokens": 256,
         "seed": 7,
+        **fields,
         "adaptation": {
             "max_samples": max_samples,
+            "temperature": temperature,
             "memory": {"task": task, "write": False, "reuse": False},
         },
     }
