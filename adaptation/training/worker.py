@@ -36,9 +36,6 @@ from adaptation.training.messages import (
 )
 from adaptation.training.trainer import TrainingResult
 
-NICENESS = 10
-"""On a CPU the engine's cores are the trainer's: requests that wait come first, and training takes
-what they leave."""
 IDLE_S = 5.0
 """Without a request, after which what was freed is returned to the system."""
 
@@ -119,8 +116,6 @@ class Worker:
 
         gc.freeze()  # what was imported stays
         gc.enable()
-        if options.device == "cpu" or not torch.cuda.is_available():
-            os.nice(NICENESS)  # before torch starts its threads, which keep what they start with
         if options.threads:
             torch.set_num_threads(options.threads)
         torch.set_flush_denormal(True)  # a CPU takes a hundred times as long for such a number

@@ -30,31 +30,28 @@ TAUGHT = 64
 """Examples of a world."""
 ASKED = 12
 SAMPLES = 8
-HOT = 1.4
-"""Temperature at which votes on what the model knows begin to doubt."""
 FIXED = {"max_tokens": 64, "ignore_eos": True}
 BURST, AT_ONCE = 24, 4
+LONG_AND_USELESS = ("--train-steps", "256", "--learning-rate", "1e-7", "--train-timeout-s", "300")
+"""Trainings that learn nothing: no adapter is sampled from, and what is measured is training."""
 TRAINING_AT_ONCE = 2
 Figures = dict[str, list[float]]
 
 
 def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
-    """Start a server whose votes all draw the same number of samples, and one as it comes."""
+    """Start a server whose votes all draw the same number of samples, and one that only trains."""
     found: Figures = {name: [] for name in ("vote", "kept", "hand_off", "alone", "beside")}
-    with _serving(console, "--stopping-rule", "fixed") as server:
-        for number in range(rounds):
-            console.print(f"served, round {number + 1} of {rounds}")
-            with httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http:
-                _second_requests(http, seed + number, found)
-                _plain_requests(http, server.url, seed + number, found)
-    decided: Figures = {"vote": [], "auto": []}
     with (
-        _serving(console) as server,
+        _serving(console, "--stopping-rule", "fixed") as server,
         httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
     ):
         for number in range(rounds):
-            console.print(f"decided votes, round {number + 1} of {rounds}")
-            _decided_votes(http, seed + number, decided)
+            console.print(f"second requests, round {number + 1} of {rounds}")
+            _second_requests(http, seed + number, found)
+    with _serving(console, *LONG_AND_USELESS) as server:
+        for number in range(rounds):
+            console.print(f"plain requests, round {number + 1} of {rounds}")
+            _plain_requests(server.url, seed + number, found)
     return [
         Compared(
             "second request of a neighbourhood (before: a vote of as many samples)", "s",
@@ -67,10 +64,6 @@ def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
             f"plain requests while {TRAINING_AT_ONCE} others train (before: while none does)",
             "tokens/s", tuple(found["alone"]), tuple(found["beside"]),
             "now / before", "at least", 0.7,
-        ),
-        Compared(
-            "decided vote of `auto`, training begun and given up (before: `consistency`)", "s",
-            tuple(decided["vote"]), tuple(decided["auto"]), "now / before", "at most", 1.25,
         ),
     ]  # fmt: skip
 
@@ -105,7 +98,7 @@ def _second_requests(http: httpx.Client, seed: int, found: Figures) -> None:
         found["kept"].append(median(kept))
 
 
-def _plain_requests(http: httpx.Client, url: str, seed: int, found: Figures) -> None:
+def _plain_requests(url: str, seed: int, found: Figures) -> None:
     asked = [solved.question for solved in questions.everyday(BURST, seed)]
     bodies = [load.body(MODEL, question, seed) for question in asked]
     load.send(url, bodies[:AT_ONCE], AT_ONCE)
@@ -139,18 +132,6 @@ def _training(url: str, seed: int) -> Iterator[None]:
             thread.join()
 
 
-def _decided_votes(http: httpx.Client, seed: int, decided: Figures) -> None:
-    """Ask what the model knows, so that training begins at a doubt and the vote ends it."""
-    task = f"{questions.TASK}-known-{seed}"
-    _teach(http, questions.everyday(64, seed + 500), task)
-    for solved in questions.everyday(2 * ASKED, seed):
-        _, vote_s = _ask(http, solved.question, "consistency", task, 16, HOT)
-        report, seconds = _ask(http, solved.question, "auto", task, 32, HOT)
-        if "the vote was decided" in str(report["reason"]):
-            decided["vote"].append(vote_s)
-            decided["auto"].append(seconds)
-
-
 def _teach(http: httpx.Client, examples: list[Solved], task: str) -> None:
     http.post("/v1/memory/import", content=import_lines(examples, task)).raise_for_status()
 
@@ -161,7 +142,6 @@ def _ask(
     strategy: str,
     task: str,
     max_samples: int = SAMPLES,
-    temperature: float = 0.8,
     **fields: Any,
 ) -> tuple[dict[str, Any], float]:
     """Return the report and the seconds from the request to its last byte."""
@@ -173,7 +153,6 @@ def _ask(
         **fields,
         "adaptation": {
             "max_samples": max_samples,
-            "temperature": temperature,
             "memory": {"task": task, "write": False, "reuse": False},
         },
     }
