@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from adaptation.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.training.fake import write_zeros
 from adaptation.training.trainer import Recipe
 from adaptation.types import Adapter
-from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Neighbour, State, Tier
 
@@ -22,13 +20,6 @@ REPORT = AdapterReport(
     id="ttt_1", parent=None, steps=8, loss=(1.0, 0.1), holdout_loss=(1.0, 0.5), accepted=True,
     reason="right",
 )  # fmt: skip
-
-
-@pytest.fixture
-def memory(data_dir: Path) -> Iterator[LongTermMemory]:
-    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
-    yield memory
-    memory.close()
 
 
 @pytest.fixture
