@@ -35,11 +35,13 @@ def test_no_request_by_the_document_is_answered_with_a_server_error(
         python = python_with("schemathesis", REQUIREMENT)
     except NotInstalledError as error:
         pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
+    # One worker: where two parse Python sources at once, CPython 3.11.7 now and then ends one with
+    # a SystemError of its `ast`, and the run with it.
     command = [
         str(python.with_name("schemathesis")), "run", f"{fresh.url}/openapi.json",
         "--checks", "not_a_server_error", "--include-path-regex", routes,
         "--phases", phases, "--max-examples", examples, "--seed", "1",
-        "--request-timeout", "60", "--workers", "2", "--suppress-health-check", "all",
+        "--request-timeout", "60", "--workers", "1", "--suppress-health-check", "all",
         "--warnings", "off", "--continue-on-failure",
     ]  # fmt: skip
     ended = subprocess.run(
