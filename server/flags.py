@@ -25,12 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None 
     group = parser.add_argument_group("whet", "what Whet adds to the engine it serves with")
     for name, field in Settings.model_fields.items():
         if only is None or name in only:
+            # A bare `--idle-training` says true.
+            bare: dict[str, Any] = (
+                {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+            )
             group.add_argument(
                 flag_name(name),
                 dest=DEST_PREFIX + name,
                 default=argparse.SUPPRESS,
                 metavar=_metavar(name),
                 help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
+                **bare,
             )
 
 

@@ -143,3 +143,13 @@ def test_every_rule_and_every_weight_can_be_chosen() -> None:
     assert set(get_args(fields["stopping_rule"].annotation)) == set(RULES)
     assert set(get_args(fields["vote_weight"].annotation)) == set(WEIGHTS)
     assert fields["sample_price"].default == PRICE
+
+
+@pytest.mark.parametrize(
+    ("flags", "value"),
+    [([], False), (["--idle-training"], True), (["--idle-training", "true"], True)],
+)
+def test_a_bare_switch_says_true(flags: list[str], value: bool) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert resolve(flags_of(parser.parse_args(flags)), {}).settings.idle_training is value
