@@ -96,13 +96,14 @@ async def run_server(
             followed = [parts.champion.follow(settings.champion_poll_s)]
             if settings.idle_training:
                 followed.append(warming.follow())
-            follow = asyncio.gather(*followed)
+            following = [asyncio.create_task(each) for each in followed]
             logger.info("ready on %s (routes at %s/docs)", address, address)
             logger.info("resident: %s", said(resident_bytes()))
             try:
                 await launch.serve(app, sock, args)
             finally:
-                follow.cancel()
+                for task in following:
+                    task.cancel()
                 await warming.close()
                 await client.end_requests()
                 await parts.background.settle()
