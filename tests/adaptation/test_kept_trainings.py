@@ -67,6 +67,15 @@ async def test_an_adapter_that_was_refused_is_not_kept(
     assert len(cache) == 0
 
 
+def held_up(
+    services: Build, memory: LongTermMemory, cache: AdapterCache, trainer: FakeTrainer
+) -> Services:
+    """With examples in memory, and a trainer that ends no job before it is let go."""
+    remember_examples(memory, 12)
+    trainer.let_go.clear()
+    return replace(services(adapted_engine(), trainer), kept=cache)
+
+
 async def one(make_query: MakeQuery, parts: Services, name: str = "") -> Report:
     query = replace(make_query(ASK, **QUIET), id=f"chatcmpl-{name}")
     return (await answer(query, parts)).report
@@ -75,10 +84,8 @@ async def one(make_query: MakeQuery, parts: Services, name: str = "") -> Report:
 async def test_requests_that_come_together_train_once(
     make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
 ) -> None:
-    remember_examples(memory, 12)
     trainer = FakeTrainer()
-    parts = replace(services(adapted_engine(), trainer), kept=cache)
-    trainer.let_go.clear()
+    parts = held_up(services, memory, cache, trainer)
     requests = [asyncio.create_task(one(make_query, parts, name)) for name in "abc"]
     await trainer.started.wait()
     trainer.let_go.set()
@@ -91,10 +98,8 @@ async def test_requests_that_come_together_train_once(
 async def test_where_the_one_that_trains_leaves_the_next_takes_over(
     make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
 ) -> None:
-    remember_examples(memory, 12)
     trainer = FakeTrainer()
-    parts = replace(services(adapted_engine(), trainer), kept=cache)
-    trainer.let_go.clear()
+    parts = held_up(services, memory, cache, trainer)
     first = asyncio.create_task(one(make_query, parts, "a"))
     await trainer.started.wait()
     second = asyncio.create_task(one(make_query, parts, "b"))
