@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adaptation.training.trainer import Recipe
 from memory.types import Frozen
@@ -23,7 +23,11 @@ STEPS = (0.25, 0.5, 1.0, 2.0)
 """Times its steps."""
 RANKS = (0.5, 2.0)
 """Times its rank, tried last: it hardly matters on so few examples."""
-MOST_STEPS, MOST_RANK = 256, 32
+BATCHES = (0.25, 0.5, 2.0)
+"""Times its batch, tried last with the other two: what a step costs grows with it."""
+LEAST_LOSSES = (0.0, 10.0)
+"""Times the training loss that ends it."""
+MOST_STEPS, MOST_RANK, MOST_BATCH = 256, 32, 64
 
 
 class Trial(Frozen):
@@ -53,9 +57,9 @@ class Standing:
 
     @property
     def rank(self) -> tuple[float, float, int]:
-        """Higher is better: right answers, then a lower loss, then fewer steps."""
+        """Higher is better: right answers, then a lower loss, then less to train on."""
         losses = [math.inf if trial.loss is None else trial.loss for trial in self.trials]
-        return self.share, -sum(losses), -self.recipe.steps
+        return self.share, -sum(losses), -self.recipe.steps * self.recipe.batch_size
 
 
 TryAll: TypeAlias = "Callable[[Sequence[tuple[Recipe, Task]]], Awaitable[Sequence[Trial]]]"
@@ -66,24 +70,43 @@ def candidates(start: Recipe) -> list[Recipe]:
     found = [
         start.model_copy(update={"learning_rate": _rounded(start.learning_rate * r), "steps": n})
         for r in RATES
-        for n in sorted({_steps(start.steps * s) for s in STEPS})
+        for n in sorted({_within(start.steps * s, 4, MOST_STEPS) for s in STEPS})
     ]
     return [recipe for recipe in found if recipe.learning_rate <= 1]
+
+
+def variants(leader: Recipe) -> list[Recipe]:
+    """The best of the candidates with another rank, another batch, or another end."""
+    changes: list[dict[str, Any]] = [
+        *({"rank": _within(leader.rank * times, 2, MOST_RANK)} for times in RANKS),
+        *({"batch_size": _within(leader.batch_size * times, 1, MOST_BATCH)} for times in BATCHES),
+        *({"min_loss": leader.min_loss * times} for times in LEAST_LOSSES),
+    ]
+    found = [leader.model_copy(update=change) for change in changes]
+    return [recipe for recipe in dict.fromkeys(found) if recipe != leader]
 
 
 async def search(start: Recipe, tasks: Sequence[Task], try_all: TryAll) -> list[Standing]:
     """Return every recipe that was tried, the best first; those tried on all tasks lead."""
     trials: dict[Recipe, list[Trial]] = {}
-    width = max(1, len(tasks) // 4)
-    alive = candidates(start)
-    for tried in _rounds(width, len(tasks)):
-        await _extend(trials, alive, tasks[:tried], try_all)
-        alive = _best(trials, alive)[: max(2, math.ceil(len(alive) / 4))]
-    leader = _best(trials, alive)[0]
-    others = [leader.model_copy(update={"rank": _rank(leader.rank * times)}) for times in RANKS]
-    await _extend(trials, others, tasks, try_all)
+    leader = await _halve(trials, candidates(start), tasks, try_all)
+    await _halve(trials, [leader, *variants(leader)], tasks, try_all)
     standings = [Standing(recipe, tuple(found)) for recipe, found in trials.items()]
     return sorted(standings, key=lambda each: (len(each.trials), each.rank), reverse=True)
+
+
+async def _halve(
+    trials: dict[Recipe, list[Trial]],
+    recipes: Sequence[Recipe],
+    tasks: Sequence[Task],
+    try_all: TryAll,
+) -> Recipe:
+    """Try all on few tasks and the better on more; return the best of those tried on all."""
+    alive = list(recipes)
+    for tried in _rounds(max(1, len(tasks) // 4), len(tasks)):
+        await _extend(trials, alive, tasks[:tried], try_all)
+        alive = _best(trials, alive)[: max(2, math.ceil(len(alive) / 4))]
+    return alive[0]
 
 
 def _rounds(first: int, last: int) -> list[int]:
@@ -117,9 +140,5 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.1e}")
 
 
-def _steps(steps: float) -> int:
-    return max(4, min(MOST_STEPS, round(steps)))
-
-
-def _rank(rank: float) -> int:
-    return max(2, min(MOST_RANK, round(rank)))
+def _within(value: float, least: int, most: int) -> int:
+    return max(least, min(most, round(value)))

@@ -150,17 +150,18 @@ def _print(standings: Sequence[Standing], best: Tuned, path: Path) -> None:
     rows = [
         (*_shown(each.recipe), len(each.trials), f"{each.share:.0%}") for each in standings[:SHOWN]
     ]
-    print_table(("rate", "steps", "rank", "worlds", "right"), rows)
-    rate, steps, rank = _shown(best.recipe)
+    print_table(("rate", "steps", "rank", "batch", "least loss", "worlds", "right"), rows)
+    rate, steps, rank, batch, least = _shown(best.recipe)
     right = f"{best.right:.0%} of {best.questions} questions, {best.untrained:.0%} untrained"
     print_fields(
         {
-            "recipe": f"rate {rate}, {steps} steps, rank {rank}",
+            "recipe": f"rate {rate}, {steps} steps of {batch}, rank {rank}, least loss {least}",
             "right": right,
             "kept in": str(path),
         }
     )
 
 
-def _shown(recipe: Recipe) -> tuple[str, int, int]:
-    return f"{recipe.learning_rate:g}", recipe.steps, recipe.rank
+def _shown(recipe: Recipe) -> tuple[str, int, int, int, str]:
+    rate, least = f"{recipe.learning_rate:g}", f"{recipe.min_loss:g}"
+    return rate, recipe.steps, recipe.rank, recipe.batch_size, least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,22 @@ def worth(recipe: Recipe) -> float:
     return 1 - 0.3 * rate - 0.1 * abs(math.log2(recipe.steps / 32)) - recipe.rank / 1000
 
 
+def worth_in_small_batches(recipe: Recipe) -> float:
+    """Best in batches of 4, whatever else."""
+    return 0.5 - abs(math.log2(recipe.batch_size / 4)) / 10
+
+
+def worth_to_the_end(recipe: Recipe) -> float:
+    """Best where no loss ends it."""
+    return 0.5 + 0.1 * (recipe.min_loss == 0)
+
+
 class Laboratory:
     """Knows what every recipe is worth, and counts how often it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, worth: Callable[[Recipe], float] = worth) -> None:
         self.asked: list[tuple[Recipe, str]] = []
+        self._worth = worth
 
     async def try_all(self, asked: Sequence[tuple[Recipe, Task]]) -> list[Trial]:
         self.asked += [(recipe, task.name) for recipe, task in asked]
@@ -42,7 +53,7 @@ class Laboratory:
             Trial(
                 recipe=recipe,
                 task=task.name,
-                right=max(0, round(1000 * worth(recipe))),
+                right=max(0, round(1000 * self._worth(recipe))),
                 asked=1000,
                 steps=recipe.steps,
                 loss=0.1,
@@ -58,7 +69,28 @@ async def test_the_best_recipe_is_found_with_fewer_trials_than_a_grid_has() -> N
     assert (best.learning_rate, best.steps, best.rank) == (1e-3, 32, 8)
     assert len(standings[0].trials) == len(TASKS)
     assert len(laboratory.asked) == len(set(laboratory.asked)), "no trial twice"
-    assert len(laboratory.asked) <= len(candidates(START)) * len(TASKS) / 2
+    tried = {recipe for recipe, _ in laboratory.asked}
+    assert len(laboratory.asked) <= len(tried) * len(TASKS) / 2
+
+
+@pytest.mark.parametrize(
+    ("worth", "field", "found"),
+    [(worth_in_small_batches, "batch_size", 4), (worth_to_the_end, "min_loss", 0.0)],
+)
+async def test_the_best_is_tried_with_other_batches_and_another_end(
+    worth: Callable[[Recipe], float], field: str, found: float
+) -> None:
+    standings = await search(START, TASKS, Laboratory(worth).try_all)
+    assert getattr(standings[0].recipe, field) == found
+
+
+def test_of_two_that_answer_alike_the_one_that_sees_less_is_better() -> None:
+    def standing(**changes: int) -> Standing:
+        recipe = START.model_copy(update=changes)
+        trial = Trial(recipe=recipe, task="t", right=2, asked=4, steps=1, loss=0.1)
+        return Standing(recipe, (trial,))
+
+    assert standing(steps=128, batch_size=4).rank > standing(steps=64).rank
 
 
 def test_candidates_keep_within_what_a_recipe_may_be() -> None:
