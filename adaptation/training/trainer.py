@@ -81,7 +81,8 @@ class TrainingResult(Frozen):
     tokens: int
     """Tokens trained on, summed over steps (padding not counted)."""
     flops: float
-    """Floating-point operations of the steps: 4 · parameters · tokens with a frozen base."""
+    """Floating-point operations of the steps: 4 · parameters · tokens with a frozen base, where
+    tokens that the examples of a batch begin with alike count once."""
     seconds: float
     cut_short: bool = False
     """Whether the time ended it before the recipe did."""

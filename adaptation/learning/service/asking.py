@@ -10,6 +10,7 @@ import torch
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.packing import Part, n_targets
+from adaptation.learning.service.sharing import costs
 from adaptation.training.sequences import TrainingExample
 
 Losses = tuple[torch.Tensor, ...]
@@ -25,9 +26,10 @@ class Ask:
     learns: bool
 
     @property
-    def n_tokens(self) -> int:
-        """Of all its examples."""
-        return sum(len(example.token_ids) for example in self.examples)
+    def cost(self) -> int:
+        """What it takes of a pass, in tokens."""
+        together, each = costs(self.examples)
+        return together + sum(each)
 
 
 def answer(base: Base, asks: Sequence[Ask], most_tokens: int) -> list[Losses]:
@@ -66,24 +68,23 @@ def _passes(
         ask = asks[number]
         weight = 1.0 / max(1, n_targets(ask.examples))
         parts = [Part(ask.adapter, some, weight) for some in _chunks(base, ask, most_tokens)]
-        if len(parts) == 1 and filled + ask.n_tokens <= most_tokens and base.packs:
+        if len(parts) == 1 and filled + ask.cost <= most_tokens and base.packs:
             passes[-1][number] = parts[0]
-            filled += ask.n_tokens
+            filled += ask.cost
         else:
             passes += [{number: part} for part in parts]
-            filled = ask.n_tokens if len(parts) == 1 else most_tokens
+            filled = ask.cost if len(parts) == 1 else most_tokens
     return passes
 
 
 def _chunks(base: Base, ask: Ask, most_tokens: int) -> list[list[TrainingExample]]:
     """Split the examples of one ask, in order, as few times as there is need to."""
     chunks: list[list[TrainingExample]] = []
-    filled = 0
-    for example in ask.examples:
-        size = len(example.token_ids)
+    filled, (together, each) = 0, costs(ask.examples)
+    for example, size in zip(ask.examples, each, strict=True):
         if not chunks or filled + size > most_tokens or not base.packs:
             chunks.append([])
-            filled = 0
+            filled = together
         chunks[-1].append(example)
         filled += size
     return chunks

@@ -22,6 +22,7 @@ from adaptation.learning.service.group import Group, Grouped
 from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul, applied
 from adaptation.learning.service.packing import Packed, Share
 from adaptation.learning.service.places import Heads
+from adaptation.learning.service.sharing import Chosen, Spread
 
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3")
 """Whose attention, MLP, RMSNorm and head are written alike."""
@@ -55,11 +56,26 @@ class Stage:
         rows = x.reshape(-1, x.shape[-1])
         return applied(Grouped, rows, self.anchor, group, self._shares(len(rows)))
 
+    def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
+        """(N, (n_q + 2 · n_kv) · D) → (N, n_q · D), within each example."""
+        assert self.packed is not None
+        copies, rest = self.packed.copies, (heads, self.packed.places, self.kernels)
+        if copies is None:
+            return applied(SegmentAttention, qkv, *rest)
+        whole = applied(SegmentAttention, applied(Spread, qkv, copies), *rest)
+        return applied(Chosen, whole, copies)
+
+    def angles(self, of_rows: torch.Tensor) -> torch.Tensor:
+        """(N, D) → what attention rotates by."""
+        assert self.packed is not None
+        copies = self.packed.copies
+        return of_rows if copies is None else copies.spread(of_rows)
+
     def _shares(self, rows: int) -> Sequence[Share]:
         """Return who has which rows; a module that is given others than all has one owner's."""
         assert self.packed is not None
         shares = self.packed.shares
-        if rows == self.packed.n_tokens:
+        if rows == self.packed.n_rows:
             return shares
         if len(shares) > 1:
             raise ValueError("a layer of this model sees other rows than the tokens of a batch")
@@ -145,9 +161,9 @@ def _attention(
 ) -> Any:
     if stage.packed is None:
         return usual(hidden_states, position_embeddings, **rest)
-    heads = _heads(module, qkv.shape.outs, *position_embeddings)
-    x = stage.project(hidden_states, qkv)
-    x = applied(SegmentAttention, x, heads, stage.packed.places, stage.kernels)
+    angles = [stage.angles(each[0]) for each in position_embeddings]
+    heads = _heads(module, qkv.shape.outs, *angles)
+    x = stage.attend(stage.project(hidden_states, qkv), heads)
     return stage.project(x, out).view_as(hidden_states), None
 
 
@@ -160,8 +176,8 @@ def _heads(module: Any, outs: Sequence[int], cos: torch.Tensor, sin: torch.Tenso
         width=width,
         scale=module.scaling,
         window=_window(module),
-        cos=cos[0],
-        sin=sin[0],
+        cos=cos,
+        sin=sin,
         q_weight=q_norm.weight if q_norm is not None else None,
         k_weight=k_norm.weight if k_norm is not None else None,
         eps=q_norm.variance_epsilon if q_norm is not None else 0.0,

@@ -19,6 +19,8 @@ from adaptation.learning.service import adapter_io
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.asking import Ask, Losses, mean
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.packing import n_rows
+from adaptation.learning.service.sharing import costs
 from adaptation.learning.service.watch import Course, Watch, finite
 from adaptation.training.chat import check_served
 from adaptation.training.sequences import TrainingExample, to_example
@@ -62,11 +64,11 @@ class Prepared:
     """`time.perf_counter()` when it was its turn."""
 
     @property
-    def n_tokens(self) -> int:
-        """The most that one step can have."""
-        lengths = sorted((len(each.token_ids) for each in self.training), reverse=True)
-        held_out = sum(len(each.token_ids) for each in self.holdout)
-        return max(sum(lengths[: self.job.recipe.batch_size]), held_out)
+    def cost(self) -> int:
+        """The most that one step can take of a pass, in tokens."""
+        together, each = costs(self.training)
+        most = sorted(each, reverse=True)[: self.job.recipe.batch_size]
+        return max(together + sum(most), Ask(self.adapter, self.holdout, learns=False).cost)
 
 
 def prepare(base: Base, job: TrainingJob) -> Prepared:
@@ -104,7 +106,7 @@ def train(base: Base, prepared: Prepared, control: Control) -> Training:
         holdout_before=watch.before,
         holdout_after=watch.best,
         tokens=course.tokens,
-        flops=4.0 * base.n_parameters * course.tokens,
+        flops=4.0 * base.n_parameters * course.rows,
         seconds=time.perf_counter() - prepared.began,
     )
 
@@ -137,6 +139,7 @@ def descend(
         adapter.forget()
         course.steps += 1
         course.tokens += sum(len(example.token_ids) for example in group)
+        course.rows += n_rows(group)
         control.on_step(course.steps, recipe.steps, loss)
         step_s = time.perf_counter() - began
         yield from watch.after(course.steps)

@@ -10,7 +10,6 @@ import torch
 from transformers import AttentionInterface
 
 from adaptation.learning.service.blocks import EVERYTHING, Stage
-from adaptation.learning.service.operations import SegmentAttention, applied
 from adaptation.learning.service.places import Heads
 
 REFUSED = ("softcap", "s_aux", "position_bias")
@@ -50,7 +49,6 @@ def _attend_on(stage: Stage) -> Callable[..., Any]:
         """Queries (1, n_q, N, D), keys and values (1, n_kv, N, D) → (1, N, n_q, D)."""
         if any(rest.get(name) is not None for name in REFUSED) or value.shape != key.shape:
             raise ValueError("this model's attention is of another kind")
-        assert stage.packed is not None
         n_q, n_tokens, width = query.shape[1:]
         heads = Heads(
             n_q=n_q,
@@ -60,7 +58,6 @@ def _attend_on(stage: Stage) -> Callable[..., Any]:
             window=sliding_window or EVERYTHING,
         )
         rows = torch.cat((query, key, value), 1)[0].transpose(0, 1).reshape(n_tokens, -1)
-        out = applied(SegmentAttention, rows, heads, stage.packed.places, stage.kernels)
-        return out.view(1, n_tokens, n_q, width), None
+        return stage.attend(rows, heads).view(1, n_tokens, n_q, width), None
 
     return attend

@@ -10,12 +10,13 @@ import torch
 
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.places import Places
+from adaptation.learning.service.sharing import Copies, shared_prefix
 from adaptation.training.sequences import TrainingExample
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one adapter has in a pass: its tokens and its targets, each from and to."""
+    """What one adapter has in a pass: its rows and its targets, each from and to."""
 
     adapter: Adapter
     start: int
@@ -34,31 +35,60 @@ class Part:
     examples: Sequence[TrainingExample]
     weight: float = 0.0
 
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens of an example, from and to, that are computed one after the other."""
+
+    example: TrainingExample
+    start: int
+    end: int
+
     @property
-    def n_tokens(self) -> int:
-        """Of all its examples."""
-        return sum(len(example.token_ids) for example in self.examples)
+    def token_ids(self) -> tuple[int, ...]:
+        """Its tokens."""
+        return self.example.token_ids[self.start : self.end]
+
+    @property
+    def learned(self) -> tuple[bool, ...]:
+        """Which of its tokens predict a target: t predicts t + 1."""
+        return (*self.example.loss_mask[1:], False)[self.start : self.end]
 
 
 class Packed:
-    """One pass over N tokens with M targets."""
+    """One pass over N rows with M targets: a row is a token, or one that examples share."""
 
     def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
-        examples = [example for part in parts for example in part.examples]
-        lengths = [len(example.token_ids) for example in examples]
-        self.n_tokens = sum(lengths)
+        pieces = [piece for part in parts for piece in pieces_of(part.examples)]
         self.token_ids = torch.tensor(
-            [[*chain.from_iterable(e.token_ids for e in examples)]], device=device
+            [[*chain.from_iterable(piece.token_ids for piece in pieces)]], device=device
         )  # (1, N)
-        self.positions = torch.cat([torch.arange(n) for n in lengths])[None].to(device)  # (1, N)
-        self.places = Places(lengths, device)
-        learned = [[*example.loss_mask[1:], False] for example in examples]  # t predicts t + 1
-        mask = torch.tensor([*chain.from_iterable(learned)])
+        self.n_rows = self.token_ids.shape[1]
+        positions = [torch.arange(piece.start, piece.end) for piece in pieces]
+        self.positions = torch.cat(positions)[None].to(device)  # (1, N)
+        mask = torch.tensor([*chain.from_iterable(piece.learned for piece in pieces)])
         self.predicting = mask.nonzero().flatten().to(device)  # (M,)
         self.targets = self.token_ids[0, self.predicting + 1]  # (M,)
-        self.of_examples = [sum(row) for row in learned]
+        examples = [example for part in parts for example in part.examples]
+        self.places = Places([len(example.token_ids) for example in examples], device)
+        """Of every example whole: of the copies, where there are any."""
+        copies = Copies([part.examples for part in parts], device)
+        self.copies = copies if copies.are_needed else None
+        self.of_examples = [n_targets([example]) for example in examples]
         """Targets of each example."""
         self.shares = _shares(parts)
+
+
+def pieces_of(examples: Sequence[TrainingExample]) -> list[Piece]:
+    """Return what the examples of one job share, and then each one's own."""
+    shared = shared_prefix(examples)
+    first = [Piece(examples[0], 0, shared)] if shared else []
+    return [*first, *(Piece(example, shared, len(example.token_ids)) for example in examples)]
+
+
+def n_rows(examples: Sequence[TrainingExample]) -> int:
+    """Return how many tokens of `examples` are computed where they share a pass."""
+    return sum(piece.end - piece.start for piece in pieces_of(examples))
 
 
 def n_targets(examples: Sequence[TrainingExample]) -> int:
@@ -70,7 +100,7 @@ def _shares(parts: Sequence[Part]) -> list[Share]:
     shares: list[Share] = []
     start = first = 0
     for part in parts:
-        end, last = start + part.n_tokens, first + n_targets(part.examples)
+        end, last = start + n_rows(part.examples), first + n_targets(part.examples)
         shares.append(Share(part.adapter, start, end, first, last, part.weight))
         start, first = end, last
     return shares

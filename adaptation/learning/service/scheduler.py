@@ -42,8 +42,8 @@ class Task:
         self.control = control
         self.ask: Ask | None = None
         """None before the start and after the end."""
-        self.n_tokens = 0
-        """The most that one step can have, once that is known."""
+        self.cost = 0
+        """The most that one step can take of a pass, in tokens, once that is known."""
         self._job, self._on_end = job, on_end
         self._course: Training | None = None
 
@@ -57,7 +57,7 @@ class Task:
 
         def course() -> Training:
             prepared = prepare(base, self._job)
-            self.n_tokens = prepared.n_tokens
+            self.cost = prepared.cost
             return (yield from train(base, prepared, self.control))
 
         self._course = course()
@@ -128,8 +128,8 @@ class Scheduler:
             task = self._waiting[0]
             if not task.has_begun:
                 task.begin(self._base)
-            taken = sum(live.n_tokens for live in self._live)
-            if task.ask and self._live and taken + task.n_tokens > self._room.tokens:
+            taken = sum(live.cost for live in self._live)
+            if task.ask and self._live and taken + task.cost > self._room.tokens:
                 return
             self._waiting.popleft()
             if task.ask:

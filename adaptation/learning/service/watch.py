@@ -30,6 +30,8 @@ class Course:
     losses: list[float] = field(default_factory=list)
     steps: int = 0
     tokens: int = 0
+    rows: int = 0
+    """Tokens that were computed: what the examples of a batch share, once."""
     cut_short: bool = False
     """Whether the time ended it."""
 

@@ -67,6 +67,15 @@ def example(seed: int, length: int) -> TrainingExample:
     return TrainingExample(tuple(ids), (*learned[:-1], True))
 
 
+def beginning_alike(shared: int, examples: Sequence[TrainingExample]) -> list[TrainingExample]:
+    """The examples with `shared` tokens before each that carry no loss."""
+    ids = example(shared, shared).token_ids if shared else ()
+    return [
+        TrainingExample((*ids, *each.token_ids), (*[False] * shared, *each.loss_mask))
+        for each in examples
+    ]
+
+
 def randomised(base: Base, rank: int, seed: int) -> Adapter:
     """An adapter whose B is not 0, so that every gradient is something."""
     adapter = base.adapter(rank)

@@ -21,27 +21,33 @@ from tests.adaptation.learning.models import (
     KNOWN,
     Peft,
     base_of,
+    beginning_alike,
     example,
     randomised,
 )
 
 BASES = {family: base_of(family) for family in (*KNOWN, *FOREIGN)}
+Drawn = list[tuple[int, int, list[int]]]
 JOBS = st.lists(
-    st.tuples(st.integers(1, 9), st.lists(st.integers(2, 40), min_size=1, max_size=4)),
+    st.tuples(
+        st.integers(1, 9),
+        st.sampled_from([0, 0, 3, 30]),
+        st.lists(st.integers(2, 40), min_size=1, max_size=4),
+    ),
     min_size=1,
     max_size=4,
 )
-"""(rank, lengths of the examples) of each."""
+"""(rank, tokens that the examples begin with alike, lengths of what follows them) of each."""
 
 
-def jobs_of(base: Base, drawn: list[tuple[int, list[int]]]) -> list[Ask]:
+def jobs_of(base: Base, drawn: Drawn) -> list[Ask]:
     return [
         Ask(
             randomised(base, rank, seed),
-            [example(17 * seed + i, n) for i, n in enumerate(lengths)],
+            beginning_alike(shared, [example(17 * seed + i, n) for i, n in enumerate(lengths)]),
             learns=True,
         )
-        for seed, (rank, lengths) in enumerate(drawn)
+        for seed, (rank, shared, lengths) in enumerate(drawn)
     ]
 
 
@@ -61,9 +67,7 @@ def check(family: str, adapter: Adapter, examples: Sequence[TrainingExample], lo
 
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(sorted(BASES)), JOBS, st.integers(1, 200))
-def test_gradients_are_those_of_peft_alone(
-    family: str, drawn: list[tuple[int, list[int]]], most_tokens: int
-) -> None:
+def test_gradients_are_those_of_peft_alone(family: str, drawn: Drawn, most_tokens: int) -> None:
     base = BASES[family]
     assert base.packs
     asks = jobs_of(base, drawn)
@@ -77,7 +81,7 @@ def test_a_model_that_looks_across_examples_gets_one_a_pass(
 ) -> None:
     base = base_of(family)
     assert not base.packs
-    asks = jobs_of(base, [(2, [7, 12]), (3, [9])])
+    asks = jobs_of(base, [(2, 5, [7, 12]), (3, 0, [9])])
     for ask, losses in zip(asks, answer(base, asks, 1000), strict=True):
         check(family, ask.adapter, ask.examples, mean(losses))
 
@@ -89,7 +93,7 @@ def test_in_bf16_gradients_point_where_those_of_float32_do(
 ) -> None:
     wide, narrow = BASES[family], base_of(family, torch.bfloat16)
     narrow.stage.kernels = kernels
-    drawn = [(4, [20, 33, 7]), (8, [16])]
+    drawn: Drawn = [(4, 25, [20, 33, 7]), (8, 0, [16])]
     found = []
     for base in (wide, narrow):
         asks = jobs_of(base, drawn)
@@ -103,7 +107,7 @@ def test_in_bf16_gradients_point_where_those_of_float32_do(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_a_job_finds_depends_on_nobody_else_to_the_last_bit(dtype: torch.dtype) -> None:
     base = base_of("qwen3", dtype)
-    drawn = [(4, [20, 33, 7]), (8, [16, 61]), (4, [5])]
+    drawn: Drawn = [(4, 0, [20, 33, 7]), (8, 25, [16, 61]), (4, 0, [5])]
     alone = jobs_of(base, drawn)
     for ask in alone:
         answer(base, [ask], 10_000)
