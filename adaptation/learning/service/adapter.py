@@ -43,7 +43,7 @@ class Adapter:
         self.version = object()
         """Another one after every change of the values, and of no other adapter."""
         is_wide = dtype == torch.float32
-        self._values = self.master if is_wide else torch.empty(n, dtype=dtype, device=device)
+        self._values = self.master if is_wide else torch.zeros(n, dtype=dtype, device=device)
         self._gradient = self.master.grad if is_wide else torch.zeros_like(self._values)
         self._value_views = [*self._views(self._values)]
         self._gradient_views = [*self._views(self._gradient)]

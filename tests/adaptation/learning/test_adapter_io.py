@@ -63,3 +63,12 @@ def test_a_new_adapter_changes_nothing_and_is_what_its_seed_says() -> None:
     assert loss_of(base, one) == loss_of(base, zeros)
     assert torch.equal(one.master, same.master)
     assert not torch.equal(one.master, other.master)
+
+
+def test_a_new_adapter_is_zeros_in_the_type_it_is_used_in() -> None:
+    torch.full((4096,), float("nan"), dtype=torch.bfloat16)  # what freed memory may hold
+    adapter = base_of("llama", torch.bfloat16).adapter(4)
+    for group in range(2):
+        a, bs = adapter.values(group)
+        assert not a.any()
+        assert not any(b.any() for b in bs)
