@@ -90,9 +90,11 @@ class Attempt:
             base=query.base,
             recipe=self._recipe,
         )
-        records = [neighbour.record for neighbour in chosen.holdout]
+        held_out, further = (
+            [neighbour.record for neighbour in some] for some in (chosen.holdout, chosen.reserve)
+        )
         self.examination = Examination(
-            query, records, services.engine, services.algebra, pool.bill_examination
+            query, held_out, services.engine, services.algebra, pool.bill_examination, further
         )
 
     async def run(self) -> None:

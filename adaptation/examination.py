@@ -2,12 +2,14 @@
 
 A held-out loss that falls says little about answers: on SmolLM2-135M a gate of losses accepted
 eight adapters of which none answered anything rightly. So the engine itself answers, greedily and
-in one batch, as it would serve.
+in one batch, as it would serve. Where neither has one right, a few questions say too little of an
+adapter that learned a part: further neighbours are asked, a batch at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
@@ -25,6 +27,8 @@ from memory.types import Record
 TOO_LONG = 4
 """Times a verified solution, and `SPARE_CHARS`: an answer that goes on longer is not awaited."""
 SPARE_CHARS = 400
+WAVE = 6
+"""Further neighbours that are asked at once."""
 Marks = Mapping[int, bool]
 """Place of a question → whether it was answered rightly; one that the engine failed is left out."""
 
@@ -39,11 +43,19 @@ class Examination:
         engine: Engine,
         algebra: Algebra | None,
         bill: Callable[[int], None],
+        reserve: Sequence[Record] = (),
     ) -> None:
         """`bill` is told of all tokens that are generated."""
         self._query, self._engine = query, engine
         self._reader = Reader(query, algebra)
-        self._questions = [record for record in records if record.request == query.request]
+        held_out, further = (
+            [record for record in some if record.request == query.request]
+            for some in (records, reserve)
+        )
+        self._questions = [*held_out, *further]
+        first, last = len(held_out), len(self._questions)
+        self._held_out = range(first)
+        self._further = [range(i, min(i + WAVE, last)) for i in range(first, last, WAVE)]
         self._asked: set[asyncio.Task[bool | None]] = set()
         self._base: asyncio.Task[Marks] | None = None
         self._bill, self._tokens = bill, 0
@@ -52,7 +64,7 @@ class Examination:
 
     def begin(self) -> None:
         """Start asking the base, which needs no adapter: training goes on meanwhile."""
-        self._base = asyncio.create_task(self._marks_of_the_base())
+        self._base = asyncio.create_task(self._marks_of_the_base(self._held_out))
 
     async def is_passed(self) -> bool:
         """Await what the base answers; whether it is right on all, so that nothing can be gained.
@@ -64,19 +76,41 @@ class Examination:
 
     async def judge(self, adapter: Adapter) -> GateVerdict | None:
         """Ask the adapter what the base was asked; None where there is nothing to compare."""
-        base = await self._base_marks()
+        base = dict(await self._base_marks())
         if not base:
             return None
         marks: dict[int, bool] = {}
-        places = {self._ask(place, adapter): place for place in base}
+        asked: Collection[int] = tuple(base)
+        further = deque(self._further)
+        while True:
+            # Where the base is right on something, one gained among many says too little.
+            more = further.popleft() if further and not any(base.values()) else ()
+            verdict = await self._compare(adapter, asked, base, marks, is_last=not more)
+            if verdict is not None:
+                return verdict
+            news = await self._marks_of_the_base(more)
+            base |= news
+            asked = tuple(news)
+
+    async def _compare(
+        self,
+        adapter: Adapter,
+        asked: Collection[int],
+        base: Marks,
+        marks: dict[int, bool],
+        *,
+        is_last: bool,
+    ) -> GateVerdict | None:
+        """Ask the adapter more, noting its `marks`, until they decide; None where they do not."""
+        places = {self._ask(place, adapter): place for place in asked}
         waiting = set(places)
-        verdict = None
+        verdict = None if waiting else judge_answers(base, marks, is_over=is_last)
         while waiting and verdict is None:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if (mark := task.result()) is not None:
                     marks[places[task]] = mark
-            verdict = judge_answers(base, marks, is_over=not waiting)
+            verdict = judge_answers(base, marks, is_over=is_last and not waiting)
         await _cancel(waiting)
         return verdict
 
@@ -88,8 +122,8 @@ class Examination:
         assert self._base is not None, "begin was not called"
         return await asyncio.shield(self._base)
 
-    async def _marks_of_the_base(self) -> Marks:
-        able = [place for place, record in enumerate(self._questions) if await self._knows(record)]
+    async def _marks_of_the_base(self, places: Sequence[int]) -> Marks:
+        able = [place for place in places if await self._knows(self._questions[place])]
         tasks = {place: self._ask(place, self._query.base) for place in able}
         marks = {place: await task for place, task in tasks.items()}
         return {place: mark for place, mark in marks.items() if mark is not None}

@@ -21,6 +21,8 @@ from memory.types import TIERS_THAT_TRAIN, Message, Neighbour, Record
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
+RESERVE = 12
+"""Neighbours that an adapter may be asked beyond those held out, where they say too little."""
 SIFT_NOISE = 0.01
 """λ: the larger, the more redundancy is tolerated."""
 
@@ -32,6 +34,8 @@ class TrainingSet:
     train: tuple[Neighbour, ...]
     """In the order SIFT picked them."""
     holdout: tuple[Neighbour, ...]
+    reserve: tuple[Neighbour, ...] = ()
+    """The closest of those that were not chosen: more to be judged by, where that is needed."""
 
 
 def select_training_set(
@@ -54,8 +58,9 @@ def select_training_set(
     similarities = np.array([neighbour.similarity for neighbour in eligible])
     embeddings = np.stack([neighbour.embedding for neighbour in eligible])
     picks = sift(similarities, embeddings, count, noise)
-    train, held_out = hold_out([eligible[pick] for pick in picks], holdout)
-    return TrainingSet(train, held_out)
+    chosen = [eligible[pick] for pick in picks]
+    train, held_out = hold_out(chosen, holdout)
+    return TrainingSet(train, held_out, _reserve(eligible, chosen))
 
 
 def trainable(candidates: Sequence[Neighbour], min_similarity: float) -> list[Neighbour]:
@@ -118,6 +123,13 @@ def hold_out(
     out = closest_first[1 : 2 * count : 2]
     asked = {folded(neighbour.record.question) for neighbour in out}  # nor in other letters
     return tuple(n for n in chosen if folded(n.record.question) not in asked), tuple(out)
+
+
+def _reserve(eligible: Sequence[Neighbour], chosen: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+    """The closest that were not chosen and ask nothing that was."""
+    asked = {folded(neighbour.record.question) for neighbour in chosen}
+    others = [n for n in eligible if folded(n.record.question) not in asked]
+    return tuple(others[:RESERVE])
 
 
 def plain(records: Sequence[Record]) -> list[Conversation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -55,10 +55,10 @@ def engine(base: set[int], adapted: set[int], tokens: int = 3) -> FakeEngine:
 
 
 async def examined(
-    query: Query, played: FakeEngine, records: list[Record]
+    query: Query, played: FakeEngine, records: list[Record], reserve: Sequence[Record] = ()
 ) -> tuple[bool, GateVerdict | None]:
     billed: list[int] = []
-    examination = Examination(query, records, played, None, billed.append)
+    examination = Examination(query, records, played, None, billed.append, reserve)
     try:
         examination.begin()
         return await examination.is_passed(), await examination.judge(ADAPTER)
@@ -89,6 +89,46 @@ async def test_more_right_and_none_lost_is_what_is_accepted(
     assert passed == (base == {1, 2, 3, 4})
     assert verdict is not None
     assert verdict.accepted == accepted
+
+
+@pytest.mark.parametrize(
+    ("base", "adapted", "accepted", "asked"),
+    [
+        (set(), {12}, True, 16),
+        (set(), {3}, True, 4),
+        (set(), set(), False, 16),
+        ({1}, {1, 12}, False, 4),
+        ({11}, {12}, False, 16),
+        ({11}, {11, 12}, True, 16),
+    ],
+)
+async def test_where_neither_has_one_right_further_neighbours_are_asked(
+    base: set[int],
+    adapted: set[int],
+    accepted: bool,
+    asked: int,
+    make_query: MakeQuery,
+) -> None:
+    """What answers one question in six gains as well; what answers none is refused after all."""
+    played = engine(base, adapted)
+    held_out, reserve = ([record(n) for n in some] for some in (range(1, 5), range(5, 17)))
+    _, verdict = await examined(make_query(), played, held_out, reserve)
+    assert verdict is not None
+    assert verdict.accepted == accepted
+    numbers = {draw.prompt[-1].content for draw in played.drawn if draw.adapter}  # type: ignore[union-attr,index]
+    assert len(numbers) == asked
+
+
+async def test_a_wave_that_the_engine_does_not_answer_is_passed_over(
+    make_query: MakeQuery,
+) -> None:
+    played = engine(set(), {13})
+    unreadable = [
+        record(n, answer="a long tale", rationale="Once upon a time.") for n in range(5, 11)
+    ]
+    _, verdict = await examined(make_query(), played, [record(1)], [*unreadable, record(13)])
+    assert verdict is not None
+    assert verdict.accepted
 
 
 async def test_questions_of_another_form_and_unreadable_solutions_are_not_asked(

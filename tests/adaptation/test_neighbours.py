@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaptation.neighbours import (
+    RESERVE,
     hold_out,
     select_training_set,
     sift,
@@ -129,6 +130,11 @@ def test_choosing_draws_disjoint_sets_of_the_asked_size() -> None:
     ids = [n.record.id for n in (*drawn.train, *drawn.holdout)]
     assert len(drawn.train) == 6
     assert len(set(ids)) == 8
+    further = [n.record.id for n in drawn.reserve]
+    assert len(further) == RESERVE
+    assert set(further).isdisjoint(ids)
+    closest = sorted(set(range(40)) - set(map(int, ids)), key=lambda i: -float(points[i] @ query))
+    assert further == [str(i) for i in closest[:RESERVE]]
 
 
 def test_training_conversations_are_the_records_own() -> None:
