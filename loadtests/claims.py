@@ -21,6 +21,7 @@ from rich.table import Table
 from adaptation.evaluation.picture import draw
 from adaptation.evaluation.results import Results, load
 from adaptation.evaluation.summary import summarise
+from adaptation.policy import Policy
 from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
@@ -38,8 +39,13 @@ examples:
   python -m loadtests.claims --model smollm2     the same of a real model
   python -m loadtests.claims -n 24 --out FOLDER     the whole way in small; figures mean little
 """
-ALL, FEW = 300, 24
+ALL, FEW = 300, 12
 """Questions of every suite: by default, and where a training takes minutes."""
+FEW_WORLDS, ONE_NEIGHBOURHOOD = 3, Policy().neighbours + Policy().holdout
+"""Likewise worlds of every shifted suite, and examples of each: no more than a training takes, so
+that all questions of a world have the same neighbours, and one training serves them."""
+PATIENT_S = 540.0
+"""Deadline of a request there."""
 TAUGHT = "jargon"
 """The suite that is distilled: one world of it, as a tenant would."""
 ALWAYS = ("one", "vote", "consistency")
@@ -121,8 +127,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "-n",
         type=int,
-        help=f"questions of every suite (default {ALL}; {FEW} of a model above "
-        f"{SMALL // 10**6} M parameters where there is no GPU)",
+        help=f"questions of every suite (default {ALL}; {FEW}, of {FEW_WORLDS} worlds with "
+        f"{ONE_NEIGHBOURHOOD} examples each, of a model above {SMALL // 10**6} M parameters where "
+        "there is no GPU)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of questions and samples (default 0)")
     parser.add_argument(
@@ -159,10 +166,19 @@ def questions_for(size: Size | None, on_gpu: bool) -> int:
 def _common(args: argparse.Namespace, files: Files) -> list[str]:
     """What every run of `whet eval` is told."""
     loaded = choose(args.model, files.data).model
-    n = args.n or questions_for(size_of(loaded), shutil.which("nvidia-smi") is not None)
-    words = ["-n", str(n), "--seed", str(args.seed), "--data-dir", str(files.data)]
+    n = questions_for(size_of(loaded), shutil.which("nvidia-smi") is not None)
+    words = ["-n", str(args.n or n), "--seed", str(args.seed), "--data-dir", str(files.data)]
     words += ["--model", args.model] if args.model != BUILT_IN else []
+    words += _few(files) if n == FEW else []
     return words + (["--mix-versions"] if args.mix_versions else [])
+
+
+def _few(files: Files) -> list[str]:
+    """What `whet eval` is told where a training takes minutes."""
+    patience = files.folder / "patient.toml"
+    patience.write_text(f"wall_s = {PATIENT_S}\n", "utf-8")
+    examples = ["--worlds", str(FEW_WORLDS), "--examples", str(ONE_NEIGHBOURHOOD)]
+    return [*examples, "--config", str(patience), "--timeout", str(2 * PATIENT_S)]
 
 
 def _measure_base(files: Files, common: list[str], train: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.trial import Trial
 from adaptation.pebble import model_path
+from adaptation.policy import Policy
 from adaptation.suites.suite import Group
 from loadtests import claims as measured
 from loadtests import claims_table
 from loadtests.claims import ALL, FEW, default_folder, questions_for
 from loadtests.measure import claims
+from server.config import Settings
 from server.models.named import Chosen
 from server.models.size import Size
 from tests.adaptation.evaluation.made_up import outcomes, run
@@ -58,6 +61,20 @@ def test_every_command_is_told_of_the_model(told: list[list[str]], tmp_path: Pat
         assert not {"ttt", "auto"} & set(words)
     kept = json.loads((tmp_path / "claims.json").read_text("utf-8"))
     assert [claim["name"] for claim in kept["claims"]] == ["voting", "room to learn"]
+
+
+def test_where_training_takes_minutes_a_worlds_questions_share_one_neighbourhood(
+    told: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "questions_for", lambda size, on_gpu: FEW)
+    measured.main(["--model", "smollm2", "--no-train", "--out", str(tmp_path)])
+    policy = Policy()
+    for words in told[1:]:
+        examples = int(words[words.index("--examples") + 1])
+        assert examples == policy.neighbours + policy.holdout
+        settings = tomllib.loads(Path(words[words.index("--config") + 1]).read_text("utf-8"))
+        assert Settings(**settings).wall_s == settings["wall_s"] > 300
+        assert float(words[words.index("--timeout") + 1]) > settings["wall_s"]
 
 
 def test_the_adapter_is_distilled_on_the_model_that_was_asked(
