@@ -36,8 +36,7 @@ class Adapter:
     ) -> None:
         self.rank = rank
         self._shapes = shapes
-        self._sizes = [rank * (len(s.names) * s.d + sum(s.outs)) for s in shapes]
-        n = sum(self._sizes)
+        n = n_values(shapes, rank)
         self.master = torch.zeros(n, device=device)
         self.master.grad = torch.zeros(n, device=device)
         self.version = object()
@@ -45,8 +44,13 @@ class Adapter:
         is_wide = dtype == torch.float32
         self._values = self.master if is_wide else torch.zeros(n, dtype=dtype, device=device)
         self._gradient = self.master.grad if is_wide else torch.zeros_like(self._values)
-        self._value_views = [*self._views(self._values)]
-        self._gradient_views = [*self._views(self._gradient)]
+        self._value_views = [*views(self._values, shapes, rank)]
+        self._gradient_views = [*views(self._gradient, shapes, rank)]
+
+    @property
+    def flat(self) -> torch.Tensor:
+        """All values, in the base's own type."""
+        return self._values
 
     def values(self, group: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the stacked A (layers · r, d) of a group and the B (r, o) of its layers."""
@@ -58,7 +62,9 @@ class Adapter:
 
     def parts(self) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
         """Return each layer's name, A (r, d) and B (r, o), of the masters."""
-        for shape, (a, bs) in zip(self._shapes, self._views(self.master), strict=True):
+        for shape, (a, bs) in zip(
+            self._shapes, views(self.master, self._shapes, self.rank), strict=True
+        ):
             yield from zip(shape.names, torch.split(a, self.rank), bs, strict=True)
 
     def changed(self) -> None:
@@ -83,6 +89,11 @@ class Adapter:
             self.master.grad += self._gradient
             self._gradient.zero_()
 
+    def add(self, gradient: torch.Tensor) -> None:
+        """Add to the gradient what was found elsewhere, flat as the values are."""
+        assert self.master.grad is not None
+        self.master.grad += gradient
+
     def forget(self) -> None:
         """Set the gradient to 0."""
         assert self.master.grad is not None
@@ -94,9 +105,22 @@ class Adapter:
         self.master.copy_(kept)
         self.changed()
 
-    def _views(self, flat: torch.Tensor) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
-        parts = torch.split(flat, self._sizes)
-        for shape, part in zip(self._shapes, parts, strict=True):
-            n_a = self.rank * len(shape.names) * shape.d
-            bs = torch.split(part[n_a:], [self.rank * out for out in shape.outs])
-            yield part[:n_a].view(-1, shape.d), [b.view(self.rank, -1) for b in bs]
+
+def n_values(shapes: Sequence[Shape], rank: int) -> int:
+    """Return how many numbers an adapter has."""
+    return sum(_sizes(shapes, rank))
+
+
+def views(
+    flat: torch.Tensor, shapes: Sequence[Shape], rank: int
+) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
+    """Yield the stacked A (…, layers · r, d) and the B (…, r, o) of each group in `flat` (…, n)."""
+    outer = flat.shape[:-1]
+    for shape, part in zip(shapes, torch.split(flat, _sizes(shapes, rank), -1), strict=True):
+        n_a = rank * len(shape.names) * shape.d
+        bs = torch.split(part[..., n_a:], [rank * out for out in shape.outs], -1)
+        yield part[..., :n_a].view(*outer, -1, shape.d), [b.view(*outer, rank, -1) for b in bs]
+
+
+def _sizes(shapes: Sequence[Shape], rank: int) -> list[int]:
+    return [rank * (len(shape.names) * shape.d + sum(shape.outs)) for shape in shapes]

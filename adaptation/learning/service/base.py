@@ -16,7 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.blocks import Stage, is_known, prepare
+from adaptation.learning.service.capture import CudaRecorder
 from adaptation.learning.service.foreign import Segments
+from adaptation.learning.service.graphs import Graphs
+from adaptation.learning.service.head import losses_of
 from adaptation.learning.service.kernels import choose
 from adaptation.learning.service.packing import Packed, Part
 from adaptation.training.chat import Chat, Template
@@ -25,8 +28,7 @@ from adaptation.training.sequences import TrainingExample
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-HEAD_ROWS = 512
-"""Targets whose logits are held at once."""
+    from adaptation.learning.service.static_pass import StaticPass
 
 
 class Base:
@@ -41,9 +43,13 @@ class Base:
         self.dtype: torch.dtype = model.dtype
         self.stage = Stage(choose(self.device, self.dtype))
         self.groups = prepare(model, self.stage)
-        self._shapes = [group.shape for group in self.groups]
+        self.shapes = [group.shape for group in self.groups]
         self._segments = Segments(self.stage)
         self._is_known = is_known(model)
+        self.graphs: Graphs | None = None
+        """Captured passes, on a device that takes longer to be told than to compute."""
+        if self._is_known and self.device.type == "cuda":
+            self.graphs = Graphs(self, CudaRecorder(self.device))
         self.packs = True
         self.packs = self._is_known or self._can_pack()
         """Whether examples can share a pass; of a model that mixes them each has its own."""
@@ -59,14 +65,21 @@ class Base:
 
     def adapter(self, rank: int) -> Adapter:
         """Return an adapter of zeros."""
-        for group in self.groups:
-            group.make_room(rank)
-        return Adapter(self._shapes, rank, self.dtype, self.device)
+        moved = [group.make_room(rank) for group in self.groups]
+        if any(moved) and self.graphs is not None:
+            self.graphs.forget()  # they read the base where it was, and would keep it there
+        return Adapter(self.shapes, rank, self.dtype, self.device)
 
     def learn(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
         """Return the losses of every part's examples, each (targets,) in nats; add to gradients."""
+        if self.graphs is None:
+            return self.learn_once(parts)
+        return self.graphs.learn(parts)
+
+    def learn_once(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
+        """What `learn` does, without a graph."""
         packed = Packed(parts, self.device)
-        with self._on_stage(packed):
+        with self.on_stage(packed):
             losses = self._learn(packed) if self._is_known else self._learn_any(packed)
         for part in parts:
             part.adapter.collect()
@@ -76,9 +89,9 @@ class Base:
     def look(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
         """Return the losses alone."""
         packed = Packed(parts, self.device)
-        with self._on_stage(packed):
+        with self.on_stage(packed):
             if self._is_known:
-                losses, _ = self._head(packed, self._hidden(packed), learns=False)
+                losses, _ = self._head(packed, self.hidden(packed), learns=False)
             else:
                 losses = self._logits_losses(packed)
         return _by_part(losses, packed, parts)
@@ -92,45 +105,44 @@ class Base:
         finally:
             self.stage.adapter = None
 
+    def free_memory(self) -> None:
+        """Hold nothing on the device that could be had again."""
+        if self.graphs is not None:
+            self.graphs.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def head_weight(self) -> torch.Tensor:
+        """(V, d), of a known family"""
+        found: torch.Tensor = self.model.lm_head.weight
+        return found
+
     @contextmanager
-    def _on_stage(self, packed: Packed) -> Iterator[None]:
+    def on_stage(self, packed: Packed | StaticPass) -> Iterator[None]:
+        """Have the model work on a pass for the length of the block."""
         attention = self._segments.used_by(self.model) if self.packs else nullcontext()
         with self.stage.set(packed), attention:
             yield
 
-    def _learn(self, packed: Packed) -> torch.Tensor:
-        hidden = self._hidden(packed)
-        losses, gradient = self._head(packed, hidden.detach(), learns=True)
-        torch.autograd.backward(hidden, gradient)
-        return losses
-
-    def _hidden(self, packed: Packed) -> torch.Tensor:
-        """(N, d), after the last norm."""
+    def hidden(self, packed: Packed | StaticPass) -> torch.Tensor:
+        """(N, d), after the last norm of a known family."""
         output = self.model.model(
             input_ids=packed.token_ids, position_ids=packed.positions, use_cache=False
         )
         found: torch.Tensor = output.last_hidden_state[0]
         return found
 
+    def _learn(self, packed: Packed) -> torch.Tensor:
+        hidden = self.hidden(packed)
+        losses, gradient = self._head(packed, hidden.detach(), learns=True)
+        torch.autograd.backward(hidden, gradient)
+        return losses
+
     def _head(
         self, packed: Packed, hidden: torch.Tensor, *, learns: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the losses (M,) and, where it `learns`, the gradient of `hidden`."""
-        weight = self.model.lm_head.weight  # (V, d)
-        losses, gradient = hidden.new_empty(len(packed.targets), dtype=torch.float32), hidden
-        if learns:
-            gradient = torch.zeros_like(hidden)
-        for share in packed.shares:
-            for first in range(share.first_target, share.last_target, HEAD_ROWS):
-                some = slice(first, min(first + HEAD_ROWS, share.last_target))
-                rows = packed.predicting[some]
-                logits = hidden[rows] @ weight.t()
-                losses[some] = self.stage.kernels.cross_entropy_(
-                    logits, packed.targets[some], share.weight if learns else None
-                )
-                if learns:
-                    gradient[rows] = logits @ weight
-        return losses, gradient
+        return losses_of(packed, hidden, self.head_weight, self.stage.kernels, learns=learns)
 
     def _learn_any(self, packed: Packed) -> torch.Tensor:
         losses = self._logits_losses(packed)

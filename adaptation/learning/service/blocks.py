@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -23,6 +23,10 @@ from adaptation.learning.service.operations import RmsNorm, SegmentAttention, Si
 from adaptation.learning.service.packing import Packed, Share
 from adaptation.learning.service.places import Heads
 from adaptation.learning.service.sharing import Chosen, Spread
+from adaptation.learning.service.slots import Stacked
+
+if TYPE_CHECKING:
+    from adaptation.learning.service.static_pass import StaticPass
 
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3")
 """Whose attention, MLP, RMSNorm and head are written alike."""
@@ -38,12 +42,12 @@ class Stage:
     kernels: ModuleType
     anchor: torch.Tensor = field(default_factory=lambda: torch.zeros((), requires_grad=True))
     """Makes autograd call for the gradients of adapters where the input needs none."""
-    packed: Packed | None = None
+    packed: Packed | StaticPass | None = None
     adapter: Adapter | None = None
     """Of the whole model, while there is no pass: it decodes."""
 
     @contextmanager
-    def set(self, packed: Packed) -> Iterator[None]:
+    def set(self, packed: Packed | StaticPass) -> Iterator[None]:
         """Work on a pass for the length of the block."""
         self.packed = packed
         try:
@@ -53,8 +57,11 @@ class Stage:
 
     def project(self, x: torch.Tensor, group: Group) -> torch.Tensor:
         """(…, d) → (rows, outs), everybody's rows under their own adapter."""
+        assert self.packed is not None
         rows = x.reshape(-1, x.shape[-1])
-        return applied(Grouped, rows, self.anchor, group, self._shares(len(rows)))
+        if isinstance(self.packed, Packed):
+            return applied(Grouped, rows, self.anchor, group, _shares(self.packed, len(rows)))
+        return applied(Stacked, rows, self.anchor, group, self.packed.slots)
 
     def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
         """(N, (n_q + 2 · n_kv) · D) → (N, n_q · D), within each example."""
@@ -71,15 +78,14 @@ class Stage:
         copies = self.packed.copies
         return of_rows if copies is None else copies.spread(of_rows)
 
-    def _shares(self, rows: int) -> Sequence[Share]:
-        """Return who has which rows; a module that is given others than all has one owner's."""
-        assert self.packed is not None
-        shares = self.packed.shares
-        if rows == self.packed.n_rows:
-            return shares
-        if len(shares) > 1:
-            raise ValueError("a layer of this model sees other rows than the tokens of a batch")
-        return [replace(shares[0], start=0, end=rows)]
+
+def _shares(packed: Packed, rows: int) -> Sequence[Share]:
+    """Return who has which rows; a module that is given others than all has one owner's."""
+    if rows == packed.n_rows:
+        return packed.shares
+    if len(packed.shares) > 1:
+        raise ValueError("a layer of this model sees other rows than the tokens of a batch")
+    return [replace(packed.shares[0], start=0, end=rows)]
 
 
 def is_known(model: nn.Module) -> bool:

@@ -35,11 +35,16 @@ class Group:
             self.bias = torch.cat(given)
         self.make_room(0)
 
-    def make_room(self, rank: int) -> None:
-        """Have room below the base for adapters of `rank`."""
+    @property
+    def bare(self) -> torch.Tensor:
+        """W (d, outs), without what is below it."""
+        return self._weight[: self.shape.d]
+
+    def make_room(self, rank: int) -> bool:
+        """Have room below the base for adapters of `rank`; return whether the base moved for it."""
         d, needed = self.shape.d, self.shape.d + rank * len(self.shape.outs)
         if needed <= len(self._weight):
-            return
+            return False
         first = self._layers[0].weight
         whole = first.new_empty((needed, sum(self.shape.outs)))
         for layer, out in zip(
@@ -48,6 +53,7 @@ class Group:
             out.copy_(layer.weight.detach().t())
             layer.weight.data = out.t()
         self._weight, self._below = whole, None
+        return True
 
     def above(self, adapter: Adapter) -> torch.Tensor:
         """Return [W; B] (d + layers · r, outs) of one adapter, until another is asked for."""

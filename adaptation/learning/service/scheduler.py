@@ -144,8 +144,8 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001  of one job: the others go on
             for ask in asks:
                 ask.adapter.forget()
-            if isinstance(error, torch.OutOfMemoryError) and self._base.device.type == "cuda":
-                torch.cuda.empty_cache()
+            if isinstance(error, torch.OutOfMemoryError):
+                self._base.free_memory()
             if len(asks) == 1:
                 return [error]
         return [found for ask in asks for found in self._answers([ask])]

@@ -96,9 +96,12 @@ def softmax_backward_(
 
 
 def cross_entropy_(
-    logits: torch.Tensor, targets: torch.Tensor, weight: float | None
+    logits: torch.Tensor, targets: torch.Tensor, weight: float | torch.Tensor | None
 ) -> torch.Tensor:
-    """Return the losses in nats (rows,); `logits` become their gradient · `weight`, if given."""
+    """Return the losses in nats (rows,); `logits` become their gradient · `weight`, if given.
+
+    A weight for each row is (rows, 1), and is taken here alone.
+    """
     wide = logits.float()
     total = wide.logsumexp(-1, keepdim=True)
     losses = (total - wide.gather(1, targets[:, None])).squeeze(1)
