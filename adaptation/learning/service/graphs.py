@@ -31,6 +31,8 @@ SMALL_TOKENS = 1_024
 """A pass of no more takes as long as its launches, padded or not."""
 MOST_PADDED = 2.0
 """Tokens of a recorded pass for each that is somebody's. A guess: no GPU was at hand."""
+MOST_APART = 0.05
+"""Nats a target between a replayed pass and an ordinary one: bf16 alone makes a tenth of it."""
 SEEN = 64
 """Shapes remembered. One is recorded when it comes again: that takes as long as a few passes."""
 
@@ -142,6 +144,7 @@ class Graphs:
         """Record; return the cost of what must not be recorded again, and why, if it failed."""
         try:
             self._kept[shape] = self._recorded(shape, parts)
+            self._check(self._kept[shape], parts)
         except RuntimeError as error:
             is_full = isinstance(error, torch.OutOfMemoryError)
             return shape.cost if is_full else 0, str(error)
@@ -160,6 +163,17 @@ class Graphs:
         static = StaticPass(self._base, shape, self._slots[size])
         static.fill(parts)
         return Recording(static, self._recorder.record(static.run))
+
+    def _check(self, recording: Recording, parts: Sequence[Part]) -> None:
+        """Raise `RuntimeError` where a replay finds other losses than an ordinary pass."""
+        recording.static.blank()
+        recording.replay()
+        found, usual = recording.static.losses(parts), self._base.look(parts)
+        for mine, theirs in zip(found, usual, strict=True):
+            apart = (torch.cat(mine) - torch.cat(theirs)).abs().mean()
+            is_sound = torch.cat(theirs).isfinite().all()  # a job's own fault is not the graph's
+            if is_sound and not apart <= MOST_APART:
+                raise RuntimeError(f"a replayed graph's losses are {float(apart):.3g} nats off")
 
     def _refuse(self, cost: int, why: str) -> None:
         """Let go of all recordings, and make none as large as `cost` again."""

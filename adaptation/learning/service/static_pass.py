@@ -45,9 +45,17 @@ class StaticPass:
             hidden = self._base.hidden(self)
             torch.autograd.backward(hidden, self._head(hidden.detach()))
 
+    def blank(self) -> None:
+        """Forget the losses of the last run."""
+        self._losses.fill_(torch.nan)
+
     def taken(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
         """Return the losses of every part's examples; add to their adapters' gradients."""
         self.slots.collect([part.adapter for part in parts])
+        return self.losses(parts)
+
+    def losses(self, parts: Sequence[Part]) -> list[tuple[torch.Tensor, ...]]:
+        """Return the losses of every part's examples, as the last run found them."""
         losses = self._losses.clone().view(self.shape.slots, -1)
         return [_by_example(mine, part) for mine, part in zip(losses, parts, strict=False)]
 

@@ -162,6 +162,31 @@ def test_recordings_do_not_outlive_the_place_of_the_weights_they_read(
     assert (kept(base), tape.recorded, tape.forgotten) == (0, 2, 2)
 
 
+def test_a_recording_that_finds_other_losses_is_not_used(
+    base: Base, tape: TapeRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    learn(base, SMALL, times=2)
+    assert kept(base) == 1
+    tape.loses_track = True
+    learn(base, LONG, times=3)
+    assert kept(base) == 0
+    assert "nats off" in caplog.text
+    learn(base, SMALL, times=3)
+    assert kept(base) == 0, "what replays wrongly is not tried again"
+
+
+def test_a_job_whose_losses_are_no_numbers_spoils_no_recording(
+    base: Base, tape: TapeRecorder
+) -> None:
+    for _ in range(2):
+        parts = parts_of(base, SMALL, 3)
+        parts[0].adapter.master.fill_(float("nan"))
+        parts[0].adapter.changed()
+        base.learn(parts)
+    assert kept(base) == 1
+    learn(base, SMALL)
+
+
 def test_jobs_that_join_and_leave_come_to_what_they_come_to_without_recordings(
     tiny_model: Path, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

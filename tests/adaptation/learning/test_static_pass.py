@@ -145,4 +145,4 @@ def test_sizes_are_few_and_waste_less_than_a_half(n: int, least: int) -> None:
     assert found >= max(n, least)
     assert found == least or found < 1.5 * n + 1
     assert rounded(found, least) == found
-    assert found % min(least, 16) == 0
+    assert least % 32 or found % 16 == 0, "a length is a whole number of padded segments"
