@@ -44,6 +44,7 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
             learning_rate=3e-4,
             steps=steps or 64,
             schedule="constant",
+            batch_size=4,
             min_loss=0.003,
         )
     return Recipe(rank=8, learning_rate=6e-3, steps=steps or 20, min_loss=0.0002)

