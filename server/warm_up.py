@@ -24,11 +24,15 @@ CONVERSATION = spoken(
     Message(role="user", content="What is 1 + 1?"),
     Message(role="assistant", content="1+1=2.\n#### 2"),
 )
-TYPICAL = spoken(
-    Message(role="user", content="Ann has 12 apples, buys 9 more and gives 6 away. How many?"),
-    Message(role="assistant", content=" ".join(["12+9=21, and 21-6=15."] * 5) + "\n#### 15"),
-)
-"""Some hundred tokens, as a worked solution has."""
+
+
+def typical(number: int) -> Conversation:
+    """Some hundred tokens, as a worked solution has; no two begin alike: that would save work."""
+    question = f"{number}. Ann has 12 apples, buys 9 more and gives 6 away. How many?"
+    solution = " ".join(["12+9=21, and 21-6=15."] * 5) + "\n#### 15"
+    return spoken(
+        Message(role="user", content=question), Message(role="assistant", content=solution)
+    )
 
 
 async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> float | None:
@@ -44,7 +48,8 @@ async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> float | 
                 await services.engine.probe(probe_tokens, adapter)
             finally:
                 await services.engine.drop(adapter)
-        async with _trained(services, (TYPICAL,) * services.policy.neighbours) as (_, result):
+        conversations = tuple(map(typical, range(services.policy.neighbours)))
+        async with _trained(services, conversations) as (_, result):
             return result.seconds / result.steps
     except (TrainerError, EngineError) as error:
         logger.error("strategies ttt and auto will fall back to voting: %s", error)
