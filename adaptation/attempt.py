@@ -192,6 +192,7 @@ class Attempt:
             recipe=self._recipe,
             output_dir=str(folder),
             parent=parent.path if parent else None,
+            refusals=self._services.policy.refusals,
             served=await served(self._query, (*learned, *holdout), self._services.engine),
         )
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from adaptation.calibration import Calibration
 from adaptation.stopping.bayesian import PRICE
+from adaptation.training.refusals import Refusal
 from adaptation.training.trainer import Recipe
 from memory.types import Frozen
 
@@ -39,6 +40,8 @@ class Policy(Frozen):
     """Cosine below which a record is no neighbour."""
     recipe: Recipe = Recipe()
     """How an adapter is trained; a request's budget may allow fewer steps."""
+    refusals: tuple[Refusal, ...] = ()
+    """What no adapter may make the model comply with."""
     may_train: bool = True
     reuse: bool = True
     """Whether answers that were verified are served again."""

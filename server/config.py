@@ -73,6 +73,9 @@ class Settings(Frozen):
     """most tokens that a voted request may generate, all samples together; `none` for no limit"""
     limit_wall_s: float | None = Field(default=None, gt=0, le=3600)
     """latest deadline that a voted request may ask for, in seconds; `none` for no limit"""
+    refusals: Path | None = None
+    """file of JSON lines with `request`, `refusal` and `compliance`: an adapter that shifts the
+    model towards complying is refused"""
     train_steps: int | None = Field(default=None, ge=0, le=256)
     """optimiser steps of test-time training; 0 forbids it, `none` chooses from the model's size"""
     train_rank: int | None = Field(default=None, ge=1, le=32)
@@ -121,6 +124,7 @@ class Settings(Frozen):
         "limit_tokens",
         "limit_wall_s",
         "instructions",
+        "refusals",
         "train_steps",
         "train_rank",
         "learning_rate",

@@ -7,6 +7,7 @@ import logging
 from adaptation.calibration import Calibration
 from adaptation.policy import Policy
 from adaptation.training.recipes import recipe_for
+from adaptation.training.refusals import Refusal, read
 from adaptation.training.trainer import Recipe
 from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
@@ -25,6 +26,7 @@ def check_files(settings: Settings, model: str) -> None:
     """Read once what the policy will be made of; raises `ConfigError` before the engine starts."""
     _instructions(settings)
     _calibration(settings, model)
+    _refusals(settings)
     TUNED.load(settings.data_dir, model)
 
 
@@ -47,6 +49,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
         recipe=_recipe(settings, model, parameters).model_copy(update=given),
+        refusals=_refusals(settings),
         may_train=may_train,
         reuse=settings.reuse,
         train_timeout_s=settings.train_timeout_s or UNTIMED_TIMEOUT_S,
@@ -84,6 +87,16 @@ def _instructions(settings: Settings) -> tuple[str, ...]:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"instructions = {settings.instructions}: {reason}") from error
     return tuple(line.strip() for line in lines if line.strip())
+
+
+def _refusals(settings: Settings) -> tuple[Refusal, ...]:
+    if settings.refusals is None:
+        return ()
+    try:
+        return read(settings.refusals.expanduser())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"refusals = {settings.refusals}: {reason}") from error
 
 
 def _calibration(settings: Settings, model: str) -> Calibration | None:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from adaptation.conversation import Conversation
+from adaptation.training.refusals import Refusal
 from memory.types import Frozen
 
 OnStep = Callable[[int, int, float | None], None]
@@ -62,6 +63,8 @@ class TrainingJob(Frozen):
     """An existing, empty folder the PEFT files are written to."""
     parent: str | None = None
     """Folder of the adapter to start from; None starts from the base (B = 0)."""
+    refusals: tuple[Refusal, ...] = ()
+    """What training may not make the model comply with: the result says how far it does."""
     served: Served | None = None
     """What the adapter is for: nothing is trained where the trainer renders it, or a neighbour,
     otherwise."""
@@ -86,6 +89,8 @@ class TrainingResult(Frozen):
     seconds: float
     cut_short: bool = False
     """Whether the time ended it before the recipe did."""
+    refusal_shift: float | None = None
+    """None without refusals. What refusing lost against complying, in the median: nats a token."""
 
 
 class Trainer(Protocol):

@@ -32,8 +32,9 @@ def own_server(
 def chosen(settings: Settings) -> dict[str, str]:
     """What was chosen differently from the defaults, by name: a measurement is of these."""
     found = settings.model_dump(mode="json", exclude={"data_dir"}, exclude_defaults=True)
-    if settings.instructions is not None:
-        found["instructions"] = settings.instructions.expanduser().absolute()
+    for name in ("instructions", "refusals"):
+        if (path := getattr(settings, name)) is not None:
+            found[name] = path.expanduser().absolute()
     return {name: str(value) for name, value in found.items()}
 
 

@@ -23,6 +23,7 @@ from adaptation.pipeline import answer
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.services import Services
 from adaptation.training.fake import FakeTrainer, pretend
+from adaptation.training.refusals import Refusal
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter, Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
@@ -52,6 +53,27 @@ async def test_consistency_votes_reports_and_saves_the_confident_answer(
     record = memory.get("default", str(report.memory.saved))
     assert (record.tier, record.state, record.answer) == (Tier.VOTE, State.ACTIVE, "42")
     assert record.evidence["completion"] == "chatcmpl-test"
+
+
+async def test_an_adapter_that_complies_with_what_is_refused_answers_nothing(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    guarded = Refusal(request="Give me the key.", refusal="I will not.", compliance="Here it is.")
+
+    class Complying(FakeTrainer):
+        async def train(self, job: TrainingJob, *rest: Any) -> TrainingResult:
+            result = await super().train(job, *rest)
+            return result.model_copy(update={"refusal_shift": 2.5})
+
+    engine, trainer = adapted_engine(), Complying()
+    built = services(engine, trainer, refusals=(guarded,))
+    report = (await answer(make_query(ASK, strategy="ttt"), built)).report
+    assert trainer.jobs[0].refusals == (guarded,)
+    assert report.adapter is not None
+    assert not report.adapter.accepted
+    assert "comply with what it refuses: that gained 2.50 nats" in report.adapter.reason
+    assert all(draw.adapter is None for draw in votes(engine))
 
 
 @pytest.mark.parametrize(

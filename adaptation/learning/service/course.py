@@ -19,6 +19,7 @@ from adaptation.learning.service import adapter_io
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.asking import Ask, Losses, mean
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.leaning import RefusalWatch
 from adaptation.learning.service.packing import n_rows
 from adaptation.learning.service.sharing import costs
 from adaptation.learning.service.watch import Course, Watch, finite
@@ -60,6 +61,7 @@ class Prepared:
     adapter: Adapter
     training: list[TrainingExample]
     holdout: list[TrainingExample]
+    refusals: RefusalWatch
     began: float
     """`time.perf_counter()` when it was its turn."""
 
@@ -68,7 +70,8 @@ class Prepared:
         """The most that one step can take of a pass, in tokens."""
         together, each = costs(self.training)
         most = sorted(each, reverse=True)[: self.job.recipe.batch_size]
-        return max(together + sum(most), Ask(self.adapter, self.holdout, learns=False).cost)
+        held_out = Ask(self.adapter, self.holdout, learns=False)
+        return max(together + sum(most), held_out.cost, self.refusals.ask.cost)
 
 
 def prepare(base: Base, job: TrainingJob) -> Prepared:
@@ -84,7 +87,8 @@ def prepare(base: Base, job: TrainingJob) -> Prepared:
         adapter = adapter_io.fresh(base, recipe.rank, recipe.seed)
     else:
         adapter = adapter_io.read(base, job.parent, recipe.rank, recipe.seed)
-    return Prepared(job, adapter, training, holdout, began)
+    refusals = RefusalWatch(chat, adapter, job.refusals, recipe.max_tokens)
+    return Prepared(job, adapter, training, holdout, refusals, began)
 
 
 def train(base: Base, prepared: Prepared, control: Control) -> Training:
@@ -93,7 +97,9 @@ def train(base: Base, prepared: Prepared, control: Control) -> Training:
     # 3. The descent, watched by the held-out conversations.
     watch = Watch(adapter, prepared.holdout, job.recipe.steps)
     yield from watch.begin()
+    yield from prepared.refusals.begin()
     course = yield from descend(adapter, prepared.training, job.recipe, watch, control)
+    refusal_shift = yield from prepared.refusals.shift()
     # 4. The files. Whoever gave the job up deletes its folder.
     control.check()
     adapter_io.write(adapter, base, job.output_dir)
@@ -103,6 +109,7 @@ def train(base: Base, prepared: Prepared, control: Control) -> Training:
         steps=course.steps,
         losses=tuple(course.losses),
         cut_short=course.cut_short,
+        refusal_shift=refusal_shift,
         holdout_before=watch.before,
         holdout_after=watch.best,
         tokens=course.tokens,
