@@ -44,8 +44,9 @@ ALL, FEW = 300, 12
 FEW_WORLDS, ONE_NEIGHBOURHOOD = 3, Policy().neighbours + Policy().holdout
 """Likewise worlds of every shifted suite, and examples of each: no more than a training takes, so
 that all questions of a world have the same neighbours, and one training serves them."""
-PATIENT_S = 540.0
-"""Deadline of a request there."""
+PATIENT_S, NEAR, LONGEST = 540.0, 0.3, 160
+"""There: deadline of a request; cosine of a neighbour, so that all of a world are; tokens of a
+sample, as a small model rambles where it knows nothing."""
 TAUGHT = "jargon"
 """The suite that is distilled: one world of it, as a tenant would."""
 ALWAYS = ("one", "vote", "consistency")
@@ -176,9 +177,10 @@ def _common(args: argparse.Namespace, files: Files) -> list[str]:
 def _few(files: Files) -> list[str]:
     """What `whet eval` is told where a training takes minutes."""
     patience = files.folder / "patient.toml"
-    patience.write_text(f"wall_s = {PATIENT_S}\n", "utf-8")
+    patience.write_text(f"wall_s = {PATIENT_S}\nmin_similarity = {NEAR}\n", "utf-8")
     examples = ["--worlds", str(FEW_WORLDS), "--examples", str(ONE_NEIGHBOURHOOD)]
-    return [*examples, "--config", str(patience), "--timeout", str(2 * PATIENT_S)]
+    bounds = ["--timeout", str(2 * PATIENT_S), "--max-tokens", str(LONGEST)]
+    return [*examples, *bounds, "--config", str(patience)]
 
 
 def _measure_base(files: Files, common: list[str], train: bool) -> None:

@@ -84,8 +84,9 @@ class Settings(Frozen):
     """learning rate of test-time training; `none` chooses it from the model's size"""
     train_timeout_s: float | None = Field(default=None, gt=0, le=3600)
     """seconds until a training job counts as hung; `none` chooses by a step timed at the start"""
-    train_wait_s: float = Field(default=20.0, ge=0, le=3600)
-    """a request that would wait longer than this for its training to begin votes at once"""
+    train_wait_s: float | None = Field(default=None, ge=0, le=3600)
+    """a request that would wait longer than this for its training to begin votes at once; `none`
+    waits as long as one training takes here, at least 20 seconds"""
     neighbours: int = Field(default=16, ge=1, le=64)
     """records trained on per request"""
     candidates: int = Field(default=64, ge=1, le=1000)
@@ -129,6 +130,7 @@ class Settings(Frozen):
         "train_rank",
         "learning_rate",
         "train_timeout_s",
+        "train_wait_s",
         mode="before",
     )
     @classmethod

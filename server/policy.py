@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 MARGIN = 3.0
 """Times as long as on an idle server a training may take, before it counts as hung."""
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 60.0, 3600.0
+LEAST_WAIT_S = 20.0
+"""For a training to begin."""
 UNTIMED_TIMEOUT_S = 600.0
 """Where no step could be timed; bounds the timed one too."""
 
@@ -53,7 +55,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         may_train=may_train,
         reuse=settings.reuse,
         train_timeout_s=settings.train_timeout_s or UNTIMED_TIMEOUT_S,
-        train_wait_s=settings.train_wait_s,
+        train_wait_s=LEAST_WAIT_S if settings.train_wait_s is None else settings.train_wait_s,
         model=model,
     )
 
@@ -71,11 +73,13 @@ def timed(policy: Policy, settings: Settings, step_s: float | None) -> Policy:
     training_s = policy.recipe.steps * step_s
     steps = f"{policy.recipe.steps} steps of {step_s:.2g} s"
     logger.info("a training per request takes up to %.0f s here (%s)", training_s, steps)
-    policy = policy.model_copy(update={"expected_train_s": training_s})
-    if settings.train_timeout_s is not None:
-        return policy
-    timeout_s = min(MOST_TIMEOUT_S, max(LEAST_TIMEOUT_S, MARGIN * training_s))
-    return policy.model_copy(update={"train_timeout_s": timeout_s})
+    found = {"expected_train_s": training_s}
+    if settings.train_wait_s is None:
+        found["train_wait_s"] = max(LEAST_WAIT_S, training_s)
+    if settings.train_timeout_s is None:
+        timeout_s = max(LEAST_TIMEOUT_S, MARGIN * training_s)
+        found["train_timeout_s"] = min(MOST_TIMEOUT_S, timeout_s)
+    return policy.model_copy(update=found)
 
 
 def _instructions(settings: Settings) -> tuple[str, ...]:

@@ -36,20 +36,26 @@ class Task:
     held_out: tuple[Conversation, ...]
     """For the stopping rule of the training."""
     questions: tuple[Question, ...]
+    held_out_questions: tuple[Question, ...] = ()
+    """What the held-out conversations ask, for a gate that has it answered."""
 
 
-def of_worlds(worlds: int, questions: int) -> list[Task]:
-    """Development worlds of every shifted suite, the first of each suite first."""
-    names = [name for name, suite in SUITES.items() if suite.group is Group.SHIFTED]
+def of_worlds(
+    worlds: int, questions: int, held_out: int = HELD_OUT, group: Group = Group.SHIFTED
+) -> list[Task]:
+    """Development worlds of every suite of a group, the first of each suite first."""
+    names = [name for name, suite in SUITES.items() if suite.group is group]
     return [
-        _of_world(name, FIRST_WORLD + world, questions) for world in range(worlds) for name in names
+        _of_world(name, FIRST_WORLD + world, questions, held_out)
+        for world in range(worlds)
+        for name in names
     ]
 
 
-def _of_world(name: str, world: int, n: int) -> Task:
+def _of_world(name: str, world: int, n: int, held_out: int) -> Task:
     suite = SUITES[name]
     known = suite.problems(
-        EXAMPLES + HELD_OUT, split=Split.MEMORY, seed=0, level=LEVEL, world=world
+        EXAMPLES + held_out, split=Split.MEMORY, seed=0, level=LEVEL, world=world
     )
     asked = suite.problems(n, split=Split.DEVELOPMENT, seed=0, level=LEVEL, world=world)
 
@@ -64,6 +70,7 @@ def _of_world(name: str, world: int, n: int) -> Task:
         tuple(solutions[:EXAMPLES]),
         tuple(solutions[EXAMPLES:]),
         tuple(map(question, asked)),
+        tuple(map(question, known[EXAMPLES:])),
     )
 
 

@@ -12,6 +12,7 @@ from server.config import resolve
 from server.fitting import Fit
 from server.policy import (
     LEAST_TIMEOUT_S,
+    LEAST_WAIT_S,
     MARGIN,
     MOST_TIMEOUT_S,
     UNTIMED_TIMEOUT_S,
@@ -53,6 +54,21 @@ def test_a_training_may_take_some_times_what_its_steps_take(
     policy = policy_from(settings, "m", None, may_train=True)
     policy = policy.model_copy(update={"recipe": Recipe(steps=20)})
     assert timed(policy, settings, step_s).train_timeout_s == timeout_s
+
+
+@pytest.mark.parametrize(
+    ("step_s", "wait_s"), [(0.05, LEAST_WAIT_S), (4.0, 80.0), (None, LEAST_WAIT_S)]
+)
+def test_a_request_waits_for_its_training_as_long_as_one_takes(
+    step_s: float | None, wait_s: float
+) -> None:
+    settings = resolve({}, {}).settings
+    policy = policy_from(settings, "m", None, may_train=True)
+    policy = policy.model_copy(update={"recipe": Recipe(steps=20)})
+    assert timed(policy, settings, step_s).train_wait_s == wait_s
+    own = resolve({"train_wait_s": "0"}, {}).settings
+    policy = policy_from(own, "m", None, may_train=True)
+    assert timed(policy, own, step_s).train_wait_s == 0
 
 
 def test_a_time_out_of_ones_own_stays_and_the_time_is_said(
