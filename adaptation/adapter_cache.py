@@ -12,7 +12,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,11 @@ class AdapterCache:
     def bytes(self) -> int:
         """Of all that is kept."""
         return sum(kept.bytes for kept in self._entries.values())
+
+    @property
+    def keys(self) -> Collection[str]:
+        """Of the neighbourhoods whose adapters are kept."""
+        return self._entries.keys()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.adapter_cache import Kept, Neighbourhood
-from adaptation.engine import Engine
-from adaptation.errors import EngineError, NoTurnError
+from adaptation.errors import NoTurnError
 from adaptation.examination import Examination
 from adaptation.leases import Lease
+from adaptation.loaded import Loaded
 from adaptation.neighbours import TrainingSet, training_conversations
 from adaptation.pool import SamplePool
-from adaptation.probing import check_applied
 from adaptation.rendering import served
 from adaptation.report import AdapterReport
 from adaptation.services import Services
@@ -106,7 +105,7 @@ class Attempt:
                     await self._make()
                     return
         if isinstance(found, Kept):
-            await self._hand_over(found.folder, found.rank, found.report)
+            await self._use(found)
         else:
             self.outcome = Adapted(reason=f"as an earlier request of these neighbours saw: {found}")
 
@@ -167,6 +166,7 @@ class Attempt:
         except WhetMemoryError as error:
             logger.warning("what is kept of trainings was not looked through: %s", error)
             return None  # it may have learned what has been erased
+        await self._services.loaded.drop_others(cache.keys)
         kept = self._stack.enter_context(cache.holding(self.place))
         return kept or cache.single_flight.refusal(self._examined)
 
@@ -207,30 +207,41 @@ class Attempt:
         with self._clock.measure("judge"):
             return await self.examination.judge(adapter) or judge_losses_alone(result)
 
+    async def _use(self, kept: Kept) -> None:
+        """Sample through a kept adapter, which stays in the engine for the next request."""
+        loaded, key = self._services.loaded, self.place.key
+        async with loaded.turn(key):
+            found = loaded.take(key)
+            if found is None:
+                found = await self._load(kept.folder, kept.rank)
+                loaded.stay(key, found)
+            self._stack.push_async_callback(loaded.leave, found)
+        self._sample_through(found.adapter, kept.report)
+
     async def _hand_over(self, folder: Path, rank: int, report: AdapterReport) -> None:
-        """Load the adapter under a name of its own, and make sure that the engine applies it."""
-        query, services = self._query, self._services
-        parent = query.base.version if query.base else None
+        """Sample through an adapter that was just trained, which goes with its request."""
+        found = await self._load(folder, rank)
+        self._stack.push_async_callback(self._services.loaded.leave, found)
+        self._sample_through(found.adapter, report)
+
+    async def _load(self, folder: Path, rank: int) -> Loaded:
         lease = await self._leased()
-        version = f"ttt_{lease.id}"
-        report = report.model_copy(update={"id": version, "parent": parent})
-        adapter = Adapter(lease.name, lease.id, str(folder), version, rank, parent)
+        with self._clock.measure("hand_off"):
+            return await self._services.loaded.load(lease, folder, rank, self._query.base)
+
+    def _sample_through(self, adapter: Adapter, report: AdapterReport) -> None:
+        report = report.model_copy(update={"id": adapter.version, "parent": adapter.parent})
         self.outcome = replace(
             self.outcome, adapter=adapter, report=report, neighbours=self._neighbours
         )
-        with self._clock.measure("hand_off"):
-            # Before the load: one that fails or is given up half-way may have reached the engine.
-            self._stack.push_async_callback(_drop, services.engine, adapter)
-            await services.engine.load(adapter)
-            await check_applied(services.engine, adapter, query.base)
 
     async def _leased(self) -> Lease:
         """Return a name for the adapter; raises `NoTurnError` where none comes free in time."""
-        longest_s, leases = self._services.policy.train_wait_s, self._services.leases
+        longest_s = self._services.policy.train_wait_s
         with self._clock.measure("queue"):
             try:
                 async with asyncio.timeout(longest_s):
-                    return await self._stack.enter_async_context(leases.lease())
+                    return await self._services.loaded.lease()
             except TimeoutError as error:
                 raise NoTurnError(f"every adapter was in use for {longest_s:.1f} s") from error
 
@@ -276,14 +287,6 @@ def _report(result: TrainingResult) -> AdapterReport:
         accepted=True,
         reason="",
     )
-
-
-async def _drop(engine: Engine, adapter: Adapter) -> None:
-    """Unload; ids are never reused, so one that stays costs memory and no answer."""
-    try:
-        await engine.drop(adapter)
-    except EngineError as error:
-        logger.warning("adapter %s was not unloaded: %s", adapter.version, error)
 
 
 async def _kept_or_said(keeping: asyncio.Task[None]) -> None:

@@ -72,6 +72,8 @@ class AdapterLeases:
         self._size = size
         self.waiting = 0
         """Requests that wait for a name."""
+        self.unused = 0
+        """Names that are held, and given up as soon as somebody waits: see `LoadedAdapters`."""
         self._holds = Recent()
         self._names: asyncio.Queue[str] = asyncio.Queue()
         for number in range(size):
@@ -88,7 +90,7 @@ class AdapterLeases:
 
         With n names held for h seconds each, one comes back every h / n seconds (Little's law).
         """
-        if self.free > self.waiting:
+        if self.free + self.unused > self.waiting:
             return 0.0
         return (self.waiting + 1) * self._holds.typical_s / self._size
 

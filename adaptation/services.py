@@ -12,6 +12,7 @@ from adaptation.background import Background
 from adaptation.drawing import Drawer
 from adaptation.engine import Engine
 from adaptation.leases import AdapterLeases
+from adaptation.loaded import LoadedAdapters
 from adaptation.policy import Policy
 from adaptation.reading import Reader
 from adaptation.representative import Representative
@@ -42,6 +43,11 @@ class Services:
     """Adapters of earlier requests."""
     wanted: Wanted | None = None
     """Is told of what had no time to be trained."""
+
+    @cached_property
+    def loaded(self) -> LoadedAdapters:
+        """The per-request adapters that are in the engine."""
+        return LoadedAdapters(self.engine, self.leases)
 
     @cached_property
     def rules(self) -> Rules:
