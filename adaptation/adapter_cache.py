@@ -125,6 +125,14 @@ class AdapterCache:
         """Delete what learned from records that have changed since the last look."""
         await self._thread.run(self._look, memory, tenant)
 
+    async def discard(self, of: Neighbourhood) -> None:
+        """Delete what is kept of a neighbourhood, as it cannot be used."""
+        await self._thread.run(self._discard, of.key)
+
+    def _discard(self, key: str) -> None:
+        if key in self._entries:
+            self._drop(key)
+
     def _copy(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
         size = sum((source / name).stat().st_size for name in (CONFIG, WEIGHTS))
         if size > self._max_bytes or of.key in self._entries:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.adapter_cache import Kept, Neighbourhood
-from adaptation.errors import NoTurnError
+from adaptation.errors import EngineError, NoTurnError
 from adaptation.examination import Examination
 from adaptation.leases import Lease
 from adaptation.loaded import Loaded
@@ -213,10 +213,19 @@ class Attempt:
         async with loaded.turn(key):
             found = loaded.take(key)
             if found is None:
-                found = await self._load(kept.folder, kept.rank)
+                found = await self._load_kept(kept)
                 loaded.stay(key, found)
             self._stack.push_async_callback(loaded.leave, found)
         self._sample_through(found.adapter, kept.report)
+
+    async def _load_kept(self, kept: Kept) -> Loaded:
+        """Load what is on disk; what the engine does not take is not offered again."""
+        try:
+            return await self._load(kept.folder, kept.rank)
+        except EngineError:
+            assert self._services.kept is not None
+            await self._services.kept.discard(self.place)
+            raise
 
     async def _hand_over(self, folder: Path, rank: int, report: AdapterReport) -> None:
         """Sample through an adapter that was just trained, which goes with its request."""

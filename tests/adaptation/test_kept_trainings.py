@@ -18,6 +18,7 @@ from adaptation.pipeline import answer
 from adaptation.report import Report
 from adaptation.services import Services
 from adaptation.single_flight import SingleFlight
+from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.fake import FakeTrainer
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Query
@@ -53,6 +54,50 @@ async def test_the_second_request_of_a_neighbourhood_trains_nothing(
     memory.set_state("default", known.id, State.QUARANTINED, "judged wrong")
     await answer(make_query(ASK, **QUIET), parts)
     assert len(trainer.jobs) == 2, "what learned from the record is gone"
+
+
+async def test_a_kept_adapter_whose_files_are_gone_is_trained_again(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    parts = replace(services(engine, trainer), kept=cache)
+    await answer(make_query(ASK, **QUIET), parts)
+    for weights in cache._root.glob(f"*/{WEIGHTS}"):
+        weights.unlink()
+    broken = (await answer(make_query(ASK, **QUIET), parts)).report
+    assert broken.strategy is Strategy.CONSISTENCY
+    assert "the engine did not take the adapter" in str(broken.reason)
+    assert (len(cache), len(trainer.jobs)) == (0, 1)
+    mended = (await answer(make_query(ASK, **QUIET), parts)).report
+    assert (mended.strategy, len(trainer.jobs)) == (Strategy.TTT, 2)
+
+
+async def test_a_hundred_requests_at_once_are_all_answered_and_leave_nothing(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+) -> None:
+    """Of several tenants' worth of neighbourhoods, some of which the trainer fails."""
+    remember_examples(memory, 40)
+
+    class Failing(FakeTrainer):
+        async def train(self, job: TrainingJob, *rest: Any) -> TrainingResult:
+            result = await super().train(job, *rest)
+            if len(self.jobs) % 3 == 0:
+                raise TrainerError("the trainer process died")
+            return result
+
+    engine, trainer = adapted_engine(), Failing()
+    parts = replace(services(engine, trainer, neighbours=5, holdout=2), kept=cache)
+    asked = [f"What is {number % 20} lamp {number % 7}?" for number in range(100)]
+    found = await asyncio.gather(*(answer(make_query(each, **QUIET), parts) for each in asked))
+    reports = [outcome.report for outcome in found]
+    assert all(report.answer is not None for report in reports)
+    for report in reports:
+        assert report.reason or (report.adapter is not None and report.adapter.accepted)
+    assert any(report.strategy is Strategy.TTT for report in reports)
+    assert len(trainer.jobs) < 100
+    assert len(engine.loaded) == parts.leases.unused <= 2
+    assert engine.running == set()
 
 
 async def test_an_adapter_that_was_refused_is_not_kept(
