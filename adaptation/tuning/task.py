@@ -41,12 +41,17 @@ class Task:
 
 
 def of_worlds(
-    worlds: int, questions: int, held_out: int = HELD_OUT, group: Group = Group.SHIFTED
+    worlds: int,
+    questions: int,
+    held_out: int = HELD_OUT,
+    group: Group = Group.SHIFTED,
+    *,
+    first: int = FIRST_WORLD,
 ) -> list[Task]:
-    """Development worlds of every suite of a group, the first of each suite first."""
+    """Development worlds of every suite of a group from `first` on, one of each suite first."""
     names = [name for name, suite in SUITES.items() if suite.group is group]
     return [
-        _of_world(name, FIRST_WORLD + world, questions, held_out)
+        _of_world(name, first + world, questions, held_out)
         for world in range(worlds)
         for name in names
     ]
