@@ -44,7 +44,7 @@ ALL, FEW = 300, 12
 FEW_WORLDS, ONE_NEIGHBOURHOOD = 3, Policy().neighbours + Policy().holdout
 """Likewise worlds of every shifted suite, and examples of each: no more than a training takes, so
 that all questions of a world have the same neighbours, and one training serves them."""
-PATIENT_S, NEAR, LONGEST = 1200.0, 0.3, 160
+PATIENT_S, NEAR, LONGEST = 1200.0, -1.0, 160
 """There: deadline of a request; cosine of a neighbour, so that all of a world are; tokens of a
 sample, as a small model rambles where it knows nothing."""
 TAUGHT = "jargon"
