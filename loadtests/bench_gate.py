@@ -100,7 +100,7 @@ def _recipes(usual: Recipe) -> Mapping[str, Recipe]:
     return {
         "usual": usual,
         "an eighth of the steps": changed(steps=max(1, usual.steps // 8)),
-        "two steps": changed(steps=2),
+        "one step": changed(steps=1),
         "ten times the rate": changed(learning_rate=min(1.0, 10 * usual.learning_rate)),
     }
 
