@@ -72,6 +72,8 @@ class Kept:
     bytes: int
     used: float
     """Seconds since the epoch."""
+    is_seen: bool = False
+    """Whether its records were looked at since it was kept: one may have changed before that."""
 
 
 class AdapterCache:
@@ -116,6 +118,8 @@ class AdapterCache:
             yield kept
         finally:
             self._held[of.key] -= 1
+            if not self._held[of.key]:
+                del self._held[of.key]
 
     async def keep(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
         """Copy an accepted adapter; what does not fit is not kept. Raises `OSError`."""
@@ -150,8 +154,10 @@ class AdapterCache:
     def _look(self, memory: LongTermMemory, tenant: str) -> None:
         head, changed = memory.changed(tenant, self._seen.get(tenant))
         self._seen[tenant] = head
-        for key, kept in list(self._entries.items()):
-            if kept.tenant != tenant or (changed is not None and changed.isdisjoint(kept.records)):
+        mine = [(key, kept) for key, kept in self._entries.items() if kept.tenant == tenant]
+        for key, kept in mine:
+            was_seen, kept.is_seen = kept.is_seen, True
+            if was_seen and changed is not None and changed.isdisjoint(kept.records):
                 continue
             if not all(_is_as_it_was(memory, tenant, *record) for record in kept.records.items()):
                 logger.info("an adapter is deleted: a record that it learned from has changed")

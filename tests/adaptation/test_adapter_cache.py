@@ -108,6 +108,19 @@ async def test_what_learned_from_a_record_goes_with_it(
     assert not (tmp_path / "kept" / around(found).key).exists()
 
 
+async def test_a_record_erased_while_an_adapter_learned_from_it_takes_it_along(
+    memory: LongTermMemory, made: Path, tmp_path: Path
+) -> None:
+    found = neighbours(memory)
+    cache = AdapterCache(tmp_path / "kept", 10**6)
+    await cache.follow(memory, "default")
+    memory.forget("default", found[2].record.id)
+    await cache.follow(memory, "default")  # another request sees it before the adapter is kept
+    await cache.keep(around(found), made, 8, REPORT)
+    await cache.follow(memory, "default")
+    assert not is_kept(cache, around(found))
+
+
 async def test_an_event_that_changes_no_content_deletes_nothing(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:

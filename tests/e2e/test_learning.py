@@ -18,6 +18,8 @@ from memory.identity.answers import agree, canonical
 from server.cli import main
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until
 
+MAX_ADAPTERS = 4
+"""By default."""
 WORLD = 5  # an evaluation seed: the model was not trained on this world
 TAUGHT, ASKED = (
     SUITES["jargon"].problems(count, split=split, seed=1, level=2, world=WORLD)
@@ -130,13 +132,16 @@ def test_what_had_no_time_to_be_trained_is_trained_when_the_server_is_told_to(
     assert known
 
 
-def test_nothing_is_left_of_an_adapter_after_its_request(taught: Running) -> None:
+def test_no_more_is_left_than_the_names_of_adapters_that_stay_loaded(taught: Running) -> None:
     ask(taught, ASKED[0], "ttt")
     listed = [model["id"] for model in taught.get("/v1/models").json()["data"]]
     assert [name for name in listed if ":" not in name] == ["whet-pebble", "all-MiniLM-L6-v2"]
     folders = list(SHARED_MEMORY.glob(f"{PREFIX}{taught.process.pid}-*"))
     assert len(folders) == 2  # for requests, and for champions
-    assert [list(folder.iterdir()) for folder in folders] == [[], []]
+    champions, names = sorted([[*folder.iterdir()] for folder in folders], key=len)
+    assert champions == []
+    assert len(names) <= MAX_ADAPTERS
+    assert not any(list(folder.iterdir()) for folder in names)
 
 
 def test_auto_trains_only_where_the_votes_disagree(taught: Running) -> None:
