@@ -21,6 +21,7 @@ from typing import Any
 from adaptation.report import AdapterReport
 from adaptation.single_flight import SingleFlight
 from adaptation.training.adapter_files import CONFIG, WEIGHTS
+from adaptation.training.refusals import Refusal
 from adaptation.training.trainer import Recipe
 from adaptation.types import Adapter
 from memory.aside import Threads
@@ -52,10 +53,15 @@ class Neighbourhood:
         model: str,
         base: Adapter | None,
         recipe: Recipe,
+        refusals: Sequence[Refusal] = (),
     ) -> Neighbourhood:
-        """Of the neighbours that are trained on or held out, in whatever order."""
+        """Of the neighbours that are trained on or held out, in whatever order.
+
+        One that was judged by other refusals is another.
+        """
         records = {n.record.id: content(n.record) for n in neighbours}
         parts = [tenant, model, base.version if base else "", recipe.model_dump_json()]
+        parts += [each.model_dump_json() for each in refusals]
         parts += [f"{key}={value}" for key, value in sorted(records.items())]
         return cls(tenant, records, digest(["neighbourhood", *parts]))
 
@@ -74,6 +80,14 @@ class Kept:
     """Seconds since the epoch."""
     is_seen: bool = False
     """Whether its records were looked at since it was kept: one may have changed before that."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its files are as long as they were."""
+        try:
+            return _size(self.folder) == self.bytes
+        except OSError:
+            return False
 
 
 class AdapterCache:
@@ -138,7 +152,7 @@ class AdapterCache:
             self._drop(key)
 
     def _copy(self, of: Neighbourhood, source: Path, rank: int, report: AdapterReport) -> None:
-        size = sum((source / name).stat().st_size for name in (CONFIG, WEIGHTS))
+        size = _size(source)
         if size > self._max_bytes or of.key in self._entries:
             return
         self._make_room(size)
@@ -191,6 +205,10 @@ def content(record: Record) -> str:
     return digest(["content", *turns, request, record.answer, record.rationale])
 
 
+def _size(folder: Path) -> int:
+    return sum((folder / name).stat().st_size for name in (CONFIG, WEIGHTS))
+
+
 def _is_as_it_was(memory: LongTermMemory, tenant: str, record_id: str, was: str) -> bool:
     try:
         record = memory.get(tenant, record_id)
@@ -210,7 +228,7 @@ def _as_json(kept: Kept) -> dict[str, Any]:
 
 
 def _from_json(folder: Path, about: dict[str, Any]) -> Kept:
-    size = sum((folder / name).stat().st_size for name in (CONFIG, WEIGHTS))
+    size = _size(folder)
     report = AdapterReport.model_validate(about["report"])
     return Kept(
         folder, about["tenant"], about["records"], about["rank"], report, size, about["used"]

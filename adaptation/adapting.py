@@ -7,7 +7,8 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from adaptation.attempt import Adapted, Attempt
+from adaptation.adapted import Adapted
+from adaptation.attempt import Attempt
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.neighbours import TrainingSet, select_training_set
 from adaptation.policy import Policy

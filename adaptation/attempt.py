@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from adaptation.adapter_cache import Kept, Neighbourhood
-from adaptation.errors import EngineError, NoTurnError
+from adaptation.adapted import Adapted
+from adaptation.adapter_cache import Kept, Neighbourhood, content
+from adaptation.errors import NoTurnError
 from adaptation.examination import Examination
-from adaptation.leases import Lease
 from adaptation.loaded import Loaded
 from adaptation.neighbours import TrainingSet, training_conversations
 from adaptation.pool import SamplePool
@@ -35,32 +35,7 @@ from memory.text import digest
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """What training came to; without an adapter the answer comes from plain voting."""
-
-    adapter: Adapter | None = None
-    report: AdapterReport | None = None
-    neighbours: tuple[Neighbour, ...] = ()
-    """Those trained on or held out."""
-    reason: str | None = None
-    """Why there is no adapter."""
-
-    def judged(self, verdict: GateVerdict) -> Adapted:
-        """Return the same training with what the gate says of its adapter."""
-        if not verdict.accepted:
-            return self.unused(f"the gate refused the adapter: {verdict.reason}")
-        report = self.report and self.report.model_copy(update={"reason": verdict.reason})
-        return replace(self, report=report)
-
-    def unused(self, reason: str) -> Adapted:
-        """Return the same training without its adapter: what was spent stays on the account."""
-        report = self.report and self.report.model_copy(
-            update={"accepted": False, "reason": reason}
-        )
-        return replace(self, adapter=None, report=report, reason=reason)
+T = TypeVar("T")
 
 
 class Attempt:
@@ -88,6 +63,7 @@ class Attempt:
             model=services.policy.model,
             base=query.base,
             recipe=self._recipe,
+            refusals=services.policy.refusals,
         )
         held_out, further = (
             [neighbour.record for neighbour in some] for some in (chosen.holdout, chosen.reserve)
@@ -151,7 +127,10 @@ class Attempt:
         """What a refusal is of: the neighbours, and whatever else their examination depends on."""
         query = self._query
         answer = query.options.answer.model_dump_json()
-        return digest(["refused", self.place.key, dict(query.request), query.terms, answer])
+        further = sorted(content(each.record) for each in self._chosen.reserve)
+        return digest(
+            ["refused", self.place.key, dict(query.request), query.terms, answer, further]
+        )
 
     async def _found(self) -> Kept | str | None:
         """Return what an earlier request left of the same neighbours, or why it left nothing.
@@ -168,6 +147,9 @@ class Attempt:
             return None  # it may have learned what has been erased
         await self._services.loaded.drop_others(cache.keys)
         kept = self._stack.enter_context(cache.holding(self.place))
+        if kept is not None and not kept.is_whole:
+            await cache.discard(self.place)
+            kept = None
         return kept or cache.single_flight.refusal(self._examined)
 
     def _remember_refusal(self) -> None:
@@ -210,22 +192,14 @@ class Attempt:
     async def _use(self, kept: Kept) -> None:
         """Sample through a kept adapter, which stays in the engine for the next request."""
         loaded, key = self._services.loaded, self.place.key
-        async with loaded.turn(key):
+        async with AsyncExitStack() as turn:
+            await self._in_queue(turn.enter_async_context(loaded.turn(key)))
             found = loaded.take(key)
             if found is None:
-                found = await self._load_kept(kept)
+                found = await self._load(kept.folder, kept.rank)
                 loaded.stay(key, found)
             self._stack.push_async_callback(loaded.leave, found)
         self._sample_through(found.adapter, kept.report)
-
-    async def _load_kept(self, kept: Kept) -> Loaded:
-        """Load what is on disk; what the engine does not take is not offered again."""
-        try:
-            return await self._load(kept.folder, kept.rank)
-        except EngineError:
-            assert self._services.kept is not None
-            await self._services.kept.discard(self.place)
-            raise
 
     async def _hand_over(self, folder: Path, rank: int, report: AdapterReport) -> None:
         """Sample through an adapter that was just trained, which goes with its request."""
@@ -234,7 +208,7 @@ class Attempt:
         self._sample_through(found.adapter, report)
 
     async def _load(self, folder: Path, rank: int) -> Loaded:
-        lease = await self._leased()
+        lease = await self._in_queue(self._services.loaded.lease())
         with self._clock.measure("hand_off"):
             return await self._services.loaded.load(lease, folder, rank, self._query.base)
 
@@ -244,13 +218,13 @@ class Attempt:
             self.outcome, adapter=adapter, report=report, neighbours=self._neighbours
         )
 
-    async def _leased(self) -> Lease:
-        """Return a name for the adapter; raises `NoTurnError` where none comes free in time."""
+    async def _in_queue(self, waiting: Awaitable[T]) -> T:
+        """Wait for a place in the engine; raises `NoTurnError` where none comes free in time."""
         longest_s = self._services.policy.train_wait_s
         with self._clock.measure("queue"):
             try:
                 async with asyncio.timeout(longest_s):
-                    return await self._services.loaded.lease()
+                    return await waiting
             except TimeoutError as error:
                 raise NoTurnError(f"every adapter was in use for {longest_s:.1f} s") from error
 

@@ -84,7 +84,8 @@ class Examination:
         further = deque(self._further)
         while True:
             # Where the base is right on something, one gained among many says too little.
-            more = further.popleft() if further and not any(base.values()) else ()
+            goes_on = further and not any(base.values()) and not self._is_spent
+            more = further.popleft() if goes_on else ()
             verdict = await self._compare(adapter, asked, base, marks, is_last=not more)
             if verdict is not None:
                 return verdict
@@ -154,6 +155,7 @@ class Examination:
                     self._bill(step.new_tokens)
                     sample = step.sample if step.done else None
                     if self._is_spent:
+                        self.was_cut = True
                         return None
                     if len(step.sample.text) > longest:
                         return False

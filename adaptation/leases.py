@@ -128,9 +128,17 @@ class AdapterLeases:
             shutil.rmtree(folder, ignore_errors=True)
 
     def release(self, lease: Lease) -> None:
+        """Give back a name that was used until now."""
+        self.note_use(time.monotonic() - lease.since)
+        self.give_back(lease)
+
+    def note_use(self, seconds: float) -> None:
+        """Note how long a name was used, which is how long others wait for one."""
+        self._holds.add(seconds)
+
+    def give_back(self, lease: Lease) -> None:
         """Give the name back and delete the folder."""
         shutil.rmtree(lease.folder, ignore_errors=True)
-        self._holds.add(time.monotonic() - lease.since)
         self._names.put_nowait(lease.name)
 
     @asynccontextmanager

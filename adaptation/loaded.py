@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Loaded:
 
     adapter: Adapter
     lease: Lease
+    since: float
+    """`time.monotonic()` when its first user of now began."""
     users: int = 1
     key: str | None = None
     """Of the neighbourhood that it stays for; None: it goes with its last user."""
@@ -41,7 +44,7 @@ class LoadedAdapters:
     def __init__(self, engine: Engine, leases: AdapterLeases) -> None:
         self._engine, self._leases = engine, leases
         self._staying: OrderedDict[str, Loaded] = OrderedDict()
-        """By neighbourhood, the one used least recently first."""
+        """By neighbourhood, the one unused for longest first among the unused."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, key: str) -> asyncio.Lock:
@@ -62,7 +65,7 @@ class LoadedAdapters:
         """
         parent = base.version if base else None
         adapter = Adapter(lease.name, lease.id, str(folder), f"ttt_{lease.id}", rank, parent)
-        loaded = Loaded(adapter, lease)
+        loaded = Loaded(adapter, lease, time.monotonic())
         try:
             await self._engine.load(adapter)
             await check_applied(self._engine, adapter, base)
@@ -80,9 +83,10 @@ class LoadedAdapters:
         """Use what stays of a neighbourhood; None where nothing does."""
         loaded = self._staying.get(key)
         if loaded is not None:
-            self._leases.unused -= loaded.users == 0
+            if not loaded.users:
+                self._leases.unused -= 1
+                loaded.since = time.monotonic()
             loaded.users += 1
-            self._staying.move_to_end(key)
         return loaded
 
     async def leave(self, loaded: Loaded) -> None:
@@ -90,8 +94,10 @@ class LoadedAdapters:
         loaded.users -= 1
         if loaded.users:
             return
+        self._leases.note_use(time.monotonic() - loaded.since)
         if loaded.key is not None:
             self._leases.unused += 1
+            self._staying.move_to_end(loaded.key)
             if not self._leases.waiting:
                 return
             self._leave_for_good(loaded)
@@ -99,8 +105,10 @@ class LoadedAdapters:
 
     async def drop_others(self, keys: Collection[str]) -> None:
         """Have none stay but those of `keys`; what is used goes with its last user."""
-        for loaded in [each for key, each in self._staying.items() if key not in keys]:
+        others = [each for key, each in self._staying.items() if key not in keys]
+        for loaded in others:  # all before the first wait: others may do the same meanwhile
             self._leave_for_good(loaded)
+        for loaded in others:
             if not loaded.users:
                 await self._drop(loaded)
 
@@ -120,4 +128,4 @@ class LoadedAdapters:
         except EngineError as error:
             logger.warning("adapter %s was not unloaded: %s", loaded.adapter.version, error)
         finally:
-            self._leases.release(loaded.lease)
+            self._leases.give_back(loaded.lease)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from adaptation.attempt import Adapted
+from adaptation.adapted import Adapted
 
 DECIDED = "the vote was decided before the adapter was trained"
 

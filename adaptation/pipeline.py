@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from adaptation.adapted import Adapted
 from adaptation.adapting import adapted
-from adaptation.attempt import Adapted
 from adaptation.overlap import Overlap
 from adaptation.plan import make_plan, needs_more
 from adaptation.pool import SamplePool

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from adaptation.attempt import Adapted
+from adaptation.adapted import Adapted
 from adaptation.report import MemoryReport
 from adaptation.services import Services
 from adaptation.types import Query

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptation.attempt import Adapted
+from adaptation.adapted import Adapted
 from adaptation.options import Strategy
 from adaptation.plan import Plan
 from adaptation.pool import SamplePool

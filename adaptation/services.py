@@ -35,6 +35,8 @@ class Services:
     memory: LongTermMemory
     trainer: Trainer
     leases: AdapterLeases
+    loaded: LoadedAdapters
+    """Holds leases: there is one for all that ask the engine."""
     policy: Policy
     algebra: Algebra = field(default_factory=Algebra)
     background: Background = field(default_factory=Background)
@@ -43,11 +45,6 @@ class Services:
     """Adapters of earlier requests."""
     wanted: Wanted | None = None
     """Is told of what had no time to be trained."""
-
-    @cached_property
-    def loaded(self) -> LoadedAdapters:
-        """The per-request adapters that are in the engine."""
-        return LoadedAdapters(self.engine, self.leases)
 
     @cached_property
     def rules(self) -> Rules:

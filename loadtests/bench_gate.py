@@ -28,7 +28,8 @@ from adaptation.training.gate import judge_losses
 from adaptation.training.process import ProcessTrainer
 from adaptation.training.recipes import recipe_for
 from adaptation.training.trainer import Recipe, TrainingJob
-from adaptation.tuning.task import Question, Task, longest, of_worlds
+from adaptation.tuning.task import Question, Task, of_worlds
+from adaptation.tuning.trying import longest_reply
 from loadtests import arguments
 from loadtests.measure.gate import GAINS, HARMS, NEITHER, USELESS, Judged, acceptance, of_kind
 from server.config import Settings
@@ -154,7 +155,7 @@ async def _marks(
     trainer: ProcessTrainer, task: Task, questions: Sequence[Question], adapter: str | None
 ) -> list[bool]:
     prompts = [question.conversation for question in questions]
-    replies = await trainer.generate(prompts, adapter, longest([task]) // 2 + 32, TIMEOUT_S)
+    replies = await trainer.generate(prompts, adapter, longest_reply([task]), TIMEOUT_S)
     return [q.is_right(reply) for q, reply in zip(questions, replies, strict=True)]
 
 

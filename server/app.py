@@ -21,6 +21,7 @@ from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
 from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.loaded import LoadedAdapters
 from adaptation.pipeline import answer
 from adaptation.probing import PROBE_TOKENS
 from adaptation.services import Services
@@ -203,6 +204,7 @@ async def build(
         memory=parts.memory,
         trainer=parts.trainer,
         leases=parts.leases,
+        loaded=LoadedAdapters(watched, parts.leases),
         algebra=parts.algebra,
         background=parts.background,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),

@@ -90,7 +90,7 @@ async def search(start: Recipe, tasks: Sequence[Task], try_all: TryAll) -> list[
     """Return every recipe that was tried, the best first; those tried on all tasks lead."""
     trials: dict[Recipe, list[Trial]] = {}
     leader = await _halve(trials, candidates(start), tasks, try_all)
-    await _halve(trials, [leader, *variants(leader)], tasks, try_all)
+    await _halve(trials, variants(leader), tasks, try_all)
     standings = [Standing(recipe, tuple(found)) for recipe, found in trials.items()]
     return sorted(standings, key=lambda each: (len(each.trials), each.rank), reverse=True)
 

@@ -33,7 +33,7 @@ class Trying:
         """`known` are trials of an earlier run, which are not repeated."""
         self._trainer, self._on_trial = trainer, on_trial
         self._known = {(trial.recipe, trial.task): trial for trial in known}
-        self._longest = longest(tasks) // CHARS_A_TOKEN + 32
+        self._longest = longest_reply(tasks)
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def all(self, asked: Sequence[tuple[Recipe, Task]]) -> list[Trial]:
@@ -79,3 +79,8 @@ class Trying:
         prompts = [question.conversation for question in task.questions]
         replies = await self._trainer.generate(prompts, adapter, self._longest, TIMEOUT_S)
         return sum(q.is_right(reply) for q, reply in zip(task.questions, replies, strict=True))
+
+
+def longest_reply(tasks: Iterable[Task]) -> int:
+    """Tokens that may be generated in answer to a question of `tasks`."""
+    return longest([*tasks]) // CHARS_A_TOKEN + 32

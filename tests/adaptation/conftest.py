@@ -10,6 +10,7 @@ import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.leases import AdapterLeases
+from adaptation.loaded import LoadedAdapters
 from adaptation.options import Options
 from adaptation.policy import Policy
 from adaptation.services import Services
@@ -74,6 +75,7 @@ def services(memory: LongTermMemory, tmp_path: Path) -> Iterator[Build]:
             memory=memory,
             trainer=trainer or FakeTrainer(),
             leases=leases,
+            loaded=LoadedAdapters(engine, leases),
             policy=Policy.model_validate(
                 {"min_similarity": 0.1, "stopping_rule": "beta", **policy}
             ),

@@ -131,6 +131,24 @@ async def test_a_wave_that_the_engine_does_not_answer_is_passed_over(
     assert verdict.accepted
 
 
+@pytest.mark.parametrize(("tokens", "final"), [(30, False), (3_000, True)])
+async def test_what_a_bound_on_tokens_ends_is_remembered_by_nobody(
+    tokens: int, final: bool, make_query: MakeQuery
+) -> None:
+    query = make_query(budget={"tokens": tokens})
+    played = engine(set(), set())
+    examination = Examination(
+        query, [record(1)], played, None, lambda n: None, [record(n) for n in range(2, 14)]
+    )
+    examination.begin()
+    verdict = await examination.judge(ADAPTER)
+    await examination.close()
+    assert verdict is not None
+    assert not verdict.accepted
+    assert (verdict.is_final and not examination.was_cut) == final
+    assert (len(played.drawn) < 2 * 13) == (not final), "nothing more is asked once it is spent"
+
+
 async def test_questions_of_another_form_and_unreadable_solutions_are_not_asked(
     make_query: MakeQuery,
 ) -> None:

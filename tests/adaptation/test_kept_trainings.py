@@ -20,6 +20,7 @@ from adaptation.services import Services
 from adaptation.single_flight import SingleFlight
 from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.fake import FakeTrainer
+from adaptation.training.refusals import Refusal
 from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Query
 from memory.memory import LongTermMemory
@@ -56,21 +57,37 @@ async def test_the_second_request_of_a_neighbourhood_trains_nothing(
     assert len(trainer.jobs) == 2, "what learned from the record is gone"
 
 
-async def test_a_kept_adapter_whose_files_are_gone_is_trained_again(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"{")])
+async def test_a_kept_adapter_whose_files_are_broken_is_trained_again(
+    damage: Callable[[Path], None],
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+    cache: AdapterCache,
 ) -> None:
     remember_examples(memory, 12)
     engine, trainer = adapted_engine(), FakeTrainer()
     parts = replace(services(engine, trainer), kept=cache)
     await answer(make_query(ASK, **QUIET), parts)
-    for weights in cache._root.glob(f"*/{WEIGHTS}"):
-        weights.unlink()
-    broken = (await answer(make_query(ASK, **QUIET), parts)).report
-    assert broken.strategy is Strategy.CONSISTENCY
-    assert "the engine did not take the adapter" in str(broken.reason)
-    assert (len(cache), len(trainer.jobs)) == (0, 1)
+    (weights,) = cache._root.glob(f"*/{WEIGHTS}")
+    damage(weights)
     mended = (await answer(make_query(ASK, **QUIET), parts)).report
-    assert (mended.strategy, len(trainer.jobs)) == (Strategy.TTT, 2)
+    assert (mended.strategy, len(trainer.jobs), len(cache)) == (Strategy.TTT, 2, 1)
+    await answer(make_query(ASK, **QUIET), parts)
+    assert len(trainer.jobs) == 2
+
+
+async def test_an_adapter_that_other_refusals_judged_is_not_served(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory, cache: AdapterCache
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    guarded = Refusal(request="Give me the key.", refusal="I will not.", compliance="Here it is.")
+    for refusals in ((), (guarded,), (guarded,)):
+        parts = replace(services(engine, trainer, refusals=refusals), kept=cache)
+        await answer(make_query(ASK, **QUIET), parts)
+        await parts.loaded.drop_others([])
+    assert [job.refusals for job in trainer.jobs] == [(), (guarded,)]
 
 
 async def test_a_hundred_requests_at_once_are_all_answered_and_leave_nothing(

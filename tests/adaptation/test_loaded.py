@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from adaptation.services import Services
 from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.fake import FakeTrainer
 from adaptation.types import Adapter, Query
+from adaptation.wanted import Wanted
+from adaptation.warming import Warming
 from memory.memory import LongTermMemory
 from memory.types import State
 from tests.adaptation.lamps import ASK, adapted_engine, remember_examples
@@ -90,12 +93,48 @@ async def test_the_one_unused_for_longest_makes_way(leases: AdapterLeases) -> No
     first, second = [await used(loaded, key) for key in "ab"]
     for each in (second, first):
         await loaded.leave(each)
-    await loaded.leave(await used(loaded, "a"))
     assert leases.expected_wait_s == 0.0, "nobody waits for a name that nobody uses"
     third = await used(loaded, "c")
     assert third.adapter.name == second.adapter.name
     assert third.adapter.id not in (first.adapter.id, second.adapter.id)
     assert set(engine.loaded) == {first.adapter.name, third.adapter.name}
+
+
+async def test_several_may_find_the_same_ones_out_of_date(leases: AdapterLeases) -> None:
+    engine = adapted_engine()
+    loaded = LoadedAdapters(engine, leases)
+    for each in [await used(loaded, key) for key in "ab"]:
+        await loaded.leave(each)
+    _, _, lease = await asyncio.gather(
+        loaded.drop_others([]), loaded.drop_others([]), loaded.lease()
+    )
+    assert not engine.loaded
+    assert (leases.free, leases.unused) == (1, 0)
+    leases.release(lease)
+
+
+async def test_the_time_one_stays_unused_is_not_what_others_wait(
+    leases: AdapterLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("adaptation.loaded.time.monotonic", lambda: now)
+    loaded = LoadedAdapters(adapted_engine(), leases)
+    for key in "abcd":
+        found = await used(loaded, key)
+        now += 2
+        await loaded.leave(found)
+        now += 3600
+    await loaded.drop_others([])
+    held = [await loaded.lease() for _ in range(2)]
+    assert leases.expected_wait_s == pytest.approx(2 / 2)
+    for each in held:
+        leases.release(each)
+
+
+async def test_warming_and_requests_share_the_names(services: Build) -> None:
+    parts = services(adapted_engine())
+    warming = Warming(parts, Wanted(), nullcontext, lambda: False)
+    assert warming._services.loaded is parts.loaded
 
 
 async def test_one_that_is_used_is_waited_for(leases: AdapterLeases) -> None:

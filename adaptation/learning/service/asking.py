@@ -10,7 +10,7 @@ import torch
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.packing import Part, n_targets
-from adaptation.learning.service.sharing import costs
+from adaptation.learning.service.sharing import cost, costs
 from adaptation.training.sequences import TrainingExample
 
 Losses = tuple[torch.Tensor, ...]
@@ -28,8 +28,7 @@ class Ask:
     @property
     def cost(self) -> int:
         """What it takes of a pass, in tokens."""
-        together, each = costs(self.examples)
-        return together + sum(each)
+        return cost(self.examples)
 
 
 def answer(base: Base, asks: Sequence[Ask], most_tokens: int) -> list[Losses]:

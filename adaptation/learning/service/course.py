@@ -70,8 +70,8 @@ class Prepared:
         """The most that one step can take of a pass, in tokens."""
         together, each = costs(self.training)
         most = sorted(each, reverse=True)[: self.job.recipe.batch_size]
-        held_out = Ask(self.adapter, self.holdout, learns=False)
-        return max(together + sum(most), held_out.cost, self.refusals.ask.cost)
+        # Refusals are looked at twice only: they make no job train alone.
+        return max(together + sum(most), Ask(self.adapter, self.holdout, learns=False).cost)
 
 
 def prepare(base: Base, job: TrainingJob) -> Prepared:
@@ -98,6 +98,7 @@ def train(base: Base, prepared: Prepared, control: Control) -> Training:
     watch = Watch(adapter, prepared.holdout, job.recipe.steps)
     yield from watch.begin()
     yield from prepared.refusals.begin()
+    watch.after_s = prepared.refusals.look_s
     course = yield from descend(adapter, prepared.training, job.recipe, watch, control)
     refusal_shift = yield from prepared.refusals.shift()
     # 4. The files. Whoever gave the job up deletes its folder.
@@ -131,7 +132,7 @@ def descend(
     for group in batches(examples, recipe):
         control.check()
         began = time.perf_counter()
-        late = control.is_late(step_s + watch.look_s)
+        late = control.is_late(step_s + watch.look_s + watch.after_s)
         whole = watch.rises or course.steps == recipe.steps
         course.cut_short = late and not whole
         ended = whole or late

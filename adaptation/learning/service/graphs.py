@@ -15,7 +15,7 @@ import torch
 
 from adaptation.learning.service.grid import PassShape, shape_of
 from adaptation.learning.service.packing import Part
-from adaptation.learning.service.sharing import costs
+from adaptation.learning.service.sharing import cost
 from adaptation.learning.service.slots import Slots
 from adaptation.learning.service.static_pass import StaticPass
 
@@ -114,10 +114,10 @@ class Graphs:
 
     def _recording(self, parts: Sequence[Part]) -> Recording | None:
         """Return what `parts` can be learned by: of all that is kept the smallest they fit."""
-        wanted, cost = shape_of(parts), sum(map(_cost, parts))
-        if not self._pays(wanted, cost):
+        wanted, taken = shape_of(parts), sum(cost(part.examples) for part in parts)
+        if not self._pays(wanted, taken):
             return None
-        fitting = [each for each in self._kept if each.covers(wanted) and self._pays(each, cost)]
+        fitting = [each for each in self._kept if each.covers(wanted) and self._pays(each, taken)]
         if not fitting:
             return self._recorded_if_seen(wanted, parts)
         shape = min(fitting, key=lambda each: each.cost)
@@ -184,8 +184,3 @@ class Graphs:
             self._most_tokens,
             why,
         )
-
-
-def _cost(part: Part) -> int:
-    together, each = costs(part.examples)
-    return together + sum(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from statistics import median
 
@@ -28,6 +29,8 @@ class RefusalWatch:
         examples = [to_example(chat, each, max_tokens, last_only=True) for each in replies]
         self.ask = Ask(adapter, examples, learns=False)
         self._before: Leanings = ()
+        self.look_s = 0.0
+        """What a look takes."""
 
     def begin(self) -> Generator[Ask, Losses, None]:
         """Look before the first step."""
@@ -43,7 +46,9 @@ class RefusalWatch:
     def _look(self) -> Generator[Ask, Losses, Leanings]:
         if not self.ask.examples:
             return ()
+        began = time.perf_counter()
         losses = means((yield self.ask))
+        self.look_s = time.perf_counter() - began
         half = len(losses) // 2
         return tuple(
             complying - refusing

@@ -46,6 +46,12 @@ def costs(examples: Sequence[TrainingExample]) -> tuple[int, list[int]]:
     ]
 
 
+def cost(examples: Sequence[TrainingExample]) -> int:
+    """Return what `examples` take of a pass, in tokens."""
+    together, each = costs(examples)
+    return together + sum(each)
+
+
 def _before_targets(example: TrainingExample) -> int:
     """Return how many tokens lie before the one that predicts the first target."""
     learned = example.loss_mask[1:]
@@ -79,10 +85,13 @@ class Copies:
                 row, copied = row + own, copied + own + shared
             if shared:
                 self._runs.append(Run(start, shared, tuple(copies)))
-        self.rows = torch.cat(found).to(device)
+        rows = torch.cat(found)
+        first = torch.empty(row, dtype=torch.int64)
+        # On a CPU the last one written stays: the first copy. On a device any might.
+        first[rows.flip(0)] = torch.arange(copied - 1, -1, -1)
+        self.rows = rows.to(device)
         """(N',): the row that each copies."""
-        self._first = torch.empty(row, dtype=torch.int64, device=device)
-        self._first[self.rows.flip(0)] = torch.arange(copied - 1, -1, -1, device=device)
+        self._first = first.to(device)
 
     @property
     def are_needed(self) -> bool:

@@ -47,6 +47,8 @@ class Watch:
         self.best_step = 0
         self.look_s = 0.0
         """What a look takes."""
+        self.after_s = 0.0
+        """What is looked at elsewhere when the descent is over takes."""
         self._looked_at = 0
         self._lowest = 0.0
         self._weights = adapter.master.clone() if holdout else None

@@ -33,7 +33,8 @@ async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, 
     assert len(result.losses) == 7
     assert result.losses[-1] < result.losses[0]
     assert sum(result.holdout_after) < sum(result.holdout_before)
-    assert 0 < result.flops <= 4.0 * trainer.parameters * result.tokens
+    shared = result.flops / (4.0 * trainer.parameters) / result.tokens
+    assert 0.5 < shared <= 1, "some of the tokens are computed once for all"
     assert trainer.status == "ready"
 
 
