@@ -22,6 +22,7 @@ from adaptation.evaluation.picture import draw
 from adaptation.evaluation.results import Results, load
 from adaptation.evaluation.summary import summarise
 from adaptation.policy import Policy
+from adaptation.suites.suite import Group
 from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim
@@ -233,20 +234,24 @@ def _whet(*words: str) -> None:
         raise FailedError
 
 
-JUDGES: Mapping[Callable[[Results], Claim], tuple[str, ...]] = {
-    claims.voting: ("one", "vote"),
-    claims.room: ("vote",),
-    claims.in_context: ("one", *claims.DEMONSTRATIONS),
-    claims.training: ("consistency", "ttt", *claims.SAME_NEIGHBOURS),
-    claims.no_harm: ("consistency", "ttt"),
+JUDGES: Mapping[Callable[[Results], Claim], tuple[Group, tuple[str, ...]]] = {
+    claims.voting: (Group.IN_DISTRIBUTION, ("one", "vote")),
+    claims.room: (Group.IN_DISTRIBUTION, ("vote",)),
+    claims.in_context: (Group.SHIFTED, ("one", *claims.DEMONSTRATIONS)),
+    claims.training: (Group.SHIFTED, ("consistency", "ttt", *claims.SAME_NEIGHBOURS)),
+    claims.no_harm: (Group.IN_DISTRIBUTION, ("consistency", "ttt")),
 }
-"""Each with the arms that it compares."""
+"""Each with the suites that it is about, and the arms that it compares."""
 
 
 def judged(base: Results) -> list[Claim]:
     """Return the claims whose arms were all asked."""
-    asked = set(base.arms())
-    return [judge(base) for judge, arms in JUDGES.items() if asked.issuperset(arms)]
+    asked = {(trial.group, trial.case.arm) for trial in base.trials}
+    return [
+        judge(base)
+        for judge, (group, arms) in JUDGES.items()
+        if asked.issuperset((group, arm) for arm in arms)
+    ]
 
 
 def _keep(files: Files, base: Results, found: Sequence[Claim]) -> None:

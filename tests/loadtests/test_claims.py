@@ -122,6 +122,16 @@ def shifted(suite: str, **right: int) -> list[Sequence[Trial]]:
     return [arm(name, suite, n, group=Group.SHIFTED) for name, n in (demos | rest).items()]
 
 
+def test_a_claim_whose_suites_were_not_asked_is_not_judged() -> None:
+    def both(group: Group) -> list[list[Trial]]:
+        return [outcomes(arm, [True, False], group=group) for arm in ("consistency", "ttt")]
+
+    assert measured.judged(run(*both(Group.SHIFTED))) == []
+    assert [claim.name for claim in measured.judged(run(*both(Group.IN_DISTRIBUTION)))] == [
+        "no harm"
+    ]
+
+
 def votes(**gains: int) -> Results:
     """Suites whose vote has so many more right than one sample."""
     return run(
