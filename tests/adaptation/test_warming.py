@@ -13,6 +13,7 @@ import pytest
 
 from adaptation.adapter_cache import AdapterCache
 from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.loaded import LoadedAdapters
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import Report
@@ -111,7 +112,8 @@ async def test_an_idle_server_trains_by_itself_and_a_busy_one_does_not(
 async def test_what_gains_nothing_is_counted_and_not_wanted_again(
     make_query: MakeQuery, parts: Services, trainer: FakeTrainer
 ) -> None:
-    parts = replace(parts, engine=FakeEngine(lambda q, draw: Reply("#### 77")))
+    engine = FakeEngine(lambda q, draw: Reply("#### 77"))
+    parts = replace(parts, engine=engine, loaded=LoadedAdapters(engine, parts.leases))
     await in_a_hurry(make_query, parts)
     warm = warming(parts)
     warm.begin("default")
