@@ -18,11 +18,11 @@ from torch import nn
 from torch.nn.functional import linear
 
 from adaptation.learning.service.adapter import Adapter
+from adaptation.learning.service.grid import Chosen, Spread
 from adaptation.learning.service.group import Group, Grouped
 from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul, applied
 from adaptation.learning.service.packing import Packed, Share
 from adaptation.learning.service.places import Heads
-from adaptation.learning.service.sharing import Chosen, Spread
 from adaptation.learning.service.slots import Stacked
 
 if TYPE_CHECKING:
@@ -66,17 +66,16 @@ class Stage:
     def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
         """(N, (n_q + 2 · n_kv) · D) → (N, n_q · D), within each example."""
         assert self.packed is not None
-        copies, rest = self.packed.copies, (heads, self.packed.places, self.kernels)
-        if copies is None:
+        rest = (heads, self.packed.places, self.kernels)
+        if isinstance(self.packed, Packed):
             return applied(SegmentAttention, qkv, *rest)
-        whole = applied(SegmentAttention, applied(Spread, qkv, copies), *rest)
-        return applied(Chosen, whole, copies)
+        grid = self.packed.grid
+        return applied(Chosen, applied(SegmentAttention, applied(Spread, qkv, grid), *rest), grid)
 
     def angles(self, of_rows: torch.Tensor) -> torch.Tensor:
         """(N, D) → what attention rotates by."""
         assert self.packed is not None
-        copies = self.packed.copies
-        return of_rows if copies is None else copies.spread(of_rows)
+        return of_rows if isinstance(self.packed, Packed) else self.packed.grid.spread(of_rows)
 
 
 def _shares(packed: Packed, rows: int) -> Sequence[Share]:

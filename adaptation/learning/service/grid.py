@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from adaptation.learning.service.packing import Part, n_rows, n_targets
 from adaptation.learning.service.places import MULTIPLE
@@ -186,7 +188,7 @@ def _predict(
 
 
 class Grid:
-    """Between S · R rows, each computed once, and S · G · L places, as `Copies` does it.
+    """Between S · R rows, each computed once, and S · G · L places: every example whole.
 
     Only gathers and sums, so that it finds the same every time.
     """
@@ -217,3 +219,31 @@ class Grid:
     def restored(self, dx: torch.Tensor) -> torch.Tensor:
         """The gradient of `chosen`."""
         return dx[self._layout.rows].masked_fill_(self._layout.is_again, 0)
+
+
+class Spread(torch.autograd.Function):
+    """(S · R, w) → (S · G · L, w)"""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, grid: Grid) -> torch.Tensor:
+        ctx.grid = grid
+        return grid.spread(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return ctx.grid.gathered(dy), None
+
+
+class Chosen(torch.autograd.Function):
+    """(S · G · L, w) → (S · R, w)"""
+
+    @staticmethod
+    def forward(ctx: Any, y: torch.Tensor, grid: Grid) -> torch.Tensor:
+        ctx.grid = grid
+        return grid.chosen(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dx: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return ctx.grid.restored(dx), None

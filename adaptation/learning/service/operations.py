@@ -13,8 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from adaptation.learning.service.places import Bucket, Heads, Places
 
-KEPT_SIZE = 512
-"""Longer segments have their probabilities computed again for the gradient, not kept."""
+KEPT_SCORES = 512**2
+"""Of a segment's head. Where there are more, they are computed again for the gradient, not kept."""
 
 
 def applied(function: type[torch.autograd.Function], *arguments: Any) -> torch.Tensor:
@@ -58,7 +58,7 @@ class SiluMul(torch.autograd.Function):
 
 
 class SegmentAttention(torch.autograd.Function):
-    """Causal attention within each segment: (N, (n_q + 2 · n_kv) · D) → (N, n_q · D)."""
+    """Causal attention within segments: (N, (n_q + 2 · n_kv) · D) → (N, n_q · D)."""
 
     @staticmethod
     def forward(
@@ -69,7 +69,8 @@ class SegmentAttention(torch.autograd.Function):
         for bucket in places.buckets:
             p = _probabilities(bucket, q, k, heads, kernels)
             torch.bmm(p, _keys(bucket, v, heads), out=_queries(bucket, o, heads))
-            kept.append(p if bucket.size <= KEPT_SIZE else None)
+            is_small = bucket.queries.size * bucket.keys.size <= KEPT_SCORES
+            kept.append(p if is_small else None)
         ctx.save_for_backward(qkv, q, k, v)
         ctx.kept, ctx.rest = kept, (heads, places, kernels)
         found: torch.Tensor = kernels.gather(o, places, heads.n_q, heads.width)
@@ -88,8 +89,8 @@ class SegmentAttention(torch.autograd.Function):
             d_out = _queries(bucket, do, heads)
             d = torch.bmm(d_out, _keys(bucket, v, heads).mT)
             torch.bmm(p.mT, d_out, out=_keys(bucket, dv, heads))
-            shape = (bucket.n, heads.n_q, bucket.size, bucket.size)
-            kernels.softmax_backward_(d.view(shape), p.view(shape), bucket.lengths, heads.scale)
+            given = (_scores(bucket, d, heads), _scores(bucket, p, heads))
+            kernels.softmax_backward_(*given, bucket.lengths, bucket.before, heads.scale)
             torch.bmm(d, _keys(bucket, k, heads), out=_queries(bucket, dq, heads))
             torch.bmm(d.mT, _queries(bucket, q, heads), out=_keys(bucket, dk, heads))
         return kernels.unplace((dq, dk, dv), qkv, heads, places), None, None, None
@@ -98,17 +99,21 @@ class SegmentAttention(torch.autograd.Function):
 def _probabilities(
     bucket: Bucket, q: torch.Tensor, k: torch.Tensor, heads: Heads, kernels: ModuleType
 ) -> torch.Tensor:
-    """(n · n_kv, G · L, L), G queries' heads sharing a head of keys."""
+    """(n · n_kv, G · Q, K), G queries' heads sharing a head of keys."""
     p = torch.bmm(_queries(bucket, q, heads), _keys(bucket, k, heads).mT)
-    scores = p.view(bucket.n, heads.n_q, bucket.size, bucket.size)
-    kernels.softmax_(scores, bucket.lengths, heads.scale, heads.window)
+    scores = _scores(bucket, p, heads)
+    kernels.softmax_(scores, bucket.lengths, bucket.before, heads.scale, heads.window)
     return p
 
 
+def _scores(bucket: Bucket, of_groups: torch.Tensor, heads: Heads) -> torch.Tensor:
+    return of_groups.view(bucket.queries.n, heads.n_q, bucket.queries.size, bucket.keys.size)
+
+
 def _queries(bucket: Bucket, flat: torch.Tensor, heads: Heads) -> torch.Tensor:
-    rows = heads.n_q // heads.n_kv * bucket.size
-    return bucket.of(flat, heads.n_q * heads.width).view(-1, rows, heads.width)
+    rows = heads.n_q // heads.n_kv * bucket.queries.size
+    return bucket.queries.of(flat, heads.n_q * heads.width).view(-1, rows, heads.width)
 
 
 def _keys(bucket: Bucket, flat: torch.Tensor, heads: Heads) -> torch.Tensor:
-    return bucket.of(flat, heads.n_kv * heads.width).view(-1, bucket.size, heads.width)
+    return bucket.keys.of(flat, heads.n_kv * heads.width).view(-1, bucket.keys.size, heads.width)

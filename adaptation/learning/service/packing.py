@@ -9,8 +9,8 @@ from itertools import chain
 import torch
 
 from adaptation.learning.service.adapter import Adapter
-from adaptation.learning.service.places import Places
-from adaptation.learning.service.sharing import Copies, shared_prefix
+from adaptation.learning.service.places import Places, Segment
+from adaptation.learning.service.sharing import shared_prefix
 from adaptation.training.sequences import TrainingExample
 
 
@@ -70,10 +70,7 @@ class Packed:
         self.predicting = mask.nonzero().flatten().to(device)  # (M,)
         self.targets = self.token_ids[0, self.predicting + 1]  # (M,)
         examples = [example for part in parts for example in part.examples]
-        self.places = Places([len(example.token_ids) for example in examples], device)
-        """Of every example whole: of the copies, where there are any."""
-        copies = Copies([part.examples for part in parts], device)
-        self.copies = copies if copies.are_needed else None
+        self.places = Places(_segments(parts), device)
         self.of_examples = [n_targets([example]) for example in examples]
         """Targets of each example."""
         self.shares = _shares(parts)
@@ -94,6 +91,19 @@ def n_rows(examples: Sequence[TrainingExample]) -> int:
 def n_targets(examples: Sequence[TrainingExample]) -> int:
     """Return how many tokens of `examples` carry loss; the first of one is not predicted."""
     return sum(sum(example.loss_mask[1:]) for example in examples)
+
+
+def _segments(parts: Sequence[Part]) -> list[Segment]:
+    """Return what a job's examples share, and each one's own, which that comes before."""
+    segments: list[Segment] = []
+    row = 0
+    for part in parts:
+        first = row
+        for piece in pieces_of(part.examples):
+            end = row + piece.end - piece.start
+            segments.append(Segment(range(row, end), range(first, first + piece.start)))
+            row = end
+    return segments
 
 
 def _shares(parts: Sequence[Part]) -> list[Share]:

@@ -14,7 +14,7 @@ import torch
 from adaptation.learning.service.grid import Grid, Layout, PassShape, laid_out
 from adaptation.learning.service.head import HEAD_ROWS
 from adaptation.learning.service.packing import Part, n_targets
-from adaptation.learning.service.places import Places
+from adaptation.learning.service.places import Places, one_after_the_other
 from adaptation.learning.service.slots import Slots
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class StaticPass:
         self._layout = Layout.empty(shape, base.device)
         self.token_ids = self._layout.token_ids[None]  # (1, S · R)
         self.positions = self._layout.positions[None]  # (1, S · R)
-        self.places = Places([shape.length] * (shape.slots * shape.segments), base.device)
-        self.copies = Grid(shape, self._layout)
+        whole = one_after_the_other([shape.length] * (shape.slots * shape.segments))
+        self.places = Places(whole, base.device)
+        self.grid = Grid(shape, self._layout)
         self._losses = torch.zeros(shape.slots * shape.targets, device=base.device)
 
     def fill(self, parts: Sequence[Part]) -> None:

@@ -107,7 +107,7 @@ def test_in_bf16_gradients_point_where_those_of_float32_do(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_a_job_finds_depends_on_nobody_else_to_the_last_bit(dtype: torch.dtype) -> None:
     base = base_of("qwen3", dtype)
-    drawn: Drawn = [(4, 0, [20, 33, 7]), (8, 25, [16, 61]), (4, 0, [5])]
+    drawn: Drawn = [(4, 0, [20, 33, 7]), (8, 25, [16, 61]), (4, 0, [5]), (3, 30, [14, 60, 9])]
     alone = jobs_of(base, drawn)
     for ask in alone:
         answer(base, [ask], 10_000)

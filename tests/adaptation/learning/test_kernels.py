@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -10,11 +12,14 @@ import torch
 
 from adaptation.learning.service.kernels import choose, plain
 from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul
-from adaptation.learning.service.places import Heads, Places
+from adaptation.learning.service.places import Heads, Places, Segment, one_after_the_other
 
 LENGTHS = (5, 16, 33, 17, 30)
 N, D, FAR = sum(LENGTHS), 8, 2**30
-fast = choose(torch.device("cpu"), torch.bfloat16)
+CPU = torch.device("cpu")
+KINDS = [(choose(CPU, dtype), dtype) for dtype in (torch.float32, torch.bfloat16)]
+PLACES = Places(one_after_the_other(LENGTHS), CPU)
+fast = choose(CPU, torch.bfloat16)
 
 
 def heads(dtype: torch.dtype, window: int = FAR, *, normed: bool = True) -> Heads:
@@ -54,15 +59,48 @@ def by_hand(qkv: torch.Tensor, h: Heads) -> torch.Tensor:
 @pytest.mark.parametrize("window", [FAR, 7])
 @pytest.mark.parametrize("normed", [True, False])
 def test_attention_within_segments_is_attention_by_the_book(window: int, normed: bool) -> None:
-    h, places = heads(torch.float64, window, normed=normed), Places(LENGTHS, torch.device("cpu"))
+    h = heads(torch.float64, window, normed=normed)
     ours = torch.randn(N, 8 * D, dtype=torch.float64, requires_grad=True)
     theirs = ours.detach().clone().requires_grad_()
     dy = torch.randn(N, 4 * D, dtype=torch.float64)
-    found, wanted = SegmentAttention.apply(ours, h, places, plain), by_hand(theirs, h)
+    found, wanted = SegmentAttention.apply(ours, h, PLACES, plain), by_hand(theirs, h)
     assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)  # norms are in float32
     found.backward(dy)
     wanted.backward(dy)
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+def shared(first: int, own: Sequence[int]) -> tuple[Places, torch.Tensor]:
+    """Segments that begin with the same rows, and the rows of each, whole."""
+    starts = [first + sum(own[:i]) for i in range(len(own))]
+    rows = [range(start, start + n) for start, n in zip(starts, own, strict=True)]
+    places = Places([Segment(range(first)), *(Segment(each, range(first)) for each in rows)], CPU)
+    return places, torch.cat([torch.tensor([*range(first), *each]) for each in rows])
+
+
+@pytest.mark.parametrize("window", [FAR, 20, 7])
+@pytest.mark.parametrize(("kernels", "dtype"), KINDS)
+def test_rows_before_a_segment_are_as_if_each_had_its_own(
+    window: int, kernels: ModuleType, dtype: torch.dtype
+) -> None:
+    places, whole = shared(21, [5, 16, 3])
+    n = 21 + 5 + 16 + 3
+    h = heads(dtype, window)
+    mine, theirs = (
+        replace(h, cos=h.cos[rows], sin=h.sin[rows]) for rows in (torch.arange(n), whole)
+    )
+    ours = torch.randn(n, 8 * D).to(dtype).requires_grad_()
+    apart = ours.detach().clone().requires_grad_()
+    dy = torch.randn(n, 4 * D).to(dtype)
+    found = SegmentAttention.apply(ours, mine, places, kernels)
+    copied = Places(one_after_the_other([26, 37, 24]), CPU)
+    wanted = SegmentAttention.apply(apart[whole], theirs, copied, kernels)
+    first = torch.tensor([(whole == row).nonzero()[0, 0] for row in range(n)])
+    found.backward(dy)
+    wanted[first].backward(dy)
+    limit = 0.02 if dtype == torch.bfloat16 else 1e-5
+    for one, other in ((found, wanted[first]), (ours.grad, apart.grad)):
+        assert (one - other).norm() < limit * other.norm()
 
 
 def both(function: Any, x: torch.Tensor, *rest: Any) -> tuple[list[torch.Tensor], ...]:
@@ -88,8 +126,8 @@ needs_fast = pytest.mark.skipif(fast is plain, reason="numba comes with vLLM")
     [
         (RmsNorm, 40, (torch.linspace(0.5, 2, 40).bfloat16(), 1e-6)),
         (SiluMul, 40, ()),
-        (SegmentAttention, 8 * D, (heads(torch.float32), Places(LENGTHS, torch.device("cpu")))),
-        (SegmentAttention, 8 * D, (heads(torch.float32, 7), Places(LENGTHS, torch.device("cpu")))),
+        (SegmentAttention, 8 * D, (heads(torch.float32), PLACES)),
+        (SegmentAttention, 8 * D, (heads(torch.float32, 7), PLACES)),
     ],
 )
 def test_compiled_operations_agree_with_torch(function: Any, width: int, rest: Any) -> None:
@@ -116,12 +154,11 @@ def test_the_loss_of_a_row_and_its_gradient_are_those_of_torch(kernels: ModuleTy
 
 @needs_fast
 def test_a_number_that_is_not_one_stays_in_its_own_rows() -> None:
-    places = Places(LENGTHS, torch.device("cpu"))
     clean = torch.randn(N, 8 * D).bfloat16()
     spoiled = clean.clone()
     spoiled[:5] = float("nan")
     found = [
-        SegmentAttention.apply(x, heads(torch.bfloat16), places, fast) for x in (clean, spoiled)
+        SegmentAttention.apply(x, heads(torch.bfloat16), PLACES, fast) for x in (clean, spoiled)
     ]
     assert torch.isnan(found[1][:5]).all()
     assert torch.equal(found[0][5:], found[1][5:])

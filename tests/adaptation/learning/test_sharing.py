@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from adaptation.learning.service.asking import Ask, answer, mean
 from adaptation.learning.service.packing import Packed, Part, n_rows
-from adaptation.learning.service.sharing import Copies, shared_prefix
+from adaptation.learning.service.places import Places, Segment
+from adaptation.learning.service.sharing import shared_prefix
 from adaptation.training.sequences import TrainingExample
 from tests.adaptation.learning.models import base_of, beginning_alike, example, randomised
 
@@ -41,25 +40,17 @@ def test_a_pass_has_a_row_for_what_is_shared_and_for_each_other_token() -> None:
     adapter = base_of("llama").adapter(1)
     packed = Packed([Part(adapter, examples), Part(adapter, MANY)], CPU)
     assert packed.n_rows == 20 + 8 * 10 + 8 * 10 == n_rows(examples) + n_rows(MANY)
-    assert packed.places.tokens == 8 * 30 + 8 * 10
-    assert packed.copies is not None
-    assert Packed([Part(adapter, MANY)], CPU).copies is None
-    whole = packed.token_ids[0][packed.copies.rows].tolist()
-    assert tuple(whole[30:60]) == examples[1].token_ids
+    assert packed.places.queries.n_rows == packed.n_rows
+    assert sum(len(block.rows) for block in packed.places.queries.blocks) == packed.n_rows
+    assert sum(len(block.rows) for block in packed.places.keys.blocks) == 20 + 8 * 30 + 8 * 10
+    keys = next(bucket.keys for bucket in packed.places.buckets if bucket.before.any())
+    assert tuple(packed.token_ids[0][keys.rows[30:60]].tolist()) == examples[1].token_ids
 
 
-@given(st.lists(st.sampled_from([0, 5, 25]), min_size=1, max_size=3), st.integers(0, 99))
-def test_a_copys_gradient_goes_back_to_what_it_was_copied_from(
-    shared: list[int], seed: int
-) -> None:
-    copies = Copies([beginning_alike(n, MANY[:3]) for n in shared], CPU)
-    torch.manual_seed(seed)
-    x = torch.randn(int(copies.rows.max()) + 1, 4, requires_grad=True)
-    weights = torch.randn(len(copies.rows), 4)
-    (x[copies.rows] * weights).sum().backward()
-    assert x.grad is not None
-    assert torch.allclose(copies.gathered(weights), x.grad, atol=1e-5)
-    assert torch.equal(copies.chosen(copies.spread(x)), x)
+def test_padding_depends_on_a_segment_alone() -> None:
+    some = [Segment(range(20)), Segment(range(20, 30), range(20)), Segment(range(30, 34))]
+    sizes = [(each.queries.size, each.keys.size) for each in Places(some, CPU).buckets]
+    assert sizes == [(16, 16), (16, 48), (32, 32)]
 
 
 def test_a_pass_holds_more_examples_that_begin_alike() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from adaptation.learning.service.kernels import loops
-from adaptation.learning.service.places import Heads, Places
+from adaptation.learning.service.places import Heads, Places, Side
 
 _NOTHING = np.empty(0, np.uint16)
 
@@ -20,7 +20,7 @@ _NOTHING = np.empty(0, np.uint16)
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """See `plain`."""
     x, y = x.contiguous(), torch.empty(x.shape, dtype=x.dtype)
-    loops.rms_norm(_rows(x), _bits(weight), np.float32(eps), _rows(y))
+    _over_rows(loops.rms_norm, _rows(x), _bits(weight), np.float32(eps), _rows(y))
     return y
 
 
@@ -29,33 +29,32 @@ def rms_norm_backward(
 ) -> torch.Tensor:
     """See `plain`."""
     dx = torch.empty(x.shape, dtype=x.dtype)
-    loops.rms_norm_backward(
-        _rows(dy.contiguous()), _rows(x.contiguous()), _bits(weight), np.float32(eps), _rows(dx)
-    )
+    given = _rows(x.contiguous()), _bits(weight), np.float32(eps)
+    _over_rows(loops.rms_norm_backward, _rows(dy.contiguous()), *given, _rows(dx))
     return dx
 
 
 def silu_mul(both: torch.Tensor) -> torch.Tensor:
     """See `plain`."""
     y = both.new_empty((len(both), both.shape[1] // 2))
-    loops.silu_mul(_bits(both), _bits(y))
+    _over_rows(loops.silu_mul, _bits(both), _bits(y))
     return y
 
 
 def silu_mul_backward(dy: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
     """See `plain`."""
     found = torch.empty_like(both)
-    loops.silu_mul_backward(_bits(dy.contiguous()), _bits(both), _bits(found))
+    _over_rows(loops.silu_mul_backward, _bits(dy.contiguous()), _bits(both), _bits(found))
     return found
 
 
 def place(qkv: torch.Tensor, heads: Heads, places: Places) -> tuple[torch.Tensor, ...]:
     """See `plain`."""
     found, first = [], 0
-    for n, weight, turned in _parts(heads):
-        flat = qkv.new_zeros(places.rows * n * heads.width)
+    for n, side, weight, turned in _parts(heads, places):
+        flat = qkv.new_zeros(side.n_places * n * heads.width)
         given = (*_angles(heads, turned), _weight(weight), np.float32(heads.eps))
-        loops.place(_bits(qkv), first, n, heads.width, *given, _of_tokens(places), _bits(flat))
+        _placing(loops.place, side, n, heads.width, _bits(qkv), first, *given, _bits(flat))
         found.append(flat)
         first += n
     return tuple(found)
@@ -66,38 +65,42 @@ def unplace(
 ) -> torch.Tensor:
     """See `plain`."""
     d, first = torch.empty_like(qkv), 0
-    for gradient, (n, weight, turned) in zip(gradients, _parts(heads), strict=True):
+    for gradient, (n, side, weight, turned) in zip(gradients, _parts(heads, places), strict=True):
         given = (*_angles(heads, turned), _weight(weight), np.float32(heads.eps))
-        where = (_of_tokens(places), _bits(qkv), _bits(d))
-        loops.unplace(_bits(gradient), first, n, heads.width, *given, *where)
+        rest = (*given, _bits(qkv), _bits(d))
+        _placing(loops.unplace, side, n, heads.width, _bits(gradient), first, *rest)
         first += n
     return d
 
 
 def gather(flat: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
     """See `plain`."""
-    rows = flat.new_empty((places.tokens, heads * width))
-    loops.gather(_bits(flat), heads, width, _of_tokens(places), _bits(rows))
+    rows = flat.new_empty((places.queries.n_rows, heads * width))
+    _placing(loops.gather, places.queries, heads, width, _bits(flat), _bits(rows))
     return rows
 
 
 def scatter(rows: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
     """See `plain`."""
-    flat = rows.new_zeros(places.rows * heads * width)
-    loops.scatter(_bits(rows.contiguous()), heads, width, _of_tokens(places), _bits(flat))
+    flat = rows.new_zeros(places.queries.n_places * heads * width)
+    _placing(loops.scatter, places.queries, heads, width, _bits(rows.contiguous()), _bits(flat))
     return flat
 
 
-def softmax_(scores: torch.Tensor, lengths: torch.Tensor, scale: float, window: int) -> None:
+def softmax_(
+    scores: torch.Tensor, lengths: torch.Tensor, before: torch.Tensor, scale: float, window: int
+) -> None:
     """See `plain`."""
-    loops.softmax(_bits(scores), lengths.numpy(), np.float32(scale), window)
+    given = (*scores.shape[1:3], lengths.numpy(), before.numpy(), np.float32(scale))
+    _over_rows(loops.softmax, _rows(scores), *given, window)
 
 
 def softmax_backward_(
-    d: torch.Tensor, p: torch.Tensor, lengths: torch.Tensor, scale: float
+    d: torch.Tensor, p: torch.Tensor, lengths: torch.Tensor, before: torch.Tensor, scale: float
 ) -> None:
     """See `plain`."""
-    loops.softmax_backward(_bits(d), _bits(p), lengths.numpy(), np.float32(scale))
+    given = (*d.shape[1:3], lengths.numpy(), before.numpy(), np.float32(scale))
+    _over_rows(loops.softmax_backward, _rows(d), _rows(p), *given)
 
 
 def cross_entropy_(
@@ -106,17 +109,27 @@ def cross_entropy_(
     """See `plain`."""
     losses = torch.empty(len(targets))
     given = np.float32(0.0 if weight is None else weight)
-    loops.cross_entropy(_bits(logits), targets.numpy(), given, weight is not None, losses.numpy())
+    rest = (targets.numpy(), given, weight is not None, losses.numpy())
+    _over_rows(loops.cross_entropy, _bits(logits), *rest)
     return losses
 
 
-def _parts(heads: Heads) -> list[tuple[int, torch.Tensor | None, bool]]:
-    """Return queries, keys, values: their heads, the weight of their norm, whether they turn."""
+def _over_rows(loop: Any, rows: Any, *rest: Any) -> None:
+    loop(0, len(rows), rows, *rest)
+
+
+def _placing(loop: Any, side: Side, heads: int, width: int, *rest: Any) -> None:
+    given = (side.starts.numpy(), side.at.numpy(), heads, width)
+    loop(0, side.n_rows, *given, *rest)
+
+
+def _parts(heads: Heads, places: Places) -> list[tuple[int, Side, torch.Tensor | None, bool]]:
+    """Return of queries, keys, values: heads, where they go, their norm's weight, if they turn."""
     turned = heads.cos is not None
     return [
-        (heads.n_q, heads.q_weight, turned),
-        (heads.n_kv, heads.k_weight, turned),
-        (heads.n_kv, None, False),
+        (heads.n_q, places.queries, heads.q_weight, turned),
+        (heads.n_kv, places.keys, heads.k_weight, turned),
+        (heads.n_kv, places.keys, None, False),
     ]
 
 
@@ -128,10 +141,6 @@ def _angles(heads: Heads, turned: bool) -> tuple[Any, Any]:
 
 def _weight(weight: torch.Tensor | None) -> Any:
     return _NOTHING if weight is None else _bits(weight)
-
-
-def _of_tokens(places: Places) -> Any:
-    return places.of_tokens.numpy()
 
 
 def _rows(x: torch.Tensor) -> Any:

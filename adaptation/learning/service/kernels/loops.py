@@ -69,18 +69,18 @@ def _top(x: Any) -> Any:
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def rms_norm(x: Any, w: Any, eps: Any, y: Any) -> None:
-    n, d = x.shape
-    for i in range(n):
+def rms_norm(start: Any, stop: Any, x: Any, w: Any, eps: Any, y: Any) -> None:
+    d = x.shape[1]
+    for i in range(start, stop):
         inverse = _inverse(x[i], eps)
         for j in range(d):
             y[i, j] = narrow(widen(x[i, j]) * inverse * widen(w[j]))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def rms_norm_backward(dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
-    n, d = x.shape
-    for i in range(n):
+def rms_norm_backward(start: Any, stop: Any, dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
+    d = x.shape[1]
+    for i in range(start, stop):
         s, t = f32(0.0), f32(0.0)
         for j in range(d):
             a = widen(x[i, j])
@@ -94,18 +94,18 @@ def rms_norm_backward(dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def silu_mul(both: Any, y: Any) -> None:
-    n, d = y.shape
-    for i in range(n):
+def silu_mul(start: Any, stop: Any, both: Any, y: Any) -> None:
+    d = y.shape[1]
+    for i in range(start, stop):
         for j in range(d):
             g = widen(both[i, j])
             y[i, j] = narrow(g / (f32(1.0) + exp(-g)) * widen(both[i, d + j]))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def silu_mul_backward(dy: Any, both: Any, found: Any) -> None:
-    n, d = dy.shape
-    for i in range(n):
+def silu_mul_backward(start: Any, stop: Any, dy: Any, both: Any, found: Any) -> None:
+    d = dy.shape[1]
+    for i in range(start, stop):
         for j in range(d):
             g, up, a = widen(both[i, j]), widen(both[i, d + j]), widen(dy[i, j])
             s = f32(1.0) / (f32(1.0) + exp(-g))
@@ -113,52 +113,63 @@ def silu_mul_backward(dy: Any, both: Any, found: Any) -> None:
             found[i, d + j] = narrow(a * g * s)
 
 
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _first(at: Any, h: Any, heads: Any, d: Any) -> Any:
+    """Where a head's numbers begin; `at`: a segment's first place, its size, the place in it."""
+    return at[0] * heads * d + (h * at[1] + at[2]) * d
+
+
 @compiled()  # type: ignore[untyped-decorator]
 def place(
-    qkv: Any, first: Any, heads: Any, d: Any, cos: Any, sin: Any, w: Any, eps: Any, to: Any,
-    flat: Any,
+    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any,
+    qkv: Any, first: Any, cos: Any, sin: Any, w: Any, eps: Any, flat: Any,
 ) -> None:  # fmt: skip
     half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
-    given, turned = np.empty(d, f32), np.empty(d, f32)
+    given, turned, y = np.empty(d, f32), np.empty(d, f32), np.empty(d, np.uint16)
     _widen(w, gain)
-    for i in range(qkv.shape[0]):
-        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+    for i in range(start, stop):
         _angles(cos, sin, i, c, s)
         for h in range(heads):
-            start, end = (first + h) * d, row * heads * d + (h * size + at) * d
-            x, y = qkv[i][start : start + d], flat[end : end + d]
-            if not len(cos):
+            x = qkv[i][(first + h) * d : (first + h + 1) * d]
+            if len(cos):
+                inverse = _inverse(x, eps) if len(w) else f32(1.0)
+                for j in range(d):
+                    given[j] = widen(x[j]) * inverse * gain[j]
+                for j in range(half):
+                    turned[j] = given[j] * c[j] - given[half + j] * s[j]
+                    turned[half + j] = given[half + j] * c[half + j] + given[j] * s[half + j]
+                for j in range(d):
+                    y[j] = narrow(turned[j])
+            else:
                 y[:] = x
-                continue
-            inverse = _inverse(x, eps) if len(w) else f32(1.0)
-            for j in range(d):
-                given[j] = widen(x[j]) * inverse * gain[j]
-            for j in range(half):
-                turned[j] = given[j] * c[j] - given[half + j] * s[j]
-                turned[half + j] = given[half + j] * c[half + j] + given[j] * s[half + j]
-            for j in range(d):
-                y[j] = narrow(turned[j])
+            for copy in range(starts[i], starts[i + 1]):
+                there = _first(at[copy], h, heads, d)
+                flat[there : there + d] = y
 
 
 @compiled()  # type: ignore[untyped-decorator]
 def unplace(
-    flat: Any, first: Any, heads: Any, d: Any, cos: Any, sin: Any, w: Any, eps: Any, to: Any,
-    qkv: Any, found: Any,
+    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any,
+    flat: Any, first: Any, cos: Any, sin: Any, w: Any, eps: Any, qkv: Any, found: Any,
 ) -> None:  # fmt: skip
     half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
     given, turned = np.empty(d, f32), np.empty(d, f32)
     _widen(w, gain)
-    for i in range(qkv.shape[0]):
-        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+    for i in range(start, stop):
         _angles(cos, sin, i, c, s)
         for h in range(heads):
-            start, end = (first + h) * d, row * heads * d + (h * size + at) * d
-            x, dx, dy = qkv[i][start : start + d], found[i][start : start + d], flat[end : end + d]
+            given[:] = 0
+            for copy in range(starts[i], starts[i + 1]):
+                there = _first(at[copy], h, heads, d)
+                dy = flat[there : there + d]
+                for j in range(d):
+                    given[j] += widen(dy[j])
+            here = (first + h) * d
+            x, dx = qkv[i][here : here + d], found[i][here : here + d]
             if not len(cos):
-                dx[:] = dy
+                for j in range(d):
+                    dx[j] = narrow(given[j])
                 continue
-            for j in range(d):
-                given[j] = widen(dy[j])
             for j in range(half):
                 turned[j] = (given[j] * c[j] + given[half + j] * s[half + j]) * gain[j]
                 other = given[half + j] * c[half + j] - given[j] * s[j]
@@ -170,74 +181,89 @@ def unplace(
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def gather(flat: Any, heads: Any, d: Any, to: Any, rows: Any) -> None:
-    for i in range(rows.shape[0]):
-        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+def gather(
+    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any, flat: Any, rows: Any
+) -> None:
+    for i in range(start, stop):
         for h in range(heads):
-            end = row * heads * d + (h * size + at) * d
-            x, y = flat[end : end + d], rows[i][h * d : (h + 1) * d]
+            there = _first(at[starts[i]], h, heads, d)
+            x, y = flat[there : there + d], rows[i][h * d : (h + 1) * d]
             for j in range(d):
                 y[j] = x[j]
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def scatter(rows: Any, heads: Any, d: Any, to: Any, flat: Any) -> None:
-    for i in range(rows.shape[0]):
-        row, size, at = to[i, 0], to[i, 1], to[i, 2]
+def scatter(
+    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any, rows: Any, flat: Any
+) -> None:
+    for i in range(start, stop):
         for h in range(heads):
-            end = row * heads * d + (h * size + at) * d
-            x, y = rows[i][h * d : (h + 1) * d], flat[end : end + d]
+            there = _first(at[starts[i]], h, heads, d)
+            x, y = rows[i][h * d : (h + 1) * d], flat[there : there + d]
             for j in range(d):
                 y[j] = x[j]
 
 
-@compiled()  # type: ignore[untyped-decorator]
-def softmax(scores: Any, lengths: Any, scale: Any, window: Any) -> None:
-    n, heads, size, _ = scores.shape
-    whole = np.empty(size, f32)
-    for i in range(n):
-        for h in range(heads):
-            for q in range(size):
-                # Not past the query, but for whole vectors.
-                seen = min(size, q // LANES * LANES + LANES) if q < lengths[i] else 0
-                row, wide = scores[i, h, q][:seen], whole[:seen]
-                scores[i, h, q][seen:] = 0
-                if not seen:
-                    continue
-                first = max(0, q + 1 - window)
-                top, s = _top(row[first : q + 1]), f32(0.0)
-                for k in range(len(row)):
-                    wide[k] = exp((widen(row[k]) - top) * scale)
-                wide[:first] = 0
-                wide[q + 1 :] = 0
-                for k in range(len(wide)):
-                    s += wide[k]
-                inverse = f32(1.0) / s
-                for k in range(len(wide)):
-                    row[k] = narrow(wide[k] * inverse)
+@compiled(inline="always")  # type: ignore[untyped-decorator]
+def _seen(i: Any, heads: Any, queries: Any, keys: Any, lengths: Any, before: Any) -> Any:
+    """Return a query's place among its keys, and how many it works on: not past that place, but
+    for whole vectors; none, where it stands for padding."""
+    segment, query = i // (heads * queries), i % queries
+    place = before[segment] + query
+    seen = min(keys, place // LANES * LANES + LANES) if query < lengths[segment] else 0
+    return place, seen
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def softmax_backward(d: Any, p: Any, lengths: Any, scale: Any) -> None:
+def softmax(
+    start: Any, stop: Any, scores: Any, heads: Any, queries: Any, lengths: Any, before: Any,
+    scale: Any, window: Any,
+) -> None:  # fmt: skip
+    keys = scores.shape[1]
+    whole = np.empty(keys, f32)
+    for i in range(start, stop):
+        place, seen = _seen(i, heads, queries, keys, lengths, before)
+        row, wide = scores[i][:seen], whole[:seen]
+        scores[i][seen:] = 0
+        if not seen:
+            continue
+        first = max(0, place + 1 - window)
+        top, s = _top(row[first : place + 1]), f32(0.0)
+        for k in range(len(row)):
+            wide[k] = exp((widen(row[k]) - top) * scale)
+        wide[:first] = 0
+        wide[place + 1 :] = 0
+        for k in range(len(wide)):
+            s += wide[k]
+        inverse = f32(1.0) / s
+        for k in range(len(wide)):
+            row[k] = narrow(wide[k] * inverse)
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def softmax_backward(
+    start: Any, stop: Any, d: Any, p: Any, heads: Any, queries: Any, lengths: Any, before: Any,
+    scale: Any,
+) -> None:  # fmt: skip
     """What a query does not see has a probability of 0."""
-    n, heads, size, _ = d.shape
-    for i in range(n):
-        for h in range(heads):
-            for q in range(size):
-                seen = min(size, q // LANES * LANES + LANES) if q < lengths[i] else 0
-                row, ps = d[i, h, q][:seen], p[i, h, q][:seen]
-                d[i, h, q][seen:] = 0
-                s = f32(0.0)
-                for k in range(len(row)):
-                    s += widen(row[k]) * widen(ps[k])
-                for k in range(len(row)):
-                    row[k] = narrow(scale * widen(ps[k]) * (widen(row[k]) - s))
+    keys = d.shape[1]
+    for i in range(start, stop):
+        _, seen = _seen(i, heads, queries, keys, lengths, before)
+        row, ps = d[i][:seen], p[i][:seen]
+        d[i][seen:] = 0
+        s = f32(0.0)
+        for k in range(len(row)):
+            s += widen(row[k]) * widen(ps[k])
+        for k in range(len(row)):
+            row[k] = narrow(scale * widen(ps[k]) * (widen(row[k]) - s))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def cross_entropy(logits: Any, targets: Any, weight: Any, learns: Any, losses: Any) -> None:
-    n, v = logits.shape
-    for i in range(n):
+def cross_entropy(
+    start: Any, stop: Any, logits: Any, targets: Any, weight: Any, learns: Any, losses: Any
+) -> None:
+    v = logits.shape[1]
+    for i in range(start, stop):
         row, target = logits[i], targets[i]
         top, right, s = _top(row), widen(row[target]), f32(0.0)
         if learns:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import silu
 
-from adaptation.learning.service.places import Heads, Places
+from adaptation.learning.service.places import Heads, Places, Side
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
@@ -41,10 +41,10 @@ def silu_mul_backward(dy: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
 
 
 def place(qkv: torch.Tensor, heads: Heads, places: Places) -> tuple[torch.Tensor, ...]:
-    """Norm and rotate queries and keys; lay them out by segment: flat (rows · heads · D) each."""
+    """Norm and rotate queries and keys; lay them out by segment: flat (places · heads · D) each."""
     return tuple(
-        _scatter(_rotated(_normed(part, weight, heads.eps), angles), places, part.shape[1])
-        for part, weight, angles in _parts(qkv, heads)
+        _scatter(_rotated(_normed(part, weight, heads.eps), angles), side)
+        for side, (part, weight, angles) in zip(_sides(places), _parts(qkv, heads), strict=True)
     )
 
 
@@ -53,8 +53,10 @@ def unplace(
 ) -> torch.Tensor:
     """Return the gradient of `qkv`: `place` backwards."""
     found = []
-    for gradient, (part, weight, angles) in zip(gradients, _parts(qkv, heads), strict=True):
-        d = _gather(gradient, places, part.shape[1], part.shape[2])
+    for gradient, side, (part, weight, angles) in zip(
+        gradients, _sides(places), _parts(qkv, heads), strict=True
+    ):
+        d = _gather(gradient, side, part.shape[1], part.shape[2])
         if angles is not None:
             cos, sin = angles  # the same angles, turned back
             d = d * cos + _half_turned(d * sin, back=True)
@@ -66,29 +68,31 @@ def unplace(
 
 def gather(flat: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
     """From the layout by segment to rows: (N, heads · width)."""
-    return _gather(flat, places, heads, width).flatten(1)
+    return _gather(flat, places.queries, heads, width).flatten(1)
 
 
 def scatter(rows: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
     """`gather` backwards; rows that stand for padding are 0."""
-    return _scatter(rows.view(-1, heads, width), places, heads)
+    return _scatter(rows.view(-1, heads, width), places.queries)
 
 
-def softmax_(scores: torch.Tensor, lengths: torch.Tensor, scale: float, window: int) -> None:
-    """Softmax in place over the keys that a query sees, of (segments, heads, L, L).
+def softmax_(
+    scores: torch.Tensor, lengths: torch.Tensor, before: torch.Tensor, scale: float, window: int
+) -> None:
+    """Softmax in place over the keys that a query sees, of (segments, heads, Q, K).
 
     Keys that stand for padding come after every query that counts.
     """
-    size = scores.shape[-1]
-    place = torch.arange(size, device=scores.device)
-    back = place[:, None] - place  # (L, L): how far a key lies back
+    queries, keys = (torch.arange(n, device=scores.device) for n in scores.shape[2:])
+    places = before[:, None] + queries  # (segments, Q): among the keys
+    back = (places[..., None] - keys)[:, None]  # (segments, 1, Q, K): how far a key lies back
     unseen = (back < 0) | (back >= window)
     wide = (scores.float() * scale).masked_fill_(unseen, float("-inf"))
     scores.copy_(wide.softmax(-1))
 
 
 def softmax_backward_(
-    d: torch.Tensor, p: torch.Tensor, lengths: torch.Tensor, scale: float
+    d: torch.Tensor, p: torch.Tensor, lengths: torch.Tensor, before: torch.Tensor, scale: float
 ) -> None:
     """Turn the gradient of probabilities `p` into that of the scores, in place."""
     wide, found = p.float(), d.float()
@@ -144,20 +148,30 @@ def _half_turned(x: torch.Tensor, *, back: bool = False) -> torch.Tensor:
     return torch.cat((second, -first) if back else (-second, first), -1)
 
 
-def _scatter(part: torch.Tensor, places: Places, heads: int) -> torch.Tensor:
-    width = part.shape[2]
-    flat = part.new_zeros(places.rows * heads * width)
-    for bucket in places.buckets:
-        padded = part.new_zeros((bucket.n * bucket.size, heads, width))
-        padded[bucket.inside] = part[bucket.tokens]
-        by_head = padded.view(bucket.n, bucket.size, heads, width).transpose(1, 2)
-        bucket.of(flat, heads * width).view(by_head.shape).copy_(by_head)
+def _sides(places: Places) -> tuple[Side, Side, Side]:
+    """Return where queries, keys and values go."""
+    return places.queries, places.keys, places.keys
+
+
+def _scatter(part: torch.Tensor, side: Side) -> torch.Tensor:
+    _, heads, width = part.shape
+    flat = part.new_zeros(side.n_places * heads * width)
+    for block in side.blocks:
+        padded = part.new_zeros((block.n * block.size, heads, width))
+        padded[block.inside] = part[block.rows]
+        by_head = padded.view(block.n, block.size, heads, width).transpose(1, 2)
+        block.of(flat, heads * width).view(by_head.shape).copy_(by_head)
     return flat
 
 
-def _gather(flat: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
-    rows = flat.new_empty((places.tokens, heads, width))
-    for bucket in places.buckets:
-        by_head = bucket.of(flat, heads * width).view(bucket.n, heads, bucket.size, width)
-        rows[bucket.tokens] = by_head.transpose(1, 2).reshape(-1, heads, width)[bucket.inside]
-    return rows
+def _gather(flat: torch.Tensor, side: Side, heads: int, width: int) -> torch.Tensor:
+    """(N, heads, width): of a row with several places their sum."""
+    found = []
+    for block in side.blocks:
+        by_head = block.of(flat, heads * width).view(block.n, heads, block.size, width)
+        found.append(by_head.transpose(1, 2).reshape(-1, heads, width)[block.inside])
+    copies = torch.cat(found)[side.order]
+    if not side.has_copies:
+        return copies
+    wide = copies.to(torch.promote_types(flat.dtype, torch.float32))
+    return torch.segment_reduce(wide, "sum", lengths=side.copies, unsafe=True).to(flat.dtype)
