@@ -191,9 +191,10 @@ class Attempt:
 
     async def _use(self, kept: Kept) -> None:
         """Sample through a kept adapter, which stays in the engine for the next request."""
-        loaded, key = self._services.loaded, self.place.key
-        async with AsyncExitStack() as turn:
-            await self._in_queue(turn.enter_async_context(loaded.turn(key)))
+        cache, loaded, key = self._services.kept, self._services.loaded, self.place.key
+        assert cache is not None, "what is kept is in the cache"
+        async with AsyncExitStack() as turn:  # who comes together loads once
+            await self._in_queue(turn.enter_async_context(cache.single_flight.turn(key)))
             found = loaded.take(key)
             if found is None:
                 found = await self._load(kept.folder, kept.rank)

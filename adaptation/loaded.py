@@ -7,14 +7,12 @@ the one that has been unused for longest makes way.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -45,11 +43,6 @@ class LoadedAdapters:
         self._engine, self._leases = engine, leases
         self._staying: OrderedDict[str, Loaded] = OrderedDict()
         """By neighbourhood, the one unused for longest first among the unused."""
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    def turn(self, key: str) -> asyncio.Lock:
-        """Return the lock of a neighbourhood: who comes together loads once."""
-        return self._turns.setdefault(key, asyncio.Lock())
 
     async def lease(self) -> Lease:
         """Wait for a name; an adapter that nobody uses gives its own up at once."""

@@ -26,7 +26,10 @@ class SingleFlight:
 
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
-        """Hold the only turn of a neighbourhood for the block; one that ends early passes it on."""
+        """Hold the only turn of a neighbourhood, to train or to load, for the block.
+
+        One that ends early passes it on.
+        """
         lock = self._turns.setdefault(key, asyncio.Lock())
         async with lock:
             yield

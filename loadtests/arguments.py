@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
+
+from server.config import Settings
+from server.models.catalogue import BUILT_IN
+from server.models.named import choose
+from server.server_process import ROOT
 
 
 def parser(module: str, about: str | None, examples: str) -> argparse.ArgumentParser:
@@ -15,6 +21,29 @@ def parser(module: str, about: str | None, examples: str) -> argparse.ArgumentPa
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def add_worlds(parser: argparse.ArgumentParser, name: str, *, worlds: int, questions: int) -> None:
+    """Add the flags of a measurement that trains on development worlds, with these defaults.
+
+    `name` is the beginning of the file of results.
+    """
+    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
+    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    parser.add_argument(
+        "--worlds", type=int, default=worlds, help=f"of every suite (default: {worlds})"
+    )
+    parser.add_argument(
+        "--questions", type=int, default=questions, help=f"asked of each (default: {questions})"
+    )
+    usual = ROOT / "results" / f"{name}-{date.today():%Y-%m-%d}.json"
+    parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
+
+
+def trained_model(args: argparse.Namespace) -> str:
+    """Return the path of the model that the flags of `add_worlds` name."""
+    settings = Settings(**({"data_dir": args.data_dir} if args.data_dir else {}))
+    return choose(args.model, settings.data_dir).model
 
 
 def add_two_builds(

@@ -13,8 +13,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
-from pathlib import Path
 from random import Random
 
 from rich.console import Console
@@ -32,11 +30,7 @@ from adaptation.tuning.task import Question, Task, of_worlds
 from adaptation.tuning.trying import longest_reply
 from loadtests import arguments
 from loadtests.measure.gate import GAINS, HARMS, NEITHER, USELESS, Judged, acceptance, of_kind
-from server.config import Settings
 from server.console import phases, write_json
-from server.models.catalogue import BUILT_IN
-from server.models.named import choose
-from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
@@ -60,21 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_gate", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
-    parser.add_argument("--worlds", type=int, default=3, help="of every suite (default: 3)")
-    parser.add_argument("--questions", type=int, default=24, help="asked of each (default: 24)")
+    arguments.add_worlds(parser, "bench-gate", worlds=3, questions=24)
     parser.add_argument(
         "--in-distribution", action="store_true", help="add what the model knows in part already"
     )
-    usual = ROOT / "results" / f"bench-gate-{date.today():%Y-%m-%d}.json"
-    parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
     return parser.parse_args(argv)
 
 
 async def _measured(args: argparse.Namespace) -> list[Judged]:
-    settings = Settings(**({"data_dir": args.data_dir} if args.data_dir else {}))
-    trainer = ProcessTrainer(choose(args.model, settings.data_dir).model)
+    trainer = ProcessTrainer(arguments.trained_model(args))
     groups = [Group.SHIFTED, *([Group.IN_DISTRIBUTION] if args.in_distribution else [])]
     tasks = [
         task

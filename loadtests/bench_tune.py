@@ -7,8 +7,6 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -21,11 +19,7 @@ from adaptation.tuning.search import Standing, Trial, search
 from adaptation.tuning.task import FIRST_WORLD, Task, of_worlds
 from adaptation.tuning.trying import Trying
 from loadtests import arguments
-from server.config import Settings
 from server.console import AdvancePhase, phases, write_json
-from server.models.catalogue import BUILT_IN
-from server.models.named import choose
-from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
@@ -54,19 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_tune", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
-    parser.add_argument("--worlds", type=int, default=2, help="of every suite (default: 2)")
-    parser.add_argument("--questions", type=int, default=12, help="asked of each (default: 12)")
-    usual = ROOT / "results" / f"bench-tune-{date.today():%Y-%m-%d}.json"
-    parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
+    arguments.add_worlds(parser, "bench-tune", worlds=2, questions=12)
     return parser.parse_args(argv)
 
 
 async def _measured(args: argparse.Namespace) -> tuple[Standing, list[Standing]]:
     """Return how the tuned recipe and every cell of the grid do on unseen worlds."""
-    settings = Settings(**({"data_dir": args.data_dir} if args.data_dir else {}))
-    trainer = ProcessTrainer(choose(args.model, settings.data_dir).model)
+    trainer = ProcessTrainer(arguments.trained_model(args))
     seen = of_worlds(args.worlds, args.questions)
     unseen = of_worlds(args.worlds, args.questions, first=UNSEEN)
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from adaptation.calibration import Calibration
 from adaptation.policy import Policy
@@ -14,6 +17,7 @@ from server.config import ConfigError, Settings
 from server.tuned import TUNED
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MARGIN = 3.0
 """Times as long as on an idle server a training may take, before it counts as hung."""
@@ -83,24 +87,29 @@ def timed(policy: Policy, settings: Settings, step_s: float | None) -> Policy:
 
 
 def _instructions(settings: Settings) -> tuple[str, ...]:
-    if settings.instructions is None:
-        return ()
-    try:
-        lines = settings.instructions.expanduser().read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"instructions = {settings.instructions}: {reason}") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return _named("instructions", settings.instructions, _lines)
 
 
 def _refusals(settings: Settings) -> tuple[Refusal, ...]:
-    if settings.refusals is None:
+    return _named("refusals", settings.refusals, read)
+
+
+def _named(
+    setting: str, path: Path | None, read_file: Callable[[Path], tuple[T, ...]]
+) -> tuple[T, ...]:
+    """Return what is in the file that a setting names, nothing where it names none."""
+    if path is None:
         return ()
     try:
-        return read(settings.refusals.expanduser())
-    except (OSError, ValueError) as error:
+        return read_file(path.expanduser())
+    except (OSError, ValueError) as error:  # the latter where it is no UTF-8, too
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"refusals = {settings.refusals}: {reason}") from error
+        raise ConfigError(f"{setting} = {path}: {reason}") from error
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    lines = path.read_text("utf-8").splitlines()
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _calibration(settings: Settings, model: str) -> Calibration | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from adaptation.conversation import Conversation
+from adaptation.conversation import Conversation, spoken
 from memory.types import Frozen, Message
 
 MOST = 256
@@ -28,8 +28,9 @@ class Refusal(Frozen):
 
     def answered(self, reply: str) -> Conversation:
         """Return the request with a reply."""
-        asked = Message(role="user", content=self.request)
-        return Conversation(messages=(asked, Message(role="assistant", content=reply)))
+        return spoken(
+            Message(role="user", content=self.request), Message(role="assistant", content=reply)
+        )
 
 
 def read(path: Path) -> tuple[Refusal, ...]:

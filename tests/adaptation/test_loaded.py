@@ -18,6 +18,7 @@ from adaptation.leases import AdapterLeases
 from adaptation.loaded import Loaded, LoadedAdapters
 from adaptation.pipeline import answer
 from adaptation.services import Services
+from adaptation.single_flight import SingleFlight
 from adaptation.training.adapter_files import WEIGHTS
 from adaptation.training.fake import FakeTrainer
 from adaptation.types import Adapter, Query
@@ -29,6 +30,7 @@ from tests.adaptation.lamps import ASK, adapted_engine, remember_examples
 
 MakeQuery = Callable[..., Query]
 Build = Callable[..., Services]
+FLIGHT = SingleFlight()
 QUIET = {"strategy": "ttt", "memory": {"write": False}}
 
 
@@ -41,7 +43,7 @@ def leases(tmp_path: Path) -> Iterator[AdapterLeases]:
 
 async def used(loaded: LoadedAdapters, key: str) -> Loaded:
     """What a request of a neighbourhood samples through."""
-    async with loaded.turn(key):
+    async with FLIGHT.turn(key):
         if (found := loaded.take(key)) is None:
             lease = await loaded.lease()
             (lease.folder / WEIGHTS).touch()
@@ -209,7 +211,7 @@ async def test_two_thousand_neighbourhoods_leave_no_trace(leases: AdapterLeases)
     for number in range(2_000):
         await loaded.leave(await used(loaded, str(number)))
     assert len(engine.loaded) == 2
-    assert (len(loaded._staying), len(loaded._turns)) == (2, 0)
+    assert (len(loaded._staying), len(FLIGHT._turns)) == (2, 0)
     assert len(list(leases._root.iterdir())) == 2
     assert psutil.Process().num_fds() <= files
     await loaded.drop_others([])

@@ -65,14 +65,15 @@ def _passes(
     filled = most_tokens
     for number in mine:
         ask = asks[number]
+        taken = ask.cost
         weight = 1.0 / max(1, n_targets(ask.examples))
         parts = [Part(ask.adapter, some, weight) for some in _chunks(base, ask, most_tokens)]
-        if len(parts) == 1 and filled + ask.cost <= most_tokens and base.packs:
+        if len(parts) == 1 and filled + taken <= most_tokens and base.packs:
             passes[-1][number] = parts[0]
-            filled += ask.cost
+            filled += taken
         else:
             passes += [{number: part} for part in parts]
-            filled = ask.cost if len(parts) == 1 else most_tokens
+            filled = taken if len(parts) == 1 else most_tokens
     return passes
 
 

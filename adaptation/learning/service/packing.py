@@ -59,7 +59,8 @@ class Packed:
     """One pass over N rows with M targets: a row is a token, or one that examples share."""
 
     def __init__(self, parts: Sequence[Part], device: torch.device) -> None:
-        pieces = [piece for part in parts for piece in pieces_of(part.examples)]
+        of_parts = [pieces_of(part.examples) for part in parts]
+        pieces = [*chain.from_iterable(of_parts)]
         self.token_ids = torch.tensor(
             [[*chain.from_iterable(piece.token_ids for piece in pieces)]], device=device
         )  # (1, N)
@@ -70,10 +71,10 @@ class Packed:
         self.predicting = mask.nonzero().flatten().to(device)  # (M,)
         self.targets = self.token_ids[0, self.predicting + 1]  # (M,)
         examples = [example for part in parts for example in part.examples]
-        self.places = Places(_segments(parts), device)
+        self.places = Places(_segments(of_parts), device)
         self.of_examples = [n_targets([example]) for example in examples]
         """Targets of each example."""
-        self.shares = _shares(parts)
+        self.shares = _shares(parts, of_parts)
 
 
 def pieces_of(examples: Sequence[TrainingExample]) -> list[Piece]:
@@ -85,7 +86,7 @@ def pieces_of(examples: Sequence[TrainingExample]) -> list[Piece]:
 
 def n_rows(examples: Sequence[TrainingExample]) -> int:
     """Return how many tokens of `examples` are computed where they share a pass."""
-    return sum(piece.end - piece.start for piece in pieces_of(examples))
+    return _n_rows(pieces_of(examples))
 
 
 def n_targets(examples: Sequence[TrainingExample]) -> int:
@@ -93,24 +94,28 @@ def n_targets(examples: Sequence[TrainingExample]) -> int:
     return sum(sum(example.loss_mask[1:]) for example in examples)
 
 
-def _segments(parts: Sequence[Part]) -> list[Segment]:
+def _n_rows(pieces: Sequence[Piece]) -> int:
+    return sum(piece.end - piece.start for piece in pieces)
+
+
+def _segments(of_parts: Sequence[Sequence[Piece]]) -> list[Segment]:
     """Return what a job's examples share, and each one's own, which that comes before."""
     segments: list[Segment] = []
     row = 0
-    for part in parts:
+    for pieces in of_parts:
         first = row
-        for piece in pieces_of(part.examples):
+        for piece in pieces:
             end = row + piece.end - piece.start
             segments.append(Segment(range(row, end), range(first, first + piece.start)))
             row = end
     return segments
 
 
-def _shares(parts: Sequence[Part]) -> list[Share]:
+def _shares(parts: Sequence[Part], of_parts: Sequence[Sequence[Piece]]) -> list[Share]:
     shares: list[Share] = []
     start = first = 0
-    for part in parts:
-        end, last = start + n_rows(part.examples), first + n_targets(part.examples)
+    for part, pieces in zip(parts, of_parts, strict=True):
+        end, last = start + _n_rows(pieces), first + n_targets(part.examples)
         shares.append(Share(part.adapter, start, end, first, last, part.weight))
         start, first = end, last
     return shares

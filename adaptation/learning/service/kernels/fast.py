@@ -20,7 +20,7 @@ _NOTHING = np.empty(0, np.uint16)
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """See `plain`."""
     x, y = x.contiguous(), torch.empty(x.shape, dtype=x.dtype)
-    _over_rows(loops.rms_norm, _rows(x), _bits(weight), np.float32(eps), _rows(y))
+    loops.rms_norm(_rows(x), _bits(weight), np.float32(eps), _rows(y))
     return y
 
 
@@ -30,21 +30,21 @@ def rms_norm_backward(
     """See `plain`."""
     dx = torch.empty(x.shape, dtype=x.dtype)
     given = _rows(x.contiguous()), _bits(weight), np.float32(eps)
-    _over_rows(loops.rms_norm_backward, _rows(dy.contiguous()), *given, _rows(dx))
+    loops.rms_norm_backward(_rows(dy.contiguous()), *given, _rows(dx))
     return dx
 
 
 def silu_mul(both: torch.Tensor) -> torch.Tensor:
     """See `plain`."""
     y = both.new_empty((len(both), both.shape[1] // 2))
-    _over_rows(loops.silu_mul, _bits(both), _bits(y))
+    loops.silu_mul(_bits(both), _bits(y))
     return y
 
 
 def silu_mul_backward(dy: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
     """See `plain`."""
     found = torch.empty_like(both)
-    _over_rows(loops.silu_mul_backward, _bits(dy.contiguous()), _bits(both), _bits(found))
+    loops.silu_mul_backward(_bits(dy.contiguous()), _bits(both), _bits(found))
     return found
 
 
@@ -92,7 +92,7 @@ def softmax_(
 ) -> None:
     """See `plain`."""
     given = (*scores.shape[1:3], lengths.numpy(), before.numpy(), np.float32(scale))
-    _over_rows(loops.softmax, _rows(scores), *given, window)
+    loops.softmax(_rows(scores), *given, window)
 
 
 def softmax_backward_(
@@ -100,7 +100,7 @@ def softmax_backward_(
 ) -> None:
     """See `plain`."""
     given = (*d.shape[1:3], lengths.numpy(), before.numpy(), np.float32(scale))
-    _over_rows(loops.softmax_backward, _rows(d), _rows(p), *given)
+    loops.softmax_backward(_rows(d), _rows(p), *given)
 
 
 def cross_entropy_(
@@ -110,17 +110,13 @@ def cross_entropy_(
     losses = torch.empty(len(targets))
     given = np.float32(0.0 if weight is None else weight)
     rest = (targets.numpy(), given, weight is not None, losses.numpy())
-    _over_rows(loops.cross_entropy, _bits(logits), *rest)
+    loops.cross_entropy(_bits(logits), *rest)
     return losses
-
-
-def _over_rows(loop: Any, rows: Any, *rest: Any) -> None:
-    loop(0, len(rows), rows, *rest)
 
 
 def _placing(loop: Any, side: Side, heads: int, width: int, *rest: Any) -> None:
     given = (side.starts.numpy(), side.at.numpy(), heads, width)
-    loop(0, side.n_rows, *given, *rest)
+    loop(*given, *rest)
 
 
 def _parts(heads: Heads, places: Places) -> list[tuple[int, Side, torch.Tensor | None, bool]]:

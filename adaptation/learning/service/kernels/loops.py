@@ -69,18 +69,18 @@ def _top(x: Any) -> Any:
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def rms_norm(start: Any, stop: Any, x: Any, w: Any, eps: Any, y: Any) -> None:
+def rms_norm(x: Any, w: Any, eps: Any, y: Any) -> None:
     d = x.shape[1]
-    for i in range(start, stop):
+    for i in range(len(x)):
         inverse = _inverse(x[i], eps)
         for j in range(d):
             y[i, j] = narrow(widen(x[i, j]) * inverse * widen(w[j]))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def rms_norm_backward(start: Any, stop: Any, dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
+def rms_norm_backward(dy: Any, x: Any, w: Any, eps: Any, dx: Any) -> None:
     d = x.shape[1]
-    for i in range(start, stop):
+    for i in range(len(x)):
         s, t = f32(0.0), f32(0.0)
         for j in range(d):
             a = widen(x[i, j])
@@ -94,18 +94,18 @@ def rms_norm_backward(start: Any, stop: Any, dy: Any, x: Any, w: Any, eps: Any, 
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def silu_mul(start: Any, stop: Any, both: Any, y: Any) -> None:
+def silu_mul(both: Any, y: Any) -> None:
     d = y.shape[1]
-    for i in range(start, stop):
+    for i in range(len(y)):
         for j in range(d):
             g = widen(both[i, j])
             y[i, j] = narrow(g / (f32(1.0) + exp(-g)) * widen(both[i, d + j]))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def silu_mul_backward(start: Any, stop: Any, dy: Any, both: Any, found: Any) -> None:
+def silu_mul_backward(dy: Any, both: Any, found: Any) -> None:
     d = dy.shape[1]
-    for i in range(start, stop):
+    for i in range(len(dy)):
         for j in range(d):
             g, up, a = widen(both[i, j]), widen(both[i, d + j]), widen(dy[i, j])
             s = f32(1.0) / (f32(1.0) + exp(-g))
@@ -121,13 +121,13 @@ def _first(at: Any, h: Any, heads: Any, d: Any) -> Any:
 
 @compiled()  # type: ignore[untyped-decorator]
 def place(
-    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any,
+    starts: Any, at: Any, heads: Any, d: Any,
     qkv: Any, first: Any, cos: Any, sin: Any, w: Any, eps: Any, flat: Any,
 ) -> None:  # fmt: skip
     half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
     given, turned, y = np.empty(d, f32), np.empty(d, f32), np.empty(d, np.uint16)
     _widen(w, gain)
-    for i in range(start, stop):
+    for i in range(len(qkv)):
         _angles(cos, sin, i, c, s)
         for h in range(heads):
             x = qkv[i][(first + h) * d : (first + h + 1) * d]
@@ -149,13 +149,13 @@ def place(
 
 @compiled()  # type: ignore[untyped-decorator]
 def unplace(
-    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any,
+    starts: Any, at: Any, heads: Any, d: Any,
     flat: Any, first: Any, cos: Any, sin: Any, w: Any, eps: Any, qkv: Any, found: Any,
 ) -> None:  # fmt: skip
     half, c, s, gain = d // 2, np.empty(d, f32), np.empty(d, f32), np.ones(d, f32)
     given, turned = np.empty(d, f32), np.empty(d, f32)
     _widen(w, gain)
-    for i in range(start, stop):
+    for i in range(len(qkv)):
         _angles(cos, sin, i, c, s)
         for h in range(heads):
             given[:] = 0
@@ -181,10 +181,8 @@ def unplace(
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def gather(
-    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any, flat: Any, rows: Any
-) -> None:
-    for i in range(start, stop):
+def gather(starts: Any, at: Any, heads: Any, d: Any, flat: Any, rows: Any) -> None:
+    for i in range(len(rows)):
         for h in range(heads):
             there = _first(at[starts[i]], h, heads, d)
             x, y = flat[there : there + d], rows[i][h * d : (h + 1) * d]
@@ -193,10 +191,8 @@ def gather(
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def scatter(
-    start: Any, stop: Any, starts: Any, at: Any, heads: Any, d: Any, rows: Any, flat: Any
-) -> None:
-    for i in range(start, stop):
+def scatter(starts: Any, at: Any, heads: Any, d: Any, rows: Any, flat: Any) -> None:
+    for i in range(len(rows)):
         for h in range(heads):
             there = _first(at[starts[i]], h, heads, d)
             x, y = rows[i][h * d : (h + 1) * d], flat[there : there + d]
@@ -216,12 +212,12 @@ def _seen(i: Any, heads: Any, queries: Any, keys: Any, lengths: Any, before: Any
 
 @compiled()  # type: ignore[untyped-decorator]
 def softmax(
-    start: Any, stop: Any, scores: Any, heads: Any, queries: Any, lengths: Any, before: Any,
+    scores: Any, heads: Any, queries: Any, lengths: Any, before: Any,
     scale: Any, window: Any,
 ) -> None:  # fmt: skip
     keys = scores.shape[1]
     whole = np.empty(keys, f32)
-    for i in range(start, stop):
+    for i in range(len(scores)):
         place, seen = _seen(i, heads, queries, keys, lengths, before)
         row, wide = scores[i][:seen], whole[:seen]
         scores[i][seen:] = 0
@@ -242,12 +238,12 @@ def softmax(
 
 @compiled()  # type: ignore[untyped-decorator]
 def softmax_backward(
-    start: Any, stop: Any, d: Any, p: Any, heads: Any, queries: Any, lengths: Any, before: Any,
+    d: Any, p: Any, heads: Any, queries: Any, lengths: Any, before: Any,
     scale: Any,
 ) -> None:  # fmt: skip
     """What a query does not see has a probability of 0."""
     keys = d.shape[1]
-    for i in range(start, stop):
+    for i in range(len(d)):
         _, seen = _seen(i, heads, queries, keys, lengths, before)
         row, ps = d[i][:seen], p[i][:seen]
         d[i][seen:] = 0
@@ -259,11 +255,9 @@ def softmax_backward(
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def cross_entropy(
-    start: Any, stop: Any, logits: Any, targets: Any, weight: Any, learns: Any, losses: Any
-) -> None:
+def cross_entropy(logits: Any, targets: Any, weight: Any, learns: Any, losses: Any) -> None:
     v = logits.shape[1]
-    for i in range(start, stop):
+    for i in range(len(logits)):
         row, target = logits[i], targets[i]
         top, right, s = _top(row), widen(row[target]), f32(0.0)
         if learns:
