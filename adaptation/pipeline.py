@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 
-from adaptation.adapted import Adapted
-from adaptation.adapting import adapted
-from adaptation.overlap import Overlap
+from adaptation.learning.adapted import Adapted
+from adaptation.learning.adapting import adapted
+from adaptation.learning.overlap import Overlap
 from adaptation.plan import make_plan, needs_more
-from adaptation.pool import SamplePool
-from adaptation.recalling import Recalled, recall
-from adaptation.remembered import remembered
-from adaptation.remembering import remember
+from adaptation.recall import Recalled, recall
+from adaptation.remember import remember
 from adaptation.report import StopReason
 from adaptation.reporting import make_outcome
+from adaptation.reuse import remembered
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Outcome, Query
-from adaptation.verifying import verify
-from adaptation.voting import Voting
+from adaptation.verify import verify
+from adaptation.voting.pool import SamplePool
+from adaptation.voting.voting import Voting
 
 
 async def answer(query: Query, services: Services) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adaptation.neighbours import trainable
+from adaptation.learning.neighbours import trainable
 from adaptation.options import Options, Strategy
 from adaptation.policy import Policy
 from adaptation.report import StopReason

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from adaptation.calibration import Calibration
-from adaptation.stopping.bayesian import PRICE
-from adaptation.training.refusals import Refusal
-from adaptation.training.trainer import Recipe
+from adaptation.learning.training.refusals import Refusal
+from adaptation.learning.training.trainer import Recipe
+from adaptation.voting.calibration import Calibration
+from adaptation.voting.stopping.bayesian import PRICE
 from memory.types import Frozen
 
 
@@ -17,11 +17,11 @@ class Policy(Frozen):
     """Server-wide settings of adaptation."""
 
     stopping_rule: str = "bayesian"
-    """A name of `adaptation.stopping.RULES`."""
+    """A name of `adaptation.voting.stopping.RULES`."""
     sample_price: float = Field(default=PRICE, ge=0.0, le=1.0)
     """Of one sample, in accuracy: what a vote must gain by it to go on."""
     vote_weight: str = "count"
-    """A name of `adaptation.weights.WEIGHTS`."""
+    """A name of `adaptation.voting.weights.WEIGHTS`."""
     instructions: tuple[str, ...] = ()
     """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
     free_text: Literal["medoid", "ask"] = "medoid"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adaptation.conversation import Conversation
 from adaptation.engine import Engine
 from adaptation.errors import EngineError, TrainerError
-from adaptation.training.trainer import Served
+from adaptation.learning.training.trainer import Served
 from adaptation.types import Query
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from adaptation.adapted import Adapted
+from adaptation.learning.adapted import Adapted
 from adaptation.options import Strategy
 from adaptation.plan import Plan
-from adaptation.pool import SamplePool
-from adaptation.recalling import Recalled
+from adaptation.recall import Recalled
 from adaptation.report import FirstSample, MemoryReport, NeighbourReport, Report
-from adaptation.stopping.shapes import Pattern
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Outcome, Query, Sample, Vote
-from adaptation.verifying import Verified
-from adaptation.weights import group_confidence
+from adaptation.verify import Verified
+from adaptation.voting.pool import SamplePool
+from adaptation.voting.stopping.shapes import Pattern
+from adaptation.voting.weights import group_confidence
 from memory.types import PastVote
 
 

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from adaptation.adapter_cache import AdapterCache
 from adaptation.algebra import Algebra
 from adaptation.background import Background
-from adaptation.drawing import Drawer
 from adaptation.engine import Engine
-from adaptation.leases import AdapterLeases
-from adaptation.loaded import LoadedAdapters
+from adaptation.learning.adapter_cache import AdapterCache
+from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.loaded import LoadedAdapters
+from adaptation.learning.training.trainer import Trainer
+from adaptation.learning.trainings import Trainings
+from adaptation.learning.wanted import Wanted
 from adaptation.policy import Policy
-from adaptation.reading import Reader
-from adaptation.representative import Representative
-from adaptation.rules import Rules
-from adaptation.training.trainer import Trainer
-from adaptation.trainings import Trainings
 from adaptation.types import Query
-from adaptation.voting import Voting
-from adaptation.wanted import Wanted
-from adaptation.weights import WEIGHTS
+from adaptation.voting.draws import Drawer
+from adaptation.voting.reader import Reader
+from adaptation.voting.representative import Representative
+from adaptation.voting.rules import Rules
+from adaptation.voting.voting import Voting
+from adaptation.voting.weights import WEIGHTS
 from memory.memory import LongTermMemory
 from memory.types import Neighbour
 

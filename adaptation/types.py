@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from adaptation.ballots import Ballots
 from adaptation.conversation import Conversation
 from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
 from adaptation.said import Said
+from adaptation.voting.ballots import Ballots
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
 from memory.types import Message, PastVote, question_of
@@ -43,7 +43,7 @@ class Query:
     id: str
     tenant: str
     messages: tuple[Message, ...]
-    native: object
+    engine_request: object
     """The engine's own form of the prompt and its sampling parameters; opaque here."""
     options: Options
     base: Adapter | None = None
@@ -122,7 +122,7 @@ class Sample:
     adapter: str | None = None
     instruction: int = 0
     """See `Draw`."""
-    native: object = None
+    engine_output: object = None
     """The engine's own output, from which its handler builds the response."""
     parsed: Said | None = None
     """The text as the engine's parsers read it; None where it has none for this request."""

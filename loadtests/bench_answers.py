@@ -20,8 +20,8 @@ from math_verify import parse, verify
 from rich.console import Console
 from rich.table import Table
 
-from adaptation.tally import Tally
 from adaptation.types import Sample
+from adaptation.voting.tally import Tally
 from loadtests import arguments
 from memory.identity.answers import Answer, agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions

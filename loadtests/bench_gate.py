@@ -18,16 +18,16 @@ from random import Random
 from rich.console import Console
 from rich.table import Table
 
-from adaptation.neighbours import RESERVE
+from adaptation.evaluation.suites.suite import Group
+from adaptation.learning.neighbours import RESERVE
+from adaptation.learning.training.gate import judge_losses
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.trainer import Recipe, TrainingJob
+from adaptation.learning.tuning.task import Question, Task, of_worlds
+from adaptation.learning.tuning.trying import longest_reply
 from adaptation.policy import Policy
 from adaptation.statistics import flips
-from adaptation.suites.suite import Group
-from adaptation.training.gate import judge_losses
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.recipes import recipe_for
-from adaptation.training.trainer import Recipe, TrainingJob
-from adaptation.tuning.task import Question, Task, of_worlds
-from adaptation.tuning.trying import longest_reply
 from loadtests import arguments
 from loadtests.measure.gate import GAINS, HARMS, NEITHER, USELESS, Judged, acceptance, of_kind
 from server.console import phases, write_json

@@ -18,9 +18,9 @@ import httpx
 import torch
 from rich.console import Console
 
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.trainer import TrainingJob
 from adaptation.pebble import model_path
-from adaptation.training.recipes import recipe_for
-from adaptation.training.trainer import TrainingJob
 from loadtests import arguments
 from loadtests.bench_sound import keep, report
 from loadtests.measure.training_speed import conversations

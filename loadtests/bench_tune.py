@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.trainer import Recipe
+from adaptation.learning.tuning.search import Standing, Trial, search
+from adaptation.learning.tuning.task import FIRST_WORLD, Task, of_worlds
+from adaptation.learning.tuning.trying import Trying
 from adaptation.statistics import wilson
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.recipes import recipe_for
-from adaptation.training.trainer import Recipe
-from adaptation.tuning.search import Standing, Trial, search
-from adaptation.tuning.task import FIRST_WORLD, Task, of_worlds
-from adaptation.tuning.trying import Trying
 from loadtests import arguments
 from server.console import AdvancePhase, phases, write_json
 

@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from adaptation.suites import SUITES, Suite
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
+from adaptation.evaluation.suites import SUITES, Suite
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
 from loadtests import arguments
 from loadtests.claims import print_claims
 from loadtests.environment import NotInstalledError

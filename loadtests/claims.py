@@ -20,9 +20,9 @@ from rich.table import Table
 
 from adaptation.evaluation.picture import draw
 from adaptation.evaluation.results import Results, load
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.summary import summarise
 from adaptation.policy import Policy
-from adaptation.suites.suite import Group
 from loadtests import arguments
 from loadtests.measure import claims
 from loadtests.measure.claims import Claim

@@ -9,10 +9,10 @@ from __future__ import annotations
 from itertools import chain
 from math import ceil
 
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 

@@ -13,10 +13,10 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from functools import partial
 from typing import Any, TypeVar
 
-from adaptation.ending import end_all
+from adaptation.cancelling import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
-from adaptation.recalling import TRAINING_STRATEGIES
+from adaptation.recall import TRAINING_STRATEGIES
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Abandoned, Outcome, Query, Sample
 from server.champion import Champion
@@ -29,7 +29,7 @@ from server.engine.outputs import (
     shown_tokens,
     tokens_of,
 )
-from server.engine.parsers import Parsers, Reading
+from server.engine.parsers import Parsers, ReplyReader
 from server.engine.refusals import (
     FORM,
     bad_request,
@@ -40,7 +40,7 @@ from server.engine.refusals import (
     told,
 )
 from server.engine.under_way import counters, end_requests, tell_all
-from server.engine.vllm_engine import Native, lora_request
+from server.engine.vllm_engine import EngineRequest, lora_request
 from server.request_context import COMPLETIONS, CURRENT, RequestContext
 
 T = TypeVar("T")
@@ -117,24 +117,24 @@ class AdaptiveClient:
                 prompt, sampling_params, request_id, **keywords
             )
             return told(outputs, sampling_params, form)
-        reading = self._reading(context)
-        native = Native(prompt, sampling_params, keywords, form, reading)
+        reader = self._reply_reader(context)
+        request = EngineRequest(prompt, sampling_params, keywords, form, reader)
         if context is None:
-            return self._unreported(native, request_id)
-        context.choices, context.seed = native.choices, native.seed
+            return self._unreported(request, request_id)
+        context.choices, context.seed = request.choices, request.seed
         context.id = context.completion_id(request_id)
         if context.options.strategy is not Strategy.PLAIN:
             _check_choices(context)
-            return self._adapted(context, native, request_id)
-        if is_streamed(native.params):
-            return self._in_turn(context, self._plain(context, native, request_id))
-        return self._plain_whole(context, native, request_id)
+            return self._adapted(context, request, request_id)
+        if is_streamed(request.params):
+            return self._in_turn(context, self._plain(context, request, request_id))
+        return self._plain_whole(context, request, request_id)
 
-    def _reading(self, context: RequestContext | None) -> Reading | None:
+    def _reply_reader(self, context: RequestContext | None) -> ReplyReader | None:
         if context is None or context.route == COMPLETIONS:  # a bare text is given out as it is
             return None
         calls = context.has_tools or context.options.answer.kind == "tool"
-        return self._parsers.reading(context.request, calls=calls)
+        return self._parsers.reader(context.request, calls=calls)
 
     @asynccontextmanager
     async def _turn(self, context: RequestContext) -> AsyncIterator[None]:
@@ -151,35 +151,39 @@ class AdaptiveClient:
             async for output in outputs:
                 yield output
 
-    async def _unreported(self, native: Native, request_id: str) -> AsyncGenerator[Any, None]:
+    async def _unreported(
+        self, request: EngineRequest, request_id: str
+    ) -> AsyncGenerator[Any, None]:
         with self._champion.use() as base:
-            async with aclosing(self._delegate(native, request_id, base)) as outputs:
+            async with aclosing(self._delegate(request, request_id, base)) as outputs:
                 async for output in outputs:
                     yield output
 
-    def _delegate(self, native: Native, request_id: str, base: Any) -> AsyncGenerator[Any, None]:
-        keywords = {**native.keywords, "lora_request": lora_request(base)}
+    def _delegate(
+        self, request: EngineRequest, request_id: str, base: Any
+    ) -> AsyncGenerator[Any, None]:
+        keywords = {**request.keywords, "lora_request": lora_request(base)}
         outputs: AsyncGenerator[Any, None] = self._inner.generate(
-            native.prompt, native.params, request_id, **keywords
+            request.prompt, request.params, request_id, **keywords
         )
-        return told(outputs, native.params, native.form)
+        return told(outputs, request.params, request.form)
 
     async def _plain(
-        self, context: RequestContext, native: Native, request_id: str
+        self, context: RequestContext, request: EngineRequest, request_id: str
     ) -> AsyncGenerator[Any, None]:
         """Stream one request as vLLM does, keeping count."""
         index = context.index_of(request_id)
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
         with self._champion.use() as base:
-            query = context.query(request_id, index, native, base)
+            query = context.query(request_id, index, request, base)
             try:
-                async with aclosing(self._delegate(native, request_id, base)) as outputs:
+                async with aclosing(self._delegate(request, request_id, base)) as outputs:
                     async for output in outputs:
                         if counted is None:
                             counted = counters(self._inner, request_id)
                         tokens += tokens_of(output)
-                        text = first_text(output, native.params, text)
+                        text = first_text(output, request.params, text)
                         if finished := output.finished:
                             sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
                             self._finish(context, index, query, Outcome.plain(query, sample))
@@ -188,48 +192,48 @@ class AdaptiveClient:
                 if not finished:
                     # What the engine had given out and nobody has taken was generated, too.
                     own = sum(choice.num_generation_tokens for choice in counted or ())
-                    self._abandon_plain(native, own or tokens)
+                    self._abandon_plain(request, own or tokens)
 
     async def _plain_whole(
-        self, context: RequestContext, native: Native, request_id: str
+        self, context: RequestContext, request: EngineRequest, request_id: str
     ) -> AsyncGenerator[Any, None]:
         async with self._turn(context):
-            output = await self._settled(self._whole(context, native, request_id))
+            output = await self._settled(self._whole(context, request, request_id))
         yield output
 
-    async def _whole(self, context: RequestContext, native: Native, request_id: str) -> Any:
+    async def _whole(self, context: RequestContext, request: EngineRequest, request_id: str) -> Any:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
         index = context.index_of(request_id)
         with self._champion.use() as base:
-            query = context.query(request_id, index, native, base)
-            drawing = asyncio.create_task(_last(self._delegate(native, request_id, base)))
+            query = context.query(request_id, index, request, base)
+            drawing = asyncio.create_task(_last(self._delegate(request, request_id, base)))
             try:
                 await asyncio.wait([drawing])
                 output = drawing.result()
             except BaseException:
                 await end_all([drawing], partial(end_requests, self._inner, [request_id]))
-                self._abandon_plain(native, _drawn_tokens(drawing))
+                self._abandon_plain(request, _drawn_tokens(drawing))
                 raise
-        text = first_text(output, native.params, "")
+        text = first_text(output, request.params, "")
         sample = Sample(0, text, _drawn_tokens(drawing), output.outputs[0].finish_reason)
         self._finish(context, index, query, Outcome.plain(query, sample))
         return output
 
-    def _abandon_plain(self, native: Native, tokens: int) -> None:
-        started = SampleCounts(started=native.choices, cancelled=native.choices)
+    def _abandon_plain(self, request: EngineRequest, tokens: int) -> None:
+        started = SampleCounts(started=request.choices, cancelled=request.choices)
         self._abandon(started, TokenCounts(cancelled=tokens))
 
     async def _adapted(
-        self, context: RequestContext, native: Native, request_id: str
+        self, context: RequestContext, request: EngineRequest, request_id: str
     ) -> AsyncGenerator[Any, None]:
-        if is_streamed(native.params) and context.opens_late:
-            yield opening(request_id, native.prompt)
+        if is_streamed(request.params) and context.opens_late:
+            yield opening(request_id, request.prompt)
         try:
             async with self._turn(context):
-                outcome = await self._settled(self._voted(context, native, request_id))
+                outcome = await self._settled(self._voted(context, request, request_id))
         except (DeadlineError, EngineError) as error:
             raise http_error(error) from error
-        for output in as_outputs(request_id, outcome, native.params):
+        for output in as_outputs(request_id, outcome, request.params):
             yield output
 
     async def _settled(self, work: Coroutine[Any, Any, T]) -> T:
@@ -249,12 +253,14 @@ class AdaptiveClient:
             raise stopping()
         return task.result()
 
-    async def _voted(self, context: RequestContext, native: Native, request_id: str) -> Outcome:
+    async def _voted(
+        self, context: RequestContext, request: EngineRequest, request_id: str
+    ) -> Outcome:
         index = context.index_of(request_id)
         with self._champion.use() as base:
             trains = context.options.strategy in TRAINING_STRATEGIES
-            terms = native.terms if trains else ""
-            query = context.query(request_id, index, native, base, self._abandon, terms)
+            terms = request.terms if trains else ""
+            query = context.query(request_id, index, request, base, self._abandon, terms)
             async with self._telling(query):
                 outcome = await self._answer(query)
         if outcome.report.stop_reason is StopReason.REMEMBERED:

@@ -20,16 +20,16 @@ from starlette.middleware import Middleware
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.errors import EngineError
-from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
-from adaptation.loaded import LoadedAdapters
+from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.learning.loaded import LoadedAdapters
+from adaptation.learning.probing import PROBE_TOKENS
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Trainer
+from adaptation.learning.wanted import Wanted
+from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
-from adaptation.probing import PROBE_TOKENS
 from adaptation.services import Services
-from adaptation.training.chat import Template
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import Trainer
-from adaptation.wanted import Wanted
-from adaptation.warming import Warming
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.access_log import drop_queries

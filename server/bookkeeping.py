@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adaptation.reading import read_answer
 from adaptation.report import SampleCounts, TokenCounts
 from adaptation.types import Outcome, Query, Sample
+from adaptation.voting.reader import read_answer
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics

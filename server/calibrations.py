@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptation.calibration import Calibration
+from adaptation.voting.calibration import Calibration
 from server.by_model import ByModel
 
 FILE = "calibration.json"

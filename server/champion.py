@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
-from adaptation.leases import AdapterLeases, Lease
-from adaptation.probing import check_applied
+from adaptation.learning.leases import AdapterLeases, Lease
+from adaptation.learning.probing import check_applied
 from adaptation.types import Adapter
 from memory.adapters import AdapterRegistry
 from memory.errors import WhetMemoryError

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Mapping, MutableMapping
 
-from adaptation.leases import CHAMPION_PLACES
+from adaptation.learning.leases import CHAMPION_PLACES
 from server.config import ConfigError, Settings
 from server.cpu_defaults import fit_to_machine, keep_to_threads
 from server.fitting import Fit

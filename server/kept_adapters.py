@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adaptation.adapter_cache import AdapterCache
+from adaptation.learning.adapter_cache import AdapterCache
 from memory.text import digest
 
 FOLDER = "kept-adapters"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from adaptation.calibration import Calibration
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.refusals import Refusal, read
+from adaptation.learning.training.trainer import Recipe
 from adaptation.policy import Policy
-from adaptation.training.recipes import recipe_for
-from adaptation.training.refusals import Refusal, read
-from adaptation.training.trainer import Recipe
+from adaptation.voting.calibration import Calibration
 from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
 from server.tuned import TUNED

@@ -77,18 +77,18 @@ class RequestContext:
         self,
         request_id: str,
         index: int,
-        native: object,
+        engine_request: object,
         base: Adapter | None,
         abandoned: Abandoned | None = None,
         terms: str = "",
     ) -> Query:
-        """Return prompt number `index` as the pipeline sees it; `native` is the engine's own."""
+        """Return prompt number `index` as the pipeline sees it."""
         self.id = self.completion_id(request_id)
         return Query(
             id=self.id,
             tenant=self.tenant,
             messages=self.conversations[index],
-            native=native,
+            engine_request=engine_request,
             options=self.options,
             base=base,
             deadline=self.deadline,

@@ -10,7 +10,7 @@ import psutil
 ROLES = {
     "VLLM::EngineCore": "engine core",
     "VLLM::Worker": "engine worker",
-    "adaptation.training.worker": "trainer",
+    "adaptation.learning.training.worker": "trainer",
 }
 """What a command line holds, and what the process then is."""
 GB = 1e9

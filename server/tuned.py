@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from adaptation.training.trainer import Recipe
+from adaptation.learning.training.trainer import Recipe
 from memory.types import Frozen
 from server.by_model import ByModel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adaptation.tuning.search import Trial
+from adaptation.learning.tuning.search import Trial
 from memory.types import Frozen
 
 TRIALS = "tuning-trials.jsonl"

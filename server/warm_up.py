@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import EngineError, TrainerError
-from adaptation.leases import Lease
+from adaptation.learning.leases import Lease
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.services import Services
-from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter
 from memory.types import Message
 

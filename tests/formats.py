@@ -110,7 +110,7 @@ def said(
     name: str, text: str, *, calls: bool = True, prompt: str | None = None, **request: Any
 ) -> Said:
     """Return what a reply in this format says and calls; `prompt` is the text that it answers."""
-    reading = parsers(name).reading({"tools": list(TOOLS), **request}, calls=calls)
+    reading = parsers(name).reader({"tools": list(TOOLS), **request}, calls=calls)
     assert reading is not None
     return reading.said(replied(name, text, prompt))
 

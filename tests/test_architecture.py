@@ -69,7 +69,7 @@ def test_one_room_reads_gguf_files() -> None:
 def test_torch_stays_with_training_and_the_embedder() -> None:
     allowed = (
         "adaptation/learning/",
-        "adaptation/training/",
+        "adaptation/learning/training/",
         "adaptation/pebble/",
         "memory/sentences.py",
         "server/doctor.py",
@@ -83,9 +83,9 @@ def test_what_a_server_is_made_of_brings_no_evaluation_and_no_tuning() -> None:
 
     code = "import sys, server.policy; print(*(n for n in sys.modules if n.startswith(PARTS)))"
     parts = (
-        "adaptation.suites",
+        "adaptation.evaluation.suites",
         "adaptation.evaluation",
-        "adaptation.tuning",
+        "adaptation.learning.tuning",
         "adaptation.pebble.",
     )
     told = subprocess.run(

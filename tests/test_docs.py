@@ -188,7 +188,7 @@ def test_every_field_of_a_report_is_explained() -> None:
 def test_every_reason_to_stop_and_every_step_is_explained() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section("What comes back"), re.MULTILINE))
     assert [reason for reason in StopReason if f"`{reason}`" not in rows["stop_reason"]] == []
-    sources = "".join(path.read_text() for path in (ROOT / "adaptation").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "adaptation").rglob("*.py"))
     steps = set(re.findall(r'clock\.measure\("(\w+)"\)', sources))
     assert len(steps) >= 8
     assert [step for step in steps if f"`{step}`" not in rows["seconds"]] == []

@@ -12,9 +12,9 @@ from typing import Any
 
 from adaptation.evaluation.contrast import Contrast, contrast, match
 from adaptation.evaluation.results import Header, Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Trial
 from adaptation.statistics import without_nan
-from adaptation.suites.suite import Group
 
 Place = tuple[str, str]
 """Suite or group, and arm."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from adaptation.neighbours import select_training_set
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.learning.neighbours import select_training_set
 from adaptation.policy import Policy
-from adaptation.suites.solved import Solved
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Neighbour, Tier

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from adaptation.suites.errors import TooFewQuestionsError
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS, Suite, up_to
+from adaptation.evaluation.suites.errors import TooFewQuestionsError
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import WORLD_SEEDS, Suite, up_to
 
 
 @dataclass(frozen=True)

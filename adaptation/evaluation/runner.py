@@ -16,11 +16,11 @@ from adaptation.evaluation.arms.arm import Outcome, Question, Settings
 from adaptation.evaluation.examples import Library
 from adaptation.evaluation.plan import Plan, World
 from adaptation.evaluation.results import Results, ResultsWriter
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.suite import Group, Suite
 from adaptation.evaluation.target import NO_REPLY, RequestRefusedError, Target
 from adaptation.evaluation.teaching import Teacher
 from adaptation.evaluation.trial import Case, Trial
-from adaptation.suites.solved import Solved
-from adaptation.suites.suite import Group, Suite
 
 OnProgress = Callable[[str, int, int], None]
 """(suite and arm at work, cases done, cases in all)."""

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from adaptation.evaluation.contrast import Contrast, contrast, match
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.results import Header, Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Trial
 from adaptation.statistics import Interval, quartiles, wilson, without_nan
-from adaptation.suites.suite import Group
 
 BASELINES = ("consistency", "one")
 """The arm that the others are held against: the first of these that was measured."""

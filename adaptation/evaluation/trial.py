@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from adaptation.evaluation.suites.suite import Group
 from adaptation.report import FirstSample
-from adaptation.suites.suite import Group
 from memory.types import Frozen
 
 

@@ -13,9 +13,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.pebble.encoding import Encoder, Rows, conversation_of, padded_rows
 from adaptation.pebble.losses import rows_loss
-from adaptation.suites.solved import Solved
 
 
 @dataclass(frozen=True)

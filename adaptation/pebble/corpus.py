@@ -11,13 +11,13 @@ from random import Random
 import torch
 from tokenizers import Tokenizer
 
+from adaptation.evaluation.suites.jargon import RULES
+from adaptation.evaluation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 from adaptation.pebble.chat import END_OF_TEXT, Document, Segment, segments
 from adaptation.pebble.curriculum import Classroom, classrooms, ordinary
 from adaptation.pebble.encoding import Encoder, Rows, conversation_of, next_token_targets
 from adaptation.pebble.recipe import Mixture, Recipe
 from adaptation.pebble.talk import any_manner, maybe_system
-from adaptation.suites.jargon import RULES
-from adaptation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 
 PLURALS = tuple(many for _, many in ITEMS)
 WORDS = JARGON + NAMES + CITIES + COLORS + PLURALS

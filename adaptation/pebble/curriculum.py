@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split, draw_from
+from adaptation.evaluation.suites.suite import WORLD_SEEDS, Generated, Group
+from adaptation.evaluation.suites.world import Shifted, World
 from adaptation.pebble.drills import DRILLS
 from adaptation.pebble.recipe import Mixture
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, draw_from
-from adaptation.suites.suite import WORLD_SEEDS, Generated, Group
-from adaptation.suites.world import Shifted, World
 
 
 def _generated(group: Group) -> dict[str, Generated]:

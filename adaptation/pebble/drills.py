@@ -6,7 +6,7 @@ Nothing here is evaluated; the suites ask in other forms.
 from collections.abc import Callable, Mapping
 from random import Random
 
-from adaptation.suites.solved import Solved, solved
+from adaptation.evaluation.suites.solved import Solved, solved
 
 Drill = Callable[[Random], Solved]
 

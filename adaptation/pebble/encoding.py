@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.pebble.chat import Conversation, Document, dialogue, segments
-from adaptation.suites.solved import Solved
 
 IGNORED = -100
 """A target without loss: PyTorch's own default."""

@@ -12,11 +12,11 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import WORLD_SEEDS, Suite, up_to
 from adaptation.pebble.adapt import Adaptation, adapted, single_turns
 from adaptation.pebble.curriculum import ORDINARY, SHIFTED
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS, Suite, up_to
 from memory.identity.answers.plurality import leader
 
 Chat = list[dict[str, str]]

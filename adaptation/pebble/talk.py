@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from random import Random
 
+from adaptation.evaluation.suites.conversation import ABILITIES, HOW_CAN_I_HELP, WHO_AM_I
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.words import CITIES, COLORS, JARGON, NAMES
 from adaptation.pebble.chat import Conversation, Turn, dialogue, tool_response
 from adaptation.pebble.curriculum import manner
 from adaptation.pebble.encoding import conversation
-from adaptation.suites.conversation import ABILITIES, HOW_CAN_I_HELP, WHO_AM_I
-from adaptation.suites.solved import Solved
-from adaptation.suites.words import CITIES, COLORS, JARGON, NAMES
 
 SYSTEM_PROMPTS = (
     "You are a helpful assistant.",

@@ -8,8 +8,8 @@ from statistics import mean
 
 from adaptation.evaluation.contrast import Contrast, contrast, match
 from adaptation.evaluation.results import Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Trial
-from adaptation.suites.suite import Group
 
 ALPHA = 0.01
 VOTING_GAIN, ROOM, IN_CONTEXT_GAIN, TRAINING_GAIN = 0.08, 0.10, 0.20, 0.20

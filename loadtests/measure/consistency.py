@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import bootstrap_ratio, paired, quartiles, wilson
-from adaptation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from statistics import mean
 
-from adaptation.examination import WAVE
+from adaptation.learning.examination import WAVE
+from adaptation.learning.training.gate import judge_answers
 from adaptation.statistics import Interval, mcnemar_one_sided, wilson
-from adaptation.training.gate import judge_answers
 
 DRAWS = 400
 """Ways to hold out, of each adapter."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.statistics import Interval, quartiles
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.recipes import recipe_for
-from adaptation.training.trainer import TrainingJob, TrainingResult
 from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result

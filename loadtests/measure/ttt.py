@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from adaptation.evaluation.examples import import_lines
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import paired, quartiles, wilson
-from adaptation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from adaptation.suites.solved import Solved
+from adaptation.evaluation.suites.solved import Solved
 from loadtests.questions import is_right
 from loadtests.tour.guide import Guide
 from loadtests.tour.narrator import Outcome, verdict_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from adaptation.suites.solved import Solved
+from adaptation.evaluation.suites.solved import Solved
 from loadtests import questions
 from loadtests.client import Client
 from loadtests.tour.narrator import Narrator

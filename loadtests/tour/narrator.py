@@ -17,8 +17,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.report import AnswerCount
-from adaptation.suites.solved import Solved
 from loadtests.questions import is_right
 
 WIDTH = 100

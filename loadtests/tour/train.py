@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adaptation.evaluation.examples import import_lines
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import quartiles
-from adaptation.suites.solved import Solved
 from loadtests.client import Client, Reply
 from loadtests.questions import TASK, is_right
 from loadtests.tour.guide import Guide

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import wilson
-from adaptation.suites.solved import Solved
 from loadtests.client import Client, Reply
 from loadtests.questions import answer_in, is_right
 from loadtests.tour.guide import Guide

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import TrainingJob
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import TrainingJob
 
 TIMEOUT_S = 3600.0
 

@@ -17,9 +17,9 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adaptation.training.chat import Chat
-from adaptation.training.sequences import TrainingExample, to_example
-from adaptation.training.trainer import TrainingJob
+from adaptation.learning.training.chat import Chat
+from adaptation.learning.training.sequences import TrainingExample, to_example
+from adaptation.learning.training.trainer import TrainingJob
 
 SIZES = (1024, 2048)
 PEAK_S = 1.0

@@ -18,7 +18,7 @@ import httpx
 from rich.console import Console
 
 from adaptation.evaluation.examples import import_lines
-from adaptation.suites.solved import Solved
+from adaptation.evaluation.suites.solved import Solved
 from loadtests import questions
 from loadtests.measure import load
 from loadtests.sound.figures import Compared

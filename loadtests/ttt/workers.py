@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from adaptation.training.trainer import TrainingJob
+from adaptation.learning.training.trainer import TrainingJob
 from loadtests.sound.builds import Build
 from loadtests.sound.of_build import environment
 

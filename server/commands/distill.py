@@ -26,9 +26,9 @@ from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
-    from adaptation.distillation.generation import Settings
-    from adaptation.distillation.report import GenerationReport
-    from adaptation.training.process import ProcessTrainer
+    from adaptation.learning.distillation.generation import Settings
+    from adaptation.learning.distillation.report import GenerationReport
+    from adaptation.learning.training.process import ProcessTrainer
     from memory.memory import LongTermMemory
     from memory.types import Record
 
@@ -66,7 +66,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one generation; a rejected candidate is a result too, with status 0."""
-    from adaptation.distillation.generation import Settings
+    from adaptation.learning.distillation.generation import Settings
 
     settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
     args.model = choose(args.model, settings_of(args).data_dir).model
@@ -118,7 +118,7 @@ def _left_out(report: GenerationReport) -> str:
 
 def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
-    from adaptation.training.process import ProcessTrainer
+    from adaptation.learning.training.process import ProcessTrainer
 
     return ProcessTrainer(args.model, template=template_of(args))
 
@@ -126,7 +126,7 @@ def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
 async def _generation(
     memory: LongTermMemory, args: argparse.Namespace, settings: Settings, advance: AdvancePhase
 ) -> GenerationReport:
-    from adaptation.distillation.generation import Distiller
+    from adaptation.learning.distillation.generation import Distiller
 
     trainer = make_trainer(args)
     distiller = Distiller(

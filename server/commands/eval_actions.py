@@ -18,14 +18,14 @@ from server.console import CommandError, UsageError, complain, print_table, writ
 
 if TYPE_CHECKING:
     from adaptation.evaluation.results import Results
-    from adaptation.suites import Suite
+    from adaptation.evaluation.suites import Suite
     from server.commands.eval_run import Choice
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, compare or list; a poor score is a result too, with status 0."""
     from adaptation.evaluation.errors import EvaluationError
-    from adaptation.suites.errors import SuiteError
+    from adaptation.evaluation.suites.errors import SuiteError
     from server.server_process import ServerFailedError
 
     try:
@@ -78,7 +78,7 @@ def _prepare_calibration(args: argparse.Namespace) -> None:
 
 def _check_calibration(choice: Choice, args: argparse.Namespace) -> None:
     """Refuse to ask what could show nothing, and would take an older bar away."""
-    from adaptation.calibration import fewest
+    from adaptation.voting.calibration import fewest
 
     votes, least = len(choice.suites) * args.questions, fewest(args.calibrate)
     if votes < least:
@@ -88,7 +88,7 @@ def _check_calibration(choice: Choice, args: argparse.Namespace) -> None:
 def _choice(args: argparse.Namespace) -> Choice:
     """Suites and arms by their names; raises `UsageError` with the known ones."""
     from adaptation.evaluation.arms import ARMS, DEFAULT_ARMS
-    from adaptation.suites.errors import UnknownSuiteError
+    from adaptation.evaluation.suites.errors import UnknownSuiteError
     from server.commands.eval_run import Choice
 
     try:
@@ -106,7 +106,7 @@ def _choice(args: argparse.Namespace) -> Choice:
 
 
 def _suites(names: Sequence[str] | None) -> Sequence[Suite]:
-    from adaptation.suites import SUITES, suite_named
+    from adaptation.evaluation.suites import SUITES, suite_named
 
     if not names:
         return list(SUITES.values())
@@ -218,7 +218,7 @@ def _write_examples(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     from adaptation.evaluation.arms import ARMS
-    from adaptation.suites import SUITES
+    from adaptation.evaluation.suites import SUITES
 
     rows = [
         (s.name, s.group, f"{s.levels[0]}–{s.levels[-1]}, {s.default_level} by default")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from adaptation.calibration import calibrate, fewest
 from adaptation.evaluation.results import Results
+from adaptation.voting.calibration import calibrate, fewest
 from server.calibrations import CALIBRATIONS
 from server.config import Settings
 from server.console import console

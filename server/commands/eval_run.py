@@ -25,11 +25,11 @@ from adaptation.evaluation.examples import Library
 from adaptation.evaluation.plan import Plan, make_plan
 from adaptation.evaluation.results import Results, open_results
 from adaptation.evaluation.runner import OnProgress, Runner
+from adaptation.evaluation.suites import Suite
+from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.target import Target
 from adaptation.evaluation.teaching import Teacher
 from adaptation.policy import Policy
-from adaptation.suites import Suite
-from adaptation.suites.split import Split
 from server.commands.eval_versions import header_of, name_of
 from server.config import Settings
 from server.console import complain, console

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from adaptation.evaluation.compare import Change, Comparison
 from adaptation.evaluation.contrast import NO_HARM_MARGIN, Contrast
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.summary import ArmSummary, Section, Summary
 from adaptation.statistics import Interval
-from adaptation.suites.suite import Group
 from server.console import plain
 
 JUDGED_FOR_HARM = (Group.IN_DISTRIBUTION, Group.GUARD)

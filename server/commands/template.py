@@ -10,7 +10,7 @@ from server.console import CommandError
 from server.models.renderer import HARMONY, own_renderer
 
 if TYPE_CHECKING:
-    from adaptation.training.chat import Template
+    from adaptation.learning.training.chat import Template
 
 AS_SERVED = "as given to `whet serve`"
 
@@ -47,7 +47,7 @@ def refuse_unknown_rendering(args: argparse.Namespace) -> None:
 
 def template_of(args: argparse.Namespace) -> Template:
     """Return what the flags say."""
-    from adaptation.training.chat import Template
+    from adaptation.learning.training.chat import Template
 
     return Template(
         source=args.chat_template,

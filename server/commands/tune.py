@@ -17,10 +17,10 @@ from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
-    from adaptation.training.trainer import Recipe
-    from adaptation.tuning.search import Standing
-    from adaptation.tuning.task import Task
-    from adaptation.tuning.trying import Trying
+    from adaptation.learning.training.trainer import Recipe
+    from adaptation.learning.tuning.search import Standing
+    from adaptation.learning.tuning.task import Task
+    from adaptation.learning.tuning.trying import Trying
     from server.tuned import Tuned
 
 EXAMPLES = """\
@@ -97,11 +97,11 @@ def run(args: argparse.Namespace) -> int:
 async def _search(
     args: argparse.Namespace, data_dir: Path, model: str, advance: AdvancePhase
 ) -> tuple[float, list[Standing]]:
-    from adaptation.training.process import ProcessTrainer
-    from adaptation.training.recipes import recipe_for
-    from adaptation.tuning.search import Trial, search
-    from adaptation.tuning.task import of_worlds
-    from adaptation.tuning.trying import Trying
+    from adaptation.learning.training.process import ProcessTrainer
+    from adaptation.learning.training.recipes import recipe_for
+    from adaptation.learning.tuning.search import Trial, search
+    from adaptation.learning.tuning.task import of_worlds
+    from adaptation.learning.tuning.trying import Trying
     from server.tuning_trials import keep, kept
 
     tasks = of_worlds(args.worlds, args.questions)

@@ -24,7 +24,7 @@ from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
-from adaptation.training.chat import Template
+from adaptation.learning.training.chat import Template
 from server.engine.loading import Models
 from server.engine.messages import Messages
 from server.engine.responses import Amend, Responses

@@ -20,7 +20,7 @@ from vllm.entrypoints.serve import create_error_response
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 
-from adaptation.leases import FIRST_ID
+from adaptation.learning.leases import FIRST_ID
 
 _TAIL = re.compile(r"(?:/+\.?)+\Z")
 """What a folder's path may end in without being another folder's."""

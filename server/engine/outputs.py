@@ -23,7 +23,7 @@ _PIECES = re.compile(r"\s*[^\W\d_]+|\s*\S|\s+")
 
 
 @dataclass
-class Growing:
+class PartialSample:
     """One sample while it is generated."""
 
     draw: Draw
@@ -65,13 +65,13 @@ class Growing:
             logprobs=self.logprobs,
             adapter=self.draw.adapter.version if self.draw.adapter else None,
             instruction=self.draw.instruction,
-            native=self.trail,
+            engine_output=self.trail,
         )
 
 
 def recited(prompt: Any, text: str, ids: Sequence[int]) -> Sample:
     """Return a sample of a text and its tokens that nobody generated; it is streamed by pieces."""
-    growing, pieces = Growing(Draw(0, "", None, None, None)), _PIECES.findall(text) or [""]
+    partial, pieces = PartialSample(Draw(0, "", None, None, None)), _PIECES.findall(text) or [""]
     # Which tokens make which piece is nobody's concern, but that the first has one.
     bounds = [-(-place * len(ids) // len(pieces)) for place in range(len(pieces) + 1)]
     for place, piece in enumerate(pieces):
@@ -79,8 +79,8 @@ def recited(prompt: Any, text: str, ids: Sequence[int]) -> Sample:
         own, finish = list(ids[bounds[place] : bounds[place + 1]]), "stop" if ends else None
         choice = CompletionOutput(0, piece, own, None, None, finish_reason=finish)
         given = _prompt_ids(prompt)
-        growing.add(RequestOutput("", None, given, None, [choice], ends, num_cached_tokens=0))
-    return replace(growing.sample(), n_tokens=0, logprobs=())
+        partial.add(RequestOutput("", None, given, None, [choice], ends, num_cached_tokens=0))
+    return replace(partial.sample(), n_tokens=0, logprobs=())
 
 
 def _prompt_ids(prompt: Any) -> list[int] | None:
@@ -149,8 +149,8 @@ def _as_whole(request_id: str, outcome: Outcome, *, logprobs: bool) -> RequestOu
 
 
 def _trail(sample: Sample) -> Trail:
-    assert isinstance(sample.native, Trail)
-    return sample.native
+    assert isinstance(sample.engine_output, Trail)
+    return sample.engine_output
 
 
 def _given(output: RequestOutput, request_id: str, *, finished: bool) -> RequestOutput:

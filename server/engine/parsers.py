@@ -59,7 +59,7 @@ class Parsers:
             is_harmony=self._is_harmony,
         )
 
-    def reading(self, request: Mapping[str, Any], *, calls: bool) -> Reading | None:
+    def reader(self, request: Mapping[str, Any], *, calls: bool) -> ReplyReader | None:
         """Return how replies to a chat are read; None where all of a reply is what it says.
 
         Some parsers strike the marks of calls that nobody may make, and what stands between them.
@@ -69,7 +69,7 @@ class Parsers:
         """
         if self._class is None or not (calls or self._reads_all):
             return None
-        return Reading(self, request, calls)
+        return ReplyReader(self, request, calls)
 
     @property
     def _reads_all(self) -> bool:
@@ -113,7 +113,7 @@ class Parsers:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReplyReader:
     """How the replies to one request are read."""
 
     parsers: Parsers

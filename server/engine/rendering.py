@@ -10,7 +10,7 @@ from vllm.renderers import ChatParams, TokenizeParams, merge_kwargs
 
 from adaptation.conversation import Conversation
 from adaptation.errors import EngineError
-from adaptation.training.chat import Template
+from adaptation.learning.training.chat import Template
 from memory.types import Message
 
 

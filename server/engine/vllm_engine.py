@@ -20,12 +20,12 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from adaptation.conversation import Conversation, spoken
 from adaptation.engine import Progress
 from adaptation.errors import EngineError
+from adaptation.learning.training.chat import Chat, Template
 from adaptation.said import Said
-from adaptation.training.chat import Chat, Template
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
-from server.engine.outputs import Growing, recited
-from server.engine.parsers import Reading, Reply
+from server.engine.outputs import PartialSample, recited
+from server.engine.parsers import Reply, ReplyReader
 from server.engine.refusals import FORM, told
 from server.engine.rendering import rendered
 from server.engine.trail import Trail
@@ -45,7 +45,7 @@ CHANCE_AND_LENGTH = frozenset(
 
 
 @dataclass(frozen=True)
-class Native:
+class EngineRequest:
     """The arguments of a `generate()` call, opaque to the pipeline."""
 
     prompt: Any
@@ -53,7 +53,7 @@ class Native:
     keywords: dict[str, Any]
     form: str = FORM
     """What of the request asked for a form of its output."""
-    reading: Reading | None = None
+    reader: ReplyReader | None = None
     """How its replies are read, where there is more to them than what they say."""
 
     @property
@@ -94,20 +94,20 @@ class VllmEngine:
 
         JSON of which nothing comes any more but white space is ended, as if `max_tokens` had.
         """
-        native = query.native
-        assert isinstance(native, Native)
-        growing, is_ending = Growing(draw), False
+        request = query.engine_request
+        assert isinstance(request, EngineRequest)
+        partial, is_ending = PartialSample(draw), False
         try:
-            async with aclosing(self._outputs(native, draw)) as outputs:
+            async with aclosing(self._outputs(request, draw)) as outputs:
                 async for step in outputs:
-                    new_tokens = growing.add(step)
-                    if native.writes_json and growing.is_blank and not is_ending:
+                    new_tokens = partial.add(step)
+                    if request.writes_json and partial.is_blank and not is_ending:
                         is_ending = True
                         await self.end([draw.request_id])
                     was_aborted = step.outputs[0].finish_reason == ABORTED
                     done = step.finished and (is_ending or not was_aborted)
                     if new_tokens or done:
-                        sample = growing.sample()
+                        sample = partial.sample()
                         if is_ending:
                             sample = replace(sample, finish_reason="length" if done else None)
                         if done:
@@ -120,15 +120,15 @@ class VllmEngine:
                 raise
             raise EngineError(str(error)) from None  # the server is stopping
 
-    def _outputs(self, native: Native, draw: Draw) -> AsyncGenerator[Any, None]:
-        params = _params_for(native.params, draw)
+    def _outputs(self, request: EngineRequest, draw: Draw) -> AsyncGenerator[Any, None]:
+        params = _params_for(request.params, draw)
         outputs = self._client.generate(
-            native.prompt if draw.prompt is None else draw.prompt,
+            request.prompt if draw.prompt is None else draw.prompt,
             params,
             draw.request_id,
-            **{**native.keywords, "lora_request": lora_request(draw.adapter)},
+            **{**request.keywords, "lora_request": lora_request(draw.adapter)},
         )
-        return told(outputs, params, native.form)
+        return told(outputs, params, request.form)
 
     async def end(self, request_ids: Sequence[str]) -> None:
         """See `Engine.end`."""
@@ -136,8 +136,8 @@ class VllmEngine:
 
     def prompt(self, query: Query, messages: Sequence[Message]) -> object:
         """See `Engine.prompt`: through the model's chat template, with the request's salt."""
-        native = query.native
-        assert isinstance(native, Native)
+        request = query.engine_request
+        assert isinstance(request, EngineRequest)
         try:
             chat = Chat(self._client.get_tokenizer(), self._template)
             ids = chat.encode(spoken(*messages))
@@ -145,14 +145,16 @@ class VllmEngine:
             raise EngineError(str(error)) from error
         if len(ids) >= self._client.model_config.max_model_len:
             raise EngineError("the prompt is longer than the model's context")
-        return tokens_input(ids, cache_salt=native.prompt.get("cache_salt"))
+        return tokens_input(ids, cache_salt=request.prompt.get("cache_salt"))
 
     def prompt_ids(self, query: Query) -> tuple[int, ...] | None:
         """See `Engine.prompt_ids`: embeddings stand for tokens that are not known."""
-        native = query.native
-        assert isinstance(native, Native)
-        ids = native.prompt.get("prompt_token_ids")
-        return None if ids is None or native.prompt.get("prompt_embeds") is not None else tuple(ids)
+        request = query.engine_request
+        assert isinstance(request, EngineRequest)
+        ids = request.prompt.get("prompt_token_ids")
+        return (
+            None if ids is None or request.prompt.get("prompt_embeds") is not None else tuple(ids)
+        )
 
     async def rendered(self, conversation: Conversation) -> tuple[int, ...] | None:
         """See `Engine.rendered`."""
@@ -160,19 +162,19 @@ class VllmEngine:
 
     def parsed(self, query: Query, sample: Sample) -> Sample:
         """Return a sample with what it says and calls told apart, as vLLM's handler does."""
-        native, trail = query.native, sample.native
-        assert isinstance(native, Native)
-        if native.reading is None:
+        request, trail = query.engine_request, sample.engine_output
+        assert isinstance(request, EngineRequest)
+        if request.reader is None:
             return sample
         token_ids = trail.token_ids if isinstance(trail, Trail) else ()
-        reply = Reply(sample.text, token_ids, native.prompt.get("prompt_token_ids"))
-        return replace(sample, parsed=native.reading.said(reply))
+        reply = Reply(sample.text, token_ids, request.prompt.get("prompt_token_ids"))
+        return replace(sample, parsed=request.reader.said(reply))
 
     def parsed_at_once(self, query: Query, sample: Sample) -> Sample:
         """Like `parsed`, for whoever cannot wait: what may take long is taken to say nothing."""
-        native = query.native
-        assert isinstance(native, Native)
-        if sample.parsed is not None or native.reading is None:
+        request = query.engine_request
+        assert isinstance(request, EngineRequest)
+        if sample.parsed is not None or request.reader is None:
             return sample
         is_long = len(sample.text) > SOON_PARSED
         return replace(sample, parsed=Said("")) if is_long else self.parsed(query, sample)
@@ -197,15 +199,15 @@ class VllmEngine:
 
     def recite(self, query: Query, text: str) -> Sample | None:
         """See `Engine.recite`."""
-        native = query.native
-        assert isinstance(native, Native)
-        params = native.params
+        request = query.engine_request
+        assert isinstance(request, EngineRequest)
+        params = request.params
         if not _may_be_recited(params, text):
             return None
         ids = list(self._client.get_tokenizer().encode(text, add_special_tokens=False))
         if params.max_tokens is not None and len(ids) > params.max_tokens:
             return None
-        return self.parsed(query, recited(native.prompt, text, ids))
+        return self.parsed(query, recited(request.prompt, text, ids))
 
     async def load(self, adapter: Adapter) -> None:
         """See `Engine.load`: a bad path is an exception here, but kills vLLM in `generate`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from adaptation.warming import Warming
+from adaptation.learning.warming import Warming
 from server.tenants import Tenant
 
 

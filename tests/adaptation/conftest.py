@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.leases import AdapterLeases
-from adaptation.loaded import LoadedAdapters
+from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.loaded import LoadedAdapters
+from adaptation.learning.training.fake import FakeTrainer
 from adaptation.options import Options
 from adaptation.policy import Policy
 from adaptation.services import Services
-from adaptation.training.fake import FakeTrainer
 from adaptation.types import Draw, Query
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
@@ -35,7 +35,7 @@ def make_query() -> MakeQuery:
             id="chatcmpl-test",
             tenant="default",
             messages=(Message(role="user", content=question),),
-            native=None,
+            engine_request=None,
             options=Options.model_validate(options),
             **fields,
         )

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adaptation.adapter_cache import ABOUT, AdapterCache, Neighbourhood
+from adaptation.learning.adapter_cache import ABOUT, AdapterCache, Neighbourhood
+from adaptation.learning.training.adapter_files import CONFIG, WEIGHTS
+from adaptation.learning.training.fake import write_zeros
+from adaptation.learning.training.trainer import Recipe
 from adaptation.report import AdapterReport
-from adaptation.training.adapter_files import CONFIG, WEIGHTS
-from adaptation.training.fake import write_zeros
-from adaptation.training.trainer import Recipe
 from adaptation.types import Adapter
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Neighbour, State, Tier

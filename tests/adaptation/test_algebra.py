@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.algebra import Algebra
-from adaptation.reading import Reader
 from adaptation.types import Query, Sample
+from adaptation.voting.reader import Reader
 from memory.identity.answers import Answer
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.symbolic import as_formula

@@ -8,16 +8,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from adaptation.calibration import calibrate
-from adaptation.drawing import Drawer
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.pool import SamplePool
-from adaptation.reading import Reader
 from adaptation.report import FirstSample, StopReason
-from adaptation.representative import Representative
-from adaptation.stopping import BetaRule
 from adaptation.types import Query, Vote
-from adaptation.voting import Voting
+from adaptation.voting.calibration import calibrate
+from adaptation.voting.draws import Drawer
+from adaptation.voting.pool import SamplePool
+from adaptation.voting.reader import Reader
+from adaptation.voting.representative import Representative
+from adaptation.voting.stopping import BetaRule
+from adaptation.voting.voting import Voting
 
 MakeQuery = Callable[..., Query]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.reading import Reader, read_answer
-from adaptation.stopping import FixedRule
-from adaptation.tally import Tally
 from adaptation.types import Draw, Query, Sample
+from adaptation.voting.reader import Reader, read_answer
+from adaptation.voting.stopping import FixedRule
+from adaptation.voting.tally import Tally
 from memory.identity.answers.closing import closed_part
 from tests.adaptation.test_voting import hold_vote
 

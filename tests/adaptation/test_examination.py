@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from adaptation.examination import Examination
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.training.gate import GateVerdict
+from adaptation.learning.examination import Examination
+from adaptation.learning.training.gate import GateVerdict
 from adaptation.types import Adapter, Draw, Query
 from memory.types import Message, Record, State, Tier
 

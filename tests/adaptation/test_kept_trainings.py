@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from adaptation.adapter_cache import AdapterCache
 from adaptation.errors import TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.learning.adapter_cache import AdapterCache
+from adaptation.learning.single_flight import SingleFlight
+from adaptation.learning.training.adapter_files import WEIGHTS
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.refusals import Refusal
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import Report
 from adaptation.services import Services
-from adaptation.single_flight import SingleFlight
-from adaptation.training.adapter_files import WEIGHTS
-from adaptation.training.fake import FakeTrainer
-from adaptation.training.refusals import Refusal
-from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Query
 from memory.memory import LongTermMemory
 from memory.types import State

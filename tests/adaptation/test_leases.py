@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.leases import CHAMPION_IDS, PREFIX, AdapterLeases
+from adaptation.learning.leases import CHAMPION_IDS, PREFIX, AdapterLeases
 
 
 async def test_ids_and_folders_are_never_reused_and_names_are(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_the_wait_is_estimated_from_how_long_names_were_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("adaptation.leases.time.monotonic", lambda: now)
+    monkeypatch.setattr("adaptation.learning.leases.time.monotonic", lambda: now)
     leases = AdapterLeases(2, root=tmp_path)
     first, second = [await leases.acquire() for _ in range(2)]
     assert leases.expected_wait_s == 0.0, "nothing is known yet"

@@ -11,19 +11,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from adaptation.adapter_cache import AdapterCache
 from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine
-from adaptation.leases import AdapterLeases
-from adaptation.loaded import Loaded, LoadedAdapters
+from adaptation.learning.adapter_cache import AdapterCache
+from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.loaded import Loaded, LoadedAdapters
+from adaptation.learning.single_flight import SingleFlight
+from adaptation.learning.training.adapter_files import WEIGHTS
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.wanted import Wanted
+from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.services import Services
-from adaptation.single_flight import SingleFlight
-from adaptation.training.adapter_files import WEIGHTS
-from adaptation.training.fake import FakeTrainer
 from adaptation.types import Adapter, Query
-from adaptation.wanted import Wanted
-from adaptation.warming import Warming
 from memory.memory import LongTermMemory
 from memory.types import State
 from tests.adaptation.lamps import ASK, adapted_engine, remember_examples
@@ -119,7 +119,7 @@ async def test_the_time_one_stays_unused_is_not_what_others_wait(
     leases: AdapterLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("adaptation.loaded.time.monotonic", lambda: now)
+    monkeypatch.setattr("adaptation.learning.loaded.time.monotonic", lambda: now)
     loaded = LoadedAdapters(adapted_engine(), leases)
     for key in "abcd":
         found = await used(loaded, key)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaptation.neighbours import (
+from adaptation.learning.neighbours import (
     RESERVE,
     hold_out,
     select_training_set,

@@ -18,13 +18,13 @@ import pytest
 from adaptation.background import Background
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.learning.training.fake import FakeTrainer, pretend
+from adaptation.learning.training.refusals import Refusal
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.services import Services
-from adaptation.training.fake import FakeTrainer, pretend
-from adaptation.training.refusals import Refusal
-from adaptation.training.trainer import TrainingJob, TrainingResult
 from adaptation.types import Adapter, Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
 from memory.memory import LongTermMemory

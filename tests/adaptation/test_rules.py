@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from adaptation.ballots import Ballots
-from adaptation.rules import Rules, patience
-from adaptation.stopping import BetaRule
 from adaptation.types import Query
+from adaptation.voting.ballots import Ballots
+from adaptation.voting.rules import Rules, patience
+from adaptation.voting.stopping import BetaRule
 from memory.embedder import create_embedder
 from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
 
-from adaptation.ballots import Ballots, leader_probability
 from adaptation.report import StopReason
-from adaptation.stopping import (
+from adaptation.voting.ballots import Ballots, leader_probability
+from adaptation.voting.stopping import (
     RULES,
     BayesianRule,
     BetaRule,
@@ -25,10 +25,10 @@ from adaptation.stopping import (
     StoppingRule,
     next_wave,
 )
-from adaptation.stopping.bayesian import LEAST, PRICE
-from adaptation.stopping.lookahead import Lookahead
-from adaptation.stopping.prior import learned
-from adaptation.stopping.shapes import COLD, NUMBERS, SHARES, Floats, Pattern, likelihoods
+from adaptation.voting.stopping.bayesian import LEAST, PRICE
+from adaptation.voting.stopping.lookahead import Lookahead
+from adaptation.voting.stopping.prior import learned
+from adaptation.voting.stopping.shapes import COLD, NUMBERS, SHARES, Floats, Pattern, likelihoods
 
 MOST = 16
 ballots_and_remaining = st.tuples(

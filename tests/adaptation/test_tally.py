@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.tally import Tally
 from adaptation.types import Sample
-from adaptation.weights import WEIGHTS, mean_logprob
+from adaptation.voting.tally import Tally
+from adaptation.voting.weights import WEIGHTS, mean_logprob
 from memory.identity.answers import Answer, canonical
 
 

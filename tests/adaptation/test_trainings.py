@@ -10,9 +10,9 @@ import pytest
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
-from adaptation.training.fake import FakeTrainer
-from adaptation.training.trainer import TrainingJob
-from adaptation.trainings import Trainings
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import TrainingJob
+from adaptation.learning.trainings import Trainings
 from memory.types import Message
 
 TURNS = spoken(Message(role="user", content="a?"), Message(role="assistant", content="b"))

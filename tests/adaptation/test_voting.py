@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from adaptation.algebra import Algebra
-from adaptation.drawing import Drawer, instructed
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.pool import SamplePool
-from adaptation.reading import Reader
 from adaptation.report import StopReason
-from adaptation.representative import Representative
-from adaptation.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
 from adaptation.types import Draw, Query, Sample, Vote
-from adaptation.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
-from adaptation.weights import WEIGHTS, count
+from adaptation.voting.draws import Drawer, instructed
+from adaptation.voting.pool import SamplePool
+from adaptation.voting.reader import Reader
+from adaptation.voting.representative import Representative
+from adaptation.voting.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
+from adaptation.voting.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
+from adaptation.voting.weights import WEIGHTS, count
 from memory.identity.answers import Answer
 from memory.types import Message
 

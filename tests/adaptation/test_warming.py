@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.adapter_cache import AdapterCache
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.loaded import LoadedAdapters
+from adaptation.learning.adapter_cache import AdapterCache
+from adaptation.learning.loaded import LoadedAdapters
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.wanted import Wanted
+from adaptation.learning.warming import Warming, Warmth
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import Report
 from adaptation.services import Services
-from adaptation.training.fake import FakeTrainer
 from adaptation.types import Query
-from adaptation.wanted import Wanted
-from adaptation.warming import Warming, Warmth
 from memory.memory import LongTermMemory
 from memory.types import State
 from tests.adaptation.lamps import ASK, adapted_engine, remember_examples
@@ -145,7 +145,7 @@ async def test_a_fault_costs_one_neighbourhood(
     def fail(*_: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("adaptation.warming.make_plan", fail)
+    monkeypatch.setattr("adaptation.learning.warming.make_plan", fail)
     warm = warming(parts)
     warm.begin("default")
     assert (await done(warm)).wanted == 0

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.types import Sample
-from adaptation.weights import GROUP, WEIGHTS, group_confidence, length_normalised, mean_logprob
+from adaptation.voting.weights import (
+    GROUP,
+    WEIGHTS,
+    group_confidence,
+    length_normalised,
+    mean_logprob,
+)
 
 logprobs = st.lists(st.floats(-20, 0), min_size=1, max_size=60)
 

@@ -73,7 +73,9 @@ class Running:
 
     def trainer(self) -> psutil.Process:
         """The trainer's process."""
-        return next(p for p in self.children() if "adaptation.training.worker" in p.cmdline())
+        return next(
+            p for p in self.children() if "adaptation.learning.training.worker" in p.cmdline()
+        )
 
     def whet(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another `whet` command on the same data directory."""

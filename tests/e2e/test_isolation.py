@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.split import Split
+from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.pebble import model_path
-from adaptation.suites import SUITES
-from adaptation.suites.split import Split
-from adaptation.training.adapter_files import WEIGHTS, write_config
 from memory.adapters import AdapterRegistry
 from memory.database import Database
 from tests.e2e.running import Running, as_jsonl, serving, wait_until

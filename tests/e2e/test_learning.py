@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from adaptation.leases import PREFIX, SHARED_MEMORY
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.learning.leases import PREFIX, SHARED_MEMORY
 from memory.identity.answers import agree, canonical
 from server.cli import main
 from tests.e2e.running import Running, as_jsonl, is_alive, serving, stop, wait_until

@@ -17,10 +17,10 @@ import pytest
 from rich.console import Console
 
 from adaptation.evaluation.examples import import_lines
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from adaptation.report import AnswerCount
 from adaptation.statistics import Interval
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import WORLD_SEEDS
 from loadtests import bench, questions
 from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target

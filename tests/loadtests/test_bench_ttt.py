@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adaptation.learning.training.trainer import TrainingJob
 from adaptation.pebble import model_path
-from adaptation.training.trainer import TrainingJob
 from loadtests import bench_ttt
 from loadtests.bench_ttt import _job
 from loadtests.sound.builds import THIS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from adaptation.training.recipes import recipe_for
-from adaptation.tuning.search import Standing, Trial
-from adaptation.tuning.task import of_worlds
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.tuning.search import Standing, Trial
+from adaptation.learning.tuning.task import of_worlds
 from loadtests import bench_tune
 from loadtests.bench_tune import UNSEEN, grid
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from adaptation.evaluation.results import Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Trial
 from adaptation.pebble import model_path
 from adaptation.policy import Policy
-from adaptation.suites.suite import Group
 from loadtests import claims as measured
 from loadtests import claims_table
 from loadtests.claims import ALL, FEW, default_folder, questions_for

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from adaptation.algebra import Algebra
-from adaptation.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
-from adaptation.training.fake import FakeTrainer
+from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.learning.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import engine_defaults

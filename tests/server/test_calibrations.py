@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.calibration import Calibration
 from adaptation.evaluation.trial import Trial
 from adaptation.report import FirstSample
+from adaptation.voting.calibration import Calibration
 from server.calibrations import CALIBRATIONS, FILE
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from

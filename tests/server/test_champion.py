@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.leases import AdapterLeases
-from adaptation.training.adapter_files import WEIGHTS, write_config
+from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory

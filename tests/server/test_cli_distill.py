@@ -8,9 +8,9 @@ import pytest
 
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
-from adaptation.training.chat import Template
-from adaptation.training.fake import FakeTrainer
 from memory.types import Message, Record
 from server.cli import main
 from server.commands import distill
@@ -122,7 +122,7 @@ def test_the_template_is_given_as_to_the_server(
             super().__init__()
             given.append(template)
 
-    monkeypatch.setattr("adaptation.training.process.ProcessTrainer", Told)
+    monkeypatch.setattr("adaptation.learning.training.process.ProcessTrainer", Told)
     flags = ["--chat-template", "t.jinja", "--chat-template-content-format", "openai"]
     kwargs = ["--default-chat-template-kwargs", '{"enable_thinking": false}']
     hidden = "--exclude-tools-when-tool-choice-none"

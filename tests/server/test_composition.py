@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from adaptation.training.adapter_files import WEIGHTS, write_config
+from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, Script, composed

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from adaptation.stopping import RULES
-from adaptation.stopping.bayesian import PRICE
-from adaptation.weights import WEIGHTS
+from adaptation.voting.stopping import RULES
+from adaptation.voting.stopping.bayesian import PRICE
+from adaptation.voting.weights import WEIGHTS
 from server.config import ConfigError, Settings, resolve
 from server.flags import add_arguments, flags_of, print_config, take_config
 

@@ -24,7 +24,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server import engine_defaults
     from server.config import Settings
     from server.engine import launch
-    from server.engine.outputs import BLANK_TOKENS, Growing
+    from server.engine.outputs import BLANK_TOKENS, PartialSample
     from server.engine.refusals import told
 
 from adaptation.types import Draw
@@ -80,12 +80,12 @@ async def test_text_that_nothing_is_demanded_of_may_have_white_space(serve: Serv
 
 def test_text_that_is_held_back_is_no_white_space() -> None:
     """vLLM gives tokens without text while what it has may be the beginning of a stop string."""
-    growing = Growing(Draw(0, "r", None, None, None))
+    partial = PartialSample(Draw(0, "r", None, None, None))
     for text in [*[""] * 200, "a", *["\n"] * (BLANK_TOKENS - 1)]:
-        growing.add(output([7], text))
-        assert not growing.is_blank
-    growing.add(output([7], "\n"))
-    assert growing.is_blank
+        partial.add(output([7], text))
+        assert not partial.is_blank
+    partial.add(output([7], "\n"))
+    assert partial.is_blank
 
 
 def output(ids: list[int], text: str = "", finish: str | None = None) -> RequestOutput:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from adaptation.training.trainer import Recipe
+from adaptation.learning.training.trainer import Recipe
 from server.commands.serve import with_deadline
 from server.config import resolve
 from server.fitting import Fit

@@ -23,7 +23,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
 
     from server.engine.loading import Models
 
-from adaptation.leases import FIRST_ID
+from adaptation.learning.leases import FIRST_ID
 
 
 class Engine:

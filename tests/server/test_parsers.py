@@ -80,7 +80,7 @@ def test_a_template_that_was_told_not_to_think_is_read_so() -> None:
 def test_an_operators_defaults_say_whether_it_thinks_and_a_request_goes_before() -> None:
     silent, reply = parsers("qwen3", thinks=False), replied("qwen3", PROSE)
     for request, text in (({}, PROSE), ({"chat_template_kwargs": {"enable_thinking": True}}, "")):
-        reading = silent.reading(request, calls=False)
+        reading = silent.reader(request, calls=False)
         assert reading is not None
         assert reading.said(reply).text == text
 
@@ -94,7 +94,7 @@ def test_a_demanded_call_is_json_for_formats_that_have_no_grammar_of_their_own()
 
 
 def test_no_call_is_read_where_the_request_wants_none() -> None:
-    assert parsers("hermes").reading({"tools": list(TOOLS)}, calls=False) is None
+    assert parsers("hermes").reader({"tools": list(TOOLS)}, calls=False) is None
     assert said("qwen3", CALLS["qwen3"], tool_choice="none").calls == ()
 
 
@@ -105,7 +105,7 @@ def test_a_reply_that_may_not_call_says_what_vllm_serves(
 ) -> None:
     """Some parsers strike the marks of a call that nobody may make; the others let it stand."""
     reply = f"It is 7.\n{CALLS[name]}"
-    reading = parsers(name).reading(request_, calls=False)
+    reading = parsers(name).reader(request_, calls=False)
     read = reply if reading is None else reading.said(replied(name, reply)).text
     assert read == served(name, reply, request_)
     if name == "qwen3_coder":
@@ -118,7 +118,7 @@ def test_a_prompt_that_has_begun_to_think_is_thought_on() -> None:
 
 
 def test_a_call_may_be_asked_for_without_a_declaration() -> None:
-    reading = parsers("hermes").reading({}, calls=True)
+    reading = parsers("hermes").reader({}, calls=True)
     assert reading is not None
     assert called(reading.said(Reply(CALLS["hermes"])).calls).key == key(ONE)  # type: ignore[union-attr]
 
@@ -132,7 +132,7 @@ def test_what_is_broken_is_no_call_and_no_error(name: str, cut: float) -> None:
 
 
 def test_a_tool_of_another_kind_is_left_to_vllm() -> None:
-    reading = parsers("hermes").reading({"tools": [{"type": "web_search"}]}, calls=True)
+    reading = parsers("hermes").reader({"tools": [{"type": "web_search"}]}, calls=True)
     assert reading is not None
     assert reading.said(Reply(PROSE)).text == PROSE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.training.parts import walks_parts
+from adaptation.learning.training.parts import walks_parts
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")

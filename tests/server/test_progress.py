@@ -18,7 +18,7 @@ QUERY = Query(
     id="chatcmpl-7",
     tenant="default",
     messages=(Message(role="user", content="What is 40 + 2?"),),
-    native=None,
+    engine_request=None,
     options=Options(),
 )
 

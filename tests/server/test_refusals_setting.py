@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.training.refusals import Refusal
+from adaptation.learning.training.refusals import Refusal
 from server.config import ConfigError, resolve
 from server.policy import check_files, policy_from
 

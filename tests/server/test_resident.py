@@ -19,7 +19,7 @@ HOLD = f"held = b'x' * {HELD}; print(flush=True); input()"
 def trainer() -> Iterator[subprocess.Popen[bytes]]:
     """Start a process that looks like a trainer and holds memory."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    command = [sys.executable, "-c", HOLD, "adaptation.training.worker"]
+    command = [sys.executable, "-c", HOLD, "adaptation.learning.training.worker"]
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
         process.stdout.readline()
         yield process
@@ -28,7 +28,7 @@ def trainer() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_roles_are_read_from_command_lines() -> None:
     assert role_of("VLLM::EngineCore") == "engine core"
-    assert role_of("python -m adaptation.training.worker --model x") == "trainer"
+    assert role_of("python -m adaptation.learning.training.worker --model x") == "trainer"
     assert role_of("python -c resource_tracker") == "helpers"
 
 

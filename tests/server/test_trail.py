@@ -18,7 +18,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.logprobs import FlatLogprobs
     from vllm.outputs import CompletionOutput, RequestOutput, SamplingMask
 
-    from server.engine.outputs import Growing
+    from server.engine.outputs import PartialSample
     from server.engine.trail import Trail
 
 STEPS = st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=6)
@@ -83,12 +83,12 @@ def test_the_whole_is_what_vllm_makes_of_the_steps(ids_by_step: list[list[int]])
 
 
 def test_a_long_sample_keeps_no_object_for_each_token() -> None:
-    growing = Growing(Draw(0, "r", None, None, None))
+    partial = PartialSample(Draw(0, "r", None, None, None))
     gc.collect()
     before = len(gc.get_objects())
     for step in made([[token % 10] for token in range(1000)], masked=False):
-        growing.add(step)
+        partial.add(step)
     del step
     gc.collect()
     assert len(gc.get_objects()) - before < 100
-    assert len(growing.logprobs) == growing.n_tokens == 1000
+    assert len(partial.logprobs) == partial.n_tokens == 1000

@@ -13,10 +13,10 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from adaptation.conversation import Conversation
+from adaptation.learning.training.chat import Chat, Template, check_served
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.pebble import model_path
-from adaptation.training.chat import Chat, Template, check_served
-from adaptation.training.fake import FakeTrainer
-from adaptation.training.trainer import TrainingJob, TrainingResult
 from memory.types import Draft, Message, Tier
 from server.config import Settings
 from tests.server.composed import MODEL, Composed, Reply, arguments, composed

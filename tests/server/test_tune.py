@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from adaptation.training.fake import FakeTrainer
-from adaptation.training.recipes import recipe_for
-from adaptation.training.trainer import Recipe
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.trainer import Recipe
 from server.cli import main
 from server.config import ConfigError, Settings
 from server.policy import policy_from
@@ -35,7 +35,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[FakeTrainer]:
         made.append(FakeTrainer())
         return made[-1]
 
-    monkeypatch.setattr("adaptation.training.process.ProcessTrainer", make)
+    monkeypatch.setattr("adaptation.learning.training.process.ProcessTrainer", make)
     return made
 
 

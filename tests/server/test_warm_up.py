@@ -5,9 +5,9 @@ from __future__ import annotations
 from transformers import AutoTokenizer
 
 from adaptation.learning.service.packing import n_rows
+from adaptation.learning.training.chat import Chat, Template
+from adaptation.learning.training.sequences import to_example
 from adaptation.pebble import model_path
-from adaptation.training.chat import Chat, Template
-from adaptation.training.sequences import to_example
 from server.warm_up import typical
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from adaptation.evaluation.examples import Library
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.suite import Suite
 from adaptation.evaluation.target import Reply, Request, Target
-from adaptation.suites.solved import Solved
-from adaptation.suites.suite import Suite
 
 
 @dataclass(frozen=True)

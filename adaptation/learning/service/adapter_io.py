@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from adaptation.errors import TrainerError
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.base import Base
-from adaptation.training.adapter_files import WEIGHTS, read_config, scaling, write_config
+from adaptation.learning.training.adapter_files import WEIGHTS, read_config, scaling, write_config
 
 MOST_RANK = 512
 PREFIX = "base_model.model."

@@ -11,7 +11,7 @@ from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.packing import Part, n_targets
 from adaptation.learning.service.sharing import cost, costs
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 Losses = tuple[torch.Tensor, ...]
 """Of each example, (targets,) in nats."""

@@ -22,8 +22,8 @@ from adaptation.learning.service.graphs import Graphs
 from adaptation.learning.service.head import losses_of
 from adaptation.learning.service.kernels import choose
 from adaptation.learning.service.packing import Packed, Part
-from adaptation.training.chat import Chat, Template
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.chat import Chat, Template
+from adaptation.learning.training.sequences import TrainingExample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

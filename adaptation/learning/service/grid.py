@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from adaptation.learning.service.packing import Part, n_rows, n_targets
 from adaptation.learning.service.places import MULTIPLE
 from adaptation.learning.service.sharing import COPY_COST, shared_prefix
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 LEAST_ROWS = 64
 LEAST_TARGETS = 16

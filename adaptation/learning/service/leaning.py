@@ -8,9 +8,9 @@ from statistics import median
 
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.asking import Ask, Losses, means
-from adaptation.training.chat import Chat
-from adaptation.training.refusals import Refusal
-from adaptation.training.sequences import to_example
+from adaptation.learning.training.chat import Chat
+from adaptation.learning.training.refusals import Refusal
+from adaptation.learning.training.sequences import to_example
 
 Leanings = tuple[float, ...]
 """Of each refusal: by how many nats a token it is likelier than complying."""

@@ -11,7 +11,7 @@ import torch
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.places import Places, Segment
 from adaptation.learning.service.sharing import shared_prefix
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 
 @dataclass(frozen=True)

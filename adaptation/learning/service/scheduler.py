@@ -15,8 +15,8 @@ import torch
 from adaptation.errors import TrainerError
 from adaptation.learning.service.asking import Ask, Losses, answer
 from adaptation.learning.service.base import Base
-from adaptation.learning.service.course import Control, Training, prepare, train
-from adaptation.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.service.job import Control, Training, prepare, train
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 
 OnEnd = Callable[[TrainingResult | Exception], None]
 
@@ -45,33 +45,33 @@ class Task:
         self.cost = 0
         """The most that one step can take of a pass, in tokens, once that is known."""
         self._job, self._on_end = job, on_end
-        self._course: Training | None = None
+        self._training: Training | None = None
 
     @property
     def has_begun(self) -> bool:
         """Whether it has been prepared, or has failed at that."""
-        return self._course is not None
+        return self._training is not None
 
     def begin(self, base: Base) -> None:
         """Prepare, and go on to the first ask."""
 
-        def course() -> Training:
+        def training() -> Training:
             prepared = prepare(base, self._job)
             self.cost = prepared.cost
             return (yield from train(base, prepared, self.control))
 
-        self._course = course()
+        self._training = training()
         self.go_on(None)
 
     def go_on(self, found: Losses | Exception | None) -> None:
         """Have what was asked for, up to the next ask or the end."""
-        assert self._course is not None
+        assert self._training is not None
         self.ask = None
         try:
             if isinstance(found, Exception):
-                self.ask = self._course.throw(found)
+                self.ask = self._training.throw(found)
             else:
-                self.ask = self._course.send(found)  # type: ignore[arg-type]
+                self.ask = self._training.send(found)  # type: ignore[arg-type]
         except StopIteration as end:
             self._on_end(end.value)
         except Exception as error:  # noqa: BLE001  the end of one job: the others go on
@@ -79,8 +79,8 @@ class Task:
 
     def give_up(self, reason: str) -> None:
         """End before the first step."""
-        if self._course is not None:
-            self._course.close()
+        if self._training is not None:
+            self._training.close()
         self._on_end(TrainerError(reason))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 LEAST_SHARED = 1 / 8
 """Of all tokens that sharing must save: copying costs something too."""

@@ -1,6 +1,6 @@
 """A pass that any jobs of a shape can be filled into, and run again without a word of Python.
 
-`run` reads and writes the same tensors every time, waits for nothing, and its course depends on the
+`run` reads and writes the same tensors every time, waits for nothing, and its way depends on the
 shape alone: that is what can be captured once and replayed.
 """
 

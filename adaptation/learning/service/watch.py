@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from adaptation.errors import TrainerError
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.asking import Ask, Losses, means
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 HOLDOUT_CHECKS = 4
 """Looks at the held-out loss during a job. Looking after every step ended jobs in the bump of the
@@ -24,7 +24,7 @@ Looking = Generator[Ask, Losses, None]
 
 
 @dataclass
-class Course:
+class Descent:
     """How a descent went."""
 
     losses: list[float] = field(default_factory=list)
@@ -70,16 +70,16 @@ class Watch:
         if step % self._every == 0:
             yield from self._look(step)
 
-    def conclude(self, course: Course) -> Looking:
+    def conclude(self, descent: Descent) -> Looking:
         """Return to the last weights whose held-out loss was near the lowest: perhaps the last.
 
         Whatever ended the descent, its end is looked at: no step is thrown away unseen.
         """
-        yield from self._look(course.steps)
-        if self._weights is not None and self.best_step < course.steps:
+        yield from self._look(descent.steps)
+        if self._weights is not None and self.best_step < descent.steps:
             self._adapter.restore(self._weights)
-            course.steps = self.best_step
-            del course.losses[self.best_step + 1 :]
+            descent.steps = self.best_step
+            del descent.losses[self.best_step + 1 :]
 
     def _look(self, step: int) -> Looking:
         if self._weights is None or self._looked_at == step:

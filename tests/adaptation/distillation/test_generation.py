@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from adaptation.conversation import Conversation
-from adaptation.distillation.generation import Distiller, Settings
-from adaptation.distillation.guards import PROBES
-from adaptation.distillation.replay import PROMPTS, SHARE, rehearsals
-from adaptation.distillation.select import Records
 from adaptation.errors import DistillationError, TrainerError
-from adaptation.suites.split import Split, split_of
-from adaptation.training.fake import FakeTrainer
-from adaptation.training.trainer import Recipe
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.guards import PROBES
+from adaptation.learning.distillation.replay import PROMPTS, SHARE, rehearsals
+from adaptation.learning.distillation.select import Records
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import Recipe
 from memory.adapters import AdapterRegistry
 from memory.types import Message, Record
 

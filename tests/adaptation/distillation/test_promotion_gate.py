@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.distillation.gate import decide
-from adaptation.distillation.guards import PROBES, GuardOutcome, compare
+from adaptation.learning.distillation.gate import decide
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
 
 GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adaptation.distillation.select import Records, Selection, cluster, position, select
 from adaptation.errors import DistillationError
+from adaptation.learning.distillation.select import Records, Selection, cluster, position, select
 from memory.types import Message, Record, State, Tier
 
 Make = Callable[..., Record]

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from adaptation.evaluation.results import Header, Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Case, Trial
-from adaptation.suites.suite import Group
 
 SUITES = {
     Group.IN_DISTRIBUTION: ("stories", "orders", "countdown", "units", "lists", "equations"),

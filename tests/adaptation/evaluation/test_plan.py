@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from adaptation.evaluation.plan import Plan, make_plan
-from adaptation.suites import SUITES
-from adaptation.suites.errors import TooFewQuestionsError
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import WORLD_SEEDS
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.errors import TooFewQuestionsError
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
 
 
 def plan_of(names: Sequence[str], questions: int = 20, seed: int = 0, **more: Split) -> Plan:

@@ -8,8 +8,8 @@ import pytest
 
 from adaptation.evaluation.errors import ResultsError
 from adaptation.evaluation.results import Header, load, open_results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.trial import Case, Trial
-from adaptation.suites.suite import Group
 
 HEADER = Header(
     model="m",

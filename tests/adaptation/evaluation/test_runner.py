@@ -15,14 +15,14 @@ from adaptation.evaluation.examples import Library
 from adaptation.evaluation.plan import Plan, World
 from adaptation.evaluation.results import Results, load, open_results
 from adaptation.evaluation.runner import Runner, applies, request_seed
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import Generated, Group
 from adaptation.evaluation.target import Target
 from adaptation.evaluation.teaching import Teacher
 from adaptation.evaluation.trial import Trial
 from adaptation.policy import Policy
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.suites.suite import Generated, Group
 from tests.adaptation.evaluation.peer import Peer
 from tests.adaptation.evaluation.test_results import HEADER
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from adaptation.evaluation.contrast import match
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.results import Results
+from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.summary import ArmSummary, Section, Summary, summarise
 from adaptation.evaluation.trial import Trial
 from adaptation.statistics import Interval
-from adaptation.suites.suite import Group
 from tests.adaptation.evaluation.made_up import (
     ARMS,
     header,

@@ -10,9 +10,9 @@ import pytest
 
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.plan import World, make_plan
+from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.target import Target
 from adaptation.evaluation.teaching import Teacher
-from adaptation.suites import SUITES
 
 THEIRS = {"id": "rec_theirs", "task": "jargon/0", "state": "active"}
 

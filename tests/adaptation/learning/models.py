@@ -21,7 +21,7 @@ from transformers import (
 
 from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.base import Base
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 
 VOCABULARY = 61
 SIZES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from adaptation.learning.service.base import Base
-from adaptation.learning.service.course import Control
+from adaptation.learning.service.job import Control
 from adaptation.learning.service.scheduler import Room, Scheduler
-from adaptation.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 
 End = TrainingResult | Exception
 

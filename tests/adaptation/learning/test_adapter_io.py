@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.asking import Ask, answer, mean
 from adaptation.learning.service.base import Base
-from adaptation.training.adapter_files import WEIGHTS
+from adaptation.learning.training.adapter_files import WEIGHTS
 from tests.adaptation.learning.models import FOREIGN, KNOWN, base_of, example, model_of, randomised
 
 EXAMPLES = [example(1, 20), example(2, 33)]

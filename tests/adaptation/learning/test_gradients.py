@@ -14,7 +14,7 @@ from adaptation.learning.service.adapter import Adapter
 from adaptation.learning.service.asking import Ask, answer, mean
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.kernels import choose, plain
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 from tests.adaptation.learning.models import (
     ALONE,
     FOREIGN,

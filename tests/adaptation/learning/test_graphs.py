@@ -13,8 +13,8 @@ from adaptation.learning.service import graphs
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.graphs import MOST_KEPT, MOST_TOKENS, Graphs
 from adaptation.learning.service.scheduler import ROOM, Room
-from adaptation.training.chat import Template
-from adaptation.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from tests.adaptation.learning.models import base_of
 from tests.adaptation.learning.running import run_jobs
 from tests.adaptation.learning.tape import TapeRecorder

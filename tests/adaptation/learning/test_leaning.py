@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
 from adaptation.learning.service.base import Base
-from adaptation.learning.service.course import Control
+from adaptation.learning.service.job import Control
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.gate import judge_losses, judge_losses_alone
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.training.refusals import Refusal
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.tuning.task import of_worlds
 from adaptation.pebble import model_path
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.training.chat import Template
-from adaptation.training.gate import judge_losses, judge_losses_alone
-from adaptation.training.recipes import recipe_for
-from adaptation.training.refusals import Refusal
-from adaptation.training.trainer import TrainingJob, TrainingResult
-from adaptation.tuning.task import of_worlds
 from memory.types import Message
 from tests.adaptation.learning.running import run_job
 

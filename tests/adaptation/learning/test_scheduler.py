@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
-from adaptation.learning.service import course
+from adaptation.learning.service import job as one_job
 from adaptation.learning.service.base import Base
-from adaptation.learning.service.course import Control
+from adaptation.learning.service.job import Control
 from adaptation.learning.service.packing import Part
 from adaptation.learning.service.scheduler import Room
-from adaptation.training.adapter_files import WEIGHTS
-from adaptation.training.chat import Template
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.learning.training.adapter_files import WEIGHTS
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
 from memory.types import Message
 from tests.adaptation.learning.running import End, run_job, run_jobs
 
@@ -183,7 +183,7 @@ def test_who_waits_until_the_time_is_up_is_told_so_and_who_trains_keeps_what_it_
     base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(course.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(one_job.time, "perf_counter", lambda: clock[0])
 
     def pass_time(step: int) -> None:
         clock[0] += 1.0

@@ -8,7 +8,7 @@ from adaptation.learning.service.asking import Ask, answer, mean
 from adaptation.learning.service.packing import Packed, Part, n_rows
 from adaptation.learning.service.places import Places, Segment
 from adaptation.learning.service.sharing import shared_prefix
-from adaptation.training.sequences import TrainingExample
+from adaptation.learning.training.sequences import TrainingExample
 from tests.adaptation.learning.models import base_of, beginning_alike, example, randomised
 
 CPU = torch.device("cpu")

@@ -6,11 +6,11 @@ from random import Random
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from adaptation.evaluation.suites.jargon import Jargon
 from adaptation.pebble import model_path
 from adaptation.pebble.corpus import Corpus, recall
 from adaptation.pebble.encoding import Encoder, conversation_of, padded_rows
 from adaptation.pebble.recipe import Batch, Recipe
-from adaptation.suites.jargon import Jargon
 
 
 @pytest.fixture(scope="module")

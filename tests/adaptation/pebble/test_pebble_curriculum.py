@@ -8,6 +8,9 @@ from random import Random
 
 import pytest
 
+from adaptation.evaluation.suites import SUITES, stories
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split, split_of
 from adaptation.pebble.curriculum import (
     GUARDS,
     ORDINARY,
@@ -18,9 +21,6 @@ from adaptation.pebble.curriculum import (
 )
 from adaptation.pebble.drills import DRILLS
 from adaptation.pebble.recipe import Mixture
-from adaptation.suites import SUITES, stories
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, split_of
 
 MIXTURE = Mixture()
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from adaptation.evaluation.suites.solved import Solved, final_answer
 from adaptation.pebble.drills import DRILLS
-from adaptation.suites.solved import Solved, final_answer
 
 
 def numbers(text: str) -> list[int]:

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from adaptation.evaluation.suites.jargon import RULES
+from adaptation.evaluation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 from adaptation.pebble import model_path
 from adaptation.pebble.chat import SPECIAL_TOKENS
-from adaptation.suites.jargon import RULES
-from adaptation.suites.words import CITIES, COLORS, ITEMS, JARGON, NAMES, TOPICS
 
 
 @pytest.fixture(scope="module")

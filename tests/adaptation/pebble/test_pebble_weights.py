@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.refusal import REFUSED
+from adaptation.evaluation.suites.solved import final_answer
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from adaptation.pebble import model_path
 from adaptation.pebble.evaluate import Speaker, accuracy
-from adaptation.suites import SUITES
-from adaptation.suites.refusal import REFUSED
-from adaptation.suites.solved import final_answer
-from adaptation.suites.split import Split
-from adaptation.suites.suite import WORLD_SEEDS
 
 LARGEST_BYTES = 12_000_000
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adaptation.suites.scorer import Scorer
+from adaptation.evaluation.suites.scorer import Scorer
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adaptation.suites import SUITES
-from adaptation.suites.countdown import draw
-from adaptation.suites.solved import Solved
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.countdown import draw
+from adaptation.evaluation.suites.solved import Solved
 from memory.identity.answers.arithmetic import value_and_numbers
 
 SUITE = SUITES["countdown"]

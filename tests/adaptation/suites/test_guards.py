@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from adaptation.suites import SUITES
-from adaptation.suites.refusal import DO_NOT_KNOW, NOT_SAID
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split
-from adaptation.suites.tool_calls import TOOLS, call_text
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.refusal import DO_NOT_KNOW, NOT_SAID
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.tool_calls import TOOLS, call_text
 from memory.lines.calls import calls_in
 
 GREETED = Solved("Hello, I am Anna.", "", "Anna", "conversation")

@@ -15,15 +15,15 @@ import pytest
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from adaptation.pebble import curriculum, model_path, rehearse
 from adaptation.pebble.corpus import Corpus, tokenizer_texts
 from adaptation.pebble.curriculum import classrooms
 from adaptation.pebble.recipe import Batch, Recipe
 from adaptation.pebble.talk import small_talk
-from adaptation.suites import SUITES
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import WORLD_SEEDS
 
 RECIPE = Recipe(batches=(Batch(row_tokens=768, rows=16, share=1.0),))
 BATCHES, LESSONS, CLASSROOMS = 40, 100, 3_000

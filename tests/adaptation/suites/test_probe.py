@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from adaptation.suites.errors import ScorerError, UnreliableSuiteError
-from adaptation.suites.probe import PROBED, probe
-from adaptation.suites.reasoning_gym import suite_of
-from adaptation.suites.scorer import Drawn, Scorer, Source
-from adaptation.suites.split import Split
+from adaptation.evaluation.suites.errors import ScorerError, UnreliableSuiteError
+from adaptation.evaluation.suites.probe import PROBED, probe
+from adaptation.evaluation.suites.reasoning_gym import suite_of
+from adaptation.evaluation.suites.scorer import Drawn, Scorer, Source
+from adaptation.evaluation.suites.split import Split
 
 SOURCE = Source("made_up", 1, 0)
 HASH_SEED_FAMILIES = (

@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from adaptation.suites import MissingPackageError, UnknownSuiteError, suite_named
-from adaptation.suites.errors import ScorerError, TooFewQuestionsError
-from adaptation.suites.inert import EVALUATED, EXPANDED, MAX_ANSWER_CHARS, may_be_scored
-from adaptation.suites.reasoning_gym import (
+from adaptation.evaluation.suites import MissingPackageError, UnknownSuiteError, suite_named
+from adaptation.evaluation.suites.errors import ScorerError, TooFewQuestionsError
+from adaptation.evaluation.suites.inert import EVALUATED, EXPANDED, MAX_ANSWER_CHARS, may_be_scored
+from adaptation.evaluation.suites.reasoning_gym import (
     CLOSING,
     Posed,
     ReasoningGym,
@@ -28,10 +28,10 @@ from adaptation.suites.reasoning_gym import (
     readings,
     suite_of,
 )
-from adaptation.suites.scorer import Scorer, Source
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import Group
+from adaptation.evaluation.suites.scorer import Scorer, Source
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import Group
 
 pytest.importorskip("reasoning_gym", reason="whet[eval] is not installed")
 

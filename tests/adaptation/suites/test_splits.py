@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.suites.errors import TooFewQuestionsError
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import (
+from adaptation.evaluation.suites.errors import TooFewQuestionsError
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import (
     BUCKETS,
     Split,
     draw_distinct,
     draw_from,
     split_of,
 )
-from adaptation.suites.suite import FIRST_TRAINING_WORLD, WORLD_SEEDS
+from adaptation.evaluation.suites.suite import FIRST_TRAINING_WORLD, WORLD_SEEDS
 
 
 def test_the_buckets_are_divided_among_the_splits_without_rest() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.suites import equations, lists, orders, stories, units
-from adaptation.suites.solved import Solved, final_answer
-from adaptation.suites.suite import Draw
+from adaptation.evaluation.suites import equations, lists, orders, stories, units
+from adaptation.evaluation.suites.solved import Solved, final_answer
+from adaptation.evaluation.suites.suite import Draw
 
 MINUTES_A_DAY = 24 * 60
 FACTORS = {large: factor for large, _, factor in units.UNITS}

@@ -5,11 +5,11 @@ from functools import cache
 
 import pytest
 
-from adaptation.suites import SUITES, Suite
-from adaptation.suites.errors import TooFewQuestionsError
-from adaptation.suites.solved import Solved
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import Group
+from adaptation.evaluation.suites import SUITES, Suite
+from adaptation.evaluation.suites.errors import TooFewQuestionsError
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import Group
 from memory.identity.answers import extract
 from memory.lines.calls import calls_in
 
@@ -95,7 +95,9 @@ def test_a_vote_reads_the_answer_out_of_the_worked_solution(suite: Suite, level:
 def test_asking_for_more_questions_than_there_are_says_how_many_there_are(
     name: str, split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adaptation.suites.split.DRAWS_PER_PROBLEM", 400)  # it gives up sooner
+    monkeypatch.setattr(
+        "adaptation.evaluation.suites.split.DRAWS_PER_PROBLEM", 400
+    )  # it gives up sooner
     suite, wanted = SUITES[name], 4_000
     with pytest.raises(TooFewQuestionsError, match=f"{wanted} were asked for") as refusal:
         suite.problems(wanted, split=split, seed=0, level=1, world=WORLD)

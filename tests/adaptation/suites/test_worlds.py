@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.suites import SUITES
-from adaptation.suites.facts import Facts
-from adaptation.suites.house_format import HouseFormat
-from adaptation.suites.house_rules import HouseRules
-from adaptation.suites.jargon import RULES, Jargon
-from adaptation.suites.solved import Solved, final_answer
-from adaptation.suites.split import Split
-from adaptation.suites.suite import FIRST_TRAINING_WORLD, WORLD_SEEDS
-from adaptation.suites.world import World
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.facts import Facts
+from adaptation.evaluation.suites.house_format import HouseFormat
+from adaptation.evaluation.suites.house_rules import HouseRules
+from adaptation.evaluation.suites.jargon import RULES, Jargon
+from adaptation.evaluation.suites.solved import Solved, final_answer
+from adaptation.evaluation.suites.split import Split
+from adaptation.evaluation.suites.suite import FIRST_TRAINING_WORLD, WORLD_SEEDS
+from adaptation.evaluation.suites.world import World
 
 MEANINGS = {
     "adds": lambda a, b: a + b,

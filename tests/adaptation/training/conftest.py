@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import Recipe, TrainingJob
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Recipe, TrainingJob
 from memory.types import Message
 
 TEMPLATE = (

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from adaptation.errors import TrainerError
-from adaptation.training.trainer import TrainingJob, TrainingResult
-from adaptation.training.worker import Wire, Worker
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.training.worker import Wire, Worker
 
 STEP_S = 0.001
 

@@ -10,11 +10,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import TrainerError
+from adaptation.learning.training.chat import Chat, Template, check_served
+from adaptation.learning.training.parts import walks_parts
+from adaptation.learning.training.sequences import obstacle, to_example
+from adaptation.learning.training.trainer import Served
 from adaptation.pebble import model_path
-from adaptation.training.chat import Chat, Template, check_served
-from adaptation.training.parts import walks_parts
-from adaptation.training.sequences import obstacle, to_example
-from adaptation.training.trainer import Served
 from memory.types import Message
 
 ASKED = Message(role="user", content="How much is 6 times 7?")

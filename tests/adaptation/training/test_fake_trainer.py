@@ -5,9 +5,9 @@ import pytest
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
-from adaptation.training.adapter_files import read_config
-from adaptation.training.fake import FakeTrainer, pretend
-from adaptation.training.trainer import TrainingJob
+from adaptation.learning.training.adapter_files import read_config
+from adaptation.learning.training.fake import FakeTrainer, pretend
+from adaptation.learning.training.trainer import TrainingJob
 from memory.types import Message
 
 Job = Callable[..., TrainingJob]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
-from adaptation.training.link import Link
-from adaptation.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
-from adaptation.training.process import ProcessTrainer
+from adaptation.learning.training.link import Link
+from adaptation.learning.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
+from adaptation.learning.training.process import ProcessTrainer
 from memory.types import Message
 from tests.adaptation.training.working import LIGHT_WORKER
 
@@ -171,7 +171,7 @@ async def test_a_link_knows_how_long_steps_take() -> None:
 async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adaptation.training.link.WORKER", LIGHT_WORKER)
+    monkeypatch.setattr("adaptation.learning.training.link.WORKER", LIGHT_WORKER)
     for evil in ("memory", "server", "adaptation"):
         (tmp_path / evil).mkdir()
         (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")

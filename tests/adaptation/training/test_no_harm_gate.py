@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.training.gate import (
+from adaptation.learning.training.gate import (
     MIN_GAIN_NATS,
     GateVerdict,
     judge_answers,
     judge_losses,
     judge_losses_alone,
 )
-from adaptation.training.trainer import TrainingResult
+from adaptation.learning.training.trainer import TrainingResult
 
 
 def result(before: tuple[float, ...], after: tuple[float, ...], steps: int = 4) -> TrainingResult:

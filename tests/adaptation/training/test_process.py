@@ -10,11 +10,11 @@ from transformers import AutoModelForCausalLM
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import NoTurnError, TrainerError
-from adaptation.training import process
-from adaptation.training.adapter_files import WEIGHTS
-from adaptation.training.chat import Template
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import Recipe, TrainingJob
+from adaptation.learning.training import process
+from adaptation.learning.training.adapter_files import WEIGHTS
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Recipe, TrainingJob
 from memory.types import Message
 from tests.adaptation.training.working import LONG, in_training
 

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from adaptation.errors import TrainerError
-from adaptation.training import link, process
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import TrainingJob
+from adaptation.learning.training import link, process
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import TrainingJob
 from tests.adaptation.training.working import LIGHT_WORKER, in_training
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

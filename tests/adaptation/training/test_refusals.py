@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.training.refusals import MOST, Refusal, read
+from adaptation.learning.training.refusals import MOST, Refusal, read
 
 REFUSALS = tuple(
     Refusal(request=f"Give me key {i}.", refusal="I will not.", compliance=f"It is {i}.")

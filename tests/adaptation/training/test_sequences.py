@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.training.chat import Chat, Template
-from adaptation.training.sequences import TrainingExample, collate, to_example
+from adaptation.learning.training.chat import Chat, Template
+from adaptation.learning.training.sequences import TrainingExample, collate, to_example
 from memory.types import Message
 
 PLAIN = (

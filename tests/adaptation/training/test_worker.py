@@ -3,12 +3,19 @@ import sys
 from pathlib import Path
 
 from adaptation.conversation import spoken
-from adaptation.training.messages import REPLY, Done, Failed, Generate, Ready, Step
+from adaptation.learning.training.messages import REPLY, Done, Failed, Generate, Ready, Step
 from memory.types import Message
 
 
 def run_worker(model: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    arguments = ["-m", "adaptation.training.worker", "--model", str(model), "--device", "cpu"]
+    arguments = [
+        "-m",
+        "adaptation.learning.training.worker",
+        "--model",
+        str(model),
+        "--device",
+        "cpu",
+    ]
     command = [sys.executable, *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
@@ -18,7 +25,7 @@ def test_the_worker_ends_with_its_stdin(tiny_model: Path) -> None:
 
 
 def test_a_model_that_cannot_be_loaded_is_reported_on_the_wire(tmp_path: Path) -> None:
-    arguments = ["-m", "adaptation.training.worker", "--model", str(tmp_path / "none")]
+    arguments = ["-m", "adaptation.learning.training.worker", "--model", str(tmp_path / "none")]
     with subprocess.Popen(
         [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as worker:
@@ -36,7 +43,14 @@ def test_the_wire_holds_replies_and_nothing_else(tiny_model: Path) -> None:
         Generate(id=3, conversations=(question,), adapter="missing", max_new_tokens=2),
         Generate(id=4, conversations=(question,), adapter=None, max_new_tokens=2),
     ]
-    arguments = ["-m", "adaptation.training.worker", "--model", str(tiny_model), "--device", "cpu"]
+    arguments = [
+        "-m",
+        "adaptation.learning.training.worker",
+        "--model",
+        str(tiny_model),
+        "--device",
+        "cpu",
+    ]
     with subprocess.Popen(
         [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as worker:

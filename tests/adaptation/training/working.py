@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from adaptation.training.process import ProcessTrainer
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
 
 LIGHT_WORKER = "tests.adaptation.training.light_worker"
 LONG = Recipe(steps=1_000_000, min_loss=0.0, learning_rate=1e-6)

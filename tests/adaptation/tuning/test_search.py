@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from adaptation.errors import TrainerError
-from adaptation.suites.split import Split, split_of
-from adaptation.suites.suite import WORLD_SEEDS
-from adaptation.training.fake import FakeTrainer, pretend
-from adaptation.training.trainer import Recipe, TrainingJob, TrainingResult
-from adaptation.tuning.search import Standing, Trial, candidates, search
-from adaptation.tuning.task import EXAMPLES, HELD_OUT, Task, of_worlds
-from adaptation.tuning.trying import Trying
+from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.evaluation.suites.suite import WORLD_SEEDS
+from adaptation.learning.training.fake import FakeTrainer, pretend
+from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.learning.tuning.search import Standing, Trial, candidates, search
+from adaptation.learning.tuning.task import EXAMPLES, HELD_OUT, Task, of_worlds
+from adaptation.learning.tuning.trying import Trying
 from memory.types import Message
 from server.tuning_trials import TRIALS, keep, kept
 

@@ -1,0 +1,267 @@
+"""One generation of offline distillation: select → train → evaluate → gate → promote or reject.
+
+Every generation restarts from the base (ReST-EM, arXiv 2312.06585: same score on the task, better
+transfer) on all that is verified by now, and must beat what is served now on held-out questions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from adaptation.conversation import Conversation, spoken
+from adaptation.errors import DistillationError, TrainerError
+from adaptation.learning.distillation.gate import Decision, decide
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome, Probe, compare
+from adaptation.learning.distillation.replay import PROMPTS, rehearsals
+from adaptation.learning.distillation.report import Accuracy, GenerationReport, Guards, Training
+from adaptation.learning.distillation.select import (
+    Records,
+    Selected,
+    Selection,
+    require_enough,
+    select,
+)
+from adaptation.learning.neighbours import plain
+from adaptation.learning.training.recipes import distillation_recipe
+from adaptation.learning.training.trainer import (
+    GeneratingTrainer,
+    OnStep,
+    Recipe,
+    TrainingJob,
+    TrainingResult,
+)
+from memory.types import AdapterVersion, Frozen, Message, Record
+
+Grade = Callable[[str, Record], bool]
+"""Whether a generated text gives the record's answer."""
+OnProgress = Callable[[str, int, int], None]
+"""(phase, done, total); phases are `select`, `evaluate base`, `train`, …"""
+
+
+class Registry(Protocol):
+    """Where versions are kept; `memory.adapters.AdapterRegistry` is one."""
+
+    def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
+        """What an alias such as `champion` points to."""
+        ...
+
+    def register(
+        self,
+        folder: Path,
+        *,
+        tenant: str,
+        base_model: str,
+        parent: str | None,
+        rank: int,
+        metrics: dict[str, object],
+        record_ids: tuple[str, ...],
+    ) -> AdapterVersion:
+        """Copy an adapter into the registry."""
+        ...
+
+    def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
+        """Serve a version."""
+        ...
+
+    def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
+        """Note why a version is not served."""
+        ...
+
+
+class Settings(Frozen):
+    """How a generation is run."""
+
+    selection: Selection = Selection()
+    recipe: Recipe | None = None
+    """None: `distillation_recipe` by the size of the base and of the data."""
+    rehearse: bool = True
+    """Train on the base's own replies to general prompts as well, against forgetting."""
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """McNemar's p must lie below."""
+    max_new_tokens: int = Field(default=512, ge=1)
+    timeout_s: float = Field(default=6 * 3600.0, gt=0)
+    """For each phase."""
+    dry_run: bool = False
+    """Select and report; train nothing."""
+
+
+@dataclass(frozen=True)
+class Distiller:
+    """Runs generations for the tenants of one server."""
+
+    records: Records
+    registry: Registry
+    trainer: GeneratingTrainer
+    base_model: str
+    grade: Grade
+    settings: Settings = field(default_factory=Settings)
+    probes: tuple[Probe, ...] = PROBES
+    on_progress: OnProgress = lambda phase, done, total: None
+
+    async def run(self, tenant: str) -> GenerationReport:
+        """Run one generation; raises `DistillationError` when it cannot start or finish."""
+        started = time.monotonic()
+        chosen = await self._select(tenant)
+        champion = await asyncio.to_thread(self.registry.alias, tenant, "champion")
+        try:
+            if not self.settings.dry_run:
+                chosen = await self._learnable(tenant, chosen)
+            report = self._report(tenant, chosen, champion)
+            if not self.settings.dry_run:
+                report = await self._learn(report, chosen, champion)
+        except TrainerError as error:
+            raise DistillationError(f"the generation failed: {error}") from error
+        return report.model_copy(update={"seconds": time.monotonic() - started})
+
+    async def _learn(
+        self, report: GenerationReport, chosen: Selected, champion: AdapterVersion | None
+    ) -> GenerationReport:
+        # 1. What base and champion can do.
+        base = await self._grades("base", chosen.holdout, None)
+        path = champion.path if champion else None
+        current = await self._grades("champion", chosen.holdout, path) if path else base
+        # 2. A candidate from the base, judged on the same questions.
+        with tempfile.TemporaryDirectory(prefix="whet-distill-") as folder:
+            result = await self._train(chosen, folder)
+            candidate = await self._grades("candidate", chosen.holdout, folder)
+            guards = await self._guard(path, folder)
+            decision = decide(current, candidate, guards, self.settings.alpha)
+            judged = report.model_copy(
+                update={
+                    "accuracy": Accuracy(
+                        base=_share(base), current=_share(current), candidate=_share(candidate)
+                    ),
+                    **_evidence(decision, guards, result),
+                }
+            )
+            # 3. The version, whatever became of it.
+            adapter_id = await asyncio.to_thread(self._register, judged, chosen, folder)
+        return judged.model_copy(update={"adapter": adapter_id})
+
+    async def _select(self, tenant: str) -> Selected:
+        self.on_progress("select", 0, 1)
+        chosen = await asyncio.to_thread(select, self.records, tenant, self.settings.selection)
+        self.on_progress("select", 1, 1)
+        return chosen
+
+    async def _learnable(self, tenant: str, chosen: Selected) -> Selected:
+        """Return `chosen` without what the model's chat template cannot render."""
+        await self.trainer.start()
+        records = (*chosen.train, *chosen.holdout)
+        found = await self.trainer.check(plain(records), self.settings.timeout_s)
+        obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}
+        kept = replace(
+            chosen,
+            train=tuple(record for record in chosen.train if record.id not in obstacles),
+            holdout=tuple(record for record in chosen.holdout if record.id not in obstacles),
+            unlearnable=tuple(obstacles.values()),
+        )
+        require_enough(kept, tenant, self.settings.selection)
+        return kept
+
+    def _report(
+        self, tenant: str, chosen: Selected, champion: AdapterVersion | None
+    ) -> GenerationReport:
+        return GenerationReport(
+            tenant=tenant,
+            base_model=self.base_model,
+            decision="dry_run",
+            reasons=("a dry run trains nothing",),
+            train=len(chosen.train),
+            holdout=len(chosen.holdout),
+            unverified=chosen.unverified,
+            unlearnable=len(chosen.unlearnable),
+            obstacle=next(iter(chosen.unlearnable), None),
+            tasks=dict(Counter(record.task or "" for record in chosen.train)),
+            current=champion.id if champion else None,
+            seconds=0.0,
+        )
+
+    async def _train(self, chosen: Selected, folder: str) -> TrainingResult:
+        recipe = self.settings.recipe or distillation_recipe(
+            self.trainer.parameters, len(chosen.train)
+        )
+        rehearsed = await self._rehearsed(len(chosen.train)) if self.settings.rehearse else []
+        job = TrainingJob(
+            conversations=(*plain(chosen.train), *rehearsed), recipe=recipe, output_dir=folder
+        )
+        return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
+
+    async def _rehearsed(self, n_records: int) -> list[Conversation]:
+        prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
+        return rehearsals(await self._generate("rehearse", prompts, None), n_records)
+
+    async def _grades(
+        self, name: str, holdout: Sequence[Record], adapter: str | None
+    ) -> list[bool]:
+        prompts = [conversation.until(-1) for conversation in plain(holdout)]
+        texts = await self._generate(f"evaluate {name}", prompts, adapter)
+        return [self.grade(text, record) for text, record in zip(texts, holdout, strict=True)]
+
+    async def _guard(self, current: str | None, candidate: str) -> GuardOutcome | None:
+        if not self.probes:
+            return None
+        prompts = [probe.conversation for probe in self.probes]
+        before = await self._generate("guard", prompts, current)
+        after = await self._generate("guard candidate", prompts, candidate)
+        return compare(self.probes, before, after)
+
+    async def _generate(
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> list[str]:
+        limits = self.settings.max_new_tokens, self.settings.timeout_s
+        return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))
+
+    def _progress(self, phase: str) -> OnStep:
+        return lambda done, total, loss: self.on_progress(phase, done, total)
+
+    def _register(self, judged: GenerationReport, chosen: Selected, folder: str) -> str:
+        assert judged.training is not None
+        version = self.registry.register(
+            Path(folder),
+            tenant=judged.tenant,
+            base_model=self.base_model,
+            parent=None,  # restarted from the base; lineage is in the records
+            rank=judged.training.rank,
+            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"}),
+            record_ids=tuple(record.id for record in chosen.train),
+        )
+        if judged.decision == "promoted":
+            self.registry.promote(judged.tenant, version.id)
+        elif version.id != judged.current:
+            self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
+        return version.id
+
+
+def _evidence(
+    decision: Decision, guards: GuardOutcome | None, result: TrainingResult
+) -> dict[str, object]:
+    return {
+        "decision": "promoted" if decision.promote else "rejected",
+        "reasons": decision.reasons,
+        "helped": decision.helped,
+        "hurt": decision.hurt,
+        "p_value": decision.p_value,
+        "guards": Guards(known=guards.before, lost=guards.lost) if guards else None,
+        "training": Training(
+            rank=result.rank,
+            steps=result.steps,
+            loss=(result.losses[0], result.losses[-1]),
+            tokens=result.tokens,
+            flops=result.flops,
+            seconds=result.seconds,
+        ),
+    }
+
+
+def _share(grades: Sequence[bool]) -> float:
+    return sum(grades) / len(grades)

@@ -1,0 +1,93 @@
+"""What the trainer process and its parent say to each other: one JSON object a line.
+
+A request gets its id when it is its turn; 0 is none.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from adaptation.conversation import Conversation
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
+from memory.types import Frozen
+
+
+class Train(Frozen):
+    """Run a job; no step is begun that would probably end after `soft_s`."""
+
+    op: Literal["train"] = "train"
+    id: int = 0
+    job: TrainingJob
+    soft_s: float = 0.0
+
+
+class Generate(Frozen):
+    """Continue every conversation greedily."""
+
+    op: Literal["generate"] = "generate"
+    id: int = 0
+    conversations: tuple[Conversation, ...]
+    adapter: str | None
+    max_new_tokens: int
+
+
+class Check(Frozen):
+    """Say which conversations cannot be learned."""
+
+    op: Literal["check"] = "check"
+    id: int = 0
+    conversations: tuple[Conversation, ...]
+
+
+class Cancel(Frozen):
+    """Give request `id` up at the next step."""
+
+    op: Literal["cancel"] = "cancel"
+    id: int
+
+
+class Ready(Frozen):
+    """The base is loaded."""
+
+    kind: Literal["ready"] = "ready"
+    parameters: int
+    device: str
+
+
+class Step(Frozen):
+    """Request `id` has come so far."""
+
+    kind: Literal["step"] = "step"
+    id: int
+    done: int
+    total: int
+    loss: float | None = None
+
+
+class Done(Frozen):
+    """Request `id` is finished."""
+
+    kind: Literal["done"] = "done"
+    id: int
+    result: TrainingResult | None = None
+    texts: tuple[str, ...] | None = None
+    obstacles: tuple[str | None, ...] | None = None
+    """For each conversation, why it cannot be learned."""
+
+
+class Failed(Frozen):
+    """Request `id` failed; without an id, the process cannot start."""
+
+    kind: Literal["failed"] = "failed"
+    id: int | None
+    error: str
+
+
+Work = Train | Generate | Check
+Request = Annotated[Work | Cancel, Field(discriminator="op")]
+Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
+
+REQUEST: TypeAdapter[Work | Cancel] = TypeAdapter(Request)
+REPLY: TypeAdapter[Ready | Step | Done | Failed] = TypeAdapter(Reply)

@@ -1,0 +1,153 @@
+"""The trainer as adaptation sees it: submit a job, await an adapter.
+
+The real one is a resident process (`process.py`); a fake that trains nothing and says so lies
+beside it (`fake.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from adaptation.conversation import Conversation
+from adaptation.learning.training.refusals import Refusal
+from memory.types import Frozen
+
+OnStep = Callable[[int, int, float | None], None]
+"""(steps done, steps at most, training loss)"""
+
+
+class Recipe(Frozen):
+    """How a LoRA is trained."""
+
+    rank: int = Field(default=8, ge=1, le=64)
+    """α = rank: in-place α/r scaling corrupts aliased tensors upstream."""
+    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    steps: int = Field(default=8, ge=1)
+    """At most; training stops earlier when the held-out loss rises or the loss is memorised."""
+    schedule: Literal["constant", "triangle"] = "triangle"
+    """`triangle` rises over the first quarter of the steps and falls to nearly 0 over the rest."""
+    batch_size: int = Field(default=16, ge=1)
+    """Conversations per step."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    min_loss: float = Field(default=0.01, ge=0)
+    """Stop below this training loss, nats per target token: what follows is memorisation. Worked
+    solutions are mostly foreseeable tokens, so their loss is small from the start."""
+    max_tokens: int = Field(default=2048, ge=16)
+    """Longer conversations lose their oldest turns."""
+    seed: int = 0
+
+
+class Served(Frozen):
+    """A prompt, and the tokens that the server made of it for the engine."""
+
+    conversation: Conversation
+    token_ids: tuple[int, ...]
+    neighbours: tuple[Served, ...] = ()
+    """Likewise the prompts whose answers are learned for it: they may have other forms."""
+
+
+class TrainingJob(Frozen):
+    """Conversations to learn from and to be judged on.
+
+    A conversation ends with the assistant turn to be learned. Earlier assistant turns are
+    demonstrations and carry loss as well.
+    """
+
+    conversations: tuple[Conversation, ...] = Field(min_length=1)
+    holdout: tuple[Conversation, ...] = ()
+    recipe: Recipe = Recipe()
+    output_dir: str
+    """An existing, empty folder the PEFT files are written to."""
+    parent: str | None = None
+    """Folder of the adapter to start from; None starts from the base (B = 0)."""
+    refusals: tuple[Refusal, ...] = ()
+    """What training may not make the model comply with: the result says how far it does."""
+    served: Served | None = None
+    """What the adapter is for: nothing is trained where the trainer renders it, or a neighbour,
+    otherwise."""
+
+
+class TrainingResult(Frozen):
+    """What a finished job measured; losses in nats per target token."""
+
+    path: str
+    rank: int
+    steps: int
+    losses: tuple[float, ...]
+    """Training loss before each step, and after the last."""
+    holdout_before: tuple[float, ...]
+    """One value for each held-out conversation, final assistant turn only."""
+    holdout_after: tuple[float, ...]
+    tokens: int
+    """Tokens trained on, summed over steps (padding not counted)."""
+    flops: float
+    """Floating-point operations of the steps: 4 · parameters · tokens with a frozen base, where
+    tokens that the examples of a batch begin with alike count once."""
+    seconds: float
+    cut_short: bool = False
+    """Whether the time ended it before the recipe did."""
+    refusal_shift: float | None = None
+    """None without refusals. What refusing lost against complying, in the median: nats a token."""
+
+
+class Trainer(Protocol):
+    """Adapts the base model on a job's conversations."""
+
+    @property
+    def status(self) -> str:
+        """`ready`, or what keeps it from training."""
+        ...
+
+    @property
+    def parameters(self) -> int | None:
+        """Of the base model, once it is known."""
+        ...
+
+    async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
+        """Run `job`, beside others; raises `TrainerError` when it dies, diverges or outlasts
+        `timeout_s`, and `NoTurnError` where too many wait.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the trainer."""
+        ...
+
+
+class GeneratingTrainer(Protocol):
+    """A trainer that also decodes; `ProcessTrainer` is one."""
+
+    @property
+    def parameters(self) -> int | None:
+        """Size of the base model."""
+        ...
+
+    async def start(self) -> None:
+        """Load the base model."""
+        ...
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        """Run a job."""
+        ...
+
+    async def generate(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+    ) -> list[str]:
+        """Continue every conversation greedily."""
+        ...
+
+    async def check(
+        self, conversations: Sequence[Conversation], timeout_s: float
+    ) -> list[str | None]:
+        """Return for every conversation why it cannot be learned, None where it can."""
+        ...

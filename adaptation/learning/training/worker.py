@@ -1,0 +1,243 @@
+"""The trainer's own process: `python -m adaptation.learning.training.worker --model PATH`.
+
+Loads the base once, says it is ready, then answers requests, one JSON object a line on stdin and
+stdout. Jobs train at once, a step of all of them at a time; what else is asked is answered between
+two steps. A failed request is answered and forgotten; the end of stdin ends the process, so it
+never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import gc
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.messages import (
+    REQUEST,
+    Cancel,
+    Check,
+    Done,
+    Failed,
+    Generate,
+    Ready,
+    Step,
+    Train,
+    Work,
+)
+from adaptation.learning.training.trainer import TrainingResult
+
+IDLE_S = 5.0
+"""Without a request, after which what was freed is returned to the system."""
+
+
+class Wire:
+    """Stdin and the real stdout; what libraries print goes to stderr."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        self._requests: queue.Queue[tuple[Work, float]] = queue.Queue()
+        self._came = threading.Event()
+        self._cancelled: dict[int, threading.Event] = {}
+        threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
+
+    def take(self, *, wait: bool) -> Iterator[tuple[Work, float]]:
+        """Yield the requests that have come and when; `wait` for the first."""
+        self._came.clear()
+        while wait or not self._requests.empty():
+            yield self._requests.get()
+            wait = False
+
+    def comes_within(self, seconds: float) -> bool:
+        """Whether a request has come, or comes within so long."""
+        return self._came.wait(seconds)
+
+    def say(self, reply: Ready | Step | Done | Failed) -> None:
+        """Send one reply."""
+        self._out.write(reply.model_dump_json() + "\n")
+        self._out.flush()
+
+    def cancelled(self, request_id: int) -> threading.Event:
+        """Set once the parent has given the request up."""
+        return self._cancelled[request_id]
+
+    def forget(self, request_id: int) -> None:
+        """The request is answered."""
+        self._cancelled.pop(request_id, None)
+
+    def _listen(self, stdin: TextIO) -> None:
+        for line in stdin:
+            request = REQUEST.validate_json(line)
+            if isinstance(request, Cancel):
+                if (event := self._cancelled.get(request.id)) is not None:  # not answered yet
+                    event.set()
+            else:
+                self._cancelled[request.id] = threading.Event()
+                self._requests.put((request, time.perf_counter()))
+                self._came.set()
+        os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to
+
+
+def main() -> None:
+    """Load the model and serve until stdin ends."""
+    options = _parse()
+    wire = Wire()
+    try:
+        worker = Worker(wire, options)
+    except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it
+        wire.say(Failed(id=None, error=_describe(error)))
+        sys.exit(1)
+    worker.serve()
+
+
+class Worker:
+    """The resident model and what can be asked of it."""
+
+    def __init__(self, wire: Wire, options: argparse.Namespace) -> None:
+        _check_folder(options.model)
+        # transformers imports them for one way of sampling and one loss that we do not use: nearly
+        # half of the time that a start takes. None reads as not installed.
+        sys.modules.update(dict.fromkeys(("sklearn", "scipy")))  # type: ignore[arg-type]
+        gc.disable()  # a third of the time that the imports take
+        import torch
+
+        from adaptation.learning.service.base import Base
+        from adaptation.learning.service.scheduler import Scheduler
+
+        gc.freeze()  # what was imported stays
+        gc.enable()
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        torch.set_flush_denormal(True)  # a CPU takes a hundred times as long for such a number
+        self._wire = wire
+        self._base = Base.load(options.model, _template(options.template), options.device)
+        self._scheduler = Scheduler(self._base)
+
+    def serve(self) -> None:
+        """Answer requests for ever."""
+        device = str(self._base.device)
+        self._wire.say(Ready(parameters=self._base.n_parameters, device=device))
+        while True:
+            is_idle = self._scheduler.is_idle
+            if is_idle and not self._wire.comes_within(IDLE_S):
+                give_memory_back()
+            for request, given in self._wire.take(wait=is_idle):
+                if isinstance(request, Train):
+                    self._train(request, given)
+                else:
+                    self._answer(request)
+            try:
+                self._scheduler.step()
+            except Exception as error:  # noqa: BLE001  of no job: nothing can be trained any more
+                print(f"training is broken: {_describe(error)}", file=sys.stderr)
+                os._exit(1)
+
+    def _train(self, request: Train, given: float) -> None:
+        from adaptation.learning.service.job import Control
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            self._wire.say(Step(id=request.id, done=done, total=total, loss=loss))
+
+        def on_end(end: TrainingResult | Exception) -> None:
+            if isinstance(end, Exception):
+                self._end(Failed(id=request.id, error=_describe(end)))
+            else:
+                self._end(Done(id=request.id, result=end))
+
+        control = Control(self._wire.cancelled(request.id), request.soft_s, on_step, given)
+        self._scheduler.submit(request.job, control, on_end)
+
+    def _answer(self, request: Generate | Check) -> None:
+        try:
+            reply: Done | Failed = (
+                self._generate(request) if isinstance(request, Generate) else self._check(request)
+            )
+        except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
+            reply = Failed(id=request.id, error=_describe(error))
+            self._recover(error)
+        self._end(reply)
+
+    def _end(self, reply: Done | Failed) -> None:
+        assert reply.id is not None
+        self._wire.forget(reply.id)
+        self._wire.say(reply)
+
+    def _generate(self, request: Generate) -> Done:
+        from adaptation.learning.service.decoding import generate
+
+        texts = generate(
+            self._base,
+            request.conversations,
+            request.adapter,
+            request.max_new_tokens,
+            self._wire.cancelled(request.id),
+            lambda done, total: self._wire.say(Step(id=request.id, done=done, total=total)),
+        )
+        return Done(id=request.id, texts=texts)
+
+    def _check(self, request: Check) -> Done:
+        from adaptation.learning.training.sequences import obstacle
+
+        found = (obstacle(self._base.chat, each) for each in request.conversations)
+        return Done(id=request.id, obstacles=tuple(found))
+
+    def _recover(self, error: Exception) -> None:
+        """Give memory back; a broken CUDA context is beyond repair and ends the process."""
+        import torch
+
+        if isinstance(error, torch.AcceleratorError):
+            print(f"the accelerator failed: {error}", file=sys.stderr)
+            os._exit(1)
+        if isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
+
+
+def give_memory_back() -> None:
+    """Return what was freed to the system; the C library keeps it otherwise, see `link`."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library than GNU's
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _check_folder(model: str) -> None:
+    """Tell of a folder that is not there before seconds go into imports."""
+    if Path(model).is_absolute() and not Path(model).is_dir():
+        raise ValueError(f"there is no folder {model}: give the folder of a model")
+
+
+def _template(option: str) -> Template:
+    """A template's source is a file or, as vLLM allows, its own text."""
+    template = Template.model_validate_json(option)
+    if template.source is None or "{" in template.source:
+        return template
+    return template.model_copy(update={"source": Path(template.source).read_text()})
+
+
+def _describe(error: Exception) -> str:
+    from adaptation.errors import AdaptationError
+
+    if isinstance(error, AdaptationError | ValueError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m adaptation.learning.training.worker")
+    parser.add_argument("--model", required=True, help="folder of the base model")
+    parser.add_argument("--template", default="{}", help="a `Template` as JSON")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

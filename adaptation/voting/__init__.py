@@ -1,0 +1,1 @@
+"""Counting what many samples say, and stopping when another can no longer matter."""
