@@ -20,8 +20,14 @@ class Strategy(StrEnum):
 
     PLAIN = "plain"
     CONSISTENCY = "consistency"
+    DEMONSTRATIONS = "demonstrations"
     TTT = "ttt"
     AUTO = "auto"
+    BEST_OF_N = "best_of_n"
+    REFINE = "refine"
+    REFLEXION = "reflexion"
+    DEBATE = "debate"
+    DECOMPOSE = "decompose"
 
 
 class Budget(Frozen):

@@ -24,6 +24,10 @@ class Policy(Frozen):
     """A name of `adaptation.voting.weights.WEIGHTS`."""
     instructions: tuple[str, ...] = ()
     """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
+    temperatures: tuple[float, ...] = ()
+    """Given in turn to the samples of a vote; none: all have the request's."""
+    demonstrations: int = Field(default=4, ge=1, le=64)
+    """Solved neighbours shown as earlier turns, at most."""
     free_text: Literal["medoid", "ask"] = "medoid"
     """How one of several free texts is chosen: by embeddings, or by asking the model."""
     calibration: Calibration | None = None

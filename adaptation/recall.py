@@ -29,12 +29,14 @@ class Recalled:
     """What may be missing among the neighbours."""
 
 
-async def recall(query: Query, services: Services) -> Recalled:
-    """Find the tenant's neighbours of the question, where there is a use for them."""
-    trains = query.options.strategy in TRAINING_STRATEGIES
-    if not query.options.memory.read or not (trains or services.rules.learns_from(query)):
+async def recall(query: Query, services: Services, *, as_examples: bool) -> Recalled:
+    """Find the tenant's neighbours of the question, where there is a use for them.
+
+    `as_examples` asks for enough to learn from; otherwise they only tell how votes fall here.
+    """
+    if not query.options.memory.read or not (as_examples or services.rules.learns_from(query)):
         return Recalled()
-    if trains:
+    if as_examples:
         return await _look(query, services, services.policy.candidates, recall_wait_s(query))
     found = await _look(query, services, NEIGHBOURS, patience(query))
     return replace(found, obstacle=None, note=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -25,6 +26,8 @@ class StopReason(StrEnum):
     DEADLINE = "deadline"
     SINGLE = "single"
     FUTILE = "futile"
+    VERIFIED = "verified"
+    """An answer passed the request's verifiers: no other was needed."""
     REMEMBERED = "remembered"
     """Nothing was sampled: the answer was verified for this very question before."""
     FAILED = "failed"
@@ -38,11 +41,13 @@ class AnswerCount(Frozen):
     count: int
     instructions: tuple[int, ...] | None = None
     """Which instructions they had been given, 0 for none; left out where there is only that."""
+    weight: float | None = None
+    """Of all its votes together; left out where every vote weighs the same."""
 
     @model_serializer(mode="wrap")
     def _leave_out(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         fields: dict[str, object] = serialise(self)
-        return {k: v for k, v in fields.items() if k != "instructions" or v is not None}
+        return {k: v for k, v in fields.items() if k in ("answer", "count") or v is not None}
 
 
 class SampleCounts(Frozen):
@@ -106,6 +111,17 @@ class VerifierReport(Frozen):
     detail: str
 
 
+class Step(Frozen):
+    """Something that a strategy did besides voting; steps within it are its children."""
+
+    kind: Literal["critique", "note", "round", "question"]
+    text: str
+    answer: str | None = None
+    passed: bool | None = None
+    """What was found when it was checked; null where there was nothing to check it by."""
+    children: tuple[Step, ...] = ()
+
+
 class FirstSample(Frozen):
     """The first sample of a vote, and whether the vote came to the same."""
 
@@ -130,6 +146,10 @@ class Report(Frozen):
     neighbours: tuple[NeighbourReport, ...] | None = None
     adapter: AdapterReport | None = None
     verification: tuple[VerifierReport, ...] | None = None
+    steps: tuple[Step, ...] | None = None
+    """What was criticised, noted, debated or asked on the way to the answer."""
+    novelty: float | None = None
+    """Mean share of the steps of a sample's rationale that no sample before it had."""
     memory: MemoryReport | None = None
     seconds: Mapping[str, float] = Field(default_factory=dict)
     reason: str | None = None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from adaptation.learning.adapted import Adapted
 from adaptation.options import Strategy
-from adaptation.plan import Plan
-from adaptation.recall import Recalled
 from adaptation.report import FirstSample, MemoryReport, NeighbourReport, Report
-from adaptation.stopwatch import Stopwatch
+from adaptation.session import Session
+from adaptation.strategies.strategy import Decision
 from adaptation.types import Outcome, Query, Sample, Vote
 from adaptation.verify import Verified
+from adaptation.voting.novelty import mean_novelty
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.stopping.shapes import Pattern
 from adaptation.voting.weights import group_confidence
@@ -17,40 +16,39 @@ from memory.types import PastVote
 
 
 def make_outcome(
-    query: Query,
-    pool: SamplePool,
-    recalled: Recalled,
-    plan: Plan,
-    training: Adapted,
-    verified: Verified,
-    saved: MemoryReport,
-    clock: Stopwatch,
+    session: Session, decision: Decision, verified: Verified, saved: MemoryReport
 ) -> Outcome:
     """Return what is served and the account of how it came about."""
-    vote = verified.vote
+    query, pool, vote = session.query, session.pool, verified.vote
     returned = _choices(query, vote, pool)
     indices = {sample.index for sample in returned}
     report = Report(
-        strategy=Strategy.TTT if training.adapter else Strategy.CONSISTENCY,
+        strategy=decision.strategy,
         requested=query.options.strategy,
         stop_reason=vote.stop_reason,
         answer=vote.answer,
         agreement=vote.agreement,
         confidence=vote.confidence,
         votes=vote.counts,
-        first_sample=_first_sample(vote),
+        first_sample=_first_sample(vote) if decision.is_usual else None,
         samples=pool.sample_counts(),
         tokens=pool.token_counts(indices.__contains__),
-        neighbours=_neighbours(training),
-        adapter=training.report,
+        neighbours=_neighbours(decision),
+        adapter=decision.adapted.report,
         verification=verified.reports or None,
+        steps=decision.steps or None,
+        novelty=_novelty(vote),
         memory=saved,
-        seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
-        reason=_reason(
-            recalled.obstacle or plan.reason or training.reason, recalled.note, _failures(pool)
-        ),
+        seconds={name: round(seconds, 4) for name, seconds in session.clock.seconds.items()},
+        reason=_reason(decision.reason, session.recalled.note, _failures(pool)),
     )
-    return Outcome(returned, report, _past_vote(verified, recalled, training))
+    past = _past_vote(vote, session, decision) if decision.is_usual else None
+    return Outcome(returned, report, past)
+
+
+def _novelty(vote: Vote) -> float | None:
+    share = mean_novelty(vote.ranked)
+    return None if share is None else round(share, 4)
 
 
 def _reason(*parts: str | None) -> str | None:
@@ -82,22 +80,21 @@ def _first_sample(vote: Vote) -> FirstSample | None:
     return FirstSample(confidence=round(group_confidence(first), 6), won=won)
 
 
-def _past_vote(verified: Verified, recalled: Recalled, training: Adapted) -> PastVote | None:
+def _past_vote(vote: Vote, session: Session, decision: Decision) -> PastVote | None:
     """How the votes fell; a single sample says nothing of that."""
-    ballots = verified.vote.ballots
-    if ballots.total < 2:
+    if vote.ballots.total < 2:
         return None
+    close = session.recalled.close
     return PastVote(
-        **Pattern.of(ballots.counts)._asdict(),
-        trained=training.adapter is not None,
-        near=recalled.close[0].record.id if recalled.close else None,
+        **Pattern.of(vote.ballots.counts)._asdict(),
+        trained=decision.strategy is Strategy.TTT,
+        near=close[0].record.id if close else None,
     )
 
 
-def _neighbours(training: Adapted) -> tuple[NeighbourReport, ...] | None:
-    if not training.neighbours:
+def _neighbours(decision: Decision) -> tuple[NeighbourReport, ...] | None:
+    """Those trained on, shown or held out."""
+    found = decision.neighbours or decision.adapted.neighbours
+    if not found:
         return None
-    return tuple(
-        NeighbourReport(id=n.record.id, similarity=round(n.similarity, 4))
-        for n in training.neighbours
-    )
+    return tuple(NeighbourReport(id=n.record.id, similarity=round(n.similarity, 4)) for n in found)

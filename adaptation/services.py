@@ -16,15 +16,19 @@ from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.policy import Policy
-from adaptation.types import Query
+from adaptation.rewards.reward_model import RewardError, RewardModel
+from adaptation.short_term import ShortTermMemory
+from adaptation.types import Query, Sample
 from adaptation.voting.draws import Drawer
 from adaptation.voting.reader import Reader
 from adaptation.voting.representative import Representative
 from adaptation.voting.rules import Rules
 from adaptation.voting.voting import Voting
-from adaptation.voting.weights import WEIGHTS
+from adaptation.voting.weights import group_confidence, weighing
 from memory.memory import LongTermMemory
-from memory.types import Neighbour
+from memory.types import Message, Neighbour
+
+CONFIDENCE = "how sure each sample was of its own tokens"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Services:
     """Adapters of earlier requests."""
     wanted: Wanted | None = None
     """Is told of what had no time to be trained."""
+    rewards: RewardModel | None = None
+    """Scores replies, where the operator named a model for it."""
+    short_term: ShortTermMemory = field(default_factory=ShortTermMemory)
+    """What requests of late came to."""
 
     @cached_property
     def rules(self) -> Rules:
@@ -54,20 +62,42 @@ class Services:
         return Rules(name, memory.votes, price, read=memory.aside.read)
 
     async def voting(
-        self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
+        self,
+        query: Query,
+        close: Sequence[Neighbour],
+        *,
+        trained: bool = False,
+        messages: Sequence[Message] | None = None,
+        rule: str | None = None,
     ) -> Voting:
-        """Return a vote on `query` that has not begun; see `Rules.of`."""
+        """Return a vote on `query` that has not begun; see `Session.voting` and `Rules.of`."""
         policy, engine, embed = self.policy, self.engine, self.memory.embedder.embed
         aside = self.memory.aside.embedding.run
+        drawer = self.drawer(query, policy.instructions)
+        is_usual = not trained and messages is None
         return Voting(
             query,
-            await self.rules.of(query, close, trained=trained),
-            Drawer(query, engine, policy.instructions),
+            await self.rules.of(query, close, trained=trained, rule=rule),
+            drawer if messages is None else drawer.asking(messages),
             Representative(query, engine, embed, aside, ask=policy.free_text == "ask"),
             Reader(query, self.algebra),
-            WEIGHTS[policy.vote_weight],
-            None if trained else self._bar(query),
+            weighing(policy.vote_weight),
+            self._bar(query) if is_usual and rule is None else None,
         )
+
+    def drawer(self, query: Query, instructions: Sequence[str] = ()) -> Drawer:
+        """Return what says how each sample of `query` is drawn."""
+        return Drawer(query, self.engine, instructions, self.policy.temperatures)
+
+    async def scores(self, query: Query, samples: Sequence[Sample]) -> tuple[list[float], str]:
+        """See `Session.score`."""
+        if self.rewards is None:
+            return [group_confidence(sample) for sample in samples], CONFIDENCE
+        try:
+            return await self.rewards.scores(query, samples), "the reward model"
+        except RewardError as error:
+            why = f"{CONFIDENCE}: the reward model was left out: {error}"
+            return [group_confidence(sample) for sample in samples], why
 
     def _bar(self, query: Query) -> float | None:
         """Return the confidence from which the first sample is all that is drawn.

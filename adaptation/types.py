@@ -107,6 +107,8 @@ class Draw:
     """The engine's own form of another prompt; None keeps the request's."""
     instruction: int = 0
     """Which instruction it was given, from 1; 0 is none."""
+    is_aside: bool = False
+    """Whether the reply is for the strategy alone: held to no form, and to no stops."""
 
 
 @dataclass(frozen=True)

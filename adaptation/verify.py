@@ -13,37 +13,99 @@ from memory.types import Tier
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What the verifiers said of one answer."""
+
+    reports: tuple[VerifierReport, ...] = ()
+    tier: Tier | None = None
+    """The strongest tier that it earned; None where no verifier vouched for it."""
+    is_late: bool = False
+    """Whether time ended before they had spoken."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a verifier spoke against it."""
+        return any(not report.passed for report in self.reports)
+
+
+@dataclass(frozen=True)
 class Verified:
     """A vote with what the verifiers said of its winner."""
 
     vote: Vote
-    reports: tuple[VerifierReport, ...] = ()
-    tier: Tier | None = None
-    """The strongest tier the answer earned from verifiers; None where none vouched for it."""
+    checked: Checked = Checked()
+
+    @property
+    def reports(self) -> tuple[VerifierReport, ...]:
+        """One of each verifier."""
+        return self.checked.reports
+
+    @property
+    def tier(self) -> Tier | None:
+        """See `Checked`."""
+        return self.checked.tier
 
     @property
     def failed(self) -> bool:
         """Whether a verifier spoke against the answer that is returned all the same."""
-        return any(not report.passed for report in self.reports)
+        return self.checked.failed
 
 
-async def verify(query: Query, vote: Vote) -> Verified:
+class Checks:
+    """The verifiers of one query; of the same text and answer they are asked once."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._known: dict[tuple[str, str | None], Checked] = {}
+
+    async def of(self, sample: Sample, answer: str | None) -> Checked:
+        """Return what they say of a sample, out of which `answer` was read."""
+        text = sample.said.text or answer or ""
+        if (known := self._known.get((text, answer))) is not None:
+            return known
+        try:
+            async with asyncio.timeout(self._query.seconds_left):
+                found = await self._check(text, answer)
+        except TimeoutError:
+            late = VerifierReport(type="deadline", passed=False, detail="not verified in time")
+            return Checked((late,), is_late=True)
+        self._known[text, answer] = found
+        return found
+
+    async def _check(self, text: str, answer: str | None) -> Checked:
+        reports: list[VerifierReport] = []
+        tiers: list[Tier] = []
+        for verifier in self._query.verifiers:
+            try:
+                report = await verifier.verify(
+                    question=self._query.question, text=text, answer=answer
+                )
+            except VerifierError as error:
+                report = VerifierReport(type=verifier.type, passed=False, detail=str(error))
+            reports.append(report)
+            if report.passed and verifier.tier is not None:
+                tiers.append(verifier.tier)
+        passed = all(report.passed for report in reports)
+        best = max(tiers, key=lambda tier: tier.strength, default=None) if passed else None
+        return Checked(tuple(reports), best)
+
+
+async def verify(query: Query, vote: Vote, checks: Checks | None = None) -> Verified:
     """Return the most-voted answer that passes every verifier, or the winner with its failures.
 
     A verifier is external evidence, so it may overrule the vote; without one the vote stands.
     """
     if not query.verifiers:
         return Verified(vote)
+    checks = checks or Checks(query)
     verdicts: list[Verified] = []
-    try:
-        async with asyncio.timeout(query.seconds_left):
-            for candidate in _candidates(vote):
-                verdicts.append(await _check(query, candidate))
-                if not verdicts[-1].failed:
-                    return verdicts[-1]
-    except TimeoutError:
-        late = VerifierReport(type="deadline", passed=False, detail="not verified in time")
-        verdicts.append(Verified(vote, (late,)))
+    for candidate in _candidates(vote):
+        checked = await checks.of(candidate.winner, candidate.answer)
+        verdicts.append(Verified(candidate, checked))
+        if not checked.failed:
+            return verdicts[-1]
+        if checked.is_late:
+            break
     return verdicts[0]
 
 
@@ -71,23 +133,3 @@ def _with_winner(vote: Vote, sample: Sample) -> Vote:
         readable=answer is not None and answer.structured,
         ranked=(sample, *others),
     )
-
-
-async def _check(query: Query, vote: Vote) -> Verified:
-    reports: list[VerifierReport] = []
-    tiers: list[Tier] = []
-    for verifier in query.verifiers:
-        try:
-            report = await verifier.verify(
-                question=query.question,
-                text=vote.winner.said.text or vote.answer or "",
-                answer=vote.answer,
-            )
-        except VerifierError as error:
-            report = VerifierReport(type=verifier.type, passed=False, detail=str(error))
-        reports.append(report)
-        if report.passed and verifier.tier is not None:
-            tiers.append(verifier.tier)
-    passed = all(report.passed for report in reports)
-    best = max(tiers, key=lambda tier: tier.strength, default=None) if passed else None
-    return Verified(vote, tuple(reports), best)

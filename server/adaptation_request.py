@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount
+from adaptation.strategies import STRATEGIES, Given, obstacle
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
@@ -27,7 +28,7 @@ from server.shapes import refuse_shapeless
 EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
 ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
-USE_VOTES = "use strategy `consistency`, `ttt` or `auto`"
+USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 
 def split_model(name: str) -> tuple[str, Strategy | None]:
@@ -54,6 +55,9 @@ def take_context(
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
     options = _within_limits(options, settings)
+    can_be_reworded = _can_be_reworded(path, body)
+    if asked is not None:
+        _refuse_unmet(body, options, can_be_reworded=can_be_reworded)
     _let_choices_differ(body, options)
     if path == RESPONSES and _given(body, EARLIER_TURNS):
         options = _without_memory(options)
@@ -67,7 +71,7 @@ def take_context(
         json_output=_asks_for_json(body),
         form=_form(body),
         request=prompt_shape(path, body),
-        can_be_reworded=_can_be_reworded(path, body),
+        can_be_reworded=can_be_reworded,
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
         route=path,
@@ -199,6 +203,16 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
             "`use_beam_search` is one search, not votes: use strategy `plain`",
             param="use_beam_search",
         )
+
+
+def _refuse_unmet(body: Mapping[str, Any], options: Options, *, can_be_reworded: bool) -> None:
+    """Refuse a strategy that was asked for without what it needs."""
+    n = body.get("n")
+    choices = int(n) if is_number(n) else 1
+    given = Given(bool(options.verifiers), can_be_reworded, choices)
+    if (why := obstacle(STRATEGIES[options.strategy], given)) is not None:
+        message = f"strategy `{options.strategy}` cannot keep its meaning here: {why}"
+        raise ApiError(400, message, param="adaptation.strategy")
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from adaptation.learning.adapting import adapted
+from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.wanted import Wanted
 from adaptation.options import Budget
-from adaptation.plan import make_plan
 from adaptation.recall import recall
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
@@ -134,10 +134,10 @@ class Warming:
     async def _obstacle(self, query: Query) -> str | None:
         """Return why there is no adapter, None where there is one now."""
         services = self._services
-        neighbours = (await recall(query, services)).neighbours
-        plan = make_plan(query.options, query.choices, neighbours, services.policy)
-        if not plan.train:
-            return plan.reason
+        neighbours = (await recall(query, services, as_examples=True)).neighbours
+        why = obstacle_to_training(query.options, neighbours, services.policy)
+        if why is not None:
+            return why
         async with (
             SamplePool(services.engine, query) as pool,
             adapted(query, neighbours, services, Stopwatch(), pool) as outcome,

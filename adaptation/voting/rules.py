@@ -75,12 +75,20 @@ class Rules:
         return self._learns and query.seed is None and query.options.memory.read
 
     async def of(
-        self, query: Query, close: Sequence[Neighbour], *, trained: bool = False
+        self,
+        query: Query,
+        close: Sequence[Neighbour],
+        *,
+        trained: bool = False,
+        rule: str | None = None,
     ) -> StoppingRule:
         """Return the rule for a vote on `query`; `close` are the records near its question.
 
-        `trained` says that the votes come through an adapter trained for this request.
+        `trained` says that the votes come through an adapter trained for this request; `rule` names
+        another rule, which learns nothing.
         """
+        if rule is not None:
+            return RULES[rule](COLD, self._price)
         if not self.learns_from(query):
             return self._rule(COLD, self._price)
         near = [neighbour.record.id for neighbour in close[:NEIGHBOURS]]

@@ -22,6 +22,10 @@ class Group:
     weight: float = 0.0
     """Of all its votes together."""
     samples: list[Sample] = field(default_factory=list)
+    heaviest: float = -1.0
+    """Of a single vote that was not cut off."""
+    spokesman: Sample | None = None
+    """Whose vote that was."""
     number: int = 0
     """Counted from 0, in the order of the first votes."""
     surest: float = 0.0
@@ -41,12 +45,13 @@ class Group:
         self.samples.append(sample)
         self.weight += weight
         self.surest = max(self.surest, mean_logprob(sample))
+        if sample.finish_reason != "length" and weight > self.heaviest:
+            self.heaviest, self.spokesman = weight, sample
 
     @property
     def example(self) -> Sample:
-        """The sample that speaks for the others: the first that was not cut off, if any."""
-        whole = (sample for sample in self.samples if sample.finish_reason != "length")
-        return next(whole, self.samples[0])
+        """The sample that speaks for the others: the heaviest, the first of these that is whole."""
+        return self.spokesman or self.samples[0]
 
     @property
     def instructions(self) -> tuple[int, ...]:
@@ -85,6 +90,13 @@ class Tally:
             for each in counted:
                 self._count(*each)
         self._count(sample, answer)
+
+    def reweigh(self, weigh: Callable[[Sample], float]) -> None:
+        """Weigh all votes anew."""
+        self._weigh, counted = weigh, self._counted
+        self._clear()
+        for each in counted:
+            self._count(*each)
 
     def _count(self, sample: Sample, answer: Answer | None) -> None:
         self._counted.append((sample, answer))
@@ -156,6 +168,7 @@ class Tally:
                 answer=group.answer.text if group.answer else None,
                 count=len(group.samples),
                 instructions=group.instructions if self._is_instructed else None,
+                weight=None if self._weigh is count else round(group.weight, 4),
             )
             for group in self.groups
         )

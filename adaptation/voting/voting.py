@@ -19,6 +19,7 @@ from adaptation.voting.representative import Representative
 from adaptation.voting.stopping import StoppingRule, next_wave
 from adaptation.voting.tally import Tally
 from adaptation.voting.weights import count, group_confidence
+from memory.identity.answers import Answer
 
 IN_FLIGHT = 2
 """Samples kept running once the votes disagree. Waiting for the last of the smallest wave that
@@ -76,19 +77,21 @@ class Voting:
                 if isinstance(arrived, Failure):
                     self._failed += 1
                 else:
-                    await self._count(arrived)
+                    await self.count(arrived)
             return stop
         finally:
             # Whatever ends the poll: its adapter is about to be unloaded.
             await pool.cancel()
 
-    async def _count(self, sample: Sample) -> None:
+    async def count(self, sample: Sample) -> Answer | None:
+        """Count a sample, whoever drew it, and return the answer in it."""
         answer = await self._reader.read(sample, self.tally.answers)
         self.tally.add(sample, answer)
         if self.doubted is not None and len(self.tally.groups) > 1:
             self.doubted()
         if self._query.notify is not None:
             self._query.notify(self.tally.report())
+        return answer
 
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
         """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""

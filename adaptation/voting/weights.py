@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from adaptation.types import Sample
+from adaptation.voting.novelty import Novelty
 
 GROUP = 16
 """Tokens of a group (DeepConf has 2,048, for traces of tens of thousands)."""
@@ -52,6 +53,11 @@ def length_normalised(sample: Sample) -> float:
         return 0.0
     penalty = ((5 + len(sample.logprobs)) / 6) ** LENGTH_EXPONENT
     return math.exp(sum(sample.logprobs) / penalty)
+
+
+def weighing(name: str) -> Callable[[Sample], float]:
+    """Return what weighs the votes of one question; see `WEIGHTS` and `Novelty`."""
+    return Novelty() if name == "novelty" else WEIGHTS[name]
 
 
 WEIGHTS: Mapping[str, Callable[[Sample], float]] = MappingProxyType(

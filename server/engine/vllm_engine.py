@@ -33,6 +33,20 @@ from server.engine.under_way import end_requests
 
 REMEMBERED_PROBES = 16
 ABORTED = "abort"
+ASIDE_TOKENS = 512
+"""Of a reply that only the strategy reads."""
+FORMS = (
+    "structured_outputs",
+    "stop",
+    "stop_token_ids",
+    "bad_words",
+    "logit_bias",
+    "allowed_token_ids",
+    "min_tokens",
+    "ignore_eos",
+    "logprobs",
+)
+"""Parameters by which a request shapes what it is given, or asks more of it than words."""
 SOON_PARSED = 2_048
 """Characters of a reply that parsers read within some twenty milliseconds."""
 
@@ -97,11 +111,12 @@ class VllmEngine:
         request = query.engine_request
         assert isinstance(request, EngineRequest)
         partial, is_ending = PartialSample(draw), False
+        watches_blanks = request.writes_json and not draw.is_aside
         try:
             async with aclosing(self._outputs(request, draw)) as outputs:
                 async for step in outputs:
                     new_tokens = partial.add(step)
-                    if request.writes_json and partial.is_blank and not is_ending:
+                    if watches_blanks and partial.is_blank and not is_ending:
                         is_ending = True
                         await self.end([draw.request_id])
                     was_aborted = step.outputs[0].finish_reason == ABORTED
@@ -274,7 +289,16 @@ def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
     own.seed = draw.seed
     if draw.temperature is not None:
         own.temperature = draw.temperature
-    return own
+    return _freed(own) if draw.is_aside else own
+
+
+def _freed(params: SamplingParams) -> SamplingParams:
+    """Return parameters that hold a reply to no form, and neither stop nor prolong it."""
+    free = SamplingParams()
+    for name in FORMS:
+        setattr(params, name, getattr(free, name))
+    params.max_tokens = ASIDE_TOKENS
+    return params
 
 
 def lora_request(adapter: Adapter | None) -> LoRARequest | None:

@@ -145,7 +145,7 @@ async def test_a_fault_costs_one_neighbourhood(
     def fail(*_: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("adaptation.learning.warming.make_plan", fail)
+    monkeypatch.setattr("adaptation.learning.warming.obstacle_to_training", fail)
     warm = warming(parts)
     warm.begin("default")
     assert (await done(warm)).wanted == 0

@@ -1,0 +1,1 @@
+"""Scoring replies by a reward model."""

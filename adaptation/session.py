@@ -1,0 +1,191 @@
+"""What a strategy may do for one request: recall, sample, vote, adapt, check, on one account.
+
+A strategy sees nothing but its session. Every wait goes through here and ends at the request's
+deadline; whatever is generated or trained is on the account (`SamplePool`), cancelled work
+included, and whatever still runs is cancelled when the session ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from adaptation.learning.adapted import Adapted
+from adaptation.learning.adapting import adapted
+from adaptation.learning.overlap import Overlap
+from adaptation.options import Options
+from adaptation.policy import Policy
+from adaptation.recall import Recalled, recall
+from adaptation.report import StopReason
+from adaptation.services import Services
+from adaptation.stopwatch import Stopwatch
+from adaptation.types import Adapter, Query, Sample
+from adaptation.verify import Checked, Checks, Verified, verify
+from adaptation.voting.pool import SamplePool
+from adaptation.voting.voting import Voting
+from memory.types import Message
+
+ENDS = frozenset({StopReason.DEADLINE, StopReason.BUDGET})
+
+
+class Session:
+    """One request under way. Leaving it as a context manager ends all that still runs for it."""
+
+    def __init__(self, query: Query, services: Services) -> None:
+        self.query = query
+        self.clock = Stopwatch()
+        self.pool = SamplePool(services.engine, query, query.options.budget.tokens)
+        self.recalled = Recalled()
+        """What `recall` found last."""
+        self.ended: StopReason | None = None
+        """Why nothing more can be drawn: time or tokens are up, or the engine fails all."""
+        self._services = services
+        self._checks = Checks(query)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Session:
+        await self._stack.enter_async_context(self.pool)
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await self._stack.__aexit__(*raised)
+
+    @property
+    def options(self) -> Options:
+        """What the request asks for."""
+        return self.query.options
+
+    @property
+    def policy(self) -> Policy:
+        """What the operator decides for all requests."""
+        return self._services.policy
+
+    @property
+    def samples_left(self) -> int:
+        """How many samples may still be drawn."""
+        return 0 if self.ended else max(0, self.options.max_samples - self.pool.launched)
+
+    async def recall(self, *, as_examples: bool = False) -> Recalled:
+        """Find records whose questions are like this one; none, and why, where memory fails.
+
+        `as_examples` asks for enough of them to learn from.
+        """
+        with self.clock.measure("retrieve"):
+            self.recalled = await recall(self.query, self._services, as_examples=as_examples)
+        return self.recalled
+
+    async def voting(
+        self,
+        *,
+        trained: bool = False,
+        messages: Sequence[Message] | None = None,
+        rule: str | None = None,
+    ) -> Voting:
+        """Return a vote that has not begun.
+
+        `trained` says that it is drawn through an adapter made for this request, `messages` what
+        is asked instead of the request's own conversation, `rule` what ends it instead of the
+        server's rule. Raises `EngineError` where the messages cannot be rendered or are too long.
+        """
+        with self.clock.measure("retrieve"):
+            return await self._services.voting(
+                self.query, self.recalled.close, trained=trained, messages=messages, rule=rule
+            )
+
+    async def poll(
+        self, voting: Voting, most: int | None = None, adapter: Adapter | None = None
+    ) -> StopReason:
+        """Draw votes until they are decided or `most` are counted; by default all that is left.
+
+        They are drawn through `adapter`, else as the tenant is served.
+        """
+        most = voting.tally.total + self.samples_left if most is None else most
+        with self.clock.measure("sample"):
+            stop = await voting.poll(self.pool, most, adapter or self.query.base)
+        self.ended = stop if stop in ENDS else self.ended
+        return stop
+
+    async def replies(self, *conversations: Sequence[Message]) -> list[Sample | None]:
+        """Ask other conversations, all at once, and return the replies in their order.
+
+        They are candidates for the answer, in the form that the request demands. None stands for
+        one that failed, was not given time, or cannot be rendered.
+        """
+        return await self._asked(conversations, is_aside=False)
+
+    async def aside(self, *conversations: Sequence[Message]) -> list[Sample | None]:
+        """Ask the model what nobody will be shown: like `replies`, but free of any form."""
+        return await self._asked(conversations, is_aside=True)
+
+    async def _asked(
+        self, conversations: Sequence[Sequence[Message]], *, is_aside: bool
+    ) -> list[Sample | None]:
+        places: dict[int, int] = {}
+        found: list[Sample | None] = [None] * len(conversations)
+        with self.clock.measure("sample"):
+            for place, messages in enumerate(conversations):
+                if not self.samples_left:
+                    break
+                draw = self._services.drawer(self.query).another(
+                    self.pool.launched, messages, self.query.base, is_aside=is_aside
+                )
+                if draw is not None:
+                    places[draw.index] = place
+                    self.pool.launch(draw)
+            try:
+                while self.pool.in_flight:
+                    arrived = await self.pool.next()
+                    if isinstance(arrived, Sample):
+                        found[places[arrived.index]] = arrived
+                    elif isinstance(arrived, StopReason):
+                        self.ended = arrived
+                        break
+            finally:
+                await self.pool.cancel()
+        return found
+
+    def overlap(self) -> Overlap:
+        """Return the training of an adapter on what was recalled, which may begin at any time.
+
+        Its adapter stays loaded until the session ends.
+        """
+        train = partial(
+            adapted, self.query, self.recalled.neighbours, self._services, self.clock, self.pool
+        )
+        overlap = Overlap(train)
+        self._stack.push_async_exit(overlap)
+        return overlap
+
+    async def adapt(self) -> Adapted:
+        """Train an adapter on what was recalled, or find one kept; without one, it says why."""
+        return await self.overlap().result()
+
+    async def check(self, sample: Sample, answer: str | None) -> Checked:
+        """Put the request's verifiers to a sample; each is asked once about the same text."""
+        with self.clock.measure("verify"):
+            return await self._checks.of(sample, answer)
+
+    async def score(self, samples: Sequence[Sample]) -> tuple[list[float], str]:
+        """Return what the reward model thinks of samples, or how sure of themselves they are.
+
+        The second value says which of the two, and why where a reward model was left out.
+        """
+        with self.clock.measure("score"):
+            return await self._services.scores(self.query, samples)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what earlier requests of the same task learned from tries that failed."""
+        return self._services.short_term.notes(self.query.tenant, self.options.memory.task)
+
+    def note(self, notes: Sequence[str]) -> None:
+        """Keep notes for the requests of the same task that follow."""
+        if self.options.memory.write:
+            self._services.short_term.note(self.query.tenant, self.options.memory.task, notes)
+
+    async def conclude(self, voting: Voting, stop: StopReason) -> Verified:
+        """Return the outcome of a vote with what the verifiers say; see `Voting.conclude`."""
+        vote = await voting.conclude(self.pool, stop)
+        with self.clock.measure("verify"):
+            return await verify(self.query, vote, self._checks)
