@@ -9,7 +9,7 @@ from adaptation.services import Services
 from adaptation.session import Session
 from adaptation.strategies import STRATEGIES
 from adaptation.strategies.consistency import CONSISTENCY
-from adaptation.strategies.strategy import Decision, Given, obstacle
+from adaptation.strategies.strategy import Decision, obstacle
 from adaptation.types import Outcome, Query
 
 
@@ -24,14 +24,14 @@ async def answer(query: Query, services: Services) -> Outcome:
             return known
         decision = await _decide(session)
         verified = await session.conclude(decision.voting, decision.stop)
+        baseline = await session.compared(decision.baseline, verified)
         with session.clock.measure("remember"):
             saved = await remember(query, verified, decision.adapted, services)
-        return make_outcome(session, decision, verified, saved)
+        return make_outcome(session, decision, verified, baseline, saved)
 
 
 async def _decide(session: Session) -> Decision:
-    query, strategy = session.query, STRATEGIES[session.options.strategy]
-    given = Given(bool(query.verifiers), query.can_be_reworded, query.choices)
-    if (why := obstacle(strategy, given)) is not None:
+    strategy = STRATEGIES[session.options.strategy]
+    if (why := obstacle(strategy, session.given)) is not None:
         return (await CONSISTENCY.answer(session)).because(why)
     return await strategy.answer(session)

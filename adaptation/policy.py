@@ -26,6 +26,9 @@ class Policy(Frozen):
     """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
     temperatures: tuple[float, ...] = ()
     """Given in turn to the samples of a vote; none: all have the request's."""
+    shadow_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of `auto`'s decided votes beside which another strategy is tried, where verifiers can
+    tell which of the two is right."""
     demonstrations: int = Field(default=4, ge=1, le=64)
     """Solved neighbours shown as earlier turns, at most."""
     free_text: Literal["medoid", "ask"] = "medoid"

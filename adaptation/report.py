@@ -122,6 +122,16 @@ class Step(Frozen):
     children: tuple[Step, ...] = ()
 
 
+class Baseline(Frozen):
+    """What the vote on the model as it is served came to, where another strategy went on."""
+
+    answer: str | None
+    same: bool
+    """Whether the answer that is returned is the same."""
+    passed: bool | None = None
+    """What the request's verifiers said of it; null without verifiers."""
+
+
 class FirstSample(Frozen):
     """The first sample of a vote, and whether the vote came to the same."""
 
@@ -148,6 +158,7 @@ class Report(Frozen):
     verification: tuple[VerifierReport, ...] | None = None
     steps: tuple[Step, ...] | None = None
     """What was criticised, noted, debated or asked on the way to the answer."""
+    baseline: Baseline | None = None
     novelty: float | None = None
     """Mean share of the steps of a sample's rationale that no sample before it had."""
     memory: MemoryReport | None = None

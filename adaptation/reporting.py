@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adaptation.options import Strategy
-from adaptation.report import FirstSample, MemoryReport, NeighbourReport, Report
+from adaptation.report import Baseline, FirstSample, MemoryReport, NeighbourReport, Report
 from adaptation.session import Session
 from adaptation.strategies.strategy import Decision
 from adaptation.types import Outcome, Query, Sample, Vote
@@ -12,11 +12,15 @@ from adaptation.voting.novelty import mean_novelty
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.stopping.shapes import Pattern
 from adaptation.voting.weights import group_confidence
-from memory.types import PastVote
+from memory.types import PastVote, Trial
 
 
 def make_outcome(
-    session: Session, decision: Decision, verified: Verified, saved: MemoryReport
+    session: Session,
+    decision: Decision,
+    verified: Verified,
+    baseline: Baseline | None,
+    saved: MemoryReport,
 ) -> Outcome:
     """Return what is served and the account of how it came about."""
     query, pool, vote = session.query, session.pool, verified.vote
@@ -37,13 +41,32 @@ def make_outcome(
         adapter=decision.adapted.report,
         verification=verified.reports or None,
         steps=decision.steps or None,
+        baseline=baseline,
         novelty=_novelty(vote),
         memory=saved,
         seconds={name: round(seconds, 4) for name, seconds in session.clock.seconds.items()},
         reason=_reason(decision.reason, session.recalled.note, _failures(pool)),
     )
     past = _past_vote(vote, session, decision) if decision.is_usual else None
-    return Outcome(returned, report, past)
+    return Outcome(returned, report, past, _trial(session, verified, report))
+
+
+def _trial(session: Session, verified: Verified, report: Report) -> Trial:
+    """Return what the ledger notes; that an answer is right is for verifiers of truth to say."""
+    right = None
+    if verified.reports and (verified.failed or verified.tier is not None):
+        right = not verified.failed
+    close, beside = session.recalled.close, report.baseline
+    return Trial(
+        strategy=report.strategy,
+        near=close[0].record.id if close else None,
+        right=right,
+        baseline=beside.passed if beside else None,
+        same=beside.same if beside else None,
+        tokens=report.tokens.generated,
+        trained_tokens=report.tokens.training,
+        seconds=session.clock.since_start_s,
+    )
 
 
 def _novelty(vote: Vote) -> float | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.engine import Engine
+from adaptation.evidence import Evidence
 from adaptation.learning.adapter_cache import AdapterCache
 from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.loaded import LoadedAdapters
@@ -60,6 +61,11 @@ class Services:
         policy, memory = self.policy, self.memory
         name, price = policy.stopping_rule, policy.sample_price
         return Rules(name, memory.votes, price, read=memory.aside.read)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What strategies were worth."""
+        return Evidence(self.memory)
 
     async def voting(
         self,

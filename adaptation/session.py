@@ -7,25 +7,28 @@ included, and whatever still runs is cancelled when the session ends.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from adaptation.evidence import Known
 from adaptation.learning.adapted import Adapted
 from adaptation.learning.adapting import adapted
 from adaptation.learning.overlap import Overlap
-from adaptation.options import Options
+from adaptation.options import Options, Strategy
 from adaptation.policy import Policy
 from adaptation.recall import Recalled, recall
-from adaptation.report import StopReason
+from adaptation.report import Baseline, StopReason
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
-from adaptation.types import Adapter, Query, Sample
+from adaptation.types import Adapter, Given, Query, Sample
 from adaptation.verify import Checked, Checks, Verified, verify
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.voting import Voting
-from memory.types import Message
+from memory.identity.answers import agree
+from memory.types import Message, Trial
 
 ENDS = frozenset({StopReason.DEADLINE, StopReason.BUDGET})
 
@@ -174,6 +177,77 @@ class Session:
         """
         with self.clock.measure("score"):
             return await self._services.scores(self.query, samples)
+
+    @property
+    def given(self) -> Given:
+        """What the request brings of what strategies need."""
+        query = self.query
+        return Given(bool(query.verifiers), query.can_be_reworded, query.choices)
+
+    @property
+    def tokens_per_sample(self) -> float:
+        """What a sample of this request has in tokens, as far as any was drawn."""
+        return self.pool.generated_tokens / max(1, self.pool.launched)
+
+    @property
+    def explores(self) -> bool:
+        """Whether another strategy is tried beside a vote that needs none, to see its worth.
+
+        Only where verifiers will tell which was right; the same request always has the same fate.
+        """
+        share = self.policy.shadow_share if self.query.verifiers else 0.0
+        return random.Random(self.query.id).random() < share
+
+    async def evidence(self) -> Known:
+        """Return what strategies were worth to the tenant, and on questions like this one."""
+        with self.clock.measure("retrieve"):
+            return await self._services.evidence.of(self.query, self.recalled.close)
+
+    async def passes(self, voting: Voting) -> bool:
+        """Whether the answer in front passes every verifier of the request."""
+        groups = voting.tally.groups
+        if not groups:
+            return False
+        answer = groups[0].answer
+        checked = await self.check(groups[0].example, answer.text if answer else None)
+        return not checked.failed
+
+    def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
+        """Note what a strategy was worth whose answer is not the one that is returned."""
+        if not self.options.memory.write or self._services.background.is_full:
+            return
+        close = self.recalled.close
+        noted = Trial(
+            strategy=strategy,
+            source="shadow",
+            near=close[0].record.id if close else None,
+            right=right,
+            baseline=baseline,
+            same=False,
+            tokens=self.pool.generated_tokens,
+            trained_tokens=self.pool.trained_tokens,
+            seconds=self.clock.since_start_s,
+        )
+        memory, query = self._services.memory, self.query
+        note = memory.ledger.note
+        self._services.background.start(
+            memory.aside.read(lambda: note(query.tenant, [(query.id, noted)]))
+        )
+
+    async def compared(self, voting: Voting | None, verified: Verified) -> Baseline | None:
+        """Return what another vote came to, beside the answer that is returned."""
+        groups = voting.tally.groups if voting else []
+        if not groups:
+            return None
+        answer, won = groups[0].answer, verified.vote.winner.answer
+        checked = None
+        if self.query.verifiers:
+            checked = await self.check(groups[0].example, answer.text if answer else None)
+        return Baseline(
+            answer=answer.text if answer else None,
+            same=answer is not None and won is not None and agree(answer.key, won.key),
+            passed=None if checked is None else not checked.failed,
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Return what earlier requests of the same task learned from tries that failed."""

@@ -12,6 +12,12 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    @property
+    def since_start_s(self) -> float:
+        """Since the first step could begin; steps may overlap, and leave time between them."""
+        return time.monotonic() - self._began
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:

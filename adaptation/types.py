@@ -15,7 +15,7 @@ from adaptation.said import Said
 from adaptation.voting.ballots import Ballots
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
-from memory.types import Message, PastVote, question_of
+from memory.types import Message, PastVote, Trial, question_of
 
 if TYPE_CHECKING:
     from adaptation.verifiers import Verifier
@@ -94,6 +94,15 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What of a strategy's needs a request brings."""
+
+    has_verifiers: bool
+    can_be_reworded: bool
+    choices: int
+
+
+@dataclass(frozen=True)
 class Draw:
     """How one sample is to be drawn."""
 
@@ -169,6 +178,8 @@ class Outcome:
     report: Report
     vote: PastVote | None = None
     """How the votes fell, where later votes can learn from it."""
+    trial: Trial | None = None
+    """For the ledger of what strategies are worth."""
 
     @classmethod
     def plain(cls, query: Query, sample: Sample) -> Outcome:

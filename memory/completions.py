@@ -20,9 +20,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
+from memory.ledger import write_trial
 from memory.retention import Retention
 from memory.rows import completion_of, completion_row, size_of
-from memory.schema import completion
+from memory.schema import completion, trial
 from memory.text import folded
 from memory.types import Completion, Record
 
@@ -156,6 +157,7 @@ class CompletionLog:
             found = select(func.count()).select_from(completion).where(old)
             if not self._retention.allows(connection.execute(found).scalar_one(), total):
                 return 0
+            connection.execute(delete(trial).where(trial.c.at < self._retention.cutoff()))
             return connection.execute(delete(completion).where(old)).rowcount
 
     @contextmanager
@@ -298,3 +300,6 @@ def _upsert(connection: Connection, item: Completion) -> None:
     connection.execute(
         statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=values)
     )
+    if item.trial is not None:
+        row = {"tenant": item.tenant, "id": item.id, **item.trial.model_dump()}
+        write_trial(connection, row)

@@ -59,7 +59,23 @@ def apply_feedback(
     else:
         outcome = _refute(memory, completion, answer, rationale)
     memory.completions.note_feedback(tenant, completion_id, word)
+    right, baseline = judged(completion, verdict, answer)
+    memory.ledger.judge(tenant, completion_id, right=right, baseline=baseline)
     return outcome
+
+
+def judged(
+    completion: Completion, verdict: Verdict, answer: str | None
+) -> tuple[bool, bool | None]:
+    """Return whether an answer was right, and whether the vote beside it on the base was.
+
+    None where the verdict does not tell: an answer that is wrong leaves all others open.
+    """
+    beside = ((completion.report or {}).get("baseline") or {}).get("answer")
+    known = answer or (completion.answer if verdict == "correct" else None)
+    if beside is None or known is None:
+        return verdict == "correct", None
+    return verdict == "correct", same_answer(known, beside)
 
 
 def _refuse_another(solution: str | None, answer: str | None) -> None:

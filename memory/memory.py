@@ -24,6 +24,7 @@ from memory.events import changed_records, head_seq
 from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
+from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
@@ -49,6 +50,7 @@ class LongTermMemory:
         self.embedder = embedder
         self.completions = CompletionLog(database, retention_days=retention_days)
         self.votes = PastVotes(database)
+        self.ledger = Ledger(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)

@@ -112,13 +112,19 @@ def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
     return Record(**values | {"created_at": moment(row["created_at"])})
 
 
+ELSEWHERE = {"vote", "trial", "created_at"}
+"""Fields of a completion that are no column of that name."""
+
+
 def completion_row(completion: Completion) -> dict[str, Any]:
     """Return the columns of a completion."""
     created_at = completion.created_at
     vote = dict.fromkeys(PastVote.model_fields) | dict(completion.vote or {})
     kept = _bounded(completion)
     return {
-        **kept.model_dump(exclude={"messages", "request", "created_at", "text", "answer", "vote"}),
+        **kept.model_dump(
+            exclude={"messages", "request", "created_at", "text", "answer", "vote", "trial"}
+        ),
         **{f"{VOTE}{name}": value for name, value in vote.items()},
         "text": clean(kept.text),
         "answer": None if kept.answer is None else clean(kept.answer),
@@ -161,7 +167,9 @@ def _bounded(completion: Completion) -> Completion:
 
 def completion_of(row: RowMapping) -> Completion:
     """Build the completion a row describes."""
-    values = {name: row[name] for name in Completion.model_fields.keys() - {"vote", "created_at"}}
+    values = {
+        name: row[name] for name in Completion.model_fields.keys() - {"vote", "trial", "created_at"}
+    }
     vote = {name: row[f"{VOTE}{name}"] for name in PastVote.model_fields}
     return Completion(
         **values,

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -154,4 +154,24 @@ lineage = Table(
     Column("adapter_id", String, ForeignKey("adapter.id"), primary_key=True),
     Column("record_id", String, primary_key=True),
     Index("lineage_by_record", "record_id"),
+)
+
+# Which strategy was worth what: see `memory.ledger`.
+trial = Table(
+    "trial",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("strategy", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("near", String),
+    Column("right", Boolean),
+    Column("baseline", Boolean),
+    Column("same", Boolean),
+    Column("tokens", Integer, nullable=False),
+    Column("trained_tokens", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("trial_by_age", "tenant", "at"),
+    Index("trial_by_near", "near", "tenant", "at"),
 )

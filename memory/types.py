@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer
@@ -154,6 +155,26 @@ class PastVote(Frozen):
     """The record whose question is most like the one voted on, where there is a close one."""
 
 
+class Trial(Frozen):
+    """One answer by one strategy, and what is known of its worth."""
+
+    strategy: str
+    source: Literal["request", "shadow", "evaluation"] = "request"
+    near: str | None = None
+    """The record whose question is most like the one asked, where there is a close one."""
+    right: bool | None = None
+    """None while nobody has said; likewise below."""
+    baseline: bool | None = None
+    """Whether the vote on the model as it is served was right."""
+    same: bool | None = None
+    """Whether that vote came to the same answer; None where there was none beside."""
+    tokens: int = 0
+    trained_tokens: int = 0
+    seconds: float = 0.0
+    at: float = Field(default_factory=time.time)
+    """Unix seconds."""
+
+
 class Completion(Frozen):
     """What was answered, kept so that later feedback can find it."""
 
@@ -171,6 +192,8 @@ class Completion(Frozen):
     vote: PastVote | None = None
     report: Mapping[str, Any] | None = None
     """What the answer's response said of how it came about."""
+    trial: Trial | None = None
+    """For the ledger; not read again with the completion."""
     created_at: datetime | None = None
     conversation: str | None = None
     """The prompt's fingerprint where it was too long to keep: then there are no messages."""

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount
-from adaptation.strategies import STRATEGIES, Given, obstacle
+from adaptation.strategies import STRATEGIES, obstacle
+from adaptation.types import Given
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped

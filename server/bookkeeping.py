@@ -67,5 +67,6 @@ class Bookkeeper:
             task=query.options.memory.task,
             record_id=report.memory.saved or report.memory.reused if report.memory else None,
             vote=outcome.vote,
+            trial=outcome.trial,
             report=shown,
         )

@@ -13,7 +13,7 @@ from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.plain import Plain
 from adaptation.strategies.refine import Refine
 from adaptation.strategies.reflexion import Reflexion
-from adaptation.strategies.strategy import Answering, Decision, Given, obstacle
+from adaptation.strategies.strategy import Answering, Decision, obstacle
 from adaptation.strategies.ttt import TestTimeTraining
 
 STRATEGIES: Mapping[Strategy, Answering] = MappingProxyType(
@@ -31,4 +31,4 @@ STRATEGIES: Mapping[Strategy, Answering] = MappingProxyType(
     }
 )
 
-__all__ = ["STRATEGIES", "Answering", "Decision", "Given", "obstacle"]
+__all__ = ["STRATEGIES", "Answering", "Decision", "obstacle"]

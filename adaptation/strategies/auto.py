@@ -1,19 +1,30 @@
-"""The cheapest way that is likely to do: votes first, and more only where they are in doubt.
+"""The cheapest way that is likely to do: votes first, and more where they are in doubt.
 
-Training begins beside the vote, at the first sample that says otherwise, and is given up where the
-vote decides.
+What is remembered costs nothing; a first sample that is sure enough is all that is drawn (see
+`calibration`); votes end when another cannot matter. Where they end in doubt, training and
+demonstrations are weighed by what they were worth on such questions (`worth`), and the best that is
+worth its cost goes on; where none is, the vote does. Training that is likely to be chosen begins
+beside the vote, at the first sample that says otherwise, and is given up where the vote decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from adaptation.learning.adapted import Adapted
 from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
 from adaptation.report import StopReason
 from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
-from adaptation.strategies.strategy import Decision, Plainly
-from adaptation.strategies.ttt import through
+from adaptation.strategies.demonstrations import Demonstrations
+from adaptation.strategies.strategy import Decision, Plainly, obstacle
+from adaptation.strategies.ttt import FAILED, through
+from adaptation.strategies.worth import PRIOR, best, expected
+
+DEMONSTRATIONS = Demonstrations()
 
 
 class Auto(Plainly):
@@ -22,28 +33,87 @@ class Auto(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         recalled = await session.recall(as_examples=True)
-        why = recalled.obstacle or _obstacle(session)
-        if why is not None:
-            return (await CONSISTENCY.vote(session)).because(why)
+        ways, why = open_ways(session)
+        if not ways:
+            return (await CONSISTENCY.vote(session)).because(recalled.obstacle or why)
+        known = await session.evidence()
         overlap = session.overlap()
-        first = await self._first(session, overlap)
-        if not in_doubt(first.stop, first.voting.confidence, session.options):
-            given_up = await overlap.give_up()
-            return Decision(
-                Strategy.CONSISTENCY, first.voting, first.stop, given_up.reason, given_up
-            )
-        adapted = await overlap.result()
-        if adapted.adapter is None:
-            stop = await session.poll(first.voting)
-            return Decision(Strategy.CONSISTENCY, first.voting, stop, adapted.reason, adapted)
-        return await _standing(session, first, await through(session, adapted))
+        may_train = best(expected(ways, known))[:1] == [Strategy.TTT]
+        first = await self._first(session, overlap.begin if may_train else None)
+        if in_doubt(first.stop, first.voting.confidence, session.options):
+            worths = expected(ways, known, session.tokens_per_sample)
+            chosen = best(worths, session.policy.sample_price)
+        else:
+            chosen = ways[:1] if session.explores else []
+        return await self._further(session, first, overlap, chosen)
 
-    async def _first(self, session: Session, overlap: Overlap) -> Decision:
+    async def _first(self, session: Session, doubted: Callable[[], None] | None) -> Decision:
         """Vote on the base with half of the samples."""
         voting = await session.voting()
-        voting.doubted = overlap.begin
+        voting.doubted = doubted
         stop = await session.poll(voting, session.options.max_samples // 2)
         return Decision(Strategy.CONSISTENCY, voting, stop)
+
+    async def _further(
+        self, session: Session, first: Decision, overlap: Overlap, chosen: Sequence[Strategy]
+    ) -> Decision:
+        """Go the first of the chosen ways that comes to an answer; else the vote goes on."""
+        adapted = Adapted()
+        for way in chosen:
+            if way is Strategy.TTT:
+                found = await self._trained(session, overlap)
+                adapted = found.adapted
+            else:
+                found = await DEMONSTRATIONS.shown(session) or first
+            if found.voting is not first.voting and found.voting.tally.total:
+                return await standing(session, first, found)
+        if Strategy.TTT not in chosen:
+            adapted = await overlap.give_up()
+        is_over = not in_doubt(first.stop, first.voting.confidence, session.options)
+        stop = first.stop if is_over else session.ended or await session.poll(first.voting)
+        return replace(first, stop=stop, adapted=adapted, reason=adapted.reason)
+
+    async def _trained(self, session: Session, overlap: Overlap) -> Decision:
+        """Vote through an adapter; without one, or without a vote, the tally is empty."""
+        adapted = await overlap.result()
+        if adapted.adapter is None:
+            return Decision(
+                Strategy.CONSISTENCY, await session.voting(), StopReason.EXHAUSTED, adapted=adapted
+            )
+        found = await through(session, adapted)
+        if found.voting.tally.total:
+            return found
+        failed = found.stop is StopReason.FAILED
+        why = FAILED if failed else "time or tokens ended before it was sampled"
+        return replace(found, adapted=adapted.unused(why))
+
+
+async def standing(session: Session, first: Decision, found: Decision) -> Decision:
+    """Return which of two votes stands: the later, but for what the request's verifiers say.
+
+    Where the earlier one stands, what the later was worth is noted here: no answer tells of it.
+    """
+    found = replace(found, baseline=first.voting)
+    if not session.query.verifiers:
+        return found
+    before, after = await session.passes(first.voting), await session.passes(found.voting)
+    if after or not before:
+        return found
+    session.note_trial(found.strategy, right=False, baseline=True)
+    adapted = found.adapted.unused("a verifier passes the answer without it, and not with it")
+    return replace(first, adapted=adapted, reason=adapted.reason)
+
+
+def open_ways(session: Session) -> tuple[list[Strategy], str | None]:
+    """Return what could follow a vote in doubt, and why training could not."""
+    options, query = session.options, session.query
+    if options.max_samples // 2 < max(2, query.choices):
+        return [], "too few samples for two votes"
+    why = obstacle_to_training(options, session.recalled.neighbours, session.policy)
+    ways = [] if why else [Strategy.TTT]
+    if obstacle(DEMONSTRATIONS, session.given) is None and DEMONSTRATIONS.chosen(session):
+        ways.append(Strategy.DEMONSTRATIONS)
+    return [way for way in ways if way in PRIOR], why
 
 
 def in_doubt(stop: StopReason, confidence: float, options: Options) -> bool:
@@ -53,24 +123,3 @@ def in_doubt(stop: StopReason, confidence: float, options: Options) -> bool:
     """
     in_time = stop in (StopReason.EXHAUSTED, StopReason.CERTAIN, StopReason.FUTILE)
     return in_time and confidence < options.confidence
-
-
-async def _standing(session: Session, first: Decision, through_it: Decision) -> Decision:
-    """Return the vote that stands once another was drawn through an adapter."""
-    adapted, votes = through_it.adapted, through_it.voting.tally.total
-    if through_it.stop is StopReason.FAILED and not votes:
-        failed = adapted.unused("the engine failed every sample through it")
-        stop = await session.poll(first.voting)
-        return Decision(Strategy.CONSISTENCY, first.voting, stop, failed.reason, failed)
-    if votes >= session.query.choices:
-        return through_it
-    late = adapted.unused("time or tokens ended before it was sampled")
-    return Decision(Strategy.CONSISTENCY, first.voting, through_it.stop, late.reason, late)
-
-
-def _obstacle(session: Session) -> str | None:
-    options, policy = session.options, session.policy
-    why = obstacle_to_training(options, session.recalled.neighbours, policy)
-    if why is None and options.max_samples // 2 < max(2, session.query.choices):
-        why = "too few samples for two votes"
-    return why

@@ -26,14 +26,16 @@ class Demonstrations(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         recalled = await session.recall(as_examples=True)
-        shown = self.chosen(session)
-        if not shown:
-            why = recalled.obstacle or "no neighbour in memory can be shown"
-            return (await CONSISTENCY.vote(session)).because(why)
-        voting, shown = await self._voting(session, shown)
+        if (decision := await self.shown(session)) is not None:
+            return decision
+        why = recalled.obstacle or "no neighbour in memory can be shown"
+        return (await CONSISTENCY.vote(session)).because(why)
+
+    async def shown(self, session: Session) -> Decision | None:
+        """Vote with what has been recalled before the question; None where nothing can be shown."""
+        voting, shown = await self._voting(session, self.chosen(session))
         if voting is None:
-            reason = "no neighbour fits before the question"
-            return (await CONSISTENCY.vote(session)).because(reason)
+            return None
         stop = await session.poll(voting)
         return Decision(Strategy.DEMONSTRATIONS, voting, stop, neighbours=tuple(shown))
 

@@ -9,6 +9,7 @@ from adaptation.learning.adapted import Adapted
 from adaptation.options import Strategy
 from adaptation.report import Step, StopReason
 from adaptation.session import Session
+from adaptation.types import Given
 from adaptation.voting.voting import Voting
 from memory.types import Neighbour
 
@@ -26,6 +27,8 @@ class Decision:
     adapted: Adapted = field(default_factory=Adapted)
     steps: tuple[Step, ...] = ()
     """What the strategy did besides voting."""
+    baseline: Voting | None = None
+    """The vote on the base that went before, where another one stands."""
     neighbours: tuple[Neighbour, ...] = ()
     """What the answer leans on: shown, or trained on."""
 
@@ -66,15 +69,6 @@ class Plainly:
     verifies: ClassVar[bool] = False
     single_choice: ClassVar[bool] = False
     is_experimental: ClassVar[bool] = False
-
-
-@dataclass(frozen=True)
-class Given:
-    """What of a strategy's needs a request brings."""
-
-    has_verifiers: bool
-    can_be_reworded: bool
-    choices: int
 
 
 def obstacle(strategy: Answering, given: Given) -> str | None:

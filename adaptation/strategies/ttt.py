@@ -14,6 +14,8 @@ from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.strategy import Decision, Plainly
 
+FAILED = "the engine failed every sample through it"
+
 
 class TestTimeTraining(Plainly):
     """Trains on what is recalled; without an adapter it votes on the base, and says why."""
@@ -28,7 +30,7 @@ class TestTimeTraining(Plainly):
         decision = await through(session, adapted)
         if decision.stop is StopReason.FAILED and not decision.voting.tally.total:
             # The base may still do.
-            adapted = adapted.unused("the engine failed every sample through it")
+            adapted = adapted.unused(FAILED)
             decision = await through(session, adapted)
         return decision
 
