@@ -145,6 +145,8 @@ class Report(Frozen):
 
     strategy: Strategy
     requested: Strategy
+    effort: str | None = None
+    """The `reasoning_effort` that asked for it, where nothing else did."""
     stop_reason: StopReason
     answer: str | None = None
     agreement: float | None = None

@@ -29,6 +29,7 @@ def make_outcome(
     report = Report(
         strategy=decision.strategy,
         requested=query.options.strategy,
+        effort=query.effort,
         stop_reason=vote.stop_reason,
         answer=vote.answer,
         agreement=vote.agreement,

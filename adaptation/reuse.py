@@ -51,6 +51,7 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
         Report(
             strategy=Strategy.CONSISTENCY,
             requested=query.options.strategy,
+            effort=query.effort,
             stop_reason=StopReason.REMEMBERED,
             answer=record.answer,
             confidence=record.confidence,

@@ -64,6 +64,8 @@ class Query:
     """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False
     """Whether `messages` are all there is to the prompt, so that others may take their place."""
+    effort: str | None = None
+    """What the request says of how hard to think, where that chose the strategy."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)
@@ -189,6 +191,7 @@ class Outcome:
             Report(
                 strategy=Strategy.PLAIN,
                 requested=query.options.strategy,
+                effort=query.effort,
                 stop_reason=StopReason.SINGLE,
                 samples=SampleCounts(started=query.choices, finished=query.choices),
                 tokens=TokenCounts(returned=sample.n_tokens),

@@ -21,6 +21,7 @@ from adaptation.types import Given
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
+from server.effort import effort_of, efforts
 from server.errors import ApiError
 from server.heavy import refuse_heavy
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
@@ -51,7 +52,7 @@ def take_context(
     refuse_shapeless(path, body)
     refuse_heavy(body)
     refuse_dropped(path, body)
-    options, asked = _options(body, settings)
+    options, asked, effort = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
@@ -73,6 +74,7 @@ def take_context(
         form=_form(body),
         request=prompt_shape(path, body),
         can_be_reworded=can_be_reworded,
+        effort=effort,
         shown_as=_shown_as(path, body),
         progress=_progress(path, body, options),
         route=path,
@@ -104,8 +106,12 @@ def _take_id(body: dict[str, Any]) -> None:
     body.pop("request_id", None)
 
 
-def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strategy | None]:
-    """Return the options in force, and the strategy too if the request asked for anything."""
+def _options(
+    body: dict[str, Any], settings: Settings
+) -> tuple[Options, Strategy | None, str | None]:
+    """Return the options in force, the strategy if the request asked for any, and the effort that
+    chose it otherwise.
+    """
     suffix: Strategy | None = None
     if isinstance(body.get("model"), str):
         body["model"], suffix = split_model(body["model"])
@@ -121,9 +127,12 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
             f"the model's name asks for {suffix.value}, `adaptation.strategy` for {named}: say one",
             param="adaptation.strategy",
         )
+    is_silent = suffix is None and named is None
+    effort = effort_of(body, efforts(settings.effort)) if is_silent else None
+    samples = effort.max_samples if effort and effort.max_samples else settings.max_samples
     defaults = {
-        "strategy": suffix or settings.strategy,
-        "max_samples": min(settings.max_samples, settings.limit_samples),
+        "strategy": suffix or (effort.strategy if effort else settings.strategy),
+        "max_samples": min(samples, settings.limit_samples),
         "confidence": settings.confidence,
         "temperature": settings.temperature,
     }
@@ -131,7 +140,8 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
         options = Options.model_validate({**defaults, **given})
     except ValidationError as error:
         raise ApiError.invalid(error, prefix="adaptation") from error
-    return options, options.strategy if given or suffix else None
+    asked = options.strategy if given or suffix else None
+    return options, asked, effort.name if effort else None
 
 
 def _within_limits(options: Options, settings: Settings) -> Options:

@@ -29,6 +29,7 @@ from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
+from adaptation.prices import Prices
 from adaptation.services import Services
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
@@ -52,7 +53,7 @@ from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
-from server.policy import check_files, policy_from, timed
+from server.policy import check_files, policy_from, prices_of, timed
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
@@ -60,6 +61,7 @@ from server.routes.adapters import adapters_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
+from server.routes.ledger import ledger_router
 from server.routes.models import models_router
 from server.routes.ready import Probe, ready_router
 from server.routes.records import records_router
@@ -235,7 +237,7 @@ async def build(
     )
     occupancy = Occupancy(in_background)
     warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
-    _add_routes(app, parts, args, client, reports, warming)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
     describe(app)
     install_handlers(app)
     # vLLM has built its stack already: build it anew with ours innermost (behind the check of
@@ -276,6 +278,7 @@ def _add_routes(
     client: Any,
     reports: Reports,
     warming: Warming,
+    prices: Prices,
 ) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
@@ -291,6 +294,7 @@ def _add_routes(
         ready_router(parts.checks),
         feedback_router(parts.memory),
         reports_router(reports),
+        ledger_router(parts.memory.ledger, prices),
         records_router(parts.memory),
         warming_router(warming),
         adapters_router(parts.memory),

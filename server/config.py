@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
 from memory.types import Frozen
+from server.effort import DEFAULT, efforts
 from server.wording import of_pydantic
 
 DEFAULT_TENANT = "default"
@@ -42,6 +43,8 @@ class Settings(Frozen):
     """folder of the database, the adapters, the snapshots and the converted models"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
+    effort: str = DEFAULT
+    """strategy and samples for each `reasoning_effort`, as NAME=STRATEGY[/SAMPLES], ..."""
     embedder: str = "minilm"
     """`minilm`, `hashing` or a sentence-transformers folder; changing it re-embeds the memory"""
     max_samples: int = Field(default=16, ge=1, le=64)
@@ -56,6 +59,15 @@ class Settings(Frozen):
     """what one more sample must gain in accuracy for the rule `bayesian` to draw it"""
     instructions: Path | None = None
     """file with an instruction in each line, given in turn to the votes after the first"""
+    demonstrations: int = Field(default=4, ge=1, le=64)
+    """solved neighbours that strategy `demonstrations` shows before the question, at most"""
+    shadow_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """share of the requests with verifiers whose vote needs no more, beside which `auto` tries
+    another strategy all the same, to see what it is worth"""
+    price_per_million: float | None = Field(default=None, ge=0)
+    """what a million generated tokens cost, in any currency, for the ledger; `none`: not known"""
+    price_per_million_trained: float | None = Field(default=None, ge=0)
+    """the same of tokens that adapters are trained on"""
     free_text: Literal["medoid", "ask"] = "medoid"
     """how one of several free texts is chosen: by embeddings, or by asking the model"""
     reuse: bool = True
@@ -124,6 +136,8 @@ class Settings(Frozen):
         "wall_s",
         "limit_tokens",
         "limit_wall_s",
+        "price_per_million",
+        "price_per_million_trained",
         "instructions",
         "refusals",
         "train_steps",
@@ -144,6 +158,12 @@ class Settings(Frozen):
         if name in EMBEDDERS or not folder.is_dir():
             return check_embedder(name)
         return str(folder)
+
+    @field_validator("effort")
+    @classmethod
+    def _known_efforts(cls, text: str) -> str:
+        efforts(text)
+        return text
 
     @field_validator("data_dir")
     @classmethod

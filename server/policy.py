@@ -11,6 +11,7 @@ from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.training.refusals import Refusal, read
 from adaptation.learning.training.trainer import Recipe
 from adaptation.policy import Policy
+from adaptation.prices import Prices
 from adaptation.voting.calibration import Calibration
 from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
@@ -48,6 +49,8 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         stopping_rule=settings.stopping_rule,
         instructions=_instructions(settings),
         free_text=settings.free_text,
+        demonstrations=settings.demonstrations,
+        shadow_share=settings.shadow_share,
         calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
         vote_weight=settings.vote_weight,
@@ -62,6 +65,11 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         train_wait_s=LEAST_WAIT_S if settings.train_wait_s is None else settings.train_wait_s,
         model=model,
     )
+
+
+def prices_of(settings: Settings) -> Prices:
+    """Return what tokens cost, as far as the settings say."""
+    return Prices(generated=settings.price_per_million, trained=settings.price_per_million_trained)
 
 
 def _recipe(settings: Settings, model: str, parameters: int | None) -> Recipe:

@@ -49,6 +49,8 @@ class RequestContext:
     """What of the body besides the messages makes the prompt."""
     verifiers: tuple[Verifier, ...] = ()
     can_be_reworded: bool = False
+    effort: str | None = None
+    """The effort that chose strategy and samples, where the request asked for no other."""
     route: str = CHAT
     opens_late: bool = True
     """Whether a stream says nothing before the engine's first output, and may say it earlier."""
@@ -100,6 +102,7 @@ class RequestContext:
             terms=terms,
             verifiers=self.verifiers,
             can_be_reworded=self.can_be_reworded,
+            effort=self.effort,
             notify=self.progress.put_nowait if self.progress else None,
             abandoned=abandoned,
         )
