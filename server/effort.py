@@ -13,7 +13,7 @@ from typing import Any
 
 from adaptation.options import Strategy
 
-DEFAULT = "none=plain, minimal=plain, low=consistency/4, high=auto/32, xhigh=auto/64"
+DEFAULT = "none=plain,minimal=plain,low=consistency/4,high=auto/32,xhigh=auto/64"
 """What is not named is answered as the server answers everything."""
 _ENTRY = re.compile(r"\s*([a-z]+)\s*=\s*([a-z_]+)(?:\s*/\s*(\d{1,2}))?\s*")
 
@@ -29,7 +29,7 @@ class Effort:
 
 
 def efforts(text: str) -> Mapping[str, Effort]:
-    """Read `NAME=STRATEGY[/SAMPLES], …`; raises `ValueError`."""
+    """Read `NAME=STRATEGY[/SAMPLES],…`; raises `ValueError`."""
     found = [_effort(entry) for entry in text.split(",") if entry.strip()]
     return {effort.name: effort for effort in found}
 

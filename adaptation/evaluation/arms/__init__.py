@@ -18,6 +18,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "one": Sampled(),
         "plain": Sampled(),
         "vote": Sampled(vote=True),
+        **{f"vote-{n}": Sampled(vote=True, most=n) for n in (2, 4, 8)},
         "consistency": Adaptive(Strategy.CONSISTENCY),
         "copy": Copied(),
         "demos-4": Demonstrated(4),
@@ -26,8 +27,16 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "demos-16+vote": Demonstrated(16, vote=True),
         "ttt": Adaptive(Strategy.TTT),
         "auto": Adaptive(Strategy.AUTO),
+        "demonstrations": Adaptive(Strategy.DEMONSTRATIONS),
+        "best_of_n": Adaptive(Strategy.BEST_OF_N),
+        "refine": Adaptive(Strategy.REFINE),
+        "reflexion": Adaptive(Strategy.REFLEXION, is_checked=True),
+        "retry": Adaptive(Strategy.BEST_OF_N, is_checked=True),
+        "debate": Adaptive(Strategy.DEBATE),
+        "decompose": Adaptive(Strategy.DECOMPOSE),
     }
 )
-"""`plain` is `one` by the name of its strategy."""
+"""`plain` is `one` by the name of its strategy. `reflexion` is told by a verifier whether its answer
+is right, and so is `retry`, blind resampling: compare these with each other only."""
 
 DEFAULT_ARMS = ("one", "vote", "consistency", "demos-8", "ttt")

@@ -14,18 +14,22 @@ class Sampled:
 
     greedy: bool = False
     vote: bool = False
+    most: int | None = None
+    """Samples of the vote; None: as many as the run has."""
     needs_whet: bool = False
     needs_examples: bool = False
 
     async def answer(self, question: Question) -> Outcome:
         """Ask once, with `n` choices where there is a vote."""
         temperature = 0.0 if self.greedy else question.settings.temperature
-        return await sampled(question, vote=self.vote, temperature=temperature)
+        return await sampled(question, vote=self.vote, most=self.most, temperature=temperature)
 
 
-async def sampled(question: Question, *, vote: bool, **changes: object) -> Outcome:
+async def sampled(
+    question: Question, *, vote: bool, most: int | None = None, **changes: object
+) -> Outcome:
     """Ask the question with some things changed: one sample, or the winner of a fixed vote."""
-    n = question.settings.votes if vote else 1
+    n = (most or question.settings.votes) if vote else 1
     reply = await question.target.ask(question.request(n=n, **changes))
     if not vote:
         return Outcome(reply.texts[0], reply)
