@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune claims pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies claims pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -78,6 +78,9 @@ bench-sound: dev  ## this build beside an older one: busy cores, overload, hosti
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-strategies: dev  ## every strategy beside a vote of as many tokens: an hour on two cores
+	$(BIN)/python -m loadtests.bench_strategies $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-tune: dev  ## what `whet tune` finds, beside a grid of guesses, on worlds it has not seen
 	$(BIN)/python -m loadtests.bench_tune $(if $(MODEL),--model $(MODEL)) $(ARGS)

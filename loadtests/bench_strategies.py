@@ -7,6 +7,7 @@ own count. A strategy that wins on no suite is marked; nothing is left out becau
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -35,9 +36,9 @@ from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_strategies                       the built-in model: an hour on two cores
-  python -m loadtests.bench_strategies --model smollm2 -n 12
-  python -m loadtests.bench_strategies --suite easy-arithmetic jargon --strategy auto consistency
+  python -m loadtests.bench_strategies                     the built-in model, an hour
+  python -m loadtests.bench_strategies --suite jargon --strategy auto consistency ttt
+  python -m loadtests.bench_strategies --model smollm2 -n 12 --eval="--worlds 1 --max-tokens 160"
 """
 SUITES = ("in-distribution", "shifted")
 ARMS = (*VOTES, *SINGLE, "auto", *CHECKED)
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = ["--model", args.model] if args.model != BUILT_IN else []
     for suite in args.suite:
         words = ["eval", "--suite", suite, "--strategy", *args.strategy, "-n", str(args.n)]
-        words += ["--results", str(kept), "--data-dir", str(args.out / "data"), *model, *args.more]
+        words += ["--results", str(kept), "--data-dir", str(args.out / "data"), *model, *args.eval]
         print(f"\n$ whet {' '.join(words)}", flush=True)
         if status := whet(words):
             return status
@@ -71,8 +72,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--suite", nargs="+", default=SUITES, help="suites, or groups of them")
     parser.add_argument("--strategy", nargs="+", choices=ARMS, default=ARMS, metavar="NAME")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "strategies")
-    args, args.more = parser.parse_known_args(argv)
-    return args
+    parser.add_argument(
+        "--eval", type=shlex.split, default=[], metavar="FLAGS", help="more flags of `whet eval`"
+    )
+    return parser.parse_args(argv)
 
 
 def print_rows(found: Sequence[Row], auto: AutoAgainstBest | None) -> None:
@@ -91,16 +94,15 @@ def print_rows(found: Sequence[Row], auto: AutoAgainstBest | None) -> None:
     if auto is not None:
         verdict = "met" if auto.met else "MISSED"
         console.print(
-            f"auto: {auto.right:.1%} right beside {auto.best:.1%} of the best ({', '.join(auto.chosen)}), "
-            f"with {auto.tokens:.2f} of its tokens and {auto.seconds:.2f} of its seconds; "
+            f"auto: {auto.right:.1%} right beside {auto.best:.1%} of the best "
+            f"({', '.join(auto.chosen)}), with {auto.tokens:.2f} of its tokens and {auto.seconds:.2f} of its seconds; "
             f"target within {100 * NEAR:.0f} points at {SHARE:.2f}: {verdict}"
         )
 
 
 def _shown(row: Row) -> tuple[str, ...]:
-    low, value, high = (
-        100 * each for each in (row.against.low, row.against.value, row.against.high)
-    )
+    against = row.against
+    low, value, high = (100 * each for each in (against.low, against.value, against.high))
     return (
         row.suite,
         row.arm,

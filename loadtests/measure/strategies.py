@@ -85,10 +85,8 @@ def auto_against_best(results: Results) -> AutoAgainstBest | None:
         if not (mine := results.of_arm(suite, "auto")):
             continue
         asked = [arm for arm in SINGLE if results.of_arm(suite, arm)]
-        arm = max(
-            asked,
-            key=lambda arm: (_right(results.of_arm(suite, arm)), -_tokens(results, suite, arm)),
-        )
+        worth = {arm: _worth(results.of_arm(suite, arm)) for arm in asked}
+        arm = max(asked, key=lambda arm: worth[arm])
         auto += mine
         best += results.of_arm(suite, arm)
         chosen.append(f"{suite}: {arm}")
@@ -141,5 +139,6 @@ def _right(trials: Sequence[Trial]) -> float:
     return mean(trial.right for trial in trials)
 
 
-def _tokens(results: Results, suite: str, arm: str) -> float:
-    return mean(map(spent, results.of_arm(suite, arm)))
+def _worth(trials: Sequence[Trial]) -> tuple[float, float]:
+    """Return what sorts strategies: the most right first, then the cheapest."""
+    return _right(trials), -mean(map(spent, trials))

@@ -46,9 +46,8 @@ def ledger_router(ledger: Ledger, prices: Prices) -> APIRouter:
     def get_ledger(tenant: Tenant) -> dict[str, Any]:
         """Return a row for each strategy that was used, with intervals."""
         rows = accounts(ledger.count(tenant), prices)
-        return list_object(
-            [{"object": "ledger.strategy", "id": row["strategy"], **row} for row in rows]
-        )
+        shown = [{"object": "ledger.strategy", "id": row["strategy"], **row} for row in rows]
+        return list_object(shown)
 
     @router.post("/v1/ledger")
     def note(said: Evaluated, tenant: Tenant) -> dict[str, Any]:

@@ -36,7 +36,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "decompose": Adaptive(Strategy.DECOMPOSE),
     }
 )
-"""`plain` is `one` by the name of its strategy. `reflexion` is told by a verifier whether its answer
-is right, and so is `retry`, blind resampling: compare these with each other only."""
+"""`plain` is `one` by the name of its strategy. `reflexion` is told by a verifier whether its
+answer is right, and so is `retry`, blind resampling: compare these with each other only."""
 
 DEFAULT_ARMS = ("one", "vote", "consistency", "demos-8", "ttt")
