@@ -95,7 +95,8 @@ def print_rows(found: Sequence[Row], auto: AutoAgainstBest | None) -> None:
         verdict = "met" if auto.met else "MISSED"
         console.print(
             f"auto: {auto.right:.1%} right beside {auto.best:.1%} of the best "
-            f"({', '.join(auto.chosen)}), with {auto.tokens:.2f} of its tokens and {auto.seconds:.2f} of its seconds; "
+            f"({', '.join(auto.chosen)}), with {auto.tokens:.2f} of its tokens and "
+            f"{auto.seconds:.2f} of its seconds; "
             f"target within {100 * NEAR:.0f} points at {SHARE:.2f}: {verdict}"
         )
 
