@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from server.config import Resolved, Settings, flag_name
 
@@ -77,10 +77,13 @@ def take_config(argv: Iterable[str]) -> tuple[Path | None, list[str]]:
 
 def print_config(resolved: Resolved, console: Console | None = None) -> None:
     """Print the settings in force: name, value, source."""
-    table = Table("setting", "value", "from", box=None, pad_edge=False)
-    for name, source in resolved.sources.items():
-        table.add_row(name, _shown(getattr(resolved.settings, name)), source)
-    (console or Console()).print(table)
+    rows = [(n, _shown(getattr(resolved.settings, n)), by) for n, by in resolved.sources.items()]
+    widest = max(len(value) for _, value, _ in rows)
+    value = Column("value", no_wrap=True, min_width=widest)  # one that is cut is none
+    table = Table("setting", value, "from", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    (console or Console()).print(table, soft_wrap=True)
 
 
 def _shown_default(name: str) -> str:

@@ -56,7 +56,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[B
     for name, field in model.model_fields.items():
         inner = next(iter(models_in(field.annotation)), None)
         yield prefix + name, inner
-        if inner is not None:
+        if inner is not None and inner is not model:  # steps within steps
             yield from keys(inner, f"{prefix}{name}.")
 
 
