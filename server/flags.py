@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rich.console import Console
-from rich.table import Column, Table
 
 from server.config import Resolved, Settings, flag_name
 
@@ -77,13 +76,13 @@ def take_config(argv: Iterable[str]) -> tuple[Path | None, list[str]]:
 
 def print_config(resolved: Resolved, console: Console | None = None) -> None:
     """Print the settings in force: name, value, source."""
-    rows = [(n, _shown(getattr(resolved.settings, n)), by) for n, by in resolved.sources.items()]
-    widest = max(len(value) for _, value, _ in rows)
-    value = Column("value", no_wrap=True, min_width=widest)  # one that is cut is none
-    table = Table("setting", value, "from", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    (console or Console()).print(table, soft_wrap=True)
+    settings = resolved.settings
+    rows = [(name, _shown(getattr(settings, name)), by) for name, by in resolved.sources.items()]
+    rows = [("setting", "value", "from"), *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:  # a table would cut long values, which are to be read again
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        (console or Console()).print(line.rstrip(), soft_wrap=True, markup=False, highlight=False)
 
 
 def _shown_default(name: str) -> str:
