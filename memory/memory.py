@@ -31,6 +31,7 @@ from memory.statistics import tenant_statistics
 from memory.text import folded
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.vectors import VectorStore
+from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 WIDEN = 4
@@ -51,6 +52,7 @@ class LongTermMemory:
         self.completions = CompletionLog(database, retention_days=retention_days)
         self.votes = PastVotes(database)
         self.ledger = Ledger(database)
+        self.windows = Windows(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)

@@ -70,6 +70,7 @@ from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
 from server.tenants import DEFAULT_TENANT
+from server.trends import Trends
 from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -220,8 +221,10 @@ async def build(
         logger.info(words, found.bar)
     await parts.champion.refresh()
     reports = Reports(parts.memory.completions)
+    metrics, memory = Metrics(registry), parts.memory
+    trends = Trends(memory.windows, memory.aside, parts.background, metrics)
     books = Bookkeeper(
-        parts.memory.completions, reports, Metrics(registry), model, parts.engine.parsed_at_once
+        memory.completions, reports, metrics, model, parts.engine.parsed_at_once, trends.answered
     )
     client = AdaptiveClient(
         parts.client,
@@ -294,7 +297,7 @@ def _add_routes(
         ready_router(parts.checks),
         feedback_router(parts.memory),
         reports_router(reports),
-        ledger_router(parts.memory.ledger, prices),
+        ledger_router(parts.memory.ledger, parts.memory.windows, prices),
         records_router(parts.memory),
         warming_router(warming),
         adapters_router(parts.memory),

@@ -25,8 +25,11 @@ class Bookkeeper:
         metrics: Metrics,
         model: str,
         parsed: Callable[[Query, Sample], Sample],
+        answered: Callable[[str], None] = lambda tenant: None,
     ) -> None:
-        """`parsed` tells apart what a sample says, thinks and calls."""
+        """`parsed` tells apart what a sample says, thinks and calls; `answered` is told of whom an
+        answer was written down."""
+        self._answered = answered
         self._completions = completions
         self._reports = reports
         self._metrics = metrics
@@ -46,6 +49,7 @@ class Bookkeeper:
         shown = report.model_dump(mode="json")
         if query.options.memory.write and query.question.strip():
             self._completions.append(self._completion(query, outcome, shown))
+            self._answered(query.tenant)
         else:
             self._reports.put(query.tenant, query.id, shown)
 

@@ -37,6 +37,12 @@ class Metrics:
         self.saved = Counter(
             "whet_records_saved_total", "Answers saved to memory", ["state"], registry=registry
         )
+        self.trends = Counter(
+            "whet_trend_changes_total",
+            "Times that answers of a tenant got worse, no better, or steady again",
+            ["trend"],
+            registry=registry,
+        )
         self.seconds = Histogram(
             "whet_step_seconds", "Seconds in each step of a request", ["step"], registry=registry
         )

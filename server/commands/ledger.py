@@ -40,12 +40,17 @@ def _show(args: argparse.Namespace) -> int:
 
     with open_memory(args) as memory:
         rows = accounts(memory.ledger.count(args.tenant), prices_of(settings_of(args)))
+        recent = memory.windows.of(args.tenant)
     if args.json:
-        print_json({"data": rows})
+        print_json({"data": rows, "recent": recent.as_json()})
     elif not rows:
         print("nothing yet: voted answers are noted as they are given, unless memory.write is off")
     else:
         print_table(COLUMNS, [_row(row) for row in rows])
+        print(
+            f"of late: {recent.trend}, agreement {recent.now.agreement:.2f} "
+            f"in {recent.now.voted} votes"
+        )
     return 0
 
 

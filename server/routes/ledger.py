@@ -11,6 +11,7 @@ from adaptation.options import Strategy
 from adaptation.prices import Prices, accounts
 from memory.ledger import Ledger
 from memory.types import Frozen, Trial
+from memory.window import Windows
 from server.routes.paging import list_object
 from server.tenants import Tenant
 
@@ -38,7 +39,7 @@ class Evaluated(Frozen):
     trials: tuple[EvaluatedTrial, ...] = Field(min_length=1, max_length=MOST)
 
 
-def ledger_router(ledger: Ledger, prices: Prices) -> APIRouter:
+def ledger_router(ledger: Ledger, windows: Windows, prices: Prices) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["adaptation"])
 
@@ -47,7 +48,7 @@ def ledger_router(ledger: Ledger, prices: Prices) -> APIRouter:
         """Return a row for each strategy that was used, with intervals."""
         rows = accounts(ledger.count(tenant), prices)
         shown = [{"object": "ledger.strategy", "id": row["strategy"], **row} for row in rows]
-        return list_object(shown)
+        return list_object(shown) | {"recent": windows.of(tenant).as_json()}
 
     @router.post("/v1/ledger")
     def note(said: Evaluated, tenant: Tenant) -> dict[str, Any]:
