@@ -3,7 +3,8 @@
 What is remembered costs nothing; a first sample that is sure enough is all that is drawn (see
 `calibration`); votes end when another cannot matter. Where they end in doubt, training and
 demonstrations are weighed by what they were worth on such questions (`worth`), and the best that is
-worth its cost goes on; where none is, the vote does. Training that is likely to be chosen begins
+worth its cost goes on; where none is, the vote does. What has turned most answers to questions like
+this one right is done at once, with no vote before it. Training that is likely to be chosen begins
 beside the vote, at the first sample that says otherwise, and is given up where the vote decides.
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from adaptation.learning.adapted import Adapted
 from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
@@ -22,7 +22,7 @@ from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.strategy import Decision, Plainly, obstacle
 from adaptation.strategies.ttt import FAILED, through
-from adaptation.strategies.worth import PRIOR, best, expected
+from adaptation.strategies.worth import PRIOR, best, expected, proven
 
 DEMONSTRATIONS = Demonstrations()
 
@@ -38,6 +38,8 @@ class Auto(Plainly):
             return (await CONSISTENCY.vote(session)).because(recalled.obstacle or why)
         known = await session.evidence()
         overlap = session.overlap()
+        if (found := await self._proven(session, overlap, proven(ways, known))) is not None:
+            return found
         may_train = best(expected(ways, known))[:1] == [Strategy.TTT]
         first = await self._first(session, overlap.begin if may_train else None)
         if in_doubt(first.stop, first.voting.confidence, session.options):
@@ -46,6 +48,15 @@ class Auto(Plainly):
         else:
             chosen = ways[:1] if session.explores else []
         return await self._further(session, first, overlap, chosen)
+
+    async def _proven(
+        self, session: Session, overlap: Overlap, way: Strategy | None
+    ) -> Decision | None:
+        """Go at once a way that is known to help here; None where it comes to nothing."""
+        if way is None:
+            return None
+        found = await self._gone(session, overlap, way)
+        return found if found and is_enough(session, found) else None
 
     async def _first(self, session: Session, doubted: Callable[[], None] | None) -> Decision:
         """Vote on the base with half of the samples."""
@@ -58,20 +69,22 @@ class Auto(Plainly):
         self, session: Session, first: Decision, overlap: Overlap, chosen: Sequence[Strategy]
     ) -> Decision:
         """Go the first of the chosen ways that comes to an answer; else the vote goes on."""
-        adapted = Adapted()
+        adapted = None
         for way in chosen:
-            if way is Strategy.TTT:
-                found = await self._trained(session, overlap)
-                adapted = found.adapted
-            else:
-                found = await DEMONSTRATIONS.shown(session) or first
-            if found.voting is not first.voting and found.voting.tally.total:
+            found = await self._gone(session, overlap, way)
+            if found is not None and is_enough(session, found):
                 return await standing(session, first, found)
-        if Strategy.TTT not in chosen:
-            adapted = await overlap.give_up()
+            adapted = found.adapted if found and way is Strategy.TTT else adapted
+        adapted = adapted or await overlap.give_up()
         is_over = not in_doubt(first.stop, first.voting.confidence, session.options)
         stop = first.stop if is_over else session.ended or await session.poll(first.voting)
         return replace(first, stop=stop, adapted=adapted, reason=adapted.reason)
+
+    async def _gone(self, session: Session, overlap: Overlap, way: Strategy) -> Decision | None:
+        """Vote in another way; None where nothing can be shown."""
+        if way is Strategy.TTT:
+            return await self._trained(session, overlap)
+        return await DEMONSTRATIONS.shown(session)
 
     async def _trained(self, session: Session, overlap: Overlap) -> Decision:
         """Vote through an adapter; without one, or without a vote, the tally is empty."""
@@ -81,11 +94,16 @@ class Auto(Plainly):
                 Strategy.CONSISTENCY, await session.voting(), StopReason.EXHAUSTED, adapted=adapted
             )
         found = await through(session, adapted)
-        if found.voting.tally.total:
+        if is_enough(session, found):
             return found
         failed = found.stop is StopReason.FAILED
         why = FAILED if failed else "time or tokens ended before it was sampled"
         return replace(found, adapted=adapted.unused(why))
+
+
+def is_enough(session: Session, found: Decision) -> bool:
+    """Whether a vote has an answer for each that the response is to carry."""
+    return found.voting.tally.total >= session.query.choices
 
 
 async def standing(session: Session, first: Decision, found: Decision) -> Decision:

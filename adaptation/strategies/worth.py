@@ -22,6 +22,8 @@ TRAINED = 0.25
 """What training on a token costs beside generating one: it is computed in parallel."""
 STRENGTH = 10.0
 """Trials that a prior counts for beside what was seen."""
+SURE = 0.5
+"""Share of the trials near a question that a strategy helped, above which no vote goes before."""
 ENOUGH = 5
 """Helped or hurt trials of which a majority that hurt pauses a strategy."""
 
@@ -81,6 +83,20 @@ def expected(
         .seen(known.near.get(way, Seen()), per_sample)
         for way in ways
     }
+
+
+def proven(ways: Iterable[Strategy], known: Known) -> Strategy | None:
+    """Return the way that surely helps on questions like this one, None where none does.
+
+    It turned more than half of them right, of `ENOUGH` at least, that a vote had wrong.
+    """
+    gains = {way: known.near.get(way, Seen()) for way in ways}
+    sure = [
+        way
+        for way, seen in gains.items()
+        if seen.paired >= ENOUGH and seen.helped - seen.hurt > SURE * seen.paired
+    ]
+    return max(sure, key=lambda way: gains[way].helped / gains[way].paired, default=None)
 
 
 def best(worths: Mapping[Strategy, Worth], price: float = 0.0) -> list[Strategy]:

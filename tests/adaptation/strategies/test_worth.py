@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adaptation.evidence import Known
 from adaptation.options import Strategy
-from adaptation.strategies.worth import ENOUGH, PRIOR, STRENGTH, best, expected
+from adaptation.strategies.worth import ENOUGH, PRIOR, STRENGTH, best, expected, proven
 from memory.ledger import Seen
 
 WAYS = list(PRIOR)
@@ -36,6 +36,14 @@ def test_a_neighbourhood_may_differ_from_its_tenant() -> None:
 
 def test_what_costs_more_than_it_gains_is_not_chosen() -> None:
     assert best(expected(WAYS, Known()), price=0.02) == []
+
+
+def test_what_helps_on_most_questions_near_is_proven_and_on_others_is_not() -> None:
+    often = Seen(asked=6, helped=5, tied=1)
+    assert proven(WAYS, Known(near={"ttt": often})) is Strategy.TTT
+    assert proven(WAYS, Known(of_tenant={"ttt": often})) is None
+    assert proven(WAYS, Known(near={"ttt": Seen(asked=4, helped=4)})) is None
+    assert proven(WAYS, Known(near={"ttt": Seen(asked=9, helped=5, hurt=1, tied=3)})) is None
 
 
 def test_costs_follow_what_was_spent() -> None:

@@ -1,0 +1,132 @@
+"""How `auto` chooses, on the fake engine and a real memory and ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.options import Strategy
+from adaptation.pipeline import answer
+from adaptation.report import Report
+from adaptation.services import Services
+from adaptation.types import Draw, Query
+from adaptation.verifiers import build_verifiers
+from memory.memory import LongTermMemory
+from memory.types import Trial
+from tests.adaptation.lamps import ASK, example_asked, remember_examples
+
+MakeQuery = Callable[..., Query]
+Build = Callable[..., Services]
+
+
+def divided(base: tuple[str, ...] = ("1", "2"), shown: str = "7") -> FakeEngine:
+    """The base is in doubt; an adapter knows the examples and says 9; demonstrations `shown`."""
+
+    def script(query: Query, draw: Draw) -> Reply:
+        if draw.adapter is not None:
+            return Reply(f"#### {example_asked(draw) or 9}")
+        is_shown = isinstance(draw.prompt, tuple) and len(draw.prompt) > 1
+        return Reply(f"#### {shown if is_shown else base[draw.index % len(base)]}")
+
+    return FakeEngine(script)
+
+
+def note(memory: LongTermMemory, strategy: str, near: str | None, helped: int, hurt: int) -> None:
+    effects = [True] * helped + [False] * hurt
+    memory.ledger.note(
+        "default",
+        [
+            (
+                f"{strategy}-{near}-{number}",
+                Trial(strategy=strategy, near=near, right=good, baseline=not good, same=False),
+            )
+            for number, good in enumerate(effects)
+        ],
+    )
+
+
+async def asked(make_query: MakeQuery, built: Services, **more: object) -> Report:
+    query = make_query(ASK, strategy="auto", query_can_be_reworded=True, **more)
+    return (await answer(query, built)).report
+
+
+async def test_without_evidence_a_vote_in_doubt_trains(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    report = await asked(make_query, services(divided()))
+    assert (report.strategy, report.answer) == (Strategy.TTT, "9")
+    assert report.baseline is not None
+    assert not report.baseline.same
+
+
+async def test_training_that_hurt_is_paused_and_demonstrations_go_on(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    note(memory, "ttt", None, helped=1, hurt=6)
+    engine = divided()
+    report = await asked(make_query, services(engine))
+    assert (report.strategy, report.answer) == (Strategy.DEMONSTRATIONS, "7")
+    assert engine.history == [], "nothing was trained, nor begun to be"
+
+
+async def test_where_all_has_hurt_the_vote_goes_on(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    for strategy in ("ttt", "demonstrations"):
+        note(memory, strategy, None, helped=0, hurt=6)
+    report = await asked(make_query, services(divided()))
+    assert report.strategy is Strategy.CONSISTENCY
+    assert report.samples.finished == 16
+
+
+async def test_what_is_proven_near_is_done_without_a_vote_before_it(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    (nearest,) = memory.recall("default", ASK, k=1)
+    note(memory, "demonstrations", nearest.record.id, helped=6, hurt=0)
+    engine = divided()
+    report = await asked(make_query, services(engine))
+    assert report.strategy is Strategy.DEMONSTRATIONS
+    assert all(draw.prompt is not None for draw in engine.drawn)
+
+
+async def test_what_training_is_too_dear_for_is_not_begun(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = divided()
+    report = await asked(make_query, services(engine, sample_price=0.5))
+    assert report.strategy is Strategy.CONSISTENCY
+    assert report.adapter is None or not report.adapter.accepted
+
+
+async def test_an_answer_that_verifiers_pass_stands_against_a_later_one_that_they_do_not(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    verifiers = await build_verifiers([{"type": "math", "reference": "1"}])
+    built = services(divided())
+    report = await asked(make_query, built, query_verifiers=verifiers)
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "1")
+    await built.background.settle()
+    assert memory.ledger.count("default")["ttt"].hurt == 1
+
+
+async def test_a_shadow_tries_training_beside_a_vote_that_needs_none(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    verifiers = await build_verifiers([{"type": "math", "reference": "9"}])
+    engine = divided(base=("1",))
+    quiet = await asked(make_query, services(engine), query_verifiers=verifiers)
+    assert quiet.strategy is Strategy.CONSISTENCY
+    shadowed = await asked(
+        make_query, services(divided(base=("1",)), shadow_share=1.0), query_verifiers=verifiers
+    )
+    assert (shadowed.strategy, shadowed.answer) == (Strategy.TTT, "9")
+    assert shadowed.baseline is not None
+    assert shadowed.baseline.passed is False
