@@ -18,6 +18,10 @@ from server.engine.trail import Trail
 BLANK_TOKENS = 64
 """So much white space without end is no layout: a model held to a grammar can go on with it for
 ever."""
+LOOP_TOKENS, LONGEST_LOOP = 192, 32
+"""A vote that says the same few tokens over and over for so long will say nothing else."""
+LOOK_EVERY = 32
+"""Tokens between two looks for that."""
 _PIECES = re.compile(r"\s*[^\W\d_]+|\s*\S|\s+")
 """Words, other signs one by one."""
 
@@ -35,11 +39,22 @@ class PartialSample:
     """Tokens since the last that brought anything but white space."""
     blank_chars: int = 0
     """What they brought; none, where vLLM holds text back that may be a stop."""
+    _looked_at: int = 0
+    """At how many tokens it was last looked at for loops."""
 
     @property
     def is_blank(self) -> bool:
         """Whether its end is white space and nothing else."""
         return min(self.blank_tokens, self.blank_chars) >= BLANK_TOKENS
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether its end is the same few tokens over and over."""
+        tail = list(self.trail.token_ids[-LOOP_TOKENS:])
+        if len(tail) < LOOP_TOKENS or self.n_tokens - self._looked_at < LOOK_EVERY:
+            return False
+        self._looked_at = self.n_tokens
+        return any(tail[loop:] == tail[:-loop] for loop in range(1, LONGEST_LOOP + 1))
 
     def add(self, step: RequestOutput) -> int:
         """Take a step's text and tokens; return how many tokens it brought."""

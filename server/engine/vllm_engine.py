@@ -106,17 +106,22 @@ class VllmEngine:
     async def sample(self, query: Query, draw: Draw) -> AsyncGenerator[Progress, None]:
         """See `Engine.sample`: one n=1 request, so that it can be cancelled alone.
 
-        JSON of which nothing comes any more but white space is ended, as if `max_tokens` had.
+        JSON of which nothing comes any more but white space is ended, as if `max_tokens` had, and
+        so is a vote that repeats itself: it is not the only one.
         """
         request = query.engine_request
         assert isinstance(request, EngineRequest)
         partial, is_ending = PartialSample(draw), False
         watches_blanks = request.writes_json and not draw.is_aside
+        watches_loops = query.options.max_samples > 1 and not request.params.ignore_eos
         try:
             async with aclosing(self._outputs(request, draw)) as outputs:
                 async for step in outputs:
                     new_tokens = partial.add(step)
-                    if watches_blanks and partial.is_blank and not is_ending:
+                    is_lost = (watches_blanks and partial.is_blank) or (
+                        watches_loops and partial.is_repeating
+                    )
+                    if is_lost and not is_ending:
                         is_ending = True
                         await self.end([draw.request_id])
                     was_aborted = step.outputs[0].finish_reason == ABORTED

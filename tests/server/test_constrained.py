@@ -24,7 +24,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server import engine_defaults
     from server.config import Settings
     from server.engine import launch
-    from server.engine.outputs import BLANK_TOKENS, PartialSample
+    from server.engine.outputs import BLANK_TOKENS, LONGEST_LOOP, LOOP_TOKENS, PartialSample
     from server.engine.refusals import told
 
 from adaptation.types import Draw
@@ -86,6 +86,44 @@ def test_text_that_is_held_back_is_no_white_space() -> None:
         assert not partial.is_blank
     partial.add(output([7], "\n"))
     assert partial.is_blank
+
+
+@pytest.mark.parametrize("period", [1, 7, LONGEST_LOOP])
+def test_the_same_few_tokens_over_and_over_are_a_loop(period: int) -> None:
+    partial = PartialSample(Draw(0, "r", None, None, None))
+    looped: list[bool] = []
+    for place in range(2 * LOOP_TOKENS):
+        partial.add(output([place % period], "x"))
+        looped.append(partial.is_repeating)
+    assert not any(looped[: LOOP_TOKENS - 1])
+    assert any(looped)
+
+
+def test_what_goes_on_saying_something_else_is_no_loop() -> None:
+    partial = PartialSample(Draw(0, "r", None, None, None))
+    for place in range(3 * LOOP_TOKENS):
+        partial.add(output([place % (LONGEST_LOOP + 1)], "x"))
+        assert not partial.is_repeating
+
+
+async def test_a_vote_that_repeats_itself_is_cut_and_another_wins(serve: Serve) -> None:
+    texts, number = ["so " * 900, "#### 5", "#### 5", "#### 5"], count()
+
+    def script(request: Any) -> Reply:
+        return Reply(texts[next(number) % 4])
+
+    async with serve(script) as server:
+        answer = await server.chat(adaptation={"max_samples": 4, "confidence": 0.99})
+        report = answer["adaptation"]
+        assert report["answer"] == "5"
+        assert report["tokens"]["losing"] + report["tokens"]["cancelled"] < 600
+
+
+async def test_the_only_sample_may_repeat_itself(serve: Serve) -> None:
+    text = "so " * 900
+    async with serve(lambda request: Reply(text)) as server:
+        answer = await server.chat(adaptation={"strategy": "consistency", "max_samples": 1})
+        assert answer["choices"][0]["message"]["content"].strip() == text.strip()
 
 
 def output(ids: list[int], text: str = "", finish: str | None = None) -> RequestOutput:
