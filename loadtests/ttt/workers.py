@@ -36,7 +36,9 @@ class Worker:
             folders = [stack.enter_context(tempfile.TemporaryDirectory("whet")) for _ in jobs]
             # An older build refuses keys that came later: what is not set is left out.
             placed = [
-                job.model_copy(update={"output_dir": folder}).model_dump(mode="json")
+                job.model_copy(update={"output_dir": folder}).model_dump(
+                    mode="json", exclude_unset=True
+                )
                 for job, folder in zip(jobs, folders, strict=True)
             ]
             return self._ask(placed)
