@@ -34,8 +34,11 @@ class Worker:
         """Have `jobs` trained, into folders that go at once; return what that took."""
         with ExitStack() as stack:
             folders = [stack.enter_context(tempfile.TemporaryDirectory("whet")) for _ in jobs]
+            # An older build refuses keys that came later: what is not set is left out.
             placed = [
-                job.model_copy(update={"output_dir": folder}).model_dump(mode="json")
+                job.model_copy(update={"output_dir": folder}).model_dump(
+                    mode="json", exclude_unset=True
+                )
                 for job, folder in zip(jobs, folders, strict=True)
             ]
             return self._ask(placed)
