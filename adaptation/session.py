@@ -138,15 +138,12 @@ class Session:
                     places[draw.index] = place
                     self.pool.launch(draw)
             try:
-                while self.pool.in_flight:
-                    arrived = await self.pool.next()
+                while not isinstance(arrived := await self.pool.next(), StopReason):
                     if isinstance(arrived, Sample):
                         found[places[arrived.index]] = arrived
-                    elif isinstance(arrived, StopReason):
-                        self.ended = arrived
-                        break
             finally:
                 await self.pool.cancel()
+            self.ended = arrived if arrived in ENDS else self.ended
         return found
 
     def overlap(self) -> Overlap:

@@ -355,3 +355,22 @@ async def test_a_question_that_is_not_split_is_voted_on(
     report = await run(make_query, services(playing(lambda told, draw: "42")), "decompose")
     assert report.strategy is Strategy.CONSISTENCY
     assert report.reason == "the question was not split"
+
+
+@pytest.mark.parametrize("strategy", ["refine", "reflexion", "debate", "decompose"])
+async def test_a_budget_of_tokens_ends_what_is_asked_besides_votes(
+    strategy: str, make_query: MakeQuery, services: Build
+) -> None:
+    engine = playing(lambda told, draw: str(draw.index))  # nobody agrees, so all would go on
+    verifiers = await build_verifiers([{"type": "math", "reference": "-1"}])
+    report = await run(
+        make_query,
+        services(engine),
+        strategy,
+        query_verifiers=verifiers,
+        budget={"tokens": 10},
+        max_samples=64,
+    )
+    assert report.stop_reason is StopReason.BUDGET
+    assert report.tokens.generated == engine.tokens
+    assert engine.tokens < 32
