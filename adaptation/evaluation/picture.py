@@ -44,6 +44,9 @@ LOOKS = MappingProxyType(
         "one": Look(BLACK, "o"),
         "plain": Look(BLACK, "h", hollow=True),
         "vote": Look(SKY, "s"),
+        "vote-2": Look(SKY, "1"),
+        "vote-4": Look(SKY, "2"),
+        "vote-8": Look(SKY, "3"),
         "consistency": Look(BLUE, "D"),
         "copy": Look(GREY, "X"),
         "demos-4": Look(ORANGE, "<"),
@@ -52,6 +55,13 @@ LOOKS = MappingProxyType(
         "demos-16+vote": Look(VERMILION, "p"),
         "ttt": Look(GREEN, "*", size=11),
         "auto": Look(PURPLE, "P", size=8),
+        "demonstrations": Look(ORANGE, "D"),
+        "best_of_n": Look(BLUE, "s", hollow=True),
+        "refine": Look(VERMILION, "^", hollow=True),
+        "reflexion": Look(VERMILION, "v", hollow=True),
+        "retry": Look(VERMILION, "o", hollow=True),
+        "debate": Look(PURPLE, "s", hollow=True),
+        "decompose": Look(PURPLE, "D", hollow=True),
     }
 )
 UNKNOWN = Look(GREY, "d")

@@ -74,6 +74,7 @@ def older_schema(file: Path, other: Path) -> None:
     for column in ("asked_hash", "conversation", "report", "request"):
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
     old.execute("ALTER TABLE record DROP COLUMN request")
+    old.execute("DROP TABLE trial")
     old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()
