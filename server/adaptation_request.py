@@ -124,8 +124,9 @@ def _options(body: dict[str, Any], settings: Settings) -> tuple[Options, Strateg
         "strategy": suffix or settings.strategy,
         "max_samples": min(settings.max_samples, settings.limit_samples),
         "confidence": settings.confidence,
-        "temperature": settings.temperature,
     }
+    if not settings.temperatures:  # else it counts as named: see `Drawer`
+        defaults["temperature"] = settings.temperature
     try:
         options = Options.model_validate({**defaults, **given})
     except ValidationError as error:

@@ -51,6 +51,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
         vote_weight=settings.vote_weight,
+        temperatures=settings.temperatures,
         candidates=settings.candidates,
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
