@@ -71,6 +71,9 @@ class Settings(Frozen):
         "count", "mean_logprob", "group_confidence", "length_normalised", "novelty"
     ] = "count"
     """what a vote weighs; `novelty`: the share of its steps that no vote before it had"""
+    reward_model: Path | None = None
+    """folder of a Hugging Face sequence classifier that scores the samples of `best_of_n`; `none`
+    goes by how sure they are of their own tokens"""
     wall_s: float | None = Field(default=300.0, gt=0, le=3600)
     """seconds a voted request may take that names no deadline, more by default for a model that is
     slow on this machine; `none` for no deadline"""
@@ -133,6 +136,7 @@ class Settings(Frozen):
         "limit_wall_s",
         "instructions",
         "refusals",
+        "reward_model",
         "train_steps",
         "train_rank",
         "learning_rate",
@@ -159,10 +163,10 @@ class Settings(Frozen):
             return check_embedder(name)
         return str(folder)
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "reward_model")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from server.cpu_defaults import fit_to_machine, keep_to_threads
 from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
+from server.rewards import held_bytes
 
 ENVIRONMENT = {
     # Threads that wait for each other in a busy loop take the cores from those they wait for: on
@@ -109,7 +110,10 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
         )
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
-    return fit_to_machine(args, settings.max_samples, os.environ) if on_cpu else None
+    if not on_cpu:
+        return None
+    taken_bytes = held_bytes(settings.reward_model)
+    return fit_to_machine(args, settings.max_samples, os.environ, taken_bytes)
 
 
 def refuse_speculation(args: argparse.Namespace, on_cpu: bool) -> None:

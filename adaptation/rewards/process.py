@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import math
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from adaptation.worker_process import WorkerDiedError, WorkerProcess
 logger = logging.getLogger(__name__)
 
 WORKER = "adaptation.rewards.worker"
+THREADS = "OMP_NUM_THREADS"
 MOST_REPLIES = 64
 """In one batch, from which on no further request joins it."""
 MOST_S = 120.0
@@ -71,9 +73,12 @@ class ProcessRewardModel:
     """Implements `RewardModel`: requests that come while others are scored share the next batch."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Use the model in `folder`, see `check_folder`; nothing is started yet."""
-        settings = {"OMP_NUM_THREADS": str(threads)} if threads else {}
-        self._process = WorkerProcess(WORKER, settings, (str(folder),))
+        """Use the model in `folder`, see `check_folder`; nothing is started yet.
+
+        `threads` are those of a CPU; None: what the environment says, or one.
+        """
+        given = str(threads) if threads else os.environ.get(THREADS)
+        self._process = WorkerProcess(WORKER, {THREADS: given} if given else {}, (str(folder),))
         self._thread = ThreadPoolExecutor(1, "reward-model")
         self._waiting: asyncio.Queue[Asked] = asyncio.Queue()
         self._serving: asyncio.Task[None] | None = None
@@ -212,16 +217,17 @@ class ProcessRewardModel:
         return reply
 
     async def _rest(self, why: str) -> None:
-        """Wait before the next start, longer with every failure in a row."""
+        """Wait before the next start but the first, longer with every failure in a row."""
         logger.warning("the reward model is started again: %s", why)
         self._failures += 1
         self._error = why
         self._was_tried.set()
+        if self._failures == 1:
+            return  # who waits, waits on
         self._is_resting = True
         self._fail_all(why)
         doublings = min(self._failures - 2, 32)
-        pause_s = FIRST_PAUSE_S * 2**doublings if doublings >= 0 else 0.0
-        await asyncio.sleep(min(pause_s, MAX_PAUSE_S))
+        await asyncio.sleep(min(FIRST_PAUSE_S * 2**doublings, MAX_PAUSE_S))
         self._is_resting = False
 
     def _fail_all(self, why: str) -> None:
