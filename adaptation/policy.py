@@ -21,11 +21,11 @@ class Policy(Frozen):
     sample_price: float = Field(default=PRICE, ge=0.0, le=1.0)
     """Of one sample, in accuracy: what a vote must gain by it to go on."""
     vote_weight: str = "count"
-    """A name of `adaptation.voting.weights.WEIGHTS`."""
+    """One of `adaptation.voting.weights.NAMES`."""
     instructions: tuple[str, ...] = ()
     """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
     temperatures: tuple[float, ...] = ()
-    """Given in turn to the samples of a vote; none: all have the request's."""
+    """Given in turn to the samples of a request that names none itself; none: all have its one."""
     shadow_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of `auto`'s decided votes beside which another strategy is tried, where verifiers can
     tell which of the two is right."""

@@ -16,15 +16,21 @@ MAX_MEMORY_BYTES = 4 * 2**30
 """Address space; half a gigabyte of it is numpy's and sympy's own."""
 
 
-def serve(read: Callable[[BinaryIO], Any], reply: Callable[[Any], Any]) -> None:
+def serve(
+    read: Callable[[BinaryIO], Any],
+    reply: Callable[[Any], Any],
+    most_bytes: int | None = MAX_MEMORY_BYTES,
+) -> None:
     """Reply to every request with a line of JSON until stdin ends: then its owner has ended.
 
-    `read` takes one request off the stream and raises EOFError at its end.
+    `read` takes one request off the stream and raises EOFError at its end. `most_bytes` of address
+    space are enough for what an input can prolong; None is for what has its size from elsewhere.
     """
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libraries may print
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    if most_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
     gc.freeze()  # what was imported stays: no question's time is spent on looking through it
     while True:
         try:

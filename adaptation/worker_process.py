@@ -33,9 +33,15 @@ class WorkerNotStartedError(WorkerDiedError):
 class WorkerProcess:
     """Runs a module as a `child`, which replies to each request on stdin with a line on stdout."""
 
-    def __init__(self, module: str, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are added to the process's environment."""
+    def __init__(
+        self,
+        module: str,
+        settings: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:
+        """`settings` are added to the process's environment, `arguments` to its command line."""
         self._module = module
+        self._arguments = arguments
         self._settings = settings or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,13 +74,20 @@ class WorkerProcess:
                 raise WorkerDiedError(_epitaph(process.wait()))
             return reply
 
+    def kill(self) -> None:
+        """End the process over the request that it is at, from another thread than the asker's."""
+        if (process := self._process) is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the process; the next request starts another."""
-        if self._end is not None:
-            self._end()
-        self._process = self._end = None
+        end, self._end, self._process = self._end, None, None
+        if end is not None:
+            end()
 
     def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it has died since it replied: of no request
         if self._process is None:
             self._process = self._started()
             self._end = weakref.finalize(self, _end, self._process)
@@ -83,7 +96,7 @@ class WorkerProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                child.command(self._module, flags=("-W", "ignore")),
+                child.command(self._module, *self._arguments, flags=("-W", "ignore")),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD, **self._settings},

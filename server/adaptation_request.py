@@ -134,8 +134,9 @@ def _options(
         "strategy": suffix or (effort.strategy if effort else settings.strategy),
         "max_samples": min(samples, settings.limit_samples),
         "confidence": settings.confidence,
-        "temperature": settings.temperature,
     }
+    if not settings.temperatures:  # else it counts as named: see `Drawer`
+        defaults["temperature"] = settings.temperature
     try:
         options = Options.model_validate({**defaults, **given})
     except ValidationError as error:

@@ -30,6 +30,7 @@ from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.prices import Prices
+from adaptation.rewards.process import ProcessRewardModel
 from adaptation.services import Services
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
@@ -57,6 +58,7 @@ from server.policy import check_files, policy_from, prices_of, timed
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
+from server.rewards import open_rewards
 from server.routes.adapters import adapters_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
@@ -128,6 +130,7 @@ class Parts:
         places: AdapterLeases,
         algebra: Algebra,
         template: Template,
+        rewards: ProcessRewardModel | None = None,
     ) -> None:
         self.client = client
         self.template = template
@@ -135,6 +138,7 @@ class Parts:
         self.trainer = trainer
         self.leases = leases
         self.algebra = algebra
+        self.rewards = rewards
         self.background = Background()
         self.engine = VllmEngine(client, template)
         self._storage = Probe(memory.storage_problem)
@@ -149,6 +153,7 @@ class Parts:
             "memory": problem or "ready",
             "trainer": self.trainer.status,
             "champion": self.champion.problem or served,
+            **({"rewards": self.rewards.status} if self.rewards else {}),
             "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
         }
         return not self.client.errored, parts
@@ -171,11 +176,14 @@ async def open_parts(
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:
-        async with launch.open_engine(args) as client:
+        async with (
+            open_rewards(settings.reward_model, training_threads) as rewards,
+            launch.open_engine(args) as client,
+        ):
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, places, algebra, template)
+            yield Parts(client, model, memory, trainer, leases, places, algebra, template, rewards)
     finally:
         starting.cancel()
         await trainer.close()
@@ -210,6 +218,7 @@ async def build(
         loaded=LoadedAdapters(watched, parts.leases),
         algebra=parts.algebra,
         background=parts.background,
+        rewards=parts.rewards,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     if services.policy.may_train:

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import ConfigDict, Field, ValidationError, field_validator
@@ -53,6 +53,11 @@ class Settings(Frozen):
     """a request that names none stops voting when the leader is this sure to be the mode"""
     temperature: float = Field(default=0.8, gt=0.0, le=2.0)
     """temperature of the votes of a request that names none"""
+    temperatures: tuple[Annotated[float, Field(gt=0.0, le=2.0)], ...] = Field(
+        default=(), max_length=64
+    )
+    """temperatures given in turn to the votes of a request that names none, such as `0.6,0.8,1.0`,
+    in place of one for all"""
     stopping_rule: Literal["bayesian", "beta", "certain", "esc", "fixed"] = "bayesian"
     """what ends a vote: `bayesian` learns from past votes, `fixed` draws every sample"""
     sample_price: float = Field(default=0.002, ge=0.0, le=1.0)
@@ -74,8 +79,13 @@ class Settings(Frozen):
     """a question whose answer was verified before is answered with it, and nothing is generated"""
     one_sample: bool = True
     """no vote where `whet eval --calibrate` has shown that the first sample will do"""
-    vote_weight: Literal["count", "mean_logprob", "group_confidence", "length_normalised"] = "count"
-    """what a vote weighs"""
+    vote_weight: Literal[
+        "count", "mean_logprob", "group_confidence", "length_normalised", "novelty"
+    ] = "count"
+    """what a vote weighs; `novelty`: the share of its steps that no vote before it had"""
+    reward_model: Path | None = None
+    """folder of a Hugging Face sequence classifier that scores the samples of `best_of_n`; `none`
+    goes by how sure they are of their own tokens"""
     wall_s: float | None = Field(default=300.0, gt=0, le=3600)
     """seconds a voted request may take that names no deadline, more by default for a model that is
     slow on this machine; `none` for no deadline"""
@@ -140,6 +150,7 @@ class Settings(Frozen):
         "price_per_million_trained",
         "instructions",
         "refusals",
+        "reward_model",
         "train_steps",
         "train_rank",
         "learning_rate",
@@ -150,6 +161,13 @@ class Settings(Frozen):
     @classmethod
     def _none_spelt_out(cls, value: object) -> object:
         return None if value == "none" else value
+
+    @field_validator("temperatures", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return () if value in ("", "none") else tuple(value.split(","))
 
     @field_validator("embedder")
     @classmethod
@@ -165,10 +183,10 @@ class Settings(Frozen):
         efforts(text)
         return text
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "reward_model")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
 
 @dataclass(frozen=True)

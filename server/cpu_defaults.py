@@ -20,10 +20,17 @@ THREADS, PROCESSES = "OMP_NUM_THREADS", "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 def fit_to_machine(
-    args: argparse.Namespace, samples: int, environment: MutableMapping[str, str]
+    args: argparse.Namespace,
+    samples: int,
+    environment: MutableMapping[str, str],
+    taken_bytes: int = 0,
 ) -> Fit:
-    """Fit threads, processes and cache to the model's size, the cores and the memory."""
+    """Fit threads, processes and cache to the model's size, the cores and the memory.
+
+    `taken_bytes` of the memory are for another model.
+    """
     machine, given = this_machine(), args.max_model_len
+    machine = replace(machine, free_bytes=machine.free_bytes - taken_bytes)
     context = given if isinstance(given, int) and given > 0 else None
     fitted = fit(size_of(args.model), machine, samples, context)
     if THREADS in environment:

@@ -12,6 +12,7 @@ from server.cpu_defaults import fit_to_machine, keep_to_threads
 from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
+from server.rewards import held_bytes
 
 ENVIRONMENT = {
     # Threads that wait for each other in a busy loop take the cores from those they wait for: on
@@ -73,6 +74,9 @@ UNSUPPORTED = {
     "uds": "serve on --host and --port: Whet does not listen on a Unix socket",
 }
 
+SPECULATION = ("speculative_config", "spec_method", "spec_model", "spec_tokens")
+"""Flags that have vLLM draft tokens before it draws them."""
+
 
 def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
     """Fill in what the environment leaves open; refuses what bypasses every Python seam."""
@@ -95,6 +99,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     for flag, advice in UNSUPPORTED.items():
         if getattr(args, flag, None):
             raise ConfigError(advice)
+    refuse_speculation(args, on_cpu)
     if (args.api_server_count or 1) > 1:
         raise ConfigError("serve with --api-server-count 1; run several replicas instead")
     args.api_server_count = None
@@ -105,7 +110,27 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
         )
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
-    return fit_to_machine(args, settings.max_samples, os.environ) if on_cpu else None
+    if not on_cpu:
+        return None
+    taken_bytes = held_bytes(settings.reward_model)
+    return fit_to_machine(args, settings.max_samples, os.environ, taken_bytes)
+
+
+def refuse_speculation(args: argparse.Namespace, on_cpu: bool) -> None:
+    """Raise `ConfigError` where tokens would be drafted on a CPU.
+
+    vLLM 0.32 spreads the temperature and the bounds of sampling over the drafted tokens by a kernel
+    for whole numbers (`cpu_triton_utils._expand_kernel_impl`), and drops what it wrote: a token
+    that was drafted is drawn by whatever the memory held. Greedy answers stay as they are, but all
+    votes are drawn, and one drawn beside a greedy answer spoils that as well.
+    """
+    given = [flag for flag in SPECULATION if getattr(args, flag, None)]
+    if on_cpu and given:
+        flags = ", ".join("--" + flag.replace("_", "-") for flag in given)
+        raise ConfigError(
+            f"serve without {flags} on a CPU: vLLM's CPU build forgets the temperature of drafted "
+            "tokens, so that votes and seeds come out wrong; with CUDA it is allowed"
+        )
 
 
 def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:

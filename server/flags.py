@@ -94,4 +94,6 @@ def _shown(value: object) -> str:
     """Return a value as flags, variables and TOML take it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
     return "none" if value is None else str(value)

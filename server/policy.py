@@ -12,6 +12,7 @@ from adaptation.learning.training.refusals import Refusal, read
 from adaptation.learning.training.trainer import Recipe
 from adaptation.policy import Policy
 from adaptation.prices import Prices
+from adaptation.rewards.folder import check_folder
 from adaptation.voting.calibration import Calibration
 from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
@@ -34,6 +35,7 @@ def check_files(settings: Settings, model: str) -> None:
     _instructions(settings)
     _calibration(settings, model)
     _refusals(settings)
+    _reward_model(settings)
     TUNED.load(settings.data_dir, model)
 
 
@@ -54,6 +56,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
         vote_weight=settings.vote_weight,
+        temperatures=settings.temperatures,
         candidates=settings.candidates,
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
@@ -113,6 +116,15 @@ def _named(
     except (OSError, ValueError) as error:  # the latter where it is no UTF-8, too
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{setting} = {path}: {reason}") from error
+
+
+def _reward_model(settings: Settings) -> None:
+    if settings.reward_model is None:
+        return
+    try:
+        check_folder(settings.reward_model)
+    except ValueError as error:
+        raise ConfigError(f"reward_model = {settings.reward_model}: {error}") from error
 
 
 def _lines(path: Path) -> tuple[str, ...]:

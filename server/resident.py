@@ -11,6 +11,7 @@ ROLES = {
     "VLLM::EngineCore": "engine core",
     "VLLM::Worker": "engine worker",
     "adaptation.learning.training.worker": "trainer",
+    "adaptation.rewards.worker": "reward model",
 }
 """What a command line holds, and what the process then is."""
 GB = 1e9

@@ -71,6 +71,8 @@ def test_torch_stays_with_training_and_the_embedder() -> None:
         "adaptation/learning/",
         "adaptation/learning/training/",
         "adaptation/pebble/",
+        "adaptation/rewards/scorer.py",
+        "adaptation/rewards/worker.py",
         "memory/sentences.py",
         "server/doctor.py",
     )

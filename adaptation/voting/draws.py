@@ -32,11 +32,15 @@ class Drawer:
         instructions: Sequence[str] = (),
         temperatures: Sequence[float] = (),
     ) -> None:
-        """`instructions` and `temperatures` are given in turn to the samples."""
+        """`instructions` and `temperatures` are given in turn to the samples.
+
+        A request that names a temperature of its own has it for all of them.
+        """
         self._query = query
         self._engine = engine
         self._instructions = instructions if query.can_be_reworded else ()
-        self._temperatures = temperatures or (query.options.temperature,)
+        own = () if "temperature" in query.options.model_fields_set else temperatures
+        self._temperatures = own or (query.options.temperature,)
         self._messages = query.messages
         self._prompts: dict[int, object | None] = {}
 

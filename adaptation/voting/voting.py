@@ -51,6 +51,9 @@ class Voting:
         self._bar = bar
         self.doubted: Callable[[], None] | None = None
         """Called when there is more than one answer, after every sample."""
+        self.is_judged = False
+        """Whether scores will choose among all samples, free texts too: no text is then chosen for
+        being most like the others, and no wave of them is enough."""
         self._failed = 0
         """Samples that the engine did not finish."""
 
@@ -104,7 +107,7 @@ class Voting:
             wave = max(wave, IN_FLIGHT)
         if self._bar is not None and not ballots.total:
             wave = 1  # it may be all there is to draw
-        if self.tally.is_free_text:  # no more votes will settle it: see `_verdict`
+        if self._needs_representative:  # no more votes will settle it: see `_verdict`
             wave = max(0, FREE_TEXT_WAVE - ballots.total)
         wave = min(max(wave, self._query.choices - ballots.total), remaining)
         for _ in range(wave - pool.in_flight):
@@ -114,7 +117,7 @@ class Voting:
         tally, remaining = self.tally, most - self.tally.total - self._failed
         if tally.total < max(1, min(self._query.choices, most)):
             return None
-        if tally.is_free_text and tally.total >= FREE_TEXT_WAVE:
+        if self._needs_representative and tally.total >= FREE_TEXT_WAVE:
             return StopReason.EXHAUSTED
         if most == 1 or self._is_sure_of_the_first():
             return StopReason.SINGLE
@@ -125,6 +128,10 @@ class Voting:
             return None if is_open else stop
         # What a rule is sure of is the answer with most votes; another one weighs more: go on.
         return None if remaining else StopReason.EXHAUSTED
+
+    @property
+    def _needs_representative(self) -> bool:
+        return self.tally.is_free_text and not self.is_judged
 
     def _is_sure_of_the_first(self) -> bool:
         if self._bar is None or self.tally.total != 1:
@@ -161,7 +168,7 @@ class Voting:
         if tally.total == 0:
             return [_longest(pool, stop)]
         best = [group.example for group in tally.groups]
-        if tally.is_free_text:
+        if self._needs_representative:
             try:
                 whole = [sample for sample in best if sample.answer]
                 has_room = pool.launched < self._query.options.max_samples

@@ -55,6 +55,10 @@ def length_normalised(sample: Sample) -> float:
     return math.exp(sum(sample.logprobs) / penalty)
 
 
+NAMES = ("count", "mean_logprob", "group_confidence", "length_normalised", "novelty")
+"""What an operator chooses between."""
+
+
 def weighing(name: str) -> Callable[[Sample], float]:
     """Return what weighs the votes of one question; see `WEIGHTS` and `Novelty`."""
     return Novelty() if name == "novelty" else WEIGHTS[name]

@@ -38,13 +38,25 @@ def size_of(model: str) -> Size | None:
     try:
         config = json.loads((folder / CONFIG).read_bytes())
         config = config.get("text_config", config)
-        tensors = [tensor for file in folder.glob("*.safetensors") for tensor in _tensors(file)]
-        parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
+        tensors = _all_tensors(folder)
+        parameters = _parameters(tensors)
         stored = sum(end - start for start, end in (tensor["data_offsets"] for tensor in tensors))
         token_bytes, context = _token_bytes(config), int(config["max_position_embeddings"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
         return None
     return Size(parameters, stored, token_bytes, context) if parameters else None
+
+
+def parameters_of(folder: Path) -> int:
+    """Return how many numbers a model is made of; 0 where its files do not tell."""
+    try:
+        return _parameters(_all_tensors(folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return 0
+
+
+def _parameters(tensors: list[dict[str, Any]]) -> int:
+    return sum(math.prod(tensor["shape"]) for tensor in tensors)
 
 
 def _folder(model: str) -> Path | None:
@@ -56,6 +68,10 @@ def _folder(model: str) -> Path | None:
     except ValueError:  # not the form of a hub's name
         return None
     return Path(cached).parent if isinstance(cached, str) else None
+
+
+def _all_tensors(folder: Path) -> list[dict[str, Any]]:
+    return [tensor for file in folder.glob("*.safetensors") for tensor in _tensors(file)]
 
 
 def _tensors(file: Path) -> list[dict[str, Any]]:

@@ -155,6 +155,16 @@ async def test_the_requests_own_temperature_and_seed_do_not_make_the_votes_alike
     assert [draw.seed for draw in engine.drawn] == [100, 101, 102, 103]
 
 
+@pytest.mark.parametrize(
+    ("own", "drawn"), [({}, [0.5, 0.8, 1.2, 0.5, 0.8]), ({"temperature": 0.7}, [0.7] * 5)]
+)
+def test_temperatures_take_turns_unless_the_request_names_one(
+    make_query: MakeQuery, own: dict[str, float], drawn: list[float]
+) -> None:
+    drawer = Drawer(make_query(**own), FakeEngine(lambda *_: Reply("")), (), (0.5, 0.8, 1.2))
+    assert [drawer.draw(index, None).temperature for index in range(5)] == drawn
+
+
 async def test_a_seeded_vote_does_not_depend_on_which_sample_finishes_first(
     make_query: MakeQuery,
 ) -> None:

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
 from tests.e2e.running import Running
 
 
@@ -46,6 +49,14 @@ def test_a_misspelt_flag_or_setting_is_not_ignored(tmp_path: Path) -> None:
 def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     assert str(tmp_path / "file") in complaint(start_in_vain("--data-dir", str(tmp_path / "file")))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA draws drafted tokens rightly")
+def test_speculation_is_refused_where_votes_would_come_out_wrong(tmp_path: Path) -> None:
+    drafts = '{"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_max": 4}'
+    for flags in (("--speculative-config", drafts), ("--spec-method", "ngram")):
+        done = start_in_vain(*flags, "--data-dir", str(tmp_path))
+        assert f"serve without {flags[0]} on a CPU" in complaint(done)
 
 
 def test_health_docs_and_metrics_answer(server: Running) -> None:

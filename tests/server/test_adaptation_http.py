@@ -501,6 +501,19 @@ async def test_a_stream_of_completions_says_at_once_that_it_has_begun() -> None:
     assert plain == "data: [DONE]\n\n", "where there is no vote, none has begun"
 
 
+@pytest.mark.parametrize(
+    ("schedule", "asked", "is_named"),
+    [((), {}, True), ((0.5, 1.0), {}, False), ((0.5, 1.0), {"temperature": 0.6}, True)],
+)
+def test_a_schedule_rules_only_where_no_temperature_is_named(
+    schedule: tuple[float, ...], asked: dict[str, float], is_named: bool
+) -> None:
+    body = {"model": "m", "messages": HELLO, "adaptation": asked}
+    context = take_context(CHAT, body, Settings(temperatures=schedule), "default")
+    assert context is not None
+    assert ("temperature" in context.options.model_fields_set) is is_named
+
+
 @pytest.mark.parametrize("temperature", [0, 0.0, 1e-6])
 def test_several_choices_of_a_vote_need_no_temperature(temperature: float) -> None:
     body = {"model": "m", "messages": HELLO, "n": 2, "temperature": temperature}

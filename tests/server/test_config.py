@@ -8,7 +8,7 @@ import pytest
 
 from adaptation.voting.stopping import RULES
 from adaptation.voting.stopping.bayesian import PRICE
-from adaptation.voting.weights import WEIGHTS
+from adaptation.voting.weights import NAMES
 from server.config import ConfigError, Settings, resolve
 from server.flags import add_arguments, flags_of, print_config, take_config
 
@@ -58,6 +58,17 @@ def test_the_config_folder_is_looked_at_where_there_is_no_file_here(tmp_path: Pa
         ({"max_samples": "0"}, {}, "", ["max_samples = '0': must be at least 1"]),
         ({"reuse": "perhaps"}, {}, "", ["reuse = 'perhaps': must be true or false"]),
         ({}, {"WHET_STOPPING_RULE": "never"}, "", ["'never': must be one of 'bayesian'"]),
+        (
+            {"temperatures": "0.5,0"},
+            {},
+            "",
+            ["--temperatures: temperatures = '0': must be above"],
+        ),
+        ({"temperatures": "0.5,,1"}, {}, "", ["--temperatures: temperatures = ''", "number"]),
+        ({"temperatures": "0.5,nan"}, {}, "", ["temperatures = 'nan'"]),
+        ({}, {}, "temperatures = [0.5, 2.5]", ["whet.toml: temperatures = 2.5: must be at most 2"]),
+        ({"temperatures": ",".join("1" * 65)}, {}, "", ["--temperatures", "64"]),
+        ({"vote_weight": "novel"}, {}, "", ["--vote-weight", "'novelty'"]),
         ({"embedder": "magic"}, {}, "", ["--embedder: embedder = 'magic': ", "minilm"]),
         ({}, {}, "max_samples = [", ["whet.toml", "TOML"]),
         ({}, {}, 'strategy = "guess"', ["whet.toml", "strategy", "'plain'"]),
@@ -124,7 +135,8 @@ def test_the_printed_settings_name_each_source(capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_printed_is_taken_again(capsys: pytest.CaptureFixture[str]) -> None:
-    given = resolve({"reuse": "false", "limit_tokens": "none", "wall_s": "20"}, {})
+    flags = {"reuse": "false", "limit_tokens": "none", "wall_s": "20", "temperatures": "0.5,1"}
+    given = resolve(flags, {})
     print_config(given)
     printed = {
         name: value
@@ -141,8 +153,16 @@ def test_what_is_printed_is_taken_again(capsys: pytest.CaptureFixture[str]) -> N
 def test_every_rule_and_every_weight_can_be_chosen() -> None:
     fields = Settings.model_fields
     assert set(get_args(fields["stopping_rule"].annotation)) == set(RULES)
-    assert set(get_args(fields["vote_weight"].annotation)) == set(WEIGHTS)
+    assert get_args(fields["vote_weight"].annotation) == NAMES
     assert fields["sample_price"].default == PRICE
+
+
+def test_a_schedule_of_temperatures_is_a_list_however_it_is_written(tmp_path: Path) -> None:
+    assert resolve({}, {}).settings.temperatures == ()
+    assert resolve({"temperatures": "none"}, {}).settings.temperatures == ()
+    assert resolve({"temperatures": "0.5, 0.8,1.2"}, {}).settings.temperatures == (0.5, 0.8, 1.2)
+    (tmp_path / "whet.toml").write_text("temperatures = [0.5, 1]\n")
+    assert resolve({}, {}).settings.temperatures == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,17 @@ def test_the_cache_holds_every_sample_whole_as_far_as_the_memory_goes(
     assert fit(size, machine(free_gib=free_gib), samples).cache_bytes == cache
 
 
+def test_another_models_weights_leave_less_for_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.cpu_defaults.this_machine", lambda: machine(free_gib=8.5))
+    monkeypatch.setattr("server.cpu_defaults.size_of", lambda model: SMOLLM2)
+    caches = []
+    for taken_bytes in (0, 2 * GIB):
+        args = serve_args()
+        fit_to_machine(args, 16, {}, taken_bytes)
+        caches.append(args.kv_cache_memory_bytes)
+    assert caches[0] - caches[1] == 2 * GIB // 4
+
+
 def test_a_shorter_context_needs_less_cache() -> None:
     asked = fit(SMOLLM2, machine(), 16, context=4096)
     assert asked.cache_bytes == 16 * 4096 * 23_040

@@ -11,6 +11,7 @@ from server.config import ConfigError, Settings
 from server.engine_defaults import (
     RUNTIME_ADAPTERS,
     prepare_environment,
+    refuse_speculation,
     reserve_slots,
     runtime_adapters,
 )
@@ -74,3 +75,28 @@ def test_waiting_threads_let_others_run_unless_the_operator_says_otherwise() -> 
         prepare_environment(environment)
     assert ours["OMP_WAIT_POLICY"] == "PASSIVE"
     assert theirs["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+DRAFTED: dict[str, Any] = {"method": "ngram", "num_speculative_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "flags"),
+    [
+        ({"speculative_config": DRAFTED}, "--speculative-config"),
+        ({"spec_method": "ngram", "spec_tokens": 3}, "--spec-method, --spec-tokens"),
+        ({"spec_model": "/drafts"}, "--spec-model"),
+    ],
+)
+def test_on_a_cpu_speculation_is_refused_in_a_line_that_says_what_to_do(
+    given: dict[str, Any], flags: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"serve without {flags} on a CPU") as refused:
+        refuse_speculation(serve_args(**given), on_cpu=True)
+    assert "\n" not in str(refused.value)
+    refuse_speculation(serve_args(**given), on_cpu=False)
+
+
+def test_a_server_without_speculation_is_not_refused() -> None:
+    refuse_speculation(serve_args(), on_cpu=True)
+    refuse_speculation(serve_args(speculative_config=None, spec_method=None), on_cpu=True)

@@ -29,6 +29,7 @@ def trainer() -> Iterator[subprocess.Popen[bytes]]:
 def test_roles_are_read_from_command_lines() -> None:
     assert role_of("VLLM::EngineCore") == "engine core"
     assert role_of("python -m adaptation.learning.training.worker --model x") == "trainer"
+    assert role_of("python -P child.py 7 adaptation.rewards.worker /model") == "reward model"
     assert role_of("python -c resource_tracker") == "helpers"
 
 
