@@ -114,7 +114,7 @@ class VerifierReport(Frozen):
 class Step(Frozen):
     """Something that a strategy did besides voting; steps within it are its children."""
 
-    kind: Literal["critique", "note", "round", "question"]
+    kind: Literal["critique", "note", "question", "round", "score"]
     text: str
     answer: str | None = None
     passed: bool | None = None

@@ -17,7 +17,7 @@ from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.policy import Policy
-from adaptation.rewards.reward_model import RewardError, RewardModel
+from adaptation.rewards.reward_model import CONFIDENCE, REWARDS, RewardError, RewardModel, Scores
 from adaptation.short_term import ShortTermMemory
 from adaptation.types import Query, Sample
 from adaptation.voting.draws import Drawer
@@ -28,8 +28,6 @@ from adaptation.voting.voting import Voting
 from adaptation.voting.weights import group_confidence, weighing
 from memory.memory import LongTermMemory
 from memory.types import Message, Neighbour
-
-CONFIDENCE = "how sure each sample was of its own tokens"
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,15 @@ class Services:
         """Return what says how each sample of `query` is drawn."""
         return Drawer(query, self.engine, instructions, self.policy.temperatures)
 
-    async def scores(self, query: Query, samples: Sequence[Sample]) -> tuple[list[float], str]:
+    async def scores(self, query: Query, samples: Sequence[Sample]) -> Scores:
         """See `Session.score`."""
-        if self.rewards is None:
-            return [group_confidence(sample) for sample in samples], CONFIDENCE
-        try:
-            return await self.rewards.scores(query, samples), "the reward model"
-        except RewardError as error:
-            why = f"{CONFIDENCE}: the reward model was left out: {error}"
-            return [group_confidence(sample) for sample in samples], why
+        own, why = [group_confidence(sample) for sample in samples], None
+        if self.rewards is not None:
+            try:
+                return Scores(await self.rewards.scores(query, samples), REWARDS)
+            except RewardError as error:
+                why = f"the reward model was left out: {error}"
+        return Scores(own, CONFIDENCE, why)
 
     def _bar(self, query: Query) -> float | None:
         """Return the confidence from which the first sample is all that is drawn.

@@ -21,6 +21,7 @@ from adaptation.options import Options, Strategy
 from adaptation.policy import Policy
 from adaptation.recall import Recalled, recall
 from adaptation.report import Baseline, StopReason
+from adaptation.rewards.reward_model import Scores
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Adapter, Given, Query, Sample
@@ -167,11 +168,8 @@ class Session:
         with self.clock.measure("verify"):
             return await self._checks.of(sample, answer)
 
-    async def score(self, samples: Sequence[Sample]) -> tuple[list[float], str]:
-        """Return what the reward model thinks of samples, or how sure of themselves they are.
-
-        The second value says which of the two, and why where a reward model was left out.
-        """
+    async def score(self, samples: Sequence[Sample]) -> Scores:
+        """Return what the reward model thinks of samples, or how sure of themselves they are."""
         with self.clock.measure("score"):
             return await self._services.scores(self.query, samples)
 

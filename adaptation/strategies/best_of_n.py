@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adaptation.options import Strategy
+from adaptation.report import Step
 from adaptation.session import Session
 from adaptation.strategies.strategy import Decision, Plainly
 from adaptation.types import Sample
@@ -33,11 +34,12 @@ class BestOfN(Plainly):
         samples = voting.tally.samples
         passed = await _passed(session, samples)
         judged = passed or samples
-        scores, by = await session.score(judged)
-        weights = _weights(judged, scores)
+        scores = await session.score(judged)
+        weights = _weights(judged, scores.values)
         voting.tally.reweigh(lambda sample: weights.get(sample.index, 0.0))
-        reason = f"{_first(session, passed)}scored by {by}"
-        return Decision(Strategy.BEST_OF_N, voting, stop, reason)
+        told = f"{_first(session, passed)}scored by {scores.by}"
+        step = Step(kind="score", text=told)
+        return Decision(Strategy.BEST_OF_N, voting, stop, scores.reason, steps=(step,))
 
 
 async def _passed(session: Session, samples: Sequence[Sample]) -> list[Sample]:

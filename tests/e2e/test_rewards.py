@@ -39,7 +39,7 @@ def judge(running: Running) -> psutil.Process:
 def test_samples_are_scored_by_the_model_and_the_memory_it_holds_is_shown(judged: Running) -> None:
     report = best(judged)
     assert report["strategy"] == "best_of_n"
-    assert report["reason"] == "scored by the reward model"
+    assert report["steps"][0]["text"] == "scored by the reward model"
     assert report["samples"]["finished"] == 4
     assert all(0 < vote["weight"] < vote["count"] for vote in report["votes"])
     assert report["seconds"]["score"] > 0
@@ -54,7 +54,7 @@ def test_a_killed_reward_model_costs_no_answer_and_comes_back(judged: Running) -
     assert best(judged)["answer"] is not None
     wait_until(lambda: judged.get("/ready").json()["rewards"] == "ready", 60, "its return")
     assert judge(judged).pid != before.pid
-    assert best(judged)["reason"] == "scored by the reward model"
+    assert best(judged)["steps"][0]["text"] == "scored by the reward model"
 
 
 def test_votes_weigh_by_how_new_their_steps_are(judged: Running) -> None:

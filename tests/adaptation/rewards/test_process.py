@@ -24,7 +24,7 @@ from adaptation.rewards.process import ProcessRewardModel
 from adaptation.rewards.reward_model import RewardError
 from adaptation.rewards.scorer import Scorer
 from adaptation.said import Said
-from adaptation.services import CONFIDENCE, Services
+from adaptation.services import Services
 from adaptation.types import Draw, Query, Sample
 
 MakeQuery = Callable[..., Query]
@@ -185,7 +185,7 @@ async def test_best_of_n_with_a_killed_judge_goes_by_confidence_and_says_so(
     report = (await asking).report
     assert report.answer == "7"
     assert report.reason is not None
-    assert report.reason.startswith(f"scored by {CONFIDENCE}: the reward model was left out: its ")
+    assert report.reason.startswith("the reward model was left out: its ")
 
 
 async def test_best_of_n_takes_the_answer_that_the_model_likes_best(
@@ -218,7 +218,7 @@ async def test_numbers_that_are_none_are_left_out_and_said(
     report = (await answer(query, built)).report
     assert report.answer == "42"
     why = "the reward model was left out: it gave a score that is no number"
-    assert report.reason == f"scored by {CONFIDENCE}: {why}"
+    assert report.reason == why
     await rewards.close()
 
 

@@ -176,7 +176,8 @@ async def test_best_of_n_draws_all_and_takes_the_surest(
     report = await run(make_query, services(playing(script)), "best_of_n", max_samples=6)
     assert (report.answer, report.samples.finished) == ("9", 6)
     assert report.votes[0].weight > report.votes[1].weight
-    assert "how sure each sample was" in report.reason
+    assert "how sure each sample was" in report.steps[0].text
+    assert report.reason is None
 
 
 async def test_answers_that_pass_a_verifier_come_before_any_score(

@@ -12,9 +12,9 @@ import pytest
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
-from adaptation.report import AnswerCount, StopReason
-from adaptation.rewards.reward_model import RewardError
-from adaptation.services import CONFIDENCE, Services
+from adaptation.report import AnswerCount, Report, StopReason
+from adaptation.rewards.reward_model import CONFIDENCE, RewardError
+from adaptation.services import Services
 from adaptation.types import Draw, Query, Sample
 from adaptation.verifiers import build_verifiers
 
@@ -54,6 +54,12 @@ def weights(votes: Sequence[AnswerCount] | None) -> dict[str | None, float | Non
     return {vote.answer: vote.weight for vote in votes or ()}
 
 
+def told(report: Report) -> str:
+    """How the samples were judged."""
+    (step,) = report.steps or ()
+    return step.text
+
+
 def asked(make_query: MakeQuery, samples: int, **more: Any) -> Query:
     return make_query(max_samples=samples, **BEST, **more)
 
@@ -67,7 +73,7 @@ async def test_a_reward_model_picks_the_answer_of_a_minority(
     report = outcome.report
     assert (report.strategy, report.answer) == (Strategy.BEST_OF_N, "7")
     assert weights(report.votes) == {"7": 0.9, "42": 0.4}
-    assert report.reason == "scored by the reward model"
+    assert told(report) == "scored by the reward model"
     assert "#### 7" in outcome.samples[0].text
     assert report.confidence is not None
     assert report.confidence < 0.5, "it is not the mode"
@@ -99,7 +105,7 @@ async def test_verifiers_come_first_and_only_what_passes_is_scored(
     report = (await answer(query, built)).report
     assert report.answer == "7"
     assert weights(report.votes) == {"7": 0.01, "42": 0.0, "9": 0.0}
-    assert report.reason == "verified first, then scored by the reward model"
+    assert told(report) == "verified first, then scored by the reward model"
     assert rewards.judged == ["So it is.\n#### 7"]
     assert report.verification is not None
     assert report.verification[0].passed
@@ -122,7 +128,7 @@ async def test_where_nothing_passes_scores_choose_and_the_report_says_so(
     query = asked(make_query, 2, query_verifiers=await build_verifiers([IS_SEVEN]))
     report = (await answer(query, built)).report
     assert report.answer == "9"
-    assert report.reason == "no sample was verified; scored by the reward model"
+    assert told(report) == "no sample was verified; scored by the reward model"
     assert report.verification is not None
     assert not report.verification[0].passed
 
@@ -133,7 +139,7 @@ async def test_without_a_reward_model_the_surest_answer_wins(
     unsure, sure = Reply("So.\n#### 42", logprob=-2.0), Reply("So.\n#### 7", logprob=-0.1)
     report = (await answer(asked(make_query, 3), services(engine_of(unsure, sure, unsure)))).report
     assert report.answer == "7"
-    assert report.reason == f"scored by {CONFIDENCE}"
+    assert told(report) == f"scored by {CONFIDENCE}"
 
 
 async def test_where_nothing_tells_samples_apart_they_vote(
@@ -152,7 +158,8 @@ async def test_a_reward_model_that_fails_is_left_out_and_said(
     built = replace(services(engine_of(unsure, sure)), rewards=FakeRewards({}, error=why))
     report = (await answer(asked(make_query, 2), built)).report
     assert report.answer == "7"
-    assert report.reason == f"scored by {CONFIDENCE}: the reward model was left out: {why}"
+    assert told(report) == f"scored by {CONFIDENCE}"
+    assert report.reason == f"the reward model was left out: {why}"
 
 
 async def test_of_free_texts_the_best_scored_is_served_and_all_are_drawn(
