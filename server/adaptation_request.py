@@ -6,7 +6,6 @@ model's name are taken off the body here, so that vLLM's handlers never see them
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Collection, Mapping
@@ -15,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
-from adaptation.report import AnswerCount
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
@@ -53,6 +51,7 @@ def take_context(
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
+    _refuse_unseen_progress(path, body, options)
     options = _within_limits(options, settings)
     _let_choices_differ(body, options)
     if path == RESPONSES and _given(body, EARLIER_TURNS):
@@ -64,12 +63,11 @@ def take_context(
         asked=asked is not None,
         conversations=conversations(path, body),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
+        refuses_tools=body.get("tool_choice") == "none",
         json_output=_asks_for_json(body),
         form=_form(body),
         request=prompt_shape(path, body),
         can_be_reworded=_can_be_reworded(path, body),
-        shown_as=_shown_as(path, body),
-        progress=_progress(path, body, options),
         route=path,
         opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
@@ -213,17 +211,10 @@ def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
     return path == CHAT and is_text and not prompt_shape(path, body)
 
 
-def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what every chunk of the response says of itself, but for its id."""
-    kind = "chat.completion.chunk" if path == CHAT else "text_completion"
-    return {"object": kind, "created": int(time.time()), "model": body.get("model")}
-
-
-def _progress(
-    path: str, body: Mapping[str, Any], options: Options
-) -> asyncio.Queue[tuple[AnswerCount, ...]] | None:
+def _refuse_unseen_progress(path: str, body: Mapping[str, Any], options: Options) -> None:
+    """Refuse to show votes where nothing can be shown before the answer."""
     if not options.progress:
-        return None
+        return
     if path == RESPONSES:
         raise ApiError(
             400,
@@ -234,7 +225,6 @@ def _progress(
         raise ApiError(
             400, "`adaptation.progress` needs `stream`: true", param="adaptation.progress"
         )
-    return asyncio.Queue()
 
 
 def _asks_for_json(body: Mapping[str, Any]) -> bool:
