@@ -16,26 +16,21 @@ from collections.abc import (
     Coroutine,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
-from adaptation.cancelling import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
 from adaptation.recall import TRAINING_STRATEGIES
-from adaptation.report import Report, SampleCounts, StopReason, TokenCounts
-from adaptation.types import Abandoned, Outcome, Query, Sample
+from adaptation.report import Report, StopReason
+from adaptation.types import Abandoned, Outcome, Query
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import (
     Given,
     as_outputs,
-    first_text,
     is_streamed,
     opening,
     shown_tokens,
-    tokens_of,
 )
 from server.engine.parsers import Parsers, ReplyReader
 from server.engine.refusals import (
@@ -45,10 +40,10 @@ from server.engine.refusals import (
     refuse_deadly,
     refuse_unfit,
     stopping,
-    told,
 )
-from server.engine.under_way import counters, end_requests, tell_all
-from server.engine.vllm_engine import EngineRequest, lora_request
+from server.engine.under_way import tell_all
+from server.engine.vllm_engine import EngineRequest
+from server.plain import Finish, PlainSampling
 from server.request_context import COMPLETIONS, Asked, RequestContext
 
 T = TypeVar("T")
@@ -56,7 +51,6 @@ Answer = Callable[[Query], Awaitable[Outcome]]
 Telling = Callable[[Query], AbstractAsyncContextManager[None]]
 TIDYING_S = 1.0
 """For what was told of its end to tidy up."""
-Finish = Callable[[Query, Outcome, Report | None], Report]
 
 
 class AdaptiveClient:
@@ -80,6 +74,7 @@ class AdaptiveClient:
         self._champion = champion
         self._finish = finish
         self._abandon = abandon
+        self._plain = PlainSampling(inner, champion, finish, abandon)
         self._telling = telling
         self._parsers = parsers
         self._loop = asyncio.get_running_loop()
@@ -114,8 +109,8 @@ class AdaptiveClient:
         """Serve a handler of vLLM's that knows no adaptation: one sample, without a report."""
         request = self._checked(prompt, sampling_params, keywords)
         if keywords.get("lora_request") is not None:
-            return self._as_asked(request, request_id)
-        return self._unreported(request, request_id)
+            return self._plain.as_asked(request, request_id)
+        return self._plain.unreported(request, request_id)
 
     def answer(
         self, asked: Asked, prompt: Any, sampling_params: Any, **keywords: Any
@@ -126,13 +121,13 @@ class AdaptiveClient:
         if keywords.get("lora_request") is not None:  # the client named an adapter of its own
             if context.asked:
                 raise bad_request("an adapter named as the model is served plain", "adaptation")
-            return _unread(self._as_asked(request, asked.request_id))
+            return self._plain.unread(request, asked.request_id)
         if context.options.strategy is not Strategy.PLAIN:
             _check_choices(context, request)
             return self._adapted(asked, request)
         if is_streamed(request.params):
-            return self._in_turn(context, self._plain(asked, request))
-        return self._plain_whole(asked, request)
+            return self._in_turn(context, self._plain.streamed(asked, request))
+        return self._whole(asked, request)
 
     def _checked(
         self,
@@ -170,81 +165,10 @@ class AdaptiveClient:
             async for output in outputs:
                 yield output
 
-    def _as_asked(self, request: EngineRequest, request_id: str) -> AsyncGenerator[Any, None]:
-        outputs: AsyncGenerator[Any, None] = self._inner.generate(
-            request.prompt, request.params, request_id, **request.keywords
-        )
-        return told(outputs, request.params, request.form)
-
-    async def _unreported(
-        self, request: EngineRequest, request_id: str
-    ) -> AsyncGenerator[Any, None]:
-        with self._champion.use() as base:
-            async with aclosing(self._delegate(request, request_id, base)) as outputs:
-                async for output in outputs:
-                    yield output
-
-    def _delegate(
-        self, request: EngineRequest, request_id: str, base: Any
-    ) -> AsyncGenerator[Any, None]:
-        keywords = {**request.keywords, "lora_request": lora_request(base)}
-        return self._as_asked(replace(request, keywords=keywords), request_id)
-
-    async def _plain(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
-        """Stream one request as vLLM does, keeping count."""
-        tokens, text, finished = 0, "", False
-        counted: list[Any] | None = None
-        with self._champion.use() as base:
-            query = asked.query(request, base, request.choices, request.seed)
-            try:
-                async with aclosing(self._delegate(request, asked.request_id, base)) as outputs:
-                    async for output in outputs:
-                        if counted is None:
-                            counted = counters(self._inner, asked.request_id)
-                        tokens += tokens_of(output)
-                        text = first_text(output, request.params, text)
-                        report = None
-                        if finished := output.finished:
-                            report = self._finish_plain(asked, query, output, text, tokens)
-                        yield Given(output, report)
-            finally:
-                if not finished:
-                    # What the engine had given out and nobody has taken was generated, too.
-                    own = sum(choice.num_generation_tokens for choice in counted or ())
-                    self._abandon_plain(request, own or tokens)
-
-    async def _plain_whole(
-        self, asked: Asked, request: EngineRequest
-    ) -> AsyncGenerator[Given, None]:
+    async def _whole(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
         async with self._turn(asked.context):
-            given = await self._settled(self._whole(asked, request))
+            given = await self._settled(self._plain.whole(asked, request))
         yield given
-
-    async def _whole(self, asked: Asked, request: EngineRequest) -> Given:
-        """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        with self._champion.use() as base:
-            query = asked.query(request, base, request.choices, request.seed)
-            drawing = asyncio.create_task(_last(self._delegate(request, asked.request_id, base)))
-            try:
-                await asyncio.wait([drawing])
-                output = drawing.result()
-            except BaseException:
-                await end_all([drawing], partial(end_requests, self._inner, [asked.request_id]))
-                self._abandon_plain(request, _drawn_tokens(drawing))
-                raise
-        text = first_text(output, request.params, "")
-        tokens = _drawn_tokens(drawing)
-        return Given(output, self._finish_plain(asked, query, output, text, tokens))
-
-    def _finish_plain(
-        self, asked: Asked, query: Query, output: Any, text: str, tokens: int
-    ) -> Report:
-        sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
-        return self._finish(query, Outcome.plain(query, sample), asked.earlier)
-
-    def _abandon_plain(self, request: EngineRequest, tokens: int) -> None:
-        started = SampleCounts(started=request.choices, cancelled=request.choices)
-        self._abandon(started, TokenCounts(cancelled=tokens))
 
     async def _adapted(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
         context = asked.context
@@ -284,29 +208,6 @@ class AdaptiveClient:
             async with self._telling(query):
                 outcome = await self._answer(query)
         return outcome, self._finish(query, outcome, asked.earlier)
-
-
-async def _unread(outputs: AsyncGenerator[Any, None]) -> AsyncGenerator[Given, None]:
-    """Yield outputs of which nothing is reported."""
-    async with aclosing(outputs):
-        async for output in outputs:
-            yield Given(output)
-
-
-async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
-    """Return the last output: of a request that is not streamed, the only one."""
-    last = None
-    async with aclosing(outputs):
-        async for last in outputs:  # noqa: B007
-            pass
-    return last
-
-
-def _drawn_tokens(drawing: asyncio.Task[Any]) -> int:
-    """Return what was generated, as far as the engine gave it out."""
-    if drawing.cancelled() or drawing.exception() is not None:
-        return 0
-    return tokens_of(drawing.result())
 
 
 def _recited_tokens(outcome: Outcome) -> int:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionResponse
 from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 
-from server.gateway.handler import Chunking
-from server.openai_form import conform
+from server.gateway.chunking import Chunking, Conforming
 from server.request_context import CHAT
 
 
-class ChatAnswer(ChatCompletionResponse):  # type: ignore[misc]
-    """An answer that is written in OpenAI's form."""
-
-    @model_serializer(mode="wrap")
-    def _conforming(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        body: dict[str, Any] = write(self)
-        conform(body)
-        return body
+class ChatAnswer(Conforming, ChatCompletionResponse):  # type: ignore[misc]
+    """An answer in OpenAI's form."""
 
 
 class Chat(Chunking, OpenAIServingChat):  # type: ignore[misc]

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
 from vllm.entrypoints.openai.completion.protocol import CompletionResponse
 from vllm.entrypoints.openai.completion.serving import OpenAIServingCompletion
 
+from server.gateway.chunking import Chunking, Conforming
 from server.gateway.exchange import Exchange
-from server.gateway.handler import Chunking
 from server.gateway.streams import Events, begun
-from server.openai_form import conform
 from server.request_context import COMPLETIONS
 
 
-class CompletionAnswer(CompletionResponse):  # type: ignore[misc]
-    """An answer that is written in OpenAI's form."""
-
-    @model_serializer(mode="wrap")
-    def _conforming(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        body: dict[str, Any] = write(self)
-        conform(body)
-        return body
+class CompletionAnswer(Conforming, CompletionResponse):  # type: ignore[misc]
+    """An answer in OpenAI's form."""
 
 
 class Completions(Chunking, OpenAIServingCompletion):  # type: ignore[misc]

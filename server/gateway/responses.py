@@ -20,8 +20,7 @@ from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with
 from vllm.exceptions import VLLMClientError, VLLMError
 
 from server.engine.refusals import bad_request
-from server.gateway.exchange import Exchange
-from server.gateway.handler import Reporting, arrival_of, tell_headers
+from server.gateway.handler import Reporting, exchange_of, tell_headers
 from server.gateway.response_form import Ending, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
@@ -50,14 +49,13 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
         self._refuse_dropped_tools(request)
-        arrival = arrival_of(raw_request)
-        if arrival is None or arrival.context is None:
+        exchange = exchange_of(raw_request)
+        if exchange is None:
             request.asked_for_no_tools = request.tool_choice == "none"
             return await self._created(request, raw_request)
-        request.asked_for_no_tools = arrival.context.refuses_tools
-        exchange = Exchange(arrival.context)
+        request.asked_for_no_tools = exchange.context.refuses_tools
         made = await self.serving(exchange)._created(request, raw_request)
-        tell_headers(arrival, exchange, raw_request, made)
+        tell_headers(exchange, raw_request, made)
         return made
 
     async def _created(self, request: Any, raw_request: Any) -> Any:

@@ -18,6 +18,7 @@ from starlette.datastructures import State
 from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
 from memory.types import Message
+from server.conversations import conversations, prompt_shape
 from server.request_context import COMPLETIONS, RESPONSES, RequestContext
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
@@ -299,6 +300,39 @@ async def test_a_body_is_parsed_once(
         response = await server.http.post(path, content=raw, headers=headers)
         assert response.status_code == 200, response.text
         assert len(parsed) == 1
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {
+    "type": "object", "properties": {"a": {"type": "string", "default": None}}}}}  # fmt: skip
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": "b"}'}}
+SCHEMA = {"name": "s", "schema": {"type": "object", "properties": {}}, "strict": True}
+TURNS = [
+    {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "7"},
+]
+
+
+@pytest.mark.parametrize("strategy", ["plain", "consistency"])
+async def test_what_vllm_makes_of_the_parsed_body_leaves_what_is_noted_of_it_as_it_came(
+    strategy: str, serve: Serve
+) -> None:
+    """Both are given the same objects."""
+    asked = {
+        "messages": TURNS,
+        "tools": [TOOL],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_schema", "json_schema": SCHEMA},
+        "chat_template_kwargs": {"a": {"b": [1]}},
+        "documents": [{"title": "t", "text": "u"}],
+    }
+    flags = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    async with serve(lambda request: Reply("{}"), flags) as server:
+        answer = await server.chat(**asked, adaptation={"strategy": strategy})
+        noted = server.memory.completions.get("default", answer["id"])
+        path = "/v1/chat/completions"
+        assert noted.request == prompt_shape(path, asked)
+        assert noted.messages == conversations(path, asked)[0]
 
 
 async def test_requests_at_the_same_time_know_nothing_of_each_other(serve: Serve) -> None:
