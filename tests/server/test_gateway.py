@@ -229,10 +229,14 @@ HANDLERS = (
 )
 BUILT_ANEW = {"response_store_lock", "lora_id_counter", "registry", "_most", "_loading", "_times"}
 FLAGS = (
-    "--enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3",
-    "--enable-force-include-usage --enable-per-request-metrics --enable-log-requests",
-    "--return-tokens-as-token-ids --enable-prompt-tokens-details --trust-request-chat-template",
-    '--response-role helper --default-chat-template-kwargs {"a":1} --enable-log-outputs',
+    "--enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3 "
+    "--tool-strict-level parameter --exclude-tools-when-tool-choice-none",
+    "--enable-force-include-usage --enable-per-request-metrics --enable-log-requests "
+    "--enable-log-outputs --no-enable-log-deltas",
+    "--return-tokens-as-token-ids --enable-prompt-tokens-details --trust-request-chat-template "
+    "--response-role helper --anthropic-disabled-thinking-effort low",
+    '--default-chat-template-kwargs {"a":1} --chat-template {{messages[0].content}} '
+    "--chat-template-content-format string",
 )
 
 
@@ -249,18 +253,18 @@ async def test_our_handlers_are_what_vllm_makes_of_the_same_flags(flags: str, se
 
 
 def attributes(handler: Any) -> dict[str, Any]:
-    """What a handler knows; of what is made for it alone the kind."""
+    """What a handler knows, but for what is made for it alone."""
     known = {key: value for key, value in vars(handler).items() if key not in BUILT_ANEW}
-    plain = (str, int, float, bool, list, dict, tuple, type(None))
-    return {
-        key: value if isinstance(value, plain) else getattr(value, "__name__", kind(value))
-        for key, value in known.items()
-        if not key.endswith("_store")
-    }
+    return {key: told_of(value) for key, value in known.items() if not key.endswith("_store")}
 
 
-def kind(value: Any) -> str:
-    """The class of vLLM's that a value is of, or was made from."""
+def told_of(value: Any) -> Any:
+    """A plain value; of others which of vLLM's classes they are of, or made from."""
+    if isinstance(value, str | int | float | bool | list | dict | tuple | None):
+        return value
+    if isinstance(value, type):  # a parser's, composed for the handler
+        parts = ("tool_parser_cls", "reasoning_parser_cls", "tool_strict_level")
+        return [value.__name__, *(getattr(value, part) for part in parts)]
     bases = [base for base in type(value).__mro__ if base.__module__.startswith("vllm.")]
     return (bases or [type(value)])[0].__qualname__
 
