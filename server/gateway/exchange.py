@@ -7,7 +7,6 @@ what stands in a response, and nothing of how a response is sent.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import Any
 
 from adaptation.options import Strategy
@@ -111,26 +110,3 @@ class Exchange:
             details = usage.get(f"{counted}_details") or {}
             details["reasoning_tokens"] = (details.get("reasoning_tokens") or 0) + unseen
             usage[f"{counted}_details"] = details
-
-
-class RequestClient:
-    """The engine client as the handler of one request sees it."""
-
-    def __init__(self, client: Any, exchange: Exchange) -> None:
-        self._client = client
-        self._exchange = exchange
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def generate(self, prompt: Any, params: Any, request_id: str, **keywords: Any) -> Any:
-        """Return the outputs for one prompt, as vLLM's client does."""
-        asked = self._exchange.ask(request_id)
-        return self._noted(asked, self._client.answer(asked, prompt, params, **keywords))
-
-    async def _noted(self, asked: Asked, outputs: Any) -> Any:
-        async with aclosing(outputs):
-            async for given in outputs:
-                self._exchange.note(asked, given)
-                yield given.output
-        self._exchange.close()

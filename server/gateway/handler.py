@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 
-from server.gateway.exchange import Exchange, RequestClient
+from server.gateway.client import RequestClient
+from server.gateway.exchange import Exchange
 from server.report_headers import report_headers
 from server.request_context import ARRIVAL
 
