@@ -14,8 +14,7 @@ from adaptation.report import AnswerCount, Report
 from server.engine.outputs import Given
 from server.request_context import Asked, RequestContext
 
-Counts = tuple[AnswerCount, ...]
-Votes = asyncio.Queue[Counts]
+Votes = asyncio.Queue[tuple[AnswerCount, ...]]
 
 
 class Exchange:

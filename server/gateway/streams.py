@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from server.gateway.exchange import Counts, Exchange, Votes
+from server.gateway.exchange import Exchange, Votes
 from server.openai_form import conform
 
 Events = AsyncGenerator[str, None]
@@ -62,11 +62,8 @@ async def with_progress(events: Events, votes: Votes, named: Mapping[str, Any]) 
         while True:
             await asyncio.wait([coming, counted], return_when=asyncio.FIRST_COMPLETED)
             if counted.done():
-                for counts in (counted.result(), *_waiting(votes)):
-                    shown = [entry.model_dump() for entry in counts]
-                    yield event(
-                        {**named, "choices": [], "adaptation": {"progress": {"votes": shown}}}
-                    )
+                shown = {"votes": [entry.model_dump() for entry in counted.result()]}
+                yield event({**named, "choices": [], "adaptation": {"progress": shown}})
                 counted = asyncio.ensure_future(votes.get())
             elif (each := coming.result()) is not None:
                 yield each
@@ -78,8 +75,3 @@ async def with_progress(events: Events, votes: Votes, named: Mapping[str, Any]) 
             task.cancel()
         await asyncio.gather(coming, counted, return_exceptions=True)
         await events.aclose()
-
-
-def _waiting(votes: Votes) -> Iterator[Counts]:
-    while not votes.empty():
-        yield votes.get_nowait()

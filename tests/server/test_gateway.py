@@ -26,9 +26,10 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 
     from server.engine.outputs import Given
+    from server.gateway.application import use_handlers
     from server.gateway.exchange import Exchange
     from server.gateway.models import Models
-    from server.gateway.streams import begun, event, reported, with_progress
+    from server.gateway.streams import BEGUN, begun, event, reported, with_progress
     from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -133,7 +134,10 @@ async def test_votes_are_shown_before_the_answer_that_they_lead_to() -> None:
     assert done == DONE
 
 
-async def test_a_stream_that_nobody_listens_to_any_more_is_closed_with_its_votes() -> None:
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_a_stream_that_nobody_listens_to_any_more_is_closed_with_its_votes(
+    is_waiting: bool,
+) -> None:
     closed, votes = asyncio.Event(), asyncio.Queue[tuple[AnswerCount, ...]]()
 
     async def chunks() -> AsyncGenerator[str, None]:
@@ -145,10 +149,11 @@ async def test_a_stream_that_nobody_listens_to_any_more_is_closed_with_its_votes
 
     passed = with_progress(chunks(), votes, {})
     await anext(passed)
-    listening = asyncio.create_task(anext(passed))
-    await asyncio.sleep(0)
-    listening.cancel()
-    await asyncio.wait([listening])
+    if is_waiting:
+        listening = asyncio.create_task(anext(passed))
+        await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.wait([listening])
     await passed.aclose()
     assert closed.is_set()
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -166,7 +171,7 @@ async def test_an_error_of_a_stream_is_not_lost_among_the_votes() -> None:
 
 
 async def test_a_comment_opens_a_stream_before_anything_is_generated() -> None:
-    assert await anext(begun(events())) == ": the vote has begun\n\n"
+    assert await anext(begun(events())) == BEGUN
 
 
 class Usage(BaseModel):
@@ -250,6 +255,14 @@ async def test_our_handlers_are_what_vllm_makes_of_the_same_flags(flags: str, se
             assert type(ours[name]).__module__.startswith("server.gateway."), name
             found, wanted = attributes(ours[name]), attributes(theirs[name])
             assert found == wanted, name
+
+
+async def test_responses_are_given_the_tools_that_the_server_runs(serve: Serve) -> None:
+    async with serve() as server:
+        state = server.app.state
+        state.tool_server = object()
+        use_handlers(state, state.args)
+        assert state.openai_serving_responses.tool_server is state.tool_server
 
 
 def attributes(handler: Any) -> dict[str, Any]:
@@ -373,6 +386,28 @@ async def test_an_error_within_a_stream_has_the_one_error_shape(serve: Serve) ->
                 assert error["error"]["type"] == "server_error"
                 assert error["error"]["code"] is None or isinstance(error["error"]["code"], str)
                 assert "/etc" not in error["error"]["message"]
+
+
+@pytest.mark.parametrize(("strategy", "opens"), [("plain", False), ("consistency", True)])
+async def test_a_stream_of_completions_says_at_once_that_a_vote_has_begun(
+    strategy: str, opens: bool, serve: Serve
+) -> None:
+    body = {"model": MODEL, "prompt": "x", "stream": True, "adaptation": {"strategy": strategy}}
+    async with serve() as server:
+        text = (await server.http.post(COMPLETIONS, json=body)).text
+        assert text.startswith(BEGUN) is opens, "where there is no vote, none has begun"
+
+
+@pytest.mark.parametrize("strategy", ["plain", "consistency"])
+async def test_log_probabilities_of_a_streamed_chat_name_a_refusal(
+    strategy: str, serve: Serve
+) -> None:
+    asked = {**ASK, "logprobs": True, "adaptation": {"strategy": strategy}}
+    async with serve() as server:
+        chunks = await server.events("/v1/chat/completions", **asked)
+        told = [choice["logprobs"] for chunk in chunks for choice in chunk["choices"]]
+        assert len([each for each in told if each]) >= 2
+        assert all(each["refusal"] is None for each in told if each)
 
 
 async def test_only_the_newest_responses_are_kept(serve: Serve) -> None:
