@@ -6,7 +6,6 @@ model's name are taken off the body here, so that vLLM's handlers never see them
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Collection, Mapping
@@ -15,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from adaptation.options import Options, Strategy
-from adaptation.report import AnswerCount
 from adaptation.strategies import STRATEGIES, obstacle
 from adaptation.types import Given
 from server.config import Settings
@@ -56,6 +54,7 @@ def take_context(
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
+    _refuse_unseen_progress(path, body, options)
     options = _within_limits(options, settings)
     can_be_reworded = _can_be_reworded(path, body)
     if asked is not None:
@@ -70,13 +69,12 @@ def take_context(
         asked=asked is not None,
         conversations=conversations(path, body),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
+        refuses_tools=body.get("tool_choice") == "none",
         json_output=_asks_for_json(body),
         form=_form(body),
         request=prompt_shape(path, body),
         can_be_reworded=can_be_reworded,
         effort=effort,
-        shown_as=_shown_as(path, body),
-        progress=_progress(path, body, options),
         route=path,
         opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
@@ -239,17 +237,10 @@ def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:
     return path == CHAT and is_text and not prompt_shape(path, body)
 
 
-def _shown_as(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what every chunk of the response says of itself, but for its id."""
-    kind = "chat.completion.chunk" if path == CHAT else "text_completion"
-    return {"object": kind, "created": int(time.time()), "model": body.get("model")}
-
-
-def _progress(
-    path: str, body: Mapping[str, Any], options: Options
-) -> asyncio.Queue[tuple[AnswerCount, ...]] | None:
+def _refuse_unseen_progress(path: str, body: Mapping[str, Any], options: Options) -> None:
+    """Refuse to show votes where nothing can be shown before the answer."""
     if not options.progress:
-        return None
+        return
     if path == RESPONSES:
         raise ApiError(
             400,
@@ -260,7 +251,6 @@ def _progress(
         raise ApiError(
             400, "`adaptation.progress` needs `stream`: true", param="adaptation.progress"
         )
-    return asyncio.Queue()
 
 
 def _asks_for_json(body: Mapping[str, Any]) -> bool:

@@ -1,33 +1,36 @@
-"""The seam: an engine client whose `generate` answers through the pipeline.
+"""The seam: an engine client that answers through the pipeline.
 
-All of vLLM's handlers call `engine_client.generate(...)`. This stands in for that client and
-delegates everything else, so every endpoint keeps vLLM's own parsing, tool calls, formats and
-errors.
+It stands in for vLLM's client and delegates everything else, so every endpoint keeps vLLM's own
+parsing, tool calls, formats and errors. What came of a prompt goes back with its outputs. It knows
+neither HTTP nor what a response looks like.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+)
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from functools import partial
 from typing import Any, TypeVar
 
-from adaptation.cancelling import end_all
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.options import Strategy
 from adaptation.recall import TRAINING_STRATEGIES
-from adaptation.report import SampleCounts, StopReason, TokenCounts
-from adaptation.types import Abandoned, Outcome, Query, Sample
+from adaptation.report import Report, StopReason
+from adaptation.types import Abandoned, Outcome, Query
 from server.champion import Champion
 from server.engine.launch import register_client
 from server.engine.outputs import (
+    Given,
     as_outputs,
-    first_text,
     is_streamed,
     opening,
     shown_tokens,
-    tokens_of,
 )
 from server.engine.parsers import Parsers, ReplyReader
 from server.engine.refusals import (
@@ -37,18 +40,17 @@ from server.engine.refusals import (
     refuse_deadly,
     refuse_unfit,
     stopping,
-    told,
 )
-from server.engine.under_way import counters, end_requests, tell_all
-from server.engine.vllm_engine import EngineRequest, lora_request
-from server.request_context import COMPLETIONS, CURRENT, RequestContext
+from server.engine.under_way import tell_all
+from server.engine.vllm_engine import EngineRequest
+from server.plain import Finish, PlainSampling
+from server.request_context import COMPLETIONS, Asked, RequestContext
 
 T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
 Telling = Callable[[Query], AbstractAsyncContextManager[None]]
 TIDYING_S = 1.0
 """For what was told of its end to tidy up."""
-Finish = Callable[[RequestContext, int, Query, Outcome], None]
 
 
 class AdaptiveClient:
@@ -64,14 +66,15 @@ class AdaptiveClient:
         telling: Telling,
         parsers: Parsers,
     ) -> None:
-        """`finish` is told every outcome before its last output is handed to vLLM's handler,
-        `abandon` what was spent where there is none; `telling` logs how far a vote is, `parsers`
-        read replies as the handler will."""
+        """`finish` makes the report of every outcome before its last output is handed on,
+        `abandon` is told what was spent where there is none; `telling` logs how far a vote is,
+        `parsers` read replies as the handler will."""
         self._inner = inner
         self._answer = answer
         self._champion = champion
         self._finish = finish
         self._abandon = abandon
+        self._plain = PlainSampling(inner, champion, finish, abandon)
         self._telling = telling
         self._parsers = parsers
         self._loop = asyncio.get_running_loop()
@@ -103,32 +106,43 @@ class AdaptiveClient:
     def generate(
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
-        """Read the request's context at the call: the generator may be iterated in another."""
+        """Serve a handler of vLLM's that knows no adaptation: one sample, without a report."""
+        request = self._checked(prompt, sampling_params, keywords)
+        if keywords.get("lora_request") is not None:
+            return self._plain.as_asked(request, request_id)
+        return self._plain.unreported(request, request_id)
+
+    def answer(
+        self, asked: Asked, prompt: Any, sampling_params: Any, **keywords: Any
+    ) -> AsyncGenerator[Given, None]:
+        """Return the outputs for one prompt of a request that may be adapted."""
+        context = asked.context
+        request = self._checked(prompt, sampling_params, keywords, context)
+        if keywords.get("lora_request") is not None:  # the client named an adapter of its own
+            if context.asked:
+                raise bad_request("an adapter named as the model is served plain", "adaptation")
+            return self._plain.unread(request, asked.request_id)
+        if context.options.strategy is not Strategy.PLAIN:
+            _check_choices(context, request)
+            return self._adapted(asked, request)
+        if is_streamed(request.params):
+            return self._in_turn(context, self._plain.streamed(asked, request))
+        return self._whole(asked, request)
+
+    def _checked(
+        self,
+        prompt: Any,
+        params: Any,
+        keywords: dict[str, Any],
+        context: RequestContext | None = None,
+    ) -> EngineRequest:
+        """Return the request as the engine gets it; raises what vLLM's handlers turn into HTTP."""
         if self.is_stopping:
             raise stopping()
-        context = CURRENT.get()
         form = (context.form if context else None) or FORM
-        refuse_deadly(sampling_params)
-        refuse_unfit(self._inner, sampling_params, form)
-        if keywords.get("lora_request") is not None:  # the client named an adapter of its own
-            if context is not None and context.asked:
-                raise bad_request("an adapter named as the model is served plain", "adaptation")
-            outputs: AsyncGenerator[Any, None] = self._inner.generate(
-                prompt, sampling_params, request_id, **keywords
-            )
-            return told(outputs, sampling_params, form)
-        reader = self._reply_reader(context)
-        request = EngineRequest(prompt, sampling_params, keywords, form, reader)
-        if context is None:
-            return self._unreported(request, request_id)
-        context.choices, context.seed = request.choices, request.seed
-        context.id = context.completion_id(request_id)
-        if context.options.strategy is not Strategy.PLAIN:
-            _check_choices(context)
-            return self._adapted(context, request, request_id)
-        if is_streamed(request.params):
-            return self._in_turn(context, self._plain(context, request, request_id))
-        return self._plain_whole(context, request, request_id)
+        refuse_deadly(params)
+        refuse_unfit(self._inner, params, form)
+        return EngineRequest(prompt, params, keywords, form, self._reply_reader(context))
 
     def _reply_reader(self, context: RequestContext | None) -> ReplyReader | None:
         if context is None or context.route == COMPLETIONS:  # a bare text is given out as it is
@@ -145,96 +159,29 @@ class AdaptiveClient:
             yield
 
     async def _in_turn(
-        self, context: RequestContext, outputs: AsyncGenerator[Any, None]
-    ) -> AsyncGenerator[Any, None]:
+        self, context: RequestContext, outputs: AsyncGenerator[Given, None]
+    ) -> AsyncGenerator[Given, None]:
         async with aclosing(outputs), self._turn(context):
             async for output in outputs:
                 yield output
 
-    async def _unreported(
-        self, request: EngineRequest, request_id: str
-    ) -> AsyncGenerator[Any, None]:
-        with self._champion.use() as base:
-            async with aclosing(self._delegate(request, request_id, base)) as outputs:
-                async for output in outputs:
-                    yield output
+    async def _whole(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
+        async with self._turn(asked.context):
+            given = await self._settled(self._plain.whole(asked, request))
+        yield given
 
-    def _delegate(
-        self, request: EngineRequest, request_id: str, base: Any
-    ) -> AsyncGenerator[Any, None]:
-        keywords = {**request.keywords, "lora_request": lora_request(base)}
-        outputs: AsyncGenerator[Any, None] = self._inner.generate(
-            request.prompt, request.params, request_id, **keywords
-        )
-        return told(outputs, request.params, request.form)
-
-    async def _plain(
-        self, context: RequestContext, request: EngineRequest, request_id: str
-    ) -> AsyncGenerator[Any, None]:
-        """Stream one request as vLLM does, keeping count."""
-        index = context.index_of(request_id)
-        tokens, text, finished = 0, "", False
-        counted: list[Any] | None = None
-        with self._champion.use() as base:
-            query = context.query(request_id, index, request, base)
-            try:
-                async with aclosing(self._delegate(request, request_id, base)) as outputs:
-                    async for output in outputs:
-                        if counted is None:
-                            counted = counters(self._inner, request_id)
-                        tokens += tokens_of(output)
-                        text = first_text(output, request.params, text)
-                        if finished := output.finished:
-                            sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
-                            self._finish(context, index, query, Outcome.plain(query, sample))
-                        yield output
-            finally:
-                if not finished:
-                    # What the engine had given out and nobody has taken was generated, too.
-                    own = sum(choice.num_generation_tokens for choice in counted or ())
-                    self._abandon_plain(request, own or tokens)
-
-    async def _plain_whole(
-        self, context: RequestContext, request: EngineRequest, request_id: str
-    ) -> AsyncGenerator[Any, None]:
-        async with self._turn(context):
-            output = await self._settled(self._whole(context, request, request_id))
-        yield output
-
-    async def _whole(self, context: RequestContext, request: EngineRequest, request_id: str) -> Any:
-        """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        index = context.index_of(request_id)
-        with self._champion.use() as base:
-            query = context.query(request_id, index, request, base)
-            drawing = asyncio.create_task(_last(self._delegate(request, request_id, base)))
-            try:
-                await asyncio.wait([drawing])
-                output = drawing.result()
-            except BaseException:
-                await end_all([drawing], partial(end_requests, self._inner, [request_id]))
-                self._abandon_plain(request, _drawn_tokens(drawing))
-                raise
-        text = first_text(output, request.params, "")
-        sample = Sample(0, text, _drawn_tokens(drawing), output.outputs[0].finish_reason)
-        self._finish(context, index, query, Outcome.plain(query, sample))
-        return output
-
-    def _abandon_plain(self, request: EngineRequest, tokens: int) -> None:
-        started = SampleCounts(started=request.choices, cancelled=request.choices)
-        self._abandon(started, TokenCounts(cancelled=tokens))
-
-    async def _adapted(
-        self, context: RequestContext, request: EngineRequest, request_id: str
-    ) -> AsyncGenerator[Any, None]:
+    async def _adapted(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
+        context = asked.context
         if is_streamed(request.params) and context.opens_late:
-            yield opening(request_id, request.prompt)
+            yield Given(opening(asked.request_id, request.prompt))
         try:
             async with self._turn(context):
-                outcome = await self._settled(self._voted(context, request, request_id))
+                outcome, report = await self._settled(self._voted(asked, request))
         except (DeadlineError, EngineError) as error:
             raise http_error(error) from error
-        for output in as_outputs(request_id, outcome, request.params):
-            yield output
+        recited = _recited_tokens(outcome)
+        for output in as_outputs(asked.request_id, outcome, request.params):
+            yield Given(output, report, recited)
 
     async def _settled(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` in a task of its own.
@@ -253,41 +200,26 @@ class AdaptiveClient:
             raise stopping()
         return task.result()
 
-    async def _voted(
-        self, context: RequestContext, request: EngineRequest, request_id: str
-    ) -> Outcome:
-        index = context.index_of(request_id)
+    async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
         with self._champion.use() as base:
-            trains = context.options.strategy in TRAINING_STRATEGIES
+            trains = asked.context.options.strategy in TRAINING_STRATEGIES
             terms = request.terms if trains else ""
-            query = context.query(request_id, index, request, base, self._abandon, terms)
+            query = asked.query(request, base, request.choices, request.seed, self._abandon, terms)
             async with self._telling(query):
                 outcome = await self._answer(query)
-        if outcome.report.stop_reason is StopReason.REMEMBERED:
-            context.recited += sum(shown_tokens(sample) for sample in outcome.samples)
-        self._finish(context, index, query, outcome)
-        return outcome
+        return outcome, self._finish(query, outcome, asked.earlier)
 
 
-async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
-    """Return the last output: of a request that is not streamed, the only one."""
-    last = None
-    async with aclosing(outputs):
-        async for last in outputs:  # noqa: B007
-            pass
-    return last
-
-
-def _drawn_tokens(drawing: asyncio.Task[Any]) -> int:
-    """Return what was generated, as far as the engine gave it out."""
-    if drawing.cancelled() or drawing.exception() is not None:
+def _recited_tokens(outcome: Outcome) -> int:
+    """Return how many tokens of an answer come from memory."""
+    if outcome.report.stop_reason is not StopReason.REMEMBERED:
         return 0
-    return tokens_of(drawing.result())
+    return sum(shown_tokens(sample) for sample in outcome.samples)
 
 
-def _check_choices(context: RequestContext) -> None:
+def _check_choices(context: RequestContext, request: EngineRequest) -> None:
     most = context.options.max_samples
-    if context.choices > most:
+    if request.choices > most:
         raise bad_request(f"`n` is more than the {most} samples of the vote", "n")
 
 

@@ -36,7 +36,6 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
-from server.adaptation_response import amend_response
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission, Occupancy
 from server.body_limits import BodyLimits
@@ -49,6 +48,7 @@ from server.engine.vllm_engine import VllmEngine
 from server.engine_defaults import UNTRAINABLE, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
+from server.gateway.application import make_app
 from server.keep_alive import KeepAlive
 from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
@@ -244,9 +244,7 @@ async def build(
         watched.telling,
         Parsers(args, parts.client),
     )
-    app, in_background = await launch.make_app(
-        client, args, amend_response, runtime_adapters(args, settings)
-    )
+    app, in_background = await make_app(client, args, runtime_adapters(args, settings))
     occupancy = Occupancy(in_background)
     warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
     _add_routes(app, parts, args, client, reports, warming, prices_of(settings))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adaptation.report import SampleCounts, TokenCounts
+from adaptation.report import Report, SampleCounts, TokenCounts
 from adaptation.types import Outcome, Query, Sample
 from adaptation.voting.reader import read_answer
 from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics
 from server.reports import Reports
-from server.request_context import RequestContext
 
 
 class Bookkeeper:
@@ -40,11 +39,12 @@ class Bookkeeper:
         """Note what was spent on a request whose client left, or which an error ended."""
         self._metrics.observe_abandoned(samples, tokens)
 
-    def finish(self, context: RequestContext, index: int, query: Query, outcome: Outcome) -> None:
-        """Note the outcome of prompt number `index`; costs the request no commit."""
-        before = context.reports.get(index)  # of an earlier turn, where tools are run in between
-        report = outcome.report.after(before) if before else outcome.report
-        context.reports[index] = report
+    def finish(self, query: Query, outcome: Outcome, earlier: Report | None = None) -> Report:
+        """Note the outcome of one prompt, and return its report; costs the request no commit.
+
+        `earlier` is the report of an earlier turn, where tools are run in between.
+        """
+        report = outcome.report.after(earlier) if earlier else outcome.report
         self._metrics.observe(outcome.report)
         shown = report.model_dump(mode="json")
         if query.options.memory.write and query.question.strip():
@@ -52,6 +52,7 @@ class Bookkeeper:
             self._answered(query.tenant)
         else:
             self._reports.put(query.tenant, query.id, shown)
+        return report
 
     def _completion(self, query: Query, outcome: Outcome, shown: Mapping[str, Any]) -> Completion:
         report, text = outcome.report, outcome.samples[0].text

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
+from collections.abc import Collection, Mapping
+
+from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-from server.request_context import RequestContext
+from adaptation.options import Strategy
+from adaptation.report import Report
+from server.request_context import Arrival
 
 REPORTS = "/v1/reports"
 
 
-def telling(send: Send, context: RequestContext, root_path: str) -> Send:
-    """Return a `send` that adds to a good response what is known when it starts.
-
-    Of a stream that is what was asked for and where its report will be.
-    """
+def with_headers(send: Send, arrival: Arrival) -> Send:
+    """Return a `send` that adds to a good response what its handler wants to be told."""
 
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 200:
-            kind = Headers(raw=message["headers"]).get("content-type", "")
-            is_whole = kind.startswith("application/json")
             headers = MutableHeaders(scope=message)
-            for name, value in _known(context, root_path, is_whole=is_whole).items():
-                headers[f"x-whet-{name}"] = value
+            for name, value in arrival.headers.items():
+                headers[name] = value
         await send(message)
 
     return tell
 
 
-def _known(context: RequestContext, root_path: str, *, is_whole: bool) -> dict[str, str]:
-    known = {"strategy": str(context.options.strategy)}
-    if context.public_id:
-        known["completion-id"] = context.public_id
-        known["report"] = f"{root_path}{REPORTS}/{context.public_id}"
-    if is_whole and (reports := [*context.reports.values()]):
-        first = reports[0]
+def report_headers(
+    asked: Strategy, completion_id: str, root_path: str, reports: Collection[Report]
+) -> Mapping[str, str]:
+    """Return what is known when a response starts.
+
+    Of a stream, which has no `reports` yet, that is what was asked for and where they will be.
+    """
+    known = {
+        "strategy": str(asked),
+        "completion-id": completion_id,
+        "report": f"{root_path}{REPORTS}/{completion_id}",
+    }
+    if reports:
+        first = next(iter(reports))
         known["strategy"], known["stop-reason"] = str(first.strategy), str(first.stop_reason)
         known["samples"] = str(sum(report.samples.started for report in reports))
         known["completion-tokens"] = str(sum(report.tokens.generated for report in reports))
-    return known
+    return {f"x-whet-{name}": value for name, value in known.items()}

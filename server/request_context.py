@@ -1,12 +1,15 @@
-"""What the front door knows of a request, carried to the engine client through vLLM's handlers."""
+"""What the front door knows of a request, and how it is handed down to the engine client.
+
+Everything here goes down only. What comes back, comes back with the engine client's outputs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import Scope
 
@@ -19,6 +22,8 @@ from memory.types import Message
 PROMPTS_AT_ONCE = 16
 """Of one request: all that go on in one round of the event loop hold it up together."""
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+ARRIVAL = "whet.arrival"
+"""The key of a connection's scope under which its `Arrival` stands."""
 
 
 def route_path(scope: Scope) -> str:
@@ -28,7 +33,7 @@ def route_path(scope: Scope) -> str:
     return rest if rest.startswith("/") else path
 
 
-@dataclass
+@dataclass(frozen=True)
 class RequestContext:
     """One HTTP request that may be adapted."""
 
@@ -38,10 +43,9 @@ class RequestContext:
     """One for each prompt: chat has one, completions may have several."""
     asked: bool = False
     """Whether the request itself asked for adaptation, or the server's default applies."""
-    choices: int = 1
-    """OpenAI's `n`, as vLLM understood it; read when its handler calls `generate`."""
-    seed: int | None = None
     has_tools: bool = False
+    refuses_tools: bool = False
+    """Whether the client said so itself; vLLM says it for everybody who sends no tools."""
     json_output: bool = False
     form: str | None = None
     """The key of the body that asks for a form of the output."""
@@ -56,61 +60,17 @@ class RequestContext:
     """Whether a stream says nothing before the engine's first output, and may say it earlier."""
     deadline: float = math.inf
     """Monotonic seconds."""
-    shown_as: Mapping[str, object] = field(default_factory=dict)
-    """Object, creation time and model, as the response's chunks have them."""
-    id: str = ""
-    """The completion's id, once vLLM has made it."""
-    progress: asyncio.Queue[tuple[AnswerCount, ...]] | None = None
-    """The votes after every sample, where the client wants to see them come in."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROMPTS_AT_ONCE))
     """A turn for each prompt at work; the others wait."""
-    recited: int = 0
-    """Tokens of the response that were served from memory, and that vLLM's handler counts."""
-    reports: dict[int, Report] = field(default_factory=dict)
-    """Prompt index → what came of it; filled before the last output is handed to vLLM."""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the request holds one prompt."""
+        return len(self.conversations) == 1
 
     def index_of(self, request_id: str) -> int:
         """Return which prompt a `generate` call is for: vLLM appends its number to the id."""
-        if self.is_single:
-            return 0
-        return int(request_id.rpartition("-")[2])
-
-    def query(
-        self,
-        request_id: str,
-        index: int,
-        engine_request: object,
-        base: Adapter | None,
-        abandoned: Abandoned | None = None,
-        terms: str = "",
-    ) -> Query:
-        """Return prompt number `index` as the pipeline sees it."""
-        self.id = self.completion_id(request_id)
-        return Query(
-            id=self.id,
-            tenant=self.tenant,
-            messages=self.conversations[index],
-            engine_request=engine_request,
-            options=self.options,
-            base=base,
-            deadline=self.deadline,
-            choices=self.choices,
-            seed=self.seed,
-            has_tools=self.has_tools,
-            json_output=self.json_output,
-            request=self.request,
-            terms=terms,
-            verifiers=self.verifiers,
-            can_be_reworded=self.can_be_reworded,
-            effort=self.effort,
-            notify=self.progress.put_nowait if self.progress else None,
-            abandoned=abandoned,
-        )
-
-    @property
-    def public_id(self) -> str:
-        """The id the client sees; several prompts share one. Empty until vLLM has made it."""
-        return self.id if self.is_single else self.id.rpartition("-")[0]
+        return 0 if self.is_single else int(request_id.rpartition("-")[2])
 
     def completion_id(self, request_id: str) -> str:
         """Return the id the client sees, where there is one prompt only."""
@@ -119,11 +79,64 @@ class RequestContext:
         is_completion = request_id.startswith("cmpl-")
         return request_id.removesuffix("-0") if is_completion and self.is_single else request_id
 
+
+@dataclass
+class Arrival:
+    """A request as it came in, for the handler that answers it."""
+
+    body: dict[str, Any]
+    """Its JSON, parsed, without what is Whet's own."""
+    context: RequestContext | None
+    """None where the request is vLLM's alone."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the handler wants to be sent with the start of its answer."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One prompt of a request, as the engine client is asked to answer it."""
+
+    context: RequestContext
+    request_id: str
+    """vLLM's, for one call of the engine."""
+    earlier: Report | None = None
+    """Of an earlier turn of the same prompt, where tools are run in between."""
+    notify: Callable[[tuple[AnswerCount, ...]], None] | None = None
+    """Told the votes after every sample."""
+
     @property
-    def is_single(self) -> bool:
-        """Whether the request holds one prompt."""
-        return len(self.conversations) == 1
+    def index(self) -> int:
+        """Which of the request's prompts it is."""
+        return self.context.index_of(self.request_id)
 
-
-CURRENT: ContextVar[RequestContext | None] = ContextVar("whet_request", default=None)
-"""Set by the middleware; read when vLLM's handler calls `generate()`, in the same context."""
+    def query(
+        self,
+        engine_request: object,
+        base: Adapter | None,
+        choices: int = 1,
+        seed: int | None = None,
+        abandoned: Abandoned | None = None,
+        terms: str = "",
+    ) -> Query:
+        """Return the prompt as the pipeline sees it."""
+        context = self.context
+        return Query(
+            id=context.completion_id(self.request_id),
+            tenant=context.tenant,
+            messages=context.conversations[self.index],
+            engine_request=engine_request,
+            options=context.options,
+            base=base,
+            deadline=context.deadline,
+            choices=choices,
+            seed=seed,
+            has_tools=context.has_tools,
+            json_output=context.json_output,
+            request=context.request,
+            terms=terms,
+            verifiers=context.verifiers,
+            can_be_reworded=context.can_be_reworded,
+            effort=context.effort,
+            notify=self.notify,
+            abandoned=abandoned,
+        )

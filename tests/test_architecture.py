@@ -52,9 +52,10 @@ def test_dependencies_run_from_server_to_adaptation_to_memory(package: str) -> N
             assert top not in ALLOWED or top in ALLOWED[package], f"{path} imports {name}"
 
 
-def test_one_room_imports_vllm() -> None:
-    assert importers("vllm")
-    assert all(path.startswith("server/engine/") for path in importers("vllm"))
+def test_two_rooms_import_vllm() -> None:
+    rooms = ("server/engine/", "server/gateway/")
+    assert all(any(path.startswith(room) for path in importers("vllm")) for room in rooms)
+    assert all(path.startswith(rooms) for path in importers("vllm"))
 
 
 def test_one_module_imports_faiss() -> None:

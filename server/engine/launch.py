@@ -1,10 +1,10 @@
-"""vLLM's flags, its engine in this process, and its HTTP application."""
+"""vLLM's flags, its engine in this process, and its HTTP server."""
 
 from __future__ import annotations
 
 import argparse
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -14,9 +14,7 @@ from fastapi import FastAPI
 from vllm.config import StructuredOutputsConfig, VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
-from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client_from_engine_args
-from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.platforms import current_platform
@@ -25,9 +23,6 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
-from server.engine.loading import Models
-from server.engine.messages import Messages
-from server.engine.responses import Amend, Responses
 
 SUPPORTED = "0.32."
 STOP_GRACE_S = 5
@@ -115,25 +110,6 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
     engine_args = EngineArgs.from_cli_args(args)
     async with build_async_engine_client_from_engine_args(engine_args) as client:
         yield client
-
-
-async def make_app(
-    client: Any, args: argparse.Namespace, amend: Amend, most_adapters: int
-) -> tuple[FastAPI, Collection[str]]:
-    """Return vLLM's application, served through `client`, and the ids of background responses.
-
-    Responses go through `amend`. The ids are those of the responses that are being made.
-    `most_adapters` bounds those that clients load; it holds on a CPU, see `engine_defaults`.
-    """
-    tasks = await client.get_supported_tasks()
-    app: FastAPI = build_app(args, tasks, client.model_config)
-    await init_app_state(client, app.state, args, tasks)
-    if on_cpu() and args.enable_lora:
-        Models.adopt(app.state.openai_serving_models, most_adapters)
-    if app.state.anthropic_serving_messages:
-        Messages.adopt(app.state.anthropic_serving_messages)
-    handler = app.state.openai_serving_responses
-    return app, Responses.adopt(handler, amend).background_tasks if handler else {}
 
 
 async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:

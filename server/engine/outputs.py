@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from vllm import SamplingParams
 from vllm.logprobs import FlatLogprobs
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.sampling_params import RequestOutputKind
 
+from adaptation.report import Report
 from adaptation.types import Draw, Outcome, Sample
 from server.engine.trail import Trail
 
@@ -24,6 +25,16 @@ LOOK_EVERY = 32
 """Tokens between two looks for that."""
 _PIECES = re.compile(r"\s*[^\W\d_]+|\s*\S|\s+")
 """Words, other signs one by one."""
+
+
+class Given(NamedTuple):
+    """One output for vLLM's handler, and what is known of the answer by then."""
+
+    output: RequestOutput
+    report: Report | None = None
+    """What came of the prompt: with its last output at the latest."""
+    recited: int = 0
+    """How many tokens of the answer come from memory, and were not generated."""
 
 
 @dataclass

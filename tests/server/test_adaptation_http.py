@@ -1,28 +1,31 @@
-"""The crossing points of the wire: options taken off a request, the report put on a response."""
+"""The crossing point of the wire on the way in: options taken off a request."""
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adaptation.options import Strategy
-from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
-from adaptation.types import Outcome
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import split_model, take_context, take_nothing
-from server.adaptation_response import amend_response
 from server.config import Settings
 from server.errors import ApiError
-from server.request_context import CHAT, COMPLETIONS, CURRENT, RESPONSES, RequestContext
+from server.request_context import (
+    ARRIVAL,
+    CHAT,
+    COMPLETIONS,
+    RESPONSES,
+    Arrival,
+    Asked,
+    RequestContext,
+)
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -32,16 +35,6 @@ def context_of(path: str = CHAT, settings: Settings | None = None, **body: Any) 
     context = take_context(path, full, settings or Settings(), "default")
     assert context is not None
     return context
-
-
-def report(returned: int = 3, losing: int = 6, cancelled: int = 1) -> Report:
-    return Report(
-        strategy=Strategy.CONSISTENCY,
-        requested=Strategy.CONSISTENCY,
-        stop_reason=StopReason.CONFIDENT,
-        samples=SampleCounts(started=4, finished=3, cancelled=1),
-        tokens=TokenCounts(returned=returned, losing=losing, cancelled=cancelled),
-    )
 
 
 @pytest.mark.parametrize(
@@ -146,108 +139,69 @@ def test_verifiers_without_a_vote_are_refused() -> None:
 
 
 def asgi_client(answer: Any) -> httpx.AsyncClient:
-    """A client of the middleware around one handler, which sees the context vLLM's would."""
+    """A client of the middleware around one handler, which sees what vLLM's would."""
     paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
     transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
-async def test_a_response_gets_its_report_and_a_bill_for_every_token() -> None:
+def arrived(request: Request) -> Arrival:
+    arrival: Arrival = request.scope[ARRIVAL]
+    return arrival
+
+
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS, RESPONSES])
+async def test_a_handler_is_given_the_parsed_body_and_what_is_asked_of_adaptation(
+    path: str,
+) -> None:
     async def answer(request: Request) -> Response:
-        context = CURRENT.get()
+        context = arrived(request).context
         assert context is not None
-        assert await request.json() == {"model": "m", "messages": HELLO}
-        context.reports[0] = report()
-        return JSONResponse({"id": "x", "usage": {"completion_tokens": 3, "total_tokens": 5}})
+        seen = {"route": context.route, "strategy": context.options.strategy}
+        return JSONResponse({**seen, "body": arrived(request).body})
+
+    asked = {CHAT: {"messages": HELLO}, COMPLETIONS: {"prompt": "Hi"}, RESPONSES: {"input": "Hi"}}
+    async with asgi_client(answer) as client:
+        response = await client.post(path, json={"model": "m:ttt", "n": None, **asked[path]})
+    body = {"model": "m", **asked[path]}
+    assert response.json() == {"route": path, "strategy": "ttt", "body": body}
+
+
+async def test_verifiers_are_built_before_the_handler_sees_the_request() -> None:
+    async def answer(request: Request) -> Response:
+        context = arrived(request).context
+        assert context is not None
+        return JSONResponse(len(context.verifiers))
+
+    check = {"type": "string_check", "operation": "eq", "reference": "7"}
+    body = {"model": "m", "messages": HELLO, "adaptation": {"verifiers": [check]}}
+    async with asgi_client(answer) as client:
+        assert (await client.post(CHAT, json=body)).json() == 1
+
+
+@pytest.mark.parametrize(("status", "is_told"), [(200, True), (400, False)])
+async def test_only_a_good_answer_has_the_headers_that_its_handler_asks_for(
+    status: int, is_told: bool
+) -> None:
+    async def answer(request: Request) -> Response:
+        arrived(request).headers = {"x-whet-strategy": "auto"}
+        return JSONResponse({}, status)
 
     async with asgi_client(answer) as client:
-        response = await client.post(CHAT, json={"model": "m:consistency", "messages": HELLO})
-    body = response.json()
-    assert body["adaptation"]["tokens"] == report().tokens.model_dump()
-    assert body["usage"] == {
-        "completion_tokens": 10,
-        "total_tokens": 12,
-        "completion_tokens_details": {"reasoning_tokens": 7},
-    }
-    assert CURRENT.get() is None
+        response = await client.post(CHAT, json={"model": "m", "messages": HELLO})
+    assert ("x-whet-strategy" in response.headers) is is_told
 
 
-async def test_a_plain_response_is_the_same_but_for_its_report() -> None:
-    original = {"id": "x", "text": "}\n] ü", "usage": {"completion_tokens": 3}}
+async def test_an_answer_passes_byte_by_byte() -> None:
+    raw = b'data: {"usage": {}, "finish_reason": "stop"}\n\ndata: [DONE]\n\n'
 
     async def answer(request: Request) -> Response:
-        context = CURRENT.get()
-        assert context is not None
-        query = context.query("chatcmpl-1", 0, None, None)
-        from adaptation.types import Sample
-
-        context.reports[0] = Outcome.plain(query, Sample(0, "hi", 3, "stop")).report
-        return JSONResponse(original)
+        return Response(raw, media_type="text/event-stream")
 
     async with asgi_client(answer) as client:
-        body = (await client.post(CHAT, json={"model": "m:plain", "messages": HELLO})).json()
-    assert body.pop("adaptation")["strategy"] == "plain"
-    assert body == original
-
-
-@pytest.mark.parametrize("cut", [None, 7])
-async def test_a_stream_carries_the_report_on_its_last_content_chunk(cut: int | None) -> None:
-    """Events arrive whole or cut anywhere; keep-alive comments pass through."""
-    events = [
-        b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n',
-        b": keep-alive\n\n",
-        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
-        b'data: {"choices":[],"usage":{"completion_tokens":3,"total_tokens":5}}\n\n',
-        b"data: [DONE]\n\n",
-    ]
-    raw = b"".join(events)
-    parts = events if cut is None else [raw[i : i + cut] for i in range(0, len(raw), cut)]
-
-    async def answer(request: Request) -> Response:
-        context = CURRENT.get()
-        assert context is not None
-        context.reports[0] = report()
-
-        async def stream() -> Any:
-            for part in parts:
-                yield part
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    async with asgi_client(answer) as client:
-        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
-    first, comment, last, usage, done, _ = text.split("\n\n")
-    assert comment == ": keep-alive"
-    assert "adaptation" not in json.loads(first.removeprefix("data: "))
-    assert json.loads(last.removeprefix("data: "))["adaptation"]["answer"] is None
-    assert json.loads(usage.removeprefix("data: "))["usage"]["completion_tokens"] == 10
-    assert done == "data: [DONE]"
-
-
-async def test_progress_events_show_the_votes_before_the_answer() -> None:
-    async def answer(request: Request) -> Response:
-        context = CURRENT.get()
-        assert context is not None
-        assert context.progress is not None
-        shown = context.progress
-
-        async def stream() -> Any:
-            shown.put_nowait((AnswerCount(answer="7", count=1),))
-            await shown.join()
-            yield b"data: [DONE]\n\n"
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    body = {"model": "m", "messages": HELLO, "stream": True, "adaptation": {"progress": True}}
-    async with asgi_client(answer) as client:
-        text = (await client.post(CHAT, json=body)).text
-    first, done, _ = text.split("\n\n")
-    chunk = json.loads(first.removeprefix("data: "))
-    assert chunk["adaptation"]["progress"]["votes"] == [{"answer": "7", "count": 1}]
-    assert chunk["choices"] == []
-    assert (chunk["object"], chunk["model"]) == ("chat.completion.chunk", "m")
-    assert done == "data: [DONE]"
+        response = await client.post(CHAT, json={"model": "m", "messages": HELLO})
+    assert response.content == raw
 
 
 def test_progress_without_a_stream_is_refused() -> None:
@@ -256,19 +210,10 @@ def test_progress_without_a_stream_is_refused() -> None:
     assert caught.value.param == "adaptation.progress"
 
 
-async def test_an_error_of_the_handler_passes_untouched() -> None:
-    async def answer(request: Request) -> Response:
-        return JSONResponse({"error": {"message": "no"}}, 404)
-
-    async with asgi_client(answer) as client:
-        response = await client.post(CHAT, json={"model": "m", "messages": HELLO})
-    assert (response.status_code, response.json()) == (404, {"error": {"message": "no"}})
-
-
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"7"])
 async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> None:
     async def answer(request: Request) -> Response:
-        assert CURRENT.get() is None
+        assert ARRIVAL not in request.scope
         return Response(await request.body())
 
     async with asgi_client(answer) as client:
@@ -290,20 +235,6 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
         assert (await client.post(path, json={"model": "m:plain"})).json() == {"model": "m"}
 
 
-async def test_an_error_within_a_stream_has_the_one_error_shape() -> None:
-    async def answer(request: Request) -> Response:
-        async def stream() -> Any:
-            error = {"message": "late", "type": "X", "param": None, "code": 504}
-            yield b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    async with asgi_client(answer) as client:
-        text = (await client.post(CHAT, json={"model": "m", "messages": HELLO})).text
-    error = json.loads(text.removeprefix("data: "))["error"]
-    assert error == {"message": "late", "type": "server_error", "param": None, "code": "timeout"}
-
-
 async def test_the_handler_never_sees_the_clients_request_id() -> None:
     async def answer(request: Request) -> Response:
         return JSONResponse({"seen": request.headers.get("x-request-id")})
@@ -313,52 +244,6 @@ async def test_the_handler_never_sees_the_clients_request_id() -> None:
             CHAT, json={"model": "m", "messages": HELLO}, headers={"x-request-id": "mine"}
         )
     assert response.json()["seen"] is None
-
-
-class Usage(BaseModel):
-    output_tokens: int
-    total_tokens: int
-    output_tokens_details: dict[str, int] = {"reasoning_tokens": 0}
-
-
-class Made(BaseModel):
-    """As vLLM's responses are: a model that lets further fields in."""
-
-    model_config = ConfigDict(extra="allow")
-    id: str = "resp_1"
-    usage: Usage | None = None
-
-
-async def test_a_response_object_is_billed_in_its_own_words() -> None:
-    made = Made(usage=Usage(output_tokens=3, total_tokens=5))
-    context = context_of(RESPONSES)
-    context.reports[0] = report()
-    token = CURRENT.set(context)
-    try:
-        body = amend_response(made).model_dump()
-    finally:
-        CURRENT.reset(token)
-    assert body["adaptation"]["strategy"] == "consistency"
-    assert body["usage"] == {
-        "output_tokens": 10,
-        "total_tokens": 12,
-        "output_tokens_details": {"reasoning_tokens": 7},
-    }
-    assert made.usage == Usage(output_tokens=3, total_tokens=5), "vLLM's own is left alone"
-
-
-async def test_a_response_is_passed_on_as_its_handler_made_it() -> None:
-    events = b'event: response.completed\ndata: {"usage": {"output_tokens": 3}}\n\n'
-
-    async def answer(request: Request) -> Response:
-        context = CURRENT.get()
-        assert context is not None
-        context.reports[0] = report()
-        return Response(events, media_type="text/event-stream")
-
-    async with asgi_client(answer) as client:
-        sent = (await client.post(RESPONSES, json={"model": "m", "input": "Hello"})).content
-    assert sent == events
 
 
 @pytest.mark.parametrize(
@@ -384,8 +269,8 @@ async def test_a_response_is_passed_on_as_its_handler_made_it() -> None:
 def test_the_question_of_a_response_is_found(body: dict[str, Any], question: str) -> None:
     context = take_context(RESPONSES, {"model": "m", **body}, Settings(), "default")
     assert context is not None
-    assert context.query("resp_7_0", 0, None, None).question == question
-    assert context.id == "resp_7"
+    query = Asked(context, "resp_7_0").query(None, None)
+    assert (query.id, query.question) == ("resp_7", question)
 
 
 def test_json_asked_for_on_responses_is_counted_as_json() -> None:
@@ -487,20 +372,6 @@ def test_a_chat_is_reworded_only_where_its_messages_say_all(
     assert context_of(**body).can_be_reworded is may
 
 
-async def test_a_stream_of_completions_says_at_once_that_it_has_begun() -> None:
-    async def answer(request: Request) -> Response:
-        async def stream() -> Any:
-            yield b"data: [DONE]\n\n"
-
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    async with asgi_client(answer) as client:
-        text = (await client.post(COMPLETIONS, json={"model": "m", "prompt": "Hi"})).text
-        plain = (await client.post(COMPLETIONS, json={"model": "m:plain", "prompt": "Hi"})).text
-    assert text == ": the vote has begun\n\ndata: [DONE]\n\n"
-    assert plain == "data: [DONE]\n\n", "where there is no vote, none has begun"
-
-
 @pytest.mark.parametrize(
     ("schedule", "asked", "is_named"),
     [((), {}, True), ((0.5, 1.0), {}, False), ((0.5, 1.0), {"temperature": 0.6}, True)],
@@ -593,9 +464,9 @@ def test_what_asks_for_nothing_is_not_refused(path: str, body: dict[str, Any]) -
 @pytest.mark.parametrize("path", [f"/api{CHAT}", CHAT])
 async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
     async def answer(request: Request) -> Response:
-        context = CURRENT.get()
+        context = arrived(request).context
         assert context is not None
-        return JSONResponse({"route": context.route, "body": await request.json()})
+        return JSONResponse({"route": context.route, "body": arrived(request).body})
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
     transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()), root_path="/api")

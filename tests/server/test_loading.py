@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,15 +19,17 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
         UnloadLoRAAdapterRequest,
     )
     from vllm.lora.request import LoRARequest
-    from vllm.utils.counter import AtomicCounter
 
-    from server.engine.loading import Models
+    from server.gateway.models import Models
 
 from adaptation.learning.leases import FIRST_ID
 
 
 class Engine:
     """Keeps what was loaded, as vLLM does, until it is told to remove it."""
+
+    model_config = SimpleNamespace(model="base")
+    renderer = input_processor = None
 
     def __init__(self) -> None:
         self.loaded: set[int] = set()
@@ -55,14 +57,10 @@ def engine() -> Engine:
 
 @pytest.fixture
 def models(engine: Engine) -> Models:
-    """A handler as vLLM leaves it after its start, with room for two adapters."""
-    handler = OpenAIServingModels.__new__(OpenAIServingModels)
-    handler.engine_client, handler.lora_requests = engine, {}
-    handler.lora_id_counter, handler.lora_resolvers = AtomicCounter(0), [Resolver()]
-    handler.lora_resolver_lock = defaultdict(asyncio.Lock)
-    handler.model_config = type("Config", (), {"model": "base"})()
-    handler.is_base_model = lambda name: False
-    return Models.adopt(handler, most=2)
+    """Room for two adapters."""
+    made = Models(OpenAIServingModels(engine, []), most=2)
+    made.lora_resolvers = [Resolver()]
+    return made
 
 
 def load(models: Models, name: str, **keywords: Any) -> Any:

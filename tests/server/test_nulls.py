@@ -14,6 +14,7 @@ from server.adaptation_middleware import AdaptationMiddleware
 from server.config import Settings
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
+from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
@@ -33,6 +34,7 @@ def http() -> TestClient:
     app.include_router(unserved_router())
     app.include_router(embeddings_router(EMBEDDER))
     app.add_api_route("/v1/responses/{response_id}", echo, methods=["GET"])
+    parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)
     app.add_middleware(AdaptationMiddleware, settings=Settings())
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)

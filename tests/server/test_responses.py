@@ -27,8 +27,12 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.exceptions import VLLMValidationError
     from vllm.sampling_params import SamplingParams
 
-    from server.engine.response_form import shown, with_ends
-    from server.engine.responses import MAX_RESPONSES, Responses
+    from server.gateway.response_form import shown, with_ends
+    from server.gateway.responses import Responses
+
+from server.adaptation_request import take_context
+from server.config import Settings
+from server.request_context import ARRIVAL, RESPONSES, Arrival
 
 
 def response(status: str = "queued", id: str = "resp_1") -> ResponsesResponse:  # noqa: A002
@@ -45,18 +49,22 @@ def response(status: str = "queued", id: str = "resp_1") -> ResponsesResponse:  
     return made
 
 
-def amended(made: Any) -> Any:
-    return made.model_copy(update={"amended": True})
+class Amending:
+    """Marks what passes."""
+
+    def completed(self, made: Any) -> Any:
+        return made.model_copy(update={"amended": True})
 
 
 @pytest.fixture
 def responses() -> Responses:
-    """Return a handler as vLLM leaves it after its start, without an engine behind it."""
-    handler = OpenAIServingResponses.__new__(OpenAIServingResponses)
+    """Return what serves one request, without an engine behind it."""
+    handler = Responses.__new__(Responses)
     handler.response_store, handler.msg_store, handler.event_store = {}, {}, {}
     handler.background_tasks = {}
     handler.use_harmony, handler.tool_server = False, None
-    return Responses.adopt(handler, amended)
+    handler.exchange = Amending()
+    return handler
 
 
 REQUEST = ResponsesRequest(model="m", input="x", request_id="resp_1", asked_for_no_tools=False)
@@ -249,43 +257,28 @@ async def test_an_item_that_the_tokens_ran_out_in_is_incomplete_in_its_event_and
     assert ending["type"] == f"response.{status}"
 
 
-class Raw:
-    """A request whose body is read already."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def body(self) -> bytes:
-        return self._body
-
-
 @pytest.mark.parametrize(
-    ("body", "choice"),
-    [
-        (b'{"input": "x"}', "auto"),
-        (b'{"tool_choice": "none"}', "none"),
-        (b'{"tool_choice": "auto"}', "auto"),
-    ],
+    ("given", "choice"),
+    [({}, "auto"), ({"tool_choice": "none"}, "none"), ({"tool_choice": "auto"}, "auto")],
 )
 async def test_a_queued_response_shows_the_choice_of_tools_that_was_asked_for(
-    body: bytes, choice: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, Any], choice: str, responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def create(self: Any, request: Any, raw_request: Any) -> Any:
         self.response_store["resp_1"] = made = response("queued")
+        raw_request.state.request_metadata = SimpleNamespace(request_id="resp_1")
         return made
 
     monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
-    made = await responses.create_responses(REQUEST.model_copy(), Raw(body))
+    responses.engine_client = None
+    body = {"model": "m", "input": "x", **given}
+    arrival = Arrival(body, take_context(RESPONSES, body, Settings(), "default"))
+    scope = {ARRIVAL: arrival, "state": {}}
+    raw = SimpleNamespace(scope=scope, state=SimpleNamespace())
+    made = await responses.create_responses(REQUEST.model_copy(), raw)
     assert made.tool_choice == choice
     assert made is responses.response_store["resp_1"]
-    assert made.amended
-
-
-async def test_only_the_newest_are_kept(responses: Responses) -> None:
-    for number in range(MAX_RESPONSES + 1):
-        responses.response_store[str(number)] = number
-    assert "0" not in responses.response_store
-    assert len(responses.response_store) == MAX_RESPONSES
+    assert arrival.headers["x-whet-completion-id"] == "resp_1"
 
 
 class Renderer:

@@ -8,9 +8,8 @@ tool that the model is never shown is dropped without a word.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -21,7 +20,8 @@ from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with
 from vllm.exceptions import VLLMClientError, VLLMError
 
 from server.engine.refusals import bad_request
-from server.engine.response_form import Ending, ends_with, shown, with_ends
+from server.gateway.handler import Reporting, exchange_of, tell_headers
+from server.gateway.response_form import Ending, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
 
@@ -36,36 +36,39 @@ SHOWN_TOOLS = frozenset({"function", "custom", "namespace"})
 SERVED_TOOLS = frozenset({"web_search_preview", "code_interpreter", "container", "mcp"})
 """Types of tools that a tool server (`--tool-server`) may run."""
 
-Amend = Callable[[Any], Any]
-"""From a response of vLLM's to ours, in the context of its request."""
 
+class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
+    """Bounded, reported on, and brought to an end."""
 
-class Responses(OpenAIServingResponses):  # type: ignore[misc]
-    """Bounded, amended, and brought to an end."""
-
-    _amend: Amend
-
-    @classmethod
-    def adopt(cls, handler: Any, amend: Amend) -> Responses:
-        """Turn vLLM's own handler, which only its start-up can build, into one of these."""
-        assert type(handler) is OpenAIServingResponses
-        for name in ("response_store", "msg_store", "event_store"):
-            assert getattr(handler, name) == {}
-            setattr(handler, name, FIFOCache(MAX_RESPONSES))
-        handler.__class__, handler._amend = cls, amend
-        adopted: Responses = handler
-        return adopted
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.response_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
+        self.msg_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
+        self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
         self._refuse_dropped_tools(request)
-        request.asked_for_no_tools = await _asked_for_no_tools(request, raw_request)
+        exchange = exchange_of(raw_request)
+        if exchange is None:
+            request.asked_for_no_tools = request.tool_choice == "none"
+            return await self._created(request, raw_request)
+        request.asked_for_no_tools = exchange.context.refuses_tools
+        made = await self.serving(exchange)._created(request, raw_request)
+        tell_headers(exchange, raw_request, made)
+        return made
+
+    async def _created(self, request: Any, raw_request: Any) -> Any:
         made = await super().create_responses(request, raw_request)
         queued = self.response_store.get(request.request_id)
         if queued is None or queued.status != "queued":
             return made
-        kept = self._keep(self._amend(shown(queued, request)))
+        kept = self._keep(self._completed(shown(queued, request)))
         return kept if made is queued else made
+
+    def _completed(self, response: Any) -> Any:
+        """Return a response with its report and its true usage."""
+        return response if self.exchange is None else self.exchange.completed(response)
 
     def _refuse_dropped_tools(self, request: Any) -> None:
         known = SHOWN_TOOLS if self.tool_server is None else SHOWN_TOOLS | SERVED_TOOLS
@@ -101,8 +104,8 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         made = await super().responses_full_generator(request, *rest, **more)
         if not isinstance(made, ResponsesResponse):
             return made
-        amended = self._amend(shown(made, request))
-        return self._keep(amended) if self.response_store.get(made.id) is made else amended
+        completed = self._completed(shown(made, request))
+        return self._keep(completed) if self.response_store.get(made.id) is made else completed
 
     async def responses_stream_generator(
         self, request: Any, *rest: Any, **more: Any
@@ -181,7 +184,7 @@ class Responses(OpenAIServingResponses):  # type: ignore[misc]
         words = told(RESPONSES, str(error)) if is_meant else apology
         code = "invalid_prompt" if isinstance(error, VLLMClientError) else "server_error"
         fault = {"code": code, "message": words}
-        return self._amend(response.model_copy(update={"status": "failed", "error": fault}))
+        return self._completed(response.model_copy(update={"status": "failed", "error": fault}))
 
     def _keep(self, response: Any) -> Any:
         """Store a response, unless it was cancelled meanwhile; return what is stored."""
@@ -212,11 +215,3 @@ def _told_again(items: Iterable[Any]) -> list[Any]:
 
 def _value(item: Any, key: str) -> Any:
     return item.get(key) if isinstance(item, dict) else getattr(item, key, None)
-
-
-async def _asked_for_no_tools(request: Any, raw_request: Any) -> bool:
-    """Whether the client said so itself: vLLM says it for everybody who sends no tools."""
-    if request.tools or raw_request is None:
-        return bool(request.tool_choice == "none")
-    body = await raw_request.body()  # read already
-    return b'"tool_choice"' in body and json.loads(body).get("tool_choice") == "none"

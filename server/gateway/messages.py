@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from vllm.entrypoints.anthropic.serving import AnthropicServingMessages
 
@@ -20,12 +19,6 @@ ERROR = 'data: {"error"'
 
 class Messages(AnthropicServingMessages):  # type: ignore[misc]
     """Ends a stream with its error, in Anthropic's shape and in our words."""
-
-    @classmethod
-    def adopt(cls, handler: Any) -> None:
-        """Turn vLLM's own handler, which only its start-up can build, into one of these."""
-        assert type(handler) is AnthropicServingMessages
-        handler.__class__ = cls
 
     async def message_stream_converter(
         self, generator: AsyncGenerator[str, None]

@@ -29,19 +29,16 @@ _TAIL = re.compile(r"(?:/+\.?)+\Z")
 class Models(OpenAIServingModels):  # type: ignore[misc]
     """vLLM's models, with at most `most` adapters that are not Whet's own."""
 
-    _most: int
-    _loading: Lock
-    _times: Counter[str]
-    """How often each folder was loaded."""
-
-    @classmethod
-    def adopt(cls, handler: Any, most: int) -> Models:
-        """Turn vLLM's own handler, which only its start-up can build, into one of these."""
-        assert type(handler) is OpenAIServingModels
-        handler.__class__, handler._most, handler._loading = cls, most, Lock()
-        handler._times = Counter()
-        adopted: Models = handler
-        return adopted
+    def __init__(self, theirs: OpenAIServingModels, most: int) -> None:
+        """Stand in for vLLM's own, with what it has loaded at its start."""
+        super().__init__(theirs.engine_client, theirs.base_model_paths)
+        self.static_lora_modules = theirs.static_lora_modules
+        self.lora_requests = theirs.lora_requests
+        self.lora_id_counter = theirs.lora_id_counter
+        self._most = most
+        self._loading = Lock()
+        self._times: Counter[str] = Counter()
+        """How often each folder was loaded."""
 
     async def load_lora_adapter(
         self, request: LoadLoRAAdapterRequest, base_model_name: str | None = None

@@ -1,0 +1,128 @@
+"""Strategy `plain`: one request to the engine, its outputs passed on as they come, and counted.
+
+It knows no votes, and of memory nothing but that an outcome is noted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from adaptation.cancelling import end_all
+from adaptation.report import Report, SampleCounts, TokenCounts
+from adaptation.types import Abandoned, Outcome, Query, Sample
+from server.champion import Champion
+from server.engine.outputs import Given, first_text, tokens_of
+from server.engine.refusals import told
+from server.engine.under_way import counters, end_requests
+from server.engine.vllm_engine import EngineRequest, lora_request
+from server.request_context import Asked
+
+Finish = Callable[[Query, Outcome, Report | None], Report]
+
+
+class PlainSampling:
+    """Samples through the promoted adapter, once."""
+
+    def __init__(self, inner: Any, champion: Champion, finish: Finish, abandon: Abandoned) -> None:
+        """`finish` makes the report of an outcome; `abandon` is told what was spent without one."""
+        self._inner = inner
+        self._champion = champion
+        self._finish = finish
+        self._abandon = abandon
+
+    def as_asked(self, request: EngineRequest, request_id: str) -> AsyncGenerator[Any, None]:
+        """Return vLLM's outputs for a request that names its adapter, or none."""
+        return self._outputs(request, request_id, request.keywords.get("lora_request"))
+
+    async def unread(self, request: EngineRequest, request_id: str) -> AsyncGenerator[Given, None]:
+        """Yield the same, of which nothing is reported."""
+        async with aclosing(self.as_asked(request, request_id)) as outputs:
+            async for output in outputs:
+                yield Given(output)
+
+    async def unreported(
+        self, request: EngineRequest, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        """Yield vLLM's outputs, through the promoted adapter."""
+        with self._champion.use() as base:
+            adapter = lora_request(base)
+            async with aclosing(self._outputs(request, request_id, adapter)) as outputs:
+                async for output in outputs:
+                    yield output
+
+    async def streamed(self, asked: Asked, request: EngineRequest) -> AsyncGenerator[Given, None]:
+        """Stream one request as vLLM does, keeping count."""
+        tokens, text, finished = 0, "", False
+        counted: list[Any] | None = None
+        with self._champion.use() as base:
+            query = asked.query(request, base, request.choices, request.seed)
+            drawn = self._outputs(request, asked.request_id, lora_request(base))
+            try:
+                async with aclosing(drawn) as outputs:
+                    async for output in outputs:
+                        if counted is None:
+                            counted = counters(self._inner, asked.request_id)
+                        tokens += tokens_of(output)
+                        text = first_text(output, request.params, text)
+                        report = None
+                        if finished := output.finished:
+                            report = self._reported(asked, query, output, text, tokens)
+                        yield Given(output, report)
+            finally:
+                if not finished:
+                    # What the engine had given out and nobody has taken was generated, too.
+                    own = sum(choice.num_generation_tokens for choice in counted or ())
+                    self._give_up(request, own or tokens)
+
+    async def whole(self, asked: Asked, request: EngineRequest) -> Given:
+        """Return the one output; of one that nobody waits for any more, the cost is counted."""
+        with self._champion.use() as base:
+            query = asked.query(request, base, request.choices, request.seed)
+            drawn = self._outputs(request, asked.request_id, lora_request(base))
+            drawing = asyncio.create_task(_last(drawn))
+            try:
+                await asyncio.wait([drawing])
+                output = drawing.result()
+            except BaseException:
+                await end_all([drawing], partial(end_requests, self._inner, [asked.request_id]))
+                self._give_up(request, _drawn_tokens(drawing))
+                raise
+        text, tokens = first_text(output, request.params, ""), tokens_of(output)
+        return Given(output, self._reported(asked, query, output, text, tokens))
+
+    def _outputs(
+        self, request: EngineRequest, request_id: str, adapter: Any
+    ) -> AsyncGenerator[Any, None]:
+        keywords = {**request.keywords, "lora_request": adapter}
+        outputs: AsyncGenerator[Any, None] = self._inner.generate(
+            request.prompt, request.params, request_id, **keywords
+        )
+        return told(outputs, request.params, request.form)
+
+    def _reported(self, asked: Asked, query: Query, output: Any, text: str, tokens: int) -> Report:
+        sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
+        return self._finish(query, Outcome.plain(query, sample), asked.earlier)
+
+    def _give_up(self, request: EngineRequest, tokens: int) -> None:
+        started = SampleCounts(started=request.choices, cancelled=request.choices)
+        self._abandon(started, TokenCounts(cancelled=tokens))
+
+
+async def _last(outputs: AsyncGenerator[Any, None]) -> Any:
+    """Return the last output: of a request that is not streamed, the only one."""
+    last = None
+    async with aclosing(outputs):
+        async for last in outputs:  # noqa: B007
+            pass
+    return last
+
+
+def _drawn_tokens(drawing: asyncio.Task[Any]) -> int:
+    """Return what was generated, as far as the engine gave it out."""
+    if drawing.cancelled() or drawing.exception() is not None:
+        return 0
+    return tokens_of(drawing.result())
