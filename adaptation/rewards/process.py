@@ -167,7 +167,8 @@ class ProcessRewardModel:
     async def _load(self) -> None:
         reply = await self._ask([], START_S)
         if "error" in reply:
-            raise RewardError(f"it cannot be loaded: {reply['error']}")
+            logger.warning("the reward model cannot be loaded: %s", reply["error"])
+            raise RewardError("it cannot be loaded: the log says why")
         self._error = None
         self._was_tried.set()
 
@@ -179,22 +180,26 @@ class ProcessRewardModel:
         return [asked for asked in batch if not asked.scores.done()]
 
     async def _score(self, batch: list[Asked]) -> None:
-        if not batch:
-            return
         try:
-            patience_s = max(asked.seconds_left for asked in batch)
-            reply = await self._ask([asked.question for asked in batch], patience_s)
+            if batch:
+                await self._score_together(batch)
         except RewardError as error:
-            for asked in batch:
-                asked.fail(str(error))
+            _fail(batch, str(error))
             raise
+        finally:
+            _fail(batch, "it is closed")  # whoever was not told yet
+
+    async def _score_together(self, batch: list[Asked]) -> None:
+        patience_s = max(asked.seconds_left for asked in batch)
+        reply = await self._ask([asked.question for asked in batch], patience_s)
         self._failures = 0
         if "scores" in reply:
             scores = iter(reply["scores"])
             for asked in batch:
                 asked.take([next(scores) for _ in asked.replies])
         elif len(batch) == 1:
-            batch[0].fail(reply["error"])
+            logger.warning("the reward model scored nothing: %s", reply["error"])
+            batch[0].fail("it could not score these replies")
         else:
             for asked in batch:  # what one of them holds is not the others' fault
                 await self._score([asked])
@@ -233,3 +238,8 @@ class ProcessRewardModel:
     def _fail_all(self, why: str) -> None:
         while not self._waiting.empty():
             self._waiting.get_nowait().fail(why)
+
+
+def _fail(batch: Sequence[Asked], why: str) -> None:
+    for asked in batch:
+        asked.fail(why)

@@ -98,5 +98,7 @@ def test_on_a_cpu_speculation_is_refused_in_a_line_that_says_what_to_do(
 
 
 def test_a_server_without_speculation_is_not_refused() -> None:
-    refuse_speculation(serve_args(), on_cpu=True)
-    refuse_speculation(serve_args(speculative_config=None, spec_method=None), on_cpu=True)
+    args = serve_args(speculative_config=None, spec_method=None)
+    before = vars(args).copy()
+    refuse_speculation(args, on_cpu=True)
+    assert vars(args) == before

@@ -114,6 +114,25 @@ async def test_requests_that_come_together_share_a_batch(
     assert [score for (score,) in found] == pytest.approx([s for (s,) in alone], abs=1e-5)
 
 
+async def test_what_one_request_holds_is_not_the_fault_of_those_beside_it(
+    rewards: ProcessRewardModel, make_query: MakeQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = rewards._ask
+
+    async def poisoned(questions: list[Any], seconds: float) -> dict[str, Any]:
+        is_poisoned = any("poison" in replies for _, replies in questions)
+        return {"error": "IndexError: /a/path"} if is_poisoned else await ask(questions, seconds)
+
+    await rewards.start()
+    monkeypatch.setattr(rewards, "_ask", poisoned)
+    query = rewarded(make_query)
+    asking = [rewards.scores(query, samples(text)) for text in ("a", "b", "poison", "c")]
+    *_, third, last = found = await asyncio.gather(*asking, return_exceptions=True)
+    assert str(third) == "it could not score these replies"
+    assert [len(each) for each in (*found[:2], last)] == [1, 1, 1]  # type: ignore[arg-type]
+    assert rewards.status == "ready"
+
+
 async def test_a_deadline_ends_the_wait_and_not_the_process(
     rewards: ProcessRewardModel, make_query: MakeQuery, stopped: psutil.Process
 ) -> None:
@@ -227,6 +246,7 @@ async def test_a_model_that_cannot_be_loaded_is_tried_again_later_and_later(
     chat_model: Path,
     make_query: MakeQuery,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     shutil.copytree(chat_model, tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.safetensors").write_bytes(b"none")
@@ -234,7 +254,8 @@ async def test_a_model_that_cannot_be_loaded_is_tried_again_later_and_later(
     rewards = ProcessRewardModel(tmp_path, threads=1)
     with pytest.raises(RewardError, match="it cannot be loaded: "):
         await rewards.start()
-    assert rewards.status.startswith("failed: it cannot be loaded")
+    assert rewards.status == "failed: it cannot be loaded: the log says why"
+    assert "SafetensorError" in caplog.text, "said in full, unlike what clients are told"
     with pytest.raises(RewardError, match="it cannot be loaded"):
         await rewards.scores(rewarded(make_query), samples("lamp"))
     whole = (chat_model / "model.safetensors").read_bytes()
@@ -248,12 +269,15 @@ async def test_once_closed_it_is_of_no_use_and_leaves_no_process(
     chat_model: Path, make_query: MakeQuery
 ) -> None:
     rewards = ProcessRewardModel(chat_model, threads=1)
-    asking = asyncio.create_task(rewards.scores(rewarded(make_query), samples("lamp")))
-    await until(lambda: rewards.pid)
+    await rewards.start()
     left = alive(rewards)
+    left.suspend()
+    asking = [asyncio.create_task(rewards.scores(rewarded(make_query), samples(c))) for c in "ab"]
+    await asyncio.sleep(0.1)
     await rewards.close()
-    with pytest.raises(RewardError, match="closed"):
-        await asking
+    for task in asking:
+        with pytest.raises(RewardError, match="closed"):
+            await task
     _, living = psutil.wait_procs([left], timeout=10)
     assert not living
     for refused in (rewards.start(), rewards.scores(rewarded(make_query), samples("lamp"))):
