@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
@@ -26,6 +25,7 @@ from memory.rows import completion_of, completion_row, size_of
 from memory.schema import completion, trial
 from memory.text import folded
 from memory.types import Completion, Record
+from memory.upsert import upsert
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ class CompletionLog:
         try:
             with self._database.writing() as connection:
                 for item in items:
-                    _upsert(connection, item)
+                    _write(connection, item)
         finally:
             with self._changed:
                 self._committing = False
@@ -293,13 +293,7 @@ def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
     return item.record_id == record.id or bool(question and question in asked)
 
 
-def _upsert(connection: Connection, item: Completion) -> None:
-    row = completion_row(item)
-    values = {name: row[name] for name in row if name not in ("tenant", "id")}
-    statement = insert(completion).values(**row)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=values)
-    )
+def _write(connection: Connection, item: Completion) -> None:
+    upsert(connection, completion, ("tenant", "id"), completion_row(item))
     if item.trial is not None:
-        row = {"tenant": item.tenant, "id": item.id, **item.trial.model_dump()}
-        write_trial(connection, row)
+        write_trial(connection, item.tenant, item.id, item.trial)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from memory.database import Database
 from memory.schema import trial
 from memory.types import Trial
+from memory.upsert import upsert
 
 NEWEST = 10_000
 """Trials of a tenant looked back on: what was true of an older model or memory fades."""
@@ -59,11 +58,11 @@ class Ledger:
 
     def note(self, tenant: str, trials: Iterable[tuple[str, Trial]]) -> int:
         """Note trials under their ids, in place of what was noted under them; return how many."""
-        rows = [_row(tenant, trial_id, each) for trial_id, each in trials]
+        noted = list(trials)
         with self._database.writing() as connection:
-            for row in rows:
-                write_trial(connection, row)
-        return len(rows)
+            for trial_id, each in noted:
+                write_trial(connection, tenant, trial_id, each)
+        return len(noted)
 
     def judge(self, tenant: str, trial_id: str, *, right: bool, baseline: bool | None) -> None:
         """Note whether an answer was right, and whether the vote on the base would have been."""
@@ -106,12 +105,6 @@ def effect_of(right: bool | None, baseline: bool | None, same: bool | None) -> i
     return int(right) - int(baseline)
 
 
-def write_trial(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Write one row, in place of an earlier one of the same strategy under the same id."""
-    statement = insert(trial).values(**row)
-    values = {name: row[name] for name in row if name not in KEYS}
-    connection.execute(statement.on_conflict_do_update(index_elements=KEYS, set_=values))
-
-
-def _row(tenant: str, trial_id: str, each: Trial) -> dict[str, Any]:
-    return {"tenant": tenant, "id": trial_id, **each.model_dump()}
+def write_trial(connection: Connection, tenant: str, trial_id: str, each: Trial) -> None:
+    """Write a trial, in place of an earlier one of the same strategy under the same id."""
+    upsert(connection, trial, KEYS, {"tenant": tenant, "id": trial_id, **each.model_dump()})

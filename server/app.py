@@ -7,8 +7,6 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,34 +15,24 @@ from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 
-from adaptation.algebra import Algebra
-from adaptation.background import Background
+from adaptation.engine import Engine
 from adaptation.errors import EngineError
-from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
 from adaptation.learning.loaded import LoadedAdapters
 from adaptation.learning.probing import PROBE_TOKENS
-from adaptation.learning.training.chat import Template
-from adaptation.learning.training.process import ProcessTrainer
-from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.prices import Prices
-from adaptation.rewards.process import ProcessRewardModel
 from adaptation.services import Services
-from memory.embedder import create_embedder
-from memory.memory import LongTermMemory
 from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission, Occupancy
 from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
-from server.champion import Champion
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.parsers import Parsers
-from server.engine.vllm_engine import VllmEngine
 from server.engine_defaults import UNTRAINABLE, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
@@ -54,24 +42,23 @@ from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
+from server.parts import Parts, open_parts
 from server.policy import check_files, policy_from, prices_of, timed
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
-from server.rewards import open_rewards
 from server.routes.adapters import adapters_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
 from server.routes.ledger import ledger_router
 from server.routes.models import models_router
-from server.routes.ready import Probe, ready_router
+from server.routes.ready import ready_router
 from server.routes.records import records_router
 from server.routes.reports import reports_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
-from server.tenants import DEFAULT_TENANT
 from server.trends import Trends
 from server.warm_up import warm_up
 
@@ -117,82 +104,6 @@ async def run_server(
                 raise EngineError("the engine died: see the log above, and start the server again")
 
 
-class Parts:
-    """What lives as long as the server."""
-
-    def __init__(
-        self,
-        client: Any,
-        model: str,
-        memory: LongTermMemory,
-        trainer: Trainer,
-        leases: AdapterLeases,
-        places: AdapterLeases,
-        algebra: Algebra,
-        template: Template,
-        rewards: ProcessRewardModel | None = None,
-    ) -> None:
-        self.client = client
-        self.template = template
-        self.memory = memory
-        self.trainer = trainer
-        self.leases = leases
-        self.algebra = algebra
-        self.rewards = rewards
-        self.background = Background()
-        self.engine = VllmEngine(client, template)
-        self._storage = Probe(memory.storage_problem)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
-
-    async def checks(self) -> tuple[bool, Mapping[str, str]]:
-        """Answer `/ready`: only a dead engine makes the server unable to answer."""
-        problem = await self._storage.problem()
-        served = self.champion.adapter.version if self.champion.adapter else "base"
-        parts = {
-            "engine": "failed" if self.client.errored else "ready",
-            "memory": problem or "ready",
-            "trainer": self.trainer.status,
-            "champion": self.champion.problem or served,
-            **({"rewards": self.rewards.status} if self.rewards else {}),
-            "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
-        }
-        return not self.client.errored, parts
-
-
-@asynccontextmanager
-async def open_parts(
-    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
-) -> AsyncIterator[Parts]:
-    """Open memory, trainer and engine, and close them in the opposite order."""
-    memory = LongTermMemory.open(
-        settings.data_dir,
-        create_embedder(settings.embedder),
-        retention_days=settings.completion_retention_days,
-    )
-    template = launch.chat_template(args)
-    trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
-    leases = AdapterLeases(settings.max_adapters)
-    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
-    algebra = Algebra()
-    starting = asyncio.create_task(trainer.start())
-    try:
-        async with (
-            open_rewards(settings.reward_model, training_threads) as rewards,
-            launch.open_engine(args) as client,
-        ):
-            await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
-            await asyncio.wait([starting])
-            model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, places, algebra, template, rewards)
-    finally:
-        starting.cancel()
-        await trainer.close()
-        algebra.close()
-        places.close()
-        leases.close()
-        memory.close()
-
-
 async def build(
     parts: Parts,
     args: argparse.Namespace,
@@ -204,18 +115,45 @@ async def build(
 
     Whet's own series go into `registry`.
     """
-    model = base_model(args.model)
     watched = WatchedEngine(parts.engine)
+    services = await _services(parts, watched, args, settings)
+    await parts.champion.refresh()
+    reports = Reports(parts.memory.completions)
+    books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    client = AdaptiveClient(
+        parts.client,
+        partial(answer, services=services),
+        parts.champion,
+        books.finish,
+        books.abandon,
+        watched.telling,
+        Parsers(args, parts.client),
+    )
+    app, in_background = await make_app(client, args, runtime_adapters(args, settings))
+    occupancy = Occupancy(in_background)
+    wanted = services.wanted or Wanted()
+    warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
+    describe(app)
+    install_handlers(app)
+    _add_middleware(app, client, occupancy, args, settings)
+    return app, client, warming
+
+
+async def _services(
+    parts: Parts, engine: Engine, args: argparse.Namespace, settings: Settings
+) -> Services:
+    """Return what a request passes through, once the first adapter has been through all of it."""
+    model = base_model(args.model)
     kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
-    wanted = Wanted()
     services = Services(
         kept=kept,
-        wanted=wanted if kept is not None else None,
-        engine=watched,
+        wanted=Wanted() if kept is not None else None,
+        engine=engine,
         memory=parts.memory,
         trainer=parts.trainer,
         leases=parts.leases,
-        loaded=LoadedAdapters(watched, parts.leases),
+        loaded=LoadedAdapters(engine, parts.leases),
         algebra=parts.algebra,
         background=parts.background,
         rewards=parts.rewards,
@@ -228,30 +166,28 @@ async def build(
     if (found := services.policy.calibration) is not None:
         words = "one sample is enough above a group confidence of %.3f: no vote there"
         logger.info(words, found.bar)
-    await parts.champion.refresh()
-    reports = Reports(parts.memory.completions)
-    metrics, memory = Metrics(registry), parts.memory
+    return services
+
+
+def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
+    """Return what notes every answer."""
+    memory = parts.memory
     trends = Trends(memory.windows, memory.aside, parts.background, metrics)
-    books = Bookkeeper(
-        memory.completions, reports, metrics, model, parts.engine.parsed_at_once, trends.answered
-    )
-    client = AdaptiveClient(
-        parts.client,
-        partial(answer, services=services),
-        parts.champion,
-        books.finish,
-        books.abandon,
-        watched.telling,
-        Parsers(args, parts.client),
-    )
-    app, in_background = await make_app(client, args, runtime_adapters(args, settings))
-    occupancy = Occupancy(in_background)
-    warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
-    describe(app)
-    install_handlers(app)
-    # vLLM has built its stack already: build it anew with ours innermost (behind the check of
-    # keys), and the error shape around everything.
+    parsed = parts.engine.parsed_at_once
+    return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
+
+
+def _add_middleware(
+    app: FastAPI,
+    client: AdaptiveClient,
+    occupancy: Occupancy,
+    args: argparse.Namespace,
+    settings: Settings,
+) -> None:
+    """Build vLLM's stack, which it has built already, anew.
+
+    Ours are innermost, behind the check of keys, and the error shape is around everything.
+    """
     app.user_middleware += [
         Middleware(BodyLimits, settings=settings, text_only=_takes_text_only(client)),
         Middleware(
@@ -264,7 +200,6 @@ async def build(
         Middleware(AdaptationMiddleware, settings=settings),
     ]
     app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
-    return app, client, warming
 
 
 def _takes_text_only(client: Any) -> bool:

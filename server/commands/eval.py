@@ -31,14 +31,15 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet eval`."""
     summary = "run task suites and print a table with confidence intervals"
     parser = command_parser(subparsers, "eval", summary, EXAMPLES)
-    _add_what(parser)
+    what = parser.add_argument_group("what is asked")
+    _add_what(what)
+    _add_how(what)
     _add_where(parser)
     _add_output(parser)
     parser.set_defaults(run=run)
 
 
-def _add_what(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what is asked")
+def _add_what(what: argparse._ArgumentGroup) -> None:
     what.add_argument(
         "--suite",
         dest="suites",
@@ -72,6 +73,9 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="of every suite (default: its own); the nearest it has, where none is named",
     )
+
+
+def _add_how(what: argparse._ArgumentGroup) -> None:
     what.add_argument(
         "--seed",
         type=number_between(0, MOST_SEED),

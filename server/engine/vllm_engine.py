@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -28,25 +27,12 @@ from server.engine.outputs import PartialSample, recited
 from server.engine.parsers import Reply, ReplyReader
 from server.engine.refusals import FORM, told
 from server.engine.rendering import rendered
+from server.engine.sampling import params_for
 from server.engine.trail import Trail
 from server.engine.under_way import end_requests
 
 REMEMBERED_PROBES = 16
 ABORTED = "abort"
-ASIDE_TOKENS = 512
-"""Of a reply that only the strategy reads."""
-FORMS = (
-    "structured_outputs",
-    "stop",
-    "stop_token_ids",
-    "bad_words",
-    "logit_bias",
-    "allowed_token_ids",
-    "min_tokens",
-    "ignore_eos",
-    "logprobs",
-)
-"""Parameters by which a request shapes what it is given, or asks more of it than words."""
 SOON_PARSED = 2_048
 """Characters of a reply that parsers read within some twenty milliseconds."""
 
@@ -141,7 +127,7 @@ class VllmEngine:
             raise EngineError(str(error)) from None  # the server is stopping
 
     def _outputs(self, request: EngineRequest, draw: Draw) -> AsyncGenerator[Any, None]:
-        params = _params_for(request.params, draw)
+        params = params_for(request.params, draw)
         outputs = self._client.generate(
             request.prompt if draw.prompt is None else draw.prompt,
             params,
@@ -280,30 +266,6 @@ def _may_be_recited(params: SamplingParams, text: str) -> bool:
     goes_on = params.ignore_eos or params.min_tokens
     is_free = not (asks_more or is_bent or goes_on or params.logprob_token_ids)
     return is_free and not any(stop in text for stop in stops)
-
-
-def _params_for(params: SamplingParams, draw: Draw) -> SamplingParams:
-    """Return the request's own parameters with the draw's temperature and seed, for one sample."""
-    own = copy.copy(params)  # what it holds is vLLM's to copy, once it has been looked at
-    own.n = 1
-    own.output_kind = RequestOutputKind.DELTA
-    own.stream_interval = None  # every token is counted when it comes: budgets hold
-    if own.logprobs is None and not own.logprob_token_ids:
-        own.logprobs = 0  # the sampled token's own, to break ties by
-    own.flat_logprobs = True  # see `Trail`
-    own.seed = draw.seed
-    if draw.temperature is not None:
-        own.temperature = draw.temperature
-    return _freed(own) if draw.is_aside else own
-
-
-def _freed(params: SamplingParams) -> SamplingParams:
-    """Return parameters that hold a reply to no form, and neither stop nor prolong it."""
-    free = SamplingParams()
-    for name in FORMS:
-        setattr(params, name, getattr(free, name))
-    params.max_tokens = ASIDE_TOKENS
-    return params
 
 
 def lora_request(adapter: Adapter | None) -> LoRARequest | None:

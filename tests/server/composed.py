@@ -27,9 +27,10 @@ from server.config import Settings
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
     from server.adaptive_client import AdaptiveClient
-    from server.app import Parts, build
+    from server.app import build
     from server.engine import launch
     from server.engine.fake_client import FakeCore, Reply, Script, open_fake_engine
+    from server.parts import Parts
 
 __all__ = ["Reply", "Script"]
 

@@ -23,9 +23,9 @@ from tests.server.composed import MODEL, Composed, Reply, arguments, composed
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
-    from server.app import open_parts
     from server.engine import launch
     from server.engine.fake_client import open_fake_engine
+    from server.parts import open_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
@@ -268,7 +268,7 @@ async def test_the_trainers_process_is_told_how_the_server_renders(
             super().__init__()
             told.append(template)
 
-    monkeypatch.setattr("server.app.ProcessTrainer", Told)
+    monkeypatch.setattr("server.parts.ProcessTrainer", Told)
     monkeypatch.setattr(
         launch, "open_engine", lambda args: open_fake_engine(args, lambda request: Reply("x"))
     )

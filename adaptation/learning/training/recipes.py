@@ -1,4 +1,35 @@
-"""Defaults by model size, for whoever has measured nothing better."""
+"""Defaults by model size, for whoever has measured nothing better.
+
+Large: 1e-4 and few steps, as Akyürek et al. 2024 (arXiv 2411.07279) at 8B, whose loss is
+memorised after five. Small: measured on whet-pebble (3.5 M parameters, 16 neighbours, 3 held
+out, 6 unseen worlds of each suite, development questions; 0 to 12 % right without training):
+
+    steps, least loss    jargon  house rules  house format  facts   questions each
+    12, 2e-3               96 %         88 %          71 %   54 %   24
+    20, 2e-4              100 %        100 %          94 %   89 %   18
+
+A loss is a mean over all tokens, most of which such a model knows: at 2e-3 the few that matter
+may not be learned yet.
+
+In between: measured on SmolLM2-135M-Instruct (16 neighbours, rank 16, constant rate, one world
+of development, right of 24 questions without a vote; 0 of each without training):
+
+    steps, rate   jargon  facts  house format  house rules
+    8, 3e-4            0      0             0            0
+    24, 3e-4           3      1            10           24
+    64, 3e-4           9     14            11           22
+    64, 1e-3           5     10             6           20
+
+Low rates with many steps generalise; high ones memorise at once. Past a loss of 0.003 nothing
+was gained: jargon stopped there after 48 steps with 3 of 24 right, and had 3 after 128 (other
+examples, on a CPU). Batches of 4 learn what those of 16 do from a quarter of the tokens
+(another world, harder house rules, right of 24 questions, on a CPU):
+
+    batch                           jargon  facts  house format  house rules    tokens
+    16                                   8     13             6            8   260,000
+    4                                    8     11             9            7    71,000
+    4, 128 steps, no end by loss         6     15            10            7   180,000
+"""
 
 from __future__ import annotations
 
@@ -11,36 +42,6 @@ SMALL, MEDIUM = 50_000_000, 3_000_000_000
 
 def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
     """The recipe of a per-request job for a base of `parameters` (None: unknown).
-
-    Large: 1e-4 and few steps, as Akyürek et al. 2024 (arXiv 2411.07279) at 8B, whose loss is
-    memorised after five. Small: measured on whet-pebble (3.5 M parameters, 16 neighbours, 3 held
-    out, 6 unseen worlds of each suite, development questions; 0 to 12 % right without training):
-
-        steps, least loss    jargon  house rules  house format  facts   questions each
-        12, 2e-3               96 %         88 %          71 %   54 %   24
-        20, 2e-4              100 %        100 %          94 %   89 %   18
-
-    A loss is a mean over all tokens, most of which such a model knows: at 2e-3 the few that matter
-    may not be learned yet.
-
-    In between: measured on SmolLM2-135M-Instruct (16 neighbours, rank 16, constant rate, one world
-    of development, right of 24 questions without a vote; 0 of each without training):
-
-        steps, rate   jargon  facts  house format  house rules
-        8, 3e-4            0      0             0            0
-        24, 3e-4           3      1            10           24
-        64, 3e-4           9     14            11           22
-        64, 1e-3           5     10             6           20
-
-    Low rates with many steps generalise; high ones memorise at once. Past a loss of 0.003 nothing
-    was gained: jargon stopped there after 48 steps with 3 of 24 right, and had 3 after 128 (other
-    examples, on a CPU). Batches of 4 learn what those of 16 do from a quarter of the tokens
-    (another world, harder house rules, right of 24 questions, on a CPU):
-
-        batch                           jargon  facts  house format  house rules    tokens
-        16                                   8     13             6            8   260,000
-        4                                    8     11             9            7    71,000
-        4, 128 steps, no end by loss         6     15            10            7   180,000
 
     `whet tune` finds what a model needs.
     """

@@ -1,0 +1,107 @@
+"""What lives as long as the server: engine, trainer, memory, and what they share.
+
+Opened in one order, closed in the other. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from adaptation.algebra import Algebra
+from adaptation.background import Background
+from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Trainer
+from adaptation.rewards.process import ProcessRewardModel
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from server.champion import Champion
+from server.config import Settings
+from server.engine import launch
+from server.engine.vllm_engine import VllmEngine
+from server.models.named import base_model
+from server.resident import resident_bytes, said
+from server.rewards import open_rewards
+from server.routes.ready import Probe
+from server.tenants import DEFAULT_TENANT
+
+
+class Parts:
+    """What lives as long as the server."""
+
+    def __init__(
+        self,
+        client: Any,
+        model: str,
+        memory: LongTermMemory,
+        trainer: Trainer,
+        leases: AdapterLeases,
+        places: AdapterLeases,
+        algebra: Algebra,
+        template: Template,
+        rewards: ProcessRewardModel | None = None,
+    ) -> None:
+        self.client = client
+        self.template = template
+        self.memory = memory
+        self.trainer = trainer
+        self.leases = leases
+        self.algebra = algebra
+        self.rewards = rewards
+        self.background = Background()
+        self.engine = VllmEngine(client, template)
+        self._storage = Probe(memory.storage_problem)
+        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
+
+    async def checks(self) -> tuple[bool, Mapping[str, str]]:
+        """Answer `/ready`: only a dead engine makes the server unable to answer."""
+        problem = await self._storage.problem()
+        served = self.champion.adapter.version if self.champion.adapter else "base"
+        parts = {
+            "engine": "failed" if self.client.errored else "ready",
+            "memory": problem or "ready",
+            "trainer": self.trainer.status,
+            "champion": self.champion.problem or served,
+            **({"rewards": self.rewards.status} if self.rewards else {}),
+            "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
+        }
+        return not self.client.errored, parts
+
+
+@asynccontextmanager
+async def open_parts(
+    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+) -> AsyncIterator[Parts]:
+    """Open memory, trainer and engine, and close them in the opposite order."""
+    memory = LongTermMemory.open(
+        settings.data_dir,
+        create_embedder(settings.embedder),
+        retention_days=settings.completion_retention_days,
+    )
+    template = launch.chat_template(args)
+    trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
+    leases = AdapterLeases(settings.max_adapters)
+    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
+    algebra = Algebra()
+    starting = asyncio.create_task(trainer.start())
+    try:
+        async with (
+            open_rewards(settings.reward_model, training_threads) as rewards,
+            launch.open_engine(args) as client,
+        ):
+            await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
+            await asyncio.wait([starting])
+            model = base_model(args.model)
+            yield Parts(client, model, memory, trainer, leases, places, algebra, template, rewards)
+    finally:
+        starting.cancel()
+        await trainer.close()
+        algebra.close()
+        places.close()
+        leases.close()
+        memory.close()
