@@ -250,7 +250,7 @@ async def test_a_long_reply_of_a_vote_is_parsed_beside_the_event_loop(
         return parse(self, request, reply)
 
     monkeypatch.setattr(Parsers, "parse", watched)
-    for words, holds in ((" ".join(map(str, range(900))), False), ("so", True)):
+    for words, holds in ((" ".join(map(str, range(620))), False), ("so", True)):
         texts = [THOUGHT.format(words, 14)]
         folder = data_dir.parent / f"{holds}"
         folder.mkdir()
