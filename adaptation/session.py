@@ -198,14 +198,13 @@ class Session:
         with self.clock.measure("retrieve"):
             return await self._services.evidence.of(self.query, self.recalled.close)
 
-    async def passes(self, voting: Voting) -> bool:
-        """Whether the answer in front passes every verifier of the request."""
+    async def passes(self, voting: Voting) -> bool | None:
+        """Whether the answer in front passes every verifier of the request; None: not known."""
         groups = voting.tally.groups
         if not groups:
             return False
         answer = groups[0].answer
-        checked = await self.check(groups[0].example, answer.text if answer else None)
-        return not checked.failed
+        return (await self.check(groups[0].example, answer.text if answer else None)).passed
 
     def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
         """Note what a strategy was worth whose answer is not the one that is returned."""
@@ -235,13 +234,10 @@ class Session:
         if not groups:
             return None
         answer, won = groups[0].answer, verified.vote.winner.answer
-        checked = None
-        if self.query.verifiers:
-            checked = await self.check(groups[0].example, answer.text if answer else None)
         return Baseline(
             answer=answer.text if answer else None,
             same=answer is not None and won is not None and agree(answer.key, won.key),
-            passed=None if checked is None else not checked.failed,
+            passed=await self.passes(voting) if voting and self.query.verifiers else None,
         )
 
     def notes(self) -> tuple[str, ...]:

@@ -117,7 +117,8 @@ async def standing(session: Session, first: Decision, found: Decision) -> Decisi
     before, after = await session.passes(first.voting), await session.passes(found.voting)
     if after or not before:
         return found
-    session.note_trial(found.strategy, right=False, baseline=True)
+    if after is False:  # one that was late has not spoken against it
+        session.note_trial(found.strategy, right=False, baseline=True)
     adapted = found.adapted.unused("a verifier passes the answer without it, and not with it")
     return replace(first, adapted=adapted, reason=adapted.reason)
 

@@ -74,7 +74,7 @@ class Refine(Plainly):
 async def _verified(session: Session, leader: Group) -> Step:
     checked = await session.check(leader.example, _text(leader))
     said = "; ".join(f"{report.type}: {report.detail}" for report in checked.reports)
-    return Step(kind="critique", text=said, answer=_text(leader), passed=not checked.failed)
+    return Step(kind="critique", text=said, answer=_text(leader), passed=checked.passed)
 
 
 def _text(group: Group) -> str | None:

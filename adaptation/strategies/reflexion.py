@@ -43,6 +43,11 @@ class Reflexion(Plainly):
             if not checked.failed:
                 stop = StopReason.VERIFIED
                 break
+            if checked.is_late:
+                stop = StopReason.DEADLINE
+                break
+            if checked.is_open:  # nothing was found: there is nothing to reflect upon
+                continue
             if session.samples_left < 2:  # a note that no try would see
                 break
             note = await self._noted(session, tried, checked)
