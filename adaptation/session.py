@@ -44,7 +44,7 @@ class Session:
         self.recalled = Recalled()
         """What `recall` found last."""
         self.ended: StopReason | None = None
-        """Why nothing more can be drawn: time or tokens are up, or the engine fails all."""
+        """Why nothing more can be drawn: time or tokens are up."""
         self._services = services
         self._checks = Checks(query)
         self._stack = AsyncExitStack()
@@ -105,7 +105,10 @@ class Session:
 
         They are drawn through `adapter`, else as the tenant is served.
         """
-        most = voting.tally.total + self.samples_left if most is None else most
+        if self.ended is not None:
+            return self.ended
+        left = voting.tally.total + self.samples_left
+        most = left if most is None else min(most, left)
         with self.clock.measure("sample"):
             stop = await voting.poll(self.pool, most, adapter or self.query.base)
         self.ended = stop if stop in ENDS else self.ended
@@ -120,7 +123,10 @@ class Session:
         return await self._asked(conversations, is_aside=False)
 
     async def aside(self, *conversations: Sequence[Message]) -> list[Sample | None]:
-        """Ask the model what nobody will be shown: like `replies`, but free of any form."""
+        """Ask the model what nobody will be shown: like `replies`, but free of any form.
+
+        Half of a budget of tokens is kept for the answer.
+        """
         return await self._asked(conversations, is_aside=True)
 
     async def _asked(
@@ -130,7 +136,7 @@ class Session:
         found: list[Sample | None] = [None] * len(conversations)
         with self.clock.measure("sample"):
             for place, messages in enumerate(conversations):
-                if not self.samples_left:
+                if not self.samples_left or (is_aside and not self.pool.has_tokens_aside):
                     break
                 draw = self._services.drawer(self.query).another(
                     self.pool.launched, messages, self.query.base, is_aside=is_aside
@@ -190,7 +196,8 @@ class Session:
 
         Only where verifiers will tell which was right; the same request always has the same fate.
         """
-        share = self.policy.shadow_share if self.query.verifiers else 0.0
+        can_tell = self.query.verifiers and not self.ended
+        share = self.policy.shadow_share if can_tell else 0.0
         return random.Random(self.query.id).random() < share
 
     async def evidence(self) -> Known:
@@ -242,6 +249,8 @@ class Session:
 
     def notes(self) -> tuple[str, ...]:
         """Return what earlier requests of the same task learned from tries that failed."""
+        if not self.options.memory.read:
+            return ()
         return self._services.short_term.notes(self.query.tenant, self.options.memory.task)
 
     def note(self, notes: Sequence[str]) -> None:
