@@ -27,6 +27,7 @@ from adaptation.stopwatch import Stopwatch
 from adaptation.types import Adapter, Given, Query, Sample
 from adaptation.verify import Checked, Checks, Verified, verify
 from adaptation.voting.pool import SamplePool
+from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
 from memory.types import Message, Trial
@@ -206,12 +207,22 @@ class Session:
             return await self._services.evidence.of(self.query, self.recalled.close)
 
     async def passes(self, voting: Voting) -> bool | None:
-        """Whether the answer in front passes every verifier of the request; None: not known."""
+        """Whether a vote has an answer that passes every verifier; None: not known."""
+        return (await self._best(voting))[1]
+
+    async def _best(self, voting: Voting) -> tuple[Group | None, bool | None]:
+        """Return what a vote comes to (see `verify`), and what the verifiers say of it."""
         groups = voting.tally.groups
-        if not groups:
-            return False
-        answer = groups[0].answer
-        return (await self.check(groups[0].example, answer.text if answer else None)).passed
+        if not groups or not self.query.verifiers:
+            return next(iter(groups), None), None
+        found: list[bool | None] = []
+        for group in groups:
+            answer = group.answer.text if group.answer else None
+            checked = await self.check(group.example, answer)
+            if checked.passed or checked.is_late:
+                return (group if checked.passed else groups[0]), checked.passed
+            found.append(checked.passed)
+        return groups[0], found[0]
 
     def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
         """Note what a strategy was worth whose answer is not the one that is returned."""
@@ -232,19 +243,19 @@ class Session:
         memory, query = self._services.memory, self.query
         note = memory.ledger.note
         self._services.background.start(
-            memory.aside.read(lambda: note(query.tenant, [(query.id, noted)]))
+            memory.aside.writing.run(note, query.tenant, [(query.id, noted)])
         )
 
     async def compared(self, voting: Voting | None, verified: Verified) -> Baseline | None:
         """Return what another vote came to, beside the answer that is returned."""
-        groups = voting.tally.groups if voting else []
-        if not groups:
+        best, passed = await self._best(voting) if voting else (None, None)
+        if best is None:
             return None
-        answer, won = groups[0].answer, verified.vote.winner.answer
+        answer, won = best.answer, verified.vote.winner.answer
         return Baseline(
             answer=answer.text if answer else None,
             same=answer is not None and won is not None and agree(answer.key, won.key),
-            passed=await self.passes(voting) if voting and self.query.verifiers else None,
+            passed=passed,
         )
 
     def notes(self) -> tuple[str, ...]:
