@@ -83,6 +83,21 @@ async def test_a_budget_that_no_answer_fits_into_is_named(
         await run(make_query, services(FakeEngine(voluble)), "decompose", budget={"tokens": 1})
 
 
+async def test_a_long_reply_besides_the_votes_is_cut_and_billed_to_the_last_token(
+    make_query: MakeQuery, services: Build
+) -> None:
+    def script(query: Query, draw: Draw) -> Reply:
+        # The engine has generated more than it has given out when it is told to end.
+        return Reply("1. How many? " * 9, tokens=90, bundle=7) if draw.is_aside else final("42")
+
+    engine = FakeEngine(script)
+    report = await run(make_query, services(engine), "decompose", budget={"tokens": 40})
+    assert report.answer == "42"
+    assert report.tokens.generated == engine.tokens
+    assert 20 <= report.tokens.cancelled < 40
+    assert "besides the votes took half of the tokens" in report.reason
+
+
 @pytest.mark.parametrize("hanging", [0, 2, 4])
 async def test_a_reply_besides_the_votes_that_does_not_end_leaves_time_for_them(
     hanging: int, make_query: MakeQuery, services: Build
