@@ -208,9 +208,10 @@ class Session:
     def explores(self) -> bool:
         """Whether another strategy is tried beside a vote that needs none, to see its worth.
 
-        Only where verifiers will tell which was right; the same request always has the same fate.
+        Only where verifiers will tell which was right, and that may be noted; the same request
+        always has the same fate.
         """
-        can_tell = self.query.verifiers and not self.ended
+        can_tell = self.query.verifiers and self.options.memory.write and not self.ended
         share = self.policy.shadow_share if can_tell else 0.0
         return random.Random(self.query.id).random() < share
 
