@@ -223,3 +223,17 @@ async def test_a_shadow_tries_what_least_is_known_of_and_only_where_it_may_be_no
     assert (await shadowed(write=False)).strategy is Strategy.CONSISTENCY
     found = await shadowed(reuse=False)
     assert (found.strategy, found.answer) == (Strategy.DEMONSTRATIONS, "7")
+
+
+async def test_a_vote_that_goes_on_is_charged_once_for_samples_that_failed_before(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    for strategy in ("ttt", "demonstrations"):
+        note(memory, strategy, None, helped=0, hurt=6)
+
+    def script(query: Query, draw: Draw) -> Reply:
+        return Reply(f"#### {draw.index % 2}", error="no room" if draw.index in (2, 3) else None)
+
+    report = await asked(make_query, services(FakeEngine(script)))
+    assert (report.samples.started, report.samples.finished) == (16, 14)
