@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,8 @@ class Evidence:
     def __init__(self, memory: LongTermMemory) -> None:
         self._memory = memory
         self._of_tenant: TTLCache[str, Counts] = TTLCache(MAX_TENANTS, REFRESH_S)
+        self._lock = threading.Lock()
+        """Of the cache, which is read and written by several threads."""
 
     async def of(self, query: Query, close: tuple[Neighbour, ...]) -> Known:
         """Return what is known; nothing where memory is not to be read, or does not answer."""
@@ -50,7 +53,10 @@ class Evidence:
             return Known()
 
     def _read(self, tenant: str, near: list[str]) -> Known:
-        of_tenant = self._of_tenant.get(tenant)
+        with self._lock:
+            of_tenant = self._of_tenant.get(tenant)
         if of_tenant is None:
-            of_tenant = self._of_tenant[tenant] = self._memory.ledger.count(tenant)
+            of_tenant = self._memory.ledger.count(tenant)
+            with self._lock:
+                self._of_tenant[tenant] = of_tenant
         return Known(of_tenant, self._memory.ledger.count(tenant, near) if near else {})

@@ -129,7 +129,7 @@ class Baseline(Frozen):
     same: bool
     """Whether the answer that is returned is the same."""
     passed: bool | None = None
-    """What the request's verifiers said of it; null without verifiers."""
+    """What the request's verifiers said of it; null without verifiers, or where one is silent."""
 
 
 class FirstSample(Frozen):

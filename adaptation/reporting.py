@@ -54,9 +54,9 @@ def make_outcome(
 
 def _trial(session: Session, verified: Verified, report: Report) -> Trial:
     """Return what the ledger notes; that an answer is right is for verifiers of truth to say."""
-    right = None
-    if verified.reports and (verified.failed or verified.tier is not None):
-        right = not verified.failed
+    right = verified.checked.passed
+    if right and verified.tier is None:
+        right = None
     close, beside = session.recalled.close, report.baseline
     return Trial(
         strategy=report.strategy,

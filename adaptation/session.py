@@ -27,6 +27,7 @@ from adaptation.stopwatch import Stopwatch
 from adaptation.types import Adapter, Given, Query, Sample
 from adaptation.verify import Checked, Checks, Verified, verify
 from adaptation.voting.pool import SamplePool
+from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
 from memory.types import Message, Trial
@@ -44,7 +45,7 @@ class Session:
         self.recalled = Recalled()
         """What `recall` found last."""
         self.ended: StopReason | None = None
-        """Why nothing more can be drawn: time or tokens are up, or the engine fails all."""
+        """Why nothing more can be drawn: time or tokens are up."""
         self._services = services
         self._checks = Checks(query)
         self._stack = AsyncExitStack()
@@ -105,7 +106,10 @@ class Session:
 
         They are drawn through `adapter`, else as the tenant is served.
         """
-        most = voting.tally.total + self.samples_left if most is None else most
+        if self.ended is not None:
+            return self.ended
+        left = voting.tally.total + self.samples_left
+        most = left if most is None else min(most, left)
         with self.clock.measure("sample"):
             stop = await voting.poll(self.pool, most, adapter or self.query.base)
         self.ended = stop if stop in ENDS else self.ended
@@ -120,7 +124,10 @@ class Session:
         return await self._asked(conversations, is_aside=False)
 
     async def aside(self, *conversations: Sequence[Message]) -> list[Sample | None]:
-        """Ask the model what nobody will be shown: like `replies`, but free of any form."""
+        """Ask the model what nobody will be shown: like `replies`, but free of any form.
+
+        Half of a budget of tokens is kept for the answer.
+        """
         return await self._asked(conversations, is_aside=True)
 
     async def _asked(
@@ -130,7 +137,7 @@ class Session:
         found: list[Sample | None] = [None] * len(conversations)
         with self.clock.measure("sample"):
             for place, messages in enumerate(conversations):
-                if not self.samples_left:
+                if not self.samples_left or (is_aside and not self.pool.has_tokens_aside):
                     break
                 draw = self._services.drawer(self.query).another(
                     self.pool.launched, messages, self.query.base, is_aside=is_aside
@@ -190,7 +197,8 @@ class Session:
 
         Only where verifiers will tell which was right; the same request always has the same fate.
         """
-        share = self.policy.shadow_share if self.query.verifiers else 0.0
+        can_tell = self.query.verifiers and not self.ended
+        share = self.policy.shadow_share if can_tell else 0.0
         return random.Random(self.query.id).random() < share
 
     async def evidence(self) -> Known:
@@ -198,14 +206,23 @@ class Session:
         with self.clock.measure("retrieve"):
             return await self._services.evidence.of(self.query, self.recalled.close)
 
-    async def passes(self, voting: Voting) -> bool:
-        """Whether the answer in front passes every verifier of the request."""
+    async def passes(self, voting: Voting) -> bool | None:
+        """Whether a vote has an answer that passes every verifier; None: not known."""
+        return (await self._best(voting))[1]
+
+    async def _best(self, voting: Voting) -> tuple[Group | None, bool | None]:
+        """Return what a vote comes to (see `verify`), and what the verifiers say of it."""
         groups = voting.tally.groups
-        if not groups:
-            return False
-        answer = groups[0].answer
-        checked = await self.check(groups[0].example, answer.text if answer else None)
-        return not checked.failed
+        if not groups or not self.query.verifiers:
+            return next(iter(groups), None), None
+        found: list[bool | None] = []
+        for group in groups:
+            answer = group.answer.text if group.answer else None
+            checked = await self.check(group.example, answer)
+            if checked.passed or checked.is_late:
+                return (group if checked.passed else groups[0]), checked.passed
+            found.append(checked.passed)
+        return groups[0], found[0]
 
     def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
         """Note what a strategy was worth whose answer is not the one that is returned."""
@@ -226,26 +243,25 @@ class Session:
         memory, query = self._services.memory, self.query
         note = memory.ledger.note
         self._services.background.start(
-            memory.aside.read(lambda: note(query.tenant, [(query.id, noted)]))
+            memory.aside.writing.run(note, query.tenant, [(query.id, noted)])
         )
 
     async def compared(self, voting: Voting | None, verified: Verified) -> Baseline | None:
         """Return what another vote came to, beside the answer that is returned."""
-        groups = voting.tally.groups if voting else []
-        if not groups:
+        best, passed = await self._best(voting) if voting else (None, None)
+        if best is None:
             return None
-        answer, won = groups[0].answer, verified.vote.winner.answer
-        checked = None
-        if self.query.verifiers:
-            checked = await self.check(groups[0].example, answer.text if answer else None)
+        answer, won = best.answer, verified.vote.winner.answer
         return Baseline(
             answer=answer.text if answer else None,
             same=answer is not None and won is not None and agree(answer.key, won.key),
-            passed=None if checked is None else not checked.failed,
+            passed=passed,
         )
 
     def notes(self) -> tuple[str, ...]:
         """Return what earlier requests of the same task learned from tries that failed."""
+        if not self.options.memory.read:
+            return ()
         return self._services.short_term.notes(self.query.tenant, self.options.memory.task)
 
     def note(self, notes: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ class ShortTermMemory:
         return self._notes.get((tenant, task), ()) if task else ()
 
     def note(self, tenant: str, task: str | None, notes: Sequence[str]) -> None:
-        """Keep the last of `notes`."""
+        """Add `notes` to those of a task, of which the last are kept."""
         if task and notes:
-            self._notes[tenant, task] = tuple(notes)[-MOST_NOTES:]
+            known = self.notes(tenant, task)
+            self._notes[tenant, task] = (*known, *notes)[-MOST_NOTES:]

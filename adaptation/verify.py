@@ -21,11 +21,18 @@ class Checked:
     """The strongest tier that it earned; None where no verifier vouched for it."""
     is_late: bool = False
     """Whether time ended before they had spoken."""
+    is_open: bool = False
+    """Whether nobody spoke against it, but not all could speak: one was late, or cannot run."""
 
     @property
     def failed(self) -> bool:
-        """Whether a verifier spoke against it."""
+        """Whether a verifier spoke against it, or did not vouch for it as it was asked to."""
         return any(not report.passed for report in self.reports)
+
+    @property
+    def passed(self) -> bool | None:
+        """What the verifiers found; None where that is not known."""
+        return None if self.is_open or not self.reports else not self.failed
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,14 @@ class Checks:
                 found = await self._check(text, answer)
         except TimeoutError:
             late = VerifierReport(type="deadline", passed=False, detail="not verified in time")
-            return Checked((late,), is_late=True)
+            return Checked((late,), is_late=True, is_open=True)
         self._known[text, answer] = found
         return found
 
     async def _check(self, text: str, answer: str | None) -> Checked:
         reports: list[VerifierReport] = []
         tiers: list[Tier] = []
+        unable = 0
         for verifier in self._query.verifiers:
             try:
                 report = await verifier.verify(
@@ -82,12 +90,13 @@ class Checks:
                 )
             except VerifierError as error:
                 report = VerifierReport(type=verifier.type, passed=False, detail=str(error))
+                unable += 1
             reports.append(report)
             if report.passed and verifier.tier is not None:
                 tiers.append(verifier.tier)
-        passed = all(report.passed for report in reports)
-        best = max(tiers, key=lambda tier: tier.strength, default=None) if passed else None
-        return Checked(tuple(reports), best)
+        against = sum(not report.passed for report in reports)
+        best = None if against else max(tiers, key=lambda tier: tier.strength, default=None)
+        return Checked(tuple(reports), best, is_open=0 < against == unable)
 
 
 async def verify(query: Query, vote: Vote, checks: Checks | None = None) -> Verified:

@@ -65,8 +65,11 @@ class Ledger:
         return len(noted)
 
     def judge(self, tenant: str, trial_id: str, *, right: bool, baseline: bool | None) -> None:
-        """Note whether an answer was right, and whether the vote on the base would have been."""
-        here = (trial.c.tenant == tenant) & (trial.c.id == trial_id)
+        """Note whether an answer was right, and whether the vote on the base would have been.
+
+        Of another strategy that was tried beside it, the word on the answer says nothing.
+        """
+        here = and_(trial.c.tenant == tenant, trial.c.id == trial_id, trial.c.source == "request")
         with self._database.writing() as connection:
             connection.execute(update(trial).where(here).values(right=right, baseline=baseline))
 

@@ -50,6 +50,7 @@ def take_context(
     refuse_shapeless(path, body)
     refuse_heavy(body)
     refuse_dropped(path, body)
+    is_named = _names_strategy(body)
     options, asked, effort = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
@@ -57,7 +58,7 @@ def take_context(
     _refuse_unseen_progress(path, body, options)
     options = _within_limits(options, settings)
     can_be_reworded = _can_be_reworded(path, body)
-    if asked is not None:
+    if is_named:  # what the server chooses falls back, and says why
         _refuse_unmet(body, options, can_be_reworded=can_be_reworded)
     _let_choices_differ(body, options)
     if path == RESPONSES and _given(body, EARLIER_TURNS):
@@ -127,7 +128,9 @@ def _options(
         )
     is_silent = suffix is None and named is None
     effort = effort_of(body, efforts(settings.effort)) if is_silent else None
-    samples = effort.max_samples if effort and effort.max_samples else settings.max_samples
+    samples = settings.max_samples
+    if effort and effort.max_samples:  # who asks for `n` so knows nothing of samples
+        samples = max(effort.max_samples, _choices(body))
     defaults = {
         "strategy": suffix or (effort.strategy if effort else settings.strategy),
         "max_samples": min(samples, settings.limit_samples),
@@ -217,12 +220,22 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
 
 def _refuse_unmet(body: Mapping[str, Any], options: Options, *, can_be_reworded: bool) -> None:
     """Refuse a strategy that was asked for without what it needs."""
-    n = body.get("n")
-    choices = int(n) if is_number(n) else 1
-    given = Given(bool(options.verifiers), can_be_reworded, choices)
+    given = Given(bool(options.verifiers), can_be_reworded, _choices(body))
     if (why := obstacle(STRATEGIES[options.strategy], given)) is not None:
         message = f"strategy `{options.strategy}` cannot keep its meaning here: {why}"
         raise ApiError(400, message, param="adaptation.strategy")
+
+
+def _names_strategy(body: Mapping[str, Any]) -> bool:
+    """Whether a request says by which strategy it wants to be answered."""
+    given, model = body.get("adaptation"), body.get("model")
+    in_name = isinstance(model, str) and split_model(model)[1] is not None
+    return in_name or (isinstance(given, Mapping) and given.get("strategy") is not None)
+
+
+def _choices(body: Mapping[str, Any]) -> int:
+    n = body.get("n")
+    return int(n) if is_number(n) else 1
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from adaptation.learning.adapted import Adapted
 from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
@@ -38,8 +39,9 @@ class Auto(Plainly):
             return (await CONSISTENCY.vote(session)).because(recalled.obstacle or why)
         known = await session.evidence()
         overlap = session.overlap()
-        if (found := await self._proven(session, overlap, proven(ways, known))) is not None:
-            return found
+        found = await self._proven(session, overlap, proven(ways, known))
+        if found is not None:
+            return await self._checked(session, found)
         may_train = best(expected(ways, known))[:1] == [Strategy.TTT]
         first = await self._first(session, overlap.begin if may_train else None)
         if in_doubt(first.stop, first.voting.confidence, session.options):
@@ -58,6 +60,14 @@ class Auto(Plainly):
         found = await self._gone(session, overlap, way)
         return found if found and is_enough(session, found) else None
 
+    async def _checked(self, session: Session, found: Decision) -> Decision:
+        """Return what a proven way came to; where verifiers reject it, a vote stands against it."""
+        if not session.query.verifiers or await session.passes(found.voting) is not False:
+            return found
+        voting = await session.voting()
+        stop = await session.poll(voting)
+        return await standing(session, Decision(Strategy.CONSISTENCY, voting, stop), found)
+
     async def _first(self, session: Session, doubted: Callable[[], None] | None) -> Decision:
         """Vote on the base with half of the samples."""
         voting = await session.voting()
@@ -69,10 +79,12 @@ class Auto(Plainly):
         self, session: Session, first: Decision, overlap: Overlap, chosen: Sequence[Strategy]
     ) -> Decision:
         """Go the first of the chosen ways that comes to an answer; else the vote goes on."""
-        adapted = None
+        adapted = None if Strategy.TTT in chosen else await overlap.give_up()
         for way in chosen:
             found = await self._gone(session, overlap, way)
             if found is not None and is_enough(session, found):
+                # What an adapter that is not used has cost is told all the same.
+                found = found if way is Strategy.TTT else _beside(found, adapted)
                 return await standing(session, first, found)
             adapted = found.adapted if found and way is Strategy.TTT else adapted
         adapted = adapted or await overlap.give_up()
@@ -101,6 +113,10 @@ class Auto(Plainly):
         return replace(found, adapted=adapted.unused(why))
 
 
+def _beside(found: Decision, adapted: Adapted | None) -> Decision:
+    return found if adapted is None else replace(found, adapted=adapted)
+
+
 def is_enough(session: Session, found: Decision) -> bool:
     """Whether a vote has an answer for each that the response is to carry."""
     return found.voting.tally.total >= session.query.choices
@@ -117,7 +133,8 @@ async def standing(session: Session, first: Decision, found: Decision) -> Decisi
     before, after = await session.passes(first.voting), await session.passes(found.voting)
     if after or not before:
         return found
-    session.note_trial(found.strategy, right=False, baseline=True)
+    if after is False:  # one that was late has not spoken against it
+        session.note_trial(found.strategy, right=False, baseline=True)
     adapted = found.adapted.unused("a verifier passes the answer without it, and not with it")
     return replace(first, adapted=adapted, reason=adapted.reason)
 

@@ -30,7 +30,8 @@ class Debate(Plainly):
         """See `Answering.answer`."""
         await session.recall()
         query = session.query
-        speakers = min(SPEAKERS, session.options.max_samples // ROUNDS)
+        wanted = max(SPEAKERS, query.choices)
+        speakers = min(wanted, session.options.max_samples // ROUNDS)
         if speakers < max(2, query.choices):
             why = "too few samples are allowed for a debate"
             return (await CONSISTENCY.vote(session)).because(why)

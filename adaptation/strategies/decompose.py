@@ -34,12 +34,15 @@ class Decompose(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         await session.recall()
+        if not _can_ask(session):
+            why = "too few samples are allowed to split the question"
+            return (await CONSISTENCY.vote(session)).because(why)
         questions = await self._split(session)
         if not questions:
             return (await CONSISTENCY.vote(session)).because("the question was not split")
         solved: list[Step] = []
         for question in questions:
-            if session.samples_left > max(1, session.query.choices):  # the question needs the rest
+            if _can_ask(session):
                 step = await self._solved(session, question, solved)
                 solved += [step] if step else []
         try:
@@ -58,7 +61,7 @@ class Decompose(Plainly):
         return Decision(Strategy.DECOMPOSE, voting, stop, steps=(tree,))
 
     async def _split(self, session: Session) -> list[str]:
-        (reply,) = await session.aside([_splitting(session.query)])
+        (reply,) = await session.aside(_splitting(session.query))
         return [] if reply is None else _ITEM.findall(reply.said.text)[:MOST]
 
     async def _solved(self, session: Session, question: str, before: Sequence[Step]) -> Step | None:
@@ -71,25 +74,33 @@ class Decompose(Plainly):
             text = reply.said.text.strip()
             wrong = wrong_sums(text)
             passed = None if wrong is None else not wrong
-            if passed is not False or session.samples_left <= 1:
+            if passed is not False or not _can_ask(session):
                 break
         return Step(kind="question", text=question, answer=text, passed=passed)
 
 
-def _splitting(query: Query) -> Message:
-    return Message(
+def _can_ask(session: Session) -> bool:
+    """Whether there is a sample to spare: the question itself needs the last ones."""
+    return session.samples_left > session.query.choices
+
+
+def _splitting(query: Query) -> tuple[Message, ...]:
+    ask = Message(
         role="user",
         content=f"Question: {query.question}\n\nWhich easier questions have to be answered first? "
         f"List at most {MOST}, numbered, one in each line, the easiest first. Do not answer them.",
     )
+    return (*query.messages[:-1], ask)
 
 
 def _subquestion(query: Query, question: str, before: Sequence[Step]) -> tuple[Message, ...]:
-    """Return what is asked: the whole question as background, and what is known so far."""
+    """Return what is asked: the whole question as background, and what is known so far.
+
+    What was said before comes first, as the question may lean on it.
+    """
     known = "".join(f"\n{step.text} {step.answer}" for step in before)
     text = f"Background: {query.question}{known}\n\nAnswer this alone: {question}"
-    system = tuple(query.messages[:1]) if query.messages[0].role == "system" else ()
-    return (*system, Message(role="user", content=text))
+    return (*query.messages[:-1], Message(role="user", content=text))
 
 
 def _recombined(query: Query, solved: Sequence[Step]) -> tuple[Message, ...]:

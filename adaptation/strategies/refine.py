@@ -35,7 +35,8 @@ class Refine(Plainly):
         """See `Answering.answer`."""
         await session.recall()
         voting = await session.voting()
-        stop = await session.poll(voting, max(1, session.options.max_samples // 2))
+        half = session.options.max_samples // 2
+        stop = await session.poll(voting, max(session.query.choices, half))
         steps: list[Step] = []
         for _ in range(ROUNDS):
             step = await self._criticised(session, voting)
@@ -56,7 +57,7 @@ class Refine(Plainly):
             return await _verified(session, leader)
         if not session.samples_left:
             return None
-        (reply,) = await session.aside([_question(session.query, leader.example)])
+        (reply,) = await session.aside(_question(session.query, leader.example))
         if reply is None:
             return None
         return Step(
@@ -74,16 +75,17 @@ class Refine(Plainly):
 async def _verified(session: Session, leader: Group) -> Step:
     checked = await session.check(leader.example, _text(leader))
     said = "; ".join(f"{report.type}: {report.detail}" for report in checked.reports)
-    return Step(kind="critique", text=said, answer=_text(leader), passed=not checked.failed)
+    return Step(kind="critique", text=said, answer=_text(leader), passed=checked.passed)
 
 
 def _text(group: Group) -> str | None:
     return group.answer.text if group.answer else None
 
 
-def _question(query: Query, candidate: Sample) -> Message:
+def _question(query: Query, candidate: Sample) -> tuple[Message, ...]:
+    """Return what the critic is asked, after all that the question may lean on."""
     said = candidate.said.text or candidate.text
-    return Message(
+    ask = Message(
         role="user",
         content=(
             f"A question and a proposed answer follow.\n\nQuestion: {query.question}\n\n"
@@ -91,6 +93,7 @@ def _question(query: Query, candidate: Sample) -> Message:
             "End with one line: Verdict: correct, or: Verdict: wrong."
         ),
     )
+    return (*query.messages[:-1], ask)
 
 
 def revision(query: Query, candidate: Sample, critique: str) -> tuple[Message, ...]:

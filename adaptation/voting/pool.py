@@ -48,6 +48,8 @@ class SamplePool:
         self._next_index = 0
         self._end: StopReason | None = None
         self._tokens: Counter[int] = Counter()
+        self._asides: set[int] = set()
+        """Draws whose replies are for the strategy alone: none is ever an answer."""
         self._generated = 0
         self._partial: dict[int, Sample] = {}
         self._finished: set[int] = set()
@@ -90,6 +92,12 @@ class SamplePool:
     def _is_spent(self) -> bool:
         return bool(self._max_tokens and self.generated_tokens >= self._max_tokens)
 
+    @property
+    def has_tokens_aside(self) -> bool:
+        """Whether less than half of the tokens went to asides: the answer needs the others."""
+        spent = sum(self._tokens[index] for index in self._asides)
+        return not self._max_tokens or spent < self._max_tokens / 2
+
     def launch(self, draw: Draw) -> None:
         """Start a sample, unless time or tokens are up."""
         if self._end is None and self._is_spent:
@@ -99,6 +107,8 @@ class SamplePool:
         if not self._waiting:
             self._next_index = draw.index
         self._waiting += 1
+        if draw.is_aside:
+            self._asides.add(draw.index)
         self._tasks[draw.index] = asyncio.create_task(self._run(draw), name=draw.request_id)
 
     async def _run(self, draw: Draw) -> None:
@@ -113,6 +123,8 @@ class SamplePool:
                         self._arrived.put_nowait(step.sample)
                     if self._is_spent:
                         self._arrived.put_nowait(StopReason.BUDGET)
+                    elif draw.is_aside and not (step.done or self.has_tokens_aside):
+                        raise EngineError("it took half of the tokens, and is not the answer")
             if draw.index not in self._finished and not self._is_ending:
                 raise EngineError("the engine gave a sample up; try again")
         except Exception as error:  # noqa: BLE001 - handed to the voter, who counts or raises it
@@ -179,7 +191,7 @@ class SamplePool:
 
     def cut_short(self) -> list[Sample]:
         """Return the unfinished samples, the longest first: what a deadline can still serve."""
-        ended = self._finished | {failure.index for failure in self.failures}
+        ended = self._finished | self._asides | {failure.index for failure in self.failures}
         unfinished = (s for i, s in self._partial.items() if i not in ended)
         cut = [replace(sample, finish_reason="length") for sample in unfinished]
         return sorted(cut, key=lambda sample: sample.n_tokens, reverse=True)

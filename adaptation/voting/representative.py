@@ -68,7 +68,7 @@ class Representative:
         except EngineError:
             return None
         draw = Drawer(self._query, self._engine).draw(pool.launched, self._query.base)
-        pool.launch(replace(draw, prompt=prompt))
+        pool.launch(replace(draw, prompt=prompt, is_aside=True))
         reply = await pool.next()
         if not isinstance(reply, Sample) or reply.finish_reason != "stop":
             return None

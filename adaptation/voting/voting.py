@@ -71,6 +71,7 @@ class Voting:
         A sample that fails is replaced, at the price of one of `most`, as long as more have come
         than have failed. When it returns, nothing runs in the engine any more.
         """
+        most += self._failed  # in an earlier poll: `most` is what is left beside them
         try:
             while (stop := self._verdict(most)) is None:
                 self._launch_wave(pool, most, adapter)
@@ -185,5 +186,9 @@ def _longest(pool: SamplePool, stop: StopReason) -> Sample:
     if pool.failures and (stop is StopReason.FAILED or not cut):
         raise pool.failures[0].error
     if not cut:
+        if stop is StopReason.BUDGET:
+            raise DeadlineError(
+                "the budget of tokens was spent before an answer: allow more tokens"
+            )
         raise DeadlineError("the deadline passed before the first token: allow more wall_s")
     return cut[0]

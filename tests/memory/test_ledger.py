@@ -80,3 +80,15 @@ def test_feedback_tells_what_a_strategy_was_worth(
     assert (found.helped, found.hurt) == expected
     assert found.judged == 1
     assert found.right == (verdict == "correct")
+
+
+def test_feedback_says_nothing_of_a_strategy_tried_beside_the_answer(
+    memory: LongTermMemory,
+) -> None:
+    answered(memory, None)
+    beside = Trial(strategy="demonstrations", source="shadow", right=False, baseline=True)
+    memory.ledger.note("t", [("c", beside.model_copy(update={"same": False}))])
+    apply_feedback(memory, "t", "c", "correct")
+    found = memory.ledger.count("t")
+    assert found["ttt"].right == 1
+    assert (found["demonstrations"].right, found["demonstrations"].hurt) == (0, 1)

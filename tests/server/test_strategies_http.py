@@ -128,6 +128,23 @@ async def test_an_effort_chooses_the_strategy_of_apps_that_know_no_other_way(
         assert (report["requested"], report["effort"]) == (strategy, effort)
 
 
+async def test_an_effort_leaves_room_for_the_choices(serve: Serve) -> None:
+    async with serve(said) as server:
+        asked = {"model": MODEL, "messages": ASKED, "reasoning_effort": "low", "n": 6}
+        answer = await server.post("/v1/chat/completions", **asked)
+        assert len(answer["choices"]) == 6
+        assert answer["adaptation"]["effort"] == "low"
+
+
+async def test_what_a_request_does_not_name_falls_back_and_is_not_refused(serve: Serve) -> None:
+    async with serve(said, strategy="demonstrations") as server:
+        asked = {"model": MODEL, "messages": ASKED, "adaptation": {"max_samples": 4}}
+        form = {"response_format": {"type": "json_object"}}
+        answer = await server.post("/v1/chat/completions", **asked, **form)
+        assert answer["adaptation"]["strategy"] == "consistency"
+        assert "form of the output" in answer["adaptation"]["reason"]
+
+
 def test_an_effort_of_a_response_counts_as_one_of_a_chat() -> None:
     known = efforts(DEFAULT)
     assert effort_of({"reasoning": {"effort": "high"}}, known) == Effort("high", Strategy.AUTO, 32)

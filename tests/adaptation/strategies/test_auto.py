@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+
+import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
-from adaptation.report import Report
+from adaptation.report import Report, StopReason
 from adaptation.services import Services
 from adaptation.types import Draw, Query
 from adaptation.verifiers import build_verifiers
@@ -130,3 +133,77 @@ async def test_a_shadow_tries_training_beside_a_vote_that_needs_none(
     assert (shadowed.strategy, shadowed.answer) == (Strategy.TTT, "9")
     assert shadowed.baseline is not None
     assert shadowed.baseline.passed is False
+
+
+async def test_a_vote_of_which_one_answer_passes_stands_against_training_that_has_none(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    verifiers = await build_verifiers([{"type": "math", "reference": "2"}])
+    engine = divided(base=("1", "2", "1"))
+    report = await asked(make_query, services(engine), query_verifiers=verifiers)
+    assert any(draw.adapter for draw in engine.drawn), "training was tried"
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "2")
+    assert report.verification is not None
+    assert report.verification[0].passed
+
+
+async def test_what_is_proven_but_rejected_here_gives_way_to_a_vote_that_passes(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    (nearest,) = memory.recall("default", ASK, k=1)
+    note(memory, "demonstrations", nearest.record.id, helped=6, hurt=0)
+    verifiers = await build_verifiers([{"type": "math", "reference": "1"}])
+    report = await asked(make_query, services(divided(base=("1",))), query_verifiers=verifiers)
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "1")
+    assert report.samples.started <= 16
+
+
+async def test_nothing_is_tried_beside_a_vote_that_a_budget_has_ended(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    verifiers = await build_verifiers([{"type": "math", "reference": "9"}])
+    engine = divided(base=("1",))
+    report = await asked(
+        make_query,
+        services(engine, shadow_share=1.0),
+        query_verifiers=verifiers,
+        budget={"tokens": 5},
+    )
+    assert report.stop_reason is StopReason.BUDGET
+    assert engine.history == [], "no adapter was made that nothing could be drawn through"
+
+
+async def test_what_an_adapter_cost_is_told_where_demonstrations_answer(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = divided()
+    engine.failing = {"load"}
+    report = await asked(make_query, services(engine))
+    assert (report.strategy, report.answer) == (Strategy.DEMONSTRATIONS, "7")
+    assert report.adapter is not None
+    assert not report.adapter.accepted
+
+
+async def test_what_a_trial_is_noted_by_is_a_thread_that_may_wait_for_the_database(
+    make_query: MakeQuery,
+    services: Build,
+    memory: LongTermMemory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remember_examples(memory, 12)
+    threads: list[str] = []
+
+    def noting(*given: object) -> int:
+        threads.append(threading.current_thread().name)
+        return 0
+
+    monkeypatch.setattr(memory.ledger, "note", noting)
+    verifiers = await build_verifiers([{"type": "math", "reference": "1"}])
+    built = services(divided())
+    await asked(make_query, built, query_verifiers=verifiers)
+    await built.background.settle()
+    assert [name.rpartition("_")[0] for name in threads] == ["memory-writing"]

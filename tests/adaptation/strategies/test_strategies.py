@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,43 +11,13 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import StopReason
-from adaptation.services import Services
 from adaptation.strategies import STRATEGIES
 from adaptation.types import Draw, Query
 from adaptation.verifiers import build_verifiers
 from memory.memory import LongTermMemory
 from memory.types import Message
 from tests.adaptation.lamps import ASK, remember_examples
-
-MakeQuery = Callable[..., Query]
-Build = Callable[..., Services]
-
-
-def asked(draw: Draw, query: Query) -> str:
-    """All that the model was told for one sample."""
-    messages = query.messages if draw.prompt is None else draw.prompt
-    return "\n".join(message.content for message in messages)  # type: ignore[attr-defined]
-
-
-def final(text: str) -> Reply:
-    return Reply(f"So it is.\n#### {text}")
-
-
-def playing(script: Callable[[str, Draw], str | Reply]) -> FakeEngine:
-    """An engine that replies to what it is told."""
-
-    def play(query: Query, draw: Draw) -> Reply:
-        said = script(asked(draw, query), draw)
-        return said if isinstance(said, Reply) else final(said)
-
-    return FakeEngine(play)
-
-
-async def run(
-    make_query: MakeQuery, built: Services, strategy: str, question: str = ASK, **more: Any
-) -> Any:
-    more = {"query_can_be_reworded": True, **more}
-    return (await answer(make_query(question, strategy=strategy, **more), built)).report
+from tests.adaptation.strategies.playing import Build, MakeQuery, final, playing, run
 
 
 def test_every_strategy_has_its_class() -> None:
@@ -152,8 +122,6 @@ async def test_demonstrations_that_do_not_fit_are_fewer(
 async def test_a_system_message_stays_first(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
-    from dataclasses import replace
-
     remember_examples(memory, 4)
     engine = playing(lambda told, draw: "7")
     query = make_query(ASK, strategy="demonstrations", query_can_be_reworded=True)
