@@ -35,7 +35,7 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
     """
     if not (services.policy.reuse and query.options.memory.reuse and query.options.memory.read):
         return None
-    if query.choices != 1 or not query.question.strip():
+    if query.options.strategy is Strategy.PLAIN or query.choices != 1 or not query.question.strip():
         return None
     with clock.measure("retrieve"):
         record = await _known(query, services)

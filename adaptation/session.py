@@ -7,8 +7,10 @@ included, and whatever still runs is cancelled when the session ends.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -31,6 +33,8 @@ from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
 from memory.types import Message, Trial
+
+logger = logging.getLogger(__name__)
 
 ENDS = frozenset({StopReason.DEADLINE, StopReason.BUDGET})
 
@@ -126,7 +130,7 @@ class Session:
     async def aside(self, *conversations: Sequence[Message]) -> list[Sample | None]:
         """Ask the model what nobody will be shown: like `replies`, but free of any form.
 
-        Half of a budget of tokens is kept for the answer.
+        Half of a budget of tokens is kept for the answer, and half of the time that is left.
         """
         return await self._asked(conversations, is_aside=True)
 
@@ -145,14 +149,23 @@ class Session:
                 if draw is not None:
                     places[draw.index] = place
                     self.pool.launch(draw)
+            left_s = self.query.seconds_left
             try:
-                while not isinstance(arrived := await self.pool.next(), StopReason):
-                    if isinstance(arrived, Sample):
-                        found[places[arrived.index]] = arrived
+                async with asyncio.timeout(left_s / 2 if left_s and is_aside else None):
+                    async for sample in self._arriving():
+                        found[places[sample.index]] = sample
+            except TimeoutError:
+                logger.info("request %s: a reply besides the votes was late", self.query.id)
             finally:
                 await self.pool.cancel()
-            self.ended = arrived if arrived in ENDS else self.ended
         return found
+
+    async def _arriving(self) -> AsyncIterator[Sample]:
+        """Yield samples as they finish, until none is left or all has ended."""
+        while not isinstance(arrived := await self.pool.next(), StopReason):
+            if isinstance(arrived, Sample):
+                yield arrived
+        self.ended = arrived if arrived in ENDS else self.ended
 
     def overlap(self) -> Overlap:
         """Return the training of an adapter on what was recalled, which may begin at any time.
@@ -195,9 +208,10 @@ class Session:
     def explores(self) -> bool:
         """Whether another strategy is tried beside a vote that needs none, to see its worth.
 
-        Only where verifiers will tell which was right; the same request always has the same fate.
+        Only where verifiers will tell which was right, and that may be noted; the same request
+        always has the same fate.
         """
-        can_tell = self.query.verifiers and not self.ended
+        can_tell = self.query.verifiers and self.options.memory.write and not self.ended
         share = self.policy.shadow_share if can_tell else 0.0
         return random.Random(self.query.id).random() < share
 

@@ -89,7 +89,8 @@ def print_rows(found: Sequence[Row], auto: AutoAgainstBest | None) -> None:
     for row in found:
         table.add_row(*_shown(row))
     console.print(table)
-    never = sorted({row.arm for row in found} - {row.arm for row in found if row.wins})
+    tried = {row.arm for row in found if not row.is_baseline}
+    never = sorted(tried - {row.arm for row in found if row.wins})
     console.print(f"surely better than its baseline on no suite: {', '.join(never) or 'none'}")
     if auto is not None:
         verdict = "met" if auto.met else "MISSED"

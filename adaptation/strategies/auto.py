@@ -23,7 +23,7 @@ from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.strategy import Decision, Plainly, obstacle
 from adaptation.strategies.ttt import FAILED, through
-from adaptation.strategies.worth import PRIOR, best, expected, proven
+from adaptation.strategies.worth import PRIOR, best, expected, least_tried, proven
 
 DEMONSTRATIONS = Demonstrations()
 
@@ -48,7 +48,7 @@ class Auto(Plainly):
             worths = expected(ways, known, session.tokens_per_sample)
             chosen = best(worths, session.policy.sample_price)
         else:
-            chosen = ways[:1] if session.explores else []
+            chosen = [least_tried(ways, known)] if session.explores else []
         return await self._further(session, first, overlap, chosen)
 
     async def _proven(

@@ -40,11 +40,7 @@ class Decompose(Plainly):
         questions = await self._split(session)
         if not questions:
             return (await CONSISTENCY.vote(session)).because("the question was not split")
-        solved: list[Step] = []
-        for question in questions:
-            if _can_ask(session):
-                step = await self._solved(session, question, solved)
-                solved += [step] if step else []
+        solved = await self._all_solved(session, questions)
         try:
             voting = await session.voting(messages=_recombined(session.query, solved))
         except EngineError:
@@ -63,6 +59,16 @@ class Decompose(Plainly):
     async def _split(self, session: Session) -> list[str]:
         (reply,) = await session.aside(_splitting(session.query))
         return [] if reply is None else _ITEM.findall(reply.said.text)[:MOST]
+
+    async def _all_solved(self, session: Session, questions: Sequence[str]) -> list[Step]:
+        """Return the subquestions with their answers, up to the first that has none in time."""
+        solved: list[Step] = []
+        for question in questions:
+            step = await self._solved(session, question, solved) if _can_ask(session) else None
+            if step is None:
+                break
+            solved.append(step)
+        return solved
 
     async def _solved(self, session: Session, question: str, before: Sequence[Step]) -> Step | None:
         """Return a subquestion with its answer; one whose sums are wrong is asked once more."""

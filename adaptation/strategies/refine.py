@@ -45,7 +45,7 @@ class Refine(Plainly):
                 break
             await self._revise(session, voting, step.text)
             stop = await session.poll(voting)
-        return Decision(Strategy.REFINE, voting, stop, steps=tuple(steps))
+        return Decision(Strategy.REFINE, voting, session.ended or stop, steps=tuple(steps))
 
     async def _criticised(self, session: Session, voting: Voting) -> Step | None:
         """Return what is to be said against the leading answer; None where nobody says anything."""

@@ -38,7 +38,7 @@ class Reflexion(Plainly):
             if tried is None:
                 failed += 1
                 if session.ended or failed > max(1, voting.tally.total):
-                    stop = session.ended or StopReason.FAILED
+                    stop = StopReason.FAILED
                     break
                 notes = ()  # the conversation may have been too long with them
                 continue
@@ -59,7 +59,7 @@ class Reflexion(Plainly):
             notes = (*notes, note)[-MOST_NOTES:]
             steps.append(Step(kind="note", text=note, answer=answer, passed=False))
         session.note([step.text for step in steps])
-        return Decision(Strategy.REFLEXION, voting, stop, steps=tuple(steps))
+        return Decision(Strategy.REFLEXION, voting, session.ended or stop, steps=tuple(steps))
 
     async def _noted(self, session: Session, tried: Sample, checked: Checked) -> str:
         """Return what was found, and what the model makes of it."""

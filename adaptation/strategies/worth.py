@@ -99,6 +99,11 @@ def proven(ways: Iterable[Strategy], known: Known) -> Strategy | None:
     return max(sure, key=lambda way: gains[way].helped / gains[way].paired, default=None)
 
 
+def least_tried(ways: Iterable[Strategy], known: Known) -> Strategy:
+    """Return the way of whose worth to the tenant least is known, of equals the first."""
+    return min(ways, key=lambda way: known.of_tenant.get(way, Seen()).paired)
+
+
 def best(worths: Mapping[Strategy, Worth], price: float = 0.0) -> list[Strategy]:
     """Return the ways that are worth their cost, the best first; paused ones are out.
 

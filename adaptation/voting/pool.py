@@ -18,6 +18,8 @@ from adaptation.types import Draw, Query, Sample
 
 logger = logging.getLogger(__name__)
 
+TOO_LONG = "a reply besides the votes took half of the tokens, which the answer needs"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -124,9 +126,10 @@ class SamplePool:
                     if self._is_spent:
                         self._arrived.put_nowait(StopReason.BUDGET)
                     elif draw.is_aside and not (step.done or self.has_tokens_aside):
-                        raise EngineError("it took half of the tokens, and is not the answer")
+                        await self._engine.end([draw.request_id])  # which tells all it generated
             if draw.index not in self._finished and not self._is_ending:
-                raise EngineError("the engine gave a sample up; try again")
+                is_long = draw.is_aside and not self.has_tokens_aside
+                raise EngineError(TOO_LONG if is_long else "the engine gave a sample up; try again")
         except Exception as error:  # noqa: BLE001 - handed to the voter, who counts or raises it
             self._arrived.put_nowait(Failure(draw.index, error))
 

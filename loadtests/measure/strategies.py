@@ -20,6 +20,8 @@ SINGLE = (
 )  # fmt: skip
 CHECKED = ("reflexion", "retry")
 """Those that a verifier tells the truth: only comparable with each other."""
+BASELINES = ("consistency", "retry")
+"""Of the strategies, and of those that are `CHECKED`."""
 TRAINED = 0.25
 """What training on a token costs beside generating one: see `adaptation.strategies.worth`."""
 NEAR, SHARE = 0.02, 0.60
@@ -43,6 +45,11 @@ class Row:
     """Accuracy less that of `consistency` (of `retry` for `reflexion`), paired."""
     helped: int
     hurt: int
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether others are measured by it."""
+        return self.arm in BASELINES
 
     @property
     def wins(self) -> bool:
@@ -77,18 +84,22 @@ def rows(results: Results) -> list[Row]:
 
 
 def auto_against_best(results: Results) -> AutoAgainstBest | None:
-    """Compare over all suites together; None where `auto` was not asked."""
+    """Compare on the questions that both were asked, over all suites together.
+
+    None where there are none.
+    """
     auto: list[Trial] = []
     best: list[Trial] = []
     chosen: list[str] = []
     for suite in results.suites():
-        if not (mine := results.of_arm(suite, "auto")):
+        mine = results.of_arm(suite, "auto")
+        pairs = {arm: match(mine, results.of_arm(suite, arm)) for arm in SINGLE}
+        worth = {arm: _worth([other for _, other in some]) for arm, some in pairs.items() if some}
+        if not worth:
             continue
-        asked = [arm for arm in SINGLE if results.of_arm(suite, arm)]
-        worth = {arm: _worth(results.of_arm(suite, arm)) for arm in asked}
-        arm = max(asked, key=lambda arm: worth[arm])
-        auto += mine
-        best += results.of_arm(suite, arm)
+        arm = max(worth, key=lambda arm: worth[arm])
+        auto += [trial for trial, _ in pairs[arm]]
+        best += [other for _, other in pairs[arm]]
         chosen.append(f"{suite}: {arm}")
     if not auto:
         return None
@@ -117,7 +128,7 @@ def votes_of(results: Results, suite: str, tokens: float) -> float | None:
 
 def _row(results: Results, suite: str, arm: str) -> Row:
     trials = results.of_arm(suite, arm)
-    baseline = "retry" if arm in CHECKED else "consistency"
+    baseline = BASELINES[arm in CHECKED]
     pairs = match(results.of_arm(suite, baseline), trials)
     compared = contrast(pairs, results.header.seed)
     tokens = mean(map(spent, trials))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -79,6 +81,58 @@ async def test_a_budget_that_no_answer_fits_into_is_named(
 ) -> None:
     with pytest.raises(DeadlineError, match="allow more tokens"):
         await run(make_query, services(FakeEngine(voluble)), "decompose", budget={"tokens": 1})
+
+
+async def test_a_long_reply_besides_the_votes_is_cut_and_billed_to_the_last_token(
+    make_query: MakeQuery, services: Build
+) -> None:
+    def script(query: Query, draw: Draw) -> Reply:
+        # The engine has generated more than it has given out when it is told to end.
+        return Reply("1. How many? " * 9, tokens=90, bundle=7) if draw.is_aside else final("42")
+
+    engine = FakeEngine(script)
+    report = await run(make_query, services(engine), "decompose", budget={"tokens": 40})
+    assert report.answer == "42"
+    assert report.tokens.generated == engine.tokens
+    assert 20 <= report.tokens.cancelled < 40
+    assert "besides the votes took half of the tokens" in report.reason
+
+
+@pytest.mark.parametrize("hanging", [0, 2, 4])
+async def test_a_reply_besides_the_votes_that_does_not_end_leaves_time_for_them(
+    hanging: int, make_query: MakeQuery, services: Build
+) -> None:
+    def script(query: Query, draw: Draw) -> Reply:
+        hangs = draw.is_aside and draw.index >= hanging
+        return replace(voluble(query, draw), gate=asyncio.Event() if hangs else None)
+
+    engine = FakeEngine(script)
+    report = await run(
+        make_query, services(engine), "decompose", query_deadline=time.monotonic() + 0.6
+    )
+    assert report.stop_reason is not StopReason.DEADLINE
+    assert report.answer in ("0", "1", "2")
+    assert report.tokens.generated == engine.tokens
+
+
+@pytest.mark.parametrize("strategy", ["refine", "reflexion"])
+async def test_a_deadline_within_a_strategy_is_named_as_what_ended_it(
+    strategy: str, make_query: MakeQuery, services: Build
+) -> None:
+    def script(query: Query, draw: Draw) -> Reply:
+        told = voluble(query, draw)
+        said = "The sum is off. Verdict: wrong" if draw.is_aside else told.text
+        return Reply(said, gate=asyncio.Event() if draw.index >= 9 else None)
+
+    verifiers = await build_verifiers([{"type": "math", "reference": "-1"}])
+    report = await run(
+        make_query,
+        services(FakeEngine(script)),
+        strategy,
+        query_verifiers=verifiers if strategy == "reflexion" else (),
+        query_deadline=time.monotonic() + 0.6,
+    )
+    assert report.stop_reason is StopReason.DEADLINE
 
 
 @pytest.mark.parametrize("strategy", ["refine", "reflexion", "decompose"])

@@ -226,3 +226,19 @@ async def test_what_a_trial_is_noted_by_is_a_thread_that_may_wait_for_the_databa
     await asked(make_query, built, query_verifiers=verifiers)
     await built.background.settle()
     assert [name.rpartition("_")[0] for name in threads] == ["memory-writing"]
+
+
+async def test_a_shadow_tries_what_least_is_known_of_and_only_where_it_may_be_noted(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    note(memory, "ttt", None, helped=1, hurt=0)
+    verifiers = await build_verifiers([{"type": "math", "reference": "7"}])
+
+    async def shadowed(**options: object) -> Report:
+        built = services(divided(base=("1",)), shadow_share=1.0)
+        return await asked(make_query, built, query_verifiers=verifiers, memory=options)
+
+    assert (await shadowed(write=False)).strategy is Strategy.CONSISTENCY
+    found = await shadowed(reuse=False)
+    assert (found.strategy, found.answer) == (Strategy.DEMONSTRATIONS, "7")

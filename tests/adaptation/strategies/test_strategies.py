@@ -68,6 +68,17 @@ async def test_the_bound_on_samples_holds(
     assert report.samples.started <= 7
 
 
+async def test_plain_alone_is_not_answered_from_memory(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 1)
+    built, known = services(playing(lambda told, draw: "42")), "What is 0 lamp 1?"
+    stops = {
+        name: (await run(make_query, built, name, known)).stop_reason for name in ("plain", "auto")
+    }
+    assert stops == {"plain": StopReason.SINGLE, "auto": StopReason.REMEMBERED}
+
+
 # Demonstrations
 
 
