@@ -681,7 +681,7 @@ async def test_of_a_burst_that_cannot_all_be_trained_in_time_nothing_is_lost(
 ) -> None:
     """Sixteen at once, where the time of each is enough for one training or two."""
     remember_examples(memory, 12)
-    took_s = 0.6
+    took_s = 1.0
 
     class SerialTrainer(FakeTrainer):
         def __init__(self) -> None:

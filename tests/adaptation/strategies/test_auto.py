@@ -74,6 +74,25 @@ async def test_training_that_hurt_is_paused_and_demonstrations_go_on(
     assert engine.history == [], "nothing was trained, nor begun to be"
 
 
+async def test_demonstrations_stand_for_election_beside_the_votes_before_them(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    """The votes lean to 1; with demonstrations no two agree."""
+    remember_examples(memory, 12)
+    note(memory, "ttt", None, helped=0, hurt=6)
+
+    def script(query: Query, draw: Draw) -> Reply:
+        is_shown = isinstance(draw.prompt, tuple) and len(draw.prompt) > 1
+        said = 100 + draw.index if is_shown else (1, 1, 2, 1, 3, 1, 4, 1)[draw.index % 8]
+        return Reply(f"#### {said}")
+
+    report = await asked(make_query, services(FakeEngine(script)))
+    assert report.strategy is Strategy.DEMONSTRATIONS
+    assert report.answer == "1"
+    assert report.baseline is not None
+    assert report.baseline.same
+
+
 async def test_where_all_has_hurt_the_vote_goes_on(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
