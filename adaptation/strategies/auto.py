@@ -18,7 +18,7 @@ from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
 from adaptation.report import StopReason
-from adaptation.session import Session
+from adaptation.session import ENDS, Session
 from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.strategy import Decision, Plainly, obstacle
@@ -85,7 +85,7 @@ class Auto(Plainly):
             if found is not None and is_enough(session, found):
                 if way is not Strategy.TTT:
                     # What an adapter that is not used has cost is told all the same.
-                    found = _beside(await pooled(first, found), adapted)
+                    found = _beside(await pooled(session, first, found), adapted)
                 return await standing(session, first, found)
             adapted = found.adapted if found and way is Strategy.TTT else adapted
         adapted = adapted or await overlap.give_up()
@@ -118,7 +118,7 @@ def _beside(found: Decision, adapted: Adapted | None) -> Decision:
     return found if adapted is None else replace(found, adapted=adapted)
 
 
-async def pooled(first: Decision, found: Decision) -> Decision:
+async def pooled(session: Session, first: Decision, found: Decision) -> Decision:
     """Count the votes before a vote in with it.
 
     An adapter has been examined on what is held out. Demonstrations have not: alone they turned
@@ -127,7 +127,9 @@ async def pooled(first: Decision, found: Decision) -> Decision:
     """
     for sample in first.voting.tally.samples:
         await found.voting.count(sample)
-    return found
+    is_sure = found.voting.confidence >= session.options.confidence
+    stop = found.stop if is_sure or found.stop in ENDS else StopReason.EXHAUSTED
+    return replace(found, stop=stop)
 
 
 def is_enough(session: Session, found: Decision) -> bool:

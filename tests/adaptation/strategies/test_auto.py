@@ -89,6 +89,7 @@ async def test_demonstrations_stand_for_election_beside_the_votes_before_them(
     report = await asked(make_query, services(FakeEngine(script)))
     assert report.strategy is Strategy.DEMONSTRATIONS
     assert report.answer == "1"
+    assert report.stop_reason is StopReason.EXHAUSTED, "together they are in doubt"
     assert report.baseline is not None
     assert report.baseline.same
 
