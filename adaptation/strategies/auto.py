@@ -2,10 +2,11 @@
 
 What is remembered costs nothing; a first sample that is sure enough is all that is drawn (see
 `calibration`); votes end when another cannot matter. Where they end in doubt, training and
-demonstrations are weighed by what they were worth on such questions (`worth`), and the best that is
-worth its cost goes on; where none is, the vote does. What has turned most answers to questions like
-this one right is done at once, with no vote before it. Training that is likely to be chosen begins
-beside the vote, at the first sample that says otherwise, and is given up where the vote decides.
+demonstrations are weighed by what they were worth on such questions (`worth`). Those that are worth
+their cost go on, demonstrations first, as the cheaper, and training where these are not sure; where
+none is, the vote does. What has turned most answers to questions like this one right is done at
+once, with no vote before it. Training that nothing cheaper comes before begins beside the vote, at
+the first sample that says otherwise, and is given up where the vote decides.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from adaptation.learning.adapted import Adapted
 from adaptation.learning.obstacles import obstacle_to_training
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
@@ -24,6 +24,7 @@ from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.strategy import Decision, Plainly, obstacle
 from adaptation.strategies.ttt import FAILED, through
 from adaptation.strategies.worth import PRIOR, best, expected, least_tried, proven
+from memory.identity.answers import agree
 
 DEMONSTRATIONS = Demonstrations()
 
@@ -42,7 +43,7 @@ class Auto(Plainly):
         found = await self._proven(session, overlap, proven(ways, known))
         if found is not None:
             return await self._checked(session, found)
-        may_train = best(expected(ways, known))[:1] == [Strategy.TTT]
+        may_train = best(expected(ways, known)) == [Strategy.TTT]
         first = await self._first(session, overlap.begin if may_train else None)
         if in_doubt(first.stop, first.voting.confidence, session.options):
             worths = expected(ways, known, session.tokens_per_sample)
@@ -78,20 +79,42 @@ class Auto(Plainly):
     async def _further(
         self, session: Session, first: Decision, overlap: Overlap, chosen: Sequence[Strategy]
     ) -> Decision:
-        """Go the first of the chosen ways that comes to an answer; else the vote goes on."""
-        adapted = None if Strategy.TTT in chosen else await overlap.give_up()
-        for way in chosen:
-            found = await self._gone(session, overlap, way)
-            if found is not None and is_enough(session, found):
-                if way is not Strategy.TTT:
-                    # What an adapter that is not used has cost is told all the same.
-                    found = _beside(await pooled(session, first, found), adapted)
+        """Go the chosen ways, the cheapest first, until one is sure; else the vote goes on."""
+        shown, is_sure, trains = None, False, Strategy.TTT in chosen
+        if Strategy.DEMONSTRATIONS in chosen:
+            shown, is_sure = await self._shown(session, first, has_next=trains)
+        if trains and not is_sure:
+            found = await self._trained(session, overlap)
+            if is_enough(session, found):
                 return await standing(session, first, found)
-            adapted = found.adapted if found and way is Strategy.TTT else adapted
-        adapted = adapted or await overlap.give_up()
+            adapted = found.adapted  # what one that is not used has cost is told all the same
+        else:
+            adapted = await overlap.give_up()
+        if shown is not None:
+            stop = shown.stop if is_sure else session.ended or await session.poll(shown.voting)
+            return await standing(session, first, replace(shown, stop=stop, adapted=adapted))
         is_over = not in_doubt(first.stop, first.voting.confidence, session.options)
         stop = first.stop if is_over else session.ended or await session.poll(first.voting)
         return replace(first, stop=stop, adapted=adapted, reason=adapted.reason)
+
+    async def _shown(
+        self, session: Session, first: Decision, *, has_next: bool
+    ) -> tuple[Decision | None, bool]:
+        """Vote with demonstrations and count the votes before with it; say whether that is sure.
+
+        It is where those with demonstrations are sure by themselves, and the others change nothing.
+        Where another way may follow, half of the samples are left to it.
+        """
+        most = session.samples_left // 2 if has_next else None
+        found = await DEMONSTRATIONS.shown(session, most)
+        if found is None or not is_enough(session, found):
+            return None, False
+        alone = found.voting.tally.groups[0].answer
+        is_sure = found.voting.confidence >= session.options.confidence
+        together = await pooled(session, first, found)
+        leader = together.voting.tally.groups[0].answer
+        agrees = alone is not None and leader is not None and agree(alone.key, leader.key)
+        return together, is_sure and agrees
 
     async def _gone(self, session: Session, overlap: Overlap, way: Strategy) -> Decision | None:
         """Vote in another way; None where nothing can be shown."""
@@ -112,10 +135,6 @@ class Auto(Plainly):
         failed = found.stop is StopReason.FAILED
         why = FAILED if failed else "time or tokens ended before it was sampled"
         return replace(found, adapted=adapted.unused(why))
-
-
-def _beside(found: Decision, adapted: Adapted | None) -> Decision:
-    return found if adapted is None else replace(found, adapted=adapted)
 
 
 async def pooled(session: Session, first: Decision, found: Decision) -> Decision:

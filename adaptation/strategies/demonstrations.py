@@ -31,12 +31,15 @@ class Demonstrations(Plainly):
         why = recalled.obstacle or "no neighbour in memory can be shown"
         return (await CONSISTENCY.vote(session)).because(why)
 
-    async def shown(self, session: Session) -> Decision | None:
-        """Vote with what has been recalled before the question; None where nothing can be shown."""
+    async def shown(self, session: Session, most: int | None = None) -> Decision | None:
+        """Vote with what has been recalled before the question; None where nothing can be shown.
+
+        `most` votes are drawn; by default all that are left.
+        """
         voting, shown = await self._voting(session, self.chosen(session))
         if voting is None:
             return None
-        stop = await session.poll(voting)
+        stop = await session.poll(voting, most)
         return Decision(Strategy.DEMONSTRATIONS, voting, stop, neighbours=tuple(shown))
 
     def chosen(self, session: Session) -> list[Neighbour]:

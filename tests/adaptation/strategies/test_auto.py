@@ -63,6 +63,17 @@ async def test_without_evidence_a_vote_in_doubt_trains(
     assert not report.baseline.same
 
 
+async def test_demonstrations_that_are_sure_need_no_training(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine = divided(base=tuple("12345678"))
+    report = await asked(make_query, services(engine))
+    assert (report.strategy, report.answer) == (Strategy.DEMONSTRATIONS, "7")
+    assert engine.history == []
+    assert report.samples.started <= 12, "half of what was left was for training"
+
+
 async def test_training_that_hurt_is_paused_and_demonstrations_go_on(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
