@@ -27,6 +27,8 @@ from adaptation.strategies.worth import PRIOR, best, expected, least_tried, prov
 from memory.identity.answers import agree
 
 DEMONSTRATIONS = Demonstrations()
+LEAST = 3
+"""Votes with demonstrations that are sure where all agree: of four, three decide."""
 
 
 class Auto(Plainly):
@@ -110,7 +112,9 @@ class Auto(Plainly):
         if found is None or not is_enough(session, found):
             return None, False
         alone = found.voting.tally.groups[0].answer
-        is_sure = found.voting.confidence >= session.options.confidence
+        tally = found.voting.tally
+        is_one_voice = len(tally.groups) == 1 and tally.total >= LEAST
+        is_sure = is_one_voice or found.voting.confidence >= session.options.confidence
         together = await pooled(session, first, found)
         leader = together.voting.tally.groups[0].answer
         agrees = alone is not None and leader is not None and agree(alone.key, leader.key)
