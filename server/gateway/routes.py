@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from server.replay import replayed
 from server.request_context import ARRIVAL, Arrival
 
 
@@ -31,7 +32,9 @@ class ParsedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_parsed(request: Request) -> Response:
-            return await handle(ParsedRequest(request.scope, request.receive))
+            # The one who is told of an error reads the body of the request that came in.
+            body = await request.body()
+            return await handle(ParsedRequest(request.scope, replayed(body, request.receive)))
 
         return handle_parsed
 

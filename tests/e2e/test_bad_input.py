@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adaptation.options import Strategy
 from tests.e2e.running import Running
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -160,8 +161,7 @@ def test_the_server_still_answers_after_all_of_it(server: Running) -> None:
 
 def test_models_are_listed_under_every_strategy_and_retrieved(server: Running) -> None:
     ids = [model["id"] for model in server.get("/v1/models").json()["data"]]
-    strategies = ("plain", "consistency", "ttt", "auto")
-    voting = ["whet-pebble", *(f"whet-pebble:{strategy}" for strategy in strategies)]
+    voting = ["whet-pebble", *(f"whet-pebble:{strategy}" for strategy in Strategy)]
     assert ids == [*voting, "all-MiniLM-L6-v2"]
     assert server.get("/v1/models/whet-pebble:ttt").json()["id"] == "whet-pebble:ttt"
     assert server.get("/v1/models/none/such").json()["error"]["code"] == "model_not_found"

@@ -417,3 +417,23 @@ async def test_only_the_newest_responses_are_kept(serve: Serve) -> None:
             store[str(number)] = number
         assert "0" not in store
         assert len(store) == store.maxsize
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"model": ', "application/json"),
+        (b"hello", "text/plain"),
+        (b"\xff\xfe", "application/json"),
+        (b'{"model": "whet-pebble", "messages": []}', "text/plain"),
+    ],
+)
+async def test_a_body_that_no_route_takes_is_refused_and_nobody_waits_for_another(
+    serve: Serve, content: bytes, kind: str
+) -> None:
+    """Who words the refusal reads the body as well."""
+    async with serve(lambda request: Reply("#### 14")) as server, asyncio.timeout(10):
+        headers = {"content-type": kind}
+        refused = await server.http.post(CHAT, content=content, headers=headers)
+        assert refused.status_code == 400
+        assert "JSON" in refused.json()["error"]["message"]
