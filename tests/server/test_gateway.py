@@ -434,6 +434,6 @@ async def test_a_body_that_no_route_takes_is_refused_and_nobody_waits_for_anothe
     """Who words the refusal reads the body as well."""
     async with serve(lambda request: Reply("#### 14")) as server, asyncio.timeout(10):
         headers = {"content-type": kind}
-        refused = await server.http.post(CHAT, content=content, headers=headers)
+        refused = await server.http.post("/v1/chat/completions", content=content, headers=headers)
         assert refused.status_code == 400
         assert "JSON" in refused.json()["error"]["message"]
