@@ -25,6 +25,8 @@ LEAST = 1e-6
 class BestOfN(Plainly):
     """Draws every sample it may, and takes the answer with the highest score."""
 
+    is_experimental = True
+
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         await session.recall()
