@@ -32,6 +32,8 @@ LOOK_S = 1.0
 finds it so: who stops this process with it means both."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 """Pause before the restart after the second failure in a row; doubles with every further one."""
+MOST_DOUBLINGS = 16
+"""Past any pause: a number that doubles with every failure would have no end."""
 
 
 class ProcessTrainer:
@@ -223,7 +225,8 @@ class ProcessTrainer:
 
     def _fail(self, cause: str) -> None:
         self._failures += 1
-        pause = FIRST_BACKOFF_S * 2 ** (self._failures - 2) if self._failures > 1 else 0.0
+        doublings = min(self._failures - 2, MOST_DOUBLINGS)
+        pause = FIRST_BACKOFF_S * 2**doublings if self._failures > 1 else 0.0
         self._not_before = asyncio.get_running_loop().time() + min(pause, MAX_BACKOFF_S)
         self._error = cause
 
