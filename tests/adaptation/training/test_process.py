@@ -13,7 +13,7 @@ from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training import process
 from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.learning.training.chat import Template
-from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.process import MAX_BACKOFF_S, ProcessTrainer
 from adaptation.learning.training.trainer import Recipe, TrainingJob
 from memory.types import Message
 from tests.adaptation.training.working import LONG, in_training
@@ -208,3 +208,11 @@ async def test_the_process_renders_as_it_was_told_and_says_what_it_cannot_render
             await trainer.train(job(tmp_path, conversations=(refused,)), 300)
     finally:
         await trainer.close()
+
+
+async def test_failures_without_end_keep_the_pause_bounded() -> None:
+    trainer = ProcessTrainer("nowhere")
+    trainer._failures = 5_000
+    trainer._fail("again")
+    left_s = trainer._not_before - asyncio.get_running_loop().time()
+    assert 0 < left_s <= MAX_BACKOFF_S
