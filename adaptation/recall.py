@@ -28,6 +28,11 @@ class Recalled:
     note: str | None = None
     """What may be missing among the neighbours."""
 
+    @property
+    def nearest(self) -> str | None:
+        """The record whose question is most like the one asked, where there is a close one."""
+        return self.close[0].record.id if self.close else None
+
 
 async def recall(query: Query, services: Services, *, as_examples: bool) -> Recalled:
     """Find the tenant's neighbours of the question, where there is a use for them.

@@ -57,10 +57,10 @@ def _trial(session: Session, verified: Verified, report: Report) -> Trial:
     right = verified.checked.passed
     if right and verified.tier is None:
         right = None
-    close, beside = session.recalled.close, report.baseline
+    beside = report.baseline
     return Trial(
         strategy=report.strategy,
-        near=close[0].record.id if close else None,
+        near=session.recalled.nearest,
         right=right,
         baseline=beside.passed if beside else None,
         same=beside.same if beside else None,
@@ -108,11 +108,10 @@ def _past_vote(vote: Vote, session: Session, decision: Decision) -> PastVote | N
     """How the votes fell; a single sample says nothing of that."""
     if vote.ballots.total < 2:
         return None
-    close = session.recalled.close
     return PastVote(
         **Pattern.of(vote.ballots.counts)._asdict(),
         trained=decision.strategy is Strategy.TTT,
-        near=close[0].record.id if close else None,
+        near=session.recalled.nearest,
     )
 
 

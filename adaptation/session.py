@@ -242,11 +242,10 @@ class Session:
         """Note what a strategy was worth whose answer is not the one that is returned."""
         if not self.options.memory.write or self._services.background.is_full:
             return
-        close = self.recalled.close
         noted = Trial(
             strategy=strategy,
             source="shadow",
-            near=close[0].record.id if close else None,
+            near=self.recalled.nearest,
             right=right,
             baseline=baseline,
             same=False,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from memory.adapter_files import check_files, copy_files, hash_files
 from memory.database import Database
@@ -23,6 +22,7 @@ from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.rows import moment, plain
 from memory.schema import adapter, alias, lineage
 from memory.types import AdapterVersion
+from memory.upsert import upsert
 
 AliasName: TypeAlias = Literal["candidate", "champion", "previous"]
 Versions: TypeAlias = list[AdapterVersion]  # inside the class, `list` is a method
@@ -225,8 +225,5 @@ def _point(connection: Connection, tenant: str, name: str, adapter_id: str | Non
         here = (alias.c.tenant == tenant) & (alias.c.name == name)
         connection.execute(delete(alias).where(here))
         return
-    statement = insert(alias).values(tenant=tenant, name=name, adapter_id=adapter_id)
-    changed = {"adapter_id": adapter_id}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["tenant", "name"], set_=changed)
-    )
+    row = {"tenant": tenant, "name": name, "adapter_id": adapter_id}
+    upsert(connection, alias, ("tenant", "name"), row)

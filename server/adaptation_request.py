@@ -46,10 +46,7 @@ def take_context(
 
     None stands for a request that is vLLM's alone.
     """
-    _take_id(body)
-    refuse_shapeless(path, body)
-    refuse_heavy(body)
-    refuse_dropped(path, body)
+    _look_over(path, body)
     is_named = _names_strategy(body)
     options, asked, effort = _options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
@@ -84,10 +81,7 @@ def take_context(
 
 def take_nothing(path: str, body: dict[str, Any]) -> None:
     """Refuse adaptation on routes that have none, where it would be ignored without a word."""
-    _take_id(body)
-    refuse_shapeless(path, body)
-    refuse_heavy(body)
-    refuse_dropped(path, body)
+    _look_over(path, body)
     asked = body.get("adaptation") is not None
     if isinstance(body.get("model"), str):
         body["model"], suffix = split_model(body["model"])
@@ -98,6 +92,14 @@ def take_nothing(path: str, body: dict[str, Any]) -> None:
             f"adaptation is available on {CHAT}, {COMPLETIONS} and {RESPONSES} only",
             param="adaptation",
         )
+
+
+def _look_over(path: str, body: dict[str, Any]) -> None:
+    """Take off the id, and refuse what no route can serve as it was meant."""
+    _take_id(body)
+    refuse_shapeless(path, body)
+    refuse_heavy(body)
+    refuse_dropped(path, body)
 
 
 def _take_id(body: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from adaptation.options import Strategy
@@ -28,10 +30,11 @@ class Effort:
     """None: as many as the server allows a request that names none."""
 
 
+@lru_cache(maxsize=8)
 def efforts(text: str) -> Mapping[str, Effort]:
-    """Read `NAME=STRATEGY[/SAMPLES],…`; raises `ValueError`."""
+    """Read `NAME=STRATEGY[/SAMPLES],…`; raises `ValueError`. Every request asks: read once."""
     found = [_effort(entry) for entry in text.split(",") if entry.strip()]
-    return {effort.name: effort for effort in found}
+    return MappingProxyType({effort.name: effort for effort in found})
 
 
 def effort_of(body: Mapping[str, Any], known: Mapping[str, Effort]) -> Effort | None:

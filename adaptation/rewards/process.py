@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptation.backoff import pause_s
 from adaptation.rewards.reward_model import RewardError
 from adaptation.types import Query, Sample
 from adaptation.worker_process import WorkerDiedError, WorkerProcess
@@ -231,8 +232,7 @@ class ProcessRewardModel:
             return  # who waits, waits on
         self._is_resting = True
         self._fail_all(why)
-        doublings = min(self._failures - 2, 32)
-        await asyncio.sleep(min(FIRST_PAUSE_S * 2**doublings, MAX_PAUSE_S))
+        await asyncio.sleep(pause_s(self._failures, FIRST_PAUSE_S, MAX_PAUSE_S))
         self._is_resting = False
 
     def _fail_all(self, why: str) -> None:

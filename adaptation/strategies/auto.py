@@ -23,7 +23,7 @@ from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.demonstrations import Demonstrations
 from adaptation.strategies.strategy import Decision, Plainly, obstacle
 from adaptation.strategies.ttt import FAILED, through
-from adaptation.strategies.worth import PRIOR, best, expected, least_tried, proven
+from adaptation.strategies.worth import best, expected, least_tried, proven
 from memory.identity.answers import agree
 
 DEMONSTRATIONS = Demonstrations()
@@ -186,7 +186,7 @@ def open_ways(session: Session) -> tuple[list[Strategy], str | None]:
     ways = [] if why else [Strategy.TTT]
     if obstacle(DEMONSTRATIONS, session.given) is None and DEMONSTRATIONS.chosen(session):
         ways.append(Strategy.DEMONSTRATIONS)
-    return [way for way in ways if way in PRIOR], why
+    return ways, why
 
 
 def in_doubt(stop: StopReason, confidence: float, options: Options) -> bool:

@@ -43,4 +43,4 @@ async def through(session: Session, adapted: Adapted) -> Decision:
         return Decision(Strategy.CONSISTENCY, voting, stop, adapted.reason, adapted)
     voting = await session.voting(trained=True)
     stop = await session.poll(voting, adapter=adapted.adapter)
-    return Decision(Strategy.TTT, voting, stop, adapted=adapted, neighbours=adapted.neighbours)
+    return Decision(Strategy.TTT, voting, stop, adapted=adapted)

@@ -55,10 +55,6 @@ def length_normalised(sample: Sample) -> float:
     return math.exp(sum(sample.logprobs) / penalty)
 
 
-NAMES = ("count", "mean_logprob", "group_confidence", "length_normalised", "novelty")
-"""What an operator chooses between."""
-
-
 def weighing(name: str) -> Callable[[Sample], float]:
     """Return what weighs the votes of one question; see `WEIGHTS` and `Novelty`."""
     return Novelty() if name == "novelty" else WEIGHTS[name]
@@ -72,3 +68,5 @@ WEIGHTS: Mapping[str, Callable[[Sample], float]] = MappingProxyType(
         "length_normalised": length_normalised,
     }
 )
+NAMES = (*WEIGHTS, "novelty")
+"""What an operator chooses between."""

@@ -12,6 +12,7 @@ from adaptation.evaluation.contrast import contrast, match
 from adaptation.evaluation.results import Results
 from adaptation.evaluation.trial import Trial
 from adaptation.statistics import Interval
+from adaptation.strategies.worth import TRAINED
 
 VOTES = ("one", "vote-2", "vote-4", "vote-8", "vote")
 """Fixed votes, from which one of any number of tokens is estimated."""
@@ -22,8 +23,6 @@ CHECKED = ("reflexion", "retry")
 """Those that a verifier tells the truth: only comparable with each other."""
 BASELINES = ("consistency", "retry")
 """Of the strategies, and of those that are `CHECKED`."""
-TRAINED = 0.25
-"""What training on a token costs beside generating one: see `adaptation.strategies.worth`."""
 NEAR, SHARE = 0.02, 0.60
 """How near `auto` has to come to the best, and at which part of its tokens and seconds."""
 

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from adaptation.backoff import pause_s
 from adaptation.conversation import Conversation
 from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training.chat import Template
@@ -32,8 +33,6 @@ LOOK_S = 1.0
 finds it so: who stops this process with it means both."""
 FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 """Pause before the restart after the second failure in a row; doubles with every further one."""
-MOST_DOUBLINGS = 16
-"""Past any pause: a number that doubles with every failure would have no end."""
 
 
 class ProcessTrainer:
@@ -225,9 +224,8 @@ class ProcessTrainer:
 
     def _fail(self, cause: str) -> None:
         self._failures += 1
-        doublings = min(self._failures - 2, MOST_DOUBLINGS)
-        pause = FIRST_BACKOFF_S * 2**doublings if self._failures > 1 else 0.0
-        self._not_before = asyncio.get_running_loop().time() + min(pause, MAX_BACKOFF_S)
+        pause = pause_s(self._failures, FIRST_BACKOFF_S, MAX_BACKOFF_S)
+        self._not_before = asyncio.get_running_loop().time() + pause
         self._error = cause
 
     async def _ready_link(self) -> Link:

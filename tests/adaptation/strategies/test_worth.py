@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from adaptation.evidence import Known
 from adaptation.options import Strategy
+from adaptation.strategies import STRATEGIES
 from adaptation.strategies.worth import ENOUGH, PRIOR, STRENGTH, best, expected, proven
 from memory.ledger import Seen
 
@@ -64,3 +65,7 @@ def test_expectations_are_probabilities_and_follow_what_was_seen(
     if seen.paired:
         share = helped / seen.paired
         assert min(before.helps, share) - 1e-9 <= worth.helps <= max(before.helps, share) + 1e-9
+
+
+def test_auto_weighs_no_strategy_that_is_experimental() -> None:
+    assert not any(STRATEGIES[way].is_experimental for way in PRIOR)
