@@ -24,6 +24,7 @@ from memory.events import changed_records, head_seq
 from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
+from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
@@ -53,6 +54,7 @@ class LongTermMemory:
         self.votes = PastVotes(database)
         self.ledger = Ledger(database)
         self.windows = Windows(database)
+        self.keys = KeyStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)

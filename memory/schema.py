@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -174,4 +174,24 @@ trial = Table(
     Column("at", Float, nullable=False),
     Index("trial_by_age", "tenant", "at"),
     Index("trial_by_near", "near", "tenant", "at"),
+)
+
+# Digests only: see `memory.keys`.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("hint", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("last_used_at", Float),
+    # Higher than every earlier one: the newest tells a server that keys have changed.
+    Column("revision", Integer, nullable=False),
+    Index("api_key_by_revision", "revision"),
+    Index("api_key_by_tenant", "tenant", "created_at"),
 )

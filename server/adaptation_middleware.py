@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -33,7 +34,7 @@ from server.request_context import (
     route_path,
 )
 from server.soundness import sound_object
-from server.tenants import tenant_of
+from server.tenancy.principal import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
 PLAIN_PATHS = frozenset({"/v1/messages", "/invocations", "/v1/chat/completions/batch"})
@@ -46,9 +47,11 @@ TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 class AdaptationMiddleware:
     """Makes what a request asks for known to the handler that answers it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, salt_of: Callable[[str], str]) -> None:
+        """`salt_of` returns what keeps a tenant's prefix cache apart from all others'."""
         self._app = app
         self._settings = settings
+        self._salt_of = salt_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -58,7 +61,7 @@ class AdaptationMiddleware:
             return
         request = Request(scope, receive)
         try:
-            raw, arrival = await self._take(path, await request.body(), tenant_of(request))
+            raw, arrival = await self._take(path, await request.body(), tenant_of(scope))
         except (ApiError, AdaptationError) as error:
             await api_error(error).response()(scope, receive, send)
             return
@@ -77,12 +80,16 @@ class AdaptationMiddleware:
         if body is None or path in CHECKED_PATHS:
             return raw, None  # the route words the refusal of what is no JSON object
         drop_nulls(body)
+        body.pop("cache_salt", None)
+        salt = {"cache_salt": self._salt_of(tenant)}
         if path in PLAIN_PATHS:
             take_nothing(path, body)
+            body.update(salt)
             return json.dumps(body, ensure_ascii=False).encode(), None
         context = take_context(path, body, self._settings, tenant)
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
+        body.update(salt)
         return raw, Arrival(body, context)
 
 

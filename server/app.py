@@ -51,6 +51,7 @@ from server.routes.adapters import adapters_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
+from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
 from server.routes.models import models_router
 from server.routes.ready import ready_router
@@ -59,6 +60,9 @@ from server.routes.reports import reports_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.tenancy.authentication import Authentication
+from server.tenancy.doors import Doors
+from server.tenancy.trust import trust_of
 from server.trends import Trends
 from server.warm_up import warm_up
 
@@ -100,6 +104,7 @@ async def run_server(
                 await warming.close()
                 await client.end_requests()
                 await parts.background.settle()
+                await parts.keyring.close()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
 
@@ -136,7 +141,8 @@ async def build(
     _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
     describe(app)
     install_handlers(app)
-    _add_middleware(app, client, occupancy, args, settings)
+    _add_middleware(app, parts, client, occupancy, settings)
+    _guard(app, parts, args, settings)
     return app, client, warming
 
 
@@ -179,15 +185,12 @@ def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Book
 
 def _add_middleware(
     app: FastAPI,
+    parts: Parts,
     client: AdaptiveClient,
     occupancy: Occupancy,
-    args: argparse.Namespace,
     settings: Settings,
 ) -> None:
-    """Build vLLM's stack, which it has built already, anew.
-
-    Ours are innermost, behind the check of keys, and the error shape is around everything.
-    """
+    """Put ours innermost, behind vLLM's."""
     app.user_middleware += [
         Middleware(BodyLimits, settings=settings, text_only=_takes_text_only(client)),
         Middleware(
@@ -196,10 +199,18 @@ def _add_middleware(
             occupancy=occupancy,
             is_stopping=lambda: client.is_stopping,
         ),
-        Middleware(KeepAlive, interval_s=args.sse_keep_alive_interval),
-        Middleware(AdaptationMiddleware, settings=settings),
+        Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
+        Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
     ]
-    app.middleware_stack = OpenAIErrorShape(app.build_middleware_stack(), settings.max_body_bytes)
+
+
+def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Settings) -> None:
+    """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
+    and the error shape around that.
+    """
+    doors, trust = Doors(app.router.routes), trust_of(args, settings)
+    guarded = Authentication(app.build_middleware_stack(), doors, parts.keyring, trust)
+    app.middleware_stack = OpenAIErrorShape(guarded, settings.max_body_bytes)
 
 
 def _takes_text_only(client: Any) -> bool:
@@ -239,6 +250,7 @@ def _add_routes(
         ready_router(parts.checks),
         feedback_router(parts.memory),
         reports_router(reports),
+        keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),
         ledger_router(parts.memory.ledger, parts.memory.windows, prices),
         records_router(parts.memory),
         warming_router(warming),

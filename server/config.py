@@ -8,6 +8,7 @@ vLLM's flags are vLLM's business and are not known here.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from server.wording import of_pydantic
 
 DEFAULT_TENANT = "default"
 """Whom a server without keys serves, and whom a command means that names nobody."""
+TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CONFIG_FILE = "whet.toml"
 ENV_PREFIX = "WHET_"
 ENV_CONFIG = "WHET_CONFIG"
@@ -123,6 +125,13 @@ class Settings(Frozen):
     """without a request for five seconds, train for those that had no time to"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
+    trusted_header: str | None = None
+    """header in which a gateway that authenticates by itself names the tenant; it is believed with
+    an admin key of the tenant `default`, and from everybody where there is no key at all"""
+    allowed_hosts: tuple[str, ...] = ()
+    """names besides localhost that this server may be asked by while it has no key"""
+    engine_routes: bool = False
+    """open the engine's own administrative routes to the operator"""
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
@@ -151,6 +160,7 @@ class Settings(Frozen):
         "instructions",
         "refusals",
         "reward_model",
+        "trusted_header",
         "train_steps",
         "train_rank",
         "learning_rate",
@@ -162,7 +172,7 @@ class Settings(Frozen):
     def _none_spelt_out(cls, value: object) -> object:
         return None if value == "none" else value
 
-    @field_validator("temperatures", mode="before")
+    @field_validator("temperatures", "allowed_hosts", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -13,6 +13,7 @@ from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.rewards import held_bytes
+from server.tenancy.trust import has_keys, operator_keys
 
 ENVIRONMENT = {
     # Threads that wait for each other in a busy loop take the cores from those they wait for: on
@@ -103,10 +104,10 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     if (args.api_server_count or 1) > 1:
         raise ConfigError("serve with --api-server-count 1; run several replicas instead")
     args.api_server_count = None
-    if args.host not in LOOPBACK and not (args.api_key or os.environ.get("VLLM_API_KEY")):
+    if args.host not in LOOPBACK and not (operator_keys(args) or has_keys(settings.data_dir)):
         raise ConfigError(
-            f"give --api-key or VLLM_API_KEY to serve on {args.host or 'every address'}: "
-            "without a key Whet listens on loopback only"
+            f"make a key with `whet keys create`, or give --api-key or VLLM_API_KEY, to serve on "
+            f"{args.host or 'every address'}: without a key Whet listens on loopback only"
         )
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)

@@ -21,14 +21,15 @@ from adaptation.rewards.process import ProcessRewardModel
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.champion import Champion
-from server.config import Settings
+from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
 from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
 from server.routes.ready import Probe
-from server.tenants import DEFAULT_TENANT
+from server.tenancy.keyring import Keyring
+from server.tenancy.secret import Secret
 
 
 class Parts:
@@ -54,6 +55,8 @@ class Parts:
         self.algebra = algebra
         self.rewards = rewards
         self.background = Background()
+        self.secret = Secret.of_folder(memory.data_dir)
+        self.keyring = Keyring(memory.keys, self.secret, memory.aside)
         self.engine = VllmEngine(client, template)
         self._storage = Probe(memory.storage_problem)
         self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)

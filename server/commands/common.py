@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from server.config import DEFAULT_TENANT, Settings, resolve
+from server.config import DEFAULT_TENANT, TENANT_NAME, Settings, resolve
 from server.console import CommandError
 from server.flags import add_arguments, flags_of
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
 
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Subparsers = Any
 """argparse's action that holds sub-commands; it has no public name."""
 
@@ -50,7 +48,7 @@ def add_memory_arguments(parser: argparse.ArgumentParser, json: bool = True) -> 
 
 def tenant_name(text: str) -> str:
     """Check a tenant's name; for argparse."""
-    if not _TENANT.fullmatch(text):
+    if not TENANT_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a tenant's name")
     return text
 

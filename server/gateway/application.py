@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import resolve_default_chat_template_kwargs
+from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware as OwnKeys
 from vllm.renderers.chat_utils import load_chat_template
 
 from server.engine.launch import on_cpu
@@ -36,6 +37,7 @@ async def make_app(
     """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
+    app.user_middleware = [each for each in app.user_middleware if each.cls is not OwnKeys]
     await init_app_state(client, app.state, args, tasks)
     if on_cpu() and args.enable_lora:
         use_models(app.state, most_adapters)

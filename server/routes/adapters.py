@@ -12,7 +12,7 @@ from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
 from server.aliases import aliases_of
 from server.routes.paging import Id, list_object
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 
 def adapters_router(memory: LongTermMemory) -> APIRouter:

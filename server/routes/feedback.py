@@ -11,7 +11,7 @@ from memory.feedback import apply_feedback
 from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.routes.records import record_object
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 
 class Feedback(Frozen):

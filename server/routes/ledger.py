@@ -13,7 +13,7 @@ from memory.ledger import Ledger
 from memory.types import Frozen, Trial
 from memory.window import Windows
 from server.routes.paging import list_object
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 MOST = 1_000
 """Trials noted by one request."""

@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from server.errors import ApiError
+from server.tenancy.principal import principal_of
 
 Checks = Callable[[], Awaitable[tuple[bool, Mapping[str, str]]]]
 """Returns whether the engine can answer, and one line for each part."""
@@ -45,10 +46,14 @@ def ready_router(checks: Checks) -> APIRouter:
     router = APIRouter(tags=["status"])
 
     @router.get("/ready")
-    async def ready() -> dict[str, str]:
+    async def ready(request: Request) -> dict[str, str]:
+        """Answer whoever asks; the parts are shown to the operator only."""
         is_ready, parts = await checks()
+        caller = principal_of(request.scope)
+        shown = parts if caller is not None and caller.is_operator else {}
         if not is_ready:
-            raise ApiError(503, "; ".join(f"{part}: {state}" for part, state in parts.items()))
-        return {"status": "ready", **parts}
+            told = "; ".join(f"{part}: {state}" for part, state in shown.items())
+            raise ApiError(503, told or "the server cannot answer: its log says why")
+        return {"status": "ready", **shown}
 
     return router

@@ -17,7 +17,7 @@ from memory.memory import LongTermMemory
 from memory.types import Frozen, Record, State
 from server.errors import ApiError
 from server.routes.paging import OPAQUE_ID, Id, list_object
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 MAX_PAGE = 500
 MAX_ERRORS = 1000

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from server.reports import Reports
 from server.routes.paging import Id
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 
 def reports_router(reports: Reports) -> APIRouter:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from adaptation.learning.warming import Warming
-from server.tenants import Tenant
+from server.tenancy.principal import Tenant
 
 
 def warming_router(warming: Warming) -> APIRouter:

@@ -75,6 +75,7 @@ def older_schema(file: Path, other: Path) -> None:
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
     old.execute("ALTER TABLE record DROP COLUMN request")
     old.execute("DROP TABLE trial")
+    old.execute("DROP TABLE api_key")
     old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()

@@ -26,6 +26,9 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
+from tests.server.named import Named
+
+SALTED = {"cache_salt": "DEFAULT"}
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -142,7 +145,7 @@ def asgi_client(answer: Any) -> httpx.AsyncClient:
     """A client of the middleware around one handler, which sees what vLLM's would."""
     paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
-    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
+    transport = httpx.ASGITransport(Named(AdaptationMiddleware(app, Settings(), str.upper)))
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
@@ -164,7 +167,7 @@ async def test_a_handler_is_given_the_parsed_body_and_what_is_asked_of_adaptatio
     asked = {CHAT: {"messages": HELLO}, COMPLETIONS: {"prompt": "Hi"}, RESPONSES: {"input": "Hi"}}
     async with asgi_client(answer) as client:
         response = await client.post(path, json={"model": "m:ttt", "n": None, **asked[path]})
-    body = {"model": "m", **asked[path]}
+    body = {"model": "m", **asked[path], **SALTED}
     assert response.json() == {"route": path, "strategy": "ttt", "body": body}
 
 
@@ -226,13 +229,16 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
         return JSONResponse(await request.json())
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
-    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()))
+    transport = httpx.ASGITransport(Named(AdaptationMiddleware(app, Settings(), str.upper)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):
             response = await client.post(path, json=body)
             assert response.status_code == 400
             assert response.json()["error"]["param"] == "adaptation"
-        assert (await client.post(path, json={"model": "m:plain"})).json() == {"model": "m"}
+        assert (await client.post(path, json={"model": "m:plain"})).json() == {
+            "model": "m",
+            **SALTED,
+        }
 
 
 async def test_the_handler_never_sees_the_clients_request_id() -> None:
@@ -469,10 +475,12 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
         return JSONResponse({"route": context.route, "body": arrived(request).body})
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
-    transport = httpx.ASGITransport(AdaptationMiddleware(app, Settings()), root_path="/api")
+    transport = httpx.ASGITransport(
+        Named(AdaptationMiddleware(app, Settings(), str.upper)), root_path="/api"
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})
-    assert response.json() == {"route": CHAT, "body": {"model": "m", "messages": HELLO}}
+    assert response.json() == {"route": CHAT, "body": {"model": "m", "messages": HELLO, **SALTED}}
 
 
 @pytest.mark.parametrize(

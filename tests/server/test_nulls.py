@@ -18,6 +18,7 @@ from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
+from tests.server.named import Named
 
 EMBEDDER = HashingEmbedder()
 
@@ -36,7 +37,8 @@ def http() -> TestClient:
     app.add_api_route("/v1/responses/{response_id}", echo, methods=["GET"])
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)
-    app.add_middleware(AdaptationMiddleware, settings=Settings())
+    app.add_middleware(AdaptationMiddleware, settings=Settings(), salt_of=str.upper)
+    app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)
     return TestClient(app)
 
@@ -47,6 +49,7 @@ def test_no_generation_route_hands_a_null_on(path: str, http: TestClient) -> Non
     assert http.post(path, json={"model": "m", "seed": 0, **nulls}).json() == {
         "model": "m",
         "seed": 0,
+        "cache_salt": "DEFAULT",
     }
 
 

@@ -20,6 +20,7 @@ from server.errors import install_handlers
 from server.routes.adapters import adapters_router
 from server.routes.feedback import feedback_router
 from server.routes.records import records_router
+from tests.server.named import Named
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def http(memory: LongTermMemory) -> Iterator[TestClient]:
     for router in (feedback_router(memory), records_router(memory), adapters_router(memory)):
         app.include_router(router)
     install_handlers(app)
+    app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)
     with TestClient(app) as client:
         yield client

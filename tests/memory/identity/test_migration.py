@@ -52,6 +52,7 @@ def _make_older(folder: Path) -> None:
             file.execute(f"ALTER TABLE {table} DROP COLUMN request")
         file.execute("UPDATE record SET question_hash = 'old ' || lower(question)")
         file.execute("DROP TABLE trial")
+        file.execute("DROP TABLE api_key")
         file.execute("UPDATE alembic_version SET version_num = '0005'")
     file.close()
 
@@ -142,6 +143,7 @@ def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
         fought = "UPDATE record SET state = 'quarantined', contested = 1 WHERE id = ?"
         file.execute(fought, (alone.id,))
         file.execute("DROP TABLE trial")
+        file.execute("DROP TABLE api_key")
         file.execute("UPDATE alembic_version SET version_num = '0006'")
     file.close()
     memory = LongTermMemory.open(tmp_path, embedder)

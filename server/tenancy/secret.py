@@ -1,0 +1,80 @@
+"""The server's secret, from which everything that must not be guessed is derived.
+
+It lies in the data folder, for its owner only. Whoever loses it makes all keys anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from server.config import ConfigError
+
+FILE_NAME = "secret"
+SIZE_BYTES = 32
+PREFIX = "whet-"
+"""What every key begins with, so that scanners of leaked secrets know it."""
+HINT_CHARS = 4
+
+
+class Secret:
+    """Derives digests and salts (HMAC-SHA-256, RFC 2104), a purpose apart from the other."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    @classmethod
+    def of_folder(cls, data_dir: Path) -> Secret:
+        """Read a data folder's secret, or make it; raises `ConfigError`."""
+        path = data_dir / FILE_NAME
+        try:
+            if not path.exists():
+                _make(path)
+            value = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be used: {error.strerror}") from error
+        if len(value) != SIZE_BYTES:
+            raise ConfigError(f"{path} is damaged: restore it from a backup, or delete it and keys")
+        return cls(value)
+
+    def digest_of(self, key: str) -> str:
+        """Return what is remembered of a key."""
+        return self._derived("key", key)
+
+    def salt_of(self, tenant: str) -> str:
+        """Return what keeps a tenant's prefix cache apart from all others'."""
+        return self._derived("cache", tenant)
+
+    def _derived(self, purpose: str, text: str) -> str:
+        message = f"{purpose}\0{text}".encode()
+        return hmac.new(self._value, message, hashlib.sha256).hexdigest()
+
+
+def new_key() -> str:
+    """Return a key nobody else has: 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def hint_of(key: str) -> str:
+    """Return what may be shown of a key later on."""
+    return key[-HINT_CHARS:]
+
+
+def _make(path: Path) -> None:
+    """Write a secret, whole or not at all; of two who try at once, the first one's stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(SIZE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return
+    finally:
+        part.unlink(missing_ok=True)
