@@ -46,8 +46,7 @@ class Door:
     def __init__(self, memory: LongTermMemory, trust: Trust = NOBODY) -> None:
         self.memory, self.secret = memory, Secret.of_folder(memory.data_dir)
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
-        paths = ("/health", ASK, NOBODY = Trust()
-RECORDS, IMPORT, METRICS, "/v1/responses", "/scale_elastic_ep")
+        paths = ("/health", ASK, RECORDS, IMPORT, METRICS, "/v1/responses", "/scale_elastic_ep")
         app = Starlette(
             routes=[Route(path, _who, methods=["GET", "POST", "OPTIONS"]) for path in paths]
         )
