@@ -92,6 +92,12 @@ class AdapterRegistry:
                 return None
             return self._version(connection, _row(connection, tenant, adapter_id))
 
+    def champions(self) -> dict[str, str]:
+        """Return the id of every tenant's champion."""
+        named = select(alias.c.tenant, alias.c.adapter_id).where(alias.c.name == "champion")
+        with self._database.reading() as connection:
+            return {row.tenant: row.adapter_id for row in connection.execute(named)}
+
     def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
         """Make a version the champion and the old champion `previous`.
 

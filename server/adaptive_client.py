@@ -23,7 +23,7 @@ from adaptation.options import Strategy
 from adaptation.recall import TRAINING_STRATEGIES
 from adaptation.report import Report, StopReason
 from adaptation.types import Abandoned, Outcome, Query
-from server.champion import Champion
+from server.champions import Champions
 from server.engine.launch import register_client
 from server.engine.outputs import (
     Given,
@@ -45,6 +45,7 @@ from server.engine.under_way import tell_all
 from server.engine.vllm_engine import EngineRequest
 from server.plain import Finish, PlainSampling
 from server.request_context import COMPLETIONS, Asked, RequestContext
+from server.tenancy.principal import CALLER
 
 T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
@@ -60,7 +61,7 @@ class AdaptiveClient:
         self,
         inner: Any,
         answer: Answer,
-        champion: Champion,
+        champions: Champions,
         finish: Finish,
         abandon: Abandoned,
         telling: Telling,
@@ -71,10 +72,10 @@ class AdaptiveClient:
         `parsers` read replies as the handler will."""
         self._inner = inner
         self._answer = answer
-        self._champion = champion
+        self._champions = champions
         self._finish = finish
         self._abandon = abandon
-        self._plain = PlainSampling(inner, champion, finish, abandon)
+        self._plain = PlainSampling(inner, champions, finish, abandon)
         self._telling = telling
         self._parsers = parsers
         self._loop = asyncio.get_running_loop()
@@ -110,7 +111,7 @@ class AdaptiveClient:
         request = self._checked(prompt, sampling_params, keywords)
         if keywords.get("lora_request") is not None:
             return self._plain.as_asked(request, request_id)
-        return self._plain.unreported(request, request_id)
+        return self._plain.unreported(request, request_id, CALLER.get().tenant)
 
     def answer(
         self, asked: Asked, prompt: Any, sampling_params: Any, **keywords: Any
@@ -201,7 +202,7 @@ class AdaptiveClient:
         return task.result()
 
     async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
-        with self._champion.use() as base:
+        async with self._champions.use(asked.context.tenant) as base:
             trains = asked.context.options.strategy in TRAINING_STRATEGIES
             terms = request.terms if trains else ""
             query = asked.query(request, base, request.choices, request.seed, self._abandon, terms)

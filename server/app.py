@@ -90,7 +90,7 @@ async def run_server(
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
             app, client, warming = await build(parts, args, settings)
-            followed = [parts.champion.follow(settings.champion_poll_s)]
+            followed = [parts.champions.follow(settings.champion_poll_s)]
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -122,13 +122,13 @@ async def build(
     """
     watched = WatchedEngine(parts.engine)
     services = await _services(parts, watched, args, settings)
-    await parts.champion.refresh()
+    await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
-        parts.champion,
+        parts.champions,
         books.finish,
         books.abandon,
         watched.telling,
@@ -137,7 +137,7 @@ async def build(
     app, in_background = await make_app(client, args, runtime_adapters(args, settings))
     occupancy = Occupancy(in_background)
     wanted = services.wanted or Wanted()
-    warming = Warming(services, wanted, parts.champion.use, lambda: occupancy.taken > 0)
+    warming = Warming(services, wanted, parts.champions.use, lambda: occupancy.taken > 0)
     _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
     describe(app)
     install_handlers(app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,8 +24,13 @@ from memory.types import AdapterVersion
 
 logger = logging.getLogger(__name__)
 
+MakeRoom = Callable[[str], Awaitable[None]]
 MOST_SKIPPED = 63
 """Looks between two tries of a champion that cannot be loaded: five minutes, of 5 s each."""
+
+
+class NoPlaceError(EngineError):
+    """Every place for a distilled adapter is in use."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +70,21 @@ class Champion:
         registry: AdapterRegistry,
         engine: Engine,
         leases: AdapterLeases,
+        make_room: MakeRoom | None = None,
     ) -> None:
         """`model` is the base that is served: an adapter of another one would load and mislead.
 
         `leases` are of no use to anybody else: with two places a champion and its successor never
-        wait for a request's adapter, nor the other way round.
+        wait for a request's adapter, nor the other way round. `make_room` is asked for a place
+        where none is free.
         """
         self._tenant = tenant
         self._model = model
         self._registry = registry
         self._engine = engine
         self._leases = leases
+        self._make_room = make_room
+        self._had_to_leave = False
         self._held: Held | None = None
         self._users: Counter[int] = Counter()
         self._retired: dict[int, Held] = {}
@@ -91,6 +100,27 @@ class Champion:
     def problem(self) -> str | None:
         """Why what is served may not be what the registry says."""
         return self._unread or (self._refusal.message if self._refusal else None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it holds a place and no request uses it."""
+        return self._held is not None and not self._users[self._held.adapter.id]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it is not loaded for want of a place, and for nothing else."""
+        return self._held is None and self._had_to_leave
+
+    def stay_away(self) -> None:
+        """Wait to be asked for: there is no place."""
+        self._had_to_leave = True
+
+    async def leave(self) -> None:
+        """Make room for another tenant's."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._had_to_leave = True
+            await self._retire(held)
 
     @contextmanager
     def use(self) -> Iterator[Adapter | None]:
@@ -135,12 +165,18 @@ class Champion:
         wanted, served = version and version.id, self.adapter and self.adapter.version
         if self._refusal is not None and self._refusal.version != wanted:
             self._refusal = None
+        if wanted is None:
+            self._had_to_leave = False
         if wanted == served or (self._refusal is not None and self._refusal.waits()):
             return
         fresh: Held | None = None
         if version is not None:
             try:
                 fresh = await self._load(version)
+            except NoPlaceError as error:
+                if self._held is not None or self._make_room is None:
+                    self._note(version, error)
+                return
             except (EngineError, OSError) as error:
                 self._note(version, error)
                 return
@@ -163,10 +199,7 @@ class Champion:
             raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
         if not await asyncio.to_thread(self._registry.files_ok, version):
             raise EngineError("its files are missing or damaged")
-        # Without a wait: what would be waited for is dropped by the next look only.
-        lease = self._leases.take()
-        if lease is None:
-            raise EngineError("requests still use the one before the one that is served")
+        lease = await self._place()
         adapter = Adapter(
             name=lease.name, id=lease.id, path=version.path, version=version.id, rank=version.rank
         )
@@ -178,6 +211,17 @@ class Champion:
             await self._retire(held)
             raise
         return held
+
+    async def _place(self) -> Lease:
+        """Take a place, without a wait: what would be waited for is dropped by the next look."""
+        if not self._leases.free and self._make_room is not None:
+            await self._make_room(self._tenant)
+        lease = self._leases.take()
+        if lease is None:
+            self._had_to_leave = self._held is None
+            raise NoPlaceError("requests still use those that are loaded")
+        self._had_to_leave = False
+        return lease
 
     async def _drop_unused(self) -> None:
         for held in [h for i, h in self._retired.items() if not self._users[i]]:

@@ -119,6 +119,9 @@ class Settings(Frozen):
     """cosine below which a record is no neighbour"""
     max_adapters: int = Field(default=4, ge=1, le=64)
     """per-request adapters alive at the same time"""
+    max_champions: int = Field(default=2, ge=2, le=64)
+    """distilled adapters in the engine at a time, of all tenants; one is the successor's of another
+    that requests still use"""
     adapter_cache_mb: int = Field(default=1024, ge=0)
     """megabytes of accepted adapters kept for requests with the same neighbours; 0 keeps none"""
     idle_training: bool = False

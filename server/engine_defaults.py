@@ -6,7 +6,6 @@ import argparse
 import os
 from collections.abc import Mapping, MutableMapping
 
-from adaptation.learning.leases import CHAMPION_PLACES
 from server.config import ConfigError, Settings
 from server.cpu_defaults import fit_to_machine, keep_to_threads
 from server.fitting import Fit
@@ -149,7 +148,7 @@ def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) ->
         raise ConfigError(
             f"--max-loras {args.max_loras} is too small: give {needed} or more, or leave it out. "
             f"{loadable} adapters can be loaded (max_adapters = {settings.max_adapters}, "
-            f"{CHAMPION_PLACES} for the distilled adapter and its successor, and those of "
+            f"max_champions = {settings.max_champions}, and those of "
             "--lora-modules), and on a CPU one more slot must stay empty: from the last one vLLM's "
             "kernels change the answers of requests without an adapter"
         )
@@ -159,7 +158,7 @@ def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) ->
 
 def own_adapters(settings: Settings) -> int:
     """Return how many adapters Whet itself holds in the engine at most."""
-    return settings.max_adapters + CHAMPION_PLACES
+    return settings.max_adapters + settings.max_champions
 
 
 def runtime_adapters(args: argparse.Namespace, settings: Settings) -> int:

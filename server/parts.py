@@ -13,14 +13,14 @@ from typing import Any
 
 from adaptation.algebra import Algebra
 from adaptation.background import Background
-from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server.champion import Champion
+from server.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
 from server.engine.vllm_engine import VllmEngine
@@ -59,17 +59,17 @@ class Parts:
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
         self.engine = VllmEngine(client, template)
         self._storage = Probe(memory.storage_problem)
-        self.champion = Champion(DEFAULT_TENANT, model, memory.adapters, self.engine, places)
+        self.champions = Champions(model, memory.adapters, self.engine, places)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
         problem = await self._storage.problem()
-        served = self.champion.adapter.version if self.champion.adapter else "base"
+        adapter = self.champions.of(DEFAULT_TENANT).adapter
         parts = {
             "engine": "failed" if self.client.errored else "ready",
             "memory": problem or "ready",
             "trainer": self.trainer.status,
-            "champion": self.champion.problem or served,
+            "champion": self.champions.problem or (adapter.version or "" if adapter else "base"),
             **({"rewards": self.rewards.status} if self.rewards else {}),
             "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
         }
@@ -89,7 +89,7 @@ async def open_parts(
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
     leases = AdapterLeases(settings.max_adapters)
-    places = AdapterLeases(CHAMPION_PLACES, name="whet-champion", first_id=CHAMPION_IDS)
+    places = AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()
     starting = asyncio.create_task(trainer.start())
     try:

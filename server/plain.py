@@ -14,7 +14,7 @@ from typing import Any
 from adaptation.cancelling import end_all
 from adaptation.report import Report, SampleCounts, TokenCounts
 from adaptation.types import Abandoned, Outcome, Query, Sample
-from server.champion import Champion
+from server.champions import Champions
 from server.engine.outputs import Given, first_text, tokens_of
 from server.engine.refusals import told
 from server.engine.under_way import counters, end_requests
@@ -27,10 +27,12 @@ Finish = Callable[[Query, Outcome, Report | None], Report]
 class PlainSampling:
     """Samples through the promoted adapter, once."""
 
-    def __init__(self, inner: Any, champion: Champion, finish: Finish, abandon: Abandoned) -> None:
+    def __init__(
+        self, inner: Any, champions: Champions, finish: Finish, abandon: Abandoned
+    ) -> None:
         """`finish` makes the report of an outcome; `abandon` is told what was spent without one."""
         self._inner = inner
-        self._champion = champion
+        self._champions = champions
         self._finish = finish
         self._abandon = abandon
 
@@ -45,10 +47,10 @@ class PlainSampling:
                 yield Given(output)
 
     async def unreported(
-        self, request: EngineRequest, request_id: str
+        self, request: EngineRequest, request_id: str, tenant: str
     ) -> AsyncGenerator[Any, None]:
-        """Yield vLLM's outputs, through the promoted adapter."""
-        with self._champion.use() as base:
+        """Yield vLLM's outputs, through the tenant's promoted adapter."""
+        async with self._champions.use(tenant) as base:
             adapter = lora_request(base)
             async with aclosing(self._outputs(request, request_id, adapter)) as outputs:
                 async for output in outputs:
@@ -58,7 +60,7 @@ class PlainSampling:
         """Stream one request as vLLM does, keeping count."""
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
-        with self._champion.use() as base:
+        async with self._champions.use(asked.context.tenant) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             try:
@@ -80,7 +82,7 @@ class PlainSampling:
 
     async def whole(self, asked: Asked, request: EngineRequest) -> Given:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        with self._champion.use() as base:
+        async with self._champions.use(asked.context.tenant) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             drawing = asyncio.create_task(_last(drawn))

@@ -25,8 +25,6 @@ SHARED_MEMORY = Path("/dev/shm")
 PREFIX = "whet-adapters-"
 FIRST_ID = 1_000_000
 """vLLM counts the adapters it loads itself from 1, and takes one id for one adapter."""
-CHAMPION_PLACES = 2
-"""The distilled adapter's, and its successor's while requests still use the first."""
 CHAMPION_IDS = 2 * FIRST_ID
 """From here on; below are those of per-request adapters."""
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import resolve_default_chat_template_kwargs
@@ -22,6 +23,7 @@ from server.gateway.chat import Chat
 from server.gateway.completions import Completions
 from server.gateway.messages import Messages
 from server.gateway.models import Models
+from server.gateway.ownership import OwnResponses
 from server.gateway.responses import Responses
 from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
@@ -45,7 +47,9 @@ async def make_app(
         return app, ()
     use_handlers(app.state, args)
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
-    return app, app.state.openai_serving_responses.background_tasks
+    responses = app.state.openai_serving_responses
+    app.user_middleware.append(Middleware(OwnResponses, is_of=responses.is_of))
+    return app, responses.background_tasks
 
 
 def use_models(state: Any, most: int) -> None:

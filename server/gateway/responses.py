@@ -24,6 +24,7 @@ from server.gateway.handler import Reporting, exchange_of, tell_headers
 from server.gateway.response_form import Ending, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
+from server.tenancy.principal import tenant_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,18 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         self.response_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
         self.msg_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
         self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
+        self.owners: FIFOCache[str, str] = FIFOCache(2 * MAX_RESPONSES)
+        """The tenant of each; more than are stored, as those that are not take a place too."""
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
         self._refuse_dropped_tools(request)
+        if raw_request is not None:
+            tenant = tenant_of(raw_request.scope)
+            earlier = request.previous_response_id
+            if earlier is not None and not self.is_of(tenant, earlier):
+                return self._make_not_found_error(earlier)
+            self.owners[request.request_id] = tenant
         exchange = exchange_of(raw_request)
         if exchange is None:
             request.asked_for_no_tools = request.tool_choice == "none"
@@ -57,6 +66,10 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         made = await self.serving(exchange)._created(request, raw_request)
         tell_headers(exchange, raw_request, made)
         return made
+
+    def is_of(self, tenant: str, response_id: str) -> bool:
+        """Whether a tenant may know of a response."""
+        return self.owners.get(response_id) == tenant
 
     async def _created(self, request: Any, raw_request: Any) -> Any:
         made = await super().create_responses(request, raw_request)

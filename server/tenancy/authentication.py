@@ -19,7 +19,7 @@ from server.errors import ApiError, api_error
 from server.request_context import route_path
 from server.tenancy.doors import Doors
 from server.tenancy.keyring import Keyring
-from server.tenancy.principal import OPERATOR, PRINCIPAL, Access, Principal, Role
+from server.tenancy.principal import CALLER, OPERATOR, PRINCIPAL, Access, Principal, Role
 from server.tenancy.trust import Trust
 
 SEND_A_KEY = "Send a valid API key in the header `Authorization: Bearer KEY`"
@@ -43,6 +43,8 @@ class Authentication:
         except (ApiError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, send)
             return
+        if principal is not None:
+            CALLER.set(principal)
         await self._app({**scope, PRINCIPAL: principal}, receive, send)
 
     async def _admitted(self, scope: Scope) -> Principal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Annotated
@@ -61,6 +62,10 @@ class Principal:
 
 OPERATOR = Principal(DEFAULT_TENANT, Role.ADMIN)
 """Everybody, where there is no key."""
+
+
+CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)
+"""In whose name vLLM's own handlers, which hand no scope down, ask the engine client."""
 
 
 def principal_of(scope: Scope) -> Principal | None:

@@ -53,7 +53,7 @@ def parts(
 
 def warming(parts: Services, is_busy: Callable[[], bool] = lambda: False) -> Warming:
     assert parts.wanted is not None
-    return Warming(parts, parts.wanted, lambda: nullcontext(None), is_busy)
+    return Warming(parts, parts.wanted, lambda tenant: nullcontext(None), is_busy)
 
 
 async def in_a_hurry(make_query: MakeQuery, parts: Services, ask: str = ASK) -> Report:

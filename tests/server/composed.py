@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from adaptation.algebra import Algebra
-from adaptation.learning.leases import CHAMPION_IDS, CHAMPION_PLACES, AdapterLeases
+from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
@@ -91,7 +91,7 @@ async def composed(
     memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
     leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
     places = AdapterLeases(
-        CHAMPION_PLACES, root=folder, name="whet-champion", first_id=CHAMPION_IDS
+        settings.max_champions, root=folder, name="whet-champion", first_id=CHAMPION_IDS
     )
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:

@@ -127,7 +127,7 @@ async def test_the_champion_answers_every_request_that_names_the_base(
     async with serve(by_adapter) as server:
         assert (await server.chat(adaptation=VOTED))["adaptation"]["answer"] == "1"
         promote(server.memory, tmp_path)
-        await server.parts.champion.refresh()
+        await server.parts.champions.refresh()
         before = len(server.core.taken)
         for asked in (PLAIN, VOTED):
             answer = await server.chat(adaptation=asked)

@@ -33,6 +33,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
 from server.adaptation_request import take_context
 from server.config import Settings
 from server.request_context import ARRIVAL, RESPONSES, Arrival
+from server.tenancy.principal import OPERATOR, PRINCIPAL
 
 
 def response(status: str = "queued", id: str = "resp_1") -> ResponsesResponse:  # noqa: A002
@@ -273,7 +274,7 @@ async def test_a_queued_response_shows_the_choice_of_tools_that_was_asked_for(
     responses.engine_client = None
     body = {"model": "m", "input": "x", **given}
     arrival = Arrival(body, take_context(RESPONSES, body, Settings(), "default"))
-    scope = {ARRIVAL: arrival, "state": {}}
+    scope = {ARRIVAL: arrival, PRINCIPAL: OPERATOR, "state": {}}
     raw = SimpleNamespace(scope=scope, state=SimpleNamespace())
     made = await responses.create_responses(REQUEST.model_copy(), raw)
     assert made.tool_choice == choice

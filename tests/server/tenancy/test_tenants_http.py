@@ -1,0 +1,153 @@
+"""Two tenants on one server: nothing of one is visible to the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from memory.types import Draft, Message, Tier
+from server.tenancy.issuing import make
+from server.tenancy.principal import Role
+from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+
+
+class Tenant:
+    """One customer of a server, with a key of its own."""
+
+    def __init__(self, server: Composed, name: str, role: Role = Role.ADMIN) -> None:
+        parts = server.parts
+        made = make(parts.memory.keys, parts.secret, name, role, "", None)
+        parts.keyring.forget()
+        self.name, self.key = name, made["key"]
+        self.headers = {"authorization": f"Bearer {self.key}"}
+        self._http = server.http
+
+    async def ask(self, method: str, path: str, **body: Any) -> httpx.Response:
+        sent = {"json": body} if body else {}
+        return await self._http.request(method, path, headers=self.headers, **sent)
+
+
+@pytest.fixture
+async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Composed]:
+    async with composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14")) as found:
+        yield found
+
+
+async def test_nothing_that_one_left_is_found_by_the_other(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    answer = (await acme.ask("POST", CHAT, **ASK)).json()
+    completion = answer["id"]
+    feedback = {"completion_id": completion, "verdict": "correct"}
+    assert (await globex.ask("POST", "/v1/feedback", **feedback)).status_code == 404
+    assert (await globex.ask("GET", f"/v1/reports/{completion}")).status_code == 404
+    assert (await acme.ask("GET", f"/v1/reports/{completion}")).status_code == 200
+    record = (await acme.ask("POST", "/v1/feedback", **feedback)).json()["record"]["id"]
+    path = f"/v1/memory/records/{record}"
+    assert (await acme.ask("GET", path)).status_code == 200
+    for method in ("GET", "DELETE"):
+        assert (await globex.ask(method, path)).status_code == 404
+    assert (await globex.ask("GET", "/v1/memory/records")).json()["data"] == []
+    assert (await globex.ask("GET", "/v1/memory/export")).text == ""
+    assert (await acme.ask("GET", path)).json()["state"] == "active"
+
+
+async def test_what_one_verified_is_not_the_others_answer(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    asked = (Message(role="user", content=STORY),)
+    server.memory.save(
+        Draft(tenant="acme", messages=asked, answer="15", rationale="#### 15", tier=Tier.EXECUTABLE)
+    )
+    remembered = (await acme.ask("POST", CHAT, **ASK)).json()["adaptation"]
+    assert (remembered["stop_reason"], remembered["answer"]) == ("remembered", "15")
+    own = (await globex.ask("POST", CHAT, **ASK)).json()["adaptation"]
+    assert (own["stop_reason"] == "remembered", own["answer"]) == (False, "14")
+
+
+async def test_a_response_exists_for_its_own_tenant_only(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    made = (await acme.ask("POST", RESPONSES, model=MODEL, input=STORY)).json()["id"]
+    path = f"{RESPONSES}/{made}"
+    unknown = (await globex.ask("GET", f"{RESPONSES}/resp_none")).json()["error"]
+    for method, at in (("GET", path), ("POST", f"{path}/cancel")):
+        refused = await globex.ask(method, at)
+        assert refused.status_code == 404
+        assert refused.json()["error"] == {
+            **unknown,
+            "message": unknown["message"].replace("resp_none", made),
+        }
+    went_on = {"model": MODEL, "input": "And now?", "previous_response_id": made}
+    assert (await globex.ask("POST", RESPONSES, **went_on)).status_code == 404
+    assert (await acme.ask("GET", path)).status_code == 200
+    assert (await acme.ask("POST", RESPONSES, **went_on)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, ASK),
+        ("/v1/completions", {"model": MODEL, "prompt": STORY}),
+        (RESPONSES, {"model": MODEL, "input": STORY}),
+        ("/v1/messages", {**ASK, "max_tokens": 16}),
+        ("/invocations", ASK),
+    ],
+)
+async def test_prefix_caches_are_apart_whatever_a_client_asks_for(
+    server: Composed, path: str, body: dict[str, Any]
+) -> None:
+    salts = []
+    for tenant in (Tenant(server, "acme"), Tenant(server, "globex")):
+        server.core.taken.clear()
+        answer = await tenant.ask("POST", path, **body, cache_salt="shared")
+        assert answer.status_code == 200, answer.text
+        salts.append({request.cache_salt for request in server.core.taken})
+    assert salts == [{server.parts.secret.salt_of(name)} for name in ("acme", "globex")]
+
+
+async def test_keys_are_made_and_seen_within_a_tenant_and_by_the_operator(
+    server: Composed,
+) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    path = "/v1/admin/keys"
+    made = (await acme.ask("POST", path, role="user", name="app")).json()
+    assert (made["tenant"], made["role"]) == ("acme", "user")
+    app = {"authorization": f"Bearer {made['key']}"}
+    assert (await server.http.post(CHAT, json=ASK, headers=app)).status_code == 200
+    assert (await server.http.get(path, headers=app)).status_code == 403
+    assert (await acme.ask("POST", path, tenant="globex")).status_code == 403
+    theirs = (await operator.ask("POST", path, tenant="globex")).json()
+    assert theirs["tenant"] == "globex"
+    listed = (await acme.ask("GET", path)).json()["data"]
+    assert {key["tenant"] for key in listed} == {"acme"}
+    assert not any("key" in key or "digest" in key for key in listed)
+    assert len((await operator.ask("GET", path)).json()["data"]) == 4
+    assert (await acme.ask("DELETE", f"{path}/{theirs['id']}")).status_code == 404
+    rotated = (await acme.ask("POST", f"{path}/{made['id']}/rotate", grace_s=0)).json()
+    assert (await server.http.post(CHAT, json=ASK, headers=app)).status_code == 401
+    assert (await acme.ask("DELETE", f"{path}/{rotated['id']}")).json()["is_valid"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({"tenant": "../x"}, "tenant"), ({"role": "root"}, "role"), ({"rolle": "user"}, "rolle")],
+)
+async def test_a_key_that_makes_no_sense_is_refused(
+    server: Composed, body: dict[str, Any], param: str
+) -> None:
+    refused = await server.http.post("/v1/admin/keys", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == param
+
+
+async def test_ready_tells_strangers_nothing_of_the_parts(server: Composed) -> None:
+    assert "trainer" in (await server.http.get("/ready")).json()
+    acme = Tenant(server, "acme")
+    assert (await server.http.get("/ready")).json() == {"status": "ready"}
+    assert (await acme.ask("GET", "/ready")).json() == {"status": "ready"}
+    assert "trainer" in (await Tenant(server, "default").ask("GET", "/ready")).json()
