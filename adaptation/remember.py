@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 LATE = "not saved in time: the database has not answered; it is still being tried"
+SPENT = "not saved: this tenant's records of today are spent (records_per_day)"
 FULL = "not saved: too many answers wait for the database"
 
 
@@ -35,11 +36,14 @@ async def remember(
     tier, refusal = earned_tier(query, verified)
     if background.is_full:
         return _not_saved(FULL if tier else refusal)
+    if tier and services.allowance.records(query.tenant) == 0:
+        return _not_saved(SPENT)
     work: list[asyncio.Task[Any]] = []
     if training.adapter is not None:
         work.append(background.start(_credit(query, verified, training, memory)))
     saving = None
     if tier is not None:
+        services.allowance.saved(query.tenant)
         saving = background.start(_save(_draft(query, verified, tier, services), memory))
         work.append(saving)
     if work:

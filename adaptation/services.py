@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from adaptation.algebra import Algebra
+from adaptation.allowance import Allowance, Unlimited
 from adaptation.background import Background
 from adaptation.engine import Engine
 from adaptation.evidence import Evidence
@@ -50,6 +51,8 @@ class Services:
     """Is told of what had no time to be trained."""
     rewards: RewardModel | None = None
     """Scores replies, where the operator named a model for it."""
+    allowance: Allowance = field(default_factory=Unlimited)
+    """What each tenant may still train and save."""
     short_term: ShortTermMemory = field(default_factory=ShortTermMemory)
     """What requests of late came to."""
 

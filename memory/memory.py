@@ -29,6 +29,7 @@ from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
+from memory.tenants import TenantStore
 from memory.text import folded
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.vectors import VectorStore
@@ -55,6 +56,7 @@ class LongTermMemory:
         self.ledger = Ledger(database)
         self.windows = Windows(database)
         self.keys = KeyStore(database)
+        self.tenants = TenantStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)

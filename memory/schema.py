@@ -195,3 +195,14 @@ api_key = Table(
     Index("api_key_by_revision", "revision"),
     Index("api_key_by_tenant", "tenant", "created_at"),
 )
+
+# What each tenant may use: see `memory.tenants`.
+tenant_limits = Table(
+    "tenant_limits",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("limits", JSON, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Index("tenant_limits_by_revision", "revision"),
+)

@@ -57,6 +57,7 @@ from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
 from server.routes.reports import reports_router
+from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
@@ -163,6 +164,7 @@ async def _services(
         algebra=parts.algebra,
         background=parts.background,
         rewards=parts.rewards,
+        allowance=parts.quotas,
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     if services.policy.may_train:
@@ -198,6 +200,7 @@ def _add_middleware(
             places=settings.max_concurrent_requests,
             occupancy=occupancy,
             is_stopping=lambda: client.is_stopping,
+            quotas=parts.quotas,
         ),
         Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
         Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
@@ -248,9 +251,10 @@ def _add_routes(
         ),
         embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
         ready_router(parts.checks),
-        feedback_router(parts.memory),
+        feedback_router(parts.memory, parts.quotas),
         reports_router(reports),
         keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),
+        tenants_router(parts.memory.tenants, parts.quotas),
         ledger_router(parts.memory.ledger, parts.memory.windows, prices),
         records_router(parts.memory),
         warming_router(warming),

@@ -29,6 +29,7 @@ COMMANDS = {
     "models": "list models at hand, get one, say where it lies",
     "memory": "look at, import, export, review and repair the long-term memory",
     "keys": "create, list, revoke and rotate API keys, each of a tenant and a role",
+    "tenants": "show and set what each tenant may use",
     "ledger": "show what each strategy helped and hurt, at what price",
     "doctor": "check this installation and say what to do about problems",
 }

@@ -128,6 +128,16 @@ class Settings(Frozen):
     """without a request for five seconds, train for those that had no time to"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """requests a minute of a tenant without limits of its own; `none`: no limit, likewise below"""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """tokens a minute that its requests read and generate, losing votes included"""
+    concurrent_requests: int | None = Field(default=None, ge=1)
+    """its requests at work at a time"""
+    training_steps_per_day: int | None = Field(default=None, ge=0)
+    """its steps of per-request training in a day (UTC)"""
+    records_per_day: int | None = Field(default=None, ge=0)
+    """its records saved in a day (UTC), of answers and feedback"""
     trusted_header: str | None = None
     """header in which a gateway that authenticates by itself names the tenant; it is believed with
     an admin key of the tenant `default`, and from everybody where there is no key at all"""
@@ -164,6 +174,11 @@ class Settings(Frozen):
         "refusals",
         "reward_model",
         "trusted_header",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "concurrent_requests",
+        "training_steps_per_day",
+        "records_per_day",
         "train_steps",
         "train_rank",
         "learning_rate",

@@ -20,15 +20,20 @@ from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.tenants import Limits
 from server.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
+from server.engine.metered import MeteredClient
 from server.engine.vllm_engine import VllmEngine
 from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
 from server.routes.ready import Probe
+from server.tenancy.fairness import FairShares
 from server.tenancy.keyring import Keyring
+from server.tenancy.principal import caller_tenant
+from server.tenancy.quotas import Quotas, limits_of
 from server.tenancy.secret import Secret
 
 
@@ -46,8 +51,14 @@ class Parts:
         algebra: Algebra,
         template: Template,
         rewards: ProcessRewardModel | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self.client = client
+        """`limits` are those of a tenant that has none of its own."""
+        self.secret = Secret.of_folder(memory.data_dir)
+        self.keyring = Keyring(memory.keys, self.secret, memory.aside)
+        self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
+        shares = FairShares(self.quotas.weight)
+        self.client = MeteredClient(client, shares, caller_tenant, self.quotas.spent)
         self.template = template
         self.memory = memory
         self.trainer = trainer
@@ -55,9 +66,7 @@ class Parts:
         self.algebra = algebra
         self.rewards = rewards
         self.background = Background()
-        self.secret = Secret.of_folder(memory.data_dir)
-        self.keyring = Keyring(memory.keys, self.secret, memory.aside)
-        self.engine = VllmEngine(client, template)
+        self.engine = VllmEngine(self.client, template)
         self._storage = Probe(memory.storage_problem)
         self.champions = Champions(model, memory.adapters, self.engine, places)
 
@@ -100,7 +109,10 @@ async def open_parts(
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
             model = base_model(args.model)
-            yield Parts(client, model, memory, trainer, leases, places, algebra, template, rewards)
+            limits = limits_of(settings)
+            yield Parts(
+                client, model, memory, trainer, leases, places, algebra, template, rewards, limits
+            )
     finally:
         starting.cancel()
         await trainer.close()

@@ -21,7 +21,7 @@ from adaptation.learning.adapter_cache import Kept, Neighbourhood, content
 from adaptation.learning.examination import Examination
 from adaptation.learning.loaded import Loaded
 from adaptation.learning.neighbours import TrainingSet, training_conversations
-from adaptation.learning.time_to_train import check_time, seconds_left
+from adaptation.learning.time_to_train import check_allowance, check_time, seconds_left
 from adaptation.learning.training.gate import GateVerdict, judge_losses, judge_losses_alone
 from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
 from adaptation.rendering import served
@@ -97,6 +97,7 @@ class Attempt:
 
     async def _make(self) -> None:
         """Train, and have the adapter judged."""
+        check_allowance(self._query, self._services)
         check_time(self._query, self._recipe, self._services)
         folder = self._stack.enter_context(self._services.leases.folder())
         self.examination.begin()
@@ -108,6 +109,7 @@ class Attempt:
             self._remember_refusal()
             return
         self._pool.trained_tokens += result.tokens
+        self._services.allowance.trained(self._query.tenant, result.steps)
         self.outcome = Adapted(report=_report(result), neighbours=self._neighbours)
         verdict = await self._judge(result, folder)
         self.outcome = self.outcome.judged(verdict)

@@ -22,6 +22,13 @@ def seconds_left(query: Query) -> float:
     return max(0.0, TRAINING_SHARE * (query.deadline - time.monotonic()))
 
 
+def check_allowance(query: Query, services: Services) -> None:
+    """Raise `NoTurnError` where the tenant has used what it may train in a day."""
+    left = services.allowance.training_steps(query.tenant)
+    if left is not None and left <= 0:
+        raise NoTurnError("the tenant's training steps of today are spent (training_steps_per_day)")
+
+
 def check_time(query: Query, recipe: Recipe, services: Services) -> None:
     """Raise `NoTurnError` where a training is known not to begin, or not to get far, in time.
 

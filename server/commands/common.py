@@ -37,11 +37,22 @@ def command_parser(
 
 def add_memory_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
     """Add the flags that say which memory, whose part of it, and for whom to print."""
-    add_arguments(parser, only={"data_dir", "embedder"})
-    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
+    add_arguments(parser, only={"embedder"})
+    add_tenant_argument(parser, "whose memory")
+    add_folder_arguments(parser, json)
+
+
+def add_tenant_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the flag that names a tenant."""
     parser.add_argument(
-        "--tenant", type=tenant_name, default=DEFAULT_TENANT, help="whose memory (default: default)"
+        "--tenant", type=tenant_name, default=DEFAULT_TENANT, help=f"{what} (default: default)"
     )
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
+    """Add the flags that say which data folder, and for whom to print."""
+    add_arguments(parser, only={"data_dir"})
+    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -94,7 +105,8 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
             yield memory
         except NotFoundError as error:
             shown_by = getattr(args, "shown_by", "whet memory list")
-            where = f"of tenant {args.tenant} in {settings.data_dir}"
+            whose = f"of tenant {args.tenant} " if getattr(args, "tenant", None) else ""
+            where = f"{whose}in {settings.data_dir}"
             raise CommandError(f"{error} {where}: `{shown_by}` shows what there is") from error
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from server.commands.common import (
     Subparsers,
-    add_memory_arguments,
+    add_folder_arguments,
+    add_tenant_argument,
     command_parser,
     open_memory,
+    tenant_name,
 )
 from server.console import complain, plain, print_json, print_table
 
@@ -42,14 +44,14 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = command_parser(subparsers, "keys", summary, f"{EXAMPLES}\n{ROLES_SAY}")
     below = parser.add_subparsers(metavar="ACTION", required=True)
     create = _action(below, "create", "make a key, and show it this once", _create)
+    add_tenant_argument(create, "whose key")
     create.add_argument("--role", choices=ROLES, default="user", help="(default: user)")
     create.add_argument("--name", default="", help="what it is for, for the list of keys")
     create.add_argument(
         "--days", type=_days, metavar="N", help="for which it opens anything (default: no end)"
     )
-    _action(below, "list", "list the keys of a tenant", _list).add_argument(
-        "--all", action="store_true", help="of all tenants"
-    )
+    listed = _action(below, "list", "list keys", _list)
+    listed.add_argument("--tenant", type=tenant_name, help="of one tenant (default: of all)")
     revoke = _action(below, "revoke", "let a key open nothing any more", _revoke)
     rotate = _action(below, "rotate", "make a key in the place of another", _rotate)
     for action in (revoke, rotate):
@@ -66,8 +68,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def _action(below: Subparsers, name: str, summary: str, run: Any) -> argparse.ArgumentParser:
     examples = "".join(f"{line}\n" for line in EXAMPLES.splitlines() if f"keys {name}" in line)
     action = command_parser(below, name, summary, examples)
-    add_memory_arguments(action)
-    action.set_defaults(run=run, shown_by="whet keys list --all")
+    add_folder_arguments(action)
+    action.set_defaults(run=run, shown_by="whet keys list")
     return action
 
 
@@ -86,7 +88,7 @@ def _list(args: argparse.Namespace) -> int:
     from server.tenancy.issuing import key_object
 
     with _opened(args) as memory:
-        keys = [key_object(key) for key in memory.keys.list(None if args.all else args.tenant)]
+        keys = [key_object(key) for key in memory.keys.list(args.tenant)]
     if args.json:
         print_json({"data": keys})
     elif not keys:

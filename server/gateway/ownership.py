@@ -25,8 +25,8 @@ class OwnResponses:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         named = _ONE.fullmatch(route_path(scope)) if scope["type"] == "http" else None
-        is_stored = named is not None and scope["method"] != "OPTIONS"
-        if is_stored and not self._is_of(tenant_of(scope), named[1]):
+        is_open = named is None or scope["method"] == "OPTIONS"
+        if named is not None and not is_open and not self._is_of(tenant_of(scope), named[1]):
             words = f"Response with id '{named[1]}' not found."
             await ApiError(404, words, param="response_id").response()(scope, receive, send)
             return

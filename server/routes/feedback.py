@@ -7,9 +7,11 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
+from adaptation.allowance import Allowance
 from memory.feedback import apply_feedback
 from memory.memory import LongTermMemory
 from memory.types import Frozen
+from server.errors import ApiError
 from server.routes.records import record_object
 from server.tenancy.principal import Tenant
 
@@ -26,16 +28,21 @@ class Feedback(Frozen):
     """A worked solution that ends in the right answer: what there is to learn from."""
 
 
-def feedback_router(memory: LongTermMemory) -> APIRouter:
-    """Return the route, over `memory`."""
+def feedback_router(memory: LongTermMemory, allowance: Allowance) -> APIRouter:
+    """Return the route, over `memory`; what it saves counts as a record of the tenant's day."""
     router = APIRouter(tags=["memory"])
 
     @router.post("/v1/feedback")
     def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
         """Create, confirm or quarantine what was learned from one answer."""
+        if allowance.records(tenant) == 0:
+            words = "this tenant's records of today are spent (records_per_day)"
+            raise ApiError(429, words, retry_after_s=3600)
         outcome = apply_feedback(
             memory, tenant, said.completion_id, said.verdict, said.answer, said.rationale
         )
+        if outcome.record is not None:
+            allowance.saved(tenant)
         return {
             "object": "feedback",
             "completion_id": said.completion_id,

@@ -62,6 +62,8 @@ DOORS: Mapping[str, Mapping[str, Access]] = {
     "/v1/admin/keys": {ANY: Access.ADMIN},
     "/v1/admin/keys/{key_id}": {ANY: Access.ADMIN},
     "/v1/admin/keys/{key_id}/rotate": {ANY: Access.ADMIN},
+    "/v1/admin/tenants": {ANY: Access.OPERATOR},
+    "/v1/admin/tenants/{tenant}": {ANY: Access.OPERATOR},
     # What the server is.
     "/docs": {ANY: Access.USER},
     "/docs/oauth2-redirect": {ANY: Access.USER},

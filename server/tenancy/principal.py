@@ -68,6 +68,11 @@ CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)
 """In whose name vLLM's own handlers, which hand no scope down, ask the engine client."""
 
 
+def caller_tenant() -> str:
+    """Return the tenant that asks."""
+    return CALLER.get().tenant
+
+
 def principal_of(scope: Scope) -> Principal | None:
     """Return in whose name a connection is served; None where a route is open to everybody."""
     found: Principal | None = scope.get(PRINCIPAL)

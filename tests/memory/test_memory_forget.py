@@ -155,6 +155,7 @@ def test_completions_from_before_are_found_by_their_question(
     file.execute("ALTER TABLE record DROP COLUMN request")
     file.execute("DROP TABLE trial")
     file.execute("DROP TABLE api_key")
+    file.execute("DROP TABLE tenant_limits")
     file.execute("UPDATE alembic_version SET version_num = '0003'")
     file.commit()
     file.close()

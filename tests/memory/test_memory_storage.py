@@ -76,6 +76,7 @@ def older_schema(file: Path, other: Path) -> None:
     old.execute("ALTER TABLE record DROP COLUMN request")
     old.execute("DROP TABLE trial")
     old.execute("DROP TABLE api_key")
+    old.execute("DROP TABLE tenant_limits")
     old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()

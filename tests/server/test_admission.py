@@ -66,9 +66,9 @@ def told(response: httpx.Response) -> tuple[str | None, ...]:
 async def test_whoever_comes_when_all_places_are_taken_is_told_to_come_back(work: Work) -> None:
     under_way = [await work.begin(), await work.begin()]
     refused = await work.http.post(CHAT)
-    assert refused.status_code == 429
-    assert refused.json()["error"]["type"] == "rate_limit_error"
-    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert refused.status_code == 503
+    assert refused.json()["error"]["type"] == "server_error"
+    assert refused.json()["error"]["code"] == "service_unavailable"
     assert "2 requests" in refused.json()["error"]["message"]
     assert refused.headers["retry-after"] == "1"
     assert refused.headers["x-request-id"]
@@ -83,7 +83,7 @@ async def test_responses_in_the_background_take_places_too() -> None:
     at_work = {"resp_1": object()}
     transport = httpx.ASGITransport(Admission(FastAPI(), 1, Occupancy(at_work)))
     async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
-        assert (await http.post(CHAT)).status_code == 429
+        assert (await http.post(CHAT)).status_code == 503
         at_work.clear()
         assert (await http.post(CHAT)).status_code == 404, "nobody answers, but it was let in"
 
@@ -113,6 +113,6 @@ async def test_a_place_is_free_again_after_an_error_and_after_the_client_has_lef
 async def test_a_proxy_that_keeps_its_prefix_takes_places_too() -> None:
     transport = httpx.ASGITransport(Admission(FastAPI(), 0), root_path="/api")
     async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
-        assert (await http.post(f"/api{CHAT}")).status_code == 429
-        assert (await http.post(CHAT)).status_code == 429
+        assert (await http.post(f"/api{CHAT}")).status_code == 503
+        assert (await http.post(CHAT)).status_code == 503
         assert (await http.post(f"/apis{CHAT}")).status_code == 404

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
+from adaptation.allowance import Unlimited
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -33,7 +34,11 @@ def memory(data_dir: Path) -> Iterator[LongTermMemory]:
 @pytest.fixture
 def http(memory: LongTermMemory) -> Iterator[TestClient]:
     app = FastAPI()
-    for router in (feedback_router(memory), records_router(memory), adapters_router(memory)):
+    for router in (
+        feedback_router(memory, Unlimited()),
+        records_router(memory),
+        adapters_router(memory),
+    ):
         app.include_router(router)
     install_handlers(app)
     app.add_middleware(Named)

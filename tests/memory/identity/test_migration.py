@@ -53,6 +53,7 @@ def _make_older(folder: Path) -> None:
         file.execute("UPDATE record SET question_hash = 'old ' || lower(question)")
         file.execute("DROP TABLE trial")
         file.execute("DROP TABLE api_key")
+        file.execute("DROP TABLE tenant_limits")
         file.execute("UPDATE alembic_version SET version_num = '0005'")
     file.close()
 
@@ -144,6 +145,7 @@ def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
         file.execute(fought, (alone.id,))
         file.execute("DROP TABLE trial")
         file.execute("DROP TABLE api_key")
+        file.execute("DROP TABLE tenant_limits")
         file.execute("UPDATE alembic_version SET version_num = '0006'")
     file.close()
     memory = LongTermMemory.open(tmp_path, embedder)

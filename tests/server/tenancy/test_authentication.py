@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from server.tenancy import keyring as module
+from server.tenancy import followed as module
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.issuing import make

@@ -1,4 +1,4 @@
-"""Keys bind requests to tenants."""
+"""Keys bind requests to tenants, and tenants have limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the table of keys; without any, the server serves the default tenant on loopback."""
+    """Add the tables of keys and limits; without keys, loopback serves the default tenant."""
     op.create_table(
         "api_key",
         sa.Column("id", sa.String, primary_key=True),
@@ -27,3 +27,11 @@ def upgrade() -> None:
     )
     op.create_index("api_key_by_revision", "api_key", ["revision"])
     op.create_index("api_key_by_tenant", "api_key", ["tenant", "created_at"])
+    op.create_table(
+        "tenant_limits",
+        sa.Column("tenant", sa.String, primary_key=True),
+        sa.Column("limits", sa.JSON, nullable=False),
+        sa.Column("changed_at", sa.Float, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+    )
+    op.create_index("tenant_limits_by_revision", "tenant_limits", ["revision"])

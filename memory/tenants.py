@@ -1,0 +1,70 @@
+"""What each tenant may use. Owns the table; knows nothing of how that is enforced."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import ConfigDict, Field
+from sqlalchemy import Connection, func, select
+
+from memory.database import Database
+from memory.schema import tenant_limits
+from memory.types import Frozen
+from memory.upsert import upsert
+
+
+class Limits(Frozen):
+    """What a tenant may use; None: as much as it likes. A docstring is also a flag's help."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """requests begun in a minute"""
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """tokens read and generated in a minute, losing and cancelled votes included"""
+    concurrent_requests: int | None = Field(default=None, ge=1)
+    """requests at work at a time"""
+    training_steps_per_day: int | None = Field(default=None, ge=0)
+    """steps of per-request training in a day (UTC)"""
+    records_per_day: int | None = Field(default=None, ge=0)
+    """records saved in a day (UTC)"""
+    weight: float | None = Field(default=None, gt=0, le=1000)
+    """share of the engine beside others that want more than there is, 1 where none is set"""
+
+    def over(self, defaults: Limits) -> Limits:
+        """Return these limits, and the defaults where nothing is set."""
+        given = self.model_dump(exclude_none=True)
+        return Limits(**{**defaults.model_dump(), **given})
+
+
+class TenantStore:
+    """The limits of all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self) -> dict[str, Limits]:
+        """Return the limits of every tenant that has any of its own."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(tenant_limits)).all()
+        return {row.tenant: Limits.model_validate(row.limits) for row in rows if row.limits}
+
+    def set(self, tenant: str, limits: Limits) -> None:
+        """Give a tenant limits in the place of those it had; none at all: the server's defaults."""
+        with self._database.writing() as connection:
+            row = {
+                "tenant": tenant,
+                "limits": limits.model_dump(exclude_none=True),
+                "changed_at": time.time(),
+                "revision": _revision(connection) + 1,
+            }
+            upsert(connection, tenant_limits, ["tenant"], row)
+
+    def revision(self) -> int:
+        """Return a number that is another one after every change."""
+        with self._database.reading() as connection:
+            return _revision(connection)
+
+
+def _revision(connection: Connection) -> int:
+    return connection.execute(select(func.max(tenant_limits.c.revision))).scalar() or 0

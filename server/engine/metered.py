@@ -1,0 +1,63 @@
+"""vLLM's engine client, with every request in its tenant's turn, and its tokens told.
+
+Whatever asks the engine comes through here: samples of a vote, asides, gates, and the handlers of
+vLLM that know no adaptation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from vllm.sampling_params import RequestOutputKind
+
+from server.engine.launch import register_client
+from server.engine.outputs import tokens_of
+from server.engine.under_way import counters
+from server.tenancy.fairness import FairShares
+
+Spent = Callable[[str, int], None]
+
+
+class MeteredClient:
+    """Stands in front of vLLM's client, and delegates everything else."""
+
+    def __init__(
+        self, inner: Any, shares: FairShares, caller: Callable[[], str], spent: Spent
+    ) -> None:
+        """`caller` names the tenant that asks; `spent` is told its tokens, read and generated."""
+        self._inner, self._shares = inner, shares
+        self._caller, self._spent = caller, spent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def generate(
+        self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
+    ) -> AsyncGenerator[Any, None]:
+        """Yield vLLM's outputs; a priority that the client named is dropped."""
+        samples = int(getattr(sampling_params, "n", 1) or 1)
+        turn = self._shares.begin(self._caller(), samples)
+        keywords["priority"] = turn.priority
+        is_partial = getattr(sampling_params, "output_kind", None) is RequestOutputKind.DELTA
+        read = generated = 0
+        made = self._inner.generate(prompt, sampling_params, request_id, **keywords)
+        try:
+            async with aclosing(made) as outputs:
+                try:
+                    async for output in outputs:
+                        self._shares.served(turn)
+                        read = len(output.prompt_token_ids or ())
+                        new = tokens_of(output)
+                        generated = generated + new if is_partial else new
+                        yield output
+                finally:  # before vLLM forgets a request that nobody waits for any more
+                    stats = counters(self._inner, request_id)
+                    generated = max(generated, sum(each.num_generation_tokens for each in stats))
+        finally:
+            self._shares.end(turn, read + generated, samples)
+            self._spent(turn.tenant, read + generated)
+
+
+register_client(MeteredClient)

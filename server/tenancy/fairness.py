@@ -1,0 +1,67 @@
+"""Whose turn it is in the engine: fair shares, told to vLLM's scheduler as priorities.
+
+Start-time fair queueing (Goyal, Vin and Cheng 1996). Each request of tenant f gets the start tag
+    S = max(v, F_f),    F_f ← S + cost / weight_f,
+and smaller tags go first; v is the largest tag that was served. A tenant that asks for more than
+its share runs ahead of v, and others pass it; alone it has everything. Costs are tokens: what a
+tenant's requests took lately, until a request has ended and its own are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FIRST_COST = 64.0
+"""Tokens a request is thought to take, of a tenant that nothing is known of."""
+NEW_SHARE = 0.1
+"""Of the newest request in what a tenant's requests are thought to take."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A request's place."""
+
+    tenant: str
+    start: float
+    expected: float
+    """Tokens."""
+
+    @property
+    def priority(self) -> int:
+        """The smaller, the earlier."""
+        return int(self.start)
+
+
+class FairShares:
+    """Hands out turns."""
+
+    def __init__(self, weight_of: Callable[[str], float]) -> None:
+        self._weight_of = weight_of
+        self._now = 0.0
+        self._finish: dict[str, float] = {}
+        self._typical: dict[str, float] = {}
+        self._at_work = 0
+
+    def begin(self, tenant: str, samples: int = 1) -> Turn:
+        """Return the turn of a request for so many samples."""
+        expected = samples * self._typical.get(tenant, FIRST_COST)
+        start = max(self._now, self._finish.get(tenant, 0.0))
+        self._finish[tenant] = start + expected / self._weight_of(tenant)
+        self._at_work += 1
+        return Turn(tenant, start, expected)
+
+    def served(self, turn: Turn) -> None:
+        """Note that the engine has begun with a request."""
+        self._now = max(self._now, turn.start)
+
+    def end(self, turn: Turn, tokens: int, samples: int = 1) -> None:
+        """Note what a request took; what it took otherwise than expected counts from now on."""
+        tenant, typical = turn.tenant, self._typical.get(turn.tenant, FIRST_COST)
+        self._typical[tenant] = typical + NEW_SHARE * (tokens / samples - typical)
+        if tenant in self._finish:
+            self._finish[tenant] += (tokens - turn.expected) / self._weight_of(tenant)
+        self._at_work -= 1
+        if not self._at_work:  # nobody waits: nobody is ahead of anybody
+            self._now = max([self._now, *self._finish.values()])
+            self._finish.clear()

@@ -1,0 +1,180 @@
+"""What each tenant has used of its limits, since the server was started.
+
+Requests and their number at a time are counted before they begin, tokens and training steps when
+they are known: so a tenant may go over by what is under way, and waits the longer.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from memory.aside import Threads
+from memory.tenants import Limits, TenantStore
+from server.config import Settings
+from server.errors import ApiError
+from server.tenancy.buckets import Bucket
+from server.tenancy.followed import Followed
+
+DAY_S = 86_400
+Clock = Callable[[], float]
+
+
+class Quota:
+    """One tenant's use."""
+
+    def __init__(
+        self, limits: Limits, clock: Clock = time.monotonic, now: Clock = time.time
+    ) -> None:
+        self._clock, self._now = clock, now
+        self._at_work = 0
+        self._day = 0
+        self._today: Counter[str] = Counter()
+        self.limits = limits
+        self._requests = self._bucket(limits.requests_per_minute)
+        self._tokens = self._bucket(limits.tokens_per_minute)
+
+    def update(self, limits: Limits) -> None:
+        """Go on under other limits; a rate that stays goes on from where it was."""
+        if limits.requests_per_minute != self.limits.requests_per_minute:
+            self._requests = self._bucket(limits.requests_per_minute)
+        if limits.tokens_per_minute != self.limits.tokens_per_minute:
+            self._tokens = self._bucket(limits.tokens_per_minute)
+        self.limits = limits
+
+    def begin(self) -> AbstractContextManager[None]:
+        """Return what counts a request for as long as it is at work; raises `ApiError` (429)."""
+        self._check()
+        if self._requests is not None:
+            self._requests.take(1)
+        self._at_work += 1
+        return self._at_work_until_left()
+
+    @contextmanager
+    def _at_work_until_left(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+
+    def spend_tokens(self, tokens: int) -> None:
+        """Note what was read and generated."""
+        if self._tokens is not None:
+            self._tokens.take(tokens)
+
+    def left_today(self, what: str) -> int | None:
+        """Return how many training steps or records (`Limits`) are left; None: no limit."""
+        most = getattr(self.limits, f"{what}_per_day")
+        return None if most is None else max(0, most - self._counted_today()[what])
+
+    def note(self, what: str, count: int) -> None:
+        """Note training steps or records."""
+        self._counted_today()[what] += count
+
+    def headers(self) -> Mapping[str, str]:
+        """Return OpenAI's headers of those rates that have a limit."""
+        rates = {"requests": self._requests, "tokens": self._tokens}
+        shown: dict[str, str] = {}
+        for name, bucket in rates.items():
+            if bucket is not None:
+                shown[f"x-ratelimit-limit-{name}"] = str(bucket.per_minute)
+                shown[f"x-ratelimit-remaining-{name}"] = str(bucket.remaining)
+                shown[f"x-ratelimit-reset-{name}"] = duration(bucket.full_in_s)
+        return shown
+
+    def _check(self) -> None:
+        most = self.limits.concurrent_requests
+        if most is not None and self._at_work >= most:
+            raise _over("concurrent_requests", f"{most} requests at a time", 1.0)
+        if self._requests is not None and self._requests.content < 1:
+            rate = f"{self._requests.per_minute} requests a minute"
+            raise _over("requests_per_minute", rate, self._requests.wait_s(1))
+        if self._tokens is not None and self._tokens.content <= 0:
+            rate = f"{self._tokens.per_minute} tokens a minute"
+            raise _over("tokens_per_minute", rate, self._tokens.wait_s(1))
+
+    def _bucket(self, per_minute: int | None) -> Bucket | None:
+        return None if per_minute is None else Bucket(per_minute, self._clock)
+
+    def _counted_today(self) -> Counter[str]:
+        day = int(self._now() // DAY_S)
+        if day != self._day:
+            self._day, self._today = day, Counter()
+        return self._today
+
+
+class Quotas:
+    """Every tenant's use, under the limits that the database has for it, else the server's."""
+
+    def __init__(self, store: TenantStore, defaults: Limits, threads: Threads) -> None:
+        self._defaults = defaults
+        self._limits = Followed("limits", store.revision, store.list, threads)
+        self._known: Mapping[str, Limits] = {}
+        self._quotas: dict[str, Quota] = {}
+
+    async def of(self, tenant: str) -> Quota:
+        """Return a tenant's use, under the limits of now."""
+        self._known = await self._limits.value()
+        quota, limits = self.now(tenant), self._limits_of(tenant)
+        if quota.limits != limits:
+            quota.update(limits)
+        return quota
+
+    def now(self, tenant: str) -> Quota:
+        """Return a tenant's use, without a look whether its limits have changed."""
+        if tenant not in self._quotas:
+            self._quotas[tenant] = Quota(self._limits_of(tenant))
+        return self._quotas[tenant]
+
+    def weight(self, tenant: str) -> float:
+        """Return a tenant's share beside others."""
+        return self._limits_of(tenant).weight or 1.0
+
+    def training_steps(self, tenant: str) -> int | None:
+        """Return how many steps a tenant may still train today; None: no limit."""
+        return self.now(tenant).left_today("training_steps")
+
+    def trained(self, tenant: str, steps: int) -> None:
+        """Note steps of training."""
+        self.now(tenant).note("training_steps", steps)
+
+    def records(self, tenant: str) -> int | None:
+        """Return how many records may still be saved today; None: no limit."""
+        return self.now(tenant).left_today("records")
+
+    def saved(self, tenant: str) -> None:
+        """Note a saved record."""
+        self.now(tenant).note("records", 1)
+
+    def spent(self, tenant: str, tokens: int) -> None:
+        """Note tokens that were read and generated."""
+        self.now(tenant).spend_tokens(tokens)
+
+    def forget(self) -> None:
+        """Have the next request see limits that were changed here."""
+        self._limits.forget()
+
+    def _limits_of(self, tenant: str) -> Limits:
+        own = self._known.get(tenant)
+        return self._defaults if own is None else own.over(self._defaults)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits of a tenant that has none of its own."""
+    named = {name: getattr(settings, name, None) for name in Limits.model_fields}
+    return Limits(**named)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as OpenAI's headers have it, such as `1s` or `6m0s`."""
+    whole = max(0, math.ceil(seconds))
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _over(param: str, rate: str, wait_s: float) -> ApiError:
+    words = f"this tenant may have {rate} ({param}); try again in {duration(wait_s)}"
+    return ApiError(429, words, retry_after_s=wait_s)

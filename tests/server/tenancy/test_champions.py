@@ -1,0 +1,146 @@
+"""Every tenant is served with its own champion, however few places there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from adaptation.errors import EngineError
+from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from server import champions as module
+from server.champions import Champions
+
+MODEL = "whet-pebble"
+
+
+@pytest.fixture
+def memory(data_dir: Path) -> Iterator[LongTermMemory]:
+    memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(lambda query, draw: Reply("#### 1"))
+
+
+@pytest.fixture
+def champions(memory: LongTermMemory, engine: FakeEngine, tmp_path: Path) -> Champions:
+    return Champions(MODEL, memory.adapters, engine, AdapterLeases(2, root=tmp_path))
+
+
+def promote(memory: LongTermMemory, folder: Path, tenant: str, value: float = 1.0) -> str:
+    """Give a tenant a champion of its own, and return its version."""
+    place = folder / f"trained-{tenant}-{value}"
+    place.mkdir()
+    write_config(place, rank=8, base_model=MODEL, modules=["q_proj"])
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {
+        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
+        f"{name}.lora_B.weight": np.full((4, 8), float(ord(tenant[0])), np.float32),
+    }
+    save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
+    registered = memory.adapters.register(
+        place, tenant=tenant, base_model=MODEL, parent=None, rank=8, metrics={}, record_ids=()
+    )
+    memory.adapters.promote(tenant, registered.id)
+    return registered.id
+
+
+async def served(champions: Champions, tenant: str) -> str | None:
+    async with champions.use(tenant) as adapter:
+        return adapter and adapter.version
+
+
+async def test_a_tenant_is_served_with_its_own_and_with_no_others(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    own = promote(memory, tmp_path, "acme")
+    await champions.refresh()
+    assert await served(champions, "acme") == own
+    assert await served(champions, "globex") is None
+    assert await served(champions, "default") is None
+
+
+async def test_more_tenants_than_places_take_turns(
+    champions: Champions, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+) -> None:
+    names = ["acme", "globex", "initech", "umbrella"]
+    own = {name: promote(memory, tmp_path, name) for name in names}
+    await champions.refresh()
+    for _ in range(3):
+        for name in names:
+            assert await served(champions, name) == own[name]
+        await champions.refresh()
+    assert not engine.dead
+
+
+async def test_many_requests_of_many_tenants_at_once_get_their_own(
+    champions: Champions, memory: LongTermMemory, engine: FakeEngine, tmp_path: Path
+) -> None:
+    names = ["acme", "globex", "initech"]
+    own = {name: promote(memory, tmp_path, name) for name in names}
+    await champions.refresh()
+
+    async def request(name: str) -> None:
+        async with champions.use(name) as adapter:
+            assert adapter is not None
+            assert adapter.version == own[name]
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(request(name) for name in names * 20))
+    assert not engine.dead
+
+
+async def test_one_that_is_in_use_is_not_put_out_and_whoever_waits_in_vain_is_told(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {name: promote(memory, tmp_path, name) for name in ("acme", "globex", "initech")}
+    await champions.refresh()
+    async with AsyncExitStack() as stack:
+        for name in ("acme", "globex"):
+            await stack.enter_async_context(champions.use(name))
+        monkeypatch.setattr(module, "WAIT_S", 0.05)
+        with pytest.raises(EngineError, match="--max-champions"):
+            await served(champions, "initech")
+        monkeypatch.setattr(module, "WAIT_S", 10.0)
+        waiting = asyncio.create_task(served(champions, "initech"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    assert await waiting == own["initech"]
+
+
+async def test_a_promotion_makes_room_by_what_others_do_not_use(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    for name in ("acme", "globex"):
+        promote(memory, tmp_path, name)
+    await champions.refresh()
+    better = promote(memory, tmp_path, "acme", 2.0)
+    await champions.refresh()
+    assert await served(champions, "acme") == better
+    assert await served(champions, "globex") is not None
+
+
+async def test_a_champion_that_is_reset_is_gone_though_it_was_away(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    for name in ("acme", "globex", "initech"):
+        promote(memory, tmp_path, name)
+    await champions.refresh()
+    for name in ("acme", "globex", "initech"):
+        await served(champions, name)
+    memory.adapters.reset("acme")
+    await champions.refresh()
+    assert await served(champions, "acme") is None

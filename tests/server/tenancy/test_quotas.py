@@ -1,0 +1,186 @@
+"""What a tenant may use, counted; limits that change while requests come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.tenants import Limits
+from server.errors import ApiError
+from server.tenancy.buckets import Bucket
+from server.tenancy.quotas import Quota, Quotas, duration
+from tests.server.composed import ASK, Composed, Reply, composed
+from tests.server.tenancy.test_tenants_http import Tenant
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+CHAT = "/v1/chat/completions"
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def test_a_bucket_fills_evenly_up_to_a_minutes_worth() -> None:
+    clock = Clock()
+    bucket = Bucket(60, clock)
+    bucket.take(60)
+    assert (bucket.remaining, bucket.wait_s(1)) == (0, 1.0)
+    clock.at += 30
+    assert bucket.remaining == 30
+    clock.at += 3600
+    assert (bucket.remaining, bucket.full_in_s) == (60, 0.0)
+
+
+def test_what_was_taken_beyond_is_owed() -> None:
+    clock = Clock()
+    bucket = Bucket(60, clock)
+    bucket.take(90)
+    assert (bucket.remaining, bucket.wait_s(1)) == (0, 31.0)
+    clock.at += 31
+    assert bucket.remaining == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        (Limits(requests_per_minute=2), "requests_per_minute"),
+        (Limits(concurrent_requests=2), "concurrent_requests"),
+    ],
+)
+def test_the_request_that_is_too_many_is_told_which_limit_and_when_to_come_back(
+    limits: Limits, named: str
+) -> None:
+    quota = Quota(limits, Clock())
+    with quota.begin(), quota.begin(), pytest.raises(ApiError, match=named) as refused:
+        quota.begin()
+    assert refused.value.status == 429
+    assert refused.value.retry_after_s
+    if limits.concurrent_requests:
+        with quota.begin():
+            pass
+
+
+def test_tokens_are_counted_when_they_are_known() -> None:
+    clock = Clock()
+    quota = Quota(Limits(tokens_per_minute=600), clock)
+    with quota.begin():
+        quota.spend_tokens(900)
+    with pytest.raises(ApiError, match="tokens_per_minute") as refused:
+        quota.begin()
+    assert refused.value.retry_after_s == pytest.approx(30.1)
+    assert quota.headers() == {
+        "x-ratelimit-limit-tokens": "600",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1m30s",
+    }
+    clock.at += 31
+    with quota.begin():
+        pass
+
+
+def test_a_days_limit_begins_anew_at_midnight() -> None:
+    clock = Clock()
+    quota = Quota(Limits(records_per_day=2, training_steps_per_day=0), now=clock)
+    quota.note("records", 2)
+    assert (quota.left_today("records"), quota.left_today("training_steps")) == (0, 0)
+    clock.at += 86_400
+    assert quota.left_today("records") == 2
+
+
+def test_limits_that_change_go_on_from_what_was_used() -> None:
+    quota = Quota(Limits(requests_per_minute=2), Clock())
+    with quota.begin(), quota.begin():
+        quota.update(Limits(requests_per_minute=2, concurrent_requests=5))
+        with pytest.raises(ApiError, match="requests_per_minute"):
+            quota.begin()
+        quota.update(Limits())
+        with quota.begin():
+            assert quota.headers() == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0s"), (0.2, "1s"), (59.4, "1m0s"), (90, "1m30s")]
+)
+def test_durations_are_as_openai_writes_them(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+async def test_a_tenants_own_limits_come_before_the_servers(data_dir: Path) -> None:
+    memory = LongTermMemory.open(data_dir, HashingEmbedder())
+    defaults = Limits(requests_per_minute=10, records_per_day=5)
+    quotas = Quotas(memory.tenants, defaults, memory.aside.reading)
+    memory.tenants.set("acme", Limits(requests_per_minute=20, weight=2.0))
+    assert (await quotas.of("acme")).limits == Limits(
+        requests_per_minute=20, records_per_day=5, weight=2.0
+    )
+    assert (await quotas.of("globex")).limits == defaults
+    assert (quotas.weight("acme"), quotas.weight("globex")) == (2.0, 1.0)
+    memory.tenants.set("acme", Limits())
+    quotas.forget()
+    assert (await quotas.of("acme")).limits == defaults
+    memory.close()
+
+
+@pytest.fixture
+async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Composed]:
+    async with composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14")) as found:
+        yield found
+
+
+async def test_one_tenants_limit_is_no_others(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    operator = Tenant(server, "default")
+    path = "/v1/admin/tenants/acme"
+    assert (await acme.ask("PUT", path, requests_per_minute=100)).status_code == 403
+    assert (await operator.ask("PUT", path, requests_per_minute=2)).json()["limits"] == {
+        **Limits(requests_per_minute=2).model_dump()
+    }
+    answers = [await acme.ask("POST", CHAT, **ASK) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["x-ratelimit-limit-requests"] == "2"
+    assert answers[0].headers["x-ratelimit-remaining-requests"] == "1"
+    assert int(answers[2].headers["retry-after"]) in range(1, 31)
+    assert answers[2].json()["error"]["code"] == "rate_limit_exceeded"
+    assert (await globex.ask("POST", CHAT, **ASK)).status_code == 200
+
+
+async def test_every_token_of_a_vote_counts_losing_ones_too(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", tokens_per_minute=100_000)
+    before = server.core.generated_tokens
+    answer = await acme.ask("POST", CHAT, **ASK, adaptation={"strategy": "consistency"})
+    generated = server.core.generated_tokens - before
+    assert generated > 0
+    prompts = sum(len(request.prompt_token_ids) for request in server.core.taken)
+    used = 100_000 - server.parts.quotas.now("acme")._tokens.content  # type: ignore[union-attr]
+    assert used == pytest.approx(generated + prompts, abs=50)
+    assert answer.headers["x-ratelimit-limit-tokens"] == "100000"
+
+
+async def test_a_day_without_records_left_saves_none_and_says_so(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", records_per_day=0)
+    answer = (await acme.ask("POST", CHAT, **ASK)).json()
+    assert answer["adaptation"]["memory"]["saved"] is None
+    assert "records_per_day" in answer["adaptation"]["memory"]["reason"]
+    said = {"completion_id": answer["id"], "verdict": "correct"}
+    assert (await acme.ask("POST", "/v1/feedback", **said)).status_code == 429
+
+
+async def test_requests_reach_the_engine_by_turns(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    await acme.ask("POST", CHAT, **ASK, priority=-1000, adaptation={"strategy": "plain"})
+    priorities = [request.priority for request in server.core.taken]
+    assert priorities[-1] >= 0, "a client's own priority is dropped"
+    await globex.ask("POST", CHAT, **ASK)
+    assert all(request.priority >= 0 for request in server.core.taken)
