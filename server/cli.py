@@ -28,6 +28,8 @@ COMMANDS = {
     "adapters": "list, show, promote, roll back or reset distilled adapters",
     "models": "list models at hand, get one, say where it lies",
     "memory": "look at, import, export, review and repair the long-term memory",
+    "backup": "back up the data folder to one file, beside a running server",
+    "restore": "put the data folder of a backup in place",
     "ledger": "show what each strategy helped and hurt, at what price",
     "doctor": "check this installation and say what to do about problems",
 }
