@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 STEP_PAGES = 1024
+ALL_PAGES = -1
 PATIENCE = 3
 """How often writers may make the copy begin again. Then it is made in one step, and they wait."""
 WAIT_S = 15.0
@@ -36,7 +37,7 @@ class _Steps:
     def __call__(self, status: int, left: int, total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise sqlite3.OperationalError("database is locked")
-        self._begun_again += self._left is not None and left > self._left
+        self._begun_again += self._left is not None and left >= self._left
         if self._begun_again > PATIENCE:
             raise _OvertakenError
         self._left = left
@@ -50,10 +51,11 @@ def copy_database(source: Path, target: Path, advance: Advance | None = None) ->
     Raises `sqlite3.Error` where it cannot be read or is damaged, `OSError` for a full disk.
     """
     try:
-        with closing(opened(source, "rw")) as theirs, closing(sqlite3.connect(target)) as ours:
-            ours.execute("PRAGMA synchronous=OFF")  # it is synced below, once
-            ours.execute("PRAGMA journal_mode=OFF")
-            _copy(theirs, ours, advance)
+        try:
+            _copy(source, target, STEP_PAGES, advance)
+        except _OvertakenError:
+            target.unlink()  # what was begun and not ended is no database
+            _copy(source, target, ALL_PAGES, advance)
         _finish(target)
     except sqlite3.OperationalError as error:
         if "full" in str(error):
@@ -67,11 +69,11 @@ def opened(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=WAIT_S)
 
 
-def _copy(source: sqlite3.Connection, target: sqlite3.Connection, advance: Advance | None) -> None:
-    try:
-        source.backup(target, pages=STEP_PAGES, progress=_Steps(advance))
-    except _OvertakenError:
-        source.backup(target, pages=-1, progress=_Steps(advance))
+def _copy(source: Path, target: Path, pages: int, advance: Advance | None) -> None:
+    with closing(opened(source, "rw")) as theirs, closing(sqlite3.connect(target)) as ours:
+        ours.execute("PRAGMA synchronous=OFF")  # it is synced at the end, once
+        ours.execute("PRAGMA journal_mode=OFF")
+        theirs.backup(ours, pages=pages, progress=_Steps(advance))
 
 
 def _finish(path: Path) -> None:
