@@ -56,13 +56,22 @@ def gather(data_dir: Path, work: Path, advance: Callable[[int, int], None]) -> C
 
 
 def _copy_database(source: Path, target: Path, advance: Callable[[int, int], None]) -> None:
-    if not source.exists():
+    if _is_absent(source):
         raise CommandError(f"there is no memory in {source.parent}: name another with --data-dir")
     try:
         with told(target):
             copy_database(source, target, advance)
     except sqlite3.Error as error:
         raise StorageUnavailableError(advice(source, error)) from error
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether nothing is there; what may not be looked at is left for SQLite to refuse."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def _written_on(data_dir: Path) -> Iterator[str]:

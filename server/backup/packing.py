@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 from server.backup.contents import Contents
 from server.backup.manifest import NAME, Manifest, Member
 from server.backup.seal import Sealing
+from server.backup.telling import Meter
 from server.console import CommandError
 from server.version import installed_version
 
@@ -47,15 +48,13 @@ def pack(
     """
     sealing = Sealing(stream)
     packed = gzip.GzipFile("", "wb", QUICKEST, cast(BinaryIO, sealing), mtime=0)
-    done = 0
+    meter = Meter(manifest.size_bytes, advance)
     with packed, tarfile.open(fileobj=packed, mode="w") as tar:
         text = manifest.model_dump_json(indent=1).encode()
         tar.addfile(_entry(manifest, NAME, len(text)), io.BytesIO(text))
         for member in manifest.members:
-            with _Unchanged(files[member.name], member) as reader:
+            with _Unchanged(files[member.name], member, meter) as reader:
                 tar.addfile(_entry(manifest, member.name, member.size), cast(BinaryIO, reader))
-            done += member.size
-            advance(done, manifest.size_bytes)
     sealing.close()
     return sealing.size
 
@@ -63,8 +62,8 @@ def pack(
 class _Unchanged:
     """A reader of a file that must be what the manifest says."""
 
-    def __init__(self, path: Path, member: Member) -> None:
-        self._path, self._member = path, member
+    def __init__(self, path: Path, member: Member, meter: Meter) -> None:
+        self._path, self._member, self._meter = path, member, meter
         self._stream = _reading(path)
         self._digest = hashlib.sha256()
 
@@ -72,6 +71,7 @@ class _Unchanged:
         """Read on."""
         data = self._stream.read(size)
         self._digest.update(data)
+        self._meter.add(len(data))
         return data
 
     def __enter__(self) -> _Unchanged:

@@ -42,7 +42,8 @@ def restore(file: Path, data_dir: Path, force: bool, advance: AdvancePhase) -> R
     Nothing is touched before all of the backup was checked. `force` moves aside what is there.
     """
     target = data_dir.resolve()
-    check_place(target, force)
+    with told(target):
+        check_place(target, force)
     try:
         with file.open("rb") as stream, sole_use(target):
             check_seal(stream, in_mb(advance, "checking"))

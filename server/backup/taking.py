@@ -29,7 +29,8 @@ class Taken:
 def take(data_dir: Path, file: Path, advance: AdvancePhase) -> Taken:
     """Back up a data folder to a file, which a failure leaves as it was; raises `CommandError`."""
     file = file.resolve()
-    _check_place(file, data_dir.resolve())
+    with told(file):
+        _check_place(file, data_dir.resolve())
     with workplace(file.with_name(f".{file.name}.part")) as work:
         made = work / "archive"
         with told(file):

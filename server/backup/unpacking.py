@@ -15,6 +15,7 @@ from typing import IO, BinaryIO
 from server.backup.errors import UnfitArchiveError
 from server.backup.manifest import MAX_BYTES, NAME, NO_BACKUP, Manifest, Member, parse_manifest
 from server.backup.seal import CHUNK_BYTES
+from server.backup.telling import Meter
 from server.backup.workplace import told
 
 Advance = Callable[[int, int], None]
@@ -33,12 +34,9 @@ def unpack(stream: BinaryIO, folder: Path, advance: Advance) -> Manifest:
         manifest = _manifest(tar)
         _need(folder, manifest)
         wanted = {member.name: member for member in manifest.members}
-        done = 0
+        meter = Meter(manifest.size_bytes, advance)
         while (entry := tar.next()) is not None:
-            member = wanted.pop(entry.name, None)
-            _unpack(tar, entry, member, folder)
-            done += entry.size
-            advance(done, manifest.size_bytes)
+            _unpack(tar, entry, wanted.pop(entry.name, None), folder, meter)
     if wanted:
         raise UnfitArchiveError(f"{NO_BACKUP}: {next(iter(wanted))} is missing")
     return manifest
@@ -75,7 +73,7 @@ def _need(folder: Path, manifest: Manifest) -> None:
 
 
 def _unpack(
-    tar: tarfile.TarFile, entry: tarfile.TarInfo, member: Member | None, folder: Path
+    tar: tarfile.TarFile, entry: tarfile.TarInfo, member: Member | None, folder: Path, meter: Meter
 ) -> None:
     """Write one member; its name was held against the names there may be, with the manifest."""
     file = tar.extractfile(entry) if entry.type == tarfile.REGTYPE else None
@@ -89,6 +87,7 @@ def _unpack(
             for chunk in _chunks(file):
                 digest.update(chunk)
                 output.write(chunk)
+                meter.add(len(chunk))
     if digest.hexdigest() != member.sha256:
         raise UnfitArchiveError(f"{entry.name} is damaged: take another backup")
 

@@ -20,6 +20,8 @@ from memory.schema import SCHEMA_VERSION
 from server import calibrations, tuned, tuning_trials
 from server.backup.exchange import _rename_thrice, exchange
 from server.backup.manifest import DATABASE, EVALUATIONS, SINGLE_FILES
+from server.backup.restoring import restore
+from server.backup.taking import take
 from server.commands import eval_run
 from server.console import CommandError
 from tests.memory.older import older_database
@@ -309,3 +311,15 @@ def test_a_backup_is_an_archive_that_tar_reads(data_dir: Path, tmp_path: Path) -
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert (tmp_path / "out" / "tuned.json").read_bytes() == TUNED
     assert json.loads((tmp_path / "out" / "manifest.json").read_bytes())["records"] == 2
+
+
+def test_how_far_it_is_is_told_within_a_file_as_well(data_dir: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    (data_dir / "tuning-trials.jsonl").write_bytes(b"x" * 5_000_000)
+    take(data_dir, tmp_path / "b.tar.gz", lambda *words: told.append(words))
+    restore(tmp_path / "b.tar.gz", tmp_path / "new", False, lambda *words: told.append(words))
+    for phase in ("packing, MB", "unpacking, MB"):
+        done = [words[1] for words in told if words[0] == phase]
+        assert done == sorted(done)
+        assert {1, 2, 3, 4, 5} <= set(done)
+    assert {words[0] for words in told} >= {"copying, pages", "checking, MB"}
