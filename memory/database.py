@@ -24,6 +24,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
 from memory.database_file import Stamp, file_at, stamp_of
 from memory.errors import StorageBusyError, StorageUnavailableError
+from memory.folder_use import SharedUse
+from memory.migration_copies import drop_old_copies, keep_copy
 from memory.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Database:
         # SQLite polls for its lock; threads of one process queue here instead, in fair order.
         self._writer = threading.RLock()
         self._folder = file_at(path.parent)
+        self._use = SharedUse(path.parent)
         self._stamp: Stamp | None = None
         """The file that the connections are of, as the last commit left it."""
         self._is_doubtful = True
@@ -71,6 +74,7 @@ class Database:
             engine = _engine(path)
             database = cls(path, engine)
             try:
+                drop_old_copies(path)
                 database._reopen()
             except BaseException:
                 database.close()
@@ -134,6 +138,7 @@ class Database:
                 log.error("%s was replaced by another file: what it holds is the memory", self.path)
             elif before.is_overwritten_as(found) and _journal() != "WAL":
                 self._check()
+        self._use.take()
         self._migrate()
         self._stamp, self._is_doubtful = stamp_of(self.path), False
 
@@ -170,15 +175,19 @@ class Database:
     def close(self) -> None:
         """Close every idle connection."""
         self._engine.dispose()
+        self._use.release()
 
     def _migrate(self) -> None:
         with self._engine.begin() as connection:
             if _version(connection, self.path) == SCHEMA_VERSION:
                 return
-        # EXCLUSIVE serialises two processes that open a new folder at once; the second finds
-        # the work done, because Alembic looks at the version again under the lock.
-        engine = self._engine.execution_options(begin="EXCLUSIVE")
+        # IMMEDIATE serialises two processes that open a folder at once, and lets the copy be read
+        # meanwhile; the second finds the work done, because both look again under the lock.
+        engine = self._engine.execution_options(begin="IMMEDIATE")
         with self._writer, engine.begin() as connection:
+            version = _version(connection, self.path)
+            if version not in (None, SCHEMA_VERSION):
+                keep_copy(self.path, version)
             config = migration_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -253,10 +262,11 @@ def _translated(path: Path) -> Iterator[None]:
         raise  # a defect of ours, not of the storage
     except (DatabaseError, sqlite3.DatabaseError, OSError) as error:
         kind = StorageBusyError if "locked" in str(error) else StorageUnavailableError
-        raise kind(_advice(path, error)) from error
+        raise kind(advice(path, error)) from error
 
 
-def _advice(path: Path, error: Exception) -> str:
+def advice(path: Path, error: Exception) -> str:
+    """Say in one line what SQLite's error means for the file, and what to do."""
     cause = str(getattr(error, "orig", error))
     for symptom, remedy in _REMEDIES:
         if symptom in cause:

@@ -133,6 +133,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Make all that a folder holds durable, its names included."""
+    for path in [*folder.rglob("*"), folder]:
+        sync_folder(path)  # a file is synced as a folder is
+
+
 def _body(snapshot: Snapshot) -> bytes:
     numbers = np.ascontiguousarray(snapshot.numbers, dtype="<i8")
     return numbers.tobytes() + np.ascontiguousarray(snapshot.vectors, dtype="<f4").tobytes()

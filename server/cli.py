@@ -30,6 +30,8 @@ COMMANDS = {
     "memory": "look at, import, export, review and repair the long-term memory",
     "keys": "create, list, revoke and rotate API keys, each of a tenant and a role",
     "tenants": "show and set what each tenant may use",
+    "backup": "back up the data folder to one file, beside a running server",
+    "restore": "put the data folder of a backup in place",
     "ledger": "show what each strategy helped and hurt, at what price",
     "doctor": "check this installation and say what to do about problems",
 }

@@ -7,7 +7,6 @@ process left behind is swept away by the next one that makes the same model.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from memory.snapshots import sync_tree
 from server.console import CommandError, complain
 from server.models.catalogue import MB
 from server.models.origin import Origin, origin_of
@@ -74,7 +74,7 @@ class Shelf:
             try:
                 yield work
                 work.chmod(0o755)
-                _to_disk(work)
+                sync_tree(work)  # a power cut must not take away what a name stands for
                 shutil.rmtree(self.folder / name, ignore_errors=True)  # what is not whole
                 work.rename(self.folder / name)
             finally:
@@ -111,13 +111,3 @@ def _told(folder: Path) -> Iterator[None]:
         problem = "the disk is full" if full else f"{error.strerror or error}"
         advice = "make room there, or choose another folder with --data-dir"
         raise CommandError(f"{folder} cannot be written: {problem}: {advice}") from error
-
-
-def _to_disk(folder: Path) -> None:
-    """Make sure that a name never stands for files that a power cut took away."""
-    for path in [*folder.rglob("*"), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,0 +1,53 @@
+"""What a database file holds, as whoever copies it has to know; opening it changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory.database import advice
+from memory.database_copy import opened
+from memory.errors import StorageUnavailableError
+from memory.schema import SCHEMA_VERSION
+from memory.types import State
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """A database's schema and what stands in it."""
+
+    schema: str
+    records: int
+    """Of all tenants, without those erased."""
+    adapters: Mapping[str, str]
+    """Id → hash of the files, which lie beside the database."""
+
+
+def holdings_of(path: Path) -> Holdings:
+    """Look into a database; `StorageUnavailableError` where it is not one of this Whet's."""
+    try:
+        with closing(opened(path, "ro")) as connection:
+            return _holdings(connection, path)
+    except sqlite3.Error as error:
+        raise StorageUnavailableError(advice(path, error)) from error
+
+
+def _holdings(connection: sqlite3.Connection, path: Path) -> Holdings:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    row = None
+    if "alembic_version" in tables:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        raise StorageUnavailableError(f"{path} holds no memory of Whet: name another --data-dir")
+    schema = str(row[0])
+    if schema > SCHEMA_VERSION:
+        raise StorageUnavailableError(
+            f"{path} has schema {schema}, newer than {SCHEMA_VERSION}: upgrade Whet to use it"
+        )
+    counting = "SELECT count(*) FROM record WHERE state != ?"
+    (records,) = connection.execute(counting, (State.ERASED.value,)).fetchone()
+    adapters = dict(connection.execute("SELECT id, content_hash FROM adapter"))
+    return Holdings(schema, records, adapters)
