@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import shutil
 import tarfile
 import zlib
@@ -22,6 +23,8 @@ Advance = Callable[[int, int], None]
 """Told how many bytes are unpacked, and of how many."""
 BROKEN = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 MB = 1_000_000
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+"""What is unpacked is its owner's only, as the secret is among it."""
 
 
 def unpack(stream: BinaryIO, folder: Path, advance: Advance) -> Manifest:
@@ -83,7 +86,7 @@ def _unpack(
     digest = hashlib.sha256()
     with told(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as output:
+        with os.fdopen(os.open(target, NEW, 0o600), "wb") as output:
             for chunk in _chunks(file):
                 digest.update(chunk)
                 output.write(chunk)

@@ -23,6 +23,7 @@ from memory.types import Draft, Message, Tier
 from server.backup.restoring import Restored, restore
 from server.backup.seal import Sealing
 from server.backup.taking import Taken, take
+from server.tenancy.secret import Secret
 
 TUNED = b'{"pebble": "what was tuned"}'
 
@@ -103,6 +104,7 @@ def full_folder(folder: Path) -> Path:
     remember(folder, "two and two?", "three and one?")
     register(folder, 1.0)
     (folder / "tuned.json").write_bytes(TUNED)
+    Secret.of_folder(folder)
     (folder / "evaluations").mkdir()
     (folder / "evaluations" / "pebble-0123abcd.jsonl").write_bytes(b'{"one": 1}\n')
     return folder

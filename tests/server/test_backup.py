@@ -24,6 +24,7 @@ from server.backup.restoring import restore
 from server.backup.taking import take
 from server.commands import eval_run
 from server.console import CommandError
+from server.tenancy import secret
 from tests.memory.older import older_database
 from tests.server.backups import (
     TUNED,
@@ -97,11 +98,23 @@ def test_what_can_be_had_anew_and_what_is_not_whets_stay_out(
     taken = backed_up(data_dir, tmp_path / "b.tar.gz")
     held = {member.name for member in taken.manifest.members}
     assert held.isdisjoint({*names, *unnamed})
-    assert len(held) == 5
+    assert len(held) == 6
+
+
+def test_keys_open_after_a_restore_and_the_secret_is_its_owners_only(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    full_folder(data_dir)
+    digest = secret.Secret.of_folder(data_dir).digest_of("whet-key")
+    backed_up(data_dir, tmp_path / "b.tar.gz")
+    folder = tmp_path / "again"
+    restored(tmp_path / "b.tar.gz", folder)
+    assert secret.Secret.of_folder(folder).digest_of("whet-key") == digest
+    assert (folder / secret.FILE_NAME).stat().st_mode & 0o077 == 0
 
 
 def test_the_names_of_a_backup_are_those_that_the_code_writes() -> None:
-    files = {tuned.FILE, calibrations.FILE, tuning_trials.TRIALS}
+    files = {secret.FILE_NAME, tuned.FILE, calibrations.FILE, tuning_trials.TRIALS}
     assert set(SINGLE_FILES) == files
     assert (DATABASE, EVALUATIONS) == (FILE_NAME, eval_run.FOLDER)
 
