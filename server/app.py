@@ -57,6 +57,7 @@ from server.routes.models import models_router
 from server.routes.ready import ready_router
 from server.routes.records import records_router
 from server.routes.reports import reports_router
+from server.routes.responses import responses_router
 from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
@@ -260,6 +261,7 @@ def _add_routes(
         warming_router(warming),
         adapters_router(parts.memory),
         docs_router(app, offline=args.enable_offline_docs),
+        responses_router(lambda: getattr(app.state, "openai_serving_responses", None)),
         unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)

@@ -8,6 +8,7 @@ tool that the model is never shown is dropped without a word.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
@@ -21,6 +22,7 @@ from vllm.exceptions import VLLMClientError, VLLMError
 
 from server.engine.refusals import bad_request
 from server.gateway.handler import Reporting, exchange_of, tell_headers
+from server.gateway.input_items import input_items
 from server.gateway.response_form import Ending, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
@@ -46,6 +48,8 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         self.response_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
         self.msg_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
         self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
+        self.items: FIFOCache[str, list[dict[str, Any]]] = FIFOCache(MAX_RESPONSES)
+        """What each was asked."""
         self.owners: FIFOCache[str, str] = FIFOCache(2 * MAX_RESPONSES)
         """The tenant of each; more than are stored, as those that are not take a place too."""
 
@@ -58,6 +62,8 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
             if earlier is not None and not self.is_of(tenant, earlier):
                 return self._make_not_found_error(earlier)
             self.owners[request.request_id] = tenant
+        if request.store:
+            self.items[request.request_id] = input_items(request.input)
         exchange = exchange_of(raw_request)
         if exchange is None:
             request.asked_for_no_tools = request.tool_choice == "none"
@@ -70,6 +76,22 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
     def is_of(self, tenant: str, response_id: str) -> bool:
         """Whether a tenant may know of a response."""
         return self.owners.get(response_id) == tenant
+
+    def items_of(self, response_id: str) -> list[dict[str, Any]] | None:
+        """Return what a stored response was asked; None where there is no such response."""
+        return self.items.get(response_id) if response_id in self.response_store else None
+
+    async def delete(self, response_id: str) -> bool:
+        """Forget a response, and end it where it is being made; False where there is none."""
+        if response_id not in self.response_store:
+            return False
+        if (task := self.background_tasks.get(response_id)) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        for kept in (self.response_store, self.msg_store, self.event_store, self.items):
+            kept.pop(response_id, None)
+        self.owners.pop(response_id, None)
+        return True
 
     async def _created(self, request: Any, raw_request: Any) -> Any:
         made = await super().create_responses(request, raw_request)

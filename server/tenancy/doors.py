@@ -29,6 +29,7 @@ DOORS: Mapping[str, Mapping[str, Access]] = {
     "/v1/responses/compact": {ANY: Access.USER},
     "/v1/responses/input_tokens": {ANY: Access.USER},
     "/v1/responses/{response_id}": {ANY: Access.USER},
+    "/v1/responses/{response_id}/input_items": {ANY: Access.USER},
     "/v1/responses/{response_id}/cancel": {ANY: Access.USER},
     "/v1/messages": {ANY: Access.USER},
     "/v1/messages/count_tokens": {ANY: Access.USER},

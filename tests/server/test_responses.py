@@ -62,7 +62,7 @@ def responses() -> Responses:
     """Return what serves one request, without an engine behind it."""
     handler = Responses.__new__(Responses)
     handler.response_store, handler.msg_store, handler.event_store = {}, {}, {}
-    handler.owners = {}
+    handler.owners, handler.items = {}, {}
     handler.background_tasks = {}
     handler.use_harmony, handler.tool_server = False, None
     handler.exchange = Amending()

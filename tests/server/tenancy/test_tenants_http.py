@@ -75,7 +75,13 @@ async def test_a_response_exists_for_its_own_tenant_only(server: Composed) -> No
     made = (await acme.ask("POST", RESPONSES, model=MODEL, input=STORY)).json()["id"]
     path = f"{RESPONSES}/{made}"
     unknown = (await globex.ask("GET", f"{RESPONSES}/resp_none")).json()["error"]
-    for method, at in (("GET", path), ("POST", f"{path}/cancel")):
+    at_items = f"{path}/input_items"
+    for method, at in (
+        ("GET", path),
+        ("POST", f"{path}/cancel"),
+        ("GET", at_items),
+        ("DELETE", path),
+    ):
         refused = await globex.ask(method, at)
         assert refused.status_code == 404
         assert refused.json()["error"] == {
