@@ -51,7 +51,7 @@ def recipe_for(parameters: int | None, steps: int | None = None) -> Recipe:
         return Recipe(
             rank=16,
             learning_rate=3e-4,
-            steps=steps or 64,
+            steps=steps or 96,
             schedule="constant",
             batch_size=4,
             min_loss=0.003,
