@@ -35,9 +35,9 @@ class Policy(Frozen):
     """How one of several free texts is chosen: by embeddings, or by asking the model."""
     calibration: Calibration | None = None
     """When the first sample is served without a vote; None: never."""
-    candidates: int = Field(default=64, ge=1, le=1000)
+    candidates: int = Field(default=128, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
-    neighbours: int = Field(default=16, ge=1, le=64)
+    neighbours: int = Field(default=48, ge=1, le=64)
     """Neighbours trained on, at most."""
     holdout: int = Field(default=6, ge=1, le=16)
     """Close neighbours kept back to judge the adapter by."""

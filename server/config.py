@@ -111,9 +111,9 @@ class Settings(Frozen):
     train_wait_s: float | None = Field(default=None, ge=0, le=3600)
     """a request that would wait longer than this for its training to begin votes at once; `none`
     waits as long as one training takes here, at least 20 seconds"""
-    neighbours: int = Field(default=16, ge=1, le=64)
+    neighbours: int = Field(default=48, ge=1, le=64)
     """records trained on per request"""
-    candidates: int = Field(default=64, ge=1, le=1000)
+    candidates: int = Field(default=128, ge=1, le=1000)
     """records recalled, from which the neighbours are chosen"""
     min_similarity: float = Field(default=0.5, ge=-1.0, le=1.0)
     """cosine below which a record is no neighbour"""

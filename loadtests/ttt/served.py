@@ -5,8 +5,10 @@ Each pair of figures is of one server, in turns: without training, and with it.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,6 +21,7 @@ from rich.console import Console
 
 from adaptation.evaluation.examples import import_lines
 from adaptation.evaluation.suites.solved import Solved
+from adaptation.learning.overlap import DECIDED
 from loadtests import questions
 from loadtests.measure import load
 from loadtests.sound.figures import Compared
@@ -29,29 +32,38 @@ TIMEOUT_S = 300.0
 TAUGHT = 64
 """Examples of a world."""
 ASKED = 12
+DOUBTED = 64
+NO_STEPS = {"train_steps": 0}
 SAMPLES = 8
 FIXED = {"max_tokens": 64, "ignore_eos": True}
 BURST, AT_ONCE = 24, 4
 LONG_AND_USELESS = ("--train-steps", "256", "--learning-rate", "1e-7", "--train-timeout-s", "300")
 """Trainings that learn nothing: no adapter is sampled from, and what is measured is training."""
 TRAINING_AT_ONCE = 2
-Figures = dict[str, list[float]]
+Figures = defaultdict[str, list[float]]
 
 
 def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
-    """Start a server whose votes all draw the same number of samples, and one that only trains."""
-    found: Figures = {name: [] for name in ("vote", "kept", "hand_off", "alone", "beside")}
-    with (
-        _serving(console, "--stopping-rule", "fixed") as server,
-        httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
+    """Start a server whose votes all draw the same number of samples, one that only trains, and one
+    as it comes.
+    """
+    found: Figures = defaultdict(list)
+    for what, flags, ask in (
+        ("second requests", ("--stopping-rule", "fixed"), _second_requests),
+        ("plain requests", LONG_AND_USELESS, _plain_requests),
+        ("decided votes", (), _decided_votes),
     ):
-        for number in range(rounds):
-            console.print(f"second requests, round {number + 1} of {rounds}")
-            _second_requests(http, seed + number, found)
-    with _serving(console, *LONG_AND_USELESS) as server:
-        for number in range(rounds):
-            console.print(f"plain requests, round {number + 1} of {rounds}")
-            _plain_requests(server.url, seed + number, found)
+        with (
+            _serving(console, *flags) as server,
+            httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
+        ):
+            for number in range(rounds):
+                console.print(f"{what}, round {number + 1} of {rounds}")
+                ask(http, seed + number, found)
+    return _compared(found)
+
+
+def _compared(found: Figures) -> list[Compared]:
     return [
         Compared(
             "second request of a neighbourhood (before: a vote of as many samples)", "s",
@@ -64,6 +76,10 @@ def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
             f"plain requests while {TRAINING_AT_ONCE} others train (before: while none does)",
             "tokens/s", tuple(found["alone"]), tuple(found["beside"]),
             "now / before", "at least", 0.7,
+        ),
+        Compared(
+            "`auto` whose vote is decided while it trains (before: the same without training)", "s",
+            tuple(found["untrained"]), tuple(found["decided"]), "now / before", "at most", 1.25,
         ),
     ]  # fmt: skip
 
@@ -98,13 +114,38 @@ def _second_requests(http: httpx.Client, seed: int, found: Figures) -> None:
         found["kept"].append(median(kept))
 
 
-def _plain_requests(url: str, seed: int, found: Figures) -> None:
+def _plain_requests(http: httpx.Client, seed: int, found: Figures) -> None:
+    url = str(http.base_url).rstrip("/")
     asked = [solved.question for solved in questions.everyday(BURST, seed)]
     bodies = [load.body(MODEL, question, seed) for question in asked]
     load.send(url, bodies[:AT_ONCE], AT_ONCE)
     found["alone"].append(load.send(url, bodies, AT_ONCE).tokens_per_s)
     with _training(url, seed):
         found["beside"].append(load.send(url, bodies, AT_ONCE).tokens_per_s)
+
+
+def _decided_votes(http: httpx.Client, seed: int, found: Figures) -> None:
+    """Ask `auto` what is in doubt for a while, with training beside the vote and without.
+
+    Only questions whose training was given up are compared: each with itself, the order in turns.
+    """
+    task = f"{questions.TASK}-everyday-{seed}"
+    _teach(http, questions.everyday(TAUGHT, seed + 10_000), task)
+    without, beside = [], []
+    for number, solved in enumerate(questions.everyday(DOUBTED, seed)):
+        seconds: dict[bool, float] = {}
+        was_decided = False
+        for trains in (True, False) if number % 2 else (False, True):
+            report, seconds[trains] = _ask(
+                http, solved.question, "auto", task, 16, budget=None if trains else NO_STEPS
+            )
+            was_decided |= trains and DECIDED in json.dumps(report)
+        if was_decided:
+            without.append(seconds[False])
+            beside.append(seconds[True])
+    if without:
+        found["untrained"].append(median(without))
+        found["decided"].append(median(beside))
 
 
 @contextmanager
@@ -142,6 +183,7 @@ def _ask(
     strategy: str,
     task: str,
     max_samples: int = SAMPLES,
+    budget: dict[str, int] | None = None,
     **fields: Any,
 ) -> tuple[dict[str, Any], float]:
     """Return the report and the seconds from the request to its last byte."""
@@ -154,6 +196,7 @@ def _ask(
         "adaptation": {
             "max_samples": max_samples,
             "memory": {"task": task, "write": False, "reuse": False},
+            **({"budget": budget} if budget else {}),
         },
     }
     began = time.perf_counter()

@@ -17,7 +17,7 @@ def test_the_grid_is_five_rates_with_four_numbers_of_steps_around_the_recipe_by_
     cells = grid(START)
     assert len(set(cells)) == 20
     assert START in cells
-    assert {cell.steps for cell in cells} == {16, 32, 64, 128}
+    assert {cell.steps for cell in cells} == {24, 48, 96, 192}
 
 
 def test_the_worlds_of_the_grid_are_none_that_the_tuning_sees() -> None:

@@ -12,7 +12,7 @@ from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import WORLD_SEEDS, Group
 from memory.types import Message
 
-EXAMPLES, HELD_OUT = 16, 6
+EXAMPLES, HELD_OUT = 48, 6
 """Of each task; as many as a request trains on, and is judged by."""
 LEVEL = 2
 FIRST_WORLD = WORLD_SEEDS[Split.DEVELOPMENT].start
