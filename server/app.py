@@ -17,8 +17,10 @@ from starlette.middleware import Middleware
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
+from adaptation.fairness import FairShares
 from adaptation.learning.loaded import LoadedAdapters
 from adaptation.learning.probing import PROBE_TOKENS
+from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
@@ -166,6 +168,7 @@ async def _services(
         background=parts.background,
         rewards=parts.rewards,
         allowance=parts.quotas,
+        trainings=Trainings(FairShares(parts.quotas.weight)),
         policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
     )
     if services.policy.may_train:

@@ -44,7 +44,7 @@ FLAGS = {
     "sse_keep_alive_interval": 10,
     # The page of routes loads nothing from a CDN: vLLM brings its assets along.
     "enable_offline_docs": True,
-    # Tenants take turns by priorities: see `server.tenancy.fairness`.
+    # Tenants take turns by priorities: see `adaptation.fairness`.
     "scheduling_policy": "priority",
 }
 

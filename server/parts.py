@@ -13,6 +13,7 @@ from typing import Any
 
 from adaptation.algebra import Algebra
 from adaptation.background import Background
+from adaptation.fairness import FairShares
 from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
@@ -30,7 +31,6 @@ from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
 from server.routes.ready import Probe
-from server.tenancy.fairness import FairShares
 from server.tenancy.keyring import Keyring
 from server.tenancy.principal import caller_tenant
 from server.tenancy.quotas import Quotas, limits_of

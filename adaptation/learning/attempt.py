@@ -163,7 +163,9 @@ class Attempt:
         services = self._services
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, seconds_left(self._query))
-        training = services.trainings.run(services.trainer, await self._job(folder), timeout_s)
+        training = services.trainings.run(
+            services.trainer, await self._job(folder), timeout_s, self._query.tenant
+        )
         return await _unless_passed(training, self.examination)
 
     async def _job(self, folder: Path) -> TrainingJob:

@@ -6,16 +6,26 @@ often one ends: while n are under way and one ends every c seconds, one more wai
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import AsyncExitStack
 
+from adaptation.errors import NoTurnError
+from adaptation.fair_queue import FairQueue
+from adaptation.fairness import FairShares
 from adaptation.learning.training.trainer import Trainer, TrainingJob, TrainingResult
 from adaptation.recent import Recent
+
+AT_ONCE = 16
+"""Jobs with the trainer at a time: as many as train together on a CPU."""
 
 
 class Trainings:
     """Passes jobs to the trainer, and keeps count."""
 
-    def __init__(self) -> None:
+    def __init__(self, shares: FairShares | None = None) -> None:
+        """`shares` says whose turn it is where more want to train than train together."""
+        self._queue = FairQueue(AT_ONCE, shares or FairShares(lambda tenant: 1.0))
         self._under_way: list[object] = []
         """Handed to the trainer and not yet answered, in that order."""
         self._took = Recent()
@@ -34,12 +44,14 @@ class Trainings:
         """How long one more would wait for those before it."""
         return len(self._under_way) * self.typical_s
 
-    async def run(self, trainer: Trainer, job: TrainingJob, timeout_s: float) -> TrainingResult:
-        """Like `Trainer.train`."""
+    async def run(
+        self, trainer: Trainer, job: TrainingJob, timeout_s: float, tenant: str = ""
+    ) -> TrainingResult:
+        """Like `Trainer.train`, in the tenant's turn."""
         started, mine = time.monotonic(), object()
         self._under_way.append(mine)
         try:
-            result = await trainer.train(job, timeout_s)
+            result = await self._in_turn(trainer, job, timeout_s, tenant)
         except BaseException:
             # So much at least it would have taken: where no training ends, nobody waits for one.
             is_first = self._under_way[0] is mine
@@ -53,6 +65,21 @@ class Trainings:
             return result
         finally:
             self._under_way.remove(mine)
+
+    async def _in_turn(
+        self, trainer: Trainer, job: TrainingJob, timeout_s: float, tenant: str
+    ) -> TrainingResult:
+        began = time.monotonic()
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    holding = await stack.enter_async_context(self._queue.place(tenant))
+            except TimeoutError as error:
+                raise NoTurnError("its turn to train did not come in time") from error
+            left_s = timeout_s - (time.monotonic() - began)
+            result = await trainer.train(job, left_s)
+            holding.cost = result.tokens
+            return result
 
     def _since(self, given: float) -> float:
         """Since the job was given, or one before it ended: what that took is not its own."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from vllm.sampling_params import RequestOutputKind
 
+from adaptation.fairness import FairShares
 from server.engine.launch import register_client
 from server.engine.outputs import tokens_of
 from server.engine.under_way import counters
-from server.tenancy.fairness import FairShares
 
 Spent = Callable[[str, int], None]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.tenancy.fairness import FairShares, Turn
+from adaptation.fairness import FairShares, Turn
 
 WEIGHTS = {"heavy": 3.0}
 
