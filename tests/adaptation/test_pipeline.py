@@ -208,7 +208,7 @@ async def test_a_hanging_trainer_leaves_time_for_the_vote(
     remember_examples(memory, 12)
     trainer = FakeTrainer()
     trainer.let_go.clear()
-    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 0.5)
+    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 3.0)
     report = (await answer(query, services(adapted_engine(), trainer))).report
     assert (report.answer, report.stop_reason) == ("1", StopReason.CONFIDENT)
     assert "no time for training" in str(report.reason)
