@@ -106,10 +106,10 @@ def endless(server: Running, model: str) -> Iterator[None]:
         begun.close()
 
 
-def logprobs(server: Running, salt: str) -> list[list[tuple[str, float]]]:
-    """Greedy tokens of each question with their log-probabilities, cached under `salt`."""
+def logprobs(server: Running) -> list[list[tuple[str, float]]]:
+    """Greedy tokens of each question with their log-probabilities."""
     greedy: dict[str, Any] = {"temperature": 0, "max_tokens": TOKENS, "logprobs": True}
-    answers = (server.chat(q, **greedy, cache_salt=salt) for q in QUESTIONS)
+    answers = (server.chat(q, **greedy) for q in QUESTIONS)
     contents = (answer["choices"][0]["logprobs"]["content"] for answer in answers)
     return [[(step["token"], step["logprob"]) for step in content] for content in contents]
 
@@ -145,20 +145,22 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Pa
     folder = tmp_path_factory.mktemp("isolation")
     modules = [f"{name}={make_adapter(folder / name, 0.3, i)}" for i, name in enumerate("ab")]
     flags = ["--strategy", "plain", "--max-adapters", "1", "--lora-modules", *modules]
-    env = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
+    # The second for /reset_prefix_cache.
+    env = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "1"}
     with serving(folder / "data", folder / "log", *flags, "--max-loras", "6", env=env) as server:
         yield server, folder
 
 
 def test_no_adapter_ever_touches_a_request_without_one(full: tuple[Running, Path]) -> None:
     server, folder = full
-    alone = logprobs(server, "before")
+    alone = logprobs(server)
     fill_every_slot(server, folder)
+    assert server.post("/reset_prefix_cache").status_code == 200
     with endless(server, "a"), endless(server, "b"):
-        mixed = logprobs(server, "beside adapters")
+        mixed = logprobs(server)
         assert server.metric("vllm:num_requests_running") == 2 * CHOICES, "they were beside them"
     assert_same(alone, mixed, "in a batch with adapters")
-    assert_same(alone, logprobs(server, "beside adapters"), "later, from the prefix cache")
+    assert_same(alone, logprobs(server), "later, from the prefix cache")
 
 
 def test_an_adapter_loaded_over_http_cannot_fill_the_last_slot(full: tuple[Running, Path]) -> None:

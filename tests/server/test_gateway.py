@@ -232,7 +232,17 @@ HANDLERS = (
     "anthropic_serving_messages",
     "openai_serving_models",
 )
-BUILT_ANEW = {"response_store_lock", "lora_id_counter", "registry", "_most", "_loading", "_times"}
+BUILT_ANEW = {
+    "response_store_lock",
+    "lora_id_counter",
+    "registry",
+    "_most",
+    "_loading",
+    "_times",
+} | {
+    "owners",
+    "items",
+}
 FLAGS = (
     "--enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3 "
     "--tool-strict-level parameter --exclude-tools-when-tool-choice-none",

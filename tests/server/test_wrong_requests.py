@@ -163,7 +163,6 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     (CHAT, {"chat_template": "x"}, "chat_template"),
     (CHAT, {"continue_final_message": True}, "continue_final_message"),
-    (CHAT, {"cache_salt": "a@b"}, "cache_salt"),
     (
         CHAT,
         {"repetition_detection": {"max_pattern_size": -1, "min_count": 2}},
