@@ -233,15 +233,8 @@ HANDLERS = (
     "openai_serving_models",
 )
 BUILT_ANEW = {
-    "response_store_lock",
-    "lora_id_counter",
-    "registry",
-    "_most",
-    "_loading",
-    "_times",
-} | {
-    "owners",
-    "items",
+    *("response_store_lock", "lora_id_counter", "registry", "_most", "_loading", "_times"),
+    *("owners", "items"),
 }
 FLAGS = (
     "--enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3 "
