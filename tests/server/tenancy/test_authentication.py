@@ -125,8 +125,21 @@ async def test_anthropics_header_is_read_as_well(memory: LongTermMemory) -> None
 
 async def test_a_browsers_question_before_a_request_needs_no_key(memory: LongTermMemory) -> None:
     door = Door(memory)
-    door.key("acme")
-    assert (await door.http.options(ASK)).status_code == 200
+    key = door.key("acme")["key"]
+    asks = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    assert (await door.http.options(ASK, headers=asks)).status_code == 200
+    assert (await door.http.options(ASK)).status_code == 401
+    shown = {"authorization": f"Bearer {key}"}
+    assert (await door.http.options(METRICS, headers=shown)).status_code == 403
+
+
+@pytest.mark.parametrize("ending", ["%0A", "%0D", "%00"])
+async def test_no_path_with_control_characters_is_another_ones(
+    memory: LongTermMemory, ending: str
+) -> None:
+    door = Door(memory)
+    for key in (None, door.key("acme")["key"]):
+        assert (await door.get(METRICS + ending, key)).status_code == 404
 
 
 async def test_revoking_and_expiring_end_a_key_and_rotating_replaces_it(
@@ -185,10 +198,19 @@ async def test_a_gateway_names_the_tenant_with_the_operators_key(memory: LongTer
     spoken = await door.get(ASK, gateway, **{"x-tenant": "globex"})
     assert spoken.json() == {"tenant": "globex", "role": "user"}
     assert (await door.get(METRICS, gateway, **{"x-tenant": "globex"})).status_code == 403
+    own = await door.get(ASK, gateway, **{"x-tenant": "default"})
+    assert own.json() == {"tenant": "default", "role": "user"}, "a customer may be called so"
     assert (await door.get(ASK, app, **{"x-tenant": "globex"})).status_code == 403
     assert (await door.get(ASK, app, **{"x-tenant": "acme"})).json()["role"] == "admin"
     assert (await door.get(ASK, gateway, **{"x-tenant": "../etc"})).status_code == 400
     assert (await door.get(ASK, **{"x-tenant": "globex"})).status_code == 401
+
+
+async def test_of_several_tenants_none_is_spoken_for(memory: LongTermMemory) -> None:
+    door = Door(memory, Trust(tenant_header="X-Tenant"))
+    gateway = door.key("default", Role.ADMIN)["key"]
+    sent = [("authorization", f"Bearer {gateway}"), ("x-tenant", "globex"), ("x-tenant", "acme")]
+    assert (await door.http.get(ASK, headers=sent)).status_code == 400
 
 
 async def test_without_any_key_a_gateway_has_to_name_the_tenant(memory: LongTermMemory) -> None:
