@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,9 +20,12 @@ from starlette.routing import Route
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.schema import api_key
 from server.tenancy import followed as module
+from server.tenancy import keyring as keyring_module
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
+from server.tenancy.followed import Followed
 from server.tenancy.issuing import make
 from server.tenancy.issuing import replace as rotated
 from server.tenancy.keyring import Keyring
@@ -182,6 +187,57 @@ async def test_the_last_use_is_noted(memory: LongTermMemory) -> None:
     await door.get(ASK, made["key"])
     await door.keyring.close()
     assert memory.keys.get(made["id"]).last_used_at == pytest.approx(time.time(), abs=60)
+
+
+async def test_a_key_opens_while_its_last_use_waits_for_the_database(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring_module, "NOTED_EVERY_S", 0.0)
+    door, may_write = Door(memory), threading.Event()
+    made = door.key("acme")
+    monkeypatch.setattr(memory.keys, "note_use", lambda used: may_write.wait(60))
+    for _ in range(3):
+        async with asyncio.timeout(10):
+            assert (await door.get(ASK, made["key"])).status_code == 200
+    may_write.set()
+    await door.keyring.close()
+
+
+async def test_a_change_is_seen_though_a_look_from_before_ends_after_it(
+    memory: LongTermMemory,
+) -> None:
+    begun, may_end, number = threading.Event(), threading.Event(), [1]
+    may_end.set()
+
+    def revision() -> int:
+        seen = number[0]
+        begun.set()
+        may_end.wait(60)
+        return seen
+
+    table = Followed("numbers", revision, lambda: number[0], memory.aside.reading)
+    assert await table.value() == 1
+    table.forget()
+    begun.clear()
+    may_end.clear()
+    asked = asyncio.create_task(table.value())
+    await asyncio.to_thread(begun.wait, 60)
+    number[0] = 2
+    table.forget()
+    may_end.set()
+    assert await asked == 2
+    number[0] = 3
+    assert await table.value() == 2, "looks are apart"
+
+
+async def test_a_database_that_is_gone_opens_no_door(memory: LongTermMemory) -> None:
+    door = Door(memory)
+    door.key("acme")
+    assert (await door.get(ASK)).status_code == 401
+    with memory.keys._database.writing() as connection:
+        connection.execute(delete(api_key))
+    door.keyring.forget()
+    assert (await door.get(ASK)).status_code == 401
 
 
 async def test_the_operators_flag_is_a_key_of_his(memory: LongTermMemory) -> None:
