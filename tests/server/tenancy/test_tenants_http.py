@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from adaptation.errors import EngineError
 from memory.types import Draft, Message, Tier
+from server.champions import IN_USE
 from server.tenancy.issuing import make
 from server.tenancy.principal import Role
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
@@ -149,6 +152,29 @@ async def test_no_spelling_of_a_path_opens_what_is_not_a_users(
     user = Tenant(server, "acme", Role.USER)
     assert (await user.ask(method, path)).status_code == status
     assert (await server.http.request(method, path)).status_code in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {**ASK, "adaptation": {"strategy": "plain"}}),
+        (CHAT, {**ASK, "adaptation": {"strategy": "consistency"}}),
+        ("/v1/messages", {**ASK, "max_tokens": 16}),
+    ],
+)
+async def test_who_finds_no_place_for_its_champion_is_told_to_come_again(
+    server: Composed, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    @asynccontextmanager
+    async def use(tenant: str) -> AsyncIterator[None]:
+        raise EngineError(IN_USE)
+        yield
+
+    monkeypatch.setattr(server.parts.champions, "use", use)
+    refused = await Tenant(server, "acme").ask("POST", path, **body)
+    assert refused.status_code == 503, refused.text
+    assert "--max-champions" in refused.text
+    assert "retry-after" in refused.headers
 
 
 async def test_keys_are_made_and_seen_within_a_tenant_and_by_the_operator(
