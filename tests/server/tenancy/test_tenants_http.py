@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from adaptation.errors import EngineError
+from memory.tenants import Limits
 from memory.types import Draft, Message, Tier
 from server.champions import IN_USE
 from server.tenancy.issuing import make
@@ -122,13 +123,14 @@ async def test_prefix_caches_are_apart_whatever_a_client_asks_for(
 
 async def test_scoring_keeps_prefix_caches_apart_too(server: Composed) -> None:
     acme = Tenant(server, "acme")
+    server.memory.tenants.set("acme", Limits(requests_per_minute=100))
     labels = {"model": MODEL, "query": "?", "items": ["a"], "label_token_ids": [1, 2]}
     server.core.taken.clear()
     scored = await acme.ask("POST", "/generative_scoring", **labels, cache_salt="shared")
     assert [request.cache_salt for request in server.core.taken] == [
         server.parts.secret.salt_of("acme")
     ]
-    assert "x-ratelimit-limit-requests" in scored.headers, "it takes a place as others do"
+    assert "x-ratelimit-limit-requests" in scored.headers, "it counts as others do"
 
 
 @pytest.mark.parametrize(
