@@ -37,7 +37,9 @@ from server.soundness import sound_object
 from server.tenancy.principal import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
-PLAIN_PATHS = frozenset({"/v1/messages", "/invocations", "/v1/chat/completions/batch"})
+PLAIN_PATHS = frozenset(
+    {"/v1/messages", "/invocations", "/v1/chat/completions/batch", "/generative_scoring"}
+)
 """Generation routes that vLLM serves alone."""
 CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/tokenize"})
 """Routes of others whose bodies go through a tokenizer: looked at, and passed on as they came."""

@@ -6,7 +6,8 @@ vLLM's own queue has no end: without this, a flood is answered by everybody's ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory.errors import WhetMemoryError
 from memory.tenants import Limits
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
+from server.config import DEFAULT_TENANT
 from server.errors import RETRY_AFTER_S, STOPPING, ApiError, api_error
 from server.request_context import route_path
 from server.tenancy.principal import tenant_of
@@ -25,22 +27,36 @@ ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
 class Occupancy:
     """How many requests are at work, also those for which no connection waits."""
 
-    def __init__(self, in_background: Collection[str] = ()) -> None:
+    def __init__(self, in_background: Callable[[], Collection[str]] = lambda: ()) -> None:
+        """`in_background` returns the tenant of each response that is made in the background."""
         self.connected = 0
         self._in_background = in_background
 
     @property
     def taken(self) -> int:
         """Of the places."""
-        return self.connected + len(self._in_background)
+        return self.connected + len(self._in_background())
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Hold a place for the length of the block."""
+        self.connected += 1
+        try:
+            yield
+        finally:
+            self.connected -= 1
+
+    def in_background_of(self, tenant: str) -> int:
+        """Return how many requests a tenant does not wait for."""
+        return sum(each == tenant for each in self._in_background())
 
 
 class Admission:
     """Refuses beyond quotas and `places`, and tells each request how much is left.
 
     OpenAI's headers `x-ratelimit-*` tell the tenant's rates where it has limits. Without a limit on
-    requests they count places, not requests a minute: a place is free again when a response ends or
-    its client leaves.
+    requests the default tenant's count places, not requests a minute: a place is free again when a
+    response ends or its client leaves.
     """
 
     def __init__(
@@ -66,24 +82,18 @@ class Admission:
         if scope["type"] != "http" or route_path(scope) not in ADMITTED_PATHS:
             await self._app(scope, receive, send)
             return
-        quota = Quota(Limits())
+        quota, tenant = Quota(Limits()), DEFAULT_TENANT
         try:
             if self._quotas is not None:
-                quota = await self._quotas.of(tenant_of(scope))
+                tenant = tenant_of(scope)
+                quota = await self._quotas.of(tenant)
             self._refuse()
-            request = quota.begin()
+            request = quota.begin(self._occupancy.in_background_of(tenant))
         except (ApiError, WhetMemoryError) as error:
-            await api_error(error).response()(scope, receive, self._telling(quota, send))
+            await api_error(error).response()(scope, receive, self._telling(tenant, quota, send))
             return
-        with request:
-            await self._admitted(quota, scope, receive, send)
-
-    async def _admitted(self, quota: Quota, scope: Scope, receive: Receive, send: Send) -> None:
-        self._occupancy.connected += 1
-        try:
-            await self._app(scope, receive, self._telling(quota, send))
-        finally:
-            self._occupancy.connected -= 1
+        with request, self._occupancy.one_more():
+            await self._app(scope, receive, self._telling(tenant, quota, send))
 
     def _refuse(self) -> None:
         """Raise `ApiError` (503) where there is no place."""
@@ -93,19 +103,21 @@ class Admission:
             what = f"The server is at work on {self._places} requests, its most at a time"
             raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
 
-    def _telling(self, quota: Quota, send: Send) -> Send:
+    def _telling(self, tenant: str, quota: Quota, send: Send) -> Send:
+        # How many places others leave is no business of a customer.
+        places = self._left() if tenant == DEFAULT_TENANT else {}
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update({**places, **quota.headers()})
+            await send(message)
+
+        return tell
+
+    def _left(self) -> Mapping[str, str]:
         left = max(0, self._places - self._occupancy.taken)
-        places = {
+        return {
             "x-ratelimit-limit-requests": str(self._places),
             "x-ratelimit-remaining-requests": str(left),
             "x-ratelimit-reset-requests": "0s" if left else f"{RETRY_AFTER_S}s",
         }
-
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in {**places, **quota.headers()}.items():
-                    headers[name] = value
-            await send(message)
-
-        return tell

@@ -141,7 +141,7 @@ async def build(
     app, in_background = await make_app(client, args, runtime_adapters(args, settings))
     occupancy = Occupancy(in_background)
     wanted = services.wanted or Wanted()
-    warming = Warming(services, wanted, parts.champions.use, lambda: occupancy.taken > 0)
+    warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
     describe(app)
     install_handlers(app)

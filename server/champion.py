@@ -109,7 +109,7 @@ class Champion:
     @property
     def is_away(self) -> bool:
         """Whether it is not loaded for want of a place, and for nothing else."""
-        return self._held is None and self._had_to_leave
+        return self._held is None and self._had_to_leave and self._refusal is None
 
     def stay_away(self) -> None:
         """Wait to be asked for: there is no place."""
@@ -121,6 +121,12 @@ class Champion:
         if held is not None:
             self._had_to_leave = True
             await self._retire(held)
+
+    async def drop_unused(self) -> None:
+        """Unload what was followed by another and is used by no request any more."""
+        for number in [number for number in self._retired if not self._users[number]]:
+            if (held := self._retired.pop(number, None)) is not None:
+                await self._retire(held)
 
     @contextmanager
     def use(self) -> Iterator[Adapter | None]:
@@ -144,7 +150,7 @@ class Champion:
     async def refresh(self) -> None:
         """Serve the registry's present champion; on any fault go on serving what is served."""
         try:
-            await self._drop_unused()
+            await self.drop_unused()
             version = await asyncio.to_thread(self._registry.alias, self._tenant, "champion")
             self._unread = None
             await self._pursue(version)
@@ -174,8 +180,10 @@ class Champion:
             try:
                 fresh = await self._load(version)
             except NoPlaceError as error:
-                if self._held is not None or self._make_room is None:
+                if self.adapter is not None or self._make_room is None:
                     self._note(version, error)
+                else:
+                    self._refusal = None
                 return
             except (EngineError, OSError) as error:
                 self._note(version, error)
@@ -223,14 +231,10 @@ class Champion:
         self._had_to_leave = False
         return lease
 
-    async def _drop_unused(self) -> None:
-        for held in [h for i, h in self._retired.items() if not self._users[i]]:
-            del self._retired[held.adapter.id]
-            await self._retire(held)
-
     async def _retire(self, held: Held) -> None:
         try:
             await self._engine.drop(held.adapter)
         except EngineError as error:
             logger.warning("adapter %s was not unloaded: %s", held.adapter.version, error)
         self._leases.release(held.lease)
+        del self._users[held.adapter.id]

@@ -21,11 +21,16 @@ from memory.adapters import AdapterRegistry
 from memory.errors import WhetMemoryError
 from server.champion import Champion
 from server.config import DEFAULT_TENANT
+from server.tenancy.principal import in_name_of
 
 logger = logging.getLogger(__name__)
 
 WAIT_S = 30.0
 """For a place, when requests use all of them."""
+IN_USE = (
+    "requests of other tenants use every place for distilled adapters: try again, or serve with a "
+    "larger --max-champions"
+)
 
 
 class Champions:
@@ -43,7 +48,9 @@ class Champions:
         self._unread: str | None = None
         self._asked_at: dict[str, float] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fetches: dict[str, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
+        """Another one after each time it was set, so that nobody misses it."""
 
     def of(self, tenant: str) -> Champion:
         """Return what follows one tenant's champion."""
@@ -69,13 +76,20 @@ class Champions:
             return
         self._asked_at[tenant] = time.monotonic()
         champion = self.of(tenant)
-        if champion.is_away:
-            await self._fetch(tenant, champion)
+        while champion.is_away:
+            await asyncio.shield(self._fetch_under_way(tenant, champion))
         try:
             with champion.use() as adapter:
                 yield adapter
         finally:
-            self._freed.set()
+            self._tell_freed()
+
+    @asynccontextmanager
+    async def hold(self, tenant: str) -> AsyncIterator[Adapter | None]:
+        """Like `use`, for work in a tenant's name that no request asks for."""
+        with in_name_of(tenant):
+            async with self.use(tenant) as adapter:
+                yield adapter
 
     async def follow(self, poll_s: float) -> None:
         """Keep up with the registry until cancelled."""
@@ -92,39 +106,57 @@ class Champions:
             self._unread = f"the registry cannot be read: {error}"
         for tenant in sorted({*self._champions, *self._wanted}):
             await self._look_after(tenant, self.of(tenant))
-        self._freed.set()
+        self._tell_freed()
 
     async def _look_after(self, tenant: str, champion: Champion) -> None:
-        if champion.adapter is None and tenant in self._wanted and not self._places.free:
+        turn = self._turns[tenant]
+        if turn.locked():  # a request waits for it, and looks whenever a place may be free
+            return
+        is_served_plain = champion.adapter is None and champion.problem is None
+        if is_served_plain and tenant in self._wanted and not self._places.free:
             champion.stay_away()
             return
-        async with self._turns[tenant]:
-            await champion.refresh()
+        async with turn:
+            with in_name_of(tenant):
+                await champion.refresh()
+
+    def _fetch_under_way(self, tenant: str, champion: Champion) -> asyncio.Task[None]:
+        """Return what all of a tenant's requests wait for; no client that leaves cuts it short."""
+        under_way = self._fetches.get(tenant)
+        if under_way is None or under_way.done():
+            self._fetches[tenant] = under_way = asyncio.create_task(self._fetch(tenant, champion))
+        return under_way
 
     async def _fetch(self, tenant: str, champion: Champion) -> None:
         """Load a champion that had to make room for others."""
         give_up_at = time.monotonic() + WAIT_S
         async with self._turns[tenant]:
             while champion.is_away:
-                self._freed.clear()
+                freed = self._freed
                 await champion.refresh()
-                if not champion.is_away:
-                    return
-                await self._until_freed(give_up_at)
+                if champion.is_away:
+                    await _until(freed, give_up_at, champion.problem or IN_USE)
 
-    async def _until_freed(self, give_up_at: float) -> None:
-        try:
-            async with asyncio.timeout(give_up_at - time.monotonic()):
-                await self._freed.wait()
-        except TimeoutError as error:
-            raise EngineError(
-                "requests of other tenants use every place for distilled adapters: try again, or "
-                "serve with a larger --max-champions"
-            ) from error
+    def _tell_freed(self) -> None:
+        self._freed.set()
+        self._freed = asyncio.Event()
 
     async def _make_room(self, newcomer: str) -> None:
-        """Unload another's champion, that nobody uses and nobody has asked for longest."""
+        """Unload what nobody uses any more, else another's champion that nobody uses now and nobody
+        has asked for longest.
+        """
+        for each in list(self._champions.values()):
+            await each.drop_unused()
         others = (item for item in self._champions.items() if item[0] != newcomer)
-        if idle := [tenant for tenant, each in others if each.is_idle]:
+        idle = [tenant for tenant, each in others if each.is_idle]
+        if idle and not self._places.free:
             tenant = min(idle, key=lambda tenant: self._asked_at.get(tenant, 0.0))
             await self._champions[tenant].leave()
+
+
+async def _until(freed: asyncio.Event, give_up_at: float, why: str) -> None:
+    try:
+        async with asyncio.timeout(give_up_at - time.monotonic()):
+            await freed.wait()
+    except TimeoutError as error:
+        raise EngineError(why) from error

@@ -6,17 +6,18 @@ It knows no votes, and of memory nothing but that an outcome is noted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
 
 from adaptation.cancelling import end_all
+from adaptation.errors import EngineError
 from adaptation.report import Report, SampleCounts, TokenCounts
-from adaptation.types import Abandoned, Outcome, Query, Sample
+from adaptation.types import Abandoned, Adapter, Outcome, Query, Sample
 from server.champions import Champions
 from server.engine.outputs import Given, first_text, tokens_of
-from server.engine.refusals import told
+from server.engine.refusals import http_error, told
 from server.engine.under_way import counters, end_requests
 from server.engine.vllm_engine import EngineRequest, lora_request
 from server.request_context import Asked
@@ -50,7 +51,7 @@ class PlainSampling:
         self, request: EngineRequest, request_id: str, tenant: str
     ) -> AsyncGenerator[Any, None]:
         """Yield vLLM's outputs, through the tenant's promoted adapter."""
-        async with self._champions.use(tenant) as base:
+        async with self._base(tenant) as base:
             adapter = lora_request(base)
             async with aclosing(self._outputs(request, request_id, adapter)) as outputs:
                 async for output in outputs:
@@ -60,7 +61,7 @@ class PlainSampling:
         """Stream one request as vLLM does, keeping count."""
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
-        async with self._champions.use(asked.context.tenant) as base:
+        async with self._base(asked.context.tenant) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             try:
@@ -82,7 +83,7 @@ class PlainSampling:
 
     async def whole(self, asked: Asked, request: EngineRequest) -> Given:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        async with self._champions.use(asked.context.tenant) as base:
+        async with self._base(asked.context.tenant) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             drawing = asyncio.create_task(_last(drawn))
@@ -95,6 +96,16 @@ class PlainSampling:
                 raise
         text, tokens = first_text(output, request.params, ""), tokens_of(output)
         return Given(output, self._reported(asked, query, output, text, tokens))
+
+    @asynccontextmanager
+    async def _base(self, tenant: str) -> AsyncIterator[Adapter | None]:
+        """Hold what a tenant is served with; raises what vLLM's handlers turn into HTTP 503."""
+        async with AsyncExitStack() as stack:
+            try:
+                base = await stack.enter_async_context(self._champions.use(tenant))
+            except EngineError as error:
+                raise http_error(error) from error
+            yield base
 
     def _outputs(
         self, request: EngineRequest, request_id: str, adapter: Any

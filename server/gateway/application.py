@@ -7,7 +7,7 @@ They are built of what vLLM's start-up builds its own of: see `init_app_state` a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from fastapi import FastAPI
@@ -31,11 +31,11 @@ from server.request_context import CHAT, COMPLETIONS, RESPONSES
 
 async def make_app(
     client: Any, args: argparse.Namespace, most_adapters: int
-) -> tuple[FastAPI, Collection[str]]:
-    """Return the application, served through `client`, and the ids of background responses.
+) -> tuple[FastAPI, Callable[[], Collection[str]]]:
+    """Return the application, served through `client`, and what names the tenant of each response
+    that is being made in the background.
 
-    The ids are those of the responses that are being made. `most_adapters` bounds those that
-    clients load; it holds on a CPU, see `engine_defaults`.
+    `most_adapters` bounds those that clients load; it holds on a CPU, see `engine_defaults`.
     """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
@@ -44,12 +44,12 @@ async def make_app(
     if on_cpu() and args.enable_lora:
         use_models(app.state, most_adapters)
     if "generate" not in tasks:
-        return app, ()
+        return app, tuple
     use_handlers(app.state, args)
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     responses = app.state.openai_serving_responses
     app.user_middleware.append(Middleware(OwnResponses, is_of=responses.is_of))
-    return app, responses.background_tasks
+    return app, responses.in_background
 
 
 def use_models(state: Any, most: int) -> None:

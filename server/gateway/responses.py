@@ -77,6 +77,10 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         """Whether a tenant may know of a response."""
         return self.owners.get(response_id) == tenant
 
+    def in_background(self) -> list[str]:
+        """Return the tenant of each response that is being made in the background."""
+        return [self.owners.get(response_id, "") for response_id in self.background_tasks]
+
     def items_of(self, response_id: str) -> list[dict[str, Any]] | None:
         """Return what a stored response was asked; None where there is no such response."""
         return self.items.get(response_id) if response_id in self.response_store else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ from server.tenancy.keyring import Keyring
 from server.tenancy.principal import CALLER, OPERATOR, PRINCIPAL, Access, Principal, Role
 from server.tenancy.trust import Trust
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Starlette's patterns take a path with a line break at its end for the one without."""
 SEND_A_KEY = "Send a valid API key in the header `Authorization: Bearer KEY`"
 
 
@@ -35,7 +38,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; a browser's question before a request needs no key."""
-        if scope["type"] not in ("http", "websocket") or scope.get("method") == "OPTIONS":
+        if scope["type"] not in ("http", "websocket") or _is_preflight(scope):
             await self._app(scope, receive, send)
             return
         try:
@@ -50,7 +53,9 @@ class Authentication:
     async def _admitted(self, scope: Scope) -> Principal | None:
         """Return in whose name a connection is served; raises `ApiError`."""
         path = route_path(scope)
-        least = self._doors.least(scope.get("method", "GET"), path)
+        if _CONTROL.search(path):
+            raise ApiError(404, "there is no path with control characters")
+        least = self._doors.least(scope)
         if least is Access.ENGINE and not self._trust.engine_routes:
             raise ApiError(404, f"There is no {path} here: serve with --engine-routes to have it")
         headers = Headers(scope=scope)
@@ -83,16 +88,19 @@ class Authentication:
         return self._spoken_for(OPERATOR, headers)
 
     def _spoken_for(self, principal: Principal, headers: Headers) -> Principal:
-        """Return the tenant that a trusted gateway speaks for."""
+        """Return the tenant that a trusted gateway speaks for: a user, whatever its name."""
         name = self._trust.tenant_header
-        tenant = headers.get(name) if name else None
-        if tenant is None or tenant == principal.tenant:
+        named = headers.getlist(name) if name else []
+        if not named:
             return principal
-        if not principal.is_operator:
+        if len(named) > 1:
+            raise ApiError(400, f"send `{name}` once: a gateway replaces what its clients sent")
+        (tenant,) = named
+        if principal.is_operator:
+            return _user_of(tenant, name, principal)
+        if tenant != principal.tenant:
             raise ApiError(403, f"this key may not speak for others: leave out `{name}`")
-        if not TENANT_NAME.fullmatch(tenant):
-            raise ApiError(400, f"`{name}` must be a tenant's name: letters, digits, `.`, `_`, `-`")
-        return replace(principal, tenant=tenant, role=Role.USER)
+        return principal
 
     def _is_operators(self, key: str) -> bool:
         digest = _digest(key)
@@ -108,6 +116,19 @@ class Authentication:
                 f"this server is not known as {given}: serve with --allowed-hosts, "
                 "or make keys with `whet keys create`",
             )
+
+
+def _user_of(tenant: str, name: str | None, principal: Principal) -> Principal:
+    if not TENANT_NAME.fullmatch(tenant):
+        raise ApiError(400, f"`{name}` must be a tenant's name: letters, digits, `.`, `_`, `-`")
+    return replace(principal, tenant=tenant, role=Role.USER)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page may send: CORS answers that, and no route."""
+    headers = Headers(scope=scope)
+    asks = "origin" in headers and "access-control-request-method" in headers
+    return scope.get("method") == "OPTIONS" and asks
 
 
 def _key_in(headers: Headers) -> str | None:

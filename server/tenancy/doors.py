@@ -5,11 +5,10 @@ A route that is not in it is the operator's, so that nothing is open by oversigh
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from starlette.routing import BaseRoute, Mount, compile_path
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from server.tenancy.principal import Access
 
@@ -116,38 +115,27 @@ DOORS: Mapping[str, Mapping[str, Access]] = {
 
 
 class Doors:
-    """Tells what a request for a path needs."""
+    """Tells what a request needs, by the route that Starlette would have answer it."""
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        """`routes` are the application's; those that no line of the table speaks of are closed to
-        all but the operator."""
-        unknown = {path: {ANY: Access.OPERATOR} for path in paths_of(routes) - DOORS.keys()}
-        table = {**DOORS, **unknown}
-        mounted = {path for route in routes if isinstance(route, Mount) for path in [route.path]}
-        self._plain = {path: doors for path, doors in table.items() if "{" not in path}
-        self._mounted = {f"{path}/": table[path] for path in mounted}
-        self._patterns = [(_pattern(path), doors) for path, doors in table.items() if "{" in path]
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        """`routes` are the application's, in its own order."""
+        self._routes = routes
 
-    def least(self, method: str, path: str) -> Access:
+    def least(self, scope: Scope) -> Access:
         """Return the least access that a request needs; where there is no route, any key does."""
-        doors = self._doors(path)
-        if doors is None:
+        route = self._route(scope)
+        if route is None:
             return Access.USER
+        doors, method = DOORS.get(getattr(route, "path", ""), {}), scope.get("method", "GET")
         return doors.get("GET" if method == "HEAD" else method, doors.get(ANY, Access.OPERATOR))
 
-    def _doors(self, path: str) -> Mapping[str, Access] | None:
-        found = self._plain.get(path) or self._plain.get(path.rstrip("/"))
-        if found is not None:
-            return found
-        below = (doors for prefix, doors in self._mounted.items() if path.startswith(prefix))
-        matching = (doors for pattern, doors in self._patterns if pattern.match(path))
-        return next(below, None) or next(matching, None)
-
-
-def paths_of(routes: Iterable[Any]) -> set[str]:
-    """Return the paths of routes, as they were written."""
-    return {route.path for route in routes}
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    return compile_path(path)[0]
+    def _route(self, scope: Scope) -> BaseRoute | None:
+        """Return what `starlette.routing.Router` hands a request to."""
+        partial = None
+        for route in self._routes:
+            match, _ = route.matches(scope)
+            if match is Match.FULL:
+                return route
+            if match is Match.PARTIAL and partial is None:
+                partial = route
+        return partial

@@ -31,6 +31,8 @@ class Followed(Generic[T]):
         self._value: T | None = None
         self._revision: int | None = None
         self._looked_at = -math.inf
+        self._mark = object()
+        """Another one whenever the table is changed here."""
         self._looking: asyncio.Task[None] | None = None
 
     async def value(self, *, must_wait: bool = False) -> T:
@@ -39,18 +41,27 @@ class Followed(Generic[T]):
 
         Raises `WhetMemoryError` where it was never read.
         """
-        age_s = time.monotonic() - self._looked_at
-        if age_s >= AGE_S:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look())
-            if must_wait or age_s == math.inf:
-                await asyncio.shield(self._looking)
+        if self._age_s >= AGE_S:
+            look = self._look_under_way()
+            if must_wait:
+                await asyncio.shield(look)
+        while self._age_s == math.inf:  # a look that had begun before `forget` does not count
+            await asyncio.shield(self._look_under_way())
         assert self._value is not None
         return self._value
 
     def forget(self) -> None:
         """Have the next request wait for a look: the table was changed here."""
-        self._looked_at = -math.inf
+        self._mark, self._looked_at = object(), -math.inf
+
+    @property
+    def _age_s(self) -> float:
+        return time.monotonic() - self._looked_at
+
+    def _look_under_way(self) -> asyncio.Task[None]:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return self._looking
 
     async def close(self) -> None:
         """Wait for the look that is under way."""
@@ -59,7 +70,7 @@ class Followed(Generic[T]):
 
     async def _look(self) -> None:
         """Read what has changed; while the database cannot be read, what was read last holds."""
-        begun = time.monotonic()
+        begun, mark = time.monotonic(), self._mark
         try:
             revision = await self._threads.run(self._revision_of)
             if revision != self._revision:
@@ -68,4 +79,5 @@ class Followed(Generic[T]):
             if self._revision is None:
                 raise
             logger.warning("%s are those read before: %s", self._what, error)
-        self._looked_at = begun
+        if mark is self._mark:
+            self._looked_at = begun

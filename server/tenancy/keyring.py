@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import logging
 import time
 
@@ -24,7 +24,9 @@ class Keyring:
     def __init__(self, store: KeyStore, secret: Secret, aside: Aside) -> None:
         self._store, self._secret, self._aside = store, secret, aside
         self._keys = Followed("keys", store.revision, self._read, aside.reading)
+        self._had_any = False
         self._noted_at = time.monotonic()
+        self._noting: asyncio.Task[None] | None = None
         self._used: dict[str, float] = {}
 
     async def find(self, key: str) -> ApiKey | None:
@@ -34,17 +36,17 @@ class Keyring:
         if digest not in keys:
             keys = await self._keys.value(must_wait=True)
         found, now = keys.get(digest), time.time()
-        if found is None or not hmac.compare_digest(found.digest, digest):
-            return None
-        if not found.is_valid(now):
+        if found is None or not found.is_valid(now):
             return None
         self._used[found.id] = now
-        await self._note_in_time()
+        self._note_in_time()
         return found
 
     async def is_empty(self) -> bool:
-        """Whether no key was ever made: one that has ended still closes the door."""
-        return not await self._keys.value()
+        """Whether no key was ever made: one that has ended still closes the door, and so does one
+        whose database is gone."""
+        await self._keys.value()
+        return not self._had_any
 
     def forget(self) -> None:
         """Have the next look read everything: keys were changed here."""
@@ -53,15 +55,20 @@ class Keyring:
     async def close(self) -> None:
         """Note the last uses."""
         await self._keys.close()
+        if self._noting is not None:
+            await asyncio.wait([self._noting])
         await self._note()
 
     def _read(self) -> dict[str, ApiKey]:
-        return {key.digest: key for key in self._store.list()}
+        keys = {key.digest: key for key in self._store.list()}
+        self._had_any = self._had_any or bool(keys)
+        return keys
 
-    async def _note_in_time(self) -> None:
-        if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
+    def _note_in_time(self) -> None:
+        is_noting = self._noting is not None and not self._noting.done()
+        if time.monotonic() - self._noted_at >= NOTED_EVERY_S and not is_noting:
             self._noted_at = time.monotonic()
-            await self._note()
+            self._noting = asyncio.create_task(self._note())
 
     async def _note(self) -> None:
         used, self._used = self._used, {}

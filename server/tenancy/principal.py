@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -71,6 +73,16 @@ CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)
 def caller_tenant() -> str:
     """Return the tenant that asks."""
     return CALLER.get().tenant
+
+
+@contextmanager
+def in_name_of(tenant: str) -> Iterator[None]:
+    """Ask the engine for a tenant, where no request of it is under way."""
+    before = CALLER.set(Principal(tenant, Role.USER))
+    try:
+        yield
+    finally:
+        CALLER.reset(before)
 
 
 def principal_of(scope: Scope) -> Principal | None:

@@ -20,6 +20,8 @@ from server.tenancy.buckets import Bucket
 from server.tenancy.followed import Followed
 
 DAY_S = 86_400
+FEW = 1000
+"""Tenants that are remembered whether they use anything or not."""
 Clock = Callable[[], float]
 
 
@@ -45,9 +47,12 @@ class Quota:
             self._tokens = self._bucket(limits.tokens_per_minute)
         self.limits = limits
 
-    def begin(self) -> AbstractContextManager[None]:
-        """Return what counts a request for as long as it is at work; raises `ApiError` (429)."""
-        self._check()
+    def begin(self, in_background: int = 0) -> AbstractContextManager[None]:
+        """Return what counts a request for as long as it is at work; raises `ApiError` (429).
+
+        So many more are at work without a client that waits.
+        """
+        self._check(self._at_work + in_background)
         if self._requests is not None:
             self._requests.take(1)
         self._at_work += 1
@@ -85,9 +90,16 @@ class Quota:
                 shown[f"x-ratelimit-reset-{name}"] = duration(bucket.full_in_s)
         return shown
 
-    def _check(self) -> None:
+    @property
+    def is_unused(self) -> bool:
+        """Whether a new one in its place would be the same."""
+        rates = (self._requests, self._tokens)
+        is_full = all(bucket is None or not bucket.full_in_s for bucket in rates)
+        return is_full and not self._at_work and not self._counted_today()
+
+    def _check(self, at_work: int) -> None:
         most = self.limits.concurrent_requests
-        if most is not None and self._at_work >= most:
+        if most is not None and at_work >= most:
             raise _over("concurrent_requests", f"{most} requests at a time", 1.0)
         if self._requests is not None and self._requests.content < 1:
             rate = f"{self._requests.per_minute} requests a minute"
@@ -114,6 +126,7 @@ class Quotas:
         self._limits = Followed("limits", store.revision, store.list, threads)
         self._known: Mapping[str, Limits] = {}
         self._quotas: dict[str, Quota] = {}
+        self._tidy_at = FEW
 
     async def of(self, tenant: str) -> Quota:
         """Return a tenant's use, under the limits of now."""
@@ -125,9 +138,11 @@ class Quotas:
 
     def now(self, tenant: str) -> Quota:
         """Return a tenant's use, without a look whether its limits have changed."""
-        if tenant not in self._quotas:
-            self._quotas[tenant] = Quota(self._limits_of(tenant))
-        return self._quotas[tenant]
+        quota = self._quotas.get(tenant)
+        if quota is None:
+            self._tidy()
+            quota = self._quotas.setdefault(tenant, Quota(self._limits_of(tenant)))
+        return quota
 
     def weight(self, tenant: str) -> float:
         """Return a tenant's share beside others."""
@@ -156,6 +171,15 @@ class Quotas:
     def forget(self) -> None:
         """Have the next request see limits that were changed here."""
         self._limits.forget()
+
+    def _tidy(self) -> None:
+        """Forget those of tenants that have used nothing lately: a gateway may name any number."""
+        if len(self._quotas) < self._tidy_at:
+            return
+        for tenant, quota in list(self._quotas.items()):
+            if quota.is_unused:
+                self._quotas.pop(tenant, None)
+        self._tidy_at = 2 * len(self._quotas) + FEW
 
     def _limits_of(self, tenant: str) -> Limits:
         own = self._known.get(tenant)

@@ -96,3 +96,21 @@ def test_every_request_is_served_and_a_tenants_own_in_their_order(
         shares.served(turn)
         shares.end(turn, asked[place][1])
     assert shares.begin("a").start >= max(turn.start for turn, _ in turns)
+
+
+def test_requests_that_end_before_their_turn_make_no_later_one_cheaper() -> None:
+    shares = FairShares(lambda tenant: 1.0)
+    for _ in range(100):
+        shares.end(shares.begin("sly"), 0)
+    assert shares.begin("sly").expected == shares.begin("honest").expected
+
+
+def test_names_that_come_once_are_not_remembered_for_ever() -> None:
+    shares = FairShares(lambda tenant: 1.0)
+    shares.begin("busy")  # the engine never rests
+    for number in range(20_000):
+        turn = shares.begin(f"made-up-{number}")
+        shares.served(shares.begin("busy"))
+        shares.end(turn, 10)
+    assert len(shares._finish) < 5000
+    assert len(shares._typical) <= 10_000

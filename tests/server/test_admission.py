@@ -81,7 +81,7 @@ async def test_whoever_comes_when_all_places_are_taken_is_told_to_come_back(work
 
 async def test_responses_in_the_background_take_places_too() -> None:
     at_work = {"resp_1": object()}
-    transport = httpx.ASGITransport(Admission(FastAPI(), 1, Occupancy(at_work)))
+    transport = httpx.ASGITransport(Admission(FastAPI(), 1, Occupancy(lambda: at_work)))
     async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
         assert (await http.post(CHAT)).status_code == 503
         at_work.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,9 +20,12 @@ from starlette.routing import Route
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.schema import api_key
 from server.tenancy import followed as module
+from server.tenancy import keyring as keyring_module
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
+from server.tenancy.followed import Followed
 from server.tenancy.issuing import make
 from server.tenancy.issuing import replace as rotated
 from server.tenancy.keyring import Keyring
@@ -125,8 +130,21 @@ async def test_anthropics_header_is_read_as_well(memory: LongTermMemory) -> None
 
 async def test_a_browsers_question_before_a_request_needs_no_key(memory: LongTermMemory) -> None:
     door = Door(memory)
-    door.key("acme")
-    assert (await door.http.options(ASK)).status_code == 200
+    key = door.key("acme")["key"]
+    asks = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    assert (await door.http.options(ASK, headers=asks)).status_code == 200
+    assert (await door.http.options(ASK)).status_code == 401
+    shown = {"authorization": f"Bearer {key}"}
+    assert (await door.http.options(METRICS, headers=shown)).status_code == 403
+
+
+@pytest.mark.parametrize("ending", ["%0A", "%0D", "%00"])
+async def test_no_path_with_control_characters_is_another_ones(
+    memory: LongTermMemory, ending: str
+) -> None:
+    door = Door(memory)
+    for key in (None, door.key("acme")["key"]):
+        assert (await door.get(METRICS + ending, key)).status_code == 404
 
 
 async def test_revoking_and_expiring_end_a_key_and_rotating_replaces_it(
@@ -171,6 +189,57 @@ async def test_the_last_use_is_noted(memory: LongTermMemory) -> None:
     assert memory.keys.get(made["id"]).last_used_at == pytest.approx(time.time(), abs=60)
 
 
+async def test_a_key_opens_while_its_last_use_waits_for_the_database(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring_module, "NOTED_EVERY_S", 0.0)
+    door, may_write = Door(memory), threading.Event()
+    made = door.key("acme")
+    monkeypatch.setattr(memory.keys, "note_use", lambda used: may_write.wait(60))
+    for _ in range(3):
+        async with asyncio.timeout(10):
+            assert (await door.get(ASK, made["key"])).status_code == 200
+    may_write.set()
+    await door.keyring.close()
+
+
+async def test_a_change_is_seen_though_a_look_from_before_ends_after_it(
+    memory: LongTermMemory,
+) -> None:
+    begun, may_end, number = threading.Event(), threading.Event(), [1]
+    may_end.set()
+
+    def revision() -> int:
+        seen = number[0]
+        begun.set()
+        may_end.wait(60)
+        return seen
+
+    table = Followed("numbers", revision, lambda: number[0], memory.aside.reading)
+    assert await table.value() == 1
+    table.forget()
+    begun.clear()
+    may_end.clear()
+    asked = asyncio.create_task(table.value())
+    await asyncio.to_thread(begun.wait, 60)
+    number[0] = 2
+    table.forget()
+    may_end.set()
+    assert await asked == 2
+    number[0] = 3
+    assert await table.value() == 2, "looks are apart"
+
+
+async def test_a_database_that_is_gone_opens_no_door(memory: LongTermMemory) -> None:
+    door = Door(memory)
+    door.key("acme")
+    assert (await door.get(ASK)).status_code == 401
+    with memory.keys._database.writing() as connection:
+        connection.execute(delete(api_key))
+    door.keyring.forget()
+    assert (await door.get(ASK)).status_code == 401
+
+
 async def test_the_operators_flag_is_a_key_of_his(memory: LongTermMemory) -> None:
     door = Door(memory, Trust(operator_keys=("one", "two")))
     for key in ("one", "two"):
@@ -185,10 +254,19 @@ async def test_a_gateway_names_the_tenant_with_the_operators_key(memory: LongTer
     spoken = await door.get(ASK, gateway, **{"x-tenant": "globex"})
     assert spoken.json() == {"tenant": "globex", "role": "user"}
     assert (await door.get(METRICS, gateway, **{"x-tenant": "globex"})).status_code == 403
+    own = await door.get(ASK, gateway, **{"x-tenant": "default"})
+    assert own.json() == {"tenant": "default", "role": "user"}, "a customer may be called so"
     assert (await door.get(ASK, app, **{"x-tenant": "globex"})).status_code == 403
     assert (await door.get(ASK, app, **{"x-tenant": "acme"})).json()["role"] == "admin"
     assert (await door.get(ASK, gateway, **{"x-tenant": "../etc"})).status_code == 400
     assert (await door.get(ASK, **{"x-tenant": "globex"})).status_code == 401
+
+
+async def test_of_several_tenants_none_is_spoken_for(memory: LongTermMemory) -> None:
+    door = Door(memory, Trust(tenant_header="X-Tenant"))
+    gateway = door.key("default", Role.ADMIN)["key"]
+    sent = [("authorization", f"Bearer {gateway}"), ("x-tenant", "globex"), ("x-tenant", "acme")]
+    assert (await door.http.get(ASK, headers=sent)).status_code == 400
 
 
 async def test_without_any_key_a_gateway_has_to_name_the_tenant(memory: LongTermMemory) -> None:

@@ -15,10 +15,12 @@ from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import champions as module
 from server.champions import Champions
+from server.tenancy.principal import caller_tenant
 
 MODEL = "whet-pebble"
 
@@ -144,3 +146,94 @@ async def test_a_champion_that_is_reset_is_gone_though_it_was_away(
     memory.adapters.reset("acme")
     await champions.refresh()
     assert await served(champions, "acme") is None
+
+
+async def test_one_that_was_put_out_and_cannot_come_back_is_the_base_at_once(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    names = ("acme", "globex", "initech")
+    for name in names:
+        promote(memory, tmp_path, name)
+    await champions.refresh()
+    for name in ("initech", "globex"):
+        await served(champions, name)
+    (away,) = (name for name in names if champions.of(name).adapter is None)
+    promoted = memory.adapters.alias(away, "champion")
+    assert promoted is not None
+    (Path(promoted.path) / WEIGHTS).unlink()
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            assert await served(champions, away) is None
+            await champions.refresh()
+    assert "missing or damaged" in str(champions.of(away).problem)
+
+
+async def test_a_client_that_leaves_while_room_is_made_costs_no_place(
+    champions: Champions,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("acme", "globex", "initech")
+    own = {name: promote(memory, tmp_path, name) for name in names}
+    await champions.refresh()
+    (away,) = (name for name in names if champions.of(name).adapter is None)
+    drop, dropping, may_drop = engine.drop, asyncio.Event(), asyncio.Event()
+
+    async def slow_drop(adapter: Adapter) -> None:
+        dropping.set()
+        await may_drop.wait()
+        await drop(adapter)
+
+    monkeypatch.setattr(engine, "drop", slow_drop)
+    for _ in range(3):
+        dropping.clear()
+        leaving = asyncio.create_task(served(champions, away))
+        await asyncio.wait([leaving, asyncio.create_task(dropping.wait())], timeout=1)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+    may_drop.set()
+    async with asyncio.timeout(10):
+        for name in names:
+            assert await served(champions, name) == own[name]
+
+
+async def test_the_place_of_what_was_replaced_is_free_as_soon_as_nobody_uses_it(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    own = {name: promote(memory, tmp_path, name) for name in ("acme", "globex", "initech")}
+    await champions.refresh()
+    async with champions.use("globex"):
+        async with champions.use("acme"):
+            waiting = asyncio.create_task(served(champions, "initech"))
+            memory.adapters.reset("acme")
+            await champions.refresh()
+            assert await served(champions, "acme") is None
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+        async with asyncio.timeout(10):  # long before the next look at the registry
+            assert await waiting == own["initech"]
+
+
+async def test_all_who_wait_see_every_place_that_is_freed(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path
+) -> None:
+    names = ("acme", "globex", "initech", "umbrella")
+    own = {name: promote(memory, tmp_path, name) for name in names}
+    await champions.refresh()
+    held = [name for name in names if champions.of(name).adapter is not None]
+    away = [name for name in names if name not in held]
+    async with AsyncExitStack() as stack:
+        for name in held:
+            await stack.enter_async_context(champions.use(name))
+        waiting = [asyncio.create_task(served(champions, name)) for name in away]
+        await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waiting) == [own[name] for name in away]
+
+
+async def test_work_that_no_request_asks_for_is_its_tenants(champions: Champions) -> None:
+    async with champions.hold("acme"):
+        assert caller_tenant() == "acme"
+    assert caller_tenant() == "default"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from memory.tenants import Limits
 from server.errors import ApiError
 from server.tenancy.buckets import Bucket
 from server.tenancy.quotas import Quota, Quotas, duration
-from tests.server.composed import ASK, Composed, Reply, composed
+from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -131,6 +133,20 @@ async def test_a_tenants_own_limits_come_before_the_servers(data_dir: Path) -> N
     memory.close()
 
 
+def test_names_that_come_once_are_not_remembered_for_ever(data_dir: Path) -> None:
+    memory = LongTermMemory.open(data_dir, HashingEmbedder())
+    quotas = Quotas(memory.tenants, Limits(tokens_per_minute=1), memory.aside.reading)
+    quotas.spent("indebted", 100)
+    quotas.saved("saver")
+    with quotas.now("at work").begin():
+        for number in range(20_000):
+            quotas.now(f"made-up-{number}")
+        assert len(quotas._quotas) < 5000
+        for tenant in ("indebted", "saver", "at work"):
+            assert not quotas.now(tenant).is_unused
+    memory.close()
+
+
 @pytest.fixture
 async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Composed]:
     async with composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14")) as found:
@@ -184,3 +200,30 @@ async def test_requests_reach_the_engine_by_turns(server: Composed) -> None:
     assert priorities[-1] >= 0, "a client's own priority is dropped"
     await globex.ask("POST", CHAT, **ASK)
     assert all(request.priority >= 0 for request in server.core.taken)
+
+
+async def test_a_response_in_the_background_is_at_work_too(
+    server: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+    operator, held = Tenant(server, "default"), asyncio.Event()
+    await operator.ask("PUT", "/v1/admin/tenants/acme", concurrent_requests=1)
+    server.core.script = lambda _: Reply("#### 14", gate=held)
+    asked = {"model": MODEL, "input": STORY, "background": True}
+    made = await acme.ask("POST", "/v1/responses", **asked)
+    assert made.status_code == 200
+    refused = await acme.ask("POST", "/v1/responses", **asked)
+    assert "concurrent_requests" in refused.json()["error"]["message"]
+    assert (await globex.ask("POST", "/v1/responses", **asked)).status_code == 200
+    held.set()
+    deadline = time.monotonic() + 30
+    while (await acme.ask("POST", "/v1/responses", **asked)).status_code == 429:
+        await asyncio.sleep(0.01)
+        assert time.monotonic() < deadline
+
+
+async def test_a_customer_is_not_told_what_others_leave(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    name = "x-ratelimit-remaining-requests"
+    assert name not in (await acme.ask("POST", CHAT, **ASK)).headers
+    assert name in (await operator.ask("POST", CHAT, **ASK)).headers

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from adaptation.errors import EngineError
+from memory.tenants import Limits
 from memory.types import Draft, Message, Tier
+from server.champions import IN_USE
 from server.tenancy.issuing import make
 from server.tenancy.principal import Role
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
@@ -102,6 +106,7 @@ async def test_a_response_exists_for_its_own_tenant_only(server: Composed) -> No
         (RESPONSES, {"model": MODEL, "input": STORY}),
         ("/v1/messages", {**ASK, "max_tokens": 16}),
         ("/invocations", ASK),
+        ("/v1/chat/completions/batch", {**ASK, "messages": [ASK["messages"]]}),
     ],
 )
 async def test_prefix_caches_are_apart_whatever_a_client_asks_for(
@@ -114,6 +119,64 @@ async def test_prefix_caches_are_apart_whatever_a_client_asks_for(
         assert answer.status_code == 200, answer.text
         salts.append({request.cache_salt for request in server.core.taken})
     assert salts == [{server.parts.secret.salt_of(name)} for name in ("acme", "globex")]
+
+
+async def test_scoring_keeps_prefix_caches_apart_too(server: Composed) -> None:
+    acme = Tenant(server, "acme")
+    server.memory.tenants.set("acme", Limits(requests_per_minute=100))
+    labels = {"model": MODEL, "query": "?", "items": ["a"], "label_token_ids": [1, 2]}
+    server.core.taken.clear()
+    scored = await acme.ask("POST", "/generative_scoring", **labels, cache_salt="shared")
+    assert [request.cache_salt for request in server.core.taken] == [
+        server.parts.secret.salt_of("acme")
+    ]
+    assert "x-ratelimit-limit-requests" in scored.headers, "it counts as others do"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/metrics", 403),
+        ("GET", "/metrics/", 403),
+        ("GET", "/metricsX", 403),
+        ("GET", "/metrics%0A", 404),
+        ("OPTIONS", "/metrics/", 403),
+        ("GET", "/v1/admin/tenants%0A", 404),
+        ("GET", "/v1/memory/records%0A", 404),
+        ("POST", "/v1/chat/completions%0A", 404),
+        ("OPTIONS", "/v1/chat/completions", 405),
+        ("GET", "//metrics", 404),
+    ],
+)
+async def test_no_spelling_of_a_path_opens_what_is_not_a_users(
+    server: Composed, method: str, path: str, status: int
+) -> None:
+    user = Tenant(server, "acme", Role.USER)
+    assert (await user.ask(method, path)).status_code == status
+    assert (await server.http.request(method, path)).status_code in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {**ASK, "adaptation": {"strategy": "plain"}}),
+        (CHAT, {**ASK, "adaptation": {"strategy": "consistency"}}),
+        ("/v1/messages", {**ASK, "max_tokens": 16}),
+    ],
+)
+async def test_who_finds_no_place_for_its_champion_is_told_to_come_again(
+    server: Composed, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    @asynccontextmanager
+    async def use(tenant: str) -> AsyncIterator[None]:
+        raise EngineError(IN_USE)
+        yield
+
+    monkeypatch.setattr(server.parts.champions, "use", use)
+    refused = await Tenant(server, "acme").ask("POST", path, **body)
+    assert refused.status_code == 503, refused.text
+    assert "--max-champions" in refused.text
+    assert "retry-after" in refused.headers
 
 
 async def test_keys_are_made_and_seen_within_a_tenant_and_by_the_operator(
