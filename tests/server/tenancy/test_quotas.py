@@ -193,6 +193,17 @@ async def test_a_day_without_records_left_saves_none_and_says_so(server: Compose
     assert (await acme.ask("POST", "/v1/feedback", **said)).status_code == 429
 
 
+async def test_feedback_counts_what_it_adds_and_not_what_it_takes_away(server: Composed) -> None:
+    acme = Tenant(server, "acme")
+    answer = (await acme.ask("POST", CHAT, **ASK)).json()
+    counted = []
+    for verdict in ("correct", "incorrect"):
+        said = {"completion_id": answer["id"], "verdict": verdict}
+        assert (await acme.ask("POST", "/v1/feedback", **said)).status_code == 200
+        counted.append(server.parts.quotas.now("acme")._counted_today()["records"])
+    assert counted == [1, 1]
+
+
 async def test_requests_reach_the_engine_by_turns(server: Composed) -> None:
     acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
     await acme.ask("POST", CHAT, **ASK, priority=-1000, adaptation={"strategy": "plain"})
