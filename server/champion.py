@@ -141,12 +141,6 @@ class Champion:
         finally:
             self._users[adapter.id] -= 1
 
-    async def follow(self, poll_s: float) -> None:
-        """Keep up with the registry until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(poll_s)
-
     async def refresh(self) -> None:
         """Serve the registry's present champion; on any fault go on serving what is served."""
         try:

@@ -104,6 +104,10 @@ class Champions:
             self._unread = None
         except WhetMemoryError as error:
             self._unread = f"the registry cannot be read: {error}"
+        except Exception as error:  # nobody awaits what follows the registry: it must not die
+            if self._unread is None:
+                logger.exception("the champions could not be looked up; it is tried again")
+            self._unread = f"the registry cannot be read: {error or type(error).__name__}"
         for tenant in sorted({*self._champions, *self._wanted}):
             await self._look_after(tenant, self.of(tenant))
         self._tell_freed()

@@ -51,7 +51,7 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         self.items: FIFOCache[str, list[dict[str, Any]]] = FIFOCache(MAX_RESPONSES)
         """What each was asked."""
         self.owners: FIFOCache[str, str] = FIFOCache(2 * MAX_RESPONSES)
-        """The tenant of each; more than are stored, as those that are not take a place too."""
+        """The tenant of each; more than are stored, as those that fail take a place too."""
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
@@ -61,7 +61,8 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
             earlier = request.previous_response_id
             if earlier is not None and not self.is_of(tenant, earlier):
                 return self._make_not_found_error(earlier)
-            self.owners[request.request_id] = tenant
+            if request.store:
+                self.owners[request.request_id] = tenant
         if request.store:
             self.items[request.request_id] = input_items(request.input)
         exchange = exchange_of(raw_request)

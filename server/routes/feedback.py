@@ -41,7 +41,7 @@ def feedback_router(memory: LongTermMemory, allowance: Allowance) -> APIRouter:
         outcome = apply_feedback(
             memory, tenant, said.completion_id, said.verdict, said.answer, said.rationale
         )
-        if outcome.record is not None:
+        if outcome.action == "created":
             allowance.saved(tenant)
         return {
             "object": "feedback",

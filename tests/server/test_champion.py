@@ -214,7 +214,13 @@ async def test_following_survives_any_fault_and_ready_shows_it_until_it_is_mende
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(memory.adapters, "alias", faulty)
-    following = asyncio.create_task(champion.follow(0.001))
+
+    async def follow() -> None:
+        while True:
+            await champion.refresh()
+            await asyncio.sleep(0.001)
+
+    following = asyncio.create_task(follow())
     await looked.wait()
     async with asyncio.timeout(20):
         while champion.problem is None:  # noqa: ASYNC110 - set by a task without an event

@@ -17,6 +17,7 @@ from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.types import Adapter
 from memory.embedder import create_embedder
+from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
 from server import champions as module
 from server.champions import Champions
@@ -237,3 +238,30 @@ async def test_work_that_no_request_asks_for_is_its_tenants(champions: Champions
     async with champions.hold("acme"):
         assert caller_tenant() == "acme"
     assert caller_tenant() == "default"
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a defect"), StorageUnavailableError("no disk")])
+async def test_a_registry_that_fails_is_told_of_and_followed_on(
+    champions: Champions,
+    memory: LongTermMemory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    own = promote(memory, tmp_path, "acme")
+
+    def failing() -> dict[str, str]:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(memory.adapters, "champions", failing)
+        following = asyncio.create_task(champions.follow(0.001))
+        async with asyncio.timeout(20):
+            while champions.problem is None:  # noqa: ASYNC110 - set by a task without an event
+                await asyncio.sleep(0.001)
+        assert str(fault) in champions.problem
+    async with asyncio.timeout(20):
+        while await served(champions, "acme") != own:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert not following.done()
+    following.cancel()
