@@ -165,7 +165,7 @@ async def test_a_cancelled_job_leaves_a_usable_trainer(
 async def test_a_job_that_is_too_slow_ends_early_with_what_it_has(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
-    result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 3.0)
+    result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 8.0)
     assert 0 < result.steps < LONG.steps
 
 
