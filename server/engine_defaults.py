@@ -44,6 +44,8 @@ FLAGS = {
     "sse_keep_alive_interval": 10,
     # The page of routes loads nothing from a CDN: vLLM brings its assets along.
     "enable_offline_docs": True,
+    # Nothing is fetched from where a client says: a name that is never resolved (RFC 6761).
+    "allowed_media_domains": ["none.invalid"],
     # Tenants take turns by priorities: see `adaptation.fairness`.
     "scheduling_policy": "priority",
 }

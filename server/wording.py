@@ -61,6 +61,11 @@ RULES: Mapping[str, str] = MappingProxyType(
 VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
+        (
+            r".*allowed domains: \['none\.invalid'\].*",
+            "images and the like come as `data:` URLs here: this server fetches nothing (its "
+            "operator may allow domains with --allowed-media-domains)",
+        ),
         (r"(\w+) must be in \[(\S+), (\S+)\]", r"`\1` must be from \2 to \3"),
         (r"(\w+) must be in \((\S+), (\S+)\]", r"`\1` must be above \2 and at most \3"),
         (r"(\w+) must be non-negative or -1\b", r"`\1` must be -1 or at least 0"),

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from memory.identity.prompt import MEDIUM
+from server import engine_defaults
 from server.adaptation_request import take_context
 from server.config import Settings
 from server.media import part_text, without_media
 from server.request_context import CHAT, RESPONSES
+from server.wording import of_vllm
 
 PIXELS = base64.b64encode(bytes(range(256)) * 40).decode()
 URL = f"data:image/png;base64,{PIXELS}"
@@ -99,3 +101,14 @@ def test_who_renders_a_text_sees_where_an_image_was() -> None:
     part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     assert MEDIUM.fullmatch(part_text(part))
     assert MEDIUM.search("see [note sha256] and [image sha256:00]") is None
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/a.png", "https://example.com/a.png"])
+def test_nothing_is_fetched_from_where_a_client_says(url: str) -> None:
+    from vllm.multimodal.media import MediaConnector
+
+    domains: Any = engine_defaults.flags_for(on_cpu=True)["allowed_media_domains"]
+    connector = MediaConnector(allowed_media_domains=domains)
+    with pytest.raises(ValueError, match="allowed domains") as refused:
+        connector.fetch_image(url)
+    assert "--allowed-media-domains" in of_vllm(str(refused.value))
