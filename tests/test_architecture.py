@@ -16,8 +16,8 @@ ALLOWED = {
 }
 TOP_LEVEL = {
     ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile",
-    "LICENSE", "Makefile", "README.md", "adaptation", "docs", "findings", "loadtests", "memory",
-    "pyproject.toml", "server", "tests",
+    "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "docs", "findings",
+    "loadtests", "memory", "pyproject.toml", "server", "tests",
 }  # fmt: skip
 
 
