@@ -13,10 +13,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
@@ -164,31 +165,11 @@ class Settings(Frozen):
     max_body_depth: int = Field(default=100, ge=1)
     """levels of nesting in a request's body; more are refused with 400"""
 
-    @field_validator(
-        "wall_s",
-        "limit_tokens",
-        "limit_wall_s",
-        "price_per_million",
-        "price_per_million_trained",
-        "instructions",
-        "refusals",
-        "reward_model",
-        "trusted_header",
-        "requests_per_minute",
-        "tokens_per_minute",
-        "concurrent_requests",
-        "training_steps_per_day",
-        "records_per_day",
-        "train_steps",
-        "train_rank",
-        "learning_rate",
-        "train_timeout_s",
-        "train_wait_s",
-        mode="before",
-    )
+    @field_validator("*", mode="before")
     @classmethod
-    def _none_spelt_out(cls, value: object) -> object:
-        return None if value == "none" else value
+    def _none_spelt_out(cls, value: object, info: ValidationInfo) -> object:
+        kind = cls.model_fields[str(info.field_name)].annotation
+        return None if value == "none" and NoneType in get_args(kind) else value
 
     @field_validator("temperatures", "allowed_hosts", mode="before")
     @classmethod

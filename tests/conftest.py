@@ -10,6 +10,7 @@ import atexit
 import gc
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -40,6 +41,18 @@ def same_environment() -> Iterator[None]:
     """Leave the environment as it was: a `whet serve` that a test runs here prepares it for one."""
     with mock.patch.dict(os.environ):
         yield
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Mount a file system of 1 MiB, or of the size that is the parameter, where that may be."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-o", f"size={getattr(request, 'param', '1m')}", "tmpfs", str(folder)]
+    if subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True).returncode != 0:
+        pytest.skip("mounting a tmpfs is not permitted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

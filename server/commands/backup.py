@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.commands.common import Subparsers, command_parser, settings_of
+from server.commands.common import Subparsers, add_folder_arguments, command_parser, settings_of
 from server.console import UsageError, complain, phases, print_json
-from server.flags import add_arguments
 
 if TYPE_CHECKING:
     from server.backup.taking import Taken
@@ -30,9 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet backup`."""
     summary = "back up the data folder to one file, beside a running server"
     parser = command_parser(subparsers, "backup", summary, EXAMPLES)
-    add_arguments(parser, only={"data_dir"})
-    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_folder_arguments(parser)
     parser.add_argument("file", metavar="FILE", help="the archive to write; - for standard output")
     parser.set_defaults(run=run)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,14 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
             whose = f"of tenant {args.tenant} " if getattr(args, "tenant", None) else ""
             where = f"{whose}in {settings.data_dir}"
             raise CommandError(f"{error} {where}: `{shown_by}` shows what there is") from error
+
+
+def open_tables(
+    args: argparse.Namespace, *, create: bool = False
+) -> AbstractContextManager[LongTermMemory]:
+    """Open the memory for what is in its tables: nothing is embedded, so no embedder is chosen."""
+    args.whet_embedder = "hashing"
+    return open_memory(args, create=create)
 
 
 def _is_absent(path: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from server.commands.common import (
@@ -13,7 +12,7 @@ from server.commands.common import (
     add_folder_arguments,
     add_tenant_argument,
     command_parser,
-    open_memory,
+    open_tables,
     tenant_name,
 )
 from server.console import complain, plain, print_json, print_table
@@ -77,7 +76,7 @@ def _create(args: argparse.Namespace) -> int:
     from server.tenancy.issuing import make
     from server.tenancy.principal import Role
 
-    with _opened(args, create=True) as memory:
+    with open_tables(args, create=True) as memory:
         secret = _secret(memory)
         key = make(memory.keys, secret, args.tenant, Role(args.role), args.name, args.days)
     _show_new(args, key)
@@ -87,7 +86,7 @@ def _create(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     from server.tenancy.issuing import key_object
 
-    with _opened(args) as memory:
+    with open_tables(args) as memory:
         keys = [key_object(key) for key in memory.keys.list(args.tenant)]
     if args.json:
         print_json({"data": keys})
@@ -102,7 +101,7 @@ def _list(args: argparse.Namespace) -> int:
 def _revoke(args: argparse.Namespace) -> int:
     from server.tenancy.issuing import key_object
 
-    with _opened(args) as memory:
+    with open_tables(args) as memory:
         key = key_object(memory.keys.revoke(args.id))
     if args.json:
         print_json(key)
@@ -114,20 +113,12 @@ def _revoke(args: argparse.Namespace) -> int:
 def _rotate(args: argparse.Namespace) -> int:
     from server.tenancy.issuing import replace
 
-    with _opened(args) as memory:
+    with open_tables(args) as memory:
         key = replace(memory.keys, _secret(memory), args.id, args.grace_s)
     _show_new(args, key)
     if not args.json:
         complain(f"{args.id} opens what it opened for {args.grace_s:,.0f} s more")
     return 0
-
-
-def _opened(
-    args: argparse.Namespace, *, create: bool = False
-) -> AbstractContextManager[LongTermMemory]:
-    """Open the database that keys are kept in; nothing is embedded here."""
-    args.whet_embedder = "hashing"
-    return open_memory(args, create=create)
 
 
 def _secret(memory: LongTermMemory) -> Any:

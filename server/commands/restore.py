@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.commands.common import Subparsers, command_parser, settings_of
+from server.commands.common import Subparsers, add_folder_arguments, command_parser, settings_of
 from server.console import phases, plain, print_json
-from server.flags import add_arguments
 
 if TYPE_CHECKING:
     from server.backup.restoring import Restored
@@ -27,9 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet restore`."""
     summary = "put the data folder of a backup in place"
     parser = command_parser(subparsers, "restore", summary, EXAMPLES)
-    add_arguments(parser, only={"data_dir"})
-    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_folder_arguments(parser)
     parser.add_argument(
         "--force", action="store_true", help="move aside what the data folder holds"
     )

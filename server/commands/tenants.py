@@ -9,7 +9,7 @@ from server.commands.common import (
     Subparsers,
     add_folder_arguments,
     command_parser,
-    open_memory,
+    open_tables,
     tenant_name,
 )
 from server.console import UsageError, print_json, print_table
@@ -58,7 +58,7 @@ def _action(
 
 
 def _list(args: argparse.Namespace) -> int:
-    with open_memory(args) as memory:
+    with open_tables(args) as memory:
         found = sorted(memory.tenants.list().items())
     if args.json:
         print_json(
@@ -81,7 +81,7 @@ def _set(args: argparse.Namespace) -> int:
     if not given:
         raise UsageError("give at least one limit: `whet tenants set --help` shows them")
     given = {name: None if value == "none" else value for name, value in given.items()}
-    with open_memory(args, create=True) as memory:
+    with open_tables(args, create=True) as memory:
         known = memory.tenants.list().get(args.name, Limits())
         try:
             limits = Limits.model_validate({**known.model_dump(), **given})
@@ -97,7 +97,7 @@ def _set(args: argparse.Namespace) -> int:
 def _reset(args: argparse.Namespace) -> int:
     from memory.tenants import Limits
 
-    with open_memory(args) as memory:
+    with open_tables(args) as memory:
         memory.tenants.set(args.name, Limits())
     _show(args, Limits())
     return 0

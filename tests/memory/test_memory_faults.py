@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,6 @@ from memory.memory import LongTermMemory
 from memory.types import Completion, Draft
 
 Build = Callable[..., Draft]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 1 MiB, where that is permitted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = ["-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs is not permitted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(memory: LongTermMemory, draft: Build) -> list[str]:

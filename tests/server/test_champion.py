@@ -7,19 +7,18 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
-from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
 from server.champion import Champion
+from tests.server.registered import register
 
 
 @pytest.fixture
@@ -42,30 +41,6 @@ def leases(tmp_path: Path) -> AdapterLeases:
 @pytest.fixture
 def champion(memory: LongTermMemory, engine: FakeEngine, leases: AdapterLeases) -> Champion:
     return Champion("default", "whet-pebble", memory.adapters, engine, leases)
-
-
-def register(
-    memory: LongTermMemory, tmp_path: Path, value: float, base_model: str = "whet-pebble"
-) -> AdapterVersion:
-    """Put an adapter into the registry; `value` makes its content its own."""
-    folder = tmp_path / f"trained-{value}"
-    folder.mkdir()
-    write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {
-        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
-        f"{name}.lora_B.weight": np.zeros((4, 8), np.float32),
-    }
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    return memory.adapters.register(
-        folder,
-        tenant="default",
-        base_model=base_model,
-        parent=None,
-        rank=8,
-        metrics={},
-        record_ids=(),
-    )
 
 
 async def test_without_a_champion_the_base_is_served(champion: Champion) -> None:

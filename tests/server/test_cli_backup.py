@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,18 +177,7 @@ def test_a_reader_that_goes_away_leaves_no_traceback(whet: Whet, data_dir: Path)
         assert process.wait(60) == 1
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 100 kB, where that is permitted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = ["-o", "size=100k", "tmpfs", str(folder)]
-    if subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs is not permitted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["100k"], indirect=True)
 def test_a_full_disk_is_told_in_one_line_and_nothing_half_is_left(
     whet: Whet, small_disk: Path
 ) -> None:

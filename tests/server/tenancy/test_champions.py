@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
-from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.types import Adapter
 from memory.embedder import create_embedder
 from memory.errors import StorageUnavailableError
@@ -22,6 +20,7 @@ from memory.memory import LongTermMemory
 from server import champions as module
 from server.champions import Champions
 from server.tenancy.principal import caller_tenant
+from tests.server.registered import register
 
 MODEL = "whet-pebble"
 
@@ -45,18 +44,7 @@ def champions(memory: LongTermMemory, engine: FakeEngine, tmp_path: Path) -> Cha
 
 def promote(memory: LongTermMemory, folder: Path, tenant: str, value: float = 1.0) -> str:
     """Give a tenant a champion of its own, and return its version."""
-    place = folder / f"trained-{tenant}-{value}"
-    place.mkdir()
-    write_config(place, rank=8, base_model=MODEL, modules=["q_proj"])
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {
-        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
-        f"{name}.lora_B.weight": np.full((4, 8), float(ord(tenant[0])), np.float32),
-    }
-    save_file(tensors, place / WEIGHTS, metadata={"format": "pt"})
-    registered = memory.adapters.register(
-        place, tenant=tenant, base_model=MODEL, parent=None, rank=8, metrics={}, record_ids=()
-    )
+    registered = register(memory, folder, ord(tenant[0]) + value, tenant=tenant)
     memory.adapters.promote(tenant, registered.id)
     return registered.id
 

@@ -1,0 +1,40 @@
+"""An adapter in the registry, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion
+
+
+def register(
+    memory: LongTermMemory,
+    tmp_path: Path,
+    value: float,
+    base_model: str = "whet-pebble",
+    tenant: str = "default",
+) -> AdapterVersion:
+    """Put an adapter into the registry; `value` makes its content its own."""
+    folder = tmp_path / f"trained-{tenant}-{value}"
+    folder.mkdir()
+    write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {
+        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
+        f"{name}.lora_B.weight": np.zeros((4, 8), np.float32),
+    }
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return memory.adapters.register(
+        folder,
+        tenant=tenant,
+        base_model=base_model,
+        parent=None,
+        rank=8,
+        metrics={},
+        record_ids=(),
+    )
