@@ -90,6 +90,7 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "/v1/chat/completions/batch": GUIDED,
         "/invocations": GUIDED,
+        "/generative_scoring": dict.fromkeys(GUIDED, "labels are scored, and nothing is written"),
     }
 )
 """By route: keys that are dropped, and what to use in their place."""

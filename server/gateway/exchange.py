@@ -28,6 +28,8 @@ class Exchange:
         """By prompt."""
         self.votes: Votes | None = asyncio.Queue() if context.options.progress else None
         """The votes after every sample, where the client wants to see them come in."""
+        self._written: dict[int, dict[str, Any]] = {}
+        """The reports as they are sent: each in its turn, not all of them with the last."""
         self._recited: dict[str, int] = {}
         self._open = self._unsent_ends = 0
 
@@ -55,6 +57,7 @@ class Exchange:
         self._recited[asked.request_id] = given.recited
         if given.report is not None:
             self.reports[asked.index] = given.report
+            self._written[asked.index] = given.report.model_dump(mode="json")
 
     def close(self) -> None:
         """Keep in mind that a call has no more outputs."""
@@ -90,8 +93,8 @@ class Exchange:
     def _report_on(self, part: dict[str, Any]) -> None:
         """Add to a response, or to one of its choices, the report on its prompt."""
         index = 0 if self.context.is_single else part.get("index", 0) // self._choices
-        if (report := self.reports.get(index)) is not None:
-            part["adaptation"] = report.model_dump(mode="json")
+        if (report := self._written.get(index)) is not None:
+            part["adaptation"] = report
 
     def _correct(self, usage: dict[str, Any]) -> None:
         """Make `usage` count every generated token; what is not returned is named reasoning.

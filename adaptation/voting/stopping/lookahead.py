@@ -10,7 +10,7 @@ By backward induction, a vote that fell as v = (leader, runner-up, rest) and may
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,17 @@ class _Tree:
 
     row: dict[Pattern, int]
     found: Likelihoods
-    votes: NDArray[np.int64]
-    """Of each pattern, (P,)."""
+    ends: NDArray[np.int64]
+    """Rows of the patterns of at most 0, 1, ... votes: they come first."""
     leader_next: NDArray[np.int64]
     """Row after a vote for the leader; likewise below, all (P,). A leaf leads to itself."""
     rest_next: NDArray[np.int64]
     other_next: NDArray[np.int64]
     """After a vote that makes a runner-up: of the old one, or of an answer that passes it."""
+
+    def end(self, votes: int) -> int:
+        """Return the row behind the last pattern of at most this many votes."""
+        return int(self.ends[votes])
 
 
 @lru_cache(maxsize=1)
@@ -55,8 +59,8 @@ def _tree() -> _Tree:
         for i, (a, b, r) in enumerate(patterns)
     ]
     leader, rest, other = np.array(steps).T
-    votes = np.array([sum(pattern) for pattern in patterns])
-    return _Tree(row, likelihoods(patterns), votes, leader, rest, other)
+    ends = np.cumsum(np.bincount([sum(pattern) for pattern in patterns], minlength=HORIZON + 1))
+    return _Tree(row, likelihoods(patterns), ends, leader, rest, other)
 
 
 class Lookahead:
@@ -70,7 +74,8 @@ class Lookahead:
 
     def leader_probability(self, pattern: Pattern) -> float:
         """P(the leader is the mode | the votes)."""
-        return float(self._leader_probability[self._tree.row[pattern]])
+        row, found = self._tree.row[pattern], self._tree.found
+        return float(found.leader_is_mode[row] @ self._prior / (found.pattern[row] @ self._prior))
 
     def gain(self, pattern: Pattern, most: int) -> float:
         """Expected gain in accuracy of going on for as long as it pays, less what it costs.
@@ -81,29 +86,25 @@ class Lookahead:
             self._gains[most] = self._gains_up_to(most)
         return float(self._gains[most][self._tree.row[pattern]])
 
-    @cached_property
-    def _evidence(self) -> Floats:
-        return self._tree.found.pattern @ self._prior  # (P,)
+    def _steps(self, most: int) -> tuple[Floats, Floats, Floats]:
+        """P(the next vote is for the leader, one more of the rest, a runner-up), all (P,).
 
-    @cached_property
-    def _leader_probability(self) -> Floats:
-        return self._tree.found.leader_is_mode @ self._prior / self._evidence  # (P,)
-
-    @cached_property
-    def _steps(self) -> tuple[Floats, Floats, Floats]:
-        """P(the next vote is for the leader, one more of the rest, a runner-up), all (P,)."""
-        tree, evidence = self._tree, self._evidence
-        leader = tree.found.leader_again @ self._prior / evidence
-        has_rest = tree.rest_next != np.arange(len(evidence))
-        rest = np.where(has_rest, evidence[tree.rest_next], 0.0) / evidence
+        Of the patterns of at most `most` votes alone: a vote is short, the horizon is far.
+        """
+        tree, end = self._tree, self._tree.end(most)
+        evidence = tree.found.pattern[:end] @ self._prior
+        leader = tree.found.leader_again[:end] @ self._prior / evidence
+        rest_next = tree.rest_next[:end]
+        goes_on = (rest_next != np.arange(end)) & (rest_next < end)
+        rest = np.where(goes_on, evidence[np.minimum(rest_next, end - 1)], 0.0) / evidence
         rest = np.clip(rest, 0, 1 - leader)
         return leader, rest, 1 - leader - rest
 
     def _gains_up_to(self, most: int) -> Floats:
-        tree, (share, to_rest, to_other) = self._tree, self._steps
+        tree, (share, to_rest, to_other) = self._tree, self._steps(most)
         worth, gain = share.copy(), np.zeros_like(share)
         for votes in range(most - 1, 0, -1):
-            at = np.flatnonzero(tree.votes == votes)
+            at = slice(tree.end(votes - 1), tree.end(votes))
             going_on = (
                 share[at] * worth[tree.leader_next[at]]
                 + to_rest[at] * worth[tree.rest_next[at]]
