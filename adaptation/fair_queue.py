@@ -1,73 +1,98 @@
-"""A few places, given to tenants in fair turns."""
+"""Places, given to tenants in fair turns."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from adaptation.fairness import FairShares
+from adaptation.fairness import FairShares, Turn
+from adaptation.rooms import Room
 
 
 @dataclass
 class Holding:
     """A place, for as long as it is held."""
 
+    turn: Turn
     cost: int = 0
     """What was used of what the shares are of; told before the place is left."""
 
 
 @dataclass(order=True)
 class _Waiter:
-    priority: int
+    start: float
     number: int
+    tenant: str = field(compare=False)
+    size: int = field(compare=False)
     place: asyncio.Future[None] = field(compare=False)
 
 
 class FairQueue:
     """Gives the next place by turns (`FairShares`), and one tenant's own in their order."""
 
-    def __init__(self, places: int, shares: FairShares) -> None:
-        self._free, self._shares = places, shares
-        self._waiting: list[_Waiter] = []
+    def __init__(self, room: Room, shares: FairShares) -> None:
+        """`room` says who may enter, `shares` who does so first."""
+        self._room, self._shares = room, shares
+        self._held: Counter[str] = Counter()
+        self._waiting: dict[str, deque[_Waiter]] = {}
         self._numbers = count()
 
     @asynccontextmanager
-    async def place(self, tenant: str) -> AsyncIterator[Holding]:
-        """Wait for a place, and hold it for the length of the block."""
-        turn, holding = self._shares.begin(tenant), Holding()
+    async def place(self, tenant: str, size: int = 1) -> AsyncIterator[Holding]:
+        """Wait for `size` places, and hold them for the length of the block."""
+        turn = self._shares.begin(tenant, size)
+        holding = Holding(turn)
         try:
-            await self._taken(turn.priority)
+            await self._taken(turn, size)
             try:
                 self._shares.served(turn)
                 yield holding
             finally:
-                self._leave()
+                self._leave(tenant, size)
         finally:
-            self._shares.end(turn, holding.cost)
+            self._shares.end(turn, holding.cost, size)
 
-    async def _taken(self, priority: int) -> None:
-        """Wait until a place is this one's."""
-        if self._free and not self._waiting:
-            self._free -= 1
-            return
+    async def _taken(self, turn: Turn, size: int) -> None:
+        """Wait until the places are this one's."""
+        self._room.seen(turn.tenant)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, _Waiter(priority, next(self._numbers), place))
+        waiter = _Waiter(turn.start, next(self._numbers), turn.tenant, size, place)
+        self._waiting.setdefault(turn.tenant, deque()).append(waiter)
+        self._let_in()
         try:
             await place
         except BaseException:
             if place.done() and not place.cancelled():  # it was given while its waiter gave up
-                self._leave()
+                self._leave(turn.tenant, size)
             raise
 
-    def _leave(self) -> None:
-        """Give a place to the next in turn."""
-        while self._waiting:
-            waiter = heapq.heappop(self._waiting)
-            if not waiter.place.done():
-                waiter.place.set_result(None)
-                return
-        self._free += 1
+    def _leave(self, tenant: str, size: int) -> None:
+        self._room.seen(tenant)
+        self._held[tenant] -= size
+        if not self._held[tenant]:
+            del self._held[tenant]
+        self._let_in()
+
+    def _let_in(self) -> None:
+        """Give places to the next in turn, as long as there is room for one."""
+        while fitting := [
+            each for each in self._heads() if self._room.fits(each.tenant, self._held)
+        ]:
+            waiter = min(fitting)
+            self._waiting[waiter.tenant].popleft()
+            self._held[waiter.tenant] += waiter.size
+            waiter.place.set_result(None)
+
+    def _heads(self) -> Iterator[_Waiter]:
+        """Yield each tenant's first; who gave up is forgotten on coming to be the first."""
+        for tenant, waiters in list(self._waiting.items()):
+            while waiters and waiters[0].place.done():
+                waiters.popleft()
+            if waiters:
+                yield waiters[0]
+            else:
+                del self._waiting[tenant]

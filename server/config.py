@@ -123,6 +123,9 @@ class Settings(Frozen):
     max_champions: int = Field(default=2, ge=2, le=64)
     """distilled adapters in the engine at a time, of all tenants; one is the successor's of another
     that requests still use"""
+    shared_samples: int | None = Field(default=None, ge=1)
+    """samples in the engine at a time while several tenants ask: fewer slow each other less, and
+    cost throughput; `none` is 16 on a CPU, and all that fit on an accelerator"""
     adapter_cache_mb: int = Field(default=1024, ge=0)
     """megabytes of accepted adapters kept for requests with the same neighbours; 0 keeps none"""
     idle_training: bool = False

@@ -13,12 +13,14 @@ from typing import Any
 
 from adaptation.algebra import Algebra
 from adaptation.background import Background
+from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
 from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
+from adaptation.rooms import SharedPlaces
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
@@ -36,6 +38,9 @@ from server.tenancy.principal import caller_tenant
 from server.tenancy.quotas import Quotas, limits_of
 from server.tenancy.secret import Secret
 
+CPU_SHARED = 16
+"""Samples of several tenants at a time on a CPU, where each slows all others."""
+
 
 class Parts:
     """What lives as long as the server."""
@@ -52,13 +57,17 @@ class Parts:
         template: Template,
         rewards: ProcessRewardModel | None = None,
         limits: Limits | None = None,
+        shared: int | None = None,
     ) -> None:
-        """`limits` are those of a tenant that has none of its own."""
+        """`limits` are those of a tenant that has none of its own.
+
+        `shared` is `Settings.shared_samples`.
+        """
         self.secret = Secret.of_folder(memory.data_dir)
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
         self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
-        shares = FairShares(self.quotas.weight)
-        self.client = MeteredClient(client, shares, caller_tenant, self.quotas.spent)
+        queue = FairQueue(self._room(client, shared), FairShares(self.quotas.weight))
+        self.client = MeteredClient(client, queue, caller_tenant, self.quotas.spent)
         self.template = template
         self.memory = memory
         self.trainer = trainer
@@ -69,6 +78,14 @@ class Parts:
         self.engine = VllmEngine(self.client, template)
         self._storage = Probe(memory.storage_problem)
         self.champions = Champions(model, memory.adapters, self.engine, places)
+
+    def _room(self, client: Any, shared: int | None) -> SharedPlaces:
+        """Return the engine's places; a tenant alone always has some waiting in vLLM itself."""
+        config = client.vllm_config
+        places = config.scheduler_config.max_num_seqs
+        if shared is None:
+            shared = CPU_SHARED if config.device_config.device_type == "cpu" else places
+        return SharedPlaces(2 * places, min(shared, places), self.quotas.weight)
 
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
@@ -111,7 +128,17 @@ async def open_parts(
             model = base_model(args.model)
             limits = limits_of(settings)
             yield Parts(
-                client, model, memory, trainer, leases, places, algebra, template, rewards, limits
+                client,
+                model,
+                memory,
+                trainer,
+                leases,
+                places,
+                algebra,
+                template,
+                rewards,
+                limits,
+                settings.shared_samples,
             )
     finally:
         starting.cancel()

@@ -15,6 +15,7 @@ from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
 from adaptation.learning.training.trainer import Trainer, TrainingJob, TrainingResult
 from adaptation.recent import Recent
+from adaptation.rooms import FixedPlaces
 
 AT_ONCE = 16
 """Jobs with the trainer at a time: as many as train together on a CPU."""
@@ -25,7 +26,7 @@ class Trainings:
 
     def __init__(self, shares: FairShares | None = None) -> None:
         """`shares` says whose turn it is where more want to train than train together."""
-        self._queue = FairQueue(AT_ONCE, shares or FairShares(lambda tenant: 1.0))
+        self._queue = FairQueue(FixedPlaces(AT_ONCE), shares or FairShares(lambda tenant: 1.0))
         self._under_way: list[object] = []
         """Handed to the trainer and not yet answered, in that order."""
         self._took = Recent()

@@ -12,7 +12,7 @@ from typing import Any
 
 from vllm.sampling_params import RequestOutputKind
 
-from adaptation.fairness import FairShares
+from adaptation.fair_queue import FairQueue
 from server.engine.launch import register_client
 from server.engine.outputs import tokens_of
 from server.engine.under_way import counters
@@ -24,10 +24,13 @@ class MeteredClient:
     """Stands in front of vLLM's client, and delegates everything else."""
 
     def __init__(
-        self, inner: Any, shares: FairShares, caller: Callable[[], str], spent: Spent
+        self, inner: Any, queue: FairQueue, caller: Callable[[], str], spent: Spent
     ) -> None:
-        """`caller` names the tenant that asks; `spent` is told its tokens, read and generated."""
-        self._inner, self._shares = inner, shares
+        """`queue` is the one before the engine; `caller` names the tenant that asks.
+
+        `spent` is told its tokens, read and generated.
+        """
+        self._inner, self._queue = inner, queue
         self._caller, self._spent = caller, spent
 
     def __getattr__(self, name: str) -> Any:
@@ -36,28 +39,24 @@ class MeteredClient:
     async def generate(
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
-        """Yield vLLM's outputs; a priority that the client named is dropped."""
-        samples = int(getattr(sampling_params, "n", 1) or 1)
-        turn = self._shares.begin(self._caller(), samples)
-        keywords["priority"] = turn.priority
+        """Yield vLLM's outputs, in turn; a priority that the client named is dropped."""
+        tenant, samples = self._caller(), int(getattr(sampling_params, "n", 1) or 1)
         is_partial = getattr(sampling_params, "output_kind", None) is RequestOutputKind.DELTA
         read = generated = 0
-        made = self._inner.generate(prompt, sampling_params, request_id, **keywords)
-        try:
+        async with self._queue.place(tenant, samples) as holding:
+            keywords["priority"] = holding.turn.priority
+            made = self._inner.generate(prompt, sampling_params, request_id, **keywords)
             async with aclosing(made) as outputs:
                 try:
                     async for output in outputs:
-                        self._shares.served(turn)
                         read = len(output.prompt_token_ids or ())
                         new = tokens_of(output)
                         generated = generated + new if is_partial else new
                         yield output
                 finally:  # before vLLM forgets a request that nobody waits for any more
-                    stats = counters(self._inner, request_id)
-                    generated = max(generated, sum(each.num_generation_tokens for each in stats))
-        finally:
-            self._shares.end(turn, read + generated, samples)
-            self._spent(turn.tenant, read + generated)
+                    own = sum(each.num_generation_tokens for each in counters(self, request_id))
+                    holding.cost = read + max(generated, own)
+                    self._spent(tenant, holding.cost)
 
 
 register_client(MeteredClient)

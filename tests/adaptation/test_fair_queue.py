@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -11,10 +13,13 @@ from hypothesis import strategies as st
 
 from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
+from adaptation.rooms import LATELY_S, FixedPlaces, SharedPlaces
+
+WEIGHTS = {"heavy": 3.0}
 
 
 def queue(places: int) -> FairQueue:
-    return FairQueue(places, FairShares(lambda tenant: 1.0))
+    return FairQueue(FixedPlaces(places), FairShares(lambda tenant: 1.0))
 
 
 async def test_one_tenants_crowd_holds_no_other_up() -> None:
@@ -91,3 +96,128 @@ async def test_an_error_in_the_block_frees_the_place() -> None:
         async with fair.place("a"):
             raise ValueError("x")
     assert await asyncio.wait_for(_hold(fair), 5) == "held"
+
+
+class Crowd:
+    """Tenants that hold places of an engine until they are told to go."""
+
+    def __init__(self, alone: int = 20, shared: int = 8) -> None:
+        self.now = 0.0
+
+        def weight(tenant: str) -> float:
+            return WEIGHTS.get(tenant, 1.0)
+
+        room = SharedPlaces(alone, shared, weight, lambda: self.now)
+        self.fair = FairQueue(room, FairShares(weight))
+        self._inside: dict[str, list[asyncio.Event]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def come(self, tenant: str, count: int, size: int = 1) -> None:
+        """Have requests ask for places."""
+        self._tasks += [asyncio.create_task(self._hold(tenant, size)) for _ in range(count)]
+        await asyncio.sleep(0)
+
+    async def go(self, tenant: str, count: int = 1) -> None:
+        """End the tenant's earliest requests."""
+        for _ in range(count):
+            self._inside[tenant].pop(0).set()
+        for _ in range(3):  # left, let in, inside
+            await asyncio.sleep(0)
+
+    def inside(self, tenant: str) -> int:
+        return len(self._inside.get(tenant, ()))
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _hold(self, tenant: str, size: int) -> None:
+        async with self.fair.place(tenant, size):
+            leaves = asyncio.Event()
+            self._inside.setdefault(tenant, []).append(leaves)
+            await leaves.wait()
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Crowd]:
+    made = Crowd()
+    yield made
+    await made.end()
+
+
+async def test_a_tenant_alone_has_all_places(crowd: Crowd) -> None:
+    await crowd.come("greedy", 30)
+    assert crowd.inside("greedy") == 20
+
+
+async def test_beside_others_what_one_has_is_bounded(crowd: Crowd) -> None:
+    await crowd.come("modest", 1)
+    await crowd.come("greedy", 30)
+    assert crowd.inside("greedy") == 7, "what the others leave free of the eight"
+
+
+async def test_whoever_is_below_its_share_comes_in_at_once(crowd: Crowd) -> None:
+    await crowd.come("greedy", 30)
+    await crowd.come("modest", 30)
+    assert crowd.inside("modest") == 4
+    await crowd.come("third", 1)
+    assert crowd.inside("third") == 1
+    await crowd.go("greedy", 18)
+    assert crowd.inside("greedy") <= 3
+
+
+async def test_a_share_is_by_weight(crowd: Crowd) -> None:
+    await crowd.come("other", 1)
+    await crowd.come("heavy", 30)
+    await crowd.come("other", 30)
+    assert (crowd.inside("heavy"), crowd.inside("other")) == (7, 2)
+    await crowd.go("heavy", 1)
+    assert (crowd.inside("heavy"), crowd.inside("other")) == (6, 2)
+
+
+async def test_a_tenant_that_asked_lately_still_counts(crowd: Crowd) -> None:
+    await crowd.come("modest", 1)
+    await crowd.go("modest")
+    await crowd.come("greedy", 30)
+    assert crowd.inside("greedy") == 8
+    crowd.now = LATELY_S + 1
+    await crowd.go("greedy")
+    assert crowd.inside("greedy") == 20
+
+
+async def test_a_request_for_more_choices_than_a_share_is_let_in(crowd: Crowd) -> None:
+    await crowd.come("greedy", 8)
+    await crowd.come("modest", 1, size=64)
+    assert crowd.inside("modest") == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", "heavy"]), st.integers(0, 2), st.integers(0, 40)),
+        max_size=40,
+    )
+)
+def test_whoever_waits_has_its_share_and_the_room_is_full(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    async def run() -> None:
+        crowd = Crowd(alone=6, shared=4)
+        asked, left = Counter[str](), Counter[str]()
+        for tenant, comes, passes in steps:
+            crowd.now += passes
+            if comes:
+                asked[tenant] += comes
+                await crowd.come(tenant, comes)
+            elif crowd.inside(tenant):
+                left[tenant] += 1
+                await crowd.go(tenant)
+            inside = {each: crowd.inside(each) for each in asked}
+            for each, count in inside.items():
+                assert count <= asked[each] - left[each]
+                if count < asked[each] - left[each]:
+                    assert count >= 1
+                    assert sum(inside.values()) >= 4
+        await crowd.end()
+
+    asyncio.run(run())

@@ -96,7 +96,10 @@ async def composed(
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            parts = Parts(inner, MODEL, memory, trainer, leases, places, algebra, template)
+            shared = settings.shared_samples
+            parts = Parts(
+                inner, MODEL, memory, trainer, leases, places, algebra, template, shared=shared
+            )
             app, client, warming = await build(parts, args, settings, CollectorRegistry())
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
