@@ -16,11 +16,13 @@ import numpy as np
 
 from memory.adapters import AdapterRegistry
 from memory.aside import Aside
+from memory.batches import BatchStore
 from memory.completions import CompletionLog
 from memory.database import Database
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
+from memory.files import FileStore
 from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
 from memory.index_cache import IndexCache, VerifyReport
@@ -57,6 +59,8 @@ class LongTermMemory:
         self.windows = Windows(database)
         self.keys = KeyStore(database)
         self.tenants = TenantStore(database)
+        self.files = FileStore(database)
+        self.batches = BatchStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)

@@ -28,6 +28,8 @@ class Limits(Frozen):
     """steps of per-request training in a day (UTC)"""
     records_per_day: int | None = Field(default=None, ge=0)
     """records saved in a day (UTC)"""
+    files_mb: int | None = Field(default=None, ge=0)
+    """megabytes of files kept"""
     weight: float | None = Field(default=None, gt=0, le=1000)
     """share of the engine beside others that want more than there is, 1 where none is set"""
 

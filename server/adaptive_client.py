@@ -45,7 +45,7 @@ from server.engine.under_way import tell_all
 from server.engine.vllm_engine import EngineRequest
 from server.plain import Finish, PlainSampling
 from server.request_context import COMPLETIONS, Asked, RequestContext
-from server.tenancy.principal import caller_tenant
+from server.tenancy.principal import caller
 
 T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
@@ -111,7 +111,7 @@ class AdaptiveClient:
         request = self._checked(prompt, sampling_params, keywords)
         if keywords.get("lora_request") is not None:
             return self._plain.as_asked(request, request_id)
-        return self._plain.unreported(request, request_id, caller_tenant())
+        return self._plain.unreported(request, request_id, caller().tenant)
 
     def answer(
         self, asked: Asked, prompt: Any, sampling_params: Any, **keywords: Any

@@ -7,13 +7,15 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -30,6 +32,8 @@ from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
 from server.admission import Admission, Occupancy
+from server.batches.inside import Inside
+from server.batches.worker import BatchWorker
 from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
@@ -50,9 +54,11 @@ from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
 from server.routes.adapters import adapters_router
+from server.routes.batches import batches_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
+from server.routes.files import files_router
 from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
 from server.routes.models import models_router
@@ -75,6 +81,17 @@ logger = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
 
 
+class Built(NamedTuple):
+    """A server, but for its socket."""
+
+    app: FastAPI
+    client: AdaptiveClient
+    """Behind vLLM's application."""
+    warming: Warming
+    """Trains beforehand."""
+    batches: BatchWorker
+
+
 async def run_server(
     args: argparse.Namespace, settings: Settings, training_threads: int | None = None
 ) -> None:
@@ -93,8 +110,8 @@ async def run_server(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
-            app, client, warming = await build(parts, args, settings)
-            followed = [parts.champions.follow(settings.champion_poll_s)]
+            app, client, warming, batches = await build(parts, args, settings)
+            followed = [parts.champions.follow(settings.champion_poll_s), batches.follow()]
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -118,9 +135,8 @@ async def build(
     args: argparse.Namespace,
     settings: Settings,
     registry: CollectorRegistry = REGISTRY,
-) -> tuple[FastAPI, AdaptiveClient, Warming]:
-    """Return vLLM's application with our routes and middleware, our client behind it, and what
-    trains beforehand.
+) -> Built:
+    """Return vLLM's application with our routes and middleware, and what works beside it.
 
     Whet's own series go into `registry`.
     """
@@ -142,12 +158,15 @@ async def build(
     occupancy = Occupancy(in_background)
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings))
+    news, loop = asyncio.Event(), asyncio.get_running_loop()
+    stir = partial(loop.call_soon_threadsafe, news.set)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir)
     describe(app)
     install_handlers(app)
     _add_middleware(app, parts, client, occupancy, settings)
-    _guard(app, parts, args, settings)
-    return app, client, warming
+    inside = Inside(app, _guard(app, parts, args, settings))
+    batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests)
+    return Built(app, client, warming, batches)
 
 
 async def _services(
@@ -211,13 +230,15 @@ def _add_middleware(
     ]
 
 
-def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Settings) -> None:
+def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Settings) -> ASGIApp:
     """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
-    and the error shape around that.
+    and the error shape around that. Return what is behind the check.
     """
     doors, trust = Doors(app.router.routes), trust_of(args, settings)
-    guarded = Authentication(app.build_middleware_stack(), doors, parts.keyring, trust)
+    inner = app.build_middleware_stack()
+    guarded = Authentication(inner, doors, parts.keyring, trust)
     app.middleware_stack = OpenAIErrorShape(guarded, settings.max_body_bytes)
+    return OpenAIErrorShape(inner, settings.max_body_bytes)
 
 
 def _takes_text_only(client: Any) -> bool:
@@ -242,6 +263,7 @@ def _add_routes(
     reports: Reports,
     warming: Warming,
     prices: Prices,
+    stir: Callable[[], object],
 ) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
@@ -259,6 +281,8 @@ def _add_routes(
         reports_router(reports),
         keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),
         tenants_router(parts.memory.tenants, parts.quotas),
+        files_router(parts.memory.files, parts.quotas.files_bytes),
+        batches_router(parts.memory.batches, stir),
         ledger_router(parts.memory.ledger, parts.memory.windows, prices),
         records_router(parts.memory),
         warming_router(warming),

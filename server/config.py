@@ -142,6 +142,10 @@ class Settings(Frozen):
     """its steps of per-request training in a day (UTC)"""
     records_per_day: int | None = Field(default=None, ge=0)
     """its records saved in a day (UTC), of answers and feedback"""
+    files_mb: int | None = Field(default=1024, ge=0)
+    """megabytes of its files, those that batches write included; beyond it none is taken"""
+    batch_requests: int = Field(default=8, ge=1, le=256)
+    """requests of a batch at work at a time"""
     trusted_header: str | None = None
     """header in which a gateway that authenticates by itself names the tenant; it is believed with
     an admin key of the tenant `default`, and from everybody where there is no key at all"""
@@ -152,7 +156,7 @@ class Settings(Frozen):
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
-    """requests answered at a time; further ones are refused with 429"""
+    """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
     max_body_text: int = Field(default=2 * 2**20, ge=1024)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
-from adaptation.rooms import SharedPlaces
+from adaptation.rooms import FixedPlaces, Room, SharedPlaces
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
@@ -34,7 +35,7 @@ from server.resident import resident_bytes, said
 from server.rewards import open_rewards
 from server.routes.ready import Probe
 from server.tenancy.keyring import Keyring
-from server.tenancy.principal import caller_tenant
+from server.tenancy.principal import caller
 from server.tenancy.quotas import Quotas, limits_of
 from server.tenancy.secret import Secret
 
@@ -67,7 +68,7 @@ class Parts:
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
         self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
         queue = FairQueue(self._room(client, shared), FairShares(self.quotas.weight))
-        self.client = MeteredClient(client, queue, caller_tenant, self.quotas.spent)
+        self.client = MeteredClient(client, queue, caller, self.quotas.spent)
         self.template = template
         self.memory = memory
         self.trainer = trainer
@@ -79,9 +80,11 @@ class Parts:
         self._storage = Probe(memory.storage_problem)
         self.champions = Champions(model, memory.adapters, self.engine, places)
 
-    def _room(self, client: Any, shared: int | None) -> SharedPlaces:
+    def _room(self, client: Any, shared: int | None) -> Room:
         """Return the engine's places; a tenant alone always has some waiting in vLLM itself."""
         config = client.vllm_config
+        if config.scheduler_config.policy != "priority":
+            return FixedPlaces(sys.maxsize)  # whoever comes goes on to vLLM's own queue
         places = config.scheduler_config.max_num_seqs
         if shared is None:
             shared = CPU_SHARED if config.device_config.device_type == "cpu" else places

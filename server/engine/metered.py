@@ -16,7 +16,10 @@ from adaptation.fair_queue import FairQueue
 from server.engine.launch import register_client
 from server.engine.outputs import tokens_of
 from server.engine.under_way import counters
+from server.tenancy.principal import Principal
 
+BATCH_PRICE = 2
+"""A token for which nobody waits counts as so many in a tenant's turns: half the priority."""
 Spent = Callable[[str, int], None]
 
 
@@ -24,9 +27,9 @@ class MeteredClient:
     """Stands in front of vLLM's client, and delegates everything else."""
 
     def __init__(
-        self, inner: Any, queue: FairQueue, caller: Callable[[], str], spent: Spent
+        self, inner: Any, queue: FairQueue, caller: Callable[[], Principal], spent: Spent
     ) -> None:
-        """`queue` is the one before the engine; `caller` names the tenant that asks.
+        """`queue` is the one before the engine; `caller` says in whose name it is asked.
 
         `spent` is told its tokens, read and generated.
         """
@@ -40,10 +43,11 @@ class MeteredClient:
         self, prompt: Any, sampling_params: Any, request_id: str, **keywords: Any
     ) -> AsyncGenerator[Any, None]:
         """Yield vLLM's outputs, in turn; a priority that the client named is dropped."""
-        tenant, samples = self._caller(), int(getattr(sampling_params, "n", 1) or 1)
+        caller, samples = self._caller(), int(getattr(sampling_params, "n", 1) or 1)
+        tenant, price = caller.tenant, BATCH_PRICE if caller.in_batch else 1
         is_partial = getattr(sampling_params, "output_kind", None) is RequestOutputKind.DELTA
         read = generated = 0
-        async with self._queue.place(tenant, samples) as holding:
+        async with self._queue.place(tenant, samples, price) as holding:
             keywords["priority"] = holding.turn.priority
             made = self._inner.generate(prompt, sampling_params, request_id, **keywords)
             async with aclosing(made) as outputs:

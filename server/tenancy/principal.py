@@ -50,6 +50,8 @@ class Principal:
     role: Role
     key_id: str | None = None
     """None without a key of Whet's own."""
+    in_batch: bool = False
+    """Whether nobody waits for the answer."""
 
     @property
     def is_operator(self) -> bool:
@@ -70,9 +72,9 @@ CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)
 """In whose name vLLM's own handlers, which hand no scope down, ask the engine client."""
 
 
-def caller_tenant() -> str:
-    """Return the tenant that asks."""
-    return CALLER.get().tenant
+def caller() -> Principal:
+    """Return in whose name the engine is asked."""
+    return CALLER.get()
 
 
 @contextmanager

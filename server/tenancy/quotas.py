@@ -164,6 +164,11 @@ class Quotas:
         """Note a saved record."""
         self.now(tenant).note("records", 1)
 
+    def files_bytes(self, tenant: str) -> int | None:
+        """Return how much all files of a tenant may come to; None: no limit."""
+        megabytes = self._limits_of(tenant).files_mb
+        return None if megabytes is None else megabytes * 10**6
+
     def spent(self, tenant: str, tokens: int) -> None:
         """Note tokens that were read and generated."""
         self.now(tenant).spend_tokens(tokens)

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
     from server.adaptive_client import AdaptiveClient
     from server.app import build
+    from server.batches.worker import BatchWorker
     from server.engine import launch
     from server.engine.fake_client import FakeCore, Reply, Script, open_fake_engine
     from server.parts import Parts
@@ -49,6 +50,16 @@ class Composed:
     parts: Parts
     trainer: FakeTrainer
     http: httpx.AsyncClient
+    batches: BatchWorker
+    _working: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start_batches(self) -> None:
+        self._working.append(asyncio.create_task(self.batches.follow()))
+
+    async def stop_batches(self) -> None:
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
 
     @property
     def memory(self) -> LongTermMemory:
@@ -100,13 +111,19 @@ async def composed(
             parts = Parts(
                 inner, MODEL, memory, trainer, leases, places, algebra, template, shared=shared
             )
-            app, client, warming = await build(parts, args, settings, CollectorRegistry())
+            built = await build(parts, args, settings, CollectorRegistry())
+            app, client, warming = built.app, built.client, built.warming
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
             inner.core.begun = asyncio.Semaphore(0)
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-                yield Composed(app, client, inner.core, parts, trainer, http)
+                made = Composed(app, client, inner.core, parts, trainer, http, built.batches)
+                made.start_batches()
+                try:
+                    yield made
+                finally:
+                    await made.stop_batches()
             await warming.close()
     finally:
         algebra.close()

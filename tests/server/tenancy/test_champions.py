@@ -19,7 +19,7 @@ from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
 from server import champions as module
 from server.champions import Champions
-from server.tenancy.principal import caller_tenant
+from server.tenancy.principal import caller
 from tests.server.registered import register
 
 MODEL = "whet-pebble"
@@ -224,8 +224,8 @@ async def test_all_who_wait_see_every_place_that_is_freed(
 
 async def test_work_that_no_request_asks_for_is_its_tenants(champions: Champions) -> None:
     async with champions.hold("acme"):
-        assert caller_tenant() == "acme"
-    assert caller_tenant() == "default"
+        assert caller().tenant == "acme"
+    assert caller().tenant == "default"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("a defect"), StorageUnavailableError("no disk")])

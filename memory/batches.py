@@ -1,0 +1,308 @@
+"""Batches: many requests of one file, answered while nobody waits.
+
+Owns the tables of batches and of their answers. Knows neither what is asked nor who answers.
+
+A batch goes `validating` → `in_progress` → `finalizing` → `completed`. It may be `failed` for its
+input, `cancelled` by its client or `expired` with its time; what was answered by then stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+
+from memory.database import Database
+from memory.errors import ConflictError, NotFoundError
+from memory.files import NewFile, found_file, write_file
+from memory.schema import batch, batch_answer
+from memory.types import Frozen
+
+HELD_S = 60.0
+"""Whoever works on a batch says so more often; after this, another may go on with it."""
+OUTPUT = "batch_output"
+"""The purpose of the files that come of a batch."""
+Batches: TypeAlias = "list[Batch]"  # inside the class, `list` is a method
+
+
+class Status(StrEnum):
+    """How far a batch is."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+OPEN = (Status.VALIDATING, Status.IN_PROGRESS, Status.FINALIZING, Status.CANCELLING)
+"""There is still something to be done."""
+
+
+class BatchDetails(Frozen):
+    """What the client gave, and what came of it."""
+
+    metadata: dict[str, str] | None = None
+    completion_window: str = "24h"
+    output_expires_s: float | None = None
+    """How long the files that come of it are kept; None: until they are deleted."""
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: list[dict[str, Any]] = Field(default_factory=list)
+    """What is wrong with the input."""
+
+
+class Batch(Frozen):
+    """A batch as it is remembered; times are Unix seconds."""
+
+    id: str
+    tenant: str
+    endpoint: str
+    input_file_id: str
+    status: Status
+    details: BatchDetails
+    moments: dict[str, float]
+    """When it came to each status."""
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    expires_at: float
+
+
+class NewBatch(Frozen):
+    """What makes a batch."""
+
+    tenant: str
+    endpoint: str
+    input_file_id: str
+    details: BatchDetails
+    seconds: float
+    """From now until it expires."""
+
+
+class Answer(Frozen):
+    """What became of one request."""
+
+    line: int
+    """Of the input file, from 1."""
+    failed: bool
+    content: bytes
+    """A line for the file of answers, or of errors, without its end."""
+
+
+class BatchStore:
+    """The batches of all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: NewBatch, most_open: int) -> Batch:
+        """Remember a batch; raises `NotFoundError` without its file.
+
+        Raises `ConflictError` where the tenant has `most_open` that are not done.
+        """
+        now = time.time()
+        values = new.model_dump(mode="json", exclude={"seconds"}) | {
+            "id": f"batch_{uuid4().hex}",
+            "status": Status.VALIDATING,
+            "moments": {Status.VALIDATING: now},
+            "expires_at": now + new.seconds,
+        }
+        counts = {"total": 0, "completed": 0, "failed": 0, "held_until": 0.0}
+        with self._database.writing() as connection:
+            found_file(connection, new.tenant, new.input_file_id)
+            mine = and_(batch.c.tenant == new.tenant, batch.c.status.in_(OPEN))
+            if len(connection.execute(select(batch.c.id).where(mine)).all()) >= most_open:
+                raise ConflictError(
+                    f"{most_open} batches are at work, the most at a time: wait for one to end"
+                )
+            connection.execute(insert(batch).values(values | counts))
+        return Batch.model_validate(values)
+
+    def get(self, tenant: str, batch_id: str) -> Batch:
+        """Return a batch; raises `NotFoundError`."""
+        with self._database.reading() as connection:
+            return _batch(_row(connection, tenant, batch_id))
+
+    def list(self, tenant: str, limit: int, after: str | None = None) -> Batches:
+        """Return a tenant's batches, newest first; those that come `after` one of that id."""
+        wanted = batch.c.tenant == tenant
+        with self._database.reading() as connection:
+            if after is not None:
+                wanted = and_(wanted, batch.c.number < _row(connection, tenant, after).number)
+            newest = select(batch).where(wanted).order_by(batch.c.number.desc()).limit(limit)
+            return [_batch(row) for row in connection.execute(newest)]
+
+    def cancel(self, tenant: str, batch_id: str) -> Batch:
+        """Have a batch end with what is answered; raises `NotFoundError` and `ConflictError`."""
+        with self._database.writing() as connection:
+            found = _batch(_row(connection, tenant, batch_id))
+            if found.status not in OPEN:
+                raise ConflictError(f"batch {batch_id} is {found.status} already")
+            if found.status in (Status.VALIDATING, Status.IN_PROGRESS):
+                _move(connection, found, Status.CANCELLING)
+            return _batch(_row(connection, tenant, batch_id))
+
+    # What follows is for whoever works on batches: it is of all tenants.
+
+    def claim(self, holder: str, but_of: Collection[str] = ()) -> Batch | None:
+        """Return the oldest batch that waits for somebody, now held; None where there is none.
+
+        Of each tenant one is worked on at a time, and none of the tenants `but_of`.
+        """
+        now = time.time()
+        with self._database.writing() as connection:
+            rows = connection.execute(
+                select(batch).where(batch.c.status.in_(OPEN)).order_by(batch.c.number)
+            )
+            busy = set(but_of)
+            for row in rows.all():
+                if row.tenant in busy:
+                    continue
+                busy.add(row.tenant)
+                if row.holder in (None, holder) or row.held_until <= now:
+                    _change(connection, row.id, holder=holder, held_until=now + HELD_S)
+                    return _batch(row)
+        return None
+
+    def hold(self, batch_id: str, holder: str) -> Batch | None:
+        """Say that the holder is still at work, and return the batch; None where it is another's.
+
+        A batch that is gone is another's as well.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(select(batch).where(batch.c.id == batch_id)).first()
+            if row is None or row.holder != holder:
+                return None
+            _change(connection, batch_id, held_until=time.time() + HELD_S)
+            return _batch(row)
+
+    def let_go(self, holder: str) -> None:
+        """Have others go on at once with what the holder worked on."""
+        with self._database.writing() as connection:
+            mine = batch.c.holder == holder
+            connection.execute(update(batch).where(mine).values(holder=None, held_until=0.0))
+
+    def begin(self, batch_id: str, total: int) -> Batch:
+        """Note that the input is as it should be, and has so many requests."""
+        return self._moved(batch_id, Status.IN_PROGRESS, [Status.VALIDATING], total=total)
+
+    def fail(self, batch_id: str, errors: Sequence[dict[str, Any]]) -> Batch:
+        """Note what is wrong with the input."""
+        return self._moved(batch_id, Status.FAILED, OPEN, errors=list(errors))
+
+    def answered(self, batch_id: str) -> set[int]:
+        """Return the lines that have been answered."""
+        with self._database.reading() as connection:
+            lines = select(batch_answer.c.line).where(batch_answer.c.batch_id == batch_id)
+            return set(connection.execute(lines).scalars())
+
+    def note(self, batch_id: str, answer: Answer) -> None:
+        """Keep what a request was answered; a second answer to it is not kept."""
+        with self._database.writing() as connection:
+            here = and_(batch_answer.c.batch_id == batch_id, batch_answer.c.line == answer.line)
+            if connection.execute(select(batch_answer.c.line).where(here)).first() is not None:
+                return
+            connection.execute(
+                insert(batch_answer).values(batch_id=batch_id, **answer.model_dump())
+            )
+            counted = batch.c.failed if answer.failed else batch.c.completed
+            _change(connection, batch_id, **{counted.name: counted + 1})
+
+    def end(self, batch_id: str, status: Status) -> Batch:
+        """Make files of what was answered, in the order of the input, and end the batch."""
+        with self._database.writing() as connection:
+            found = _own(connection, batch_id)
+            if found.status not in OPEN:
+                return found
+            if found.status is not Status.FINALIZING:
+                _move(connection, found, Status.FINALIZING)
+                found = _own(connection, batch_id)
+            made = {
+                "output_file_id": _file_of(connection, found, failed=False),
+                "error_file_id": _file_of(connection, found, failed=True),
+            }
+            connection.execute(delete(batch_answer).where(batch_answer.c.batch_id == batch_id))
+            _move(connection, found, status, **made)
+            return _own(connection, batch_id)
+
+    def _moved(
+        self,
+        batch_id: str,
+        to: Status,
+        before: Collection[Status],
+        total: int | None = None,
+        **details: Any,
+    ) -> Batch:
+        """Return the batch, at another status where it was at one of those `before`."""
+        with self._database.writing() as connection:
+            found = _own(connection, batch_id)
+            if found.status in before:
+                if total is not None:
+                    _change(connection, batch_id, total=total)
+                _move(connection, found, to, **details)
+            return _own(connection, batch_id)
+
+
+def _file_of(connection: Connection, found: Batch, *, failed: bool) -> str | None:
+    """Write the file of answers, or of errors; None where there would be nothing in it."""
+    mine = and_(batch_answer.c.batch_id == found.id, batch_answer.c.failed.is_(failed))
+    lines = select(batch_answer.c.content).where(mine).order_by(batch_answer.c.line)
+
+    def content() -> Iterator[bytes]:
+        for line in connection.execute(lines.execution_options(yield_per=100)).scalars():
+            yield bytes(line) + b"\n"
+
+    if connection.execute(lines.limit(1)).first() is None:
+        return None
+    kept_s = found.details.output_expires_s
+    new = NewFile(
+        tenant=found.tenant,
+        name=f"{found.id}_{'errors' if failed else 'output'}.jsonl",
+        purpose=OUTPUT,
+        expires_at=None if kept_s is None else time.time() + kept_s,
+    )
+    return write_file(connection, new, content()).id
+
+
+def _move(connection: Connection, found: Batch, to: Status, **details: Any) -> None:
+    told = {key: value for key, value in details.items() if value is not None}
+    _change(
+        connection,
+        found.id,
+        status=to,
+        moments={**found.moments, to: time.time()},
+        details=found.details.model_copy(update=told).model_dump(mode="json"),
+    )
+
+
+def _change(connection: Connection, batch_id: str, **values: Any) -> None:
+    connection.execute(update(batch).where(batch.c.id == batch_id).values(**values))
+
+
+def _own(connection: Connection, batch_id: str) -> Batch:
+    """Return the batch that whoever asks works on."""
+    return _batch(connection.execute(select(batch).where(batch.c.id == batch_id)).one())
+
+
+def _row(connection: Connection, tenant: str, batch_id: str) -> Row[tuple[Any, ...]]:
+    here = and_(batch.c.id == batch_id, batch.c.tenant == tenant)
+    row = connection.execute(select(batch).where(here)).first()
+    if row is None:
+        raise NotFoundError(f"no batch {batch_id}")
+    return row
+
+
+def _batch(row: Row[tuple[Any, ...]]) -> Batch:
+    fields = dict(row._mapping)
+    for name in ("number", "holder", "held_until"):
+        del fields[name]
+    return Batch.model_validate(fields)

@@ -1,0 +1,72 @@
+"""A batch's input is looked at line by line, and what is wrong with it is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.batches import requests
+from server.batches.requests import examined, numbered_lines, requests_of
+
+CHAT = "/v1/chat/completions"
+
+
+def line(custom_id: object = "a", **changed: Any) -> bytes:
+    given = {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": {"model": "m"}}
+    return json.dumps({**given, **changed}).encode()
+
+
+def test_requests_are_read_as_they_stand() -> None:
+    content = [line("a") + b"\r\n\n" + line("b", body={"x": "é"})]
+    assert examined(content, CHAT) == (2, [])
+    assert [(each.line, each.custom_id, each.body) for each in requests_of(content, CHAT)] == [
+        (1, "a", {"model": "m"}),
+        (3, "b", {"x": "é"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "param"),
+    [
+        (b"{", "invalid_json_line", None),
+        (b"[1]", "invalid_json_line", None),
+        (b"\xff", "invalid_json_line", None),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "invalid_json_line", None),
+        (line(7), "missing_custom_id", "custom_id"),
+        (line(""), "missing_custom_id", "custom_id"),
+        (line("good"), "duplicate_custom_id", "custom_id"),
+        (line(method="GET"), "invalid_method", "method"),
+        (line(url="/v1/completions"), "mismatched_url", "url"),
+        (line(url="http://elsewhere/v1/chat/completions"), "mismatched_url", "url"),
+        (line(body=[]), "invalid_body", "body"),
+        (line(body={"stream": True}), "invalid_body", "body.stream"),
+        (line(body={"background": True}), "invalid_body", "body.background"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(wrong: bytes, code: str, param: str | None) -> None:
+    count, faults = examined([line("good"), b"\n", wrong, b"\n", line("last")], CHAT)
+    assert count == 3
+    ((fault),) = faults
+    assert (fault["code"], fault["line"], fault["param"]) == (code, 2, param)
+
+
+def test_an_input_without_requests_is_one_fault() -> None:
+    assert [fault["code"] for fault in examined([b"\n \n"], CHAT)[1]] == ["empty_file"]
+
+
+def test_faults_and_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(examined([b"x\n" * 1000], CHAT)[1]) == requests.MOST_FAULTS
+    monkeypatch.setattr(requests, "MOST_REQUESTS", 2)
+    many = [line(str(number)) + b"\n" for number in range(3)]
+    assert [fault["code"] for fault in examined(many, CHAT)[1]] == ["too_many_tasks"]
+
+
+@given(st.lists(st.sampled_from([b"", b"a", b" ", b"\n", b"bc\nd", b"\r\n"]), max_size=30))
+def test_lines_are_the_same_however_the_content_is_cut(parts: list[bytes]) -> None:
+    whole = b"".join(parts).split(b"\n")
+    expected = [(n, each) for n, each in enumerate(whole, 1) if each.strip()]
+    assert list(numbered_lines(parts)) == expected

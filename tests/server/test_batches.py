@@ -1,0 +1,294 @@
+"""Files and batches over HTTP, by OpenAI's own client; the engine alone is scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from memory.hashing import HashingEmbedder
+from server.batches import worker
+from server.tenancy.principal import Role
+from tests.server.composed import MODEL, STORY, Composed, Reply, composed
+from tests.server.tenancy.test_tenants_http import Tenant
+
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+EMBEDDER = HashingEmbedder().id.partition("@")[0]
+
+
+@pytest.fixture
+async def server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Composed]:
+    async with composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14")) as found:
+        yield found
+
+
+@pytest.fixture
+def client(server: Composed) -> AsyncOpenAI:
+    return client_of(server, "none")
+
+
+def client_of(server: Composed, key: str) -> AsyncOpenAI:
+    transport = httpx.ASGITransport(server.app, raise_app_exceptions=False)
+    http = httpx.AsyncClient(transport=transport)
+    return AsyncOpenAI(base_url="http://127.0.0.1/v1", api_key=key, http_client=http, max_retries=0)
+
+
+def line(custom_id: str, url: str = CHAT, **body: Any) -> str:
+    asked = {"messages": [{"role": "user", "content": STORY}]} if url == CHAT else {}
+    given = {"model": MODEL, **asked, **body}
+    return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": given})
+
+
+async def begun(client: AsyncOpenAI, *lines: str, url: Any = CHAT, **given: Any) -> Any:
+    content = "\n".join(lines).encode()
+    file = await client.files.create(file=("night.jsonl", content), purpose="batch")
+    return await client.batches.create(
+        input_file_id=file.id, endpoint=url, completion_window="24h", **given
+    )
+
+
+async def ended(client: AsyncOpenAI, batch_id: str) -> Any:
+    async with asyncio.timeout(30):
+        while True:
+            batch = await client.batches.retrieve(batch_id)
+            if batch.status in ("completed", "failed", "cancelled", "expired"):
+                return batch
+            await asyncio.sleep(0.02)
+
+
+async def lines_of(client: AsyncOpenAI, file_id: str | None) -> list[Any]:
+    assert file_id is not None
+    content = await client.files.content(file_id)
+    return [json.loads(each) for each in content.text.splitlines()]
+
+
+async def test_a_file_is_kept_listed_and_deleted(client: AsyncOpenAI) -> None:
+    after: Any = {"anchor": "created_at", "seconds": 3600}
+    file = await client.files.create(
+        file=("ä.jsonl", b"{}\n" * 3), purpose="batch", expires_after=after
+    )
+    assert (file.bytes, file.filename, file.purpose, file.object) == (9, "ä.jsonl", "batch", "file")
+    assert file.expires_at is not None
+    assert abs(file.expires_at - file.created_at - 3600) <= 1
+    assert (await client.files.content(file.id)).content == b"{}\n" * 3
+    assert await client.files.retrieve(file.id) == file
+    assert [each.id async for each in client.files.list()] == [file.id]
+    assert (await client.files.delete(file.id)).deleted
+    with pytest.raises(openai.NotFoundError):
+        await client.files.content(file.id)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"purpose": "mischief"}, "purpose"),
+        ({"file": ("n" * 300, b"x")}, "file"),
+        ({"expires_after": {"anchor": "created_at", "seconds": 5}}, "expires_after[seconds]"),
+        ({"expires_after": {"anchor": "now", "seconds": 5000}}, "expires_after[anchor]"),
+    ],
+)
+async def test_a_refused_file_is_told_what_is_wrong(
+    client: AsyncOpenAI, given: Any, named: str
+) -> None:
+    asked: Any = {"file": ("a", b"x"), "purpose": "batch", **given}
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.files.create(**asked)
+    assert refused.value.param == named
+
+
+async def test_a_batch_is_answered_in_the_order_of_its_input(client: AsyncOpenAI) -> None:
+    asked = [line(f"q{number}") for number in range(20)]
+    wrong = [line("bad", temperature=-1)]
+    batch = await begun(client, *asked, *wrong, metadata={"of": "night"})
+    assert batch.status == "validating"
+    done = await ended(client, batch.id)
+    assert done.status == "completed"
+    counts = done.request_counts
+    assert (counts.total, counts.completed, counts.failed) == (21, 20, 1)
+    answers = await lines_of(client, done.output_file_id)
+    assert [each["custom_id"] for each in answers] == [f"q{number}" for number in range(20)]
+    response = answers[0]["response"]
+    assert response["status_code"] == 200
+    assert response["body"]["choices"][0]["message"]["content"] == "#### 14"
+    assert response["body"]["adaptation"]["answer"] == "14"
+    assert response["request_id"]
+    ((error),) = await lines_of(client, done.error_file_id)
+    assert error["response"]["status_code"] == 400
+    assert error["response"]["body"]["error"]["param"] == "temperature"
+    assert done.metadata == {"of": "night"}
+    assert done.in_progress_at is not None
+    assert [each.id async for each in client.batches.list()] == [batch.id]
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        (COMPLETIONS, {"prompt": STORY}),
+        ("/v1/responses", {"input": STORY}),
+        ("/v1/embeddings", {"input": "x", "model": EMBEDDER}),
+    ],
+)
+async def test_every_endpoint_is_served(client: AsyncOpenAI, url: str, body: Any) -> None:
+    batch = await begun(client, line("one", url, **body), url=url)
+    done = await ended(client, batch.id)
+    ((answer),) = await lines_of(client, done.output_file_id)
+    assert answer["response"]["status_code"] == 200
+
+
+async def test_an_input_with_faults_is_answered_by_nobody(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    before = len(server.core.taken)
+    batch = await begun(client, line("a"), line("a"), "no json")
+    done = await ended(client, batch.id)
+    assert done.status == "failed"
+    found = [(fault.code, fault.line) for fault in done.errors.data]
+    assert found == [("duplicate_custom_id", 2), ("invalid_json_line", 3)]
+    assert len(server.core.taken) == before
+
+
+async def test_a_batch_for_another_route_or_file_is_refused(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await begun(client, line("a"), url="/v1/admin/keys")
+    assert refused.value.param == "endpoint"
+    with pytest.raises(openai.NotFoundError):
+        await client.batches.create(
+            input_file_id="file-none", endpoint=CHAT, completion_window="24h"
+        )
+
+
+async def test_files_and_batches_are_their_tenants_own(server: Composed) -> None:
+    acme, globex = Tenant(server, "acme", Role.USER), Tenant(server, "globex", Role.USER)
+    mine, theirs = client_of(server, acme.key), client_of(server, globex.key)
+    batch = await begun(mine, line("a"))
+    with pytest.raises(openai.NotFoundError):
+        await theirs.batches.retrieve(batch.id)
+    with pytest.raises(openai.NotFoundError):
+        await theirs.batches.cancel(batch.id)
+    with pytest.raises(openai.NotFoundError):
+        await theirs.files.content(batch.input_file_id)
+    with pytest.raises(openai.NotFoundError):
+        await theirs.batches.create(
+            input_file_id=batch.input_file_id, endpoint=CHAT, completion_window="24h"
+        )
+    assert [each async for each in theirs.files.list()] == []
+    done = await ended(mine, batch.id)
+    ((answer),) = await lines_of(mine, done.output_file_id)
+    assert answer["response"]["body"]["adaptation"]["answer"] == "14"
+    report = await acme.ask("GET", f"/v1/reports/{answer['response']['body']['id']}")
+    assert report.status_code == 200, "it was asked in the tenant's name"
+
+
+async def test_a_batch_waits_for_its_tenants_quota(
+    server: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", concurrent_requests=1)
+    monkeypatch.setattr(worker, "LEAST_WAIT_S", 0.01)
+    monkeypatch.setattr(worker, "MOST_WAIT_S", 0.02)
+    client = client_of(server, acme.key)
+    batch = await begun(client, *[line(str(number)) for number in range(12)])
+    done = await ended(client, batch.id)
+    assert (done.request_counts.completed, done.request_counts.failed) == (12, 0)
+
+
+async def test_files_beyond_a_tenants_most_are_refused(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", files_mb=1)
+    client = client_of(server, acme.key)
+    await acme.ask("POST", CHAT, model=MODEL, messages=[{"role": "user", "content": "x"}])
+    await client.files.create(file=("a", b"x" * 600_000), purpose="batch")
+    with pytest.raises(openai.ConflictError, match="delete some"):
+        await client.files.create(file=("b", b"x" * 600_000), purpose="batch")
+
+
+class Gate:
+    """An engine that answers so many requests and then no more until it is opened."""
+
+    def __init__(self, server: Composed, answered: int) -> None:
+        self._post = server.batches._post
+        self._left, self._open = answered, asyncio.Event()
+        self.asked: list[str] = []
+        server.batches._post = self
+
+    async def __call__(self, tenant: str, path: str, body: Any) -> httpx.Response:
+        self.asked.append(body["user"])
+        self._left -= 1
+        if self._left < 0:
+            await self._open.wait()
+        return await self._post(tenant, path, body)
+
+    async def stands(self, client: AsyncOpenAI, batch_id: str, answered: int) -> None:
+        """Wait until so many are answered, and no more will be."""
+        async with asyncio.timeout(10):
+            while True:
+                counts = (await client.batches.retrieve(batch_id)).request_counts
+                if counts.completed == answered:
+                    return
+                await asyncio.sleep(0.02)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def test_a_cancelled_batch_keeps_what_was_answered(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    gate = Gate(server, 3)
+    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(30)])
+    await gate.stands(client, batch.id, 3)
+    assert (await client.batches.cancel(batch.id)).status == "cancelling"
+    done = await ended(client, batch.id)
+    assert done.status == "cancelled"
+    assert done.cancelled_at is not None
+    assert 3 == done.request_counts.completed == len(await lines_of(client, done.output_file_id))
+    with pytest.raises(openai.ConflictError):
+        await client.batches.cancel(batch.id)
+
+
+async def test_a_batch_whose_time_is_over_says_so_for_what_is_left(
+    server: Composed, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.routes.batches.WINDOW_S", 0.5)
+    Gate(server, 3)
+    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(10)])
+    done = await ended(client, batch.id)
+    assert done.status == "expired"
+    errors = await lines_of(client, done.error_file_id)
+    assert {each["error"]["code"] for each in errors} == {"batch_expired"}
+    answered = await lines_of(client, done.output_file_id) if done.output_file_id else []
+    ids = [each["custom_id"] for each in [*answered, *errors]]
+    assert sorted(ids, key=int) == [str(number) for number in range(10)]
+
+
+async def test_another_server_goes_on_where_one_stopped(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    gate = Gate(server, 5)
+    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(12)])
+    await gate.stands(client, batch.id, 5)
+    await server.stop_batches()
+    asked_before = len(gate.asked)
+    gate.open()
+    server.start_batches()
+    done = await ended(client, batch.id)
+    assert (done.status, done.request_counts.completed) == ("completed", 12)
+    assert len(gate.asked) - asked_before == 7, "what was answered is not asked again"
+    assert len(await lines_of(client, done.output_file_id)) == 12
+
+
+async def test_a_batch_whose_input_goes_has_failed(server: Composed, client: AsyncOpenAI) -> None:
+    await server.stop_batches()
+    batch = await begun(client, line("a"))
+    await client.files.delete(batch.input_file_id)
+    server.start_batches()
+    done = await ended(client, batch.id)
+    assert (done.status, done.errors.data[0].code) == ("failed", "input_file_gone")
