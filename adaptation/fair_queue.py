@@ -42,9 +42,12 @@ class FairQueue:
         self._numbers = count()
 
     @asynccontextmanager
-    async def place(self, tenant: str, size: int = 1) -> AsyncIterator[Holding]:
-        """Wait for `size` places, and hold them for the length of the block."""
-        turn = self._shares.begin(tenant, size)
+    async def place(self, tenant: str, size: int = 1, price: int = 1) -> AsyncIterator[Holding]:
+        """Wait for `size` places, and hold them for the length of the block.
+
+        `price` multiplies what they cost the tenant's share.
+        """
+        turn = self._shares.begin(tenant, size * price)
         holding = Holding(turn)
         try:
             await self._taken(turn, size)
@@ -54,7 +57,7 @@ class FairQueue:
             finally:
                 self._leave(tenant, size)
         finally:
-            self._shares.end(turn, holding.cost, size)
+            self._shares.end(turn, holding.cost * price, size * price)
 
     async def _taken(self, turn: Turn, size: int) -> None:
         """Wait until the places are this one's."""

@@ -15,6 +15,7 @@ import pytest
 from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
 from adaptation.rooms import FixedPlaces
+from server.tenancy.principal import Principal, Role
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
@@ -50,11 +51,11 @@ class Engine:
 
 class Metered:
     def __init__(self, places: int = 1) -> None:
-        self.engine, self.tenant = Engine(), "acme"
+        self.engine, self.caller = Engine(), Principal("acme", Role.USER)
         self.spent: list[tuple[str, int]] = []
         queue = FairQueue(FixedPlaces(places), FairShares(lambda tenant: 1.0))
         self.client = MeteredClient(
-            self.engine, queue, lambda: self.tenant, lambda *spent: self.spent.append(spent)
+            self.engine, queue, lambda: self.caller, lambda *spent: self.spent.append(spent)
         )
 
     async def ask(self, name: str, kind: RequestOutputKind = RequestOutputKind.DELTA) -> int:
@@ -104,9 +105,22 @@ async def test_a_modest_tenant_passes_the_crowd_of_another() -> None:
     for number in range(20):
         tasks.append(asyncio.create_task(metered.ask(f"crowd-{number}")))
         await asyncio.sleep(0)
-    metered.tenant = "modest"
+    metered.caller = Principal("modest", Role.USER)
     tasks.append(asyncio.create_task(metered.ask("modest")))
     await asyncio.sleep(0)
     metered.engine.go_on.set()
     await asyncio.gather(*tasks)
     assert list(metered.engine.priorities).index("modest") <= 2
+
+
+async def test_what_nobody_waits_for_has_half_the_turns() -> None:
+    metered, tasks = Metered(), list[asyncio.Task[int]]()
+    metered.engine.go_on.set()
+    callers = [Principal("night", Role.USER, in_batch=True), Principal("day", Role.USER)]
+    for number in range(60):
+        for metered.caller in callers:
+            tasks.append(asyncio.create_task(metered.ask(f"{metered.caller.tenant}-{number}")))
+            await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    first = [name.partition("-")[0] for name in metered.engine.priorities][10:70]
+    assert first.count("day") / first.count("night") == pytest.approx(2.0, rel=0.2)
