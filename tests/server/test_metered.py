@@ -115,12 +115,12 @@ async def test_a_modest_tenant_passes_the_crowd_of_another() -> None:
 
 async def test_what_nobody_waits_for_has_half_the_turns() -> None:
     metered, tasks = Metered(), list[asyncio.Task[int]]()
-    metered.engine.go_on.set()
     callers = [Principal("night", Role.USER, in_batch=True), Principal("day", Role.USER)]
     for number in range(60):
         for metered.caller in callers:
             tasks.append(asyncio.create_task(metered.ask(f"{metered.caller.tenant}-{number}")))
             await asyncio.sleep(0)
+    metered.engine.go_on.set()
     await asyncio.gather(*tasks)
     first = [name.partition("-")[0] for name in metered.engine.priorities][10:70]
     assert first.count("day") / first.count("night") == pytest.approx(2.0, rel=0.2)
