@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.types import Message, Receive
+
+PIECE_BYTES = 2**20
+"""Whoever reads a body looks at so much of it at a time, and others have their turn in between."""
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that gives `body` once, then whatever the client does (disconnect)."""
-    given = False
+    given, is_given = 0, False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal given, is_given
+        if is_given:
             return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        if given:
+            await asyncio.sleep(0)
+        piece = body[given : given + PIECE_BYTES]
+        given += len(piece)
+        is_given = given >= len(body)
+        return {"type": "http.request", "body": piece, "more_body": not is_given}
 
     return replay
