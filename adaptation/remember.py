@@ -101,6 +101,7 @@ def _draft(query: Query, verified: Verified, tier: Tier, services: Services) -> 
             "completion": query.id,
             "votes": [entry.model_dump() for entry in vote.counts],
             "verifiers": [report.model_dump() for report in verified.reports],
+            **({"end_user": query.end_user} if query.end_user is not None else {}),
         },
         confidence=vote.confidence,
         model=services.policy.model,

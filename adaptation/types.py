@@ -66,6 +66,8 @@ class Query:
     """Whether `messages` are all there is to the prompt, so that others may take their place."""
     effort: str | None = None
     """What the request says of how hard to think, where that chose the strategy."""
+    end_user: str | None = None
+    """Who of the tenant's own users asks; kept with what is saved, and decides nothing."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)

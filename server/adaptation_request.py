@@ -28,6 +28,8 @@ from server.shapes import refuse_shapeless
 EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
 ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
+MAX_END_USER = 256
+"""Characters of an end user's name that are kept."""
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 
@@ -73,6 +75,7 @@ def take_context(
         request=prompt_shape(path, body),
         can_be_reworded=can_be_reworded,
         effort=effort,
+        end_user=_end_user(body),
         route=path,
         opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
@@ -92,6 +95,13 @@ def take_nothing(path: str, body: dict[str, Any]) -> None:
             f"adaptation is available on {CHAT}, {COMPLETIONS} and {RESPONSES} only",
             param="adaptation",
         )
+
+
+def _end_user(body: dict[str, Any]) -> str | None:
+    """Return whom the client says it asks for, by OpenAI's key of today or the one before."""
+    given = (body.get(key) for key in ("safety_identifier", "user"))
+    named = next((each for each in given if isinstance(each, str) and each.strip()), None)
+    return None if named is None else named[:MAX_END_USER]
 
 
 def _look_over(path: str, body: dict[str, Any]) -> None:

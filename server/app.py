@@ -122,6 +122,7 @@ async def run_server(
             finally:
                 for task in following:
                     task.cancel()
+                await asyncio.gather(*following, return_exceptions=True)
                 await warming.close()
                 await client.end_requests()
                 await parts.background.settle()

@@ -55,6 +55,8 @@ class RequestContext:
     can_be_reworded: bool = False
     effort: str | None = None
     """The effort that chose strategy and samples, where the request asked for no other."""
+    end_user: str | None = None
+    """Who of the tenant's own users asks, as the client calls them."""
     route: str = CHAT
     opens_late: bool = True
     """Whether a stream says nothing before the engine's first output, and may say it earlier."""
@@ -137,6 +139,7 @@ class Asked:
             verifiers=context.verifiers,
             can_be_reworded=context.can_be_reworded,
             effort=context.effort,
+            end_user=context.end_user,
             notify=self.notify,
             abandoned=abandoned,
         )

@@ -234,3 +234,22 @@ async def test_ready_tells_strangers_nothing_of_the_parts(server: Composed) -> N
     assert (await server.http.get("/ready")).json() == {"status": "ready"}
     assert (await acme.ask("GET", "/ready")).json() == {"status": "ready"}
     assert "trainer" in (await Tenant(server, "default").ask("GET", "/ready")).json()
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        ({"user": "u-17"}, "u-17"),
+        ({"safety_identifier": "s-4", "user": "u-17"}, "s-4"),
+        ({"user": "x" * 1000}, "x" * 256),
+        ({"user": " "}, None),
+        ({}, None),
+    ],
+)
+async def test_a_record_says_which_of_its_tenants_users_asked(
+    server: Composed, named: dict[str, str], kept: str | None
+) -> None:
+    answer = (await server.chat(**named))["adaptation"]
+    (record,) = server.memory.list("default")
+    assert answer["memory"]["saved"] == record.id
+    assert record.evidence.get("end_user") == kept
