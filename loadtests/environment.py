@@ -5,9 +5,11 @@ Beside our own packages they would change the server that is measured or tested.
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER = Path(sys.prefix) / "apart"
@@ -25,12 +27,13 @@ def python_with(name: str, *requirements: str) -> Path:
     """
     folder = FOLDER / name
     python = folder / "bin" / "python"
-    if not _has(folder, requirements):
-        _run([sys.executable, "-m", "venv", str(folder)], name)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for requirement in requirements:
-            _run([*pip, requirement], name)
-        _note(folder, requirements)
+    with _alone(name):
+        if not _has(folder, requirements):
+            _run([sys.executable, "-m", "venv", str(folder)], name)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            for requirement in requirements:
+                _run([*pip, requirement], name)
+            _note(folder, requirements)
     return python
 
 
@@ -43,6 +46,15 @@ def node_modules(name: str, *packages: str) -> Path:
         _run(["npm", "install", "--no-audit", "--no-fund", *packages], name, folder)
         _note(folder, packages)
     return folder
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Wait for another process that installs the same."""
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _has(folder: Path, wanted: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.apart import preparing
 from tests.e2e.running import Running, serving
 
 
@@ -18,6 +19,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Prepare other people's clients meanwhile, where a test wants one."""
+    wants = {"test_clients.py", "test_openapi.py", "test_lm_eval.py"}
+    if not wants & {item.path.name for item in session.items}:
+        return (yield)
+    with preparing():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

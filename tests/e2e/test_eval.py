@@ -13,7 +13,7 @@ from tests.e2e.running import Running
 
 SUITES = ("stories", "jargon", "conversation")
 ARMS = ("one", "vote", "consistency", "demos-8", "ttt")
-QUESTIONS = 24
+QUESTIONS = 12
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from loadtests.environment import NotInstalledError, python_with
+from loadtests.environment import NotInstalledError
+from tests.e2e.apart import interpreter
 from tests.e2e.running import Running, wait_until
 
-REQUIREMENT = "lm-eval[api]==0.4.13"
 TASK_FOLDER = Path(__file__).parent / "lm_eval"
 TASK = "whet_stories"
 QUESTIONS = len((TASK_FOLDER / f"{TASK}.jsonl").read_text().splitlines())
@@ -27,9 +27,9 @@ def lm_eval() -> Path:
     finds it: the server that is tested would no longer be the one that users install.
     """
     try:
-        return python_with("lm_eval", REQUIREMENT).with_name("lm_eval")
+        return interpreter("lm_eval").with_name("lm_eval")
     except NotInstalledError as error:
-        pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
+        pytest.skip(f"it cannot be installed here: {error}")
 
 
 def evaluated(lm_eval: Path, url: str, out: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.environment import NotInstalledError, python_with
+from loadtests.environment import NotInstalledError
+from tests.e2e.apart import interpreter
 from tests.e2e.running import Running, serving
 
-REQUIREMENT = "schemathesis>=4.32,<5"
 OURS = r"^/(v1/(models|embeddings|feedback|memory|adapters)|ready|health|metrics)"
 GENERATION = r"^/(v1/(responses|chat/completions$|completions$)|tokenize|detokenize)"
 """Of vLLM's own routes for development nothing is promised."""
@@ -32,9 +32,9 @@ def test_no_request_by_the_document_is_answered_with_a_server_error(
 ) -> None:
     phases, examples = RUNS[routes]
     try:
-        python = python_with("schemathesis", REQUIREMENT)
+        python = interpreter("schemathesis")
     except NotInstalledError as error:
-        pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
+        pytest.skip(f"it cannot be installed here: {error}")
     # One worker: where two parse Python sources at once, CPython 3.11.7 now and then ends one with
     # a SystemError of its `ast`, and the run with it.
     command = [
