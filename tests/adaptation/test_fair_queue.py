@@ -154,7 +154,14 @@ async def test_a_tenant_alone_has_all_places(crowd: Crowd) -> None:
 async def test_beside_others_what_one_has_is_bounded(crowd: Crowd) -> None:
     await crowd.come("modest", 1)
     await crowd.come("greedy", 30)
-    assert crowd.inside("greedy") == 7, "what the others leave free of the eight"
+    assert crowd.inside("greedy") == 4
+    for name in ("b", "c", "d", "e", "f", "g"):
+        await crowd.come(name, 1)
+    await crowd.go("greedy", 4)
+    assert crowd.inside("greedy") == 1, "its share of eight tenants; the half is full"
+    for name in ("b", "c", "d", "e", "f", "g"):
+        await crowd.go(name)
+    assert crowd.inside("greedy") == 3, "with the modest one half of the places"
 
 
 async def test_whoever_is_below_its_share_comes_in_at_once(crowd: Crowd) -> None:
@@ -171,8 +178,8 @@ async def test_a_share_is_by_weight(crowd: Crowd) -> None:
     await crowd.come("other", 1)
     await crowd.come("heavy", 30)
     await crowd.come("other", 30)
-    assert (crowd.inside("heavy"), crowd.inside("other")) == (7, 2)
-    await crowd.go("heavy", 1)
+    assert (crowd.inside("heavy"), crowd.inside("other")) == (6, 2)
+    await crowd.go("other", 1)
     assert (crowd.inside("heavy"), crowd.inside("other")) == (6, 2)
 
 
@@ -180,7 +187,7 @@ async def test_a_tenant_that_asked_lately_still_counts(crowd: Crowd) -> None:
     await crowd.come("modest", 1)
     await crowd.go("modest")
     await crowd.come("greedy", 30)
-    assert crowd.inside("greedy") == 8
+    assert crowd.inside("greedy") == 4
     crowd.now = LATELY_S + 1
     await crowd.go("greedy")
     assert crowd.inside("greedy") == 20
@@ -217,7 +224,7 @@ def test_whoever_waits_has_its_share_and_the_room_is_full(
                 assert count <= asked[each] - left[each]
                 if count < asked[each] - left[each]:
                     assert count >= 1
-                    assert sum(inside.values()) >= 4
+                    assert sum(inside.values()) >= 2
         await crowd.end()
 
     asyncio.run(run())
