@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench-tenants: {error}", file=sys.stderr)
         return 1
     _print(found)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     write_json([asdict(each) for each in found], str(args.out))
     print(f"kept in {args.out}")
     return 0
@@ -71,7 +73,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=30, help="of a modest tenant in a round")
     parser.add_argument("--at-once", type=int, default=64, help="requests of the greedy tenant")
     parser.add_argument("--flags", type=str.split, default=[], help="more flags of both servers")
-    parser.add_argument("--out", default=ROOT / "results" / "tenants.json", help="file of figures")
+    usual = ROOT / "results" / "tenants.json"
+    parser.add_argument("--out", type=Path, default=usual, help="file of figures")
     return parser.parse_args(argv)
 
 
