@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,11 +15,13 @@ from adaptation.rooms import Room
 
 @dataclass
 class Holding:
-    """A place, for as long as it is held."""
+    """Places, for as long as they are held."""
 
     turn: Turn
+    leave: Callable[[], None]
+    """Gives the places back before the block ends; a second time it does nothing."""
     cost: int = 0
-    """What was used of what the shares are of; told before the place is left."""
+    """What was used of what the shares are of; told before the block ends."""
 
 
 @dataclass(order=True)
@@ -40,27 +42,38 @@ class FairQueue:
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[_Waiter]] = {}
         self._numbers = count()
+        self._closed: Callable[[], Exception] | None = None
 
     @asynccontextmanager
-    async def place(self, tenant: str, size: int = 1, price: int = 1) -> AsyncIterator[Holding]:
+    async def place(self, tenant: str, size: int = 1) -> AsyncIterator[Holding]:
         """Wait for `size` places, and hold them for the length of the block.
 
-        `price` multiplies what they cost the tenant's share.
+        Raises what `close` was given, where nobody comes in any more.
         """
-        turn = self._shares.begin(tenant, size * price)
-        holding = Holding(turn)
+        turn = self._shares.begin(tenant, size)
+        holding = Holding(turn, self._leaving(tenant, size))
         try:
             await self._taken(turn, size)
             try:
                 self._shares.served(turn)
                 yield holding
             finally:
-                self._leave(tenant, size)
+                holding.leave()
         finally:
-            self._shares.end(turn, holding.cost * price, size * price)
+            self._shares.end(turn, holding.cost, size)
+
+    def close(self, error: Callable[[], Exception]) -> None:
+        """Have an `error` raised for everybody who waits or comes; who is inside stays."""
+        self._closed = error
+        waiting, self._waiting = self._waiting, {}
+        for waiter in (each for waiters in waiting.values() for each in waiters):
+            if not waiter.place.done():
+                waiter.place.set_exception(error())
 
     async def _taken(self, turn: Turn, size: int) -> None:
         """Wait until the places are this one's."""
+        if self._closed is not None:
+            raise self._closed()
         self._room.seen(turn.tenant)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiter = _Waiter(turn.start, next(self._numbers), turn.tenant, size, place)
@@ -68,10 +81,21 @@ class FairQueue:
         self._let_in()
         try:
             await place
-        except BaseException:
-            if place.done() and not place.cancelled():  # it was given while its waiter gave up
-                self._leave(turn.tenant, size)
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._leave(turn.tenant, size)  # it was given while its waiter gave up
             raise
+
+    def _leaving(self, tenant: str, size: int) -> Callable[[], None]:
+        has_left = False
+
+        def leave() -> None:
+            nonlocal has_left
+            if not has_left:
+                has_left = True
+                self._leave(tenant, size)
+
+        return leave
 
     def _leave(self, tenant: str, size: int) -> None:
         self._room.seen(tenant)

@@ -11,10 +11,6 @@ LATELY_S = 30.0
 """A tenant that asked so lately counts as one that may ask again at any moment."""
 
 
-SPARE = 0.5
-"""Of shared places: as many are given beyond anybody's share."""
-
-
 class Room(Protocol):
     """Says whether one more may enter."""
 
@@ -43,20 +39,19 @@ class SharedPlaces:
     """Many places for a tenant that is alone, few for several: each then slows the others less.
 
     Of the few, a tenant has its share by weight whenever it asks, however much the others hold.
-    Beyond its share it has what is free of the first half: on a CPU each sample slows all others,
-    and four tenants of which one wants everything had p99 1.5 times as long where it had all that
-    was free, and 1.2 times with half.
+    Beyond its share it has what is free of the first `spare` places.
     """
 
     def __init__(
         self,
         alone: int,
         shared: int,
+        spare: int,
         weight_of: Callable[[str], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`alone` and `shared` are the places of one tenant, and of several together."""
-        self._alone, self._shared = alone, shared
+        self._alone, self._shared, self._spare = alone, shared, spare
         self._weight_of, self._clock = weight_of, clock
         self._lately: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Tenants with their weights and when they were seen, the latest last."""
@@ -75,7 +70,7 @@ class SharedPlaces:
         if len(self._lately) <= 1:
             return held.total() < self._alone
         share = self._shared * self._weight_of(tenant) / self._weights
-        return held[tenant] < max(1.0, share) or held.total() < self._shared * SPARE
+        return held[tenant] < max(1.0, share) or held.total() < self._spare
 
     def _tidy(self, held: Counter[str]) -> None:
         """Forget who has not been seen lately and holds nothing."""

@@ -142,62 +142,74 @@ class BatchStore:
             return [_batch(row) for row in connection.execute(newest)]
 
     def cancel(self, tenant: str, batch_id: str) -> Batch:
-        """Have a batch end with what is answered; raises `NotFoundError` and `ConflictError`."""
+        """Have a batch end with what is answered, at once where nobody works on it.
+
+        Raises `NotFoundError` and `ConflictError`.
+        """
         with self._database.writing() as connection:
-            found = _batch(_row(connection, tenant, batch_id))
+            row = _row(connection, tenant, batch_id)
+            found = _batch(row)
             if found.status not in OPEN:
                 raise ConflictError(f"batch {batch_id} is {found.status} already")
-            if found.status in (Status.VALIDATING, Status.IN_PROGRESS):
-                _move(connection, found, Status.CANCELLING)
-            return _batch(_row(connection, tenant, batch_id))
+            if found.status is not Status.CANCELLING:
+                found = _move(connection, found, Status.CANCELLING)
+            if row.holder is None or row.held_until <= time.time():
+                found = _end(connection, found, Status.CANCELLED)
+            return found
 
     # What follows is for whoever works on batches: it is of all tenants.
 
     def claim(self, holder: str, but_of: Collection[str] = ()) -> Batch | None:
         """Return the oldest batch that waits for somebody, now held; None where there is none.
 
-        Of each tenant one is worked on at a time, and none of the tenants `but_of`.
+        Of each tenant one is worked on at a time, and none of the tenants `but_of`. The tenant
+        whose batch was let go longest ago, or never held, comes first.
         """
-        now = time.time()
+        now, first = time.time(), dict[str, Row[tuple[Any, ...]]]()
         with self._database.writing() as connection:
-            rows = connection.execute(
-                select(batch).where(batch.c.status.in_(OPEN)).order_by(batch.c.number)
-            )
-            busy = set(but_of)
-            for row in rows.all():
-                if row.tenant in busy:
-                    continue
-                busy.add(row.tenant)
-                if row.holder in (None, holder) or row.held_until <= now:
-                    _change(connection, row.id, holder=holder, held_until=now + HELD_S)
-                    return _batch(row)
-        return None
+            is_open = batch.c.status.in_(OPEN)
+            for row in connection.execute(select(batch).where(is_open).order_by(batch.c.number)):
+                first.setdefault(row.tenant, row)
+            waiting = [
+                row
+                for tenant, row in first.items()
+                if tenant not in but_of and (row.holder in (None, holder) or row.held_until <= now)
+            ]
+            if not waiting:
+                return None
+            row = min(waiting, key=lambda each: (each.held_until, each.number))
+            _change(connection, row.id, holder=holder, held_until=now + HELD_S)
+            return _batch(row)
 
     def hold(self, batch_id: str, holder: str) -> Batch | None:
-        """Say that the holder is still at work, and return the batch; None where it is another's.
+        """Say that the holder is still at work, and return the batch.
 
-        A batch that is gone is another's as well.
+        None where it is another's by now, or has ended.
         """
         with self._database.writing() as connection:
-            row = connection.execute(select(batch).where(batch.c.id == batch_id)).first()
-            if row is None or row.holder != holder:
+            row = _held(connection, batch_id, holder)
+            if row is None:
                 return None
             _change(connection, batch_id, held_until=time.time() + HELD_S)
             return _batch(row)
 
-    def let_go(self, holder: str) -> None:
-        """Have others go on at once with what the holder worked on."""
+    def let_go(self, holder: str, batch_id: str | None = None) -> None:
+        """Have others go on at once with what the holder works on, or with one batch of it."""
+        mine = batch.c.holder == holder
+        if batch_id is not None:
+            mine = and_(mine, batch.c.id == batch_id)
         with self._database.writing() as connection:
-            mine = batch.c.holder == holder
-            connection.execute(update(batch).where(mine).values(holder=None, held_until=0.0))
+            free = {"holder": None, "held_until": time.time()}
+            connection.execute(update(batch).where(mine).values(**free))
 
     def begin(self, batch_id: str, total: int) -> Batch:
         """Note that the input is as it should be, and has so many requests."""
-        return self._moved(batch_id, Status.IN_PROGRESS, [Status.VALIDATING], total=total)
-
-    def fail(self, batch_id: str, errors: Sequence[dict[str, Any]]) -> Batch:
-        """Note what is wrong with the input."""
-        return self._moved(batch_id, Status.FAILED, OPEN, errors=list(errors))
+        with self._database.writing() as connection:
+            found = _own(connection, batch_id)
+            if found.status is not Status.VALIDATING:
+                return found
+            _change(connection, batch_id, total=total)
+            return _move(connection, found, Status.IN_PROGRESS)
 
     def answered(self, batch_id: str) -> set[int]:
         """Return the lines that have been answered."""
@@ -205,51 +217,69 @@ class BatchStore:
             lines = select(batch_answer.c.line).where(batch_answer.c.batch_id == batch_id)
             return set(connection.execute(lines).scalars())
 
-    def note(self, batch_id: str, answer: Answer) -> None:
-        """Keep what a request was answered; a second answer to it is not kept."""
+    def note(self, batch_id: str, holder: str, answers: Sequence[Answer]) -> None:
+        """Keep what requests were answered; a second answer to one is not kept.
+
+        Nor is any where the batch is another's by now, or has ended.
+        """
         with self._database.writing() as connection:
-            here = and_(batch_answer.c.batch_id == batch_id, batch_answer.c.line == answer.line)
-            if connection.execute(select(batch_answer.c.line).where(here)).first() is not None:
+            if _held(connection, batch_id, holder) is None:
                 return
-            connection.execute(
-                insert(batch_answer).values(batch_id=batch_id, **answer.model_dump())
+            known = _answered(connection, batch_id, [answer.line for answer in answers])
+            new = [answer for answer in answers if answer.line not in known]
+            if not new:
+                return
+            rows = [{"batch_id": batch_id, **answer.model_dump()} for answer in new]
+            connection.execute(insert(batch_answer), rows)
+            failed = sum(answer.failed for answer in new)
+            _change(
+                connection,
+                batch_id,
+                failed=batch.c.failed + failed,
+                completed=batch.c.completed + len(new) - failed,
             )
-            counted = batch.c.failed if answer.failed else batch.c.completed
-            _change(connection, batch_id, **{counted.name: counted + 1})
 
-    def end(self, batch_id: str, status: Status) -> Batch:
-        """Make files of what was answered, in the order of the input, and end the batch."""
-        with self._database.writing() as connection:
-            found = _own(connection, batch_id)
-            if found.status not in OPEN:
-                return found
-            if found.status is not Status.FINALIZING:
-                _move(connection, found, Status.FINALIZING)
-                found = _own(connection, batch_id)
-            made = {
-                "output_file_id": _file_of(connection, found, failed=False),
-                "error_file_id": _file_of(connection, found, failed=True),
-            }
-            connection.execute(delete(batch_answer).where(batch_answer.c.batch_id == batch_id))
-            _move(connection, found, status, **made)
-            return _own(connection, batch_id)
+    def end(
+        self, batch_id: str, holder: str, status: Status, errors: Sequence[dict[str, Any]] = ()
+    ) -> Batch | None:
+        """Make files of what was answered, in the order of the input, and end the batch.
 
-    def _moved(
-        self,
-        batch_id: str,
-        to: Status,
-        before: Collection[Status],
-        total: int | None = None,
-        **details: Any,
-    ) -> Batch:
-        """Return the batch, at another status where it was at one of those `before`."""
+        `errors` say what is wrong with the input. None where the batch is another's by now.
+        """
         with self._database.writing() as connection:
-            found = _own(connection, batch_id)
-            if found.status in before:
-                if total is not None:
-                    _change(connection, batch_id, total=total)
-                _move(connection, found, to, **details)
-            return _own(connection, batch_id)
+            row = _held(connection, batch_id, holder)
+            return None if row is None else _end(connection, _batch(row), status, errors)
+
+    def drop_ended(self, before: float) -> None:
+        """Forget the batches that were made before a time and have ended; their files stay."""
+        with self._database.writing() as connection:
+            ended = batch.c.status.not_in(OPEN)
+            old = and_(ended, batch.c.expires_at < before)
+            connection.execute(delete(batch).where(old))
+
+
+def _end(
+    connection: Connection, found: Batch, status: Status, errors: Sequence[dict[str, Any]] = ()
+) -> Batch:
+    found = _move(connection, found, Status.FINALIZING)
+    made = {
+        "output_file_id": _file_of(connection, found, failed=False),
+        "error_file_id": _file_of(connection, found, failed=True),
+        "errors": list(errors),
+    }
+    connection.execute(delete(batch_answer).where(batch_answer.c.batch_id == found.id))
+    return _move(connection, found, status, **made)
+
+
+def _held(connection: Connection, batch_id: str, holder: str) -> Row[tuple[Any, ...]] | None:
+    """Return an open batch that the holder works on."""
+    mine = and_(batch.c.id == batch_id, batch.c.holder == holder, batch.c.status.in_(OPEN))
+    return connection.execute(select(batch).where(mine)).first()
+
+
+def _answered(connection: Connection, batch_id: str, lines: Sequence[int]) -> set[int]:
+    here = and_(batch_answer.c.batch_id == batch_id, batch_answer.c.line.in_(lines))
+    return set(connection.execute(select(batch_answer.c.line).where(here)).scalars())
 
 
 def _file_of(connection: Connection, found: Batch, *, failed: bool) -> str | None:
@@ -273,7 +303,7 @@ def _file_of(connection: Connection, found: Batch, *, failed: bool) -> str | Non
     return write_file(connection, new, content()).id
 
 
-def _move(connection: Connection, found: Batch, to: Status, **details: Any) -> None:
+def _move(connection: Connection, found: Batch, to: Status, **details: Any) -> Batch:
     told = {key: value for key, value in details.items() if value is not None}
     _change(
         connection,
@@ -282,6 +312,7 @@ def _move(connection: Connection, found: Batch, to: Status, **details: Any) -> N
         moments={**found.moments, to: time.time()},
         details=found.details.model_copy(update=told).model_dump(mode="json"),
     )
+    return _own(connection, found.id)
 
 
 def _change(connection: Connection, batch_id: str, **values: Any) -> None:

@@ -20,6 +20,8 @@ from memory.types import Frozen
 
 PART_BYTES = 2**20
 """Of a file's content, at a time in memory."""
+MOST_FILES = 10_000
+"""Of a tenant, beyond which it uploads none."""
 Files: TypeAlias = "list[StoredFile]"  # inside the class, `list` is a method
 Order: TypeAlias = Literal["asc", "desc"]
 
@@ -59,6 +61,8 @@ class FileStore:
         """
         with self._database.writing() as connection:
             drop_expired(connection)
+            if _count(connection, new.tenant) >= MOST_FILES:
+                raise ConflictError(f"there are {MOST_FILES} files of yours: delete some")
             made = write_file(connection, new, content)
             if most is not None and (held := _held(connection, new.tenant)) > most:
                 raise ConflictError(
@@ -161,6 +165,11 @@ def _parts(content: Iterable[bytes]) -> Iterator[bytes]:
             del pending[:PART_BYTES]
     if pending:
         yield bytes(pending)
+
+
+def _count(connection: Connection, tenant: str) -> int:
+    counted = select(func.count()).select_from(file).where(file.c.tenant == tenant)
+    return int(connection.execute(counted).scalar_one())
 
 
 def _held(connection: Connection, tenant: str) -> int:

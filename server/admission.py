@@ -18,7 +18,7 @@ from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
 from server.config import DEFAULT_TENANT
 from server.errors import RETRY_AFTER_S, STOPPING, ApiError, api_error
 from server.request_context import route_path
-from server.tenancy.principal import tenant_of
+from server.tenancy.principal import is_in_batch, tenant_of
 from server.tenancy.quotas import Quota, Quotas
 
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
@@ -88,7 +88,8 @@ class Admission:
                 tenant = tenant_of(scope)
                 quota = await self._quotas.of(tenant)
             self._refuse()
-            request = quota.begin(self._occupancy.in_background_of(tenant))
+            in_background = self._occupancy.in_background_of(tenant)
+            request = quota.begin(in_background, in_batch=is_in_batch(scope))
         except (ApiError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, self._telling(tenant, quota, send))
             return

@@ -166,7 +166,8 @@ async def build(
     install_handlers(app)
     _add_middleware(app, parts, client, occupancy, settings)
     inside = Inside(app, _guard(app, parts, args, settings))
-    batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests)
+    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
+    batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
     return Built(app, client, warming, batches)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,8 +16,8 @@ class Inside:
         """`behind` is what of the `app` lies behind the check of keys."""
         self._app, self._behind = app, behind
 
-    async def post(self, tenant: str, path: str, body: dict[str, Any]) -> httpx.Response:
-        """Return the answer to a request whose `body` is sent as JSON."""
+    async def post(self, tenant: str, path: str, body: bytes) -> httpx.Response:
+        """Return the answer to a request whose `body` is JSON."""
         principal = Principal(tenant, Role.USER, in_batch=True)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,4 +27,5 @@ class Inside:
 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            return await http.post(path, json=body, timeout=None)
+            sent = {"content-type": "application/json"}
+            return await http.post(path, content=body, headers=sent, timeout=None)

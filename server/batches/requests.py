@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from server.soundness import sound_object
 ENDPOINTS = (CHAT, COMPLETIONS, RESPONSES, "/v1/embeddings")
 MOST_REQUESTS = 50_000
 """Of one batch, as at OpenAI."""
+MOST_CHARS = 200
+"""Of what is told of one fault."""
 MOST_FAULTS = 100
 """What is wrong with an input is told up to so many times."""
 
@@ -24,7 +27,8 @@ class BatchRequest:
     line: int
     """From 1, likewise below."""
     custom_id: str
-    body: dict[str, Any]
+    body: bytes
+    """JSON."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,13 @@ class FaultyLineError(Exception):
         self.fault = fault
 
 
-def examined(content: Iterable[bytes], endpoint: str) -> tuple[int, list[dict[str, Any]]]:
-    """Return how many requests an input has, and what is wrong with it."""
+def examined(
+    content: Iterable[bytes], endpoint: str, most_bytes: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many requests an input has, and what is wrong with it.
+
+    A line has `most_bytes`, as a request of its own would.
+    """
     faults, seen, count = list[Fault](), set[str](), 0
     for number, line in numbered_lines(content):
         count += 1
@@ -54,6 +63,10 @@ def examined(content: Iterable[bytes], endpoint: str) -> tuple[int, list[dict[st
             faults.append(Fault("too_many_tasks", f"more than {MOST_REQUESTS} requests", number))
             break
         try:
+            if len(line) > most_bytes:
+                raise _faulty(
+                    number, "line_too_long", f"this line has more than {most_bytes} bytes"
+                )
             request = read_request(number, line, endpoint)
             if request.custom_id in seen:
                 raise _faulty(
@@ -95,7 +108,7 @@ def read_request(number: int, line: bytes, endpoint: str) -> BatchRequest:
     for key in ("stream", "background"):
         if body.get(key):
             raise _faulty(number, "invalid_body", "must be false: nobody waits", f"body.{key}")
-    return BatchRequest(number, custom_id, body)
+    return BatchRequest(number, custom_id, json.dumps(body, ensure_ascii=False).encode())
 
 
 def numbered_lines(content: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -113,4 +126,4 @@ def numbered_lines(content: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _faulty(line: int, code: str, what: str, param: str | None = None) -> FaultyLineError:
     message = f"`{param}` {what}" if param else what
-    return FaultyLineError(Fault(code, message, line, param))
+    return FaultyLineError(Fault(code, message[:MOST_CHARS], line, param))

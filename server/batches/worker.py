@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -28,20 +29,29 @@ logger = logging.getLogger(__name__)
 
 TENANTS = 4
 """Worked for at a time."""
+SLICE_S = 300.0
+"""After so long a batch takes no further requests, and another tenant's has its turn."""
 SWEEP_S = 30.0
 """Between looks for batches and files that nobody has told of: of other processes, or expired."""
 LEAST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
 """Before a request that found no room is sent again."""
+MOST_TRIES = 20
+"""Of a request that is answered 503: what is wrong then may stay so."""
+AT_ONCE = 500
+"""Lines that expired are noted so many in a commit."""
+KEPT_S = 30 * 86_400.0
+"""How long a batch that has ended is shown."""
 EXPIRED = {
     "code": "batch_expired",
     "message": "the batch expired before this request was answered",
 }
+NOT_ANSWERED = {"code": "server_error", "message": "this request could not be answered"}
 
 
 class Post(Protocol):
     """Answers a request of a tenant's."""
 
-    async def __call__(self, tenant: str, path: str, body: dict[str, Any]) -> httpx.Response:
+    async def __call__(self, tenant: str, path: str, body: bytes) -> httpx.Response:
         """Return the answer."""
         ...
 
@@ -50,10 +60,18 @@ class BatchWorker:
     """Looks after batches until it is cancelled."""
 
     def __init__(
-        self, memory: LongTermMemory, post: Post, news: asyncio.Event, at_once: int
+        self,
+        memory: LongTermMemory,
+        post: Post,
+        news: asyncio.Event,
+        at_once: int,
+        most_bytes: int,
     ) -> None:
-        """`news` is set when a batch was made or cancelled; `at_once` bounds a batch's requests."""
-        self._memory, self._batches = memory, memory.batches
+        """`news` is set when a batch was made or cancelled.
+
+        `at_once` bounds a batch's requests at work, `most_bytes` a line of its input.
+        """
+        self._memory, self._batches, self._most_bytes = memory, memory.batches, most_bytes
         self._post, self._news, self._at_once = post, news, at_once
         self._name = f"worker-{uuid4().hex[:12]}"
         self._at_work: dict[str, _Work] = {}
@@ -84,11 +102,14 @@ class BatchWorker:
             work.look.set()
         writing = self._memory.aside.writing
         await writing.run(self._memory.files.drop_expired)
+        await writing.run(self._batches.drop_ended, time.time() - KEPT_S)
         while len(self._at_work) < TENANTS:
             batch = await writing.run(self._batches.claim, self._name, list(self._at_work))
             if batch is None:
                 return
-            work = _Work(self._memory, self._post, self._name, batch, self._at_once)
+            work = _Work(
+                self._memory, self._post, self._name, batch, self._at_once, self._most_bytes
+            )
             self._at_work[batch.tenant] = work
             work.task.add_done_callback(partial(self._ended, batch.tenant))
 
@@ -101,11 +122,22 @@ class _Work:
     """One batch."""
 
     def __init__(
-        self, memory: LongTermMemory, post: Post, holder: str, batch: Batch, at_once: int
+        self,
+        memory: LongTermMemory,
+        post: Post,
+        holder: str,
+        batch: Batch,
+        at_once: int,
+        most_bytes: int,
     ) -> None:
         self._memory, self._batches, self._aside = memory, memory.batches, memory.aside
         self._post, self._holder, self._batch, self._at_once = post, holder, batch, at_once
+        self._most_bytes = most_bytes
         self._ends: Status | None = None
+        self._began = time.monotonic()
+        self._is_over_its_turn = False
+        """Requests are left for another time."""
+        self._noting: set[asyncio.Task[None]] = set()
         self.look = asyncio.Event()
         """Set where the batch may have been cancelled."""
         self.task = asyncio.create_task(self._run(), name=batch.id)
@@ -114,9 +146,6 @@ class _Work:
         watch = asyncio.create_task(self._watch(asyncio.current_task()))
         try:
             await self._work()
-        except NotFoundError:
-            fault = {"code": "input_file_gone", "message": "the input file was deleted"}
-            await self._write(self._batches.fail, self._batch.id, [fault])
         except WhetMemoryError as error:
             logger.warning("batch %s waits for the storage: %s", self._batch.id, error)
             await asyncio.sleep(LEAST_WAIT_S)
@@ -140,12 +169,24 @@ class _Work:
                 await asyncio.wait_for(self.look.wait(), HELD_S / 4)
 
     async def _work(self) -> None:
+        try:
+            faults = await self._gone_through()
+        except NotFoundError:
+            faults = [{"code": "input_file_gone", "message": "the input file is gone"}]
+        if self._is_over_its_turn and self._ends is None and not faults:
+            await self._write(self._batches.let_go, self._holder, self._batch.id)
+            return
+        status = Status.FAILED if faults else self._ends or Status.COMPLETED
+        await self._write(self._batches.end, self._batch.id, self._holder, status, faults)
+        logger.info("batch %s is %s", self._batch.id, status)
+
+    async def _gone_through(self) -> list[dict[str, Any]]:
+        """Answer what is to be answered; return what is wrong with the input."""
         batch = self._batch
         if batch.status is Status.VALIDATING:
             total, faults = await self._aside.importing.run(self._examined)
             if faults:
-                await self._write(self._batches.fail, batch.id, faults)
-                return
+                return faults
             batch = await self._write(self._batches.begin, batch.id, total)
         if batch.status is Status.IN_PROGRESS:
             self._note_the_time()
@@ -153,15 +194,14 @@ class _Work:
         if batch.status is Status.CANCELLING:
             self._ends = Status.CANCELLED
         if self._ends is Status.EXPIRED:
-            await self._aside.importing.run(self._note_expired)
-        await self._write(self._batches.end, batch.id, self._ends or Status.COMPLETED)
-        logger.info("batch %s has ended", batch.id)
+            await self._note_expired()
+        return []
 
     def _content(self) -> Iterator[bytes]:
         return self._memory.files.content(self._batch.tenant, self._batch.input_file_id)
 
     def _examined(self) -> tuple[int, list[dict[str, Any]]]:
-        return examined(self._content(), self._batch.endpoint)
+        return examined(self._content(), self._batch.endpoint, self._most_bytes)
 
     def _open_requests(self) -> Iterator[BatchRequest]:
         """Yield what has not been answered; blocks while it reads."""
@@ -179,8 +219,9 @@ class _Work:
                 return await self._aside.importing.run(next, requests, None)
 
         async def answer() -> None:
-            while self._ends is None and (request := await next_one()) is not None:
+            while self._goes_on and (request := await next_one()) is not None:
                 await self._answer(request)
+            self._is_over_its_turn |= not self._goes_on
 
         tasks = [asyncio.create_task(answer()) for _ in range(self._at_once)]
         try:
@@ -188,7 +229,12 @@ class _Work:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._noting, return_exceptions=True)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether it is still this batch's turn."""
+        return self._ends is None and time.monotonic() - self._began < SLICE_S
 
     async def _until_ended(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for all tasks, or for what ends the batch before."""
@@ -207,28 +253,49 @@ class _Work:
             self._ends = Status.EXPIRED
 
     async def _answer(self, request: BatchRequest) -> None:
-        wait_s = LEAST_WAIT_S
+        try:
+            response = await self._response(request)
+        except Exception:  # one request is not to end all others
+            logger.exception("line %d of batch %s failed", request.line, self._batch.id)
+            answer = Answer(
+                line=request.line, failed=True, content=_line(request, None, NOT_ANSWERED)
+            )
+        else:
+            told = {
+                "status_code": response.status_code,
+                "request_id": response.headers.get("x-request-id") or "",
+                "body": _body(response),
+            }
+            has_failed = response.status_code >= 400
+            answer = Answer(line=request.line, failed=has_failed, content=_line(request, told))
+        noting = asyncio.create_task(
+            self._write(self._batches.note, self._batch.id, self._holder, [answer])
+        )
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        await asyncio.shield(noting)  # what was answered is kept, whatever ends the batch
+
+    async def _response(self, request: BatchRequest) -> httpx.Response:
+        """Return the answer to a request, which waits as long as its tenant is over a limit."""
+        wait_s, tries = LEAST_WAIT_S, 0
         while True:
             response = await self._post(self._batch.tenant, self._batch.endpoint, request.body)
-            if response.status_code not in (429, 503):
-                break
+            tries += response.status_code == 503
+            if response.status_code not in (429, 503) or tries >= MOST_TRIES:
+                return response
             told = response.headers.get("retry-after", "")
             wait_s = min(MOST_WAIT_S, max(2 * wait_s, float(told) if told.isdigit() else 0.0))
             await asyncio.sleep(wait_s)
-        answer = {
-            "status_code": response.status_code,
-            "request_id": response.headers.get("x-request-id") or "",
-            "body": _body(response),
-        }
-        failed = response.status_code >= 400
-        note = Answer(line=request.line, failed=failed, content=_line(request, answer))
-        await self._write(self._batches.note, self._batch.id, note)
 
-    def _note_expired(self) -> None:
-        for request in self._open_requests():
-            content = _line(request, None, EXPIRED)
-            note = Answer(line=request.line, failed=True, content=content)
-            self._batches.note(self._batch.id, note)
+    async def _note_expired(self) -> None:
+        """Tell all that is left that its time is over."""
+        requests = self._open_requests()
+        while lines := await self._aside.importing.run(list, islice(requests, AT_ONCE)):
+            answers = [
+                Answer(line=each.line, failed=True, content=_line(each, None, EXPIRED))
+                for each in lines
+            ]
+            await self._write(self._batches.note, self._batch.id, self._holder, answers)
 
     async def _write(self, work: Any, *given: Any) -> Any:
         return await self._aside.writing.run(work, *given)
@@ -249,4 +316,4 @@ def _line(request: BatchRequest, response: Any, error: Any = None) -> bytes:
         "response": response,
         "error": error,
     }
-    return json.dumps(fields, ensure_ascii=False).encode()
+    return json.dumps(fields).encode()  # in ASCII: some take U+2028 for the end of a line

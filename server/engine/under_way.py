@@ -34,6 +34,7 @@ async def tell_all(client: Any, error: Callable[[], Exception], timeout_s: float
     processor, end = client.output_processor, time.monotonic() + timeout_s
     while processor.has_unfinished_requests() and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(min(POLL_S, timeout_s))
+    client.refuse(error)  # before places are left, which would let the next ones in
     for state in processor.request_states.values():
         state.queue.put(error())
 

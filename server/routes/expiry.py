@@ -27,7 +27,8 @@ def expires_at(anchor: str | None, seconds: str | None) -> float | None:
     if anchor != "created_at":
         name = "expires_after[anchor]"
         raise ApiError(400, f"`{name}` must be `created_at`", param=name)
-    if not (seconds or "").isdecimal() or not LEAST_S <= int(seconds or 0) <= MOST_S:
+    is_number = seconds is not None and seconds.isdecimal() and len(seconds) <= len(str(MOST_S))
+    if not is_number or not LEAST_S <= int(seconds or 0) <= MOST_S:
         name = "expires_after[seconds]"
         words = f"`{name}` must be a whole number from {LEAST_S} to {MOST_S}"
         raise ApiError(400, words, param=name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from memory.files import PART_BYTES, FileStore, NewFile, StoredFile
@@ -16,6 +17,7 @@ from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
 Purpose = Literal["batch", "user_data", "assistants", "fine-tune", "vision", "evals"]
+MostBytes = Callable[[str], Awaitable[int | None]]
 MAX_NAME = 255
 
 
@@ -33,7 +35,7 @@ def file_object(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def files_router(store: FileStore, most_bytes: Callable[[str], int | None]) -> APIRouter:
+def files_router(store: FileStore, most_bytes: MostBytes) -> APIRouter:
     """Return the routes; `most_bytes` is what all files of a tenant may come to."""
     router = APIRouter(prefix="/v1/files", tags=["files"])
     _add_writing(router, store, most_bytes)
@@ -41,11 +43,9 @@ def files_router(store: FileStore, most_bytes: Callable[[str], int | None]) -> A
     return router
 
 
-def _add_writing(
-    router: APIRouter, store: FileStore, most_bytes: Callable[[str], int | None]
-) -> None:
+def _add_writing(router: APIRouter, store: FileStore, most_bytes: MostBytes) -> None:
     @router.post("")
-    def upload_file(
+    async def upload_file(
         file: UploadFile,
         purpose: Annotated[Purpose, Form()],
         tenant: Tenant,
@@ -60,7 +60,8 @@ def _add_writing(
             expires_at=expires_at(anchor, seconds),
         )
         content = iter(lambda: file.file.read(PART_BYTES), b"")
-        return file_object(store.create(new, content, most_bytes(tenant)))
+        most = await most_bytes(tenant)
+        return file_object(await run_in_threadpool(store.create, new, content, most))
 
     @router.delete("/{file_id}")
     def delete_file(file_id: Id, tenant: Tenant) -> dict[str, Any]:

@@ -31,6 +31,10 @@ class Bucket:
         """What may be taken now, in whole units."""
         return max(0, math.floor(self.content))
 
+    def least(self, share: float) -> int:
+        """Return what has to be there for whoever may use that `share` of it only."""
+        return min(self.per_minute, 1 + int(self.per_minute * (1 - share)))
+
     def take(self, units: float) -> None:
         """Take, whether there is as much or not."""
         self._content = self.content - units

@@ -98,6 +98,11 @@ def tenant_of(scope: Scope) -> str:
     return _known(scope).tenant
 
 
+def is_in_batch(scope: Scope) -> bool:
+    """Whether nobody waits for the answer."""
+    return _known(scope).in_batch
+
+
 def _known(scope: Scope) -> Principal:
     found = principal_of(scope)
     if found is None:

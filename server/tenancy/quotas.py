@@ -20,6 +20,7 @@ from server.tenancy.buckets import Bucket
 from server.tenancy.followed import Followed
 
 DAY_S = 86_400
+BATCH_SHARE = 0.5
 FEW = 1000
 """Tenants that are remembered whether they use anything or not."""
 Clock = Callable[[], float]
@@ -47,12 +48,15 @@ class Quota:
             self._tokens = self._bucket(limits.tokens_per_minute)
         self.limits = limits
 
-    def begin(self, in_background: int = 0) -> AbstractContextManager[None]:
+    def begin(
+        self, in_background: int = 0, *, in_batch: bool = False
+    ) -> AbstractContextManager[None]:
         """Return what counts a request for as long as it is at work; raises `ApiError` (429).
 
-        So many more are at work without a client that waits.
+        So many more are at work without a client that waits. One of a batch leaves half of every
+        limit to those that somebody waits for.
         """
-        self._check(self._at_work + in_background)
+        self._check(self._at_work + in_background, BATCH_SHARE if in_batch else 1.0)
         if self._requests is not None:
             self._requests.take(1)
         self._at_work += 1
@@ -97,16 +101,14 @@ class Quota:
         is_full = all(bucket is None or not bucket.full_in_s for bucket in rates)
         return is_full and not self._at_work and not self._counted_today()
 
-    def _check(self, at_work: int) -> None:
+    def _check(self, at_work: int, share: float) -> None:
         most = self.limits.concurrent_requests
-        if most is not None and at_work >= most:
+        if most is not None and at_work >= max(1, int(most * share)):
             raise _over("concurrent_requests", f"{most} requests at a time", 1.0)
-        if self._requests is not None and self._requests.content < 1:
-            rate = f"{self._requests.per_minute} requests a minute"
-            raise _over("requests_per_minute", rate, self._requests.wait_s(1))
-        if self._tokens is not None and self._tokens.content <= 0:
-            rate = f"{self._tokens.per_minute} tokens a minute"
-            raise _over("tokens_per_minute", rate, self._tokens.wait_s(1))
+        for name, bucket in (("requests", self._requests), ("tokens", self._tokens)):
+            if bucket is not None and bucket.content < (least := bucket.least(share)):
+                rate = f"{bucket.per_minute} {name} a minute"
+                raise _over(f"{name}_per_minute", rate, bucket.wait_s(least))
 
     def _bucket(self, per_minute: int | None) -> Bucket | None:
         return None if per_minute is None else Bucket(per_minute, self._clock)
@@ -164,9 +166,9 @@ class Quotas:
         """Note a saved record."""
         self.now(tenant).note("records", 1)
 
-    def files_bytes(self, tenant: str) -> int | None:
+    async def files_bytes(self, tenant: str) -> int | None:
         """Return how much all files of a tenant may come to; None: no limit."""
-        megabytes = self._limits_of(tenant).files_mb
+        megabytes = (await self.of(tenant)).limits.files_mb
         return None if megabytes is None else megabytes * 10**6
 
     def spent(self, tenant: str, tokens: int) -> None:

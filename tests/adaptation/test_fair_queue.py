@@ -107,7 +107,7 @@ class Crowd:
         def weight(tenant: str) -> float:
             return WEIGHTS.get(tenant, 1.0)
 
-        room = SharedPlaces(alone, shared, weight, lambda: self.now)
+        room = SharedPlaces(alone, shared, shared // 2, weight, lambda: self.now)
         self.fair = FairQueue(room, FairShares(weight))
         self._inside: dict[str, list[asyncio.Event]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -223,8 +223,32 @@ def test_whoever_waits_has_its_share_and_the_room_is_full(
             for each, count in inside.items():
                 assert count <= asked[each] - left[each]
                 if count < asked[each] - left[each]:
-                    assert count >= 1
                     assert sum(inside.values()) >= 2
+                    assert count >= max(1.0, 4 * WEIGHTS.get(each, 1.0) / 5.0)
         await crowd.end()
 
     asyncio.run(run())
+
+
+async def test_places_that_are_left_early_are_left_once(crowd: Crowd) -> None:
+    fair = queue(1)
+    async with fair.place("a") as holding:
+        holding.leave()
+        async with fair.place("b"):
+            holding.leave()
+            waiting = asyncio.create_task(_hold(fair))
+            await asyncio.sleep(0.01)
+            assert not waiting.done(), "one place is held, however often another was left"
+    assert await asyncio.wait_for(waiting, 5) == "held"
+
+
+async def test_a_closed_queue_tells_everybody_who_waits_or_comes() -> None:
+    fair = queue(1)
+    async with fair.place("a"):
+        waiting = [asyncio.create_task(_hold(fair)) for _ in range(3)]
+        await asyncio.sleep(0)
+        fair.close(lambda: ValueError("it stops"))
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [str(each) for each in told] == ["it stops"] * 3
+    with pytest.raises(ValueError, match="it stops"):
+        await _hold(fair)

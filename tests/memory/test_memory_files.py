@@ -79,6 +79,14 @@ def test_a_file_beyond_the_most_leaves_nothing(memory: LongTermMemory) -> None:
     memory.files.create(new("bob"), [b"x" * 60], most=100)
 
 
+def test_so_many_files_and_no_more(memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory.files.MOST_FILES", 1)
+    memory.files.create(new(), [])
+    with pytest.raises(ConflictError, match="1 files of yours"):
+        memory.files.create(new(), [])
+    memory.files.create(new("bob"), [])
+
+
 def test_a_reading_that_fails_leaves_nothing(memory: LongTermMemory) -> None:
     def broken() -> Iterator[bytes]:
         yield b"x" * PART_BYTES

@@ -13,6 +13,7 @@ from server.batches import requests
 from server.batches.requests import examined, numbered_lines, requests_of
 
 CHAT = "/v1/chat/completions"
+MOST = 10_000
 
 
 def line(custom_id: object = "a", **changed: Any) -> bytes:
@@ -22,10 +23,10 @@ def line(custom_id: object = "a", **changed: Any) -> bytes:
 
 def test_requests_are_read_as_they_stand() -> None:
     content = [line("a") + b"\r\n\n" + line("b", body={"x": "é"})]
-    assert examined(content, CHAT) == (2, [])
+    assert examined(content, CHAT, MOST) == (2, [])
     assert [(each.line, each.custom_id, each.body) for each in requests_of(content, CHAT)] == [
-        (1, "a", {"model": "m"}),
-        (3, "b", {"x": "é"}),
+        (1, "a", b'{"model": "m"}'),
+        (3, "b", '{"x": "é"}'.encode()),
     ]
 
 
@@ -35,7 +36,8 @@ def test_requests_are_read_as_they_stand() -> None:
         (b"{", "invalid_json_line", None),
         (b"[1]", "invalid_json_line", None),
         (b"\xff", "invalid_json_line", None),
-        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "invalid_json_line", None),
+        (b'{"a":' * 1600 + b"1" + b"}" * 1600, "invalid_json_line", None),
+        (line(body={"x": "y" * MOST}), "line_too_long", None),
         (line(7), "missing_custom_id", "custom_id"),
         (line(""), "missing_custom_id", "custom_id"),
         (line("good"), "duplicate_custom_id", "custom_id"),
@@ -48,21 +50,28 @@ def test_requests_are_read_as_they_stand() -> None:
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(wrong: bytes, code: str, param: str | None) -> None:
-    count, faults = examined([line("good"), b"\n", wrong, b"\n", line("last")], CHAT)
+    count, faults = examined([line("good"), b"\n", wrong, b"\n", line("last")], CHAT, MOST)
     assert count == 3
     ((fault),) = faults
     assert (fault["code"], fault["line"], fault["param"]) == (code, 2, param)
 
 
+def test_what_is_told_of_a_fault_is_short() -> None:
+    wrong = json.dumps({"a" * 5000: "\\ud800"}).replace("\\\\", "\\").encode()
+    ((fault),) = examined([wrong], CHAT, MOST)[1]
+    assert fault["code"] == "invalid_json_line"
+    assert len(fault["message"]) <= requests.MOST_CHARS
+
+
 def test_an_input_without_requests_is_one_fault() -> None:
-    assert [fault["code"] for fault in examined([b"\n \n"], CHAT)[1]] == ["empty_file"]
+    assert [fault["code"] for fault in examined([b"\n \n"], CHAT, MOST)[1]] == ["empty_file"]
 
 
 def test_faults_and_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(examined([b"x\n" * 1000], CHAT)[1]) == requests.MOST_FAULTS
+    assert len(examined([b"x\n" * 1000], CHAT, MOST)[1]) == requests.MOST_FAULTS
     monkeypatch.setattr(requests, "MOST_REQUESTS", 2)
     many = [line(str(number)) + b"\n" for number in range(3)]
-    assert [fault["code"] for fault in examined(many, CHAT)[1]] == ["too_many_tasks"]
+    assert [fault["code"] for fault in examined(many, CHAT, MOST)[1]] == ["too_many_tasks"]
 
 
 @given(st.lists(st.sampled_from([b"", b"a", b" ", b"\n", b"bc\nd", b"\r\n"]), max_size=30))

@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 
 from memory.hashing import HashingEmbedder
 from server.batches import worker
+from server.batches.worker import BatchWorker
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
@@ -194,17 +195,64 @@ async def test_a_batch_waits_for_its_tenants_quota(
     await operator.ask("PUT", "/v1/admin/tenants/acme", concurrent_requests=1)
     monkeypatch.setattr(worker, "LEAST_WAIT_S", 0.01)
     monkeypatch.setattr(worker, "MOST_WAIT_S", 0.02)
-    client = client_of(server, acme.key)
+    client, statuses, post = client_of(server, acme.key), [], server.batches._post
+
+    async def noted(tenant: str, path: str, body: bytes) -> httpx.Response:
+        response = await post(tenant, path, body)
+        statuses.append(response.status_code)
+        return response
+
+    server.batches._post = noted
     batch = await begun(client, *[line(str(number)) for number in range(12)])
     done = await ended(client, batch.id)
     assert (done.request_counts.completed, done.request_counts.failed) == (12, 0)
+    assert set(statuses) == {200, 429}
+
+
+async def test_a_request_that_cannot_be_answered_ends_no_other(
+    server: Composed, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEAST_WAIT_S", 0.001)
+    monkeypatch.setattr(worker, "MOST_WAIT_S", 0.001)
+    post = server.batches._post
+
+    async def broken(tenant: str, path: str, body: bytes) -> httpx.Response:
+        match json.loads(body).get("user"):
+            case "raises":
+                raise ValueError("no")
+            case "busy":
+                return httpx.Response(503, json={"error": {"message": "for ever"}})
+        return await post(tenant, path, body)
+
+    server.batches._post = broken
+    asked = [line("a"), line("b", user="raises"), line("c", user="busy"), line("d", top_p=1e999)]
+    done = await ended(client, (await begun(client, *asked, line("e"))).id)
+    assert (done.status, done.request_counts.completed) == ("completed", 2)
+    errors = {each["custom_id"]: each for each in await lines_of(client, done.error_file_id)}
+    assert errors["b"]["error"]["code"] == "server_error"
+    assert errors["c"]["response"]["status_code"] == 503
+    assert errors["d"]["response"]["status_code"] == 400
+
+
+async def test_after_its_turn_a_batch_lets_others_have_theirs(
+    server: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TENANTS", 1)
+    monkeypatch.setattr(worker, "SLICE_S", 0.05)
+    long, short = Tenant(server, "long"), Tenant(server, "short")
+    first = await begun(client_of(server, long.key), *[line(str(number)) for number in range(300)])
+    second = await begun(client_of(server, short.key), line("only"))
+    assert (await ended(client_of(server, short.key), second.id)).status == "completed"
+    still = await client_of(server, long.key).batches.retrieve(first.id)
+    assert still.status == "in_progress"
+    done = await ended(client_of(server, long.key), first.id)
+    assert (done.status, done.request_counts.completed) == ("completed", 300)
 
 
 async def test_files_beyond_a_tenants_most_are_refused(server: Composed) -> None:
     acme, operator = Tenant(server, "acme"), Tenant(server, "default")
     await operator.ask("PUT", "/v1/admin/tenants/acme", files_mb=1)
     client = client_of(server, acme.key)
-    await acme.ask("POST", CHAT, model=MODEL, messages=[{"role": "user", "content": "x"}])
     await client.files.create(file=("a", b"x" * 600_000), purpose="batch")
     with pytest.raises(openai.ConflictError, match="delete some"):
         await client.files.create(file=("b", b"x" * 600_000), purpose="batch")
@@ -219,8 +267,8 @@ class Gate:
         self.asked: list[str] = []
         server.batches._post = self
 
-    async def __call__(self, tenant: str, path: str, body: Any) -> httpx.Response:
-        self.asked.append(body["user"])
+    async def __call__(self, tenant: str, path: str, body: bytes) -> httpx.Response:
+        self.asked.append(json.loads(body)["user"])
         self._left -= 1
         if self._left < 0:
             await self._open.wait()
@@ -278,11 +326,28 @@ async def test_another_server_goes_on_where_one_stopped(
     await server.stop_batches()
     asked_before = len(gate.asked)
     gate.open()
-    server.start_batches()
+    other = BatchWorker(server.memory, gate, asyncio.Event(), 8, 2**20)
+    working = asyncio.create_task(other.follow())
     done = await ended(client, batch.id)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
     assert (done.status, done.request_counts.completed) == ("completed", 12)
     assert len(gate.asked) - asked_before == 7, "what was answered is not asked again"
     assert len(await lines_of(client, done.output_file_id)) == 12
+
+
+async def test_a_batch_whose_input_goes_midway_keeps_what_was_answered(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    gate = Gate(server, 5)
+    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(12)])
+    await gate.stands(client, batch.id, 5)
+    await server.stop_batches()
+    await client.files.delete(batch.input_file_id)
+    server.start_batches()
+    done = await ended(client, batch.id)
+    assert (done.status, done.errors.data[0].code) == ("failed", "input_file_gone")
+    assert len(await lines_of(client, done.output_file_id)) == 5
 
 
 async def test_a_batch_whose_input_goes_has_failed(server: Composed, client: AsyncOpenAI) -> None:

@@ -21,7 +21,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-    from server.engine.metered import MeteredClient
+    from server.engine.metered import MeteredClient, weight_of_flow
 
 
 class Engine:
@@ -53,7 +53,9 @@ class Metered:
     def __init__(self, places: int = 1) -> None:
         self.engine, self.caller = Engine(), Principal("acme", Role.USER)
         self.spent: list[tuple[str, int]] = []
-        queue = FairQueue(FixedPlaces(places), FairShares(lambda tenant: 1.0))
+        queue = FairQueue(
+            FixedPlaces(places), FairShares(lambda flow: weight_of_flow(flow, lambda tenant: 1.0))
+        )
         self.client = MeteredClient(
             self.engine, queue, lambda: self.caller, lambda *spent: self.spent.append(spent)
         )
@@ -111,6 +113,23 @@ async def test_a_modest_tenant_passes_the_crowd_of_another() -> None:
     metered.engine.go_on.set()
     await asyncio.gather(*tasks)
     assert list(metered.engine.priorities).index("modest") <= 2
+
+
+async def test_whoever_reads_no_further_holds_no_place_once_the_engine_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.engine.metered.LOOK_S", 0.01)
+    metered = Metered()
+    unread = metered.client.generate("x", SamplingParams(), "unread")
+    await anext(unread)
+    waiting = asyncio.create_task(metered.ask("waiting"))
+    await asyncio.sleep(0.05)
+    assert list(metered.engine.priorities) == ["unread"], "the engine is still at work on it"
+    del metered.engine.output_processor.external_req_ids["unread"]
+    metered.engine.go_on.set()
+    assert await asyncio.wait_for(waiting, 5) == 2
+    await unread.aclose()
+    assert await asyncio.wait_for(metered.ask("last"), 5) == 2
 
 
 async def test_what_nobody_waits_for_has_half_the_turns() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,30 @@ async def test_a_customer_is_not_told_what_others_leave(server: Composed) -> Non
     name = "x-ratelimit-remaining-requests"
     assert name not in (await acme.ask("POST", CHAT, **ASK)).headers
     assert name in (await operator.ask("POST", CHAT, **ASK)).headers
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(concurrent_requests=8),
+        Limits(requests_per_minute=8),
+        Limits(tokens_per_minute=8),
+    ],
+)
+def test_a_batch_leaves_half_of_every_limit_to_its_tenants_people(limits: Limits) -> None:
+    quota = Quota(limits, Clock())
+    with ExitStack() as stack:
+        for in_batch in (True, False):
+            for _ in range(4):
+                stack.enter_context(quota.begin(in_batch=in_batch))
+                quota.spend_tokens(1)
+            with pytest.raises(ApiError):
+                quota.begin(in_batch=True)
+        with pytest.raises(ApiError):
+            quota.begin()
+
+
+def test_a_batch_gets_somewhere_under_the_smallest_limits() -> None:
+    smallest = Limits(concurrent_requests=1, requests_per_minute=1, tokens_per_minute=1)
+    with Quota(smallest, Clock()).begin(in_batch=True):
+        pass
