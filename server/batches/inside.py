@@ -10,7 +10,7 @@ from server.tenancy.principal import CALLER, PRINCIPAL, Principal, Role
 
 
 class Inside:
-    """Sends requests in the names of tenants, each with half of its priority."""
+    """Sends requests in the names of tenants, for which nobody waits."""
 
     def __init__(self, app: FastAPI, behind: ASGIApp) -> None:
         """`behind` is what of the `app` lies behind the check of keys."""

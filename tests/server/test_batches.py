@@ -19,6 +19,7 @@ from server.batches.worker import BatchWorker
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
+from tests.server.test_loop_is_free import MOST, piece_s, rounds
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -357,3 +358,18 @@ async def test_a_batch_whose_input_goes_has_failed(server: Composed, client: Asy
     server.start_batches()
     done = await ended(client, batch.id)
     assert (done.status, done.errors.data[0].code) == ("failed", "input_file_gone")
+
+
+async def test_no_line_of_a_batch_holds_the_event_loop(
+    server: Composed, client: AsyncOpenAI
+) -> None:
+    longest = line("long", user="x", unknown=[0] * 600_000)
+    most = 0.0
+    for _ in range(3):
+        with rounds() as spent:
+            done = await ended(client, (await begun(client, longest, line("a"))).id)
+        most = max(spent) / piece_s()
+        if most < MOST:
+            break
+    assert most < MOST
+    assert (done.request_counts.completed, done.request_counts.failed) == (1, 1)

@@ -253,5 +253,6 @@ def test_a_batch_leaves_half_of_every_limit_to_its_tenants_people(limits: Limits
 
 def test_a_batch_gets_somewhere_under_the_smallest_limits() -> None:
     smallest = Limits(concurrent_requests=1, requests_per_minute=1, tokens_per_minute=1)
-    with Quota(smallest, Clock()).begin(in_batch=True):
-        pass
+    quota = Quota(smallest, Clock())
+    with quota.begin(in_batch=True):
+        assert not quota.is_unused
