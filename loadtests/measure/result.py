@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,8 +31,6 @@ class Target:
     @property
     def verdict(self) -> str:
         """Met or missed, and whether the spread leaves that open."""
-        if math.isnan(self.found.value):
-            return "no figures"
         is_open = self.found.low <= self.bound <= self.found.high
         return ("met" if self.met else "MISSED") + (", but the spread holds the bound" * is_open)
 
