@@ -82,14 +82,14 @@ class Admission:
         if scope["type"] != "http" or route_path(scope) not in ADMITTED_PATHS:
             await self._app(scope, receive, send)
             return
-        quota, tenant = Quota(Limits()), DEFAULT_TENANT
+        quota, tenant, in_batch = Quota(Limits()), DEFAULT_TENANT, False
         try:
             if self._quotas is not None:
-                tenant = tenant_of(scope)
+                tenant, in_batch = tenant_of(scope), is_in_batch(scope)
                 quota = await self._quotas.of(tenant)
             self._refuse()
             in_background = self._occupancy.in_background_of(tenant)
-            request = quota.begin(in_background, in_batch=is_in_batch(scope))
+            request = quota.begin(in_background, in_batch=in_batch)
         except (ApiError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, self._telling(tenant, quota, send))
             return
