@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from alembic import command
 from sqlalchemy import create_engine
 
 from memory.database import FILE_NAME, migration_config
+
+
+def drop_later_tables(connection: sqlite3.Connection) -> None:
+    """Take away what schemas after 0007 added, from what is to be one of before."""
+    later = ("trial", "api_key", "tenant_limits", "file_part", "file", "batch_answer", "batch")
+    for table in later:
+        connection.execute(f"DROP TABLE {table}")
 
 
 def older_database(folder: Path, version: str = "0007") -> Path:

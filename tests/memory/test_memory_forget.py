@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, PastVote, Record
+from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
 Note = Callable[..., Completion]
@@ -153,9 +154,7 @@ def test_completions_from_before_are_found_by_their_question(
     for column in ("asked_hash", "conversation", "report", "request"):
         file.execute(f"ALTER TABLE completion DROP COLUMN {column}")
     file.execute("ALTER TABLE record DROP COLUMN request")
-    file.execute("DROP TABLE trial")
-    file.execute("DROP TABLE api_key")
-    file.execute("DROP TABLE tenant_limits")
+    drop_later_tables(file)
     file.execute("UPDATE alembic_version SET version_num = '0003'")
     file.commit()
     file.close()

@@ -15,6 +15,7 @@ from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.snapshots import SnapshotFolder
 from memory.types import Draft
+from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
 
@@ -74,9 +75,7 @@ def older_schema(file: Path, other: Path) -> None:
     for column in ("asked_hash", "conversation", "report", "request"):
         old.execute(f"ALTER TABLE completion DROP COLUMN {column}")
     old.execute("ALTER TABLE record DROP COLUMN request")
-    old.execute("DROP TABLE trial")
-    old.execute("DROP TABLE api_key")
-    old.execute("DROP TABLE tenant_limits")
+    drop_later_tables(old)
     old.execute("UPDATE alembic_version SET version_num = '0003'")
     old.commit()
     old.close()

@@ -13,6 +13,7 @@ from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.migrations.one_meaning import RELEASED
 from memory.types import Draft, Message, State, Tier
+from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
 
@@ -51,9 +52,7 @@ def _make_older(folder: Path) -> None:
         for table in ("record", "completion"):
             file.execute(f"ALTER TABLE {table} DROP COLUMN request")
         file.execute("UPDATE record SET question_hash = 'old ' || lower(question)")
-        file.execute("DROP TABLE trial")
-        file.execute("DROP TABLE api_key")
-        file.execute("DROP TABLE tenant_limits")
+        drop_later_tables(file)
         file.execute("UPDATE alembic_version SET version_num = '0005'")
     file.close()
 
@@ -143,9 +142,7 @@ def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
         file.execute("UPDATE record SET messages = ? WHERE id = ?", (turns, second.id))
         fought = "UPDATE record SET state = 'quarantined', contested = 1 WHERE id = ?"
         file.execute(fought, (alone.id,))
-        file.execute("DROP TABLE trial")
-        file.execute("DROP TABLE api_key")
-        file.execute("DROP TABLE tenant_limits")
+        drop_later_tables(file)
         file.execute("UPDATE alembic_version SET version_num = '0006'")
     file.close()
     memory = LongTermMemory.open(tmp_path, embedder)
