@@ -17,7 +17,8 @@ from uuid import uuid4
 
 import httpx
 
-from memory.batches import HELD_S, Answer, Batch, Status
+from memory.batch import Answer, Batch, Status
+from memory.batches import HELD_S
 from memory.errors import NotFoundError, WhetMemoryError
 from memory.memory import LongTermMemory
 from server.batches.requests import BatchRequest, examined, requests_of

@@ -46,6 +46,7 @@ class BatchWorker:
         self._post, self._news, self._at_once = post, news, at_once
         self._name = f"worker-{uuid4().hex[:12]}"
         self._at_work: dict[str, Work] = {}
+        self._sweep_at = 0.0
 
     async def follow(self) -> None:
         """Work; whoever ends this has others go on with what was begun."""
@@ -72,8 +73,10 @@ class BatchWorker:
         for work in self._at_work.values():
             work.look.set()
         writing = self._memory.aside.writing
-        await writing.run(self._memory.files.drop_expired)
-        await writing.run(self._batches.drop_ended, time.time() - KEPT_S)
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + SWEEP_S
+            await writing.run(self._memory.files.drop_expired)
+            await writing.run(self._batches.drop_ended, time.time() - KEPT_S)
         while len(self._at_work) < TENANTS:
             batch = await writing.run(self._batches.claim, self._name, list(self._at_work))
             if batch is None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from memory.batches import Batch, BatchDetails, BatchStore, NewBatch, Status
+from memory.batch import Batch, BatchDetails, NewBatch, Status
+from memory.batches import BatchStore
 from memory.types import Frozen
 from server.batches.requests import ENDPOINTS
 from server.errors import ApiError

@@ -21,6 +21,7 @@ from server.tenancy.followed import Followed
 
 DAY_S = 86_400
 BATCH_SHARE = 0.5
+"""Of a limit, for requests that nobody waits for."""
 FEW = 1000
 """Tenants that are remembered whether they use anything or not."""
 Clock = Callable[[], float]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from memory.batches import Answer, Batch, BatchDetails, NewBatch, Status
+from memory.batch import Answer, Batch, BatchDetails, NewBatch, Status
 from memory.errors import ConflictError, NotFoundError
 from memory.files import NewFile
 from memory.memory import LongTermMemory

@@ -288,12 +288,20 @@ class Gate:
         self._open.set()
 
 
+async def half_answered(
+    server: Composed, client: AsyncOpenAI, answered: int, of: int
+) -> tuple[Gate, Any]:
+    """Return a batch of which so many requests are answered, and what holds the others up."""
+    gate = Gate(server, answered)
+    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(of)])
+    await gate.stands(client, batch.id, answered)
+    return gate, batch
+
+
 async def test_a_cancelled_batch_keeps_what_was_answered(
     server: Composed, client: AsyncOpenAI
 ) -> None:
-    gate = Gate(server, 3)
-    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(30)])
-    await gate.stands(client, batch.id, 3)
+    _, batch = await half_answered(server, client, 3, of=30)
     assert (await client.batches.cancel(batch.id)).status == "cancelling"
     done = await ended(client, batch.id)
     assert done.status == "cancelled"
@@ -321,9 +329,7 @@ async def test_a_batch_whose_time_is_over_says_so_for_what_is_left(
 async def test_another_server_goes_on_where_one_stopped(
     server: Composed, client: AsyncOpenAI
 ) -> None:
-    gate = Gate(server, 5)
-    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(12)])
-    await gate.stands(client, batch.id, 5)
+    gate, batch = await half_answered(server, client, 5, of=12)
     await server.stop_batches()
     asked_before = len(gate.asked)
     gate.open()
@@ -340,9 +346,7 @@ async def test_another_server_goes_on_where_one_stopped(
 async def test_a_batch_whose_input_goes_midway_keeps_what_was_answered(
     server: Composed, client: AsyncOpenAI
 ) -> None:
-    gate = Gate(server, 5)
-    batch = await begun(client, *[line(str(number), user=str(number)) for number in range(12)])
-    await gate.stands(client, batch.id, 5)
+    _, batch = await half_answered(server, client, 5, of=12)
     await server.stop_batches()
     await client.files.delete(batch.input_file_id)
     server.start_batches()
