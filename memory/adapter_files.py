@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from memory.errors import InvalidAdapterError
-from memory.snapshots import sync_folder
+from memory.store.durable import sync_folder
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

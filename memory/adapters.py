@@ -17,12 +17,12 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Connection, delete, select, update
 
 from memory.adapter_files import check_files, copy_files, hash_files
-from memory.database import Database
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.rows import moment, plain
-from memory.schema import adapter, alias, lineage
+from memory.store.database import Database
+from memory.store.schema import adapter, alias, lineage
+from memory.store.upsert import upsert
 from memory.types import AdapterVersion
-from memory.upsert import upsert
 
 AliasName: TypeAlias = Literal["candidate", "champion", "previous"]
 Versions: TypeAlias = list[AdapterVersion]  # inside the class, `list` is a method

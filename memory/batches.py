@@ -13,10 +13,10 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 
 from memory.batch import OPEN, Answer, Batch, NewBatch, Status
-from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.files import NewFile, found_file, write_file
-from memory.schema import batch, batch_answer
+from memory.store.database import Database
+from memory.store.schema import batch, batch_answer
 
 HELD_S = 60.0
 """Whoever works on a batch says so more often; after this, another may go on with it."""

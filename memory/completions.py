@@ -17,15 +17,15 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.ledger import write_trial
 from memory.retention import Retention
 from memory.rows import completion_of, completion_row, size_of
-from memory.schema import completion, trial
+from memory.store.database import Database
+from memory.store.schema import completion, trial
+from memory.store.upsert import upsert
 from memory.text import folded
 from memory.types import Completion, Record
-from memory.upsert import upsert
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import time
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from memory.schema import event, head
+from memory.store.schema import event, head
 
 
 def append_event(

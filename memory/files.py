@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select
 
-from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
-from memory.schema import file, file_part
+from memory.store.database import Database
+from memory.store.schema import file, file_part
 from memory.types import Frozen
 
 PART_BYTES = 2**20

@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory.database import advice
-from memory.database_copy import opened
 from memory.errors import StorageUnavailableError
-from memory.schema import SCHEMA_VERSION
+from memory.store.database import advice
+from memory.store.database_copy import opened
+from memory.store.schema import SCHEMA_VERSION
 from memory.types import State
 
 

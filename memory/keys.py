@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
-from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
-from memory.schema import api_key
+from memory.store.database import Database
+from memory.store.schema import api_key
 from memory.types import Frozen
 
 Keys: TypeAlias = "list[ApiKey]"  # inside the class, `list` is a method

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select, update
 
-from memory.database import Database
-from memory.schema import trial
+from memory.store.database import Database
+from memory.store.schema import trial
+from memory.store.upsert import upsert
 from memory.types import Trial
-from memory.upsert import upsert
 
 NEWEST = 10_000
 """Trials of a tenant looked back on: what was true of an older model or memory fades."""

@@ -18,23 +18,23 @@ from memory.adapters import AdapterRegistry
 from memory.aside import Aside
 from memory.batches import BatchStore
 from memory.completions import CompletionLog
-from memory.database import Database
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
-from memory.group_commit import GroupCommit
 from memory.identity.prompt import Prompt
-from memory.index_cache import IndexCache, VerifyReport
+from memory.index.cache import IndexCache, VerifyReport
+from memory.index.vectors import VectorStore
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
+from memory.store.database import Database
+from memory.store.group_commit import GroupCommit
 from memory.tenants import TenantStore
 from memory.text import folded
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
-from memory.vectors import VectorStore
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, select
 
-from memory.database import Database
-from memory.schema import completion
+from memory.store.database import Database
+from memory.store.schema import completion
 
 NEWEST = 2_000
 """Votes looked back on: enough to know a tenant by, few enough to follow one that changes."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, and_, func, or_, select, type_coerce, update
 
 from memory.errors import NotFoundError
-from memory.schema import completion, record
+from memory.store.schema import completion, record
 from memory.text import trace
 from memory.types import State
 

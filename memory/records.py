@@ -14,7 +14,6 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from memory.database import Database
 from memory.errors import ConflictError
 from memory.events import append_event
 from memory.identity.answer_key import answer_key, contradiction, same_answer
@@ -22,8 +21,9 @@ from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question, tells_of
 from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
-from memory.schema import completion, embedding, record
 from memory.settle import Settlement, Standing, settle_known, settle_new
+from memory.store.database import Database
+from memory.store.schema import completion, embedding, record
 from memory.types import Draft, Record, Saved, State, Tier
 
 MAX_PAGE = 1000

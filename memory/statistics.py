@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select, true
 
-from memory.schema import adapter, completion, head, record
+from memory.store.schema import adapter, completion, head, record
 from memory.types import State, Tier
 
 

@@ -7,10 +7,10 @@ import time
 from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
-from memory.database import Database
-from memory.schema import tenant_limits
+from memory.store.database import Database
+from memory.store.schema import tenant_limits
+from memory.store.upsert import upsert
 from memory.types import Frozen
-from memory.upsert import upsert
 
 
 class Limits(Frozen):

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import and_, select
 
-from memory.database import Database
-from memory.schema import completion, trial
+from memory.store.database import Database
+from memory.store.schema import completion, trial
 
 SIZE = 200
 """Answers of a window."""

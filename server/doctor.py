@@ -24,8 +24,8 @@ import psutil
 
 from adaptation.pebble import model_path
 from adaptation.verifiers.sandbox import available
-from memory.database import FILE_NAME, WAL_SAFE_SINCE
-from memory.schema import SCHEMA_VERSION
+from memory.store.database import FILE_NAME, WAL_SAFE_SINCE
+from memory.store.schema import SCHEMA_VERSION
 from server.config import Settings
 from server.installation import file_hash, import_problem, installed, output_of, vllm_build
 

@@ -58,7 +58,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty memory's file: a copy of it is opened sooner than a new one is migrated."""
-    from memory.database import Database
+    from memory.store.database import Database
 
     database = Database.open(tmp_path_factory.mktemp("empty"))
     database.close()

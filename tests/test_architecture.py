@@ -59,7 +59,7 @@ def test_two_rooms_import_vllm() -> None:
 
 
 def test_one_module_imports_faiss() -> None:
-    assert importers("faiss") == {"memory/faiss_index.py"}
+    assert importers("faiss") == {"memory/index/faiss_index.py"}
 
 
 def test_one_room_reads_gguf_files() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from memory.schema import SCHEMA_VERSION
+from memory.store.schema import SCHEMA_VERSION
 from memory.types import Frozen
 from server.backup.errors import UnfitArchiveError
 

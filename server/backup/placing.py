@@ -6,7 +6,7 @@ import errno
 import time
 from pathlib import Path
 
-from memory.snapshots import sync_folder
+from memory.store.durable import sync_folder
 from server.backup.exchange import exchange
 from server.backup.workplace import told
 from server.console import CommandError

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from memory.database import Database
-from memory.folder_use import sole_use
-from memory.schema import SCHEMA_VERSION
-from memory.snapshots import sync_tree
+from memory.store.database import Database
+from memory.store.durable import sync_tree
+from memory.store.folder_use import sole_use
+from memory.store.schema import SCHEMA_VERSION
 from server.backup.errors import UnfitArchiveError
 from server.backup.manifest import Manifest
 from server.backup.placing import check_place, put_in_place

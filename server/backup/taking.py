@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from memory.snapshots import sync_folder
+from memory.store.durable import sync_folder
 from server.backup.contents import gather
 from server.backup.manifest import Manifest
 from server.backup.packing import describe, pack

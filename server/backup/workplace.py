@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from memory.database_file import file_at
-from memory.folder_use import locked
+from memory.store.database_file import file_at
+from memory.store.folder_use import locked
 from server.console import CommandError
 
 

@@ -87,10 +87,10 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
     Where there is none yet, what only looks sees an empty one, and makes nothing in that place; a
     folder that a flag names has to be there.
     """
-    from memory.database import FILE_NAME
     from memory.embedder import create_embedder
     from memory.errors import NotFoundError
     from memory.memory import LongTermMemory
+    from memory.store.database import FILE_NAME
 
     settings = settings_of(args)
     with ExitStack() as stack:

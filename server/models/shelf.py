@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from memory.snapshots import sync_tree
+from memory.store.durable import sync_tree
 from server.console import CommandError, complain
 from server.models.catalogue import MB
 from server.models.origin import Origin, origin_of

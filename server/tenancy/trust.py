@@ -39,8 +39,8 @@ def trust_of(args: argparse.Namespace, settings: Settings) -> Trust:
 
 def has_keys(data_dir: Path) -> bool:
     """Whether any key was ever made in a data folder; raises `StorageUnavailableError`."""
-    from memory.database import FILE_NAME, Database
     from memory.keys import KeyStore
+    from memory.store.database import FILE_NAME, Database
 
     if not (data_dir / FILE_NAME).exists():
         return False

@@ -19,7 +19,7 @@ from adaptation.evaluation.suites.split import Split
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.pebble import model_path
 from memory.adapters import AdapterRegistry
-from memory.database import Database
+from memory.store.database import Database
 from tests.e2e.running import Running, as_jsonl, serving, wait_until
 
 RANK = 8

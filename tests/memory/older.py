@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import create_engine
 
-from memory.database import FILE_NAME, migration_config
+from memory.store.database import FILE_NAME, migration_config
 
 
 def drop_later_tables(connection: sqlite3.Connection) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from memory.completions import TRIES, CompletionLog
-from memory.database import Database
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.rows import MAX_CHARACTERS, prompt_of
+from memory.store.database import Database
 from memory.types import Completion, Message
 
 Build = Callable[..., Completion]

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from memory.database import Database
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.store.database import Database
 from memory.types import Draft
 
 WRITER = """

@@ -12,9 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from memory.database import WAL_SAFE_SINCE, Database, migration_config
 from memory.errors import StorageUnavailableError
-from memory.schema import SCHEMA_VERSION, metadata
+from memory.store.database import WAL_SAFE_SINCE, Database, migration_config
+from memory.store.schema import SCHEMA_VERSION, metadata
 
 
 def test_migrations_from_empty_build_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_commits_are_synchronous_and_wal_is_used_only_where_it_is_safe(tmp_path:
 
 
 def test_processes_that_open_a_new_folder_at_once_all_succeed(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from memory.database import Database as D; "
+    code = "import sys, pathlib; from memory.store.database import Database as D; "
     code += "D.open(pathlib.Path(sys.argv[1])).close()"
     command = [sys.executable, "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command) for _ in range(3)]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.database_copy import copy_database
+from memory.store.database_copy import copy_database
 
 HAMMER = """
 import sqlite3, sys

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from memory.database import Database
 from memory.errors import StorageBusyError
-from memory.folder_use import sole_use
+from memory.store.database import Database
+from memory.store.folder_use import sole_use
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from memory.database import Database
+from memory.store.database import Database
 database = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(600)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from memory.errors import StorageUnavailableError
-from memory.group_commit import GroupCommit
 from memory.memory import LongTermMemory
 from memory.records import Entry
+from memory.store.group_commit import GroupCommit
 from memory.types import Draft, Saved
 
 Build = Callable[..., Draft]
@@ -100,7 +100,7 @@ def test_a_write_ahead_log_keeps_nothing_that_was_erased(
     memory: LongTermMemory, draft: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory._database.close()
-    monkeypatch.setattr("memory.database.WAL_SAFE_SINCE", (3, 0, 0))
+    monkeypatch.setattr("memory.store.database.WAL_SAFE_SINCE", (3, 0, 0))
     record = memory.save(draft("the kestrel flies")).record
     log = memory.data_dir / "whet.db-wal"
     assert b"kestrel" in log.read_bytes()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memory.embedder import create_embedder
-from memory.faiss_index import FaissIndex
 from memory.hashing import HashingEmbedder
+from memory.index.faiss_index import FaissIndex
 
 
 def rows(n: int) -> np.ndarray:

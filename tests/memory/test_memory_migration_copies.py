@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.database import Database
 from memory.errors import StorageUnavailableError
-from memory.schema import SCHEMA_VERSION
+from memory.store.database import Database
+from memory.store.schema import SCHEMA_VERSION
 from tests.memory.older import older_database
 
 DAY_S = 86_400
@@ -123,7 +123,7 @@ def test_a_full_disk_refuses_the_migration_with_advice_until_there_is_room(
 
 def test_processes_that_migrate_at_once_all_succeed_with_one_copy(tmp_path: Path) -> None:
     path = older_database(tmp_path)
-    code = "import sys, pathlib; from memory.database import Database as D; "
+    code = "import sys, pathlib; from memory.store.database import Database as D; "
     code += "D.open(pathlib.Path(sys.argv[1])).close()"
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]

@@ -227,7 +227,7 @@ def test_only_the_tenants_used_last_stay_in_memory(memory: LongTermMemory, draft
 def test_a_long_tail_is_read_anew(
     memory: LongTermMemory, draft: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.index_cache.LONG_TAIL", 3)
+    monkeypatch.setattr("memory.index.cache.LONG_TAIL", 3)
     memory.save(draft("first"))
     memory.recall("ann", "first", k=1)
     memory.save_many([draft(f"q{n}") for n in range(10)])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memory.completions import CompletionLog
-from memory.database import Database
 from memory.retention import CONFIRM_S, Retention
+from memory.store.database import Database
 from memory.types import Completion
 
 DAY_S = 86_400.0

@@ -12,8 +12,8 @@ import pytest
 
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
+from memory.index.snapshots import SnapshotFolder
 from memory.memory import LongTermMemory
-from memory.snapshots import SnapshotFolder
 from memory.types import Draft
 from tests.memory.older import drop_later_tables
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.database import Database
+from memory.store.database import Database
 from server import doctor, installation
 from server.cli import main
 from server.config import Settings

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from memory.completions import CompletionLog
-from memory.database import Database
 from memory.errors import NotFoundError
+from memory.store.database import Database
 from server.reports import Reports
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed, events_of
 

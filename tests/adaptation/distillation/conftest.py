@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory.adapters import AdapterRegistry
-from memory.database import Database
+from memory.store.database import Database
 from memory.types import Message, Record, State, Tier
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.migrations.one_meaning import RELEASED
+from memory.store.migrations.one_meaning import RELEASED
 from memory.types import Draft, Message, State, Tier
 from tests.memory.older import drop_later_tables
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.schema import api_key
+from memory.store.schema import api_key
 from server.tenancy import followed as module
 from server.tenancy import keyring as keyring_module
 from server.tenancy.authentication import Authentication

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
+
+from memory.store.durable import write_durably
 
 log = logging.getLogger(__name__)
 
@@ -108,35 +108,6 @@ class SnapshotFolder:
             path.replace(path.with_suffix(".bad"))
         except OSError as error:
             log.warning("index snapshot %s cannot be renamed: %s", path.name, error)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that a kill or a power cut leaves the old content or the new."""
-    beside = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Make all that a folder holds durable, its names included."""
-    for path in [*folder.rglob("*"), folder]:
-        sync_folder(path)  # a file is synced as a folder is
 
 
 def _body(snapshot: Snapshot) -> bytes:

@@ -9,9 +9,9 @@ import logging
 import time
 from pathlib import Path
 
-from memory.database_copy import copy_database
 from memory.errors import StorageUnavailableError
-from memory.snapshots import sync_folder
+from memory.store.database_copy import copy_database
+from memory.store.durable import sync_folder
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The seam to vector search; one implementation, in `memory.faiss_index`."""
+"""The seam to vector search; one implementation, in `memory.index.faiss_index`."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, and_, select
 
-from memory.database import Database
 from memory.events import changed_records, event_mark, head_seq
 from memory.records import store_vector
 from memory.rows import record_of
-from memory.schema import embedding, record
+from memory.store.database import Database
+from memory.store.schema import embedding, record
 from memory.types import Neighbour, State
 
 CHUNK = 500

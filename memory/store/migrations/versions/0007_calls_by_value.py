@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from memory.migrations.one_meaning import unite
+from memory.store.migrations.one_meaning import unite
 
 revision = "0007"
 down_revision = "0006"

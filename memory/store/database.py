@@ -22,11 +22,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
-from memory.database_file import Stamp, file_at, stamp_of
 from memory.errors import StorageBusyError, StorageUnavailableError
-from memory.folder_use import SharedUse
-from memory.migration_copies import drop_old_copies, keep_copy
-from memory.schema import SCHEMA_VERSION
+from memory.store.database_file import Stamp, file_at, stamp_of
+from memory.store.folder_use import SharedUse
+from memory.store.migration_copies import drop_old_copies, keep_copy
+from memory.store.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from memory.migrations.one_meaning import unite
+from memory.store.migrations.one_meaning import unite
 
 revision = "0006"
 down_revision = "0005"

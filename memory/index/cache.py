@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from memory.backfill import Backfill
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
-from memory.faiss_index import FaissIndex
-from memory.index import VectorIndex
-from memory.snapshots import Snapshot, SnapshotFolder
+from memory.index.backfill import Backfill
+from memory.index.faiss_index import FaissIndex
+from memory.index.snapshots import Snapshot, SnapshotFolder
+from memory.index.vector_index import VectorIndex
+from memory.index.vectors import Changes, VectorStore
 from memory.types import Frozen
-from memory.vectors import Changes, VectorStore
 
 log = logging.getLogger(__name__)
 

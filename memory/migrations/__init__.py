@@ -1,1 +1,0 @@
-"""Alembic migrations of the database; run by `memory.database` when it opens a file."""
