@@ -82,20 +82,28 @@ class BodyLimits:
         # hold zeros, which valid JSON in UTF-8 never does.
         if b"\0" in body:
             raise ApiError(400, "The request body must be JSON in UTF-8")
-        limits, scan = self._settings, JsonScan()
+        if len(body) <= BLOCK_BYTES and self._exceeded(JsonScan.at_most(body)) is None:
+            return
+        scan = JsonScan()
         async for end in _blocks(body, scan):
-            for found, limit, measure, what in (
-                (scan.items, limits.max_body_items, _counted, ITEMS),
-                (scan.parts, limits.max_body_parts, _counted, PARTS),
-                (scan.values, limits.max_body_values, _counted, VALUES),
-                (scan.deepest, limits.max_body_depth, max, LEVELS),
-            ):
-                if found > limit:
-                    param = await asyncio.to_thread(_key_of, measure, body[:end])
-                    where = f"`{param}`" if param else "The request body"
-                    raise ApiError(
-                        400, f"{where}: more than {limit} {what}; send less", param=param
-                    )
+            if (exceeded := self._exceeded(scan)) is not None:
+                limit, measure, what = exceeded
+                param = await asyncio.to_thread(_key_of, measure, body[:end])
+                where = f"`{param}`" if param else "The request body"
+                raise ApiError(400, f"{where}: more than {limit} {what}; send less", param=param)
+
+    def _exceeded(self, scan: JsonScan) -> tuple[int, Measure, str] | None:
+        """Return the limit that is passed first, how it is measured, and of what."""
+        limits = self._settings
+        for found, limit, measure, what in (
+            (scan.items, limits.max_body_items, _counted, ITEMS),
+            (scan.parts, limits.max_body_parts, _counted, PARTS),
+            (scan.values, limits.max_body_values, _counted, VALUES),
+            (scan.deepest, limits.max_body_depth, max, LEVELS),
+        ):
+            if found > limit:
+                return limit, measure, what
+        return None
 
 
 async def _blocks(body: bytes, scan: JsonScan) -> AsyncIterator[int]:

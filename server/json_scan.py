@@ -57,6 +57,14 @@ class JsonScan:
         self.values += opened + outside.count(b",")
         self.parts += opened
 
+    @classmethod
+    def at_most(cls, text: bytes) -> JsonScan:
+        """Return what a text cannot exceed: what stands in its strings counts as well."""
+        opened = text.count(b"{") + text.count(b"[")
+        strings = (text.count(b'"') + 1) // 2
+        values = opened + text.count(b",")
+        return cls(parts=opened + strings, values=values, items=opened, deepest=opened)
+
     def _without_strings(self, block: bytes) -> bytes:
         """Return the brackets and commas that stand outside strings."""
         block = self._left + block

@@ -5,7 +5,6 @@ It lies in the data folder, for its owner only. Whoever loses it makes all keys 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -50,7 +49,7 @@ class Secret:
 
     def _derived(self, purpose: str, text: str) -> str:
         message = f"{purpose}\0{text}".encode()
-        return hmac.new(self._value, message, hashlib.sha256).hexdigest()
+        return hmac.digest(self._value, message, "sha256").hex()
 
 
 def new_key() -> str:

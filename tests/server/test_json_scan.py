@@ -59,3 +59,12 @@ def test_numbers_are_counted_as_values(numbers: list[int], size: int) -> None:
 def test_objects_in_the_bodys_own_lists_are_items() -> None:
     body = {"messages": [{"role": "user", "content": [{"a": {}}]}] * 3, "tools": [{}, {}], "x": {}}
     assert scanned(json.dumps(body).encode(), 7).items == 5
+
+
+@given(st.text('"\\[]{},:1 ', max_size=60).map(str.encode))
+def test_no_text_shows_more_than_it_can_at_most(text: bytes) -> None:
+    shown, most = scanned(text, len(text) or 1), JsonScan.at_most(text)
+    assert shown.parts <= most.parts
+    assert shown.values <= most.values
+    assert shown.items <= most.items
+    assert shown.deepest <= most.deepest
