@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from memory.errors import NotFoundError, StorageUnavailableError
-from memory.ledger import write_trial
+from memory.ledger import write_trials
 from memory.retention import Retention
 from memory.rows import completion_of, completion_row, size_of
 from memory.store.database import Database
@@ -91,7 +91,8 @@ class CompletionLog:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="completions", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if len(self._waiting) in (1, GROUP):  # the writer's thread waits for these alone
+                self._changed.notify_all()
 
     def _has_room(self, item: Completion) -> bool:
         fits = self._characters + size_of(item) <= MAX_QUEUED_CHARACTERS
@@ -256,8 +257,7 @@ class CompletionLog:
             items = [self._writing[key] for key in keys if key in self._writing]
         try:
             with self._database.writing() as connection:
-                for item in items:
-                    _write(connection, item)
+                _write(connection, items)
         finally:
             with self._changed:
                 self._committing = False
@@ -293,7 +293,7 @@ def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
     return item.record_id == record.id or bool(question and question in asked)
 
 
-def _write(connection: Connection, item: Completion) -> None:
-    upsert(connection, completion, ("tenant", "id"), completion_row(item))
-    if item.trial is not None:
-        write_trial(connection, item.tenant, item.id, item.trial)
+def _write(connection: Connection, items: Sequence[Completion]) -> None:
+    upsert(connection, completion, ("tenant", "id"), *map(completion_row, items))
+    tried = [(item.tenant, item.id, item.trial) for item in items if item.trial is not None]
+    write_trials(connection, *tried)

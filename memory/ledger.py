@@ -60,8 +60,7 @@ class Ledger:
         """Note trials under their ids, in place of what was noted under them; return how many."""
         noted = list(trials)
         with self._database.writing() as connection:
-            for trial_id, each in noted:
-                write_trial(connection, tenant, trial_id, each)
+            write_trials(connection, *((tenant, trial_id, each) for trial_id, each in noted))
         return len(noted)
 
     def judge(self, tenant: str, trial_id: str, *, right: bool, baseline: bool | None) -> None:
@@ -108,6 +107,7 @@ def effect_of(right: bool | None, baseline: bool | None, same: bool | None) -> i
     return int(right) - int(baseline)
 
 
-def write_trial(connection: Connection, tenant: str, trial_id: str, each: Trial) -> None:
-    """Write a trial, in place of an earlier one of the same strategy under the same id."""
-    upsert(connection, trial, KEYS, {"tenant": tenant, "id": trial_id, **each.model_dump()})
+def write_trials(connection: Connection, *trials: tuple[str, str, Trial]) -> None:
+    """Write trials, each with its tenant and id, in place of earlier ones of the same strategy."""
+    rows = [{"tenant": tenant, "id": name} | each.model_dump() for tenant, name, each in trials]
+    upsert(connection, trial, KEYS, *rows)
