@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from adaptation.algebra import Algebra
 from adaptation.allowance import Allowance, Unlimited
@@ -78,15 +78,15 @@ class Services:
         rule: str | None = None,
     ) -> Voting:
         """Return a vote on `query` that has not begun; see `Session.voting` and `Rules.of`."""
-        policy, engine, embed = self.policy, self.engine, self.memory.embedder.embed
-        aside = self.memory.aside.embedding.run
+        policy, engine = self.policy, self.engine
+        embed = partial(self.memory.aside.embedding.vectors, query.tenant)
         drawer = self.drawer(query, policy.instructions)
         is_usual = not trained and messages is None
         return Voting(
             query,
             await self.rules.of(query, close, trained=trained, rule=rule),
             drawer if messages is None else drawer.asking(messages),
-            Representative(query, engine, embed, aside, ask=policy.free_text == "ask"),
+            Representative(query, engine, embed, ask=policy.free_text == "ask"),
             Reader(query, self.algebra),
             weighing(policy.vote_weight),
             self._bar(query) if is_usual and rule is None else None,

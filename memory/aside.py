@@ -6,39 +6,21 @@ database, a backfill, a long import. Here a slow kind fills its own few threads 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from memory.types import Draft, Neighbour, Saved
+from memory.embedding_queue import EmbeddingQueue
+from memory.threads import Threads
+from memory.types import Draft, Neighbour, Saved, question_of
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
 
-T = TypeVar("T")
-P = ParamSpec("P")
-
 READERS = 8
 WRITERS = 16
 """Savers that wait together share one commit."""
-EMBEDDERS = 2
-SERVERS = 2
+COUNTERS = 2
 IMPORTERS = 2
-
-
-class Threads:
-    """A few threads for one kind of work."""
-
-    def __init__(self, name: str, size: int) -> None:
-        # Never shut down: idle threads end with their executor, and a busy one must not be cut off.
-        self._pool = ThreadPoolExecutor(size, name)
-
-    async def run(self, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Return what `work` returns; whoever stops waiting leaves a call that has begun to end."""
-        call = partial(work, *arguments, **keywords)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
 class Aside:
@@ -48,22 +30,24 @@ class Aside:
         self._memory = memory
         self.reading = Threads("memory-reading", READERS)
         self.writing = Threads("memory-writing", WRITERS)
-        self.embedding = Threads("memory-embedding", EMBEDDERS)
-        self.serving = Threads("memory-serving", SERVERS)
-        """Embeddings that clients ask for: as many as they like, and no recall behind them."""
+        self.embedding = EmbeddingQueue(memory.embedder)
+        self.counting = Threads("memory-counting", COUNTERS)
+        """Tokens of texts that clients want embedded."""
         self.importing = Threads("memory-importing", IMPORTERS)
 
     async def recall(
         self, tenant: str, question: str, *, k: int, task: str | None
     ) -> list[Neighbour]:
         """See `LongTermMemory.recall`."""
-        vector = await self.embedding.run(self._memory.vector_of, question)
+        (found,) = await self.embedding.embedded(tenant, [question])
+        vector = self._memory.readable(found)
         return await self.reading.run(self._memory.near, tenant, vector, k=k, task=task)
 
     async def save(self, draft: Draft) -> Saved:
         """See `LongTermMemory.save`."""
-        (vector,) = await self.embedding.run(self._memory.embed, [draft])
-        return await self.writing.run(self._memory.store, draft, vector)
+        question = question_of(draft.messages)
+        (found,) = await self.embedding.embedded(draft.tenant, [question])
+        return await self.writing.run(self._memory.store, draft, found.vector)
 
     async def credit(self, tenant: str, record_ids: Sequence[str], *, won: bool) -> None:
         """See `LongTermMemory.credit`."""

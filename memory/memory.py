@@ -19,6 +19,7 @@ from memory.aside import Aside
 from memory.batches import BatchStore
 from memory.completions import CompletionLog
 from memory.embedder import Embedder
+from memory.embedding_queue import Embedded
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
@@ -118,17 +119,24 @@ class LongTermMemory:
     def vector_of(self, question: str) -> np.ndarray:
         """Return a question's unit vector, float32, shape (d,), to find neighbours by.
 
+        Raises `UnreadableError`.
+        """
+        (vector,) = self.embedder.embed([question])
+        return self.readable(Embedded(vector, self.embedder.unknown_share(question)))
+
+    def readable(self, question: Embedded) -> np.ndarray:
+        """Return the vector to find a question's neighbours by.
+
         Raises `UnreadableError`: words that an embedder does not know all have one vector, and
         would be neighbours of each other.
         """
-        share = self.embedder.unknown_share(question)
+        share = question.unknown_share
         if share > MAX_UNKNOWN:
             raise UnreadableError(
                 f"the embedder does not know {share:.0%} of the question's words: it has no "
                 "neighbours (another `embedder` may read its language)"
             )
-        vector: np.ndarray = self.embedder.embed([question])[0]
-        return vector
+        return question.vector
 
     def near(
         self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None

@@ -268,28 +268,28 @@ def _add_routes(
     prices: Prices,
     stir: Callable[[], object],
 ) -> None:
-    names = tuple(args.served_model_name or [args.model])
+    names, memory = tuple(args.served_model_name or [args.model]), parts.memory
     theirs = list(app.router.routes)
     guarded = [Depends(refuse_cross_site)]
     for router in (
         models_router(
             names,
             client.model_config.max_model_len,
-            parts.memory.embedder.id.partition("@")[0],
+            memory.embedder.id.partition("@")[0],
             created=int(time.time()),
         ),
-        embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
+        embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
         ready_router(parts.checks),
-        feedback_router(parts.memory, parts.quotas),
+        feedback_router(memory, parts.quotas),
         reports_router(reports),
-        keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),
-        tenants_router(parts.memory.tenants, parts.quotas),
-        files_router(parts.memory.files, parts.quotas.files_bytes),
-        batches_router(parts.memory.batches, stir),
-        ledger_router(parts.memory.ledger, parts.memory.windows, prices),
-        records_router(parts.memory),
+        keys_router(memory.keys, parts.secret, parts.keyring.forget),
+        tenants_router(memory.tenants, parts.quotas),
+        files_router(memory.files, parts.quotas.files_bytes),
+        batches_router(memory.batches, stir),
+        ledger_router(memory.ledger, memory.windows, prices),
+        records_router(memory),
         warming_router(warming),
-        adapters_router(parts.memory),
+        adapters_router(memory),
         docs_router(app, offline=args.enable_offline_docs),
         responses_router(lambda: getattr(app.state, "openai_serving_responses", None)),
         unserved_router(),

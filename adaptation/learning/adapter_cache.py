@@ -24,10 +24,10 @@ from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import Recipe
 from adaptation.report import AdapterReport
 from adaptation.types import Adapter
-from memory.aside import Threads
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from memory.text import digest
+from memory.threads import Threads
 from memory.types import Neighbour, Record, State
 
 logger = logging.getLogger(__name__)

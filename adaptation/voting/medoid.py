@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
 from adaptation.types import Sample
 
-Embed = Callable[[Sequence[str]], np.ndarray]
+Embed = Callable[[Sequence[str]], Awaitable[np.ndarray]]
 """Texts → unit vectors, shape (n, d)."""
 
 
-def medoid(samples: Sequence[Sample], embed: Embed) -> Sample:
+async def medoid(samples: Sequence[Sample], embed: Embed) -> Sample:
     """Return the sample with the largest summed cosine similarity to the rest."""
-    vectors = embed([sample.said.text or sample.text for sample in samples])  # (n, d)
+    vectors = await embed([sample.said.text or sample.text for sample in samples])  # (n, d)
     return samples[int(np.argmax((vectors @ vectors.T).sum(axis=1)))]

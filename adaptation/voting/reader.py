@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from adaptation.algebra import Algebra
 from adaptation.types import Query, Sample
-from memory.aside import Threads
 from memory.identity.answers import Answer, extract
 from memory.identity.answers.closing import closed_part
 from memory.identity.answers.tool_call import called
+from memory.threads import Threads
 
 T = TypeVar("T")
 LEAST_S = 0.1

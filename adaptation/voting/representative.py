@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from adaptation.engine import Engine
@@ -32,15 +32,10 @@ class Representative:
         query: Query,
         engine: Engine,
         embed: Embed,
-        aside: Callable[..., Awaitable[Sample]] = asyncio.to_thread,
         *,
         ask: bool,
     ) -> None:
-        """`ask` the model (universal self-consistency), or take the medoid of the embeddings.
-
-        `aside` runs what embeds, beside the event loop.
-        """
-        self._aside = aside
+        """`ask` the model (universal self-consistency), or take the medoid of the embeddings."""
         self._query = query
         self._engine = engine
         self._embed = embed
@@ -57,7 +52,7 @@ class Representative:
         """Return the medoid; the surest sample, or the first, where it takes too long."""
         try:
             async with asyncio.timeout(memory_wait_s(self._query)):
-                return await self._aside(medoid, samples, self._embed)
+                return await medoid(samples, self._embed)
         except TimeoutError:
             return max(samples, key=mean_logprob)
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter
 from pydantic import Field, model_validator
 
 from memory.embedder import Embedder
+from memory.embedding_queue import EmbeddingQueue
+from memory.threads import Threads
 from memory.types import Frozen
 from server.errors import ApiError
 from server.openai_form import drop_nulls
+from server.tenancy.principal import Tenant
 
 MAX_INPUTS = 2048
-BATCH = 32
-"""Texts worked on in one go: what memory wants to know comes in between."""
-T = TypeVar("T")
-Aside = Callable[..., Awaitable[Any]]
+COUNTED = 32
+"""Texts whose tokens are counted in one go: what memory wants to know comes in between."""
+SERVED = "served"
+"""Turns of their own: a tenant's recalls do not wait for the texts that it wants embedded."""
 
 
 class EmbeddingRequest(Frozen):
@@ -40,18 +42,18 @@ class EmbeddingRequest(Frozen):
         return given
 
 
-def embeddings_router(embedder: Embedder, aside: Aside = asyncio.to_thread) -> APIRouter:
-    """Return the route; `aside` runs the embedder beside the event loop."""
+def embeddings_router(embedder: Embedder, queue: EmbeddingQueue, counting: Threads) -> APIRouter:
+    """Return the route; `queue` is the embedder's, and tokens are counted on threads apart."""
     names = frozenset({embedder.id, embedder.id.partition("@")[0]})  # the version may be left out
     router = APIRouter(tags=["embeddings"])
 
     @router.post("/v1/embeddings")
-    async def create_embedding(asked: EmbeddingRequest) -> dict[str, Any]:
+    async def create_embedding(asked: EmbeddingRequest, tenant: Tenant) -> dict[str, Any]:
         """Return a unit vector for each text, in the order of the texts."""
         texts = _texts(asked, embedder, names)
-        tokens = await _in_batches(aside, embedder.count_tokens, texts)
+        tokens = await _counted(embedder, counting, texts)
         _refuse_long(tokens, embedder.max_tokens)
-        vectors = await _in_batches(aside, embedder.embed, texts)
+        vectors = await queue.vectors((tenant, SERVED), texts)
         used = sum(tokens)
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {
@@ -67,11 +69,10 @@ def embeddings_router(embedder: Embedder, aside: Aside = asyncio.to_thread) -> A
     return router
 
 
-async def _in_batches(
-    aside: Aside, work: Callable[[list[str]], Iterable[T]], texts: list[str]
-) -> list[T]:
-    starts = range(0, len(texts), BATCH)
-    return [found for start in starts for found in await aside(work, texts[start : start + BATCH])]
+async def _counted(embedder: Embedder, counting: Threads, texts: list[str]) -> list[int]:
+    starts = range(0, len(texts), COUNTED)
+    groups = (texts[start : start + COUNTED] for start in starts)
+    return [found for each in groups for found in await counting.run(embedder.count_tokens, each)]
 
 
 def _refuse_long(tokens: Sequence[int], most: int | None) -> None:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from memory.aside import Threads
 from memory.errors import WhetMemoryError
+from memory.threads import Threads
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
-from memory.aside import Threads
 from memory.tenants import Limits, TenantStore
+from memory.threads import Threads
 from server.config import Settings
 from server.errors import ApiError
 from server.tenancy.buckets import Bucket

@@ -706,7 +706,7 @@ async def test_of_a_burst_that_cannot_all_be_trained_in_time_nothing_is_lost(
     assert all(report.answer in ("1", "9") for report in reports)
     assert len(voted) >= 12
     at_once = [r for r in voted if "too many trainings are before it" in str(r.reason)]
-    assert len(at_once) >= 10, "they did not wait in vain"
+    assert len(at_once) > len(voted) / 2, "they did not wait in vain"
     later = (await answer(make_query(ASK, **quiet), parts)).report
     assert later.strategy is Strategy.TTT, "with nobody ahead training is tried again"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -30,7 +29,7 @@ Says = Callable[..., FakeEngine]
 MakeQuery = Callable[..., Query]
 
 
-def embed_by_length(texts: Sequence[str]) -> np.ndarray:
+async def embed_by_length(texts: Sequence[str]) -> np.ndarray:
     """Put texts on a half circle by their length: similar length, similar text."""
     angles = np.array([len(text) for text in texts]) / 50
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -585,11 +584,9 @@ async def test_a_weighted_vote_is_certain_only_by_weight(
 async def test_a_medoid_that_takes_too_long_gives_way_to_the_surest_text(
     make_query: MakeQuery,
 ) -> None:
-    released = threading.Event()
-
-    def embed(texts: Sequence[str]) -> np.ndarray:
-        released.wait(10)
-        return embed_by_length(texts)
+    async def embed(texts: Sequence[str]) -> np.ndarray:
+        await asyncio.sleep(10)
+        return await embed_by_length(texts)
 
     for surest in (0, 2):
         samples = [
@@ -604,4 +601,3 @@ async def test_a_medoid_that_takes_too_long_gives_way_to_the_surest_text(
             chosen = await representative.of(samples, pool, may_ask=False)
         assert chosen is samples[surest]
         assert time.monotonic() - began < 5
-    released.set()

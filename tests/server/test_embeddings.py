@@ -11,9 +11,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from memory.embedding_queue import EmbeddingQueue
 from memory.hashing import HashingEmbedder
+from memory.threads import Threads
 from server.errors import install_handlers
 from server.routes.embeddings import MAX_INPUTS, embeddings_router
+from tests.server.named import Named
 
 EMBEDDER = HashingEmbedder(64)
 
@@ -21,9 +24,10 @@ EMBEDDER = HashingEmbedder(64)
 @pytest.fixture
 def http() -> Iterator[TestClient]:
     app = FastAPI()
-    app.include_router(embeddings_router(EMBEDDER))
+    queue, counting = EmbeddingQueue(EMBEDDER), Threads("counting", 1)
+    app.include_router(embeddings_router(EMBEDDER, queue, counting))
     install_handlers(app)
-    with TestClient(app) as client:
+    with TestClient(Named(app)) as client:
         yield client
 
 
