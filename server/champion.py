@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -39,6 +40,8 @@ class Held:
 
     adapter: Adapter
     lease: Lease
+    since: float = field(default_factory=time.monotonic)
+    """Monotonic seconds."""
 
 
 @dataclass
@@ -100,6 +103,11 @@ class Champion:
     def problem(self) -> str | None:
         """Why what is served may not be what the registry says."""
         return self._unread or (self._refusal.message if self._refusal else None)
+
+    @property
+    def held_since(self) -> float | None:
+        """The monotonic second in which it got its place, None without one."""
+        return self._held and self._held.since
 
     @property
     def is_idle(self) -> bool:

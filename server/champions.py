@@ -1,7 +1,8 @@
 """The distilled adapters of all tenants, in the few places that the engine has for them.
 
 Each tenant has a champion of its own, and is served with no other. Where there are more champions
-than places, those asked for are loaded, and the ones that were not asked for longest make room.
+than places, those asked for are loaded, and the ones that were not asked for longest make room; of
+those that are asked for all the time, the one that was served for longest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -22,6 +23,7 @@ from memory.errors import WhetMemoryError
 from server.champion import Champion
 from server.config import DEFAULT_TENANT
 from server.tenancy.principal import in_name_of
+from server.way import PATIENCE_S, Way
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Champions:
         self._asked_at: dict[str, float] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fetches: dict[str, asyncio.Task[None]] = {}
+        self._way = Way()
         self._freed = asyncio.Event()
         """Another one after each time it was set, so that nobody misses it."""
 
@@ -76,7 +79,7 @@ class Champions:
             return
         self._asked_at[tenant] = time.monotonic()
         champion = self.of(tenant)
-        while champion.is_away:
+        while self._must_wait(tenant):
             await asyncio.shield(self._fetch_under_way(tenant, champion))
         try:
             with champion.use() as adapter:
@@ -135,11 +138,23 @@ class Champions:
         """Load a champion that had to make room for others."""
         give_up_at = time.monotonic() + WAIT_S
         async with self._turns[tenant]:
-            while champion.is_away:
-                freed = self._freed
-                await champion.refresh()
-                if champion.is_away:
-                    await _until(freed, give_up_at, champion.problem or IN_USE)
+            with self._way.waited_for(tenant):
+                while self._must_wait(tenant):
+                    freed = self._freed
+                    if champion.is_away:
+                        await champion.refresh()
+                    if self._must_wait(tenant):
+                        self._way.ask(self._held_since())
+                        await _until(freed, give_up_at, champion.problem or IN_USE)
+        self._tell_freed()  # who made way for it need not any more
+
+    def _must_wait(self, tenant: str) -> bool:
+        """Whether a tenant's next request has to wait for a place."""
+        return self.of(tenant).is_away or self._way.is_made_by(tenant)
+
+    def _held_since(self) -> dict[str, float]:
+        found = ((tenant, each.held_since) for tenant, each in self._champions.items())
+        return {tenant: since for tenant, since in found if since is not None}
 
     def _tell_freed(self) -> None:
         self._freed.set()
@@ -154,13 +169,19 @@ class Champions:
         others = (item for item in self._champions.items() if item[0] != newcomer)
         idle = [tenant for tenant, each in others if each.is_idle]
         if idle and not self._places.free:
-            tenant = min(idle, key=lambda tenant: self._asked_at.get(tenant, 0.0))
+            tenant = min(idle, key=self._turn_to_leave)
             await self._champions[tenant].leave()
+            self._way.left(tenant)
+
+    def _turn_to_leave(self, tenant: str) -> tuple[bool, float]:
+        return not self._way.is_made_by(tenant), self._asked_at.get(tenant, 0.0)
 
 
 async def _until(freed: asyncio.Event, give_up_at: float, why: str) -> None:
-    try:
-        async with asyncio.timeout(give_up_at - time.monotonic()):
+    """Wait for a place that may be free, but not for longer than somebody has patience."""
+    left_s = give_up_at - time.monotonic()
+    if left_s <= 0:
+        raise EngineError(why)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(min(left_s, PATIENCE_S)):
             await freed.wait()
-    except TimeoutError as error:
-        raise EngineError(why) from error

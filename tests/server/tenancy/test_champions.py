@@ -18,6 +18,7 @@ from memory.embedder import create_embedder
 from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
 from server import champions as module
+from server import way
 from server.champions import Champions
 from server.tenancy.principal import caller
 from tests.server.registered import register
@@ -253,3 +254,49 @@ async def test_a_registry_that_fails_is_told_of_and_followed_on(
             await asyncio.sleep(0.001)
     assert not following.done()
     following.cancel()
+
+
+async def test_tenants_that_are_never_idle_take_turns(
+    champions: Champions,
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three tenants for two places, each with a request under way at every moment."""
+    monkeypatch.setattr(way, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(way, "HELD_S", 0.05)
+    own = {name: promote(memory, tmp_path, name) for name in ("acme", "globex", "initech")}
+    await champions.refresh()
+    served_to = dict.fromkeys(own, 0)
+    done = asyncio.Event()
+
+    async def user(name: str) -> None:
+        while not done.is_set():
+            async with champions.use(name) as adapter:
+                assert adapter is not None
+                assert adapter.version == own[name]
+                await asyncio.sleep(0.005)
+            served_to[name] += 1
+            if min(served_to.values()) >= 20:
+                done.set()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(user(name) for name in own for _ in range(3)))
+    assert not engine.dead
+
+
+async def test_one_that_is_never_idle_keeps_its_place_where_nobody_waits(
+    champions: Champions, memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way, "HELD_S", 0.0)
+    own = promote(memory, tmp_path, "acme")
+    await champions.refresh()
+    async with champions.use("acme") as first:
+        for _ in range(3):
+            await champions.refresh()
+            async with champions.use("acme") as adapter:
+                assert adapter is first
+    assert first is not None
+    assert first.version == own
