@@ -107,7 +107,7 @@ class Champion:
     @property
     def held_since(self) -> float | None:
         """The monotonic second in which it got its place, None without one."""
-        return self._held and self._held.since
+        return self._held.since if self._held else None
 
     @property
     def is_idle(self) -> bool:
