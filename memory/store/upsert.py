@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects.sqlite import insert
+
+from memory.store.dialects import inserting
 
 
 def upsert(
@@ -14,5 +15,5 @@ def upsert(
 ) -> None:
     """Insert a row, or overwrite all other columns of the one that has its keys."""
     values = {name: row[name] for name in row if name not in keys}
-    statement = insert(table).values(**row)
+    statement = inserting(connection, table).values(**row)
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))

@@ -15,8 +15,8 @@ from pathlib import Path
 from memory.adapter_files import CONFIG, WEIGHTS, hash_files
 from memory.errors import StorageUnavailableError
 from memory.holdings import Holdings, holdings_of
-from memory.store.database import advice
 from memory.store.database_copy import copy_database
+from memory.store.sqlite import advice
 from server.backup.manifest import ADAPTERS, DATABASE, EVALUATIONS, SINGLE_FILES, is_member
 from server.backup.workplace import told
 from server.console import CommandError

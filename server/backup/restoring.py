@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from memory.store.database import Database
+from memory.store.database import open_database
 from memory.store.durable import sync_tree
 from memory.store.folder_use import sole_use
 from memory.store.schema import SCHEMA_VERSION
@@ -59,7 +59,7 @@ def restore(file: Path, data_dir: Path, force: bool, advance: AdvancePhase) -> R
 def _restore(stream: BinaryIO, target: Path, advance: AdvancePhase) -> Restored:
     with workplace(target.with_name(f".{target.name}.restoring")) as work:
         manifest = unpack(stream, work, in_mb(advance, "unpacking"))
-        Database.open(work).close()  # migrates what is older, and refuses what it cannot use
+        open_database(work).close()  # migrates what is older, and refuses what it cannot use
         with told(work):
             sync_tree(work)
         return Restored(manifest, target, put_in_place(work, target))

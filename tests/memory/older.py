@@ -8,7 +8,8 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import create_engine
 
-from memory.store.database import FILE_NAME, migration_config
+from memory.store.migrating import migration_config
+from memory.store.sqlite import FILE_NAME
 
 
 def drop_later_tables(connection: sqlite3.Connection) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.store.database import Database
+from memory.store.database import open_database
+from memory.store.scope import EVERYONE
 from memory.types import Draft
 
 WRITER = """
@@ -53,7 +54,7 @@ def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
     assert memory.verify("ann").ok
     assert memory.rebuild("ann") == memory.stats("ann")["states"]["active"]
     assert memory.verify("ann").ok
-    with memory._database.reading() as connection:
+    with memory._database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     memory.close()
 
@@ -71,7 +72,7 @@ def test_two_processes_write_at_once_and_a_third_sees_it_all(
     assert [len(ids) for ids in outputs] == [14, 14]
     assert memory.stats("ann")["records"] == 42 - 4
     assert memory.verify("ann").ok
-    with memory._database.reading() as connection:
+    with memory._database.reading(EVERYONE) as connection:
         rows = connection.exec_driver_sql("SELECT seq FROM event ORDER BY seq").scalars().all()
     assert list(rows) == list(range(1, 47))
     memory.close()
@@ -81,8 +82,8 @@ def test_a_write_waits_for_another_process_instead_of_failing(
     tmp_path: Path, embedder: HashingEmbedder
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
-    other = Database.open(tmp_path)
-    with other.writing() as connection:
+    other = open_database(tmp_path)
+    with other.writing(EVERYONE) as connection:
         writer = start_writer(tmp_path, "late", 1)
         connection.exec_driver_sql("SELECT 1")
     assert writer.communicate(timeout=60)[0].startswith("rec_")

@@ -15,8 +15,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from memory.errors import StorageBusyError, StorageUnavailableError
-from memory.store.database import FILE_NAME
 from memory.store.schema import SCHEMA_VERSION
+from memory.store.sqlite import FILE_NAME
 from server import calibrations, tuned, tuning_trials
 from server.backup.exchange import _rename_thrice, exchange
 from server.backup.manifest import DATABASE, EVALUATIONS, SINGLE_FILES

@@ -12,6 +12,7 @@ import pytest
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.migrations.one_meaning import RELEASED
+from memory.store.scope import EVERYONE
 from memory.types import Draft, Message, State, Tier
 from tests.memory.older import drop_later_tables
 
@@ -62,7 +63,7 @@ def states(memory: LongTermMemory) -> dict[str, State]:
 
 
 def reasons(memory: LongTermMemory) -> list[str]:
-    with memory._database.reading() as connection:
+    with memory._database.reading(EVERYONE) as connection:
         rows = connection.exec_driver_sql(
             "SELECT json_extract(payload, '$.reason') FROM event WHERE kind = 'moved'"
         )
