@@ -45,7 +45,8 @@ class Settings(Frozen):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     data_dir: Path = Field(default_factory=lambda: default_data_dir())
-    """folder of the database, where it is a file, the adapters, the snapshots and the converted models"""
+    """folder of the database, where it is a file, the adapters, the snapshots and the converted
+    models"""
     database_url: DatabaseUrl | None = None
     """PostgreSQL in place of the SQLite file in the data folder, as
     `postgresql://USER:PASSWORD@HOST/DATABASE`; `none` for the file"""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import Database, open_database
-from memory.store.sqlite import SqliteDatabase
+from memory.store.sqlite import FILE_NAME, SqliteDatabase
 from memory.types import Completion, Draft, Message, Tier
+from tests.memory.older import connected
 from tests.postgres import Cluster
 
 
@@ -54,6 +57,17 @@ def on_postgres(
     yield url_of
     for url in urls.values():
         postgres.drop(url)
+
+
+@pytest.fixture
+def raw(
+    request: pytest.FixtureRequest, kind: str
+) -> Callable[[Path], AbstractContextManager[Connection]]:
+    """Return what connects to a folder's database past all of Whet."""
+    if kind == "sqlite":
+        return lambda folder: connected(f"sqlite:///{folder / FILE_NAME}")
+    url_of = request.getfixturevalue("on_postgres")
+    return lambda folder: connected(url_of(folder))
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from memory.store.database import open_database
+
+pytestmark = pytest.mark.sqlite
 database = open_database(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(600)

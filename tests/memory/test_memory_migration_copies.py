@@ -19,6 +19,8 @@ from memory.store.schema import SCHEMA_VERSION
 from memory.store.scope import EVERYONE
 from tests.memory.older import older_database
 
+pytestmark = pytest.mark.sqlite
+
 DAY_S = 86_400
 
 

@@ -18,6 +18,8 @@ from memory.store.scope import EVERYONE
 from memory.types import Draft
 from tests.memory.older import drop_later_tables
 
+pytestmark = pytest.mark.sqlite
+
 Build = Callable[..., Draft]
 
 
