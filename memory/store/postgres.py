@@ -153,29 +153,25 @@ class PostgresDatabase:
         self._folder_use.take()
         self._use.take()
         with self._engine.begin() as connection:
+            role = working_role(connection)
             version = self._version(connection)
-        if version != SCHEMA_VERSION:
-            self._migrate()
-        with self._engine.begin() as connection:
-            self._role = working_role(connection)
+        self._role = role if role and version == SCHEMA_VERSION else self._migrate()
         self._is_doubtful = False
 
-    def _migrate(self) -> None:
-        """Migrate as the owner of the tables, while nobody writes; a second process finds it done.
+    def _migrate(self) -> str:
+        """Migrate as the owner of the tables, while nobody writes; return the role to work as.
 
-        The copy of before is a SQLite file, as a backup has it.
+        A second process finds it done. The copy of before is a SQLite file, as a backup has it.
         """
         with self._engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             connection.execute(ALL_WRITERS)
             version = self._version(connection)
-            if version == SCHEMA_VERSION:
-                return
-            if version is not None:
+            if version not in (None, SCHEMA_VERSION):
                 keep_copy(self._copies, version, partial(self._copy, version=version))
             migrate(connection)
-            protect(connection)
+            return protect(connection)
 
     def _version(self, connection: Connection) -> str | None:
         return known_version(connection, self.name, OTHER)
@@ -221,9 +217,12 @@ class PostgresDatabase:
         """
         with self._reviewed(), self._engine.connect() as alone:
             self._use.release()
-            with sole_use_of(alone, self.name), self.writing(EVERYONE) as connection:
-                load_file(source, connection, advance)
-                yield
+            try:
+                with sole_use_of(alone, self.name), self.writing(EVERYONE) as connection:
+                    load_file(source, connection, advance)
+                    yield
+            finally:
+                self._is_doubtful = True  # its use is to be taken again
 
     def close(self) -> None:
         """Close every connection that is not at work."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from memory.errors import StorageBusyError
 
@@ -57,7 +58,9 @@ class DatabaseUse:
     def release(self) -> None:
         """Use it no more."""
         if self._connection is not None:
-            self._connection.close()
+            with suppress(DBAPIError), closing(self._connection) as connection:
+                # A connection that is closed is gone a moment later only.
+                connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
             self._connection = None
 
 

@@ -1,12 +1,15 @@
 """The address of a PostgreSQL database: read, refused with a sentence, and shown without a secret.
 
-Knows no driver, so that settings can be checked where none is installed.
+Knows no driver, so that settings can be checked where none is installed. SQLAlchemy is loaded for
+an address only: most commands have none.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
@@ -14,6 +17,9 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 def parse_url(text: str) -> URL:
     """Return the address; raises `ValueError` with what is wrong, and nothing of the address."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -28,5 +34,7 @@ def parse_url(text: str) -> URL:
 
 def shown_url(url: URL) -> str:
     """Return an address to be told: no password, and no parameters, which may hold one."""
+    from sqlalchemy import URL
+
     bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
     return bare.render_as_string()

@@ -39,26 +39,32 @@ def protect(connection: Connection) -> str:
     here = _schema(connection)
     run(f"GRANT USAGE ON SCHEMA {here} TO {quoted}")
     run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {here} TO {quoted}")
-    run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {here} TO {quoted}")
+    run(f"GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA {here} TO {quoted}")
     run(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {quoted}")
     for statement in _policies():
         run(statement)
     return role
 
 
-def working_role(connection: Connection) -> str:
-    """Return the role that Whet works through; raises `StorageUnavailableError` without one."""
+def working_role(connection: Connection) -> str | None:
+    """Return the role that Whet works through, None where there are no tables yet.
+
+    What a dump does not take along, the owner makes anew. Raises `StorageUnavailableError` for
+    anybody else who may not work as it.
+    """
     owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(:table)"
-    name = connection.execute(text(owner), {"table": "alembic_version"}).scalar_one()
-    role = _role_of(str(name))
-    may = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = :role"
-    if not connection.execute(text(may), {"role": role}).scalar():
-        user = connection.exec_driver_sql("SELECT current_user").scalar_one()
-        raise StorageUnavailableError(
-            f"{user} may not work as the role {role}: as an administrator of the database, run "
-            f"GRANT {role} TO {user}"
-        )
-    return role
+    name = connection.execute(text(owner), {"table": "alembic_version"}).scalar()
+    if name is None:
+        return None
+    role, user = _role_of(str(name)), _user(connection)
+    if _may_be(connection, role):
+        return role
+    if user == name:
+        return protect(connection)
+    raise StorageUnavailableError(
+        f"{user} may not work as the role {role}: as an administrator of the database, run "
+        f"GRANT {role} TO {user}"
+    )
 
 
 def _role_of(owner: str) -> str:
@@ -68,20 +74,28 @@ def _role_of(owner: str) -> str:
 
 def _made_role(connection: Connection) -> str:
     """Return the role; it is created where it is missing, and the user made a member."""
-    user = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+    user = _user(connection)
     role = _role_of(user)
     quote = connection.dialect.identifier_preparer.quote
     if not _exists(connection, role):
         _attempt(connection, f"CREATE ROLE {quote(role)} NOLOGIN")
-    may = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = :role"
-    if not connection.execute(text(may), {"role": role}).scalar():
+    if not _may_be(connection, role):
         _attempt(connection, f"GRANT {quote(role)} TO {quote(user)}")
-    if not connection.execute(text(may), {"role": role}).scalar():
+    if not _may_be(connection, role):
         raise StorageUnavailableError(
             f"{user} may not create the role {role}: as an administrator of the database, run "
             f"CREATE ROLE {role} NOLOGIN; GRANT {role} TO {user}"
         )
     return role
+
+
+def _user(connection: Connection) -> str:
+    return str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+
+
+def _may_be(connection: Connection, role: str) -> bool:
+    may = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = :role"
+    return bool(connection.execute(text(may), {"role": role}).scalar())
 
 
 def _exists(connection: Connection, role: str) -> bool:
