@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from memory.store.database_copy import Advance
+from memory.store.postgres import PostgresDatabase
 from memory.store.scope import Scope
 from memory.store.sqlite import SqliteDatabase
 
@@ -56,7 +57,4 @@ def open_database(data_dir: Path, url: str | None = None) -> Database:
     """
     if url is None:
         return SqliteDatabase.open(data_dir)
-    # Whoever has no URL needs no driver.
-    from memory.store.postgres import PostgresDatabase
-
     return PostgresDatabase.open(url, data_dir)

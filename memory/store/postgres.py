@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from memory.errors import StorageBusyError, StorageUnavailableError
@@ -35,7 +35,7 @@ from memory.store.postgres_locks import (
 )
 from memory.store.postgres_url import parse_url, shown_url
 from memory.store.row_security import EVERYONES, TENANTS, protect, working_role
-from memory.store.schema import SCHEMA_VERSION, completion, embedding, record
+from memory.store.schema import SCHEMA_VERSION, completion, embedding, metadata, record
 from memory.store.scope import EVERYONE, Scope, tenants_of
 from memory.store.sqlite import FILE_NAME
 from memory.store.transfer import load_file, save_as_file
@@ -208,6 +208,12 @@ class PostgresDatabase:
         """Copy all that was committed before this call to a new SQLite file; raises `OSError`."""
         with self.reading(EVERYONE) as connection:
             save_as_file(connection, target, SCHEMA_VERSION, advance)
+
+    def holds_anything(self) -> bool:
+        """Whether there is a row of anybody's."""
+        with self.reading(EVERYONE) as connection:
+            rows = (connection.execute(select(table).limit(1)) for table in metadata.sorted_tables)
+            return any(row.first() is not None for row in rows)
 
     @contextmanager
     def replaced_by(self, source: Path, advance: Advance | None = None) -> Iterator[None]:
