@@ -26,7 +26,8 @@ def own_server(
         promote_copy(adapter, settings, data_dir)
     named = serve_words(model, settings)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen(settings).items()]
-    with running(WHET, console(stderr=True), *named, "--data-dir", str(data_dir), *flags) as server:
+    own = ("--data-dir", str(data_dir), "--database-url", "none")
+    with running(WHET, console(stderr=True), *named, *own, *flags) as server:
         yield server.url
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
+from server.commands.eval_server import chosen
 from server.config import ConfigError, Settings, resolve
 from server.doctor import Subject, check_database
 from server.flags import print_config
@@ -121,3 +122,7 @@ def test_the_doctor_looks_at_it(
     assert check.status == status
     assert found in check.found
     assert "hush" not in check.found
+
+
+def test_a_server_of_an_evaluation_has_a_database_of_its_own() -> None:
+    assert chosen(Settings(database_url=SECRET, max_samples=4)) == {"max_samples": "4"}
