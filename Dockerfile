@@ -23,7 +23,7 @@ WORKDIR /opt/whet
 
 # The dependencies alone: this layer of several gigabytes stays cached while the sources change.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['${DEVICE}'], *p['optional-dependencies']['gguf'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['${DEVICE}'], *p['optional-dependencies']['gguf'], *p['optional-dependencies']['postgres'], sep='\n')" \
         > requirements.txt \
     && if [ "${DEVICE}" = cpu ]; then \
         export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu \

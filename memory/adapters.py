@@ -21,6 +21,7 @@ from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.rows import moment, plain
 from memory.store.database import Database
 from memory.store.schema import adapter, alias, lineage
+from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.types import AdapterVersion
 
@@ -66,7 +67,7 @@ class AdapterRegistry:
             "metrics": plain(metrics),
             "created_at": time.time(),
         }
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             if parent is not None:
                 _row(connection, tenant, parent)
             self._insert(connection, row, record_ids)
@@ -75,18 +76,18 @@ class AdapterRegistry:
     def list(self, tenant: str) -> Versions:
         """Return the tenant's versions, newest first."""
         query = select(adapter).where(adapter.c.tenant == tenant)
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             rows = connection.execute(query.order_by(adapter.c.created_at.desc())).mappings()
             return [self._version(connection, row) for row in rows.all()]
 
     def show(self, tenant: str, adapter_id: str) -> AdapterVersion:
         """Return one version; `NotFoundError` for a foreign or unknown id."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return self._version(connection, _row(connection, tenant, adapter_id))
 
     def alias(self, tenant: str, name: str) -> AdapterVersion | None:
         """Return the version an alias (`AliasName`) points to, None when it points nowhere."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             adapter_id = _aliases(connection, tenant).get(name)
             if adapter_id is None:
                 return None
@@ -95,7 +96,7 @@ class AdapterRegistry:
     def champions(self) -> dict[str, str]:
         """Return the id of every tenant's champion."""
         named = select(alias.c.tenant, alias.c.adapter_id).where(alias.c.name == "champion")
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             return {row.tenant: row.adapter_id for row in connection.execute(named)}
 
     def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
@@ -107,7 +108,7 @@ class AdapterRegistry:
         version = self.show(tenant, adapter_id)
         if not self.files_ok(version):
             raise ConflictError(f"the files of {adapter_id} are missing or damaged: train it again")
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             version = self._version(connection, _row(connection, tenant, adapter_id))
             if version.rejected is not None:
                 raise ConflictError(f"{adapter_id} was rejected: {version.rejected}")
@@ -122,7 +123,7 @@ class AdapterRegistry:
 
     def rollback(self, tenant: str) -> AdapterVersion:
         """Make the previous champion the champion again; `ConflictError` when there is none."""
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             previous = _aliases(connection, tenant).get("previous")
             if previous is None:
                 raise ConflictError("there is no previous adapter to roll back to")
@@ -132,7 +133,7 @@ class AdapterRegistry:
 
     def reset(self, tenant: str) -> None:
         """Serve the base model again; the champion becomes `previous`, so `rollback` undoes it."""
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             champion = _aliases(connection, tenant).get("champion")
             if champion is not None:
                 _point(connection, tenant, "previous", champion)
@@ -143,7 +144,7 @@ class AdapterRegistry:
 
         Raises `ConflictError` for the champion: roll back first.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             row = _row(connection, tenant, adapter_id)
             aliases = _aliases(connection, tenant)
             if aliases.get("champion") == adapter_id:
@@ -160,7 +161,7 @@ class AdapterRegistry:
         """Return the versions that learned from a record, whose withdrawal puts them in doubt."""
         query = select(adapter).join(lineage, lineage.c.adapter_id == adapter.c.id)
         query = query.where(lineage.c.record_id == record_id).order_by(adapter.c.created_at)
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             rows = connection.execute(query).mappings().all()
             return [self._version(connection, row) for row in rows]
 

@@ -17,6 +17,7 @@ from memory.errors import ConflictError, NotFoundError
 from memory.files import NewFile, found_file, write_file
 from memory.store.database import Database
 from memory.store.schema import batch, batch_answer
+from memory.store.scope import EVERYONE
 
 HELD_S = 60.0
 """Whoever works on a batch says so more often; after this, another may go on with it."""
@@ -44,7 +45,7 @@ class BatchStore:
             "expires_at": now + new.seconds,
         }
         counts = {"total": 0, "completed": 0, "failed": 0, "held_until": 0.0}
-        with self._database.writing() as connection:
+        with self._database.writing(new.tenant) as connection:
             found_file(connection, new.tenant, new.input_file_id)
             mine = and_(batch.c.tenant == new.tenant, batch.c.status.in_(OPEN))
             if len(connection.execute(select(batch.c.id).where(mine)).all()) >= most_open:
@@ -56,13 +57,13 @@ class BatchStore:
 
     def get(self, tenant: str, batch_id: str) -> Batch:
         """Return a batch; raises `NotFoundError`."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return _batch(_row(connection, tenant, batch_id))
 
     def list(self, tenant: str, limit: int, after: str | None = None) -> Batches:
         """Return a tenant's batches, newest first; those that come `after` one of that id."""
         wanted = batch.c.tenant == tenant
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             if after is not None:
                 wanted = and_(wanted, batch.c.number < _row(connection, tenant, after).number)
             newest = select(batch).where(wanted).order_by(batch.c.number.desc()).limit(limit)
@@ -73,7 +74,7 @@ class BatchStore:
 
         Raises `NotFoundError` and `ConflictError`.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             row = _row(connection, tenant, batch_id)
             found = _batch(row)
             if found.status not in OPEN:
@@ -93,7 +94,7 @@ class BatchStore:
         whose batch was let go longest ago, or never held, comes first.
         """
         now, first = time.time(), dict[str, Row[tuple[Any, ...]]]()
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             is_open = batch.c.status.in_(OPEN)
             for row in connection.execute(select(batch).where(is_open).order_by(batch.c.number)):
                 first.setdefault(row.tenant, row)
@@ -113,7 +114,7 @@ class BatchStore:
 
         None where it is another's by now, or has ended.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             row = _held(connection, batch_id, holder)
             if row is None:
                 return None
@@ -125,13 +126,13 @@ class BatchStore:
         mine = batch.c.holder == holder
         if batch_id is not None:
             mine = and_(mine, batch.c.id == batch_id)
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             free = {"holder": None, "held_until": time.time()}
             connection.execute(update(batch).where(mine).values(**free))
 
     def begin(self, batch_id: str, total: int) -> Batch:
         """Note that the input is as it should be, and has so many requests."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             found = _own(connection, batch_id)
             if found.status is not Status.VALIDATING:
                 return found
@@ -140,7 +141,7 @@ class BatchStore:
 
     def answered(self, batch_id: str) -> set[int]:
         """Return the lines that have been answered."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             lines = select(batch_answer.c.line).where(batch_answer.c.batch_id == batch_id)
             return set(connection.execute(lines).scalars())
 
@@ -149,7 +150,7 @@ class BatchStore:
 
         Nor is any where the batch is another's by now, or has ended.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             if _held(connection, batch_id, holder) is None:
                 return
             known = _answered(connection, batch_id, [answer.line for answer in answers])
@@ -173,13 +174,13 @@ class BatchStore:
 
         `errors` say what is wrong with the input. None where the batch is another's by now.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             row = _held(connection, batch_id, holder)
             return None if row is None else _end(connection, _batch(row), status, errors)
 
     def drop_ended(self, before: float) -> None:
         """Forget the batches that were made before a time and have ended; their files stay."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             ended = batch.c.status.not_in(OPEN)
             old = and_(ended, batch.c.expires_at < before)
             connection.execute(delete(batch).where(old))

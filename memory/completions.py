@@ -23,6 +23,7 @@ from memory.retention import Retention
 from memory.rows import completion_of, completion_row, size_of
 from memory.store.database import Database
 from memory.store.schema import completion, trial
+from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.text import folded
 from memory.types import Completion, Record
@@ -105,7 +106,7 @@ class CompletionLog:
             queued = self._waiting.get(key) or self._writing.get(key)
         if queued is not None:
             return queued
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             row = connection.execute(select(completion).where(_is(key))).mappings().first()
         if row is None:
             raise NotFoundError(f"no completion {completion_id}")
@@ -120,12 +121,12 @@ class CompletionLog:
                 self._waiting[key] = queued.model_copy(update={"record_id": record_id})
                 return
             self._changed.wait_for(lambda: key not in self._writing)
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             connection.execute(update(completion).where(_is(key)).values(record_id=record_id))
 
     def feedback(self, tenant: str, completion_id: str) -> Mapping[str, Any] | None:
         """Return the feedback noted last for a completion, None before the first."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             query = select(completion.c.feedback).where(_is((tenant, completion_id)))
             noted: Mapping[str, Any] | None = connection.execute(query).scalar()
             return noted
@@ -135,7 +136,7 @@ class CompletionLog:
         if not self.flush():
             raise StorageUnavailableError("the database is not written: try again later")
         here = _is((tenant, completion_id))
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             connection.execute(update(completion).where(here).values(feedback=dict(feedback)))
 
     def flush(self, timeout_s: float = 30.0) -> bool:
@@ -153,7 +154,7 @@ class CompletionLog:
         Nothing is deleted by a clock that is not to be believed: see `Retention`.
         """
         old = completion.c.created_at < self._retention.cutoff()
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             total = connection.execute(select(func.count()).select_from(completion)).scalar_one()
             found = select(func.count()).select_from(completion).where(old)
             if not self._retention.allows(connection.execute(found).scalar_one(), total):
@@ -256,7 +257,7 @@ class CompletionLog:
             self._committing = True
             items = [self._writing[key] for key in keys if key in self._writing]
         try:
-            with self._database.writing() as connection:
+            with self._database.writing({item.tenant for item in items}) as connection:
                 _write(connection, items)
         finally:
             with self._changed:

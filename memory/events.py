@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
 
+from memory.store.dialects import inserting
 from memory.store.schema import event, head
 
 
@@ -19,7 +19,7 @@ def append_event(
     connection: Connection, tenant: str, kind: str, record_id: str, **payload: str
 ) -> int:
     """Append one event and return its number; `payload` never holds content."""
-    bump = insert(head).values(tenant=tenant, seq=1)
+    bump = inserting(connection, head).values(tenant=tenant, seq=1)
     bump = bump.on_conflict_do_update(index_elements=["tenant"], set_={"seq": head.c.seq + 1})
     seq = int(connection.execute(bump.returning(head.c.seq)).scalar_one())
     row = {"tenant": tenant, "seq": seq, "kind": kind, "record_id": record_id}

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from memory.errors import ConflictError, NotFoundError
 from memory.store.database import Database
 from memory.store.schema import file, file_part
+from memory.store.scope import EVERYONE
 from memory.types import Frozen
 
 PART_BYTES = 2**20
@@ -59,7 +60,7 @@ class FileStore:
 
         `most` bounds the bytes of all the tenant's files; raises `ConflictError` beyond it.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(new.tenant) as connection:
             drop_expired(connection)
             if _count(connection, new.tenant) >= MOST_FILES:
                 raise ConflictError(f"there are {MOST_FILES} files of yours: delete some")
@@ -73,7 +74,7 @@ class FileStore:
 
     def get(self, tenant: str, file_id: str) -> StoredFile:
         """Return what is known of a file; raises `NotFoundError`."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return found_file(connection, tenant, file_id)
 
     def list(
@@ -91,7 +92,7 @@ class FileStore:
         wanted = and_(file.c.tenant == tenant, _alive())
         if purpose is not None:
             wanted = and_(wanted, file.c.purpose == purpose)
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             if after is not None:
                 place = _row(connection, tenant, after).number
                 wanted = and_(wanted, number < place if newest_first else number > place)
@@ -103,7 +104,7 @@ class FileStore:
         self.get(tenant, file_id)
         number = 0
         while True:
-            with self._database.reading() as connection:
+            with self._database.reading(tenant) as connection:
                 here = and_(file_part.c.file_id == file_id, file_part.c.number == number)
                 part = connection.execute(select(file_part.c.content).where(here)).scalar()
                 if part is None:
@@ -114,13 +115,13 @@ class FileStore:
 
     def delete(self, tenant: str, file_id: str) -> None:
         """Erase a file; raises `NotFoundError`."""
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             found_file(connection, tenant, file_id)
             _drop(connection, [file_id])
 
     def drop_expired(self) -> int:
         """Erase what has expired; return how many files."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             return drop_expired(connection)
 
 

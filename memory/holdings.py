@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory.errors import StorageUnavailableError
-from memory.store.database import advice
 from memory.store.database_copy import opened
 from memory.store.schema import SCHEMA_VERSION
+from memory.store.sqlite import advice
 from memory.types import State
 
 

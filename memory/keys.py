@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from memory.errors import ConflictError, NotFoundError
 from memory.store.database import Database
 from memory.store.schema import api_key
+from memory.store.scope import EVERYONE
 from memory.types import Frozen
 
 Keys: TypeAlias = "list[ApiKey]"  # inside the class, `list` is a method
@@ -64,7 +65,7 @@ class KeyStore:
 
     def create(self, new: NewKey) -> ApiKey:
         """Remember a key."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             return _insert(connection, new)
 
     def list(self, tenant: str | None = None) -> Keys:
@@ -72,12 +73,12 @@ class KeyStore:
         found = select(api_key).order_by(api_key.c.created_at.desc(), api_key.c.id)
         if tenant is not None:
             found = found.where(api_key.c.tenant == tenant)
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             return [_key(row) for row in connection.execute(found)]
 
     def get(self, key_id: str, tenant: str | None = None) -> ApiKey:
         """Return one key; raises `NotFoundError`."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             return _found(connection, key_id, tenant)
 
     def revoke(self, key_id: str, tenant: str | None = None) -> ApiKey:
@@ -85,7 +86,7 @@ class KeyStore:
 
         Raises `NotFoundError`.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             key = _found(connection, key_id, tenant)
             if key.revoked_at is None:
                 _change(connection, key_id, revoked_at=time.time())
@@ -99,7 +100,7 @@ class KeyStore:
         Raises `NotFoundError`, and `ConflictError` for a key that has ended already.
         """
         now = time.time()
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             old = _found(connection, key_id, tenant)
             if not old.is_valid(now):
                 raise ConflictError(f"key {key_id} has ended: create a new one")
@@ -110,7 +111,7 @@ class KeyStore:
 
     def note_use(self, used: Mapping[str, float]) -> None:
         """Note when keys were used last, by their ids."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             for key_id, at in used.items():
                 here, seen = api_key.c.id == key_id, api_key.c.last_used_at
                 newer = and_(here, or_(seen.is_(None), seen < at))
@@ -118,7 +119,7 @@ class KeyStore:
 
     def revision(self) -> int:
         """Return a number that is another one after every change of a key."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             return _revision(connection)
 
 

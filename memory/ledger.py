@@ -59,7 +59,7 @@ class Ledger:
     def note(self, tenant: str, trials: Iterable[tuple[str, Trial]]) -> int:
         """Note trials under their ids, in place of what was noted under them; return how many."""
         noted = list(trials)
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             write_trials(connection, *((tenant, trial_id, each) for trial_id, each in noted))
         return len(noted)
 
@@ -69,7 +69,7 @@ class Ledger:
         Of another strategy that was tried beside it, the word on the answer says nothing.
         """
         here = and_(trial.c.tenant == tenant, trial.c.id == trial_id, trial.c.source == "request")
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             connection.execute(update(trial).where(here).values(right=right, baseline=baseline))
 
     def count(self, tenant: str, near: Sequence[str] | None = None) -> Mapping[str, Seen]:
@@ -81,7 +81,7 @@ class Ledger:
         sums = [func.sum(newest.c[name]) for name in ("tokens", "trained_tokens", "seconds")]
         query = select(*kinds, func.count(), *sums).group_by(*kinds)
         found: dict[str, Seen] = {}
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             for strategy, right, baseline, same, times, *cost in connection.execute(query):
                 effect = effect_of(right, baseline, same)
                 found[strategy] = found.get(strategy, Seen()) + Seen(

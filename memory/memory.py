@@ -31,8 +31,9 @@ from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
-from memory.store.database import Database
+from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
+from memory.store.scope import EVERYONE
 from memory.tenants import TenantStore
 from memory.text import folded
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
@@ -72,13 +73,20 @@ class LongTermMemory:
 
     @classmethod
     def open(
-        cls, data_dir: Path, embedder: Embedder, *, retention_days: float = 30.0
+        cls,
+        data_dir: Path,
+        embedder: Embedder,
+        *,
+        retention_days: float = 30.0,
+        database_url: str | None = None,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
+        Its tables are in PostgreSQL where there is a URL of one, and the folder is for the rest.
         Completions are kept for `retention_days`, records until they are forgotten.
         """
-        return cls(Database.open(data_dir), embedder, data_dir, retention_days)
+        database = open_database(data_dir, database_url)
+        return cls(database, embedder, data_dir, retention_days)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -236,7 +244,7 @@ class LongTermMemory:
 
         None where everything may have changed: before the first look, and after a restored backup.
         """
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             head = head_seq(connection, tenant)
             if after is None or after > head:
                 return head, None
@@ -244,11 +252,11 @@ class LongTermMemory:
 
     def stats(self, tenant: str | None = None) -> dict[str, Any]:
         """Return counts for one tenant, or for all together."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE if tenant is None else tenant) as connection:
             counts = tenant_statistics(connection, tenant)
         return counts | {
             "embedder": self.embedder.id,
-            "database_bytes": self._database.path.stat().st_size,
+            "database_bytes": self._database.size_bytes(),
         }
 
     def rebuild(self, tenant: str) -> int:

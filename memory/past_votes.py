@@ -44,7 +44,7 @@ class PastVotes:
                 for record in near
             ]
         fallen: Counter[Fallen] = Counter()
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             for votes in wanted:
                 fallen.update((row[0], row[1], row[2]) for row in connection.execute(votes))
         return fallen

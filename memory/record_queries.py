@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, or_, select, update
 
 from memory.errors import NotFoundError
+from memory.store.dialects import holding
 from memory.store.schema import completion, record
 from memory.text import trace
 from memory.types import State
@@ -16,8 +17,8 @@ from memory.types import State
 def tells_of(row: Any) -> ColumnElement[bool]:
     """Completions of a record or of its question, and conversations in which it was asked."""
     turns = [message for message in row["messages"] if message["content"] == row["question"]]
-    said = type_coerce(completion.c.messages, Text)
-    told = [func.instr(said, json.dumps(turn)) > 0 for turn in turns if row["question"].strip()]
+    said = cast(completion.c.messages, Text)
+    told = [holding(said, json.dumps(turn)) for turn in turns if row["question"].strip()]
     asked = completion.c.asked_hash == trace(row["question"])
     return and_(
         completion.c.tenant == row["tenant"],
@@ -31,7 +32,7 @@ def filters(state: State | None, task: str | None, q: str | None) -> list[Column
         filters.append(record.c.task == task)
     if q:
         texts = (record.c.question, record.c.answer, record.c.rationale)
-        question, answer, rationale = (text.contains(q, autoescape=True) for text in texts)
+        question, answer, rationale = (text.icontains(q, autoescape=True) for text in texts)
         filters.append(question | answer | rationale)
     return filters
 

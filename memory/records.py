@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from memory.errors import ConflictError
 from memory.events import append_event
@@ -23,6 +22,7 @@ from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.store.database import Database
+from memory.store.dialects import inserting
 from memory.store.schema import completion, embedding, record
 from memory.types import Draft, Record, Saved, State, Tier
 
@@ -52,12 +52,12 @@ class RecordStore:
 
     def save_many(self, entries: Sequence[Entry]) -> list[Saved]:
         """Store all entries in one commit, or none of them."""
-        with self._database.writing() as connection:
+        with self._database.writing({entry.draft.tenant for entry in entries}) as connection:
             return [self._save(connection, entry) for entry in entries]
 
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record, erased ones as an empty tombstone; `NotFoundError` otherwise."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return record_of(row_of(connection, tenant, record_id))
 
     def page(
@@ -78,7 +78,7 @@ class RecordStore:
         """
         number = record.c.number
         query = select(record).where(record.c.tenant == tenant, *filters(state, task, q))
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             if after is not None:
                 cursor = row_of(connection, tenant, after)["number"]
                 query = query.where(number > cursor if oldest_first else number < cursor)
@@ -107,7 +107,7 @@ class RecordStore:
 
     def _first(self, tenant: str, asked: str, which: ColumnElement[bool]) -> Record | None:
         here = same_question(tenant, asked) & which
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             row = connection.execute(select(record).where(here)).mappings().first()
             return None if row is None else record_of(row)
 
@@ -119,7 +119,7 @@ class RecordStore:
         """
         if state is State.ERASED:
             return self.erase(tenant, record_id, reason)
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             row = row_of(connection, tenant, record_id)
             if row["state"] == State.ERASED:
                 raise ConflictError(f"{record_id} is erased; nothing is left to restore")
@@ -131,7 +131,7 @@ class RecordStore:
     def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
         """Retire what rests on feedback on this completion alone and does not give `answer`."""
         reason = f"superseded by later feedback on {completion_id}"
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             known = select(record).where(same_question(tenant, asked))
             for row in connection.execute(known).mappings().all():
                 if (state := taken_back(row, completion_id, answer)) is not None:
@@ -149,7 +149,7 @@ class RecordStore:
         """
         if told := contradiction(rationale, answer):
             raise ConflictError(told)
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             row = row_of(connection, tenant, record_id)
             if row["state"] == State.ERASED:
                 raise ConflictError(f"{record_id} is erased; nothing is left to edit")
@@ -168,7 +168,7 @@ class RecordStore:
 
         A tombstone keeps id and counts. Erasing twice is the same as once.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             row = row_of(connection, tenant, record_id)
             if row["state"] != State.ERASED:
                 connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
@@ -181,7 +181,7 @@ class RecordStore:
         """Count one use of each record, and one win where the answer held."""
         used = and_(record.c.tenant == tenant, record.c.id.in_(list(record_ids)))
         counts = {"uses": record.c.uses + 1, "wins": record.c.wins + int(won)}
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             connection.execute(update(record).where(used).values(**counts))
 
     def _save(self, connection: Connection, entry: Entry) -> Saved:
@@ -226,7 +226,8 @@ def store_vector(
     """Store a record's unit vector, shape (d,), as one embedder sees it; the first one stays."""
     values = {"record_id": record_id, "embedder_id": embedder_id}
     data = np.ascontiguousarray(vector, dtype="<f4").tobytes()
-    connection.execute(insert(embedding).values(**values, vector=data).on_conflict_do_nothing())
+    row = inserting(connection, embedding).values(**values, vector=data)
+    connection.execute(row.on_conflict_do_nothing())
 
 
 def _given_by(rows: Sequence[Any], new: Mapping[str, Any]) -> Any:

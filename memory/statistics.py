@@ -42,7 +42,8 @@ def _grouped(
 
 
 def _count(connection: Connection, column: Column[Any], tenant: str | None) -> int:
-    return int(connection.execute(select(func.count()).where(_of(column, tenant))).scalar_one())
+    query = select(func.count()).select_from(column.table).where(_of(column, tenant))
+    return int(connection.execute(query).scalar_one())
 
 
 def _events(connection: Connection, tenant: str | None) -> int:

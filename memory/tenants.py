@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from memory.store.database import Database
 from memory.store.schema import tenant_limits
+from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.types import Frozen
 
@@ -47,13 +48,13 @@ class TenantStore:
 
     def list(self) -> dict[str, Limits]:
         """Return the limits of every tenant that has any of its own."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             rows = connection.execute(select(tenant_limits)).all()
         return {row.tenant: Limits.model_validate(row.limits) for row in rows if row.limits}
 
     def set(self, tenant: str, limits: Limits) -> None:
         """Give a tenant limits in the place of those it had; none at all: the server's defaults."""
-        with self._database.writing() as connection:
+        with self._database.writing(EVERYONE) as connection:
             row = {
                 "tenant": tenant,
                 "limits": limits.model_dump(exclude_none=True),
@@ -64,7 +65,7 @@ class TenantStore:
 
     def revision(self) -> int:
         """Return a number that is another one after every change."""
-        with self._database.reading() as connection:
+        with self._database.reading(EVERYONE) as connection:
             return _revision(connection)
 
 

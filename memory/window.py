@@ -86,7 +86,7 @@ class Windows:
             .order_by(trial.c.at.desc())
             .limit(2 * size)
         )
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             rows = connection.execute(query).all()
         return Recent(_window(rows[:size]), _window(rows[size:]))
 

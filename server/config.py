@@ -21,7 +21,9 @@ from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_v
 
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
+from memory.store.postgres_url import parse_url
 from memory.types import Frozen
+from server.database_url import DatabaseUrl
 from server.effort import DEFAULT, efforts
 from server.wording import of_pydantic
 
@@ -43,7 +45,11 @@ class Settings(Frozen):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     data_dir: Path = Field(default_factory=lambda: default_data_dir())
-    """folder of the database, the adapters, the snapshots and the converted models"""
+    """folder of the database, where it is a file, the adapters, the snapshots and the converted
+    models"""
+    database_url: DatabaseUrl | None = None
+    """PostgreSQL in place of the SQLite file in the data folder, as
+    `postgresql://USER:PASSWORD@HOST/DATABASE`; `none` for the file"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
     effort: str = DEFAULT
@@ -193,6 +199,13 @@ class Settings(Frozen):
             return check_embedder(name)
         return str(folder)
 
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, url: DatabaseUrl | None) -> DatabaseUrl | None:
+        if url is not None:
+            parse_url(url.get_secret_value())
+        return url
+
     @field_validator("effort")
     @classmethod
     def _known_efforts(cls, text: str) -> str:
@@ -235,7 +248,9 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        told = f"{name} = {first['input']!r}: {of_pydantic(first)}"
+        is_secret = name == "database_url"
+        given = name if is_secret else f"{name} = {first['input']!r}"
+        told = f"{given}: {of_pydantic(first)}"
         raise ConfigError(f"{sources[name]}: {told}") from error
 
 

@@ -24,9 +24,11 @@ import psutil
 
 from adaptation.pebble import model_path
 from adaptation.verifiers.sandbox import available
-from memory.store.database import FILE_NAME, WAL_SAFE_SINCE
+from memory.errors import StorageUnavailableError
 from memory.store.schema import SCHEMA_VERSION
+from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
 from server.config import Settings
+from server.database_url import secret_of
 from server.installation import file_hash, import_problem, installed, output_of, vllm_build
 
 VLLM_SERIES = "0.32."
@@ -184,6 +186,8 @@ def check_data_dir(subject: Subject) -> Check:
 
 def check_database(subject: Subject) -> Check:
     """Its schema must be one this version knows; opening it read-only changes nothing."""
+    if (url := secret_of(subject.settings.database_url)) is not None:
+        return _check_postgres(url)
     path = subject.settings.data_dir / FILE_NAME
     if not path.exists():
         return Check("database", "ok", "none yet: made at first use")
@@ -193,11 +197,27 @@ def check_database(subject: Subject) -> Check:
     except sqlite3.Error as error:
         remedy = "move it away and restore a backup, or choose another folder with --data-dir"
         return Check("database", "fail", f"{path}: {error}", remedy)
-    schema = str(row[0]) if row else "unknown"
+    return _schema(str(row[0]) if row else "unknown")
+
+
+def _schema(schema: str) -> Check:
     if schema > SCHEMA_VERSION:
         return Check("database", "fail", f"schema {schema} is a newer Whet's", "upgrade Whet")
     old = "" if schema == SCHEMA_VERSION else f", migrated to {SCHEMA_VERSION} at the next start"
     return Check("database", "ok", f"schema {schema}{old}")
+
+
+def _check_postgres(url: str) -> Check:
+    try:
+        from memory.store.postgres import found_schema
+
+        schema = found_schema(url)
+    except (ImportError, StorageUnavailableError) as error:
+        remedy = "docs/postgres.md shows how a database is set up"
+        return Check("database", "fail", str(error), remedy)
+    return (
+        Check("database", "ok", "empty: made at first use") if schema is None else _schema(schema)
+    )
 
 
 def check_sqlite(_: Subject) -> Check:

@@ -107,7 +107,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     if (args.api_server_count or 1) > 1:
         raise ConfigError("serve with --api-server-count 1; run several replicas instead")
     args.api_server_count = None
-    if args.host not in LOOPBACK and not (operator_keys(args) or has_keys(settings.data_dir)):
+    if args.host not in LOOPBACK and not (operator_keys(args) or has_keys(settings)):
         raise ConfigError(
             f"make a key with `whet keys create`, or give --api-key or VLLM_API_KEY, to serve on "
             f"{args.host or 'every address'}: without a key Whet listens on loopback only"

@@ -28,6 +28,7 @@ from memory.memory import LongTermMemory
 from memory.tenants import Limits
 from server.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
+from server.database_url import secret_of
 from server.engine import launch
 from server.engine.metered import MeteredClient, weight_of_flow
 from server.engine.vllm_engine import VllmEngine
@@ -121,6 +122,7 @@ async def open_parts(
         settings.data_dir,
         create_embedder(settings.embedder),
         retention_days=settings.completion_retention_days,
+        database_url=secret_of(settings.database_url),
     )
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)

@@ -140,6 +140,11 @@ def _free_port() -> int:
         return port
 
 
+def _inherited() -> dict[str, str]:
+    """Return our environment without the database: a server started here has one of its own."""
+    return {name: value for name, value in os.environ.items() if name != "WHET_DATABASE_URL"}
+
+
 def _spawn(
     launch: Launch, port: int, flags: tuple[str, ...], log: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
@@ -151,7 +156,7 @@ def _spawn(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={**_inherited(), **environment},
             start_new_session=True,  # Ctrl-C is ours: the server is stopped in order
         )
 

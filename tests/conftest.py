@@ -18,6 +18,8 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
+from tests.postgres import ABSENT, Cluster, programs
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -58,11 +60,32 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty memory's file: a copy of it is opened sooner than a new one is migrated."""
-    from memory.store.database import Database
+    from memory.store.database import open_database
 
-    database = Database.open(tmp_path_factory.mktemp("empty"))
+    database = open_database(tmp_path_factory.mktemp("empty"))
     database.close()
     return database.path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server for all tests; skips where there is none."""
+    if programs() is None:
+        pytest.skip(ABSENT)
+    pytest.importorskip("psycopg", reason="whet[postgres] is not installed")
+    cluster = Cluster()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty memory in PostgreSQL: copied sooner than a new one is migrated."""
+    from memory.store.database import open_database
+
+    url = postgres.database()
+    open_database(tmp_path_factory.mktemp("empty"), url).close()
+    return url
 
 
 @pytest.fixture

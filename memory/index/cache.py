@@ -249,7 +249,8 @@ class IndexCache:
         questions = self._vectors.questions(tenant, numbers)
         vectors = self._embedder.embed([question for _, question in questions])
         try:
-            self._vectors.store((row[0], v) for row, v in zip(questions, vectors, strict=True))
+            rows = ((row[0], v) for row, v in zip(questions, vectors, strict=True))
+            self._vectors.store(tenant, rows)
         except StorageUnavailableError as error:
             # What is embedded already can still be recalled from a database that is read-only.
             log.warning("%d records stay out of reach: %s", len(view.missing), error)

@@ -50,23 +50,23 @@ class VectorStore:
 
     def head(self, tenant: str) -> int:
         """Return the number of the tenant's newest event."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return head_seq(connection, tenant)
 
     def mark(self, tenant: str, seq: int) -> str | None:
         """Name event `seq`; None where the database has no such event."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return event_mark(connection, tenant, seq)
 
     def everything(self, tenant: str) -> Changes:
         """Return all vectors of active records."""
         query = self._select(tenant).where(record.c.state == State.ACTIVE)
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return self._changes(connection, tenant, connection.execute(query).all())
 
     def since(self, tenant: str, seq: int) -> Changes:
         """Return what events after `seq` changed."""
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             changed = changed_records(connection, tenant, seq)
             rows: list[Any] = []
             for start in range(0, len(changed), CHUNK):
@@ -77,14 +77,14 @@ class VectorStore:
     def of(self, tenant: str, numbers: Sequence[int]) -> Changes:
         """Return what an index must hold of these records, at most `CHUNK`, as they are now."""
         query = self._select(tenant).where(record.c.number.in_(numbers))
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return self._changes(connection, tenant, connection.execute(query).all())
 
     def questions(self, tenant: str, numbers: Sequence[int]) -> list[tuple[str, str]]:
         """Return (record id, question) of those of these records that are active."""
         mine = and_(record.c.tenant == tenant, record.c.state == State.ACTIVE)
         query = select(record.c.id, record.c.question).where(mine, record.c.number.in_(numbers))
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             return [(row.id, row.question) for row in connection.execute(query)]
 
     def hydrate(
@@ -101,18 +101,22 @@ class VectorStore:
             mine &= record.c.task == task
         query = select(record, embedding.c.vector).join(embedding, self._of_record()).where(mine)
         found: list[Neighbour] = []
-        with self._database.reading() as connection:
+        with self._database.reading(tenant) as connection:
             for start in range(0, len(numbers), CHUNK):
                 some = record.c.number.in_(numbers[start : start + CHUNK])
                 rows = connection.execute(query.where(some)).mappings()
                 found += [_neighbour(row, question) for row in rows]
         return sorted(found, key=lambda neighbour: -neighbour.similarity)
 
-    def store(self, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
+    def store(self, tenant: str, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
         """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""
-        with self._database.writing() as connection:
+        with self._database.writing(tenant) as connection:
             for record_id, vector in vectors:
-                alive = and_(record.c.id == record_id, record.c.state != State.ERASED)
+                alive = and_(
+                    record.c.tenant == tenant,
+                    record.c.id == record_id,
+                    record.c.state != State.ERASED,
+                )
                 if connection.execute(select(record.c.id).where(alive)).first() is not None:
                     store_vector(connection, record_id, self._embedder_id, vector)
 

@@ -1,274 +1,60 @@
-"""The SQLite file: opened, migrated, and turned into one kind of error when it fails.
+"""The seam to where everything is kept: a SQLite file by default, PostgreSQL by a URL.
 
-Owns connections, transactions and the translation of storage errors. Knows no table by name.
-
-Several processes write here (a server and the command line), so every write transaction begins
-IMMEDIATE: it holds SQLite's writer lock from its first statement, and a read inside it cannot go
-stale before the write that follows.
+Above it one code serves both; what a dialect spells otherwise is in `memory.store.dialects`.
 """
 
 from __future__ import annotations
 
-import logging
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection
 
-from memory.errors import StorageBusyError, StorageUnavailableError
-from memory.store.database_file import Stamp, file_at, stamp_of
-from memory.store.folder_use import SharedUse
-from memory.store.migration_copies import drop_old_copies, keep_copy
-from memory.store.schema import SCHEMA_VERSION
-
-log = logging.getLogger(__name__)
-
-FILE_NAME = "whet.db"
-BUSY_TIMEOUT_MS = 15_000
-WAL_SAFE_SINCE = (3, 51, 3)
-"""Older SQLite can lose a WAL reset that races with another writer, and with it committed rows."""
-
-DAMAGED = "is damaged: move it away and restore a backup"
-_REMEDIES = (
-    ("disk is full", "is on a full disk: free some space, saving resumes by itself"),
-    ("readonly", "is read-only: make it writable or choose another folder with --data-dir"),
-    ("unable to open", "cannot be opened: check the folder and its permissions"),
-    ("malformed", DAMAGED),
-    ("no such table", "was emptied: it is made anew, restore a backup in its place"),
-    ("not a database", "is not a database: move it away and restore a backup"),
-    ("locked", "is locked by another process: wait for it to finish or stop it"),
-)
+from memory.store.database_copy import Advance
+from memory.store.postgres import PostgresDatabase
+from memory.store.scope import Scope
+from memory.store.sqlite import SqliteDatabase
 
 
-class Database:
-    """One open SQLite file; safe to share between threads."""
+class Database(Protocol):
+    """An open database; safe to share between threads.
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self.path = path
-        self._engine = engine
-        # SQLite polls for its lock; threads of one process queue here instead, in fair order.
-        self._writer = threading.RLock()
-        self._folder = file_at(path.parent)
-        self._use = SharedUse(path.parent)
-        self._stamp: Stamp | None = None
-        """The file that the connections are of, as the last commit left it."""
-        self._is_doubtful = True
-        """An error came since: look again before anything else."""
+    Where the storage fails, all of it raises `StorageUnavailableError`.
+    """
 
-    @classmethod
-    def open(cls, data_dir: Path) -> Database:
-        """Open and migrate `<data_dir>/whet.db`, creating both where missing.
-
-        Raises `StorageUnavailableError` when the file cannot be used or a newer Whet made it.
-        """
-        path = data_dir / FILE_NAME
-        with _translated(path):
-            data_dir.mkdir(parents=True, exist_ok=True)
-            engine = _engine(path)
-            database = cls(path, engine)
-            try:
-                drop_old_copies(path)
-                database._reopen()
-            except BaseException:
-                database.close()
-                raise
-        return database
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, of: Scope) -> AbstractContextManager[Connection]:
         """Yield a connection inside one read transaction: every query sees the same moment."""
-        with self._reviewed():
-            if self._is_doubtful or self._stamp is None or file_at(self.path) != self._stamp.file:
-                with self._writer:
-                    self._reopen()
-            with self._engine.begin() as connection:
-                yield connection
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Yield the only writing connection; commit, durably, when the block ends well.
+    def writing(self, of: Scope) -> AbstractContextManager[Connection]:
+        """Yield a connection that commits, durably, when the block ends well.
 
-        What was committed to a file that is no longer the one at the path is not acknowledged.
+        Nobody else writes rows of these tenants meanwhile, in whatever process: what is read in the
+        block stays true until the commit.
         """
-        engine = self._engine.execution_options(begin="IMMEDIATE")
-        with self._writer, self._reviewed():
-            if self._is_doubtful or stamp_of(self.path) != self._stamp:
-                self._reopen()
-            before = self._stamp
-            try:
-                with engine.begin() as connection:
-                    yield connection
-            finally:
-                # What was rolled back has touched the file as well.
-                self._stamp = stamp_of(self.path) or before
-            if before is None or file_at(self.path) != before.file:
-                raise StorageUnavailableError(
-                    f"{self.path} was replaced while it was written: nothing of this is kept"
-                )
-
-    @contextmanager
-    def _reviewed(self) -> Iterator[None]:
-        """Translate errors; after one that waiting does not mend, connect anew and look again."""
-        try:
-            with _translated(self.path):
-                yield
-        except StorageBusyError:
-            raise
-        except StorageUnavailableError:
-            # A connection opened on a read-only disk stays read-only, whatever becomes of the disk.
-            self._engine.dispose()
-            self._is_doubtful = True
-            raise
-
-    def _reopen(self) -> None:
-        """Connect to the file that is at the path now, and migrate it where needed."""
-        before, found = self._stamp, stamp_of(self.path)
-        if before is not None:
-            self._engine.dispose()
-            if found is None:
-                self._replace()
-            elif found.file != before.file:
-                log.error("%s was replaced by another file: what it holds is the memory", self.path)
-            elif before.is_overwritten_as(found) and _journal() != "WAL":
-                self._check()
-        self._use.take()
-        self._migrate()
-        self._stamp, self._is_doubtful = stamp_of(self.path), False
-
-    def _replace(self) -> None:
-        """Let a deleted file be made anew, unless its folder is gone as well, as a disk may be."""
-        if file_at(self.path.parent) != self._folder:
-            raise StorageUnavailableError(
-                f"{self.path} is gone with its folder: mount it again, or restart the server"
-            )
-        log.error("%s was deleted: the memory is empty, restore a backup in its place", self.path)
-
-    def _check(self) -> None:
-        """Refuse a file that something else has written to and left damaged."""
-        with self._engine.begin() as connection:
-            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-        if found != "ok":
-            raise StorageUnavailableError(f"{self.path} {DAMAGED}")
 
     def probe(self) -> None:
         """Commit something small, to learn whether a write would succeed now."""
-        with self.writing() as connection:
-            counter = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            connection.exec_driver_sql(f"PRAGMA user_version={(counter + 1) % 2**30}")
 
     def empty_log(self) -> None:
-        """Empty the write-ahead log, where there is one: it may still hold what was erased."""
-        with self._writer, _translated(self.path):
-            connection = self._engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-            finally:
-                connection.close()
+        """Wipe what still holds the content of rows that were erased, as far as can be done."""
+
+    def size_bytes(self) -> int:
+        """Return how much room what is kept takes."""
+
+    def copy_to(self, target: Path, advance: Advance | None = None) -> None:
+        """Copy all that was committed before this call to a new SQLite file; raises `OSError`."""
 
     def close(self) -> None:
-        """Close every idle connection."""
-        self._engine.dispose()
-        self._use.release()
-
-    def _migrate(self) -> None:
-        with self._engine.begin() as connection:
-            if _version(connection, self.path) == SCHEMA_VERSION:
-                return
-        # IMMEDIATE serialises two processes that open a folder at once, and lets the copy be read
-        # meanwhile; the second finds the work done, because both look again under the lock.
-        engine = self._engine.execution_options(begin="IMMEDIATE")
-        with self._writer, engine.begin() as connection:
-            version = _version(connection, self.path)
-            if version not in (None, SCHEMA_VERSION):
-                keep_copy(self.path, version)
-            config = migration_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        """Let go of it."""
 
 
-def migration_config() -> Config:
-    """Build Alembic's configuration in memory; there is no alembic.ini."""
-    config = Config()
-    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
-    config.set_main_option("script_location", folder)
-    config.set_main_option("path_separator", "os")
-    return config
+def open_database(data_dir: Path, url: str | None = None) -> Database:
+    """Open and migrate the database at `url`, without one the file `whet.db` in `data_dir`.
 
-
-def _version(connection: Connection, path: Path) -> str | None:
-    """Return the schema version, None for an empty file; refuse what Whet did not make."""
-    tables = inspect(connection).get_table_names()
-    if not tables:
-        return None
-    if "alembic_version" not in tables:
-        raise StorageUnavailableError(
-            f"{path} was not made by Whet: choose another folder with --data-dir"
-        )
-    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if version is not None and str(version) > SCHEMA_VERSION:
-        raise StorageUnavailableError(
-            f"{path} has schema {version}, newer than {SCHEMA_VERSION}: upgrade Whet to use it"
-        )
-    return None if version is None else str(version)
-
-
-def _engine(path: Path) -> Engine:
-    # More connections than a default thread pool has workers: a reader never waits for a slot.
-    engine = create_engine(
-        f"sqlite:///{path}",
-        pool_size=8,
-        max_overflow=56,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
-    )
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _configure(connection: DBAPIConnection, _: object) -> None:
-    # Transactions are begun by `_begin`: sqlite3's own would begin DEFERRED and too late.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute(f"PRAGMA journal_mode={_journal()}")
-    cursor.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing acknowledged
-    cursor.execute("PRAGMA secure_delete=ON")  # erased content is overwritten, not just unlinked
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _journal() -> str:
-    return "WAL" if sqlite3.sqlite_version_info >= WAL_SAFE_SINCE else "TRUNCATE"
-
-
-def _begin(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into one line that says what to do."""
-    try:
-        yield
-    except (IntegrityError, ProgrammingError):
-        raise  # a defect of ours, not of the storage
-    except (DatabaseError, sqlite3.DatabaseError, OSError) as error:
-        kind = StorageBusyError if "locked" in str(error) else StorageUnavailableError
-        raise kind(advice(path, error)) from error
-
-
-def advice(path: Path, error: Exception) -> str:
-    """Say in one line what SQLite's error means for the file, and what to do."""
-    cause = str(getattr(error, "orig", error))
-    for symptom, remedy in _REMEDIES:
-        if symptom in cause:
-            return f"{path} {remedy}"
-    return f"{path} cannot be used ({cause}): run `whet doctor`"
+    Makes what is missing; copies of an older schema go to `data_dir`. Raises
+    `StorageUnavailableError` where it cannot be used or a newer Whet made it.
+    """
+    if url is None:
+        return SqliteDatabase.open(data_dir)
+    return PostgresDatabase.open(url, data_dir)

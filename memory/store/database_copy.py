@@ -56,7 +56,7 @@ def copy_database(source: Path, target: Path, advance: Advance | None = None) ->
         except _OvertakenError:
             target.unlink()  # what was begun and not ended is no database
             _copy(source, target, ALL_PAGES, advance)
-        _finish(target)
+        finish(target)
     except sqlite3.OperationalError as error:
         if "full" in str(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
@@ -76,8 +76,8 @@ def _copy(source: Path, target: Path, pages: int, advance: Advance | None) -> No
         theirs.backup(ours, pages=pages, progress=_Steps(advance))
 
 
-def _finish(path: Path) -> None:
-    """Take the write-ahead log away that a copy is marked to have, check it and sync it."""
+def finish(path: Path) -> None:
+    """Take away the write-ahead log that a new file is marked to have, check it and sync it."""
     with closing(opened(path, "rw")) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")
         (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()

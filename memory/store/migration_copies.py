@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from memory.errors import StorageUnavailableError
-from memory.store.database_copy import copy_database
 from memory.store.durable import sync_folder
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,16 @@ MAX_AGE_S = 30 * 86_400
 UNFINISHED = ".part"
 
 
-def keep_copy(path: Path, version: str) -> None:
-    """Copy the database at `path`, of schema `version`; `StorageUnavailableError` if that fails."""
+def keep_copy(path: Path, version: str, copy: Callable[[Path], None]) -> None:
+    """Have `copy` write the database of `path`, of schema `version`, beside it.
+
+    Raises `StorageUnavailableError` where that fails.
+    """
     target = path.with_name(f"{path.name}.schema-{version}")
     part = target.with_name(target.name + UNFINISHED)
     try:
         part.unlink(missing_ok=True)
-        copy_database(path, part)
+        copy(part)
         part.replace(target)
         sync_folder(path.parent)
     except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -215,7 +216,7 @@ file = Table(
     Column("tenant", String, nullable=False),
     Column("name", Text, nullable=False),
     Column("purpose", String, nullable=False),
-    Column("bytes", Integer, nullable=False),
+    Column("bytes", Integer().with_variant(BigInteger, "postgresql"), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float),
     Index("file_by_tenant", "tenant", "number"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects.sqlite import insert
+
+from memory.store.dialects import inserting
 
 
 def upsert(
@@ -18,7 +19,7 @@ def upsert(
     """
     if not rows:
         return
-    statement = insert(table)
+    statement = inserting(connection, table)
     new = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
     connection.execute(statement, list(rows))

@@ -9,15 +9,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from memory.adapter_files import CONFIG, WEIGHTS, hash_files
 from memory.errors import StorageUnavailableError
 from memory.holdings import Holdings, holdings_of
-from memory.store.database import advice
+from memory.store.database import open_database
 from memory.store.database_copy import copy_database
+from memory.store.sqlite import advice
 from server.backup.manifest import ADAPTERS, DATABASE, EVALUATIONS, SINGLE_FILES, is_member
+from server.backup.place import Place
 from server.backup.workplace import told
 from server.console import CommandError
 
@@ -33,12 +36,18 @@ class Contents:
     """Adapters whose files are missing or damaged."""
 
 
-def gather(data_dir: Path, work: Path, advance: Callable[[int, int], None]) -> Contents:
+def gather(place: Place, work: Path, advance: Callable[[int, int], None]) -> Contents:
     """Collect a data folder's files, copying to the folder `work` what a server goes on writing.
 
-    `advance` is told how many pages of the database are copied, and of how many.
+    The database is a file of it, or the one at a URL, which becomes such a file. `advance` is told
+    how much of the database is copied, and of how much.
     """
-    _copy_database(data_dir / DATABASE, work / DATABASE, advance)
+    data_dir, url = place.data_dir, place.url
+    if url is None:
+        _copy_file(data_dir / DATABASE, work / DATABASE, advance)
+    else:
+        with closing(open_database(data_dir, url)) as database, told(work):
+            database.copy_to(work / DATABASE, advance)
     holdings = holdings_of(work / DATABASE)
     files = {DATABASE: work / DATABASE}
     for name in _written_on(data_dir):
@@ -55,7 +64,7 @@ def gather(data_dir: Path, work: Path, advance: Callable[[int, int], None]) -> C
     return Contents(holdings, files, tuple(left_out))
 
 
-def _copy_database(source: Path, target: Path, advance: Callable[[int, int], None]) -> None:
+def _copy_file(source: Path, target: Path, advance: Callable[[int, int], None]) -> None:
     if _is_absent(source):
         raise CommandError(f"there is no memory in {source.parent}: name another with --data-dir")
     try:

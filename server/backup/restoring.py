@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from memory.store.database import Database
-from memory.store.durable import sync_tree
+from memory.store.database import open_database
+from memory.store.durable import sync_folder, sync_tree
 from memory.store.folder_use import sole_use
+from memory.store.postgres import PostgresDatabase
 from memory.store.schema import SCHEMA_VERSION
 from server.backup.errors import UnfitArchiveError
-from server.backup.manifest import Manifest
+from server.backup.manifest import DATABASE, Manifest
+from server.backup.place import Place
 from server.backup.placing import check_place, put_in_place
 from server.backup.seal import check_seal
 from server.backup.telling import in_mb
 from server.backup.unpacking import unpack
 from server.backup.workplace import told, workplace
 from server.console import AdvancePhase, CommandError
+
+BEFORE = "whet.db.before-restore"
+"""What PostgreSQL held before, as SQLite has it; as `whet.db` it can be opened."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +43,18 @@ class Restored:
         return None if schema == SCHEMA_VERSION else schema
 
 
-def restore(file: Path, data_dir: Path, force: bool, advance: AdvancePhase) -> Restored:
-    """Make `data_dir` what it was when a backup was taken; raises `CommandError`.
+def restore(file: Path, place: Place, force: bool, advance: AdvancePhase) -> Restored:
+    """Make a place what it was when a backup was taken; raises `CommandError`.
 
     Nothing is touched before all of the backup was checked. `force` moves aside what is there.
     """
-    target = data_dir.resolve()
+    target = place.data_dir.resolve()
     with told(target):
         check_place(target, force)
     try:
         with file.open("rb") as stream, sole_use(target):
             check_seal(stream, in_mb(advance, "checking"))
-            return _restore(stream, target, advance)
+            return _restore(stream, Place(target, place.url), force, advance)
     except UnfitArchiveError as error:
         raise CommandError(f"{file}: {error}") from error
     except OSError as error:
@@ -56,10 +63,35 @@ def restore(file: Path, data_dir: Path, force: bool, advance: AdvancePhase) -> R
         ) from error
 
 
-def _restore(stream: BinaryIO, target: Path, advance: AdvancePhase) -> Restored:
+def _restore(stream: BinaryIO, place: Place, force: bool, advance: AdvancePhase) -> Restored:
+    target = place.data_dir
     with workplace(target.with_name(f".{target.name}.restoring")) as work:
         manifest = unpack(stream, work, in_mb(advance, "unpacking"))
-        Database.open(work).close()  # migrates what is older, and refuses what it cannot use
+        open_database(work).close()  # migrates what is older, and refuses what it cannot use
         with told(work):
             sync_tree(work)
-        return Restored(manifest, target, put_in_place(work, target))
+        if place.url is None:
+            return Restored(manifest, target, put_in_place(work, target))
+        with told(target), closing(PostgresDatabase.open(place.url, work)) as database:
+            _keep_old(database, target, force)
+            loading = partial(advance, "loading, rows")
+            with database.replaced_by(work / DATABASE, loading):
+                (work / DATABASE).unlink()
+                # Committed after this: a row never names a file that is not there.
+                return Restored(manifest, target, put_in_place(work, target))
+
+
+def _keep_old(database: PostgresDatabase, target: Path, force: bool) -> None:
+    """Put what a database holds into the folder that is moved aside."""
+    if not database.holds_anything():
+        return
+    if not force:
+        raise CommandError(
+            f"{database.name} is not empty: --force replaces what it holds, which is kept as a "
+            "file, and --database-url names another"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    with workplace(target / f".{BEFORE}.part") as work:
+        database.copy_to(work / BEFORE)
+        (work / BEFORE).replace(target / BEFORE)
+    sync_folder(target)

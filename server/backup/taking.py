@@ -13,6 +13,7 @@ from memory.store.durable import sync_folder
 from server.backup.contents import gather
 from server.backup.manifest import Manifest
 from server.backup.packing import describe, pack
+from server.backup.place import Place
 from server.backup.telling import in_mb
 from server.backup.workplace import told, workplace
 from server.console import AdvancePhase, CommandError
@@ -26,26 +27,26 @@ class Taken:
     size_bytes: int
 
 
-def take(data_dir: Path, file: Path, advance: AdvancePhase) -> Taken:
-    """Back up a data folder to a file, which a failure leaves as it was; raises `CommandError`."""
+def take(place: Place, file: Path, advance: AdvancePhase) -> Taken:
+    """Back up a memory to a file, which a failure leaves as it was; raises `CommandError`."""
     file = file.resolve()
     with told(file):
-        _check_place(file, data_dir.resolve())
+        _check_place(file, place.data_dir.resolve())
     with workplace(file.with_name(f".{file.name}.part")) as work:
         made = work / "archive"
         with told(file):
             with made.open("xb") as stream:
-                taken = _take(data_dir, work, stream, advance)
+                taken = _take(place, work, stream, advance)
                 os.fsync(stream.fileno())
             made.replace(file)
             sync_folder(file.parent)
     return taken
 
 
-def take_to_stdout(data_dir: Path, advance: AdvancePhase) -> Taken:
-    """Back up a data folder to standard output, by way of the folder for temporary files."""
+def take_to_stdout(place: Place, advance: AdvancePhase) -> Taken:
+    """Back up a memory to standard output, by way of the folder for temporary files."""
     with TemporaryDirectory(prefix="whet-backup-") as work, told("standard output"):
-        return _take(data_dir, Path(work), sys.stdout.buffer, advance)
+        return _take(place, Path(work), sys.stdout.buffer, advance)
 
 
 def _check_place(file: Path, data_dir: Path) -> None:
@@ -57,8 +58,9 @@ def _check_place(file: Path, data_dir: Path) -> None:
         raise CommandError(f"{file} lies in the data folder it is to back up: name another place")
 
 
-def _take(data_dir: Path, work: Path, stream: BinaryIO, advance: AdvancePhase) -> Taken:
-    contents = gather(data_dir, work, lambda done, total: advance("copying, pages", done, total))
+def _take(place: Place, work: Path, stream: BinaryIO, advance: AdvancePhase) -> Taken:
+    phase = "copying, pages" if place.url is None else "copying, rows"
+    contents = gather(place, work, lambda done, total: advance(phase, done, total))
     manifest = describe(contents)
     size = pack(manifest, contents.files, stream, in_mb(advance, "packing"))
     return Taken(manifest, size)

@@ -36,17 +36,18 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the archive and say what is in it."""
+    from server.backup.place import Place
     from server.backup.taking import take, take_to_stdout
     from server.server_process import ended_in_order
 
-    data_dir = settings_of(args).data_dir
+    place = Place.of(settings_of(args))
     if args.file == "-" and (args.json or sys.stdout.isatty()):
         raise UsageError("the archive itself goes to standard output: name a FILE instead of -")
     with ended_in_order(), phases() as advance:
         if args.file == "-":
-            taken = take_to_stdout(data_dir, advance)
+            taken = take_to_stdout(place, advance)
         else:
-            taken = take(data_dir, Path(args.file), advance)
+            taken = take(place, Path(args.file), advance)
     for adapter in taken.manifest.left_out:
         complain(f"adapter {adapter} is left out: its files are missing or damaged")
     _say(args, taken)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings, resolve
 from server.console import CommandError
+from server.database_url import secret_of
 from server.flags import add_arguments, flags_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def add_tenant_argument(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_folder_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
     """Add the flags that say which data folder, and for whom to print."""
-    add_arguments(parser, only={"data_dir"})
+    add_arguments(parser, only={"data_dir", "database_url"})
     parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -85,28 +86,30 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
     """Open the memory that the flags name, and close it afterwards.
 
     Where there is none yet, what only looks sees an empty one, and makes nothing in that place; a
-    folder that a flag names has to be there.
+    folder that a flag names has to be there. A database with a URL is made ready to be used.
     """
     from memory.embedder import create_embedder
     from memory.errors import NotFoundError
     from memory.memory import LongTermMemory
-    from memory.store.database import FILE_NAME
+    from memory.store.sqlite import FILE_NAME
 
     settings = settings_of(args)
     with ExitStack() as stack:
         folder = settings.data_dir
         if not create and "data_dir" in flags_of(args) and _is_absent(folder):
             raise CommandError(f"no folder {folder}: `whet serve` or `whet memory import` makes it")
-        if not create and _is_absent(folder / FILE_NAME):
+        url = secret_of(settings.database_url)
+        if url is None and not create and _is_absent(folder / FILE_NAME):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="whet-empty-")))
-        memory = LongTermMemory.open(folder, create_embedder(settings.embedder))
+        embedder = create_embedder(settings.embedder)
+        memory = LongTermMemory.open(folder, embedder, database_url=url)
         stack.callback(memory.close)
         try:
             yield memory
         except NotFoundError as error:
             shown_by = getattr(args, "shown_by", "whet memory list")
             whose = f"of tenant {args.tenant} " if getattr(args, "tenant", None) else ""
-            where = f"{whose}in {settings.data_dir}"
+            where = f"{whose}in {settings.database_url or settings.data_dir}"
             raise CommandError(f"{error} {where}: `{shown_by}` shows what there is") from error
 
 

@@ -132,7 +132,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--timeout", type=_seconds, default=600.0, help="of one request, in seconds (default: 600)"
     )
-    add_arguments(parser, only={"data_dir", "embedder"})
+    add_arguments(parser, only={"data_dir", "database_url", "embedder"})
     where.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
 
 

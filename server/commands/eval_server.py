@@ -10,6 +10,7 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import DEFAULT_TENANT, Settings
 from server.console import console
+from server.database_url import secret_of
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.server_process import WHET, running
@@ -25,13 +26,15 @@ def own_server(
         promote_copy(adapter, settings, data_dir)
     named = serve_words(model, settings)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen(settings).items()]
-    with running(WHET, console(stderr=True), *named, "--data-dir", str(data_dir), *flags) as server:
+    own = ("--data-dir", str(data_dir), "--database-url", "none")
+    with running(WHET, console(stderr=True), *named, *own, *flags) as server:
         yield server.url
 
 
 def chosen(settings: Settings) -> dict[str, str]:
     """What was chosen differently from the defaults, by name: a measurement is of these."""
-    found = settings.model_dump(mode="json", exclude={"data_dir"}, exclude_defaults=True)
+    elsewhere = {"data_dir", "database_url"}
+    found = settings.model_dump(mode="json", exclude=elsewhere, exclude_defaults=True)
     for name in ("instructions", "refusals"):
         if (path := getattr(settings, name)) is not None:
             found[name] = path.expanduser().absolute()
@@ -51,8 +54,9 @@ def serve_words(model: str | None, settings: Settings) -> list[str]:
 def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     """Serve a version from a registry of our own: the user's aliases stay as they are."""
     embedder = create_embedder("hashing")  # not a text is embedded
+    url = secret_of(settings.database_url)
     with (
-        closing(LongTermMemory.open(settings.data_dir, embedder)) as theirs,
+        closing(LongTermMemory.open(settings.data_dir, embedder, database_url=url)) as theirs,
         closing(LongTermMemory.open(data_dir, embedder)) as ours,
     ):
         named = theirs.adapters.alias(DEFAULT_TENANT, adapter)

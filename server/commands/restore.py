@@ -18,7 +18,8 @@ EXAMPLES = """\
   whet restore whet.tar.gz --force               what is there is moved aside, not deleted
 
 Stop the server first. All of the backup is checked before anything is put in place, and a database
-of an older Whet is migrated. The index is built anew from the database.
+of an older Whet is migrated. The index is built anew from the database. With --database-url, the
+tables go to PostgreSQL, from a backup of either; what --force replaces there is kept as a file.
 """
 
 
@@ -36,11 +37,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Restore, and say what was restored and where the old folder is."""
+    from server.backup.place import Place
     from server.backup.restoring import restore
     from server.server_process import ended_in_order
 
     with ended_in_order(), phases() as advance:
-        restored = restore(args.file, settings_of(args).data_dir, args.force, advance)
+        restored = restore(args.file, Place.of(settings_of(args)), args.force, advance)
     if args.json:
         print_json(_fields(restored))
     else:

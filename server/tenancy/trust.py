@@ -6,9 +6,9 @@ import argparse
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from server.config import Settings
+from server.database_url import secret_of
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -37,14 +37,16 @@ def trust_of(args: argparse.Namespace, settings: Settings) -> Trust:
     )
 
 
-def has_keys(data_dir: Path) -> bool:
-    """Whether any key was ever made in a data folder; raises `StorageUnavailableError`."""
+def has_keys(settings: Settings) -> bool:
+    """Whether any key was ever made in a memory; raises `StorageUnavailableError`."""
     from memory.keys import KeyStore
-    from memory.store.database import FILE_NAME, Database
+    from memory.store.database import open_database
+    from memory.store.sqlite import FILE_NAME
 
-    if not (data_dir / FILE_NAME).exists():
+    url = secret_of(settings.database_url)
+    if url is None and not (settings.data_dir / FILE_NAME).exists():
         return False
-    database = Database.open(data_dir)
+    database = open_database(settings.data_dir, url)
     try:
         return KeyStore(database).revision() > 0
     finally:

@@ -19,7 +19,7 @@ from adaptation.evaluation.suites.split import Split
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.pebble import model_path
 from memory.adapters import AdapterRegistry
-from memory.store.database import Database
+from memory.store.database import open_database
 from tests.e2e.running import Running, as_jsonl, serving, wait_until
 
 RANK = 8
@@ -78,7 +78,7 @@ def make_adapter(folder: Path, strength: float, seed: int) -> Path:
 
 def promote(server: Running, folder: Path) -> None:
     """Make an adapter the champion, and wait until it is served."""
-    database = Database.open(server.data_dir)
+    database = open_database(server.data_dir)
     registry = AdapterRegistry(database, server.data_dir / "adapters")
     about = {"tenant": "default", "base_model": "whet-pebble", "parent": None, "rank": RANK}
     version = registry.register(folder, metrics={}, record_ids=(), **about)  # type: ignore[arg-type]

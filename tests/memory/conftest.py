@@ -1,28 +1,96 @@
-"""Fixtures of the memory tests: a real SQLite file, a real index, an embedder without a model."""
+"""Fixtures of the memory tests: real databases, a real index, an embedder without a model.
+
+Every test that opens a memory runs on SQLite and on PostgreSQL, unless it has the marker `sqlite`
+because it is about files. On PostgreSQL each folder that is opened has a database of its own.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.store.database import Database, open_database
+from memory.store.sqlite import FILE_NAME, SqliteDatabase
 from memory.types import Completion, Draft, Message, Tier
+from tests.memory.older import connected
+from tests.postgres import Cluster
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("sqlite")
+        metafunc.parametrize("kind", ["sqlite"] if only else ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-def embedder() -> HashingEmbedder:
+def kind(request: pytest.FixtureRequest) -> str:
+    """The dialect of every database that the test opens without saying where."""
+    if request.param == "postgres":
+        request.getfixturevalue("on_postgres")
+    return str(request.param)
+
+
+@pytest.fixture
+def on_postgres(
+    postgres: Cluster, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Path], str]]:
+    """Give each folder a PostgreSQL database where it would have a file; return whose is which."""
+    urls: dict[Path, str] = {}
+
+    def url_of(folder: Path) -> str:
+        place = folder.resolve()
+        if place not in urls:
+            urls[place] = postgres.database(migrated_url)
+        return urls[place]
+
+    def opened(folder: Path) -> Database:
+        return open_database(folder, url_of(folder))
+
+    monkeypatch.setattr(SqliteDatabase, "open", opened)
+    yield url_of
+    for url in urls.values():
+        postgres.drop(url)
+
+
+@pytest.fixture
+def raw(
+    request: pytest.FixtureRequest, kind: str
+) -> Callable[[Path], AbstractContextManager[Connection]]:
+    """Return what connects to a folder's database past all of Whet."""
+    if kind == "sqlite":
+        return lambda folder: connected(f"sqlite:///{folder / FILE_NAME}")
+    url_of = request.getfixturevalue("on_postgres")
+    return lambda folder: connected(url_of(folder))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, kind: str, empty_database: Path) -> Path:
+    """A folder with an empty memory."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if kind == "sqlite":
+        shutil.copy(empty_database, folder)
+    return folder
+
+
+@pytest.fixture
+def embedder(kind: str) -> HashingEmbedder:
     return HashingEmbedder(64)
 
 
 @pytest.fixture
 def memory(
-    tmp_path: Path, embedder: HashingEmbedder, empty_database: Path
+    tmp_path: Path, embedder: HashingEmbedder, kind: str, empty_database: Path
 ) -> Iterator[LongTermMemory]:
-    shutil.copy(empty_database, tmp_path)
+    if kind == "sqlite":
+        shutil.copy(empty_database, tmp_path)
     opened = LongTermMemory.open(tmp_path, embedder)
     yield opened
     opened.close()

@@ -150,6 +150,7 @@ def test_what_is_no_lora_is_refused(
     assert memory.adapters.list("ann") == []
 
 
+@pytest.mark.sqlite
 def test_versions_and_aliases_outlive_a_restart_and_a_move(
     tmp_path: Path, embedder: HashingEmbedder
 ) -> None:

@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from memory.completions import TRIES, CompletionLog
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.rows import MAX_CHARACTERS, prompt_of
-from memory.store.database import Database
+from memory.store.database import Database, open_database
+from memory.store.scope import EVERYONE, Scope
 from memory.types import Completion, Message
 
 Build = Callable[..., Completion]
@@ -26,7 +27,7 @@ Build = Callable[..., Completion]
 
 @pytest.fixture
 def database(data_dir: Path) -> Iterator[Database]:
-    opened = Database.open(data_dir)
+    opened = open_database(data_dir)
     yield opened
     opened.close()
 
@@ -76,7 +77,7 @@ def test_appending_waits_for_no_database_and_a_full_queue_drops(
     completion: Build,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with database.writing():  # a slow disk: the writer thread cannot get on
+    with database.writing(EVERYONE):  # a slow disk: the writer thread cannot get on
         started = time.monotonic()
         for n in range(80):
             log.append(completion(f"c{n}"))
@@ -97,7 +98,7 @@ def test_many_threads_share_few_commits(
     for thread in threads:
         thread.join()
     assert log.flush()
-    with database.reading() as connection:
+    with database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM completion").scalar() == 40
 
 
@@ -111,15 +112,20 @@ def test_old_completions_are_pruned(log: CompletionLog, completion: Build) -> No
     assert log.get("ann", "new")
 
 
-class Storage(Database):
+class Storage:
     """Fails commits as it is told, one error for each; None lets one through."""
 
-    errors: list[Exception | None]
-    commits = 0
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.errors: list[Exception | None] = []
+        self.commits = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with super().writing() as connection:
+    def writing(self, of: Scope) -> Iterator[Connection]:
+        with self._database.writing(of) as connection:
             yield connection
             self.commits += 1
             error = self.errors.pop(0) if self.errors else None
@@ -128,13 +134,9 @@ class Storage(Database):
 
 
 @pytest.fixture
-def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+def storage(database: Database, monkeypatch: pytest.MonkeyPatch) -> Storage:
     monkeypatch.setattr("memory.completions.PAUSE_S", 0.0)
-    opened = Storage.open(tmp_path / "storage")
-    assert isinstance(opened, Storage)
-    opened.errors = []
-    yield opened
-    opened.close()
+    return Storage(database)
 
 
 def test_a_commit_that_fails_is_tried_again(storage: Storage, completion: Build) -> None:
@@ -168,7 +170,7 @@ def test_one_completion_that_cannot_be_written_costs_no_other_and_not_the_writer
 ) -> None:
     log = CompletionLog(storage)
     storage.errors = [error, None, error, None]  # the group; then the first, second and third
-    with storage.writing():  # so that the three make one group
+    with storage.writing(EVERYONE):  # so that the three make one group
         storage.errors.insert(0, None)
         for name in ("c1", "c2", "c3"):
             log.append(completion(name))
@@ -215,8 +217,8 @@ def test_a_conversation_beyond_what_is_kept_leaves_its_hash(
     kept = log.get("ann", "c1")
     assert kept.messages == ()
     assert kept.conversation == prompt_of(completion("c1", long)).fingerprint
-    with database.reading() as connection:
-        size = "SELECT length(messages) + length(text) FROM completion"
+    with database.reading(EVERYONE) as connection:
+        size = "SELECT length(CAST(messages AS TEXT)) + length(text) FROM completion"
         assert connection.exec_driver_sql(size).scalar_one() < MAX_CHARACTERS
 
 
@@ -238,7 +240,7 @@ def test_the_queue_is_bounded_by_what_it_holds(
     log: CompletionLog, database: Database, completion: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memory.completions.MAX_QUEUED_CHARACTERS", 1_000)
-    with database.writing():
+    with database.writing(EVERYONE):
         for n in range(5):
             log.append(completion(f"c{n}", "x" * 400))
     assert log.flush()

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.store.database import Database
+from memory.store.database import open_database
+from memory.store.scope import EVERYONE
 from memory.types import Draft
 
 WRITER = """
@@ -19,8 +22,8 @@ from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 
-folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-memory = LongTermMemory.open(folder, HashingEmbedder(64))
+folder, name, count, url = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4] or None
+memory = LongTermMemory.open(folder, HashingEmbedder(64), database_url=url)
 for n in range(count):
     question = Message(role="user", content=f"question {n} of {name}")
     saved = memory.save(Draft(tenant="ann", messages=(question,), answer=str(n), rationale="r",
@@ -33,17 +36,28 @@ memory.close()
 """
 
 
-def start_writer(folder: Path, name: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(folder), name, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+Start = Callable[[str, int], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start_writer(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> Start:
+    """Return what starts a process that writes to the folder's database."""
+    is_file = kind == "sqlite"
+    url = "" if is_file else request.getfixturevalue("on_postgres")(tmp_path)
+
+    def start(name: str, count: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WRITER, str(tmp_path), name, str(count), url]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    return start
 
 
 def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
-    tmp_path: Path, embedder: HashingEmbedder
+    tmp_path: Path, embedder: HashingEmbedder, kind: str, start_writer: Start
 ) -> None:
     acknowledged: list[str] = []
     for round_, rows in enumerate((3, 10, 18)):
-        with start_writer(tmp_path, f"round {round_}", 10_000) as writer:
+        with start_writer(f"round {round_}", 10_000) as writer:
             assert writer.stdout is not None
             acknowledged += [writer.stdout.readline().strip() for _ in range(rows)]
             writer.kill()
@@ -53,16 +67,17 @@ def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
     assert memory.verify("ann").ok
     assert memory.rebuild("ann") == memory.stats("ann")["states"]["active"]
     assert memory.verify("ann").ok
-    with memory._database.reading() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    if kind == "sqlite":
+        with memory._database.reading(EVERYONE) as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     memory.close()
 
 
 def test_two_processes_write_at_once_and_a_third_sees_it_all(
-    tmp_path: Path, embedder: HashingEmbedder, draft: Callable[..., Draft]
+    tmp_path: Path, embedder: HashingEmbedder, draft: Callable[..., Draft], start_writer: Start
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
-    writers = [start_writer(tmp_path, name, 14) for name in ("one", "two")]
+    writers = [start_writer(name, 14) for name in ("one", "two")]
     for n in range(14):
         memory.save(draft(f"question {n} of three"))
         assert memory.recall("ann", f"question {n} of three", k=1)[0].similarity > 0.99
@@ -71,19 +86,19 @@ def test_two_processes_write_at_once_and_a_third_sees_it_all(
     assert [len(ids) for ids in outputs] == [14, 14]
     assert memory.stats("ann")["records"] == 42 - 4
     assert memory.verify("ann").ok
-    with memory._database.reading() as connection:
+    with memory._database.reading(EVERYONE) as connection:
         rows = connection.exec_driver_sql("SELECT seq FROM event ORDER BY seq").scalars().all()
     assert list(rows) == list(range(1, 47))
     memory.close()
 
 
 def test_a_write_waits_for_another_process_instead_of_failing(
-    tmp_path: Path, embedder: HashingEmbedder
+    tmp_path: Path, embedder: HashingEmbedder, kind: str, start_writer: Start
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
-    other = Database.open(tmp_path)
-    with other.writing() as connection:
-        writer = start_writer(tmp_path, "late", 1)
+    other = open_database(tmp_path)
+    with other.writing(EVERYONE) as connection:
+        writer = start_writer("late", 1)
         connection.exec_driver_sql("SELECT 1")
     assert writer.communicate(timeout=60)[0].startswith("rec_")
     assert memory.stats("ann")["records"] == 1

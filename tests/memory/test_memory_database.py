@@ -13,13 +13,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from memory.errors import StorageUnavailableError
-from memory.store.database import WAL_SAFE_SINCE, Database, migration_config
+from memory.store.database import open_database
+from memory.store.migrating import migration_config
 from memory.store.schema import SCHEMA_VERSION, metadata
+from memory.store.scope import EVERYONE
+from memory.store.sqlite import WAL_SAFE_SINCE
 
 
 def test_migrations_from_empty_build_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    database = Database.open(tmp_path)
-    with database.reading() as connection:
+    database = open_database(tmp_path)
+    with database.reading(EVERYONE) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()
 
@@ -29,8 +32,8 @@ def test_the_schema_version_is_the_newest_migration() -> None:
 
 
 def test_commits_are_synchronous_and_wal_is_used_only_where_it_is_safe(tmp_path: Path) -> None:
-    database = Database.open(tmp_path)
-    with database.reading() as connection:
+    database = open_database(tmp_path)
+    with database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     safe = sqlite3.sqlite_version_info >= WAL_SAFE_SINCE
@@ -39,20 +42,20 @@ def test_commits_are_synchronous_and_wal_is_used_only_where_it_is_safe(tmp_path:
 
 
 def test_processes_that_open_a_new_folder_at_once_all_succeed(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from memory.store.database import Database as D; "
-    code += "D.open(pathlib.Path(sys.argv[1])).close()"
+    code = "import sys, pathlib; from memory.store.database import open_database; "
+    code += "open_database(pathlib.Path(sys.argv[1])).close()"
     command = [sys.executable, "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
 
 
 def test_a_database_of_a_newer_whet_is_refused_with_advice(tmp_path: Path) -> None:
-    database = Database.open(tmp_path)
-    with database.writing() as connection:
+    database = open_database(tmp_path)
+    with database.writing(EVERYONE) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     with pytest.raises(StorageUnavailableError, match="upgrade Whet"):
-        Database.open(tmp_path)
+        open_database(tmp_path)
 
 
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -60,31 +63,31 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     foreign.execute("CREATE TABLE theirs (x)")
     foreign.close()
     with pytest.raises(StorageUnavailableError, match="not made by Whet"):
-        Database.open(tmp_path)
+        open_database(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "whet.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(StorageUnavailableError, match="is not a database"):
-        Database.open(tmp_path)
+        open_database(tmp_path)
 
 
 def test_a_data_directory_that_cannot_exist_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageUnavailableError):
-        Database.open(tmp_path / "file" / "data")
+        open_database(tmp_path / "file" / "data")
 
 
 def test_a_failed_block_leaves_nothing_behind(tmp_path: Path) -> None:
-    database = Database.open(tmp_path)
+    database = open_database(tmp_path)
 
     def fail_after_writing() -> None:
-        with database.writing() as connection:
+        with database.writing(EVERYONE) as connection:
             connection.exec_driver_sql("INSERT INTO head VALUES ('ann', 1)")
             raise KeyError
 
     with pytest.raises(KeyError):
         fail_after_writing()
-    with database.reading() as connection:
+    with database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM head").scalar() == 0
     database.close()

@@ -18,6 +18,8 @@ from memory.store.database_copy import copy_database
 
 HAMMER = """
 import sqlite3, sys
+
+pytestmark = pytest.mark.sqlite
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
 connection.execute("PRAGMA synchronous=OFF")
 number = 0

@@ -14,6 +14,8 @@ from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft
 
+pytestmark = pytest.mark.sqlite
+
 Build = Callable[..., Draft]
 
 

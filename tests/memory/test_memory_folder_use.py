@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from memory.errors import StorageBusyError
-from memory.store.database import Database
+from memory.store.database import open_database
 from memory.store.folder_use import sole_use
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from memory.store.database import Database
-database = Database.open(Path(sys.argv[1]))
+from memory.store.database import open_database
+
+pytestmark = pytest.mark.sqlite
+database = open_database(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(600)
 """
@@ -31,7 +33,7 @@ def test_a_folder_is_in_use_while_another_process_has_its_database_open_and_no_l
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(StorageBusyError, match="stop the server"), sole_use(data_dir):
             pass
-        Database.open(data_dir).close()  # beside others it is used all the same
+        open_database(data_dir).close()  # beside others it is used all the same
         holder.kill()
     with sole_use(data_dir):
         pass
@@ -39,8 +41,8 @@ def test_a_folder_is_in_use_while_another_process_has_its_database_open_and_no_l
 
 def test_a_folder_that_one_has_alone_is_not_opened_until_it_is_free(data_dir: Path) -> None:
     with sole_use(data_dir), pytest.raises(StorageBusyError, match="is being restored"):
-        Database.open(data_dir)
-    Database.open(data_dir).close()
+        open_database(data_dir)
+    open_database(data_dir).close()
 
 
 def test_what_is_not_there_is_in_nobodys_use(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_what_is_not_there_is_in_nobodys_use(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_closed_is_in_use_no_more(data_dir: Path) -> None:
-    first, second = Database.open(data_dir), Database.open(data_dir)
+    first, second = open_database(data_dir), open_database(data_dir)
     first.close()
     with pytest.raises(StorageBusyError), sole_use(data_dir):
         pass

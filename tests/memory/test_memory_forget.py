@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy import Connection
 
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
+from memory.store.scope import Scope
 from memory.types import Completion, Draft, Message, PastVote, Record
 from tests.memory.older import drop_later_tables
 
@@ -71,6 +71,7 @@ def test_every_completion_that_holds_the_question_goes_with_it(
     assert memory.votes.count("bob", trained=False).total() == 1
 
 
+@pytest.mark.sqlite
 def test_nothing_of_the_question_stays_in_the_file(
     memory: LongTermMemory, record: Record, completion: Note, tmp_path: Path
 ) -> None:
@@ -94,10 +95,10 @@ def test_an_erasure_waits_for_a_group_under_way_and_says_when_that_does_not_end(
     writing = memory._database.writing
 
     @contextmanager
-    def held() -> Iterator[Connection]:
+    def held(of: Scope) -> Iterator[Connection]:
         begun.set()
         assert let_go.wait(60)
-        with writing() as connection:
+        with writing(of) as connection:
             yield connection
 
     monkeypatch.setattr(memory._database, "writing", held)
@@ -145,19 +146,21 @@ def test_nothing_of_the_question_is_queued_while_it_is_erased(
 
 
 def test_completions_from_before_are_found_by_their_question(
-    memory: LongTermMemory, record: Record, completion: Note, tmp_path: Path
+    memory: LongTermMemory,
+    record: Record,
+    completion: Note,
+    tmp_path: Path,
+    raw: Callable[[Path], AbstractContextManager[Connection]],
 ) -> None:
     memory.completions.append(completion("c1", "WHERE is the Zanzibar file?"))
     assert memory.completions.flush()
     memory.close()
-    file = sqlite3.connect(tmp_path / "whet.db")
-    for column in ("asked_hash", "conversation", "report", "request"):
-        file.execute(f"ALTER TABLE completion DROP COLUMN {column}")
-    file.execute("ALTER TABLE record DROP COLUMN request")
-    drop_later_tables(file)
-    file.execute("UPDATE alembic_version SET version_num = '0003'")
-    file.commit()
-    file.close()
+    with raw(tmp_path) as connection:
+        for column in ("asked_hash", "conversation", "report", "request"):
+            connection.exec_driver_sql(f"ALTER TABLE completion DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE record DROP COLUMN request")
+        drop_later_tables(connection)
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
     again = LongTermMemory.open(tmp_path, memory.embedder)
     again.forget("ann", record.id)
     with pytest.raises(NotFoundError):

@@ -96,11 +96,12 @@ def test_evidence_of_any_shape_is_stored_and_compared_as_stored(
     assert memory.save(draft("q", evidence={"votes": (3,)})).record == first.record
 
 
+@pytest.mark.sqlite
 def test_a_write_ahead_log_keeps_nothing_that_was_erased(
     memory: LongTermMemory, draft: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory._database.close()
-    monkeypatch.setattr("memory.store.database.WAL_SAFE_SINCE", (3, 0, 0))
+    monkeypatch.setattr("memory.store.sqlite.WAL_SAFE_SINCE", (3, 0, 0))
     record = memory.save(draft("the kestrel flies")).record
     log = memory.data_dir / "whet.db-wal"
     assert b"kestrel" in log.read_bytes()

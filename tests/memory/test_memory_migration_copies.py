@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from memory.errors import StorageUnavailableError
-from memory.store.database import Database
+from memory.store.database import open_database
 from memory.store.schema import SCHEMA_VERSION
+from memory.store.scope import EVERYONE
 from tests.memory.older import older_database
+
+pytestmark = pytest.mark.sqlite
 
 DAY_S = 86_400
 
@@ -39,8 +42,8 @@ def test_an_older_database_is_copied_before_it_is_migrated_and_the_log_says_so_o
 ) -> None:
     caplog.set_level(logging.WARNING, "memory")  # others' imports raise the root's
     path = older_database(tmp_path)
-    Database.open(tmp_path).close()
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
+    open_database(tmp_path).close()
     assert version_of(path) == SCHEMA_VERSION
     assert copies(tmp_path) == ["whet.db.schema-0007"]
     copy = tmp_path / "whet.db.schema-0007"
@@ -54,17 +57,17 @@ def test_an_older_database_is_copied_before_it_is_migrated_and_the_log_says_so_o
 
 def test_what_the_copy_holds_can_take_the_place_of_the_migrated_file(tmp_path: Path) -> None:
     older_database(tmp_path)
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
     (tmp_path / "whet.db.schema-0007").replace(tmp_path / "whet.db")
-    database = Database.open(tmp_path)
-    with database.reading() as connection:
+    database = open_database(tmp_path)
+    with database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("SELECT seq FROM head").scalar() == 7
     database.close()
 
 
 def test_a_new_database_and_one_of_this_schema_are_not_copied(tmp_path: Path) -> None:
-    Database.open(tmp_path).close()
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
+    open_database(tmp_path).close()
     assert copies(tmp_path) == []
 
 
@@ -74,19 +77,19 @@ def test_the_newest_two_copies_stay(tmp_path: Path) -> None:
         path = tmp_path / f"whet.db.schema-{version}"
         path.write_bytes(b"older")
         os.utime(path, (time.time() - age * DAY_S,) * 2)
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
     assert copies(tmp_path) == ["whet.db.schema-0006", "whet.db.schema-0007"]
 
 
 def test_a_copy_older_than_thirty_days_is_deleted_when_the_database_is_opened(
     tmp_path: Path,
 ) -> None:
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
     for days in (29, 31):
         path = tmp_path / f"whet.db.schema-00{days}"
         path.write_bytes(b"holds what was erased since")
         os.utime(path, (time.time() - days * DAY_S,) * 2)
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
     assert copies(tmp_path) == ["whet.db.schema-0029"]
 
 
@@ -98,11 +101,11 @@ def test_a_copy_that_cannot_get_its_name_refuses_the_migration_and_loses_nothing
     obstacle.mkdir()
     before = path.read_bytes()
     with pytest.raises(StorageUnavailableError, match="stays at schema 0007: no copy"):
-        Database.open(tmp_path)
+        open_database(tmp_path)
     assert path.read_bytes() == before
     assert copies(tmp_path) == [obstacle.name]
     obstacle.rmdir()
-    Database.open(tmp_path).close()
+    open_database(tmp_path).close()
     assert version_of(path) == SCHEMA_VERSION
 
 
@@ -113,18 +116,18 @@ def test_a_full_disk_refuses_the_migration_with_advice_until_there_is_room(
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * ((1 << 20) - path.stat().st_size - 20_000))
     with pytest.raises(StorageUnavailableError, match=r"No space left on device.*make room"):
-        Database.open(small_disk)
+        open_database(small_disk)
     assert version_of(path) == "0007"
     assert copies(small_disk) == []
     ballast.unlink()
-    Database.open(small_disk).close()
+    open_database(small_disk).close()
     assert copies(small_disk) == ["whet.db.schema-0007"]
 
 
 def test_processes_that_migrate_at_once_all_succeed_with_one_copy(tmp_path: Path) -> None:
     path = older_database(tmp_path)
-    code = "import sys, pathlib; from memory.store.database import Database as D; "
-    code += "D.open(pathlib.Path(sys.argv[1])).close()"
+    code = "import sys, pathlib; from memory.store.database import open_database; "
+    code += "open_database(pathlib.Path(sys.argv[1])).close()"
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert version_of(path) == SCHEMA_VERSION

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -86,3 +87,15 @@ class MemoryMachine(RuleBasedStateMachine):
 
 MemoryMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=15)
 TestMemoryLaws = MemoryMachine.TestCase
+
+
+class MachineOnPostgres(MemoryMachine):
+    """The same on PostgreSQL, each run in a database of its own."""
+
+
+MachineOnPostgres.TestCase.settings = settings(max_examples=4, stateful_step_count=12)
+
+
+@pytest.mark.usefixtures("on_postgres")
+class TestMemoryLawsOnPostgres(MachineOnPostgres.TestCase):
+    """Its folders are where `on_postgres` says."""

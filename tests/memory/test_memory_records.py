@@ -127,6 +127,7 @@ def test_credit_counts_uses_and_wins(memory: LongTermMemory, draft: Build) -> No
     assert memory.stats()["uses"] == 3
 
 
+@pytest.mark.sqlite
 def test_forgetting_leaves_an_empty_tombstone_and_no_byte_of_the_content(
     tmp_path: Path,
     embedder: HashingEmbedder,

@@ -11,7 +11,7 @@ import pytest
 
 from memory.completions import CompletionLog
 from memory.retention import CONFIRM_S, Retention
-from memory.store.database import Database
+from memory.store.database import Database, open_database
 from memory.types import Completion
 
 DAY_S = 86_400.0
@@ -36,7 +36,7 @@ def clocks() -> Clocks:
 
 @pytest.fixture
 def database(data_dir: Path) -> Iterator[Database]:
-    opened = Database.open(data_dir)
+    opened = open_database(data_dir)
     yield opened
     opened.close()
 

@@ -14,8 +14,11 @@ from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.index.snapshots import SnapshotFolder
 from memory.memory import LongTermMemory
+from memory.store.scope import EVERYONE
 from memory.types import Draft
 from tests.memory.older import drop_later_tables
+
+pytestmark = pytest.mark.sqlite
 
 Build = Callable[..., Draft]
 
@@ -149,7 +152,7 @@ def test_a_file_exchanged_during_a_commit_is_not_acknowledged(
     database = mine._database
 
     def write() -> None:
-        with database.writing() as connection:
+        with database.writing(EVERYONE) as connection:
             connection.exec_driver_sql("INSERT INTO head VALUES ('bob', 1)")
             rename(folder / "whet.db", other)
 

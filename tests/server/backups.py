@@ -20,6 +20,7 @@ from memory.adapter_files import CONFIG, WEIGHTS
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
+from server.backup.place import Place
 from server.backup.restoring import Restored, restore
 from server.backup.seal import Sealing
 from server.backup.taking import Taken, take
@@ -32,17 +33,17 @@ def quiet(phase: str, done: int, total: int | None) -> None:
     """Nobody looks at the progress."""
 
 
-def backed_up(data_dir: Path, file: Path) -> Taken:
-    return take(data_dir, file, quiet)
+def backed_up(data_dir: Path, file: Path, url: str | None = None) -> Taken:
+    return take(Place(data_dir, url), file, quiet)
 
 
-def restored(file: Path, data_dir: Path, force: bool = False) -> Restored:
-    return restore(file, data_dir, force, quiet)
+def restored(file: Path, data_dir: Path, force: bool = False, url: str | None = None) -> Restored:
+    return restore(file, Place(data_dir, url), force, quiet)
 
 
-def remember(folder: Path, *questions: str) -> None:
+def remember(folder: Path, *questions: str, url: str | None = None) -> None:
     """Add a record for each question."""
-    memory = LongTermMemory.open(folder, HashingEmbedder(64))
+    memory = LongTermMemory.open(folder, HashingEmbedder(64), database_url=url)
     for question in questions:
         message = Message(role="user", content=question)
         memory.save(
@@ -51,9 +52,9 @@ def remember(folder: Path, *questions: str) -> None:
     memory.close()
 
 
-def questions_in(folder: Path) -> list[str]:
+def questions_in(folder: Path, url: str | None = None) -> list[str]:
     """What the memory in a folder knows; it is sound, too."""
-    memory = LongTermMemory.open(folder, HashingEmbedder(64))
+    memory = LongTermMemory.open(folder, HashingEmbedder(64), database_url=url)
     try:
         assert memory.verify("ann").ok
         return sorted(str(record.messages[0].content) for record in memory.walk("ann"))
@@ -61,13 +62,13 @@ def questions_in(folder: Path) -> list[str]:
         memory.close()
 
 
-def register(folder: Path, value: float) -> str:
+def register(folder: Path, value: float, url: str | None = None) -> str:
     """Register an adapter and return its id."""
     trained = folder.with_name("trained")
     trained.mkdir(exist_ok=True)
     save_file({"a.lora_A.weight": np.full((2, 4), value, np.float32)}, trained / WEIGHTS)
     (trained / CONFIG).write_text(json.dumps({"r": 2}))
-    memory = LongTermMemory.open(folder, HashingEmbedder(64))
+    memory = LongTermMemory.open(folder, HashingEmbedder(64), database_url=url)
     version = memory.adapters.register(
         trained,
         tenant="ann",

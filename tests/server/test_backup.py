@@ -15,11 +15,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from memory.errors import StorageBusyError, StorageUnavailableError
-from memory.store.database import FILE_NAME
 from memory.store.schema import SCHEMA_VERSION
+from memory.store.sqlite import FILE_NAME
 from server import calibrations, tuned, tuning_trials
 from server.backup.exchange import _rename_thrice, exchange
 from server.backup.manifest import DATABASE, EVALUATIONS, SINGLE_FILES
+from server.backup.place import Place
 from server.backup.restoring import restore
 from server.backup.taking import take
 from server.commands import eval_run
@@ -261,6 +262,7 @@ def test_two_folders_change_places(tmp_path: Path, swap: object) -> None:
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
+from server.backup.place import Place
 from server.backup.restoring import restore
 from tests.server.backups import files_in, quiet
 
@@ -282,7 +284,7 @@ while True:
                 left = -1  # the kill is an event as well
                 os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(count)
-        restore(archive, data, True, quiet)
+        restore(archive, Place(data), True, quiet)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     asides = [files_in(path) for path in data.parent.glob("data.before-restore-*")]
@@ -293,7 +295,7 @@ while True:
     assert os.WTERMSIG(status) == signal.SIGKILL, step
     step, killed = step + 1, killed + 1
 print(killed, len(seen), str(files_in(old)) in seen)
-again = restore(archive, data, True, quiet)
+again = restore(archive, Place(data), True, quiet)
 assert files_in(data) == eval(max(seen - {str(files_in(old))}))
 """
 
@@ -329,8 +331,10 @@ def test_a_backup_is_an_archive_that_tar_reads(data_dir: Path, tmp_path: Path) -
 def test_how_far_it_is_is_told_within_a_file_as_well(data_dir: Path, tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     (data_dir / "tuning-trials.jsonl").write_bytes(b"x" * 5_000_000)
-    take(data_dir, tmp_path / "b.tar.gz", lambda *words: told.append(words))
-    restore(tmp_path / "b.tar.gz", tmp_path / "new", False, lambda *words: told.append(words))
+    take(Place(data_dir), tmp_path / "b.tar.gz", lambda *words: told.append(words))
+    restore(
+        tmp_path / "b.tar.gz", Place(tmp_path / "new"), False, lambda *words: told.append(words)
+    )
     for phase in ("packing, MB", "unpacking, MB"):
         done = [words[1] for words in told if words[0] == phase]
         assert done == sorted(done)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from server.backup.errors import UnfitArchiveError
 from server.backup.manifest import is_member
+from server.backup.place import Place
 from server.backup.seal import check_seal
 from server.backup.taking import take
 from server.backup.unpacking import unpack
@@ -35,7 +36,7 @@ def archive(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> b
     folder.mkdir()
     (folder / "whet.db").write_bytes(empty_database.read_bytes())
     full_folder(folder)
-    take(folder, folder.with_name("b.tar.gz"), quiet)
+    take(Place(folder), folder.with_name("b.tar.gz"), quiet)
     return folder.with_name("b.tar.gz").read_bytes()
 
 

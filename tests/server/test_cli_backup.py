@@ -197,8 +197,8 @@ def test_a_restore_beside_a_process_that_works_there_is_refused(
 ) -> None:
     whet("backup", "b.tar.gz")
     holding = (
-        "import sys, time, pathlib; from memory.store.database import Database as D; "
-        "database = D.open(pathlib.Path(sys.argv[1])); print(1, flush=True); time.sleep(600)"
+        "import sys, time, pathlib; from memory.store.database import open_database; "
+        "database = open_database(pathlib.Path(sys.argv[1])); print(1, flush=True); time.sleep(600)"
     )
     words = [sys.executable, "-c", holding, str(data_dir)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment()) as holder:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.store.database import Database
+from memory.store.database import open_database
 from server import doctor, installation
 from server.cli import main
 from server.config import Settings
@@ -100,7 +100,7 @@ def test_a_full_disk_fails_and_a_filling_one_warns(
 def test_the_database_is_recognised_by_its_schema(subject: Subject) -> None:
     assert doctor.check_database(subject).status == "ok"
     folder = subject.settings.data_dir
-    Database.open(folder).close()
+    open_database(folder).close()
     assert doctor.check_database(subject).status == "ok"
     connection = sqlite3.connect(folder / "whet.db")
     connection.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -11,7 +11,7 @@ import pytest
 
 from memory.completions import CompletionLog
 from memory.errors import NotFoundError
-from memory.store.database import Database
+from memory.store.database import open_database
 from server.reports import Reports
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed, events_of
 
@@ -108,7 +108,7 @@ async def test_an_error_has_no_such_header_and_an_unknown_report_is_a_404(serve:
 
 
 def test_another_tenants_report_does_not_exist(tmp_path: Path) -> None:
-    database = Database.open(tmp_path)
+    database = open_database(tmp_path)
     log = CompletionLog(database)
     reports = Reports(log)
     reports.put("ann", "c1", {"strategy": "plain"})
@@ -124,7 +124,7 @@ async def test_a_report_outlives_the_process_with_its_completion(
 ) -> None:
     async with serve(lambda request: Reply("#### 2")) as server:
         answer = await server.chat()
-    database = Database.open(tmp_path / "data")
+    database = open_database(tmp_path / "data")
     log = CompletionLog(database)
     assert Reports(log).find("default", answer["id"]) == [answer["adaptation"]]
     log.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory.adapters import AdapterRegistry
-from memory.store.database import Database
+from memory.store.database import open_database
 from memory.types import Message, Record, State, Tier
 
 
@@ -51,6 +51,6 @@ def records() -> Callable[[list[Record]], RecordList]:
 
 @pytest.fixture
 def registry(data_dir: Path) -> Iterator[AdapterRegistry]:
-    database = Database.open(data_dir)
+    database = open_database(data_dir)
     yield AdapterRegistry(database, data_dir / "adapters")
     database.close()

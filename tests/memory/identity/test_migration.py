@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select, update
 
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.migrations.one_meaning import RELEASED
+from memory.store.schema import event, record
+from memory.store.scope import EVERYONE
 from memory.types import Draft, Message, State, Tier
 from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
+Raw = Callable[[Path], AbstractContextManager[Connection]]
 
 
 @pytest.fixture
-def older(tmp_path: Path, embedder: HashingEmbedder, draft: Build) -> Callable[..., LongTermMemory]:
+def older(
+    tmp_path: Path, embedder: HashingEmbedder, draft: Build, raw: Raw
+) -> Callable[..., LongTermMemory]:
     """Return what opens a folder whose records are as schema 0005 left them."""
 
     def build(*records: tuple[str, str, State, bool]) -> LongTermMemory:
@@ -27,34 +32,30 @@ def older(tmp_path: Path, embedder: HashingEmbedder, draft: Build) -> Callable[.
         ids = [memory.save(draft(asked, f"as {said}", tier=Tier.VOTE)).record.id
                for asked, said, _, _ in records]  # fmt: skip
         memory.close()
-        for place, (_, answer, state, contested) in enumerate(records):
-            _set(tmp_path, ids[place], place, answer, state, contested)
-        _make_older(tmp_path)
+        with raw(tmp_path) as connection:
+            for place, (_, answer, state, contested) in enumerate(records):
+                _set(connection, ids[place], place, answer, state, contested)
+            _make_older(connection)
         return LongTermMemory.open(tmp_path, embedder)
 
     return build
 
 
 def _set(
-    folder: Path, record_id: str, place: int, answer: str, state: State, contested: bool
+    connection: Connection, record_id: str, place: int, answer: str, state: State, contested: bool
 ) -> None:
     """Give a record what the older rules gave it."""
-    with sqlite3.connect(folder / "whet.db") as file:
-        file.execute(
-            "UPDATE record SET answer = ?, answer_hash = ?, state = ?, contested = ? WHERE id = ?",
-            (answer, f"old {place}", str(state), contested, record_id),
-        )
-    file.close()
+    changed = {"answer": answer, "answer_hash": f"old {place}", "contested": contested}
+    here = update(record).where(record.c.id == record_id)
+    connection.execute(here.values(**changed, state=str(state)))
 
 
-def _make_older(folder: Path) -> None:
-    with sqlite3.connect(folder / "whet.db") as file:
-        for table in ("record", "completion"):
-            file.execute(f"ALTER TABLE {table} DROP COLUMN request")
-        file.execute("UPDATE record SET question_hash = 'old ' || lower(question)")
-        drop_later_tables(file)
-        file.execute("UPDATE alembic_version SET version_num = '0005'")
-    file.close()
+def _make_older(connection: Connection) -> None:
+    for table in ("record", "completion"):
+        connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN request")
+    connection.exec_driver_sql("UPDATE record SET question_hash = 'old ' || lower(question)")
+    drop_later_tables(connection)
+    connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
 
 
 def states(memory: LongTermMemory) -> dict[str, State]:
@@ -62,11 +63,9 @@ def states(memory: LongTermMemory) -> dict[str, State]:
 
 
 def reasons(memory: LongTermMemory) -> list[str]:
-    with memory._database.reading() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT json_extract(payload, '$.reason') FROM event WHERE kind = 'moved'"
-        )
-        return [row[0] for row in rows]
+    with memory._database.reading(EVERYONE) as connection:
+        moved = select(event.c.payload).where(event.c.kind == "moved")
+        return [payload["reason"] for payload in connection.execute(moved).scalars()]
 
 
 def test_answers_that_fought_over_their_spelling_are_one_active_record(
@@ -120,7 +119,7 @@ def test_what_comes_later_meets_the_older_record(
 
 
 def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
-    tmp_path: Path, embedder: HashingEmbedder, draft: Build
+    tmp_path: Path, embedder: HashingEmbedder, draft: Build, raw: Raw
 ) -> None:
     """A database of schema 0006; what others fought over is none of its business."""
 
@@ -135,34 +134,34 @@ def test_questions_that_only_the_ids_of_their_calls_told_apart_are_one(
     second = memory.save(draft("other", messages=(Message(role="user", content="other"),))).record
     alone = memory.save(draft("judged")).record
     memory.close()
-    with sqlite3.connect(tmp_path / "whet.db") as file:
-        turns = json.dumps([turn.turn() for turn in asked("call_b")])
-        for record, hashed in ((first, "old a"), (second, "old b")):
-            file.execute("UPDATE record SET question_hash = ? WHERE id = ?", (hashed, record.id))
-        file.execute("UPDATE record SET messages = ? WHERE id = ?", (turns, second.id))
-        fought = "UPDATE record SET state = 'quarantined', contested = 1 WHERE id = ?"
-        file.execute(fought, (alone.id,))
-        drop_later_tables(file)
-        file.execute("UPDATE alembic_version SET version_num = '0006'")
-    file.close()
+    columns = record.c
+    with raw(tmp_path) as connection:
+        for each, hashed in ((first, "old a"), (second, "old b")):
+            here = update(record).where(columns.id == each.id)
+            connection.execute(here.values(question_hash=hashed))
+        turns = [turn.turn() for turn in asked("call_b")]
+        connection.execute(update(record).where(columns.id == second.id).values(messages=turns))
+        fought = {"state": "quarantined", "contested": True}
+        connection.execute(update(record).where(columns.id == alone.id).values(**fought))
+        drop_later_tables(connection)
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
     memory = LongTermMemory.open(tmp_path, embedder)
-    found = [memory.get("ann", record.id).state for record in (first, second, alone)]
+    found = [memory.get("ann", each.id).state for each in (first, second, alone)]
     assert found == [State.ACTIVE, State.EXPIRED, State.QUARANTINED]
     assert not memory.save(draft("q", messages=asked("call_c"))).created
     memory.close()
 
 
 def test_an_erased_record_stays_a_tombstone(
-    tmp_path: Path, embedder: HashingEmbedder, draft: Build
+    tmp_path: Path, embedder: HashingEmbedder, draft: Build, raw: Raw
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
     saved = memory.save(draft("q")).record
     memory.forget("ann", saved.id)
     memory.close()
-    _make_older(tmp_path)
-    with sqlite3.connect(tmp_path / "whet.db") as file:
-        file.execute("UPDATE record SET question_hash = NULL")
-    file.close()
+    with raw(tmp_path) as connection:
+        _make_older(connection)
+        connection.exec_driver_sql("UPDATE record SET question_hash = NULL")
     again = LongTermMemory.open(tmp_path, embedder)
     assert again.get("ann", saved.id).state is State.ERASED
     again.close()

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.schema import api_key
+from memory.store.scope import EVERYONE
 from server.tenancy import followed as module
 from server.tenancy import keyring as keyring_module
 from server.tenancy.authentication import Authentication
@@ -234,7 +235,7 @@ async def test_a_database_that_is_gone_opens_no_door(memory: LongTermMemory) -> 
     door = Door(memory)
     door.key("acme")
     assert (await door.get(ASK)).status_code == 401
-    with memory.keys._database.writing() as connection:
+    with memory.keys._database.writing(EVERYONE) as connection:
         connection.execute(delete(api_key))
     door.keyring.forget()
     assert (await door.get(ASK)).status_code == 401

@@ -20,14 +20,16 @@ def upgrade() -> None:
     op.add_column("completion", sa.Column("conversation", sa.String))
     completion = sa.table(
         "completion",
-        *(sa.column(name) for name in ("rowid", "asked_hash")),
+        *(sa.column(name) for name in ("tenant", "id", "asked_hash")),
         sa.column("messages", sa.JSON),
     )
-    connection, last = op.get_bind(), 0
-    query = sa.select(completion.c.rowid, completion.c.messages).order_by(completion.c.rowid)
-    while rows := connection.execute(query.where(completion.c.rowid > last).limit(PAGE)).all():
-        last = rows[-1].rowid
+    columns, connection = completion.c, op.get_bind()
+    keys = sa.tuple_(columns.tenant, columns.id)
+    query = sa.select(columns.tenant, columns.id, columns.messages).order_by(*keys).limit(PAGE)
+    last: tuple[str, str] = ("", "")
+    while rows := connection.execute(query.where(keys > last)).all():
+        last = rows[-1].tenant, rows[-1].id
         for row in rows:
             asked = asked_of(tuple(Message(**message) for message in row.messages))
-            here = completion.update().where(completion.c.rowid == row.rowid)
-            connection.execute(here.values(asked_hash=asked))
+            here = (columns.tenant == row.tenant) & (columns.id == row.id)
+            connection.execute(completion.update().where(here).values(asked_hash=asked))

@@ -8,6 +8,9 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
+WIDE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+"""PostgreSQL's INTEGER ends at 2 GiB, SQLite's does not."""
+
 
 def upgrade() -> None:
     """Add the tables of files, their contents, batches and what their requests were answered."""
@@ -18,7 +21,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("purpose", sa.String, nullable=False),
-        sa.Column("bytes", sa.Integer, nullable=False),
+        sa.Column("bytes", WIDE, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
         sa.Column("expires_at", sa.Float),
         sqlite_autoincrement=True,

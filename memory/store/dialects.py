@@ -1,0 +1,40 @@
+"""What SQLite and PostgreSQL spell differently, said once."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from sqlalchemy import Boolean, ColumnElement, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+def inserting(connection: Connection, table: Table) -> Insert:
+    """Return an INSERT that knows ON CONFLICT."""
+    is_postgres = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if is_postgres else sqlite.insert(table)
+
+
+class holds(GenericFunction[bool]):  # noqa: N801  # reads as a function in queries
+    """Whether a text has a part, letter by letter: LIKE has a longest pattern, and folds case."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(holds, "sqlite")
+def _instr(element: holds, compiler: Any, **options: Any) -> str:
+    return f"(instr({compiler.process(element.clauses, **options)}) > 0)"
+
+
+@compiles(holds, "postgresql")
+def _strpos(element: holds, compiler: Any, **options: Any) -> str:
+    return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
+
+
+def holding(text: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether `text` has `part` in it."""
+    return holds(text, part)

@@ -1,0 +1,161 @@
+"""PostgreSQL's policies: a query that names no tenant sees its own transaction's, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy.exc import ProgrammingError
+
+from memory.batch import BatchDetails, NewBatch
+from memory.errors import StorageUnavailableError
+from memory.files import NewFile
+from memory.hashing import HashingEmbedder
+from memory.keys import NewKey
+from memory.memory import LongTermMemory
+from memory.store.database import open_database
+from memory.store.row_security import POLICY
+from memory.store.schema import completion as completions
+from memory.store.schema import embedding, file, file_part, head, metadata, record
+from memory.store.scope import EVERYONE
+from memory.tenants import Limits
+from memory.types import Completion, Draft, Trial
+from tests.memory.older import connected
+from tests.postgres import OWNER, Cluster
+
+Build = Callable[..., Draft]
+Note = Callable[..., Completion]
+
+
+@pytest.fixture
+def url(postgres: Cluster, migrated_url: str) -> Iterator[str]:
+    made = postgres.database(migrated_url)
+    yield made
+    postgres.drop(made)
+
+
+@pytest.fixture
+def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator[LongTermMemory]:
+    """A memory in which both tenants have something in every table that is theirs."""
+    opened = LongTermMemory.open(tmp_path, HashingEmbedder(64), database_url=url)
+    for tenant in ("ann", "bob"):
+        opened.save(draft(f"{tenant}'s question", tenant=tenant))
+        opened.completions.append(completion("c1", f"{tenant}'s", tenant=tenant))
+        opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
+        opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))
+        opened.tenants.set(tenant, Limits(files_mb=1))
+        made = opened.files.create(NewFile(tenant=tenant, name="f", purpose="batch"), [b"x"])
+        asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
+        new = NewBatch(**asked, details=BatchDetails(), seconds=60)
+        opened.batches.create(new, most_open=9)
+    assert opened.completions.flush()
+    yield opened
+    opened.close()
+
+
+def owners(connection: Connection, table: Table) -> set[str]:
+    return set(connection.execute(select(table.c.tenant)).scalars())
+
+
+def test_every_table_has_a_policy_and_belongs_to_somebody_else(url: str) -> None:
+    with connected(url) as connection:
+        guarded = connection.execute(
+            text(
+                "SELECT c.relname, c.relrowsecurity, p.polname FROM pg_class c "
+                "LEFT JOIN pg_policy p ON p.polrelid = c.oid "
+                "WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
+            )
+        ).all()
+        owners_of = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = current_schema()"
+        owned = connection.exec_driver_sql(owners_of).scalars().all()
+    found = {name: (is_on, policy) for name, is_on, policy in guarded}
+    del found["alembic_version"]
+    assert found.keys() == metadata.tables.keys()
+    assert set(found.values()) == {(True, POLICY)}
+    assert owned == [OWNER]
+
+
+@pytest.mark.parametrize(
+    "table", [t for t in metadata.sorted_tables if "tenant" in t.columns], ids=lambda t: t.name
+)
+def test_a_query_without_its_where_returns_nothing_of_another_tenant(
+    memory: LongTermMemory, table: Table
+) -> None:
+    database = memory._database
+    with database.reading("ann") as connection:
+        assert owners(connection, table) <= {"ann"}
+    with database.reading(EVERYONE) as connection:
+        there = owners(connection, table)
+        assert there == {"ann", "bob"} or table.name in ("adapter", "alias")
+    with database.reading({"bob", "ann"}) as connection:
+        assert owners(connection, table) == there
+    with database.reading(()) as connection:
+        assert owners(connection, table) == set()
+
+
+def test_what_belongs_to_a_row_of_another_is_as_invisible(memory: LongTermMemory) -> None:
+    for table in (embedding, file_part):
+        counted = select(func.count()).select_from(table)
+        with memory._database.reading("ann") as connection:
+            assert connection.execute(counted).scalar_one() == 1
+        with memory._database.reading(EVERYONE) as connection:
+            assert connection.execute(counted).scalar_one() == 2
+
+
+def test_nothing_of_another_tenant_is_changed_moved_or_made(memory: LongTermMemory) -> None:
+    database = memory._database
+    with database.writing("ann") as connection:
+        assert connection.execute(update(record).values(uses=9)).rowcount == 1
+        assert connection.execute(delete(completions)).rowcount == 1
+    for statement in (
+        insert(head).values(tenant="carl", seq=1),
+        update(record).values(tenant="bob"),
+        insert(file_part).values(file_id=memory.files.list("bob")[0].id, number=1, content=b""),
+    ):
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            _write(memory, statement)
+    with database.reading(EVERYONE) as connection:
+        uses = dict(connection.execute(select(record.c.tenant, record.c.uses)).all())
+    assert uses == {"ann": 9, "bob": 0}
+
+
+def _write(memory: LongTermMemory, statement: object) -> None:
+    with memory._database.writing("ann") as connection:
+        connection.execute(statement)
+
+
+def test_a_connection_remembers_nobody(memory: LongTermMemory) -> None:
+    with memory._database.reading(EVERYONE) as connection:
+        assert len(owners(connection, file)) == 2
+    for _ in range(3):
+        with memory._database.reading("bob") as connection:
+            assert owners(connection, file) == {"bob"}
+
+
+def test_the_names_of_tenants_are_no_code(memory: LongTermMemory, draft: Build) -> None:
+    for name in ("*", "{ann,bob}", "a,b", 'quote"d', "back\\slash", "it's", "NULL", "\x00"):
+        saved = memory.save(draft("q", tenant=name))
+        assert [each.id for each in memory.walk(name)] == [saved.record.id]
+        with memory._database.reading(name) as connection:
+            assert owners(connection, record) == {name}
+
+
+def test_whet_works_as_a_user_who_owns_nothing(
+    postgres: Cluster, url: str, memory: LongTermMemory, tmp_path: Path, draft: Build
+) -> None:
+    """The stricter way: the owner migrates, servers come with a user of their own."""
+    name = url.rpartition("/")[2].partition("?")[0]
+    postgres.psql("postgres", "CREATE ROLE web LOGIN")
+    theirs = postgres.url(name, "web")
+    with pytest.raises(StorageUnavailableError, match=f"GRANT {OWNER}_app TO web"):
+        open_database(tmp_path, theirs)
+    postgres.psql("postgres", f"GRANT {OWNER}_app TO web")
+    opened = LongTermMemory.open(tmp_path, HashingEmbedder(64), database_url=theirs)
+    record_id = opened.save(draft("theirs")).record.id
+    opened.forget("ann", record_id)
+    assert opened.storage_problem() is None
+    assert opened.verify("ann").ok
+    opened.close()
+    postgres.psql("postgres", f"REVOKE {OWNER}_app FROM web", "DROP ROLE web")

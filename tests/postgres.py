@@ -1,0 +1,110 @@
+"""A PostgreSQL server of the tests' own, in a temporary folder, heard on a socket in it only.
+
+Owned by an unprivileged user, as PostgreSQL refuses root. Each test has a database of its own, a
+copy of one that was migrated once.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+ABSENT = "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
+OWNER = "whet"
+UNPRIVILEGED = ("postgres", "nobody")
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+"""What a crash of the machine would cost is no matter to a test, and time is."""
+SETTINGS = ("listen_addresses=", "max_connections=300", "shared_buffers=32MB", "lc_messages=C")
+
+
+def programs() -> Path | None:
+    """Return the folder of PostgreSQL's programs, of the newest version; None without one."""
+    found = shutil.which("pg_ctl")
+    folders = [Path(found).parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((f for f in folders if (f / "initdb").exists() and (f / "pg_ctl").exists()), None)
+
+
+def runner() -> str | None:
+    """Return whom to run the server as: somebody else where we are root."""
+    if os.geteuid() != 0:
+        return None
+    known = {user.pw_name for user in pwd.getpwall()}
+    return next(name for name in UNPRIVILEGED if name in known)
+
+
+class Cluster:
+    """One server with its databases."""
+
+    def __init__(self, settings: Sequence[str] = QUICK) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="whet-postgres-"))
+        self._settings = (*SETTINGS, f"unix_socket_directories={self.folder}", *settings)
+        self._names = (f"test_{n}" for n in count())
+        if (user := runner()) is not None:
+            shutil.chown(self.folder, user)
+        data = ("-D", str(self.folder / "data"))
+        self._run("initdb", *data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+        self.psql("postgres", f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB")
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = " ".join(f"-c {setting}" for setting in self._settings)
+        log = str(self.folder / "log")
+        data = str(self.folder / "data")
+        self._run("pg_ctl", "start", "-w", "-s", "-D", data, "-l", log, "-o", options)
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server; `immediate` as if it was killed."""
+        self._run("pg_ctl", "stop", "-w", "-s", "-D", str(self.folder / "data"), "-m", mode)
+
+    def remove(self) -> None:
+        """Stop it for good and delete what it held."""
+        self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    def database(self, template: str | None = None, name: str | None = None) -> str:
+        """Make a database of `OWNER`, empty or as the one of a URL; return its URL."""
+        made = name or next(self._names)
+        origin = template.rpartition("/")[2].partition("?")[0] if template else "template0"
+        self.psql("postgres", f"CREATE DATABASE {made} OWNER {OWNER} TEMPLATE {origin}")
+        return self.url(made)
+
+    def drop(self, url: str) -> None:
+        """Drop the database of a URL, whoever uses it."""
+        name = url.rpartition("/")[2].partition("?")[0]
+        self.psql("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+    def url(self, database: str, user: str = OWNER) -> str:
+        """Return the URL of a database for a user."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}"
+
+    def psql(self, database: str, *statements: str) -> None:
+        """Run statements as the superuser, each in a transaction of its own."""
+        import psycopg
+
+        url = self.url(database, "postgres")
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def _run(self, program: str, *arguments: str) -> None:
+        folder = programs()
+        assert folder is not None, ABSENT
+        done = subprocess.run(
+            [folder / program, *arguments],
+            user=runner(),
+            cwd=self.folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdout=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if program == "initdb" else subprocess.DEVNULL,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{program}: {done.stdout!r}"
