@@ -18,6 +18,7 @@ from memory.adapters import AdapterRegistry
 from memory.aside import Aside
 from memory.batches import BatchStore
 from memory.completions import CompletionLog
+from memory.conversations import ConversationStore
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
@@ -29,6 +30,7 @@ from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
+from memory.responses import ResponseStore
 from memory.statistics import tenant_statistics
 from memory.store.database import Database
 from memory.store.group_commit import GroupCommit
@@ -49,7 +51,12 @@ class LongTermMemory:
     """The memory of all tenants in one data directory."""
 
     def __init__(
-        self, database: Database, embedder: Embedder, data_dir: Path, retention_days: float
+        self,
+        database: Database,
+        embedder: Embedder,
+        data_dir: Path,
+        retention_days: float,
+        response_days: float,
     ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
@@ -61,6 +68,8 @@ class LongTermMemory:
         self.tenants = TenantStore(database)
         self.files = FileStore(database)
         self.batches = BatchStore(database)
+        self.responses = ResponseStore(database, response_days)
+        self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)
@@ -71,13 +80,19 @@ class LongTermMemory:
 
     @classmethod
     def open(
-        cls, data_dir: Path, embedder: Embedder, *, retention_days: float = 30.0
+        cls,
+        data_dir: Path,
+        embedder: Embedder,
+        *,
+        retention_days: float = 30.0,
+        response_days: float = 30.0,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
-        Completions are kept for `retention_days`, records until they are forgotten.
+        Completions are kept for `retention_days`, stored responses for `response_days`, records
+        until they are forgotten.
         """
-        return cls(Database.open(data_dir), embedder, data_dir, retention_days)
+        return cls(Database.open(data_dir), embedder, data_dir, retention_days, response_days)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -209,7 +224,8 @@ class LongTermMemory:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
         Every completion that holds its question goes with it, queued or written, and the votes
-        noted there. Adapters that learned from it are named by `adapters.revoked_by`.
+        noted there; so do stored responses, and what conversations hold of it. Adapters that
+        learned from it are named by `adapters.revoked_by`.
         """
         record = self._records.get(tenant, record_id)
         with self.completions.withheld(tenant, record):

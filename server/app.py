@@ -43,6 +43,7 @@ from server.engine_defaults import UNTRAINABLE, runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.gateway.application import make_app
+from server.gateway.item_check import refuse_wrong_items
 from server.keep_alive import KeepAlive
 from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
@@ -55,6 +56,7 @@ from server.reports import Reports
 from server.resident import resident_bytes, said
 from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
+from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
@@ -70,6 +72,7 @@ from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.stored_responses import StoredResponses
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
@@ -155,18 +158,21 @@ async def build(
         watched.telling,
         Parsers(args, parts.client),
     )
-    app, in_background = await make_app(client, args, runtime_adapters(args, settings))
+    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
+    stored = StoredResponses(
+        parts.memory, parts.quotas.response_bytes, settings.max_body_items, most_bytes
+    )
+    app, in_background = await make_app(client, args, runtime_adapters(args, settings), stored)
     occupancy = Occupancy(in_background)
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     news, loop = asyncio.Event(), asyncio.get_running_loop()
     stir = partial(loop.call_soon_threadsafe, news.set)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir, stored)
     describe(app)
     install_handlers(app)
-    _add_middleware(app, parts, client, occupancy, settings)
+    _add_middleware(app, parts, client, occupancy, settings, stored)
     inside = Inside(app, _guard(app, parts, args, settings))
-    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
     return Built(app, client, warming, batches)
 
@@ -216,6 +222,7 @@ def _add_middleware(
     client: AdaptiveClient,
     occupancy: Occupancy,
     settings: Settings,
+    stored: StoredResponses,
 ) -> None:
     """Put ours innermost, behind vLLM's."""
     app.user_middleware += [
@@ -228,7 +235,12 @@ def _add_middleware(
             quotas=parts.quotas,
         ),
         Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
-        Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
+        Middleware(
+            AdaptationMiddleware,
+            settings=settings,
+            salt_of=parts.secret.salt_of,
+            recall=stored.recall,
+        ),
     ]
 
 
@@ -266,6 +278,7 @@ def _add_routes(
     warming: Warming,
     prices: Prices,
     stir: Callable[[], object],
+    stored: StoredResponses,
 ) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
@@ -290,7 +303,14 @@ def _add_routes(
         warming_router(warming),
         adapters_router(parts.memory),
         docs_router(app, offline=args.enable_offline_docs),
-        responses_router(lambda: getattr(app.state, "openai_serving_responses", None)),
+        responses_router(
+            parts.memory.responses,
+            stored,
+            lambda: getattr(app.state, "openai_serving_responses", None),
+        ),
+        conversations_router(
+            parts.memory.conversations, refuse_wrong_items, parts.quotas.response_bytes
+        ),
         unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)
