@@ -56,8 +56,9 @@ class ConversationStore:
         self, tenant: str, details: Mapping[str, Any], items: Sequence[Item], most: int | None
     ) -> Conversation:
         """Begin a conversation; raises `ConflictError` beyond `most` bytes of all that is kept."""
+        conversation_id = f"conv_{uuid4().hex}"
         made = {
-            "id": f"conv_{uuid4().hex}",
+            "id": conversation_id,
             "tenant": tenant,
             "details": dict(details),
             "bytes": 0,
@@ -70,9 +71,9 @@ class ConversationStore:
                     f"there are {MOST_CONVERSATIONS} conversations of yours: delete some"
                 )
             connection.execute(insert(conversation).values(made))
-            append_items(connection, tenant, made["id"], items)
+            append_items(connection, tenant, conversation_id, items)
             refuse_beyond(connection, tenant, most)
-            return found_conversation(connection, tenant, made["id"])
+            return found_conversation(connection, tenant, conversation_id)
 
     def get(self, tenant: str, conversation_id: str) -> Conversation:
         """Return a conversation; raises `NotFoundError`."""

@@ -53,7 +53,7 @@ def write_items(connection: Connection, tenant: str, holder: str, items: Sequenc
     ]
     if rows:
         connection.execute(insert(item), rows)
-    return sum(row["bytes"] for row in rows)
+    return sum(size_of(each.content) for each in items)
 
 
 def all_items(connection: Connection, holder: str) -> list[Item]:

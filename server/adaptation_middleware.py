@@ -101,7 +101,7 @@ class AdaptationMiddleware:
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
         body.update(salt)
-        return raw, Arrival(body, context, earlier)
+        return raw, Arrival(body, context, earlier, body.get("input"))
 
 
 async def _with_verifiers(context: RequestContext) -> RequestContext:

@@ -93,6 +93,8 @@ class Arrival:
     """None where the request is vLLM's alone."""
     earlier: Earlier = field(default_factory=Earlier)
     """What a response goes on from."""
+    asked: Any = ()
+    """Its input as the client sent it: vLLM puts models of its own into the body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What the handler wants to be sent with the start of its answer."""
 

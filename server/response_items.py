@@ -1,6 +1,7 @@
-"""What `/v1/responses` is asked and conversations take in, item by item, before pydantic tries every kind of item on each.
+"""What `/v1/responses` is asked and conversations take in, item by item.
 
-A thousand items of no kind would hold the event loop for two seconds.
+It is looked at before pydantic tries every kind of item on each: a thousand items of no kind would
+hold the event loop for two seconds.
 """
 
 from __future__ import annotations

@@ -38,8 +38,7 @@ class Asking:
         arrival = None if raw_request is None else raw_request.scope.get(ARRIVAL)
         if arrival is None:
             return cls()
-        # Of what pydantic made of the input, some can be read once only.
-        asked = kept_items(arrival.body.get("input", ()))
+        asked = kept_items(arrival.asked or ())
         return cls(tenant_of(raw_request.scope), bool(request.store), asked, arrival.earlier)
 
     def begin(self, may: bool) -> None:

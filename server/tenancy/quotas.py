@@ -173,7 +173,7 @@ class Quotas:
         return None if megabytes is None else megabytes * 10**6
 
     async def response_bytes(self, tenant: str) -> int | None:
-        """Return how much all responses and conversations of a tenant may come to; None: no limit."""
+        """Return how much a tenant's responses and conversations may come to; None: no limit."""
         megabytes = (await self.of(tenant)).limits.responses_mb
         return None if megabytes is None else megabytes * 10**6
 
