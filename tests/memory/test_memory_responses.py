@@ -1,4 +1,4 @@
-"""Stored responses: their tenant's own, whole or not at all, and gone when they are erased or old."""
+"""Stored responses: their tenant's own, whole or not at all, and gone when erased or too old."""
 
 from __future__ import annotations
 
