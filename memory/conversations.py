@@ -146,7 +146,7 @@ def append_items(
     connection: Connection, tenant: str, conversation_id: str, items: Sequence[Item]
 ) -> list[Item]:
     """Add items to a conversation within a transaction of others; return them as they are kept."""
-    found_conversation(connection, tenant, conversation_id)
+    found_conversation(connection, tenant, conversation_id, alone=True)
     counted = select(func.count()).where(item.c.holder == conversation_id)
     if connection.execute(counted).scalar_one() + len(items) > MOST_ITEMS:
         raise ConflictError(
@@ -157,10 +157,16 @@ def append_items(
     return named
 
 
-def found_conversation(connection: Connection, tenant: str, conversation_id: str) -> Conversation:
-    """Return a tenant's conversation; raises `NotFoundError`."""
+def found_conversation(
+    connection: Connection, tenant: str, conversation_id: str, *, alone: bool = False
+) -> Conversation:
+    """Return a tenant's conversation; raises `NotFoundError`.
+
+    Whoever wants it `alone` adds to it before others do: what is said together stays together.
+    """
     here = and_(conversation.c.id == conversation_id, conversation.c.tenant == tenant)
-    row = connection.execute(select(conversation).where(here)).first()
+    wanted = select(conversation).where(here)
+    row = connection.execute(wanted.with_for_update() if alone else wanted).first()
     if row is None:
         raise NotFoundError(f"Conversation with id '{conversation_id}' not found.")
     return _conversation(row)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, delete, or_, select
 
 from memory.conversations import grow
 from memory.record_queries import tells_of
-from memory.responses import erase_responses
+from memory.response_rows import erase_responses
 from memory.store.schema import completion, conversation, item, response
 from memory.text import trace
 

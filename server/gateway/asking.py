@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from memory.items import Item
 from memory.stored_response import SAID, StoredResponse, Written
 from server.earlier_turns import Earlier
 from server.kept_items import kept_items, said_items
@@ -25,7 +24,8 @@ class Asking:
     tenant: str = ""
     is_kept: bool = False
     """Whether its response is to be stored."""
-    asked: tuple[Item, ...] = ()
+    asked: Any = ()
+    """The input, as the client sent it."""
     earlier: Earlier = field(default_factory=Earlier)
     queued: Any = None
     """The response, where it is made in the background."""
@@ -38,8 +38,8 @@ class Asking:
         arrival = None if raw_request is None else raw_request.scope.get(ARRIVAL)
         if arrival is None:
             return cls()
-        asked = kept_items(arrival.asked or ())
-        return cls(tenant_of(raw_request.scope), bool(request.store), asked, arrival.earlier)
+        tenant = tenant_of(raw_request.scope)
+        return cls(tenant, bool(request.store), arrival.asked or (), arrival.earlier)
 
     def begin(self, may: bool) -> None:
         """Let the making begin, or not; the first word counts."""
@@ -47,7 +47,7 @@ class Asking:
             self.begun.set_result(may)
 
     def written(self, response: Any) -> Written:
-        """Return a response as it is to be stored."""
+        """Return a response as it is to be stored; of a long input, not on the event loop."""
         body = response.model_dump(mode="json", by_alias=True)
         made = StoredResponse(
             id=response.id,
@@ -58,4 +58,4 @@ class Asking:
             conversation_id=self.earlier.conversation_id,
         )
         said = said_items(body) if response.status in SAID else ()
-        return Written(made, self.asked, said, self.is_kept)
+        return Written(made, kept_items(self.asked), said, self.is_kept)

@@ -91,7 +91,7 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
     async def _begun(self, queued: Any, request: Any) -> Any:
         """Store a response that is going to be made, and let its making begin."""
         asking, begun = request.asking, self._completed(shown(queued, request))
-        await self.stored.begin(asking.written(begun))
+        await self.stored.begin(await asyncio.to_thread(asking.written, begun))
         asking.queued, self.tenants[begun.id] = begun, asking.tenant
         if request.stream:
             self.event_store[begun.id] = ([], asyncio.Event())
@@ -238,12 +238,11 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
     async def _kept(self, response: Any, request: Any) -> Any:
         """Store a response that has ended; return it as it is then."""
         asking = request.asking
-        if asking.queued is not None:
-            is_kept = await self.stored.finish(asking.written(response))
-            return response if is_kept else response.model_copy(update={"store": False})
         if not asking.is_kept and asking.earlier.conversation_id is None:
             return response
-        if await self.stored.keep(asking.written(response)):
+        new = await asyncio.to_thread(asking.written, response)
+        store = self.stored.keep if asking.queued is None else self.stored.finish
+        if await store(new):
             return response
         return response.model_copy(update={"store": False, "conversation": None})
 

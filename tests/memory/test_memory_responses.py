@@ -117,7 +117,7 @@ def test_one_that_nobody_holds_is_lost(memory: LongTermMemory) -> None:
 def test_the_oldest_of_a_tenant_makes_room(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.responses.MOST_RESPONSES", 3)
+    monkeypatch.setattr("memory.response_rows.MOST_RESPONSES", 3)
     store = memory.responses
     store.keep(written("resp_b", tenant="bob"))
     store.begin(written("resp_0", status="queued"))

@@ -13,6 +13,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI
+from sqlalchemy import event
 
 from memory.errors import StorageUnavailableError
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed, events_of
@@ -233,25 +234,32 @@ async def _leave_after_first_event(server: Composed, body: dict[str, Any], told:
 
 
 async def test_a_full_disk_is_answered_and_said(
-    server: Composed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: Composed, caplog: pytest.LogCaptureFixture
 ) -> None:
     conversation = await server.post("/v1/conversations")
 
-    def full(*_: Any, **__: Any) -> None:
-        raise StorageUnavailableError("the disk is full")
+    pool = server.memory._database._engine
 
-    monkeypatch.setattr(server.memory.responses, "keep", full)
+    def limit(connection: Any, record: object, proxy: object) -> None:
+        connection.execute("PRAGMA max_page_count=1")  # what there is already is the most
+
+    event.listen(pool, "checkout", limit)
+    metadata = {str(number): "x" * 512 for number in range(16)}
     within = {"model": PLAIN, "input": STORY, "conversation": conversation["id"]}
+    within["metadata"] = metadata  # more than is left of a page
     made = await server.post(RESPONSES, **within)
     assert (made["status"], made["store"], made["conversation"]) == ("completed", False, None)
-    assert "is not stored: the disk is full" in caplog.text
+    assert "is not stored: " in caplog.text
+    assert "free some space" in caplog.text
     ending = (await server.events(RESPONSES, **within))[-1]["response"]
     assert (ending["status"], ending["store"]) == ("completed", False)
-    monkeypatch.undo()
+    event.remove(pool, "checkout", limit)
+    pool.dispose()
     for each in (made, ending):
         assert (await server.http.get(f"{RESPONSES}/{each['id']}")).status_code == 404
     items = await server.http.get(f"/v1/conversations/{conversation['id']}/items")
     assert items.json()["data"] == []
+    assert (await server.post(RESPONSES, **within))["store"]
 
 
 async def test_where_the_database_is_gone_nothing_goes_on_and_nothing_begins_unseen(

@@ -38,7 +38,6 @@ from memory.memory import LongTermMemory
 from server.adaptation_request import take_context
 from server.config import Settings
 from server.earlier_turns import Earlier
-from server.kept_items import kept_items
 from server.request_context import ARRIVAL, RESPONSES, Arrival
 from server.stored_responses import LOST, StoredResponses
 from server.tenancy.principal import OPERATOR, PRINCIPAL
@@ -232,10 +231,10 @@ async def test_one_that_another_server_makes_is_followed_to_its_end(
 async def test_one_that_nobody_makes_any_more_has_failed_and_says_why(
     responses: Responses, store: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.responses.HELD_S", 0.05)
+    monkeypatch.setattr("memory.responses.HELD_S", 1.0)
     store.responses.begin(asked().asking.written(shown(response(), asked())))
     assert (await kept(responses)).status == "queued"
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(1.1)
     found = await kept(responses)
     assert (found.status, found.body["status"]) == ("failed", "failed")
     assert found.body["error"] == {"code": "server_error", "message": LOST}
@@ -398,7 +397,7 @@ async def test_a_call_of_a_stored_response_stays_before_its_result(
         update={"output": build_response_output_items("Hm", words, [call])}
     )
     question = "What is the weather in Paris?"
-    first = asked(asked=kept_items([{"role": "user", "content": question}]))
+    first = asked(asked=[{"role": "user", "content": question}])
     await responses._kept(shown(made, first), first)
     before = await responses.stored.recall("ann", "resp_1", None)
     result = {"type": "function_call_output", "call_id": "call_1", "output": "18 degrees"}

@@ -104,7 +104,7 @@ async def test_what_one_stores_takes_no_place_among_what_others_do(
     acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
     asked = {"model": MODEL, "input": STORY}
     made = (await acme.ask("POST", RESPONSES, **asked)).json()["id"]
-    monkeypatch.setattr("memory.responses.MOST_RESPONSES", 1)
+    monkeypatch.setattr("memory.response_rows.MOST_RESPONSES", 1)
     other = (await globex.ask("POST", RESPONSES, **asked)).json()["id"]
     await globex.ask("POST", RESPONSES, **asked, store=False)
     assert (await acme.ask("GET", f"{RESPONSES}/{made}")).status_code == 200
