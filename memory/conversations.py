@@ -179,22 +179,28 @@ def grow(connection: Connection, conversation_id: str, by: int) -> None:
     connection.execute(update(conversation).where(here).values(**sizes))
 
 
-def held_bytes(connection: Connection, tenant: str) -> int:
-    """Return the bytes of all a tenant's conversations and stored responses."""
-    sums = (
-        select(func.sum(table.c.bytes)).where(table.c.tenant == tenant)
-        for table in (conversation, response)
-    )
-    return sum(int(connection.execute(each).scalar() or 0) for each in sums)
+def spoken_bytes(connection: Connection, tenant: str) -> int:
+    """Return the bytes of all a tenant's conversations."""
+    total = select(func.sum(conversation.c.bytes)).where(conversation.c.tenant == tenant)
+    return int(connection.execute(total).scalar() or 0)
 
 
 def refuse_beyond(connection: Connection, tenant: str, most: int | None) -> None:
-    """Raise `ConflictError` where a tenant keeps more than `most` bytes."""
-    if most is not None and (held := held_bytes(connection, tenant)) > most:
-        raise ConflictError(
-            f"with this, your responses and conversations would come to {held} bytes, and {most} "
-            "are the most: delete some"
-        )
+    """Raise `ConflictError` where a tenant keeps more than `most` bytes, responses included."""
+    if most is None:
+        return
+    stored = select(func.sum(response.c.bytes)).where(response.c.tenant == tenant)
+    held = int(connection.execute(stored).scalar() or 0) + spoken_bytes(connection, tenant)
+    if held > most:
+        raise too_much(held, most)
+
+
+def too_much(held: int, most: int) -> ConflictError:
+    """Return what says that a tenant keeps too much."""
+    return ConflictError(
+        f"with this, your responses and conversations would come to {held} bytes, and {most} are "
+        "the most: delete some"
+    )
 
 
 def _conversation(row: Row[Any]) -> Conversation:

@@ -65,7 +65,7 @@ def all_items(connection: Connection, holder: str) -> list[Item]:
 def contents_of(connection: Connection, holders: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the contents of the items of each holder."""
     found: dict[str, list[dict[str, Any]]] = {holder: [] for holder in holders}
-    for some in _in_parts(holders):
+    for some in in_parts(holders):
         columns = select(item.c.holder, item.c.content).where(item.c.holder.in_(some))
         for row in connection.execute(columns.order_by(item.c.number)):
             found[row.holder].append(row.content)
@@ -100,14 +100,14 @@ def found_item(connection: Connection, holder: str, item_id: str) -> Row[Any]:
 
 def drop_items(connection: Connection, holders: Sequence[str]) -> None:
     """Erase all items of responses and conversations."""
-    for some in _in_parts(holders):
+    for some in in_parts(holders):
         connection.execute(delete(item).where(item.c.holder.in_(some)))
 
 
 def with_ids_of_their_own(connection: Connection, holder: str, items: Sequence[Item]) -> list[Item]:
     """Return items, another id for each whose id stands in the holder already, or twice here."""
     taken: set[str] = set()
-    for some in _in_parts([each.id for each in items]):
+    for some in in_parts([each.id for each in items]):
         here = and_(item.c.holder == holder, item.c.id.in_(some))
         taken.update(connection.execute(select(item.c.id).where(here)).scalars())
     named = []
@@ -125,7 +125,8 @@ def _renamed(each: Item, taken: Collection[str]) -> Item:
     return replace(each, id=fresh, content={**each.content, "id": fresh})
 
 
-def _in_parts(ids: Sequence[str]) -> list[Sequence[str]]:
+def in_parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    """Return identifiers in parts of which each fits into a statement."""
     return [ids[start : start + MANY] for start in range(0, len(ids), MANY)]
 
 

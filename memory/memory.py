@@ -40,6 +40,7 @@ from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
+ERASED_MEANWHILE = "its question was erased meanwhile"
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
 MAX_UNKNOWN = 0.25
@@ -229,7 +230,8 @@ class LongTermMemory:
         """
         record = self._records.get(tenant, record_id)
         with self.completions.withheld(tenant, record):
-            self._saver.refuse(partial(_asks, record), "its question was erased meanwhile")
+            self._saver.refuse(partial(_asks, record), ERASED_MEANWHILE)
+            self.responses.refuse(tenant, record.question, ERASED_MEANWHILE)
             tombstone = self._records.erase(tenant, record_id)
         self._database.empty_log()
         self._indexes.forget(tenant)
@@ -286,7 +288,8 @@ class LongTermMemory:
         self._database.close()
 
 
-def _asks(record: Record, draft: Draft) -> bool:
+def _asks(record: Record, entry: Entry) -> bool:
     """Whether a draft is of the record's tenant and question."""
+    draft = entry.draft
     is_same = folded(question_of(draft.messages)) == folded(record.question)
     return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

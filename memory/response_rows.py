@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, select, update
 
-from memory.conversations import append_items, held_bytes, refuse_beyond
+from memory.conversations import append_items, spoken_bytes, too_much
 from memory.errors import ConflictError, NotFoundError
-from memory.items import Item, drop_items
+from memory.items import Item, drop_items, in_parts
 from memory.store.schema import response
 from memory.stored_response import AT_WORK, SAID, StoredResponse
 
@@ -79,8 +79,9 @@ def make_room(connection: Connection, new: StoredResponse, most: int | None) -> 
     """
     mine = response.c.tenant == new.tenant
     ended = and_(mine, response.c.status.not_in(AT_WORK), response.c.id != new.id)
-    count = connection.execute(select(func.count()).where(mine)).scalar_one()
-    held = held_bytes(connection, new.tenant)
+    counted = select(func.count(), func.sum(response.c.bytes)).where(mine)
+    count, stored = connection.execute(counted).one()
+    held = int(stored or 0) + spoken_bytes(connection, new.tenant)
     while count > MOST_RESPONSES or (most is not None and held > most):
         oldest = select(response.c.id, response.c.bytes).where(ended)
         oldest = oldest.order_by(response.c.used_at, response.c.number).limit(ROOM)
@@ -93,13 +94,14 @@ def make_room(connection: Connection, new: StoredResponse, most: int | None) -> 
         if not going:
             break
         drop_responses(connection, going)
-    refuse_beyond(connection, new.tenant, most)
+    if most is not None and held > most:
+        raise too_much(held, most)
 
 
 def drop_responses(connection: Connection, ids: Sequence[str]) -> None:
     drop_items(connection, ids)
-    for each in ids:
-        connection.execute(delete(response).where(response.c.id == each))
+    for some in in_parts(ids):
+        connection.execute(delete(response).where(response.c.id.in_(some)))
 
 
 def stored_of(row: Row[Any]) -> StoredResponse:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
@@ -18,6 +19,7 @@ from memory.items import (
     Order,
     all_items,
     contents_of,
+    in_parts,
     page_of_items,
     size_of,
     write_items,
@@ -34,14 +36,26 @@ from memory.response_rows import (
 )
 from memory.retention import Retention
 from memory.store.database import Database
+from memory.store.group_commit import GroupCommit
 from memory.store.schema import response
 from memory.stored_response import StoredResponse, Written
+from memory.text import trace
 
 log = logging.getLogger(__name__)
 
 HELD_S = 60.0
 """Whoever makes a response says so more often; after this, nobody is believed to."""
 PRUNE_EVERY_S = 3600.0
+
+
+Keeping: TypeAlias = "tuple[Written, int | None]"
+"""A response, and the bytes that its tenant may keep."""
+
+
+class Kept(NamedTuple):
+    """What came of storing a response."""
+
+    refused: ConflictError | None = None
 
 
 class ResponseStore:
@@ -53,6 +67,7 @@ class ResponseStore:
         self._database = database
         self._retention = retention or Retention(retention_days)
         self._next_prune = time.monotonic()
+        self._keeper = GroupCommit(self._keep_many)
 
     def keep(self, new: Written, most: int | None = None) -> None:
         """Store a response that has ended, and add it to its conversation: all of it or nothing.
@@ -60,12 +75,10 @@ class ResponseStore:
         `most` bounds the bytes of all a tenant's responses and conversations: older responses make
         room. Raises `ConflictError` where that does not help, and where the conversation is gone.
         """
-        with self._database.writing() as connection:
-            if new.is_kept:
-                self._insert(connection, new, held_until=0.0)
-            tell_conversation(connection, new.response, [*new.asked, *new.said])
-            make_room(connection, new.response, most)
+        refused = self._keeper.save((new, most)).refused
         self._prune_in_time()
+        if refused is not None:
+            raise refused
 
     def begin(self, new: Written, most: int | None = None) -> None:
         """Store a response that is going to be made, held for `HELD_S`."""
@@ -151,6 +164,17 @@ class ResponseStore:
             asked, bodies = contents_of(connection, ids), bodies_of(connection, ids)
             return [(asked[each], bodies[each]) for each in ids]
 
+    def refuse(self, tenant: str, question: str, reason: str) -> None:
+        """Let what waits to be stored of a question fail: it is erased."""
+        erased = trace(question)
+
+        def is_meant(entry: Keeping) -> bool:
+            new, _ = entry
+            asks = any(each.trace == erased for each in new.asked)
+            return asks and new.response.tenant == tenant
+
+        self._keeper.refuse(is_meant, reason)
+
     def prune(self) -> int:
         """Erase what is too old; return how many there were.
 
@@ -165,6 +189,22 @@ class ResponseStore:
             drop_responses(connection, ids)
             return len(ids)
 
+    def _keep_many(self, entries: Sequence[Keeping]) -> list[Kept]:
+        with self._database.writing() as connection:
+            return [self._keep(connection, *entry) for entry in entries]
+
+    def _keep(self, connection: Connection, new: Written, most: int | None) -> Kept:
+        """Store a response beside others; what it is refused for undoes nothing of theirs."""
+        try:
+            with connection.begin_nested():
+                if new.is_kept:
+                    self._insert(connection, new, held_until=0.0)
+                tell_conversation(connection, new.response, [*new.asked, *new.said])
+                make_room(connection, new.response, most)
+        except ConflictError as error:
+            return Kept(error)
+        return Kept()
+
     def _insert(self, connection: Connection, new: Written, held_until: float) -> None:
         made, now = new.response, time.time()
         size = write_items(connection, made.tenant, made.id, new.asked)
@@ -178,8 +218,9 @@ class ResponseStore:
         if made.previous_id is not None:
             cutoff = self._retention.cutoff()
             rows = ancestry(connection, made.tenant, made.previous_id, cutoff)
-            for each in rows:  # what it goes on from lives as long
-                here = response.c.id == each.id
+            ids = [row.id for row in rows]  # what it goes on from lives as long
+            for some in in_parts(ids):
+                here = response.c.id.in_(some)
                 connection.execute(update(response).where(here).values(used_at=now))
 
     def _found(self, connection: Connection, tenant: str, response_id: str) -> StoredResponse:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text as sql
 
-from memory.errors import ConflictError, NotFoundError
+from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.items import Item
 from memory.memory import LongTermMemory
 from memory.responses import ResponseStore
 from memory.retention import Retention
+from memory.store.group_commit import GroupCommit
 from memory.stored_response import StoredResponse, Written
 from memory.text import trace
 from memory.types import Completion, Draft, Message, Tier
@@ -289,3 +292,37 @@ def _is_there(store: ResponseStore, response_id: str, tenant: str = "ann") -> bo
     except NotFoundError:
         return False
     return True
+
+
+def test_what_arrives_together_shares_a_commit_and_not_its_refusals(
+    memory: LongTermMemory,
+) -> None:
+    store, groups, go = memory.responses, list[int](), threading.Event()
+    keep_many = store._keep_many
+
+    def slowly(entries: Any) -> Any:
+        groups.append(len(entries))
+        assert go.wait(20)
+        return keep_many(entries)
+
+    store._keeper = GroupCommit(slowly)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(store.keep, written("resp_0"))]
+        while not groups:
+            threading.Event().wait(0.005)
+        futures += [pool.submit(store.keep, written(f"resp_{number}")) for number in range(1, 5)]
+        lost = pool.submit(store.keep, written("resp_lost", conversation_id="conv_none"))
+        erased = pool.submit(store.keep, written("resp_erased", asked=QUESTION))
+        while len(store._keeper._waiting) < 6:
+            threading.Event().wait(0.005)
+        store.refuse("ann", QUESTION, "erased meanwhile")
+        go.set()
+        assert [future.result() for future in futures] == [None] * 5
+        with pytest.raises(ConflictError, match="deleted meanwhile"):
+            lost.result()
+        with pytest.raises(StorageUnavailableError, match="erased meanwhile"):
+            erased.result()
+    assert groups == [1, 5]
+    there = [name for name in ("resp_lost", "resp_erased") if _is_there(store, name)]
+    assert there == []
+    assert all(_is_there(store, f"resp_{number}") for number in range(5))
