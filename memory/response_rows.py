@@ -84,7 +84,7 @@ def make_room(connection: Connection, new: StoredResponse, most: int | None) -> 
     held = int(stored or 0) + spoken_bytes(connection, new.tenant)
     while count > MOST_RESPONSES or (most is not None and held > most):
         oldest = select(response.c.id, response.c.bytes).where(ended)
-        oldest = oldest.order_by(response.c.used_at, response.c.number).limit(ROOM)
+        oldest = oldest.order_by(response.c.used_at).limit(ROOM)
         going = []
         for row in connection.execute(oldest):
             if count <= MOST_RESPONSES and (most is None or held <= most):
