@@ -8,7 +8,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,17 +16,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from adaptation.engine import Engine
 from adaptation.errors import EngineError
-from adaptation.fairness import FairShares
-from adaptation.learning.loaded import LoadedAdapters
-from adaptation.learning.probing import PROBE_TOKENS
-from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.prices import Prices
-from adaptation.services import Services
 from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
@@ -39,18 +32,17 @@ from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.parsers import Parsers
-from server.engine_defaults import UNTRAINABLE, runtime_adapters
+from server.engine_defaults import runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.item_check import refuse_wrong_items
 from server.keep_alive import KeepAlive
-from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
 from server.parts import Parts, open_parts
-from server.policy import check_files, policy_from, prices_of, timed
+from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
@@ -72,12 +64,12 @@ from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.services import services_of
 from server.stored_responses import StoredResponses
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
 from server.trends import Trends
-from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +137,7 @@ async def build(
     Whet's own series go into `registry`.
     """
     watched = WatchedEngine(parts.engine)
-    services = await _services(parts, watched, args, settings)
+    services = await services_of(parts, watched, args, settings)
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
@@ -175,37 +167,6 @@ async def build(
     inside = Inside(app, _guard(app, parts, args, settings))
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
     return Built(app, client, warming, batches)
-
-
-async def _services(
-    parts: Parts, engine: Engine, args: argparse.Namespace, settings: Settings
-) -> Services:
-    """Return what a request passes through, once the first adapter has been through all of it."""
-    model = base_model(args.model)
-    kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
-    services = Services(
-        kept=kept,
-        wanted=Wanted() if kept is not None else None,
-        engine=engine,
-        memory=parts.memory,
-        trainer=parts.trainer,
-        leases=parts.leases,
-        loaded=LoadedAdapters(engine, parts.leases),
-        algebra=parts.algebra,
-        background=parts.background,
-        rewards=parts.rewards,
-        allowance=parts.quotas,
-        trainings=Trainings(FairShares(parts.quotas.weight)),
-        policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
-    )
-    if services.policy.may_train:
-        step_s = await warm_up(services, PROBE_TOKENS)
-        services = replace(services, policy=timed(services.policy, settings, step_s))
-    services.rules.warm_up()
-    if (found := services.policy.calibration) is not None:
-        words = "one sample is enough above a group confidence of %.3f: no vote there"
-        logger.info(words, found.bar)
-    return services
 
 
 def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
@@ -258,15 +219,6 @@ def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Setti
 def _takes_text_only(client: Any) -> bool:
     """Whether an image, which is large, would be refused anyway."""
     return not client.model_config.is_multimodal_model
-
-
-def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
-    """Whether the trainer's copy of the model is the one that is served."""
-    differing = [flag for flag in UNTRAINABLE if getattr(args, flag, None)]
-    if differing and settings.train_steps != 0:
-        flags = ", ".join("--" + flag.replace("_", "-") for flag in differing)
-        logger.warning("nothing is trained per request: the trainer does not know %s", flags)
-    return settings.train_steps != 0 and not differing
 
 
 def _add_routes(
