@@ -18,6 +18,7 @@ from memory.adapters import AdapterRegistry
 from memory.aside import Aside
 from memory.batches import BatchStore
 from memory.completions import CompletionLog
+from memory.conversations import ConversationStore
 from memory.embedder import Embedder
 from memory.embedding_queue import Embedded
 from memory.errors import StorageUnavailableError, UnreadableError
@@ -30,6 +31,7 @@ from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
+from memory.responses import ResponseStore
 from memory.statistics import tenant_statistics
 from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
@@ -40,6 +42,7 @@ from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
+ERASED_MEANWHILE = "its question was erased meanwhile"
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
 MAX_UNKNOWN = 0.25
@@ -51,7 +54,12 @@ class LongTermMemory:
     """The memory of all tenants in one data directory."""
 
     def __init__(
-        self, database: Database, embedder: Embedder, data_dir: Path, retention_days: float
+        self,
+        database: Database,
+        embedder: Embedder,
+        data_dir: Path,
+        retention_days: float,
+        response_days: float,
     ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
@@ -63,6 +71,8 @@ class LongTermMemory:
         self.tenants = TenantStore(database)
         self.files = FileStore(database)
         self.batches = BatchStore(database)
+        self.responses = ResponseStore(database, response_days)
+        self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters")
         self._database = database
         self._records = RecordStore(database, embedder.id)
@@ -78,15 +88,17 @@ class LongTermMemory:
         embedder: Embedder,
         *,
         retention_days: float = 30.0,
+        response_days: float = 30.0,
         database_url: str | None = None,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
         Its tables are in PostgreSQL where there is a URL of one, and the folder is for the rest.
-        Completions are kept for `retention_days`, records until they are forgotten.
+        Completions are kept for `retention_days`, stored responses for `response_days`, records
+        until they are forgotten.
         """
         database = open_database(data_dir, database_url)
-        return cls(database, embedder, data_dir, retention_days)
+        return cls(database, embedder, data_dir, retention_days, response_days)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -225,11 +237,13 @@ class LongTermMemory:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
         Every completion that holds its question goes with it, queued or written, and the votes
-        noted there. Adapters that learned from it are named by `adapters.revoked_by`.
+        noted there; so do stored responses, and what conversations hold of it. Adapters that
+        learned from it are named by `adapters.revoked_by`.
         """
         record = self._records.get(tenant, record_id)
         with self.completions.withheld(tenant, record):
-            self._saver.refuse(partial(_asks, record), "its question was erased meanwhile")
+            self._saver.refuse(partial(_asks, record), ERASED_MEANWHILE)
+            self.responses.refuse(tenant, record.question, ERASED_MEANWHILE)
             tombstone = self._records.erase(tenant, record_id)
         self._database.empty_log()
         self._indexes.forget(tenant)
@@ -286,7 +300,8 @@ class LongTermMemory:
         self._database.close()
 
 
-def _asks(record: Record, draft: Draft) -> bool:
+def _asks(record: Record, entry: Entry) -> bool:
     """Whether a draft is of the record's tenant and question."""
+    draft = entry.draft
     is_same = folded(question_of(draft.messages)) == folded(record.question)
     return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

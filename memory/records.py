@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
+from memory.erasure import erase_what_tells_of
 from memory.errors import ConflictError
 from memory.events import append_event
 from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
-from memory.record_queries import filters, of_record, row_of, same_question, tells_of
+from memory.record_queries import filters, of_record, row_of, same_question
 from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.store.database import Database
 from memory.store.dialects import inserting
-from memory.store.schema import completion, embedding, record
+from memory.store.schema import embedding, record
 from memory.types import Draft, Record, Saved, State, Tier
 
 MAX_PAGE = 1000
@@ -164,7 +165,7 @@ class RecordStore:
             return record_of(row_of(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
-        """Wipe a record's content, its vectors and every completion that holds its question.
+        """Wipe a record's content, its vectors and whatever else holds its question.
 
         A tombstone keeps id and counts. Erasing twice is the same as once.
         """
@@ -173,7 +174,7 @@ class RecordStore:
             if row["state"] != State.ERASED:
                 connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
                 connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
-                connection.execute(delete(completion).where(tells_of(row)))
+                erase_what_tells_of(connection, row)
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(row_of(connection, tenant, record_id))
 

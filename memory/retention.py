@@ -1,7 +1,7 @@
-"""How old a completion may grow, by a clock that may be wrong.
+"""How old a completion or a stored response may grow, by a clock that may be wrong.
 
 What is deleted by a clock that runs ahead does not come back when it is set right. So a jump of the
-wall clock is believed after a day, and so is a clock that calls most of the log too old: one that
+wall clock is believed after a day, and so is a clock that calls most of them too old: one that
 was wrong when the server started looks no different from a server that was off for a month.
 """
 
@@ -18,7 +18,7 @@ JUMP_S = 3_600.0
 CONFIRM_S = 86_400.0
 """How long a surprising clock has to stand before it is believed."""
 MOST = 0.5
-"""Share of the log that is deleted at once without a doubt."""
+"""Share that is deleted at once without a doubt."""
 
 
 def uptime_s() -> float:
@@ -49,19 +49,19 @@ class Retention:
         if abs(wall - steady - self._ahead_s) <= JUMP_S:
             self._jumped_at = None
         elif self._jumped_at is None:
-            log.warning("the clock has jumped: completions are kept by the time before for a day")
+            log.warning("the clock has jumped: for a day, the time before tells what is too old")
             self._jumped_at = steady
         elif steady - self._jumped_at >= CONFIRM_S:
             self._ahead_s, self._jumped_at = wall - steady, None
         return min(wall, steady + self._ahead_s) - self._kept_s
 
     def allows(self, old: int, total: int) -> bool:
-        """Whether to delete `old` of `total` completions."""
+        """Whether to delete `old` of `total`."""
         if old <= MOST * total:
             self._doubted_at = None
             return True
         if self._doubted_at is None:
-            words = "%d of %d completions seem too old: they are kept for a day, check the clock"
+            words = "%d of %d seem too old: they are kept for a day, check the clock"
             log.warning(words, old, total)
             self._doubted_at = self._steady()
         return self._steady() - self._doubted_at >= CONFIRM_S

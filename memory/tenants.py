@@ -31,6 +31,8 @@ class Limits(Frozen):
     """records saved in a day (UTC)"""
     files_mb: int | None = Field(default=None, ge=0)
     """megabytes of files kept"""
+    responses_mb: int | None = Field(default=None, ge=0)
+    """megabytes of stored responses and conversations kept"""
     weight: float | None = Field(default=None, gt=0, le=1000)
     """share of the engine beside others that want more than there is, 1 where none is set"""
 

@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adaptation.errors import AdaptationError, DeadlineError
 from adaptation.verifiers import build_verifiers
+from memory.errors import WhetMemoryError
 from server.adaptation_request import take_context, take_nothing
 from server.config import Settings
+from server.earlier_turns import Earlier, Recall, take_earlier
 from server.errors import ApiError, api_error
 from server.openai_form import drop_nulls
 from server.replay import replayed
@@ -49,8 +51,12 @@ TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 class AdaptationMiddleware:
     """Makes what a request asks for known to the handler that answers it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, salt_of: Callable[[str], str]) -> None:
-        """`salt_of` returns what keeps a tenant's prefix cache apart from all others'."""
+    def __init__(
+        self, app: ASGIApp, settings: Settings, salt_of: Callable[[str], str], recall: Recall
+    ) -> None:
+        """`salt_of` returns what keeps a tenant's prefix cache apart from all others', `recall`
+        what a response goes on from."""
+        self._recall = recall
         self._app = app
         self._settings = settings
         self._salt_of = salt_of
@@ -64,7 +70,7 @@ class AdaptationMiddleware:
         request = Request(scope, receive)
         try:
             raw, arrival = await self._take(path, await request.body(), tenant_of(scope))
-        except (ApiError, AdaptationError) as error:
+        except (ApiError, AdaptationError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, send)
             return
         if path not in CHECKED_PATHS:
@@ -88,11 +94,14 @@ class AdaptationMiddleware:
             take_nothing(path, body)
             body.update(salt)
             return json.dumps(body, ensure_ascii=False).encode(), None
-        context = take_context(path, body, self._settings, tenant)
+        earlier = Earlier()
+        if path == RESPONSES:
+            earlier = await take_earlier(body, tenant, self._recall)
+        context = take_context(path, body, self._settings, tenant, earlier)
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
         body.update(salt)
-        return raw, Arrival(body, context)
+        return raw, Arrival(body, context, earlier, body.get("input"))
 
 
 async def _with_verifiers(context: RequestContext) -> RequestContext:

@@ -19,13 +19,15 @@ from adaptation.types import Given
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
+from server.earlier_turns import Earlier
 from server.effort import effort_of, efforts
 from server.errors import ApiError
 from server.heavy import refuse_heavy
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 from server.shapes import refuse_shapeless
 
-EARLIER_TURNS = frozenset({"previous_response_id", "previous_input_messages"})
+EARLIER_TURNS = frozenset({"previous_input_messages"})
+"""Keys whose messages are not known here."""
 ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
 MAX_END_USER = 256
@@ -42,11 +44,15 @@ def split_model(name: str) -> tuple[str, Strategy | None]:
 
 
 def take_context(
-    path: str, body: dict[str, Any], settings: Settings, tenant: str
+    path: str,
+    body: dict[str, Any],
+    settings: Settings,
+    tenant: str,
+    earlier: Earlier = Earlier(),  # noqa: B008 - frozen
 ) -> RequestContext | None:
     """Take Whet's own parts off `body` and return them; raises `ApiError` (400).
 
-    None stands for a request that is vLLM's alone.
+    `earlier` is what a response goes on from. None stands for a request that is vLLM's alone.
     """
     _look_over(path, body)
     is_named = _names_strategy(body)
@@ -63,16 +69,17 @@ def take_context(
     if path == RESPONSES and _given(body, EARLIER_TURNS):
         options = _without_memory(options)
     wall_s = options.budget.wall_s
+    whole = {**body, "input": earlier.before(body.get("input"))} if earlier.items else body
     return RequestContext(
         tenant=tenant,
         options=options,
         asked=asked is not None,
-        conversations=conversations(path, body),
+        conversations=conversations(path, whole),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
         refuses_tools=body.get("tool_choice") == "none",
         json_output=_asks_for_json(body),
         form=_form(body),
-        request=prompt_shape(path, body),
+        request=prompt_shape(path, whole),
         can_be_reworded=can_be_reworded,
         effort=effort,
         end_user=_end_user(body),
@@ -179,13 +186,13 @@ def _within_limits(options: Options, settings: Settings) -> Options:
 
 
 def _without_memory(options: Options) -> Options:
-    """What was said before is not known here: the question alone would be remembered."""
+    """The messages before are not known here: the question alone would be remembered."""
     memory = options.memory
     asked = [name for name in ("read", "write") if name in memory.model_fields_set]
     if wanted := [name for name in asked if getattr(memory, name)]:
         raise ApiError(
             400,
-            f"`adaptation.memory.{wanted[0]}`: what continues a stored response uses no memory",
+            f"`adaptation.memory.{wanted[0]}`: with `previous_input_messages` no memory is used",
             param=f"adaptation.memory.{wanted[0]}",
         )
     unused = memory.model_copy(update={"read": False, "write": False})

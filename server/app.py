@@ -8,7 +8,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,17 +16,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from adaptation.engine import Engine
 from adaptation.errors import EngineError
-from adaptation.fairness import FairShares
-from adaptation.learning.loaded import LoadedAdapters
-from adaptation.learning.probing import PROBE_TOKENS
-from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.prices import Prices
-from adaptation.services import Services
 from server.access_log import drop_queries
 from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
@@ -39,23 +32,24 @@ from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
 from server.engine import launch
 from server.engine.parsers import Parsers
-from server.engine_defaults import UNTRAINABLE, runtime_adapters
+from server.engine_defaults import runtime_adapters
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.gateway.application import make_app
+from server.gateway.item_check import refuse_wrong_items
 from server.gateway.routes import ParsedRoute
 from server.keep_alive import KeepAlive
-from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
 from server.parts import Parts, open_parts
-from server.policy import check_files, policy_from, prices_of, timed
+from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
 from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
+from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.feedback import feedback_router
@@ -71,11 +65,12 @@ from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.services import services_of
+from server.stored_responses import StoredResponses
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
 from server.trends import Trends
-from server.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +138,7 @@ async def build(
     Whet's own series go into `registry`.
     """
     watched = WatchedEngine(parts.engine)
-    services = await _services(parts, watched, args, settings)
+    services = await services_of(parts, watched, args, settings)
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
@@ -156,51 +151,23 @@ async def build(
         watched.telling,
         Parsers(args, parts.client),
     )
-    app, in_background = await make_app(client, args, runtime_adapters(args, settings))
+    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
+    stored = StoredResponses(
+        parts.memory, parts.quotas.response_bytes, settings.max_body_items, most_bytes
+    )
+    app, in_background = await make_app(client, args, runtime_adapters(args, settings), stored)
     occupancy = Occupancy(in_background)
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     news, loop = asyncio.Event(), asyncio.get_running_loop()
     stir = partial(loop.call_soon_threadsafe, news.set)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir, stored)
     describe(app)
     install_handlers(app)
-    _add_middleware(app, parts, client, occupancy, settings)
+    _add_middleware(app, parts, client, occupancy, settings, stored)
     inside = Inside(app, _guard(app, parts, args, settings))
-    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
     return Built(app, client, warming, batches)
-
-
-async def _services(
-    parts: Parts, engine: Engine, args: argparse.Namespace, settings: Settings
-) -> Services:
-    """Return what a request passes through, once the first adapter has been through all of it."""
-    model = base_model(args.model)
-    kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
-    services = Services(
-        kept=kept,
-        wanted=Wanted() if kept is not None else None,
-        engine=engine,
-        memory=parts.memory,
-        trainer=parts.trainer,
-        leases=parts.leases,
-        loaded=LoadedAdapters(engine, parts.leases),
-        algebra=parts.algebra,
-        background=parts.background,
-        rewards=parts.rewards,
-        allowance=parts.quotas,
-        trainings=Trainings(FairShares(parts.quotas.weight)),
-        policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
-    )
-    if services.policy.may_train:
-        step_s = await warm_up(services, PROBE_TOKENS)
-        services = replace(services, policy=timed(services.policy, settings, step_s))
-    services.rules.warm_up()
-    if (found := services.policy.calibration) is not None:
-        words = "one sample is enough above a group confidence of %.3f: no vote there"
-        logger.info(words, found.bar)
-    return services
 
 
 def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
@@ -217,6 +184,7 @@ def _add_middleware(
     client: AdaptiveClient,
     occupancy: Occupancy,
     settings: Settings,
+    stored: StoredResponses,
 ) -> None:
     """Put ours innermost, behind vLLM's."""
     app.user_middleware += [
@@ -229,7 +197,12 @@ def _add_middleware(
             quotas=parts.quotas,
         ),
         Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
-        Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
+        Middleware(
+            AdaptationMiddleware,
+            settings=settings,
+            salt_of=parts.secret.salt_of,
+            recall=stored.recall,
+        ),
     ]
 
 
@@ -249,15 +222,6 @@ def _takes_text_only(client: Any) -> bool:
     return not client.model_config.is_multimodal_model
 
 
-def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
-    """Whether the trainer's copy of the model is the one that is served."""
-    differing = [flag for flag in UNTRAINABLE if getattr(args, flag, None)]
-    if differing and settings.train_steps != 0:
-        flags = ", ".join("--" + flag.replace("_", "-") for flag in differing)
-        logger.warning("nothing is trained per request: the trainer does not know %s", flags)
-    return settings.train_steps != 0 and not differing
-
-
 def _add_routes(
     app: FastAPI,
     parts: Parts,
@@ -267,6 +231,7 @@ def _add_routes(
     warming: Warming,
     prices: Prices,
     stir: Callable[[], object],
+    stored: StoredResponses,
 ) -> None:
     names, memory = tuple(args.served_model_name or [args.model]), parts.memory
     theirs = list(app.router.routes)
@@ -291,7 +256,12 @@ def _add_routes(
         warming_router(warming),
         adapters_router(memory),
         docs_router(app, offline=args.enable_offline_docs),
-        responses_router(lambda: getattr(app.state, "openai_serving_responses", None)),
+        responses_router(
+            memory.responses,
+            stored,
+            lambda: getattr(app.state, "openai_serving_responses", None),
+        ),
+        conversations_router(memory.conversations, refuse_wrong_items, parts.quotas.response_bytes),
         unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)

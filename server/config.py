@@ -138,6 +138,8 @@ class Settings(Frozen):
     """without a request for five seconds, train for those that had no time to"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
+    response_retention_days: float = Field(default=30.0, gt=0)
+    """days for which a stored response is kept that is not gone on with"""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """requests a minute of a tenant without limits of its own; `none`: no limit, likewise below"""
     tokens_per_minute: int | None = Field(default=None, ge=1)
@@ -150,6 +152,8 @@ class Settings(Frozen):
     """its records saved in a day (UTC), of answers and feedback"""
     files_mb: int | None = Field(default=1024, ge=0)
     """megabytes of its files, those that batches write included; beyond it none is taken"""
+    responses_mb: int | None = Field(default=1024, ge=0)
+    """megabytes of its stored responses and conversations; its oldest responses make room"""
     batch_requests: int = Field(default=8, ge=1, le=256)
     """requests of a batch at work at a time"""
     trusted_header: str | None = None

@@ -67,8 +67,13 @@ def prompt_shape(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return shaping(given)
 
 
+def text_of(item: Mapping[str, Any]) -> str:
+    """Return the text of an item of a response: of a message, or of what came of a call."""
+    return _text(_turn(item))
+
+
 def _input_messages(body: Mapping[str, Any]) -> Iterator[Message]:
-    """Yield what a response is asked, as far as it is said here and not in a stored response."""
+    """Yield what a response is asked."""
     if body.get("instructions") and isinstance(body["instructions"], str):
         yield Message(role="system", content=body["instructions"])
     asked = body.get("input")

@@ -74,7 +74,6 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "reasoning_effort": 'use `reasoning`: {"effort": …}',
             "logprobs": 'use `top_logprobs`, and "message.output_text.logprobs" in `include`',
             "prompt": "no templates are kept; use `instructions` and `input`",
-            "conversation": "conversations are not kept: use `previous_response_id`",
             "context_management": "nothing is compacted here",
             **dict.fromkeys(("n", "best_of", "echo", "use_beam_search"), f"use {CHAT}"),
             **dict.fromkeys(("min_tokens", "bad_words", "allowed_token_ids"), f"use {CHAT}"),

@@ -30,7 +30,6 @@ ENVIRONMENT = {
     # What is started never imports from the working directory, where apps have packages like ours.
     "PYTHONSAFEPATH": "1",
     # Without it a stored response cannot be retrieved.
-    "VLLM_ENABLE_RESPONSES_API_STORE": "1",
 }
 """Set where the environment says nothing, before vLLM is imported."""
 

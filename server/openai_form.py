@@ -52,7 +52,7 @@ def conform(body: dict[str, Any]) -> None:
 
 def conform_response(body: dict[str, Any]) -> None:
     """Do the same for a response of `/v1/responses`, whatever its status."""
-    _leave_out(body, "user")
+    _leave_out(body, "user", "conversation")
     body["metadata"] = body.get("metadata") or {}
     body["usage"] = body.get("usage") or _no_usage()
     body["text"] = text = body.get("text") or {}

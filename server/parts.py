@@ -122,6 +122,7 @@ async def open_parts(
         settings.data_dir,
         create_embedder(settings.embedder),
         retention_days=settings.completion_retention_days,
+        response_days=settings.response_retention_days,
         database_url=secret_of(settings.database_url),
     )
     template = launch.chat_template(args)

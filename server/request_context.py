@@ -18,6 +18,7 @@ from adaptation.report import AnswerCount, Report
 from adaptation.types import Abandoned, Adapter, Query
 from adaptation.verifiers import Verifier
 from memory.types import Message
+from server.earlier_turns import Earlier
 
 PROMPTS_AT_ONCE = 16
 """Of one request: all that go on in one round of the event loop hold it up together."""
@@ -90,6 +91,10 @@ class Arrival:
     """Its JSON, parsed, without what is Whet's own."""
     context: RequestContext | None
     """None where the request is vLLM's alone."""
+    earlier: Earlier = field(default_factory=Earlier)
+    """What a response goes on from."""
+    asked: Any = ()
+    """Its input as the client sent it: vLLM puts models of its own into the body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What the handler wants to be sent with the start of its answer."""
 

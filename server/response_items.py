@@ -1,6 +1,7 @@
-"""What `/v1/responses` is asked, item by item, before pydantic tries every kind of item on each.
+"""What `/v1/responses` is asked and conversations take in, item by item.
 
-A thousand items of no kind would hold the event loop for two seconds.
+It is looked at before pydantic tries every kind of item on each: a thousand items of no kind would
+hold the event loop for two seconds.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ PARTS = frozenset(
 """Kinds of the parts of a message."""
 
 
-def refuse_shapeless_items(items: object) -> None:
-    """Refuse the first item that is of no kind there is; raises `ApiError` (400)."""
+def refuse_shapeless_items(items: object, param: str = "input") -> None:
+    """Refuse the first item of `param` that is of no kind there is; raises `ApiError` (400)."""
     for place, item in enumerate(items if isinstance(items, list) else ()):
-        name = f"input.{place}"
+        name = f"{param}.{place}"
         if not isinstance(item, dict):
             raise _refused(name, "must be an object")
         if _kind_of(name, item) == "message":

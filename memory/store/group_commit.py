@@ -9,17 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from memory.errors import StorageUnavailableError
-from memory.records import Entry
-from memory.types import Draft, Saved
 
+Entry = TypeVar("Entry")
+Saved = TypeVar("Saved")
 GROUP = 64
 """Entries per commit, so that the first of a long queue does not wait for the last."""
 
 
 @dataclass(eq=False)
-class _Ticket:
+class _Ticket(Generic[Entry, Saved]):
     entry: Entry
     saved: Saved | None = None
     error: StorageUnavailableError | None = None
@@ -29,12 +30,15 @@ class _Ticket:
         return self.saved is not None or self.error is not None
 
 
-class GroupCommit:
-    """Turns single saves from many threads into few calls of `save_many`."""
+class GroupCommit(Generic[Entry, Saved]):
+    """Turns single saves from many threads into few calls of `save_many`.
+
+    What it returns for an entry is never None.
+    """
 
     def __init__(self, save_many: Callable[[Sequence[Entry]], list[Saved]]) -> None:
         self._save_many = save_many
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[_Ticket[Entry, Saved]] = []
         self._queue = threading.Lock()
         self._lead = threading.Lock()
 
@@ -43,7 +47,7 @@ class GroupCommit:
 
         Raises `StorageUnavailableError` when the commit that held it failed.
         """
-        ticket = _Ticket(entry)
+        ticket: _Ticket[Entry, Saved] = _Ticket(entry)
         with self._queue:
             self._waiting.append(ticket)
         while not ticket.settled:
@@ -55,15 +59,15 @@ class GroupCommit:
         assert ticket.saved is not None
         return ticket.saved
 
-    def refuse(self, is_meant: Callable[[Draft], bool], reason: str) -> None:
-        """Let what waits of these drafts fail: it is not stored."""
+    def refuse(self, is_meant: Callable[[Entry], bool], reason: str) -> None:
+        """Let what waits of these entries fail: it is not stored."""
         with self._queue:
             for ticket in self._waiting:
-                if is_meant(ticket.entry.draft):
+                if is_meant(ticket.entry):
                     ticket.error = StorageUnavailableError(reason)
             self._waiting = [ticket for ticket in self._waiting if not ticket.settled]
 
-    def _take(self, mine: _Ticket) -> list[_Ticket]:
+    def _take(self, mine: _Ticket[Entry, Saved]) -> list[_Ticket[Entry, Saved]]:
         """Take the group at the head of the queue; `mine` alone where its leader was cut short."""
         with self._queue:
             if mine not in self._waiting:
@@ -71,7 +75,7 @@ class GroupCommit:
             group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
             return group
 
-    def _commit(self, group: Sequence[_Ticket]) -> None:
+    def _commit(self, group: Sequence[_Ticket[Entry, Saved]]) -> None:
         try:
             saved = self._save_many([ticket.entry for ticket in group])
         except StorageUnavailableError as error:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import resolve_default_chat_template_kwargs
@@ -23,19 +22,20 @@ from server.gateway.chat import Chat
 from server.gateway.completions import Completions
 from server.gateway.messages import Messages
 from server.gateway.models import Models
-from server.gateway.ownership import OwnResponses
 from server.gateway.responses import Responses
 from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.stored_responses import StoredResponses
 
 
 async def make_app(
-    client: Any, args: argparse.Namespace, most_adapters: int
+    client: Any, args: argparse.Namespace, most_adapters: int, stored: StoredResponses
 ) -> tuple[FastAPI, Callable[[], Collection[str]]]:
     """Return the application, served through `client`, and what names the tenant of each response
     that is being made in the background.
 
     `most_adapters` bounds those that clients load; it holds on a CPU, see `engine_defaults`.
+    `stored` keeps responses.
     """
     tasks = await client.get_supported_tasks()
     app: FastAPI = build_app(args, tasks, client.model_config)
@@ -45,11 +45,9 @@ async def make_app(
         use_models(app.state, most_adapters)
     if "generate" not in tasks:
         return app, tuple
-    use_handlers(app.state, args)
+    use_handlers(app.state, args, stored)
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
-    responses = app.state.openai_serving_responses
-    app.user_middleware.append(Middleware(OwnResponses, is_of=responses.is_of))
-    return app, responses.in_background
+    return app, app.state.openai_serving_responses.in_background
 
 
 def use_models(state: Any, most: int) -> None:
@@ -61,7 +59,7 @@ def use_models(state: Any, most: int) -> None:
             handler.models = ours
 
 
-def use_handlers(state: Any, args: argparse.Namespace) -> None:
+def use_handlers(state: Any, args: argparse.Namespace, stored: StoredResponses) -> None:
     """Put our handlers in the place of vLLM's."""
     common = _of_all(state, args)
     templated = common | _of_templates(args)
@@ -72,7 +70,7 @@ def use_handlers(state: Any, args: argparse.Namespace) -> None:
     measured = {"enable_per_request_metrics": args.enable_per_request_metrics}
     state.openai_serving_completion = Completions(**common, **measured)
     state.openai_serving_responses = Responses(
-        **templated, **measured, tool_server=state.tool_server
+        **templated, **measured, tool_server=state.tool_server, stored=stored
     )
     state.openai_serving_chat = Chat(
         **chats,

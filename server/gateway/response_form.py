@@ -7,7 +7,7 @@ whether the tokens ran out.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
@@ -46,11 +46,15 @@ class Ending(Event):
 
 def shown(response: Any, request: Any) -> Shown:
     """Return one of vLLM's responses with what its request says and vLLM does not repeat."""
+    asking = request.asking
+    in_conversation = asking.earlier.conversation_id
     parts = {
         "error": None,
         **dict(response),
         "completed_at": int(time.time()) if response.status == "completed" else None,
-        "store": bool(request.store),
+        "store": asking.is_kept,
+        "previous_response_id": asking.earlier.previous_id,
+        "conversation": None if in_conversation is None else {"id": in_conversation},
         "safety_identifier": getattr(request, "safety_identifier", None),
         "prompt_cache_key": request.prompt_cache_key,
         "top_logprobs": request.top_logprobs or 0,
@@ -65,8 +69,9 @@ def shown(response: Any, request: Any) -> Shown:
 
 
 def ends_with(response: Any, number: int) -> Ending:
-    """Return the event that ends a stream with `response`."""
-    kind = ENDS.get(response.status, "response.incomplete")
+    """Return the event that ends a stream with `response`, or with the body of a stored one."""
+    status = response["status"] if isinstance(response, Mapping) else response.status
+    kind = ENDS.get(status, "response.incomplete")
     ending: Ending = _with_response(Ending, kind, number, response)
     return ending
 

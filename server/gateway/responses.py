@@ -1,70 +1,63 @@
 """vLLM's handler of /v1/responses, mended where a response would be lost, wrong or without an end.
 
-vLLM keeps responses without a bound. It leaves one that fails in the background queued for ever,
-and whoever follows it waits as long; an error in a stream cuts the connection; a stream that was
-cut short says that it is complete. A response that is gone on with loses the calls it made, and a
-tool that the model is never shown is dropped without a word.
+vLLM keeps responses in dictionaries of its process, leaves one that fails in the background queued
+for ever, and whoever follows it waits as long; an error in a stream cuts the connection; a stream
+that was cut short says that it is complete. Here it is told to store nothing: what is kept, and
+what a request goes on from, is `server.stored_responses`'.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from cachetools import FIFOCache
-from vllm.entrypoints.openai.responses.protocol import ResponsesResponse
+from pydantic import ValidationError
+from vllm.entrypoints.openai.responses.protocol import ResponsesRequest, ResponsesResponse
 from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
-from vllm.entrypoints.openai.responses.utils import construct_chat_messages_with_tool_call
 from vllm.exceptions import VLLMClientError, VLLMError
 
+from memory.errors import NotFoundError
+from memory.stored_response import StoredResponse
 from server.engine.refusals import bad_request
+from server.gateway.asking import Asking
 from server.gateway.handler import Reporting, exchange_of, tell_headers
-from server.gateway.input_items import input_items
 from server.gateway.response_form import Ending, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
-from server.tenancy.principal import tenant_of
+from server.stored_responses import StoredResponses
 
 logger = logging.getLogger(__name__)
 
-MAX_RESPONSES = 10_000
-"""Stored responses that can be retrieved and continued."""
-AT_WORK = frozenset({"queued", "in_progress"})
-SAID = frozenset({"message", "function_call", "custom_tool_call"})
-"""Items of a response that belong to the conversation; vLLM leaves its reasoning out."""
+MAX_FOLLOWED = 1_000
+"""Streams in the background whose events are there for those who come late."""
+HOLD_EVERY_S = 15.0
+"""Between two words that a response is still being made, and looks whether it is to be."""
+LOOK_EVERY_S = 1.0
+"""Between looks for the end of a response that another server makes."""
 SHOWN_TOOLS = frozenset({"function", "custom", "namespace"})
 SERVED_TOOLS = frozenset({"web_search_preview", "code_interpreter", "container", "mcp"})
 """Types of tools that a tool server (`--tool-server`) may run."""
 
 
 class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
-    """Bounded, reported on, and brought to an end."""
+    """Stored, reported on, and brought to an end."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, stored: StoredResponses, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.response_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
-        self.msg_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
-        self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_RESPONSES)
-        self.items: FIFOCache[str, list[dict[str, Any]]] = FIFOCache(MAX_RESPONSES)
-        """What each was asked."""
-        self.owners: FIFOCache[str, str] = FIFOCache(2 * MAX_RESPONSES)
-        """The tenant of each; more than are stored, as those that fail take a place too."""
+        self.stored = stored
+        self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_FOLLOWED)
+        self.tenants: dict[str, str] = {}
+        """Of each response that is being made in the background."""
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""
         self._refuse_dropped_tools(request)
-        if raw_request is not None:
-            tenant = tenant_of(raw_request.scope)
-            earlier = request.previous_response_id
-            if earlier is not None and not self.is_of(tenant, earlier):
-                return self._make_not_found_error(earlier)
-            if request.store:
-                self.owners[request.request_id] = tenant
-        if request.store:
-            self.items[request.request_id] = input_items(request.input)
+        request.asking = Asking.of(request, raw_request)
+        request.store = False  # in vLLM's dictionaries
         exchange = exchange_of(raw_request)
         if exchange is None:
             request.asked_for_no_tools = request.tool_choice == "none"
@@ -74,37 +67,36 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         tell_headers(exchange, raw_request, made)
         return made
 
-    def is_of(self, tenant: str, response_id: str) -> bool:
-        """Whether a tenant may know of a response."""
-        return self.owners.get(response_id) == tenant
-
     def in_background(self) -> list[str]:
         """Return the tenant of each response that is being made in the background."""
-        return [self.owners.get(response_id, "") for response_id in self.background_tasks]
+        return list(self.tenants.values())
 
-    def items_of(self, response_id: str) -> list[dict[str, Any]] | None:
-        """Return what a stored response was asked; None where there is no such response."""
-        return self.items.get(response_id) if response_id in self.response_store else None
-
-    async def delete(self, response_id: str) -> bool:
-        """Forget a response, and end it where it is being made; False where there is none."""
-        if response_id not in self.response_store:
-            return False
+    async def end(self, response_id: str) -> None:
+        """Make no more of a response, where it is this server that makes it."""
         if (task := self.background_tasks.get(response_id)) is not None:
             task.cancel()
             await asyncio.wait([task])
-        for kept in (self.response_store, self.msg_store, self.event_store, self.items):
-            kept.pop(response_id, None)
-        self.owners.pop(response_id, None)
-        return True
 
     async def _created(self, request: Any, raw_request: Any) -> Any:
-        made = await super().create_responses(request, raw_request)
-        queued = self.response_store.get(request.request_id)
-        if queued is None or queued.status != "queued":
-            return made
-        kept = self._keep(self._completed(shown(queued, request)))
-        return kept if made is queued else made
+        try:
+            made = await super().create_responses(request, raw_request)
+            queued = self.response_store.pop(request.request_id, None)
+            if queued is None:
+                return made
+            begun = await self._begun(queued, request)
+            return begun if made is queued else made
+        finally:
+            request.asking.begin(False)  # unless it has begun
+
+    async def _begun(self, queued: Any, request: Any) -> Any:
+        """Store a response that is going to be made, and let its making begin."""
+        asking, begun = request.asking, self._completed(shown(queued, request))
+        await self.stored.begin(await asyncio.to_thread(asking.written, begun))
+        asking.queued, self.tenants[begun.id] = begun, asking.tenant
+        if request.stream:
+            self.event_store[begun.id] = ([], asyncio.Event())
+        asking.begin(True)
+        return begun
 
     def _completed(self, response: Any) -> Any:
         """Return a response with its report and its true usage."""
@@ -123,29 +115,21 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
     async def _render_resolved_response_inputs(
         self, request: Any, prev_response: Any, **more: Any
     ) -> Any:
-        """Render the prompt; vLLM's own history has the words of a response, not its calls."""
+        """Render the prompt: what was said before comes before the request's own input."""
+        if earlier := request.asking.earlier.items:
+            own = request.input
+            own = [{"role": "user", "content": own}] if isinstance(own, str) else own
+            request.input = [*_parsed(earlier), *own]
         if isinstance(request.input, list):
             request.input = _told_again(request.input)
-        if prev_response is None or self.use_harmony:
-            return await super()._render_resolved_response_inputs(request, prev_response, **more)
-        said = _told_again(item for item in prev_response.output if item.type in SAID)
-        return await self.online_renderer.render_responses(
-            request,
-            previous_messages=[
-                *self.msg_store.get(prev_response.id, ()),
-                *construct_chat_messages_with_tool_call(said),
-            ],
-            tool_server=self.tool_server,
-            **more,
-        )
+        return await super()._render_resolved_response_inputs(request, prev_response, **more)
 
     async def responses_full_generator(self, request: Any, *rest: Any, **more: Any) -> Any:
-        """Return the whole response, also for the end of a stream and in the background."""
+        """Return the whole response, stored; also for the end of a stream and in the background."""
         made = await super().responses_full_generator(request, *rest, **more)
         if not isinstance(made, ResponsesResponse):
             return made
-        completed = self._completed(shown(made, request))
-        return self._keep(completed) if self.response_store.get(made.id) is made else completed
+        return await self._kept(self._completed(shown(made, request)), request)
 
     async def responses_stream_generator(
         self, request: Any, *rest: Any, **more: Any
@@ -161,27 +145,73 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         except Exception as error:
             if opened is None:  # nothing is sent yet
                 raise
-            failed = self._failed(opened, error)
-            yield ends_with(self._keep(failed) if request.store else failed, number)
+            yield ends_with(await self._kept(self._failed(opened, error), request), number)
 
     async def _run_background_request(self, request: Any, *rest: Any, **more: Any) -> None:
-        await self._told(super()._run_background_request(request, *rest, **more), request)
+        await self._in_background(self.responses_full_generator(request, *rest, **more), request)
 
     async def _run_background_request_stream(self, request: Any, *rest: Any, **more: Any) -> None:
-        await self._told(super()._run_background_request_stream(request, *rest, **more), request)
+        await self._in_background(self._noted(request, *rest, **more), request)
 
-    async def _told(self, work: Awaitable[None], request: Any) -> None:
+    async def _noted(self, request: Any, *rest: Any, **more: Any) -> None:
+        events, news = self.event_store[request.request_id]
+        async for event in self.responses_stream_generator(request, *rest, **more):
+            events.append(event)
+            news.set()
+
+    async def _in_background(self, work: Coroutine[Any, Any, Any], request: Any) -> None:
+        """Do the work once the response is stored as queued, and hold it for as long."""
+        asking = request.asking
+        if not await asking.begun:
+            work.close()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        holding = asyncio.create_task(self._hold(asking.tenant, request.request_id, task))
         try:
             await work
         except Exception as error:  # noqa: BLE001 - told to whoever asks for the response
-            queued = self.response_store.get(request.request_id)
-            if queued is not None:
-                self._keep(self._failed(queued, error))
+            await self._kept(self._failed(asking.queued, error), request)
+        finally:
+            holding.cancel()
+            self.tenants.pop(request.request_id, None)
+
+    async def _hold(self, tenant: str, response_id: str, task: asyncio.Task[None]) -> None:
+        while await self.stored.hold(tenant, response_id):  # noqa: ASYNC110 - the database says
+            await asyncio.sleep(HOLD_EVERY_S)
+        task.cancel()  # cancelled or deleted through another server
+
+    async def followed(
+        self, found: StoredResponse, starting_after: int | None
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what happens to a response in the background until nothing more will.
+
+        Of one that another server makes, or that ended long ago, that is its end.
+        """
+        if found.id in self.event_store:
+            async for event in self.responses_background_stream_generator(found.id, starting_after):
+                yield event
+                if isinstance(event, Ending):
+                    return
+        number = 0 if starting_after is None else starting_after + 1
+        at_hand = len(self.event_store.get(found.id, ((), None))[0])
+        yield ends_with(await self._ended(found), max(number, at_hand))
+
+    async def _ended(self, found: StoredResponse) -> Mapping[str, Any]:
+        """Return the body of a response once it has ended."""
+        try:
+            found = await self.stored.get(found.tenant, found.id)
+            while found.is_at_work:
+                await asyncio.sleep(LOOK_EVERY_S)
+                found = await self.stored.get(found.tenant, found.id)
+        except NotFoundError:  # deleted meanwhile
+            return {**found.body, "status": "cancelled"}
+        return found.body
 
     async def responses_background_stream_generator(
         self, response_id: str, starting_after: int | None = None
     ) -> AsyncGenerator[Any, None]:
-        """Yield what happens to a response in the background until nothing more will."""
+        """Yield the events of a response that this server makes, until there are no more."""
         events, news = self.event_store[response_id]
         task = self.background_tasks.get(response_id)
         if task is not None:
@@ -191,31 +221,10 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
             news.clear()
             while place < len(events):
                 yield events[place]
-                if isinstance(events[place], Ending):
-                    return
                 place += 1
-            if task is None or task.done():  # cancelled
-                yield ends_with(self.response_store[response_id], len(events))
+            if task is None or task.done():
                 return
             await news.wait()
-
-    async def retrieve_responses(
-        self, response_id: str, starting_after: int | None, stream: bool | None
-    ) -> Any:
-        """Return a stored response, its events, or an error."""
-        if stream and response_id in self.response_store and response_id not in self.event_store:
-            return self.create_error_response(
-                message="only a response made in the background, as a stream, can be followed",
-                param="stream",
-            )
-        return await super().retrieve_responses(response_id, starting_after, stream)
-
-    async def cancel_responses(self, response_id: str) -> Any:
-        """Return the response, which has ended then; one that had ended already stays as it is."""
-        response = self.response_store.get(response_id)
-        if response is not None and response.background and response.status not in AT_WORK:
-            return response
-        return await super().cancel_responses(response_id)
 
     def _failed(self, response: Any, error: Exception) -> Any:
         logger.error("response %s failed", response.id, exc_info=error)
@@ -226,12 +235,25 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         fault = {"code": code, "message": words}
         return self._completed(response.model_copy(update={"status": "failed", "error": fault}))
 
-    def _keep(self, response: Any) -> Any:
-        """Store a response, unless it was cancelled meanwhile; return what is stored."""
-        kept = self.response_store.get(response.id)
-        if kept is None or kept.status != "cancelled":
-            self.response_store[response.id] = kept = response
-        return kept
+    async def _kept(self, response: Any, request: Any) -> Any:
+        """Store a response that has ended; return it as it is then."""
+        asking = request.asking
+        if not asking.is_kept and asking.earlier.conversation_id is None:
+            return response
+        new = await asyncio.to_thread(asking.written, response)
+        store = self.stored.keep if asking.queued is None else self.stored.finish
+        if await store(new):
+            return response
+        return response.model_copy(update={"store": False, "conversation": None})
+
+
+def _parsed(items: Iterable[Any]) -> list[Any]:
+    """Return items as vLLM reads those of a request."""
+    try:
+        return list(ResponsesRequest.model_validate({"input": list(items)}).input)
+    except ValidationError as error:
+        words = "what this goes on from was stored by another version, and cannot be read: begin "
+        raise bad_request(f"{words}anew", "previous_response_id") from error
 
 
 def _told_again(items: Iterable[Any]) -> list[Any]:

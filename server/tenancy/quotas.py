@@ -172,6 +172,11 @@ class Quotas:
         megabytes = (await self.of(tenant)).limits.files_mb
         return None if megabytes is None else megabytes * 10**6
 
+    async def response_bytes(self, tenant: str) -> int | None:
+        """Return how much a tenant's responses and conversations may come to; None: no limit."""
+        megabytes = (await self.of(tenant)).limits.responses_mb
+        return None if megabytes is None else megabytes * 10**6
+
     def spent(self, tenant: str, tokens: int) -> None:
         """Note tokens that were read and generated."""
         self.now(tenant).spend_tokens(tokens)

@@ -18,3 +18,8 @@ class Named:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app({**scope, PRINCIPAL: self.principal}, receive, send)
+
+
+async def nothing_said(tenant: str, previous: str | None, conversation: str | None) -> tuple[()]:
+    """What a server without stored responses recalls."""
+    return ()

@@ -16,6 +16,8 @@ from adaptation.options import Strategy
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
 from server.adaptation_request import split_model, take_context, take_nothing
 from server.config import Settings
+from server.conversations import conversations
+from server.earlier_turns import Earlier
 from server.errors import ApiError
 from server.request_context import (
     ARRIVAL,
@@ -26,7 +28,7 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
-from tests.server.named import Named
+from tests.server.named import Named, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}
 
@@ -145,7 +147,9 @@ def asgi_client(answer: Any) -> httpx.AsyncClient:
     """A client of the middleware around one handler, which sees what vLLM's would."""
     paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
-    transport = httpx.ASGITransport(Named(AdaptationMiddleware(app, Settings(), str.upper)))
+    transport = httpx.ASGITransport(
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said))
+    )
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
@@ -229,7 +233,9 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
         return JSONResponse(await request.json())
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
-    transport = httpx.ASGITransport(Named(AdaptationMiddleware(app, Settings(), str.upper)))
+    transport = httpx.ASGITransport(
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said))
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):
             response = await client.post(path, json=body)
@@ -292,16 +298,16 @@ def test_no_completion_has_the_id_of_another() -> None:
     assert "request_id" not in body
 
 
-EARLIER = {"model": "m", "input": "And then?", "previous_response_id": "resp_1"}
+EARLIER = {"model": "m", "input": "And then?", "previous_input_messages": [{"role": "user"}]}
 
 
-def test_what_continues_a_stored_response_leaves_memory_alone() -> None:
+def test_earlier_messages_that_are_not_known_leave_memory_alone() -> None:
     context = take_context(RESPONSES, {**EARLIER}, Settings(), "default")
     assert context is not None
     assert not context.options.memory.read
     assert not context.options.memory.write
     first = take_context(
-        RESPONSES, {**EARLIER, "previous_response_id": None}, Settings(), "default"
+        RESPONSES, {**EARLIER, "previous_input_messages": None}, Settings(), "default"
     )
     assert first is not None
     assert first.options.memory.read
@@ -353,11 +359,15 @@ def test_the_earlier_of_the_servers_two_deadlines_is_a_silent_requests() -> None
     assert context_of(settings=Settings(wall_s=5.0, limit_wall_s=20.0)).options.budget.wall_s == 5.0
 
 
-def test_an_answer_within_a_stored_conversation_is_not_remembered_out_of_it() -> None:
-    body = {"model": "m", "input": "And doubled?", "previous_response_id": "resp_1"}
-    context = take_context(RESPONSES, body, Settings(), "default")
+def test_what_was_said_before_is_part_of_what_is_asked() -> None:
+    said = ({"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"})
+    body = {"model": "m", "input": "And doubled?"}
+    context = take_context(RESPONSES, body, Settings(), "default", Earlier(said, "resp_1"))
     assert context is not None
-    assert (context.options.memory.read, context.options.memory.write) == (False, False)
+    assert (context.options.memory.read, context.options.memory.write) == (True, True)
+    whole = {"model": "m", "input": [*said, {"role": "user", "content": "And doubled?"}]}
+    assert context.conversations == conversations(RESPONSES, whole)
+    assert body["input"] == "And doubled?", "what is the request's own stays so"
 
 
 @pytest.mark.parametrize(
@@ -438,8 +448,6 @@ FUNCTION = {"name": "f", "parameters": {}}
         (RESPONSES, {"response_format": {"type": "json_object"}}, "response_format"),
         (RESPONSES, {"max_tokens": 5}, "max_tokens"),
         (RESPONSES, {"guided_json": {"type": "object"}}, "guided_json"),
-        (RESPONSES, {"conversation": "conv_1"}, "conversation"),
-        (RESPONSES, {"conversation": {"id": "conv_1"}}, "conversation"),
     ],
 )
 def test_what_would_be_dropped_without_a_word_is_refused(
@@ -476,7 +484,7 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper)), root_path="/api"
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said)), root_path="/api"
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})

@@ -29,8 +29,9 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.gateway.application import use_handlers
     from server.gateway.exchange import Exchange
     from server.gateway.models import Models
+    from server.gateway.responses import MAX_FOLLOWED
     from server.gateway.streams import BEGUN, begun, event, reported, with_progress
-    from tests.server.composed import ASK, MODEL, Composed, Reply, composed
+    from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 CHUNK = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
@@ -234,7 +235,7 @@ HANDLERS = (
 )
 BUILT_ANEW = {
     *("response_store_lock", "lora_id_counter", "registry", "_most", "_loading", "_times"),
-    *("owners", "items"),
+    *("stored", "tenants"),
 }
 FLAGS = (
     "--enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3 "
@@ -264,7 +265,7 @@ async def test_responses_are_given_the_tools_that_the_server_runs(serve: Serve) 
     async with serve() as server:
         state = server.app.state
         state.tool_server = object()
-        use_handlers(state, state.args)
+        use_handlers(state, state.args, state.openai_serving_responses.stored)
         assert state.openai_serving_responses.tool_server is state.tool_server
 
 
@@ -413,13 +414,19 @@ async def test_log_probabilities_of_a_streamed_chat_name_a_refusal(
         assert all(each["refusal"] is None for each in told if each)
 
 
-async def test_only_the_newest_responses_are_kept(serve: Serve) -> None:
-    async with serve() as server:
-        store = server.app.state.openai_serving_responses.response_store
-        for number in range(store.maxsize + 1):
-            store[str(number)] = number
-        assert "0" not in store
-        assert len(store) == store.maxsize
+async def test_nothing_of_a_response_stays_in_vllms_dictionaries(serve: Serve) -> None:
+    async with serve(lambda request: Reply("#### 14")) as server:
+        handler = server.app.state.openai_serving_responses
+        asked = {"model": MODEL, "input": STORY}
+        await server.post("/v1/responses", **asked)
+        await server.events("/v1/responses", **asked)
+        await server.post("/v1/responses", **asked, background=True)
+        told = await server.events("/v1/responses", **asked, background=True)
+        while handler.background_tasks:
+            await asyncio.wait(handler.background_tasks.values())
+        assert (handler.response_store, handler.msg_store, handler.tenants) == ({}, {}, {})
+        assert list(handler.event_store) == [told[0]["response"]["id"]]
+        assert handler.event_store.maxsize == MAX_FOLLOWED
 
 
 @pytest.mark.parametrize(

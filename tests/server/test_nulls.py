@@ -18,7 +18,7 @@ from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
-from tests.server.named import Named
+from tests.server.named import Named, nothing_said
 
 EMBEDDER = HashingEmbedder()
 
@@ -37,7 +37,9 @@ def http() -> TestClient:
     app.add_api_route("/v1/responses/{response_id}", echo, methods=["GET"])
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)
-    app.add_middleware(AdaptationMiddleware, settings=Settings(), salt_of=str.upper)
+    app.add_middleware(
+        AdaptationMiddleware, settings=Settings(), salt_of=str.upper, recall=nothing_said
+    )
     app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)
     return TestClient(app)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,12 +28,18 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.exceptions import VLLMValidationError
     from vllm.sampling_params import SamplingParams
 
+    from server.gateway.asking import Asking
     from server.gateway.response_form import shown, with_ends
     from server.gateway.responses import Responses
 
+from memory.errors import StorageUnavailableError
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
 from server.adaptation_request import take_context
 from server.config import Settings
+from server.earlier_turns import Earlier
 from server.request_context import ARRIVAL, RESPONSES, Arrival
+from server.stored_responses import LOST, StoredResponses
 from server.tenancy.principal import OPERATOR, PRINCIPAL
 
 
@@ -58,28 +65,59 @@ class Amending:
 
 
 @pytest.fixture
-def responses() -> Responses:
+def store(tmp_path: Path) -> Iterator[LongTermMemory]:
+    memory = LongTermMemory.open(tmp_path, HashingEmbedder())
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def responses(store: LongTermMemory) -> Responses:
     """Return what serves one request, without an engine behind it."""
+
+    async def as_much(tenant: str) -> None:
+        return None
+
     handler = Responses.__new__(Responses)
-    handler.response_store, handler.msg_store, handler.event_store = {}, {}, {}
-    handler.owners, handler.items = {}, {}
+    handler.stored = StoredResponses(store, as_much, 100, 10_000)
+    handler.response_store, handler.event_store, handler.tenants = {}, {}, {}
     handler.background_tasks = {}
     handler.use_harmony, handler.tool_server = False, None
     handler.exchange = Amending()
     return handler
 
 
-REQUEST = ResponsesRequest(model="m", input="x", request_id="resp_1", asked_for_no_tools=False)
+def asked(**more: Any) -> ResponsesRequest:
+    """A request on its way through the handler."""
+    given = {"model": "m", "input": "x", "request_id": "resp_1", "asked_for_no_tools": False}
+    made = ResponsesRequest(**given)
+    made.asking = Asking("ann", is_kept=True, begun=SimpleNamespace(), **more)
+    return made
+
+
+REQUEST = asked()
 ERRORS = [(VLLMValidationError("no such tool"), "no such tool"), (RuntimeError("/etc"), "its log")]
 
 
-def follow_in_background(responses: Responses) -> asyncio.Task[None]:
-    """Begin a streamed response in the background, as vLLM does."""
-    responses.response_store["resp_1"] = response()
-    task = asyncio.create_task(responses._run_background_request_stream(REQUEST))
+async def begin_in_background(responses: Responses, *, stream: bool = True) -> asyncio.Task[None]:
+    """Begin a response in the background, as vLLM does."""
+    request = asked()
+    request.asking.begun, request.stream = asyncio.Future(), stream
+    run = responses._run_background_request_stream if stream else responses._run_background_request
+    task = asyncio.create_task(run(request))
     responses.background_tasks["resp_1"] = task
     task.add_done_callback(lambda _: responses.background_tasks.pop("resp_1"))
+    await responses._begun(response(), request)
     return task
+
+
+async def kept(responses: Responses) -> Any:
+    return await responses.stored.get("ann", "resp_1")
+
+
+async def follow(responses: Responses) -> list[Any]:
+    found = await kept(responses)
+    return [event async for event in responses.followed(found, None)]
 
 
 def events_of(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> None:
@@ -110,7 +148,7 @@ async def test_an_error_in_a_stream_is_its_last_event(
     assert [event.type for event in events] == ["response.created", "response.failed"]
     assert events[-1].sequence_number == 1
     assert words in events[-1].response.error["message"]
-    assert responses.response_store["resp_1"].status == "failed"
+    assert (await kept(responses)).body["error"]["message"] == events[-1].response.error["message"]
 
 
 @pytest.mark.parametrize("status", ["completed", "incomplete"])
@@ -130,67 +168,112 @@ async def test_what_fails_in_the_background_is_kept_as_failed(
     async def fail(self: Any, request: Any) -> None:
         raise error
 
-    monkeypatch.setattr(OpenAIServingResponses, "_run_background_request", fail)
-    responses.response_store["resp_1"] = response()
-    await responses._run_background_request(REQUEST)
-    kept = responses.response_store["resp_1"]
-    assert kept.status == "failed"
-    assert words in kept.error["message"]
-    assert kept.amended
+    monkeypatch.setattr(OpenAIServingResponses, "responses_full_generator", fail)
+    await (await begin_in_background(responses, stream=False))
+    body = (await kept(responses)).body
+    assert body["status"] == "failed"
+    assert words in body["error"]["message"]
+    assert body["amended"]
+    assert responses.in_background() == []
 
 
 async def test_whoever_follows_one_that_failed_before_it_began_comes_to_an_end(
     responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events_of(monkeypatch, RuntimeError("the tools are down"))
-    follow_in_background(responses)
-    await asyncio.sleep(0)
-    events = [event async for event in responses.responses_background_stream_generator("resp_1")]
+    await begin_in_background(responses)
+    events = await follow(responses)
     assert [event.type for event in events] == ["response.failed"]
-    assert responses.response_store["resp_1"].status == "failed"
+    assert (await kept(responses)).status == "failed"
 
 
 async def test_whoever_follows_one_that_is_cancelled_comes_to_an_end(
     responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events_of(monkeypatch, opening(), asyncio.Event())
-    task = follow_in_background(responses)
-    await asyncio.sleep(0)
-
-    async def follow() -> list[Any]:
-        stream = responses.responses_background_stream_generator("resp_1")
-        return [event async for event in stream]
-
-    followers = [asyncio.create_task(follow()) for _ in range(2)]
-    await asyncio.sleep(0.01)
-    responses.response_store["resp_1"].status = "cancelled"
-    task.cancel()
+    await begin_in_background(responses)
+    followers = [asyncio.create_task(follow(responses)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    await responses.stored.cancel("ann", "resp_1")
+    await responses.end("resp_1")
     for events in await asyncio.gather(*followers):
         assert [event.type for event in events] == ["response.created", "response.incomplete"]
-        assert events[-1].response.status == "cancelled"
+        assert events[-1].response["status"] == "cancelled"
 
 
-async def test_cancelling_what_has_ended_in_the_background_changes_nothing(
-    responses: Responses,
+async def test_one_that_is_cancelled_through_another_server_ends_here(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for status in ("completed", "cancelled"):
-        ended = response(status).model_copy(update={"background": True})
-        responses.response_store["resp_1"] = ended
-        assert await responses.cancel_responses("resp_1") is ended
+    monkeypatch.setattr("server.gateway.responses.HOLD_EVERY_S", 0.01)
+    events_of(monkeypatch, opening(), asyncio.Event())
+    task = await begin_in_background(responses)
+    await asyncio.sleep(0.1)
+    assert (await kept(responses)).status == "in_progress"
+    await responses.stored.cancel("ann", "resp_1")
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+    assert (await kept(responses)).status == "cancelled"
+
+
+async def test_one_that_another_server_makes_is_followed_to_its_end(
+    responses: Responses, store: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.gateway.responses.LOOK_EVERY_S", 0.01)
+    begun = asked().asking.written(shown(response(), asked()))
+    store.responses.begin(begun)
+    following = asyncio.create_task(follow(responses))
+    await asyncio.sleep(0.05)
+    store.responses.finish(asked().asking.written(shown(response("completed"), asked())))
+    (event,) = await following
+    assert (event.type, event.response["status"]) == ("response.completed", "completed")
+
+
+async def test_one_that_nobody_makes_any_more_has_failed_and_says_why(
+    responses: Responses, store: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.responses.HELD_S", 1.0)
+    store.responses.begin(asked().asking.written(shown(response(), asked())))
+    assert (await kept(responses)).status == "queued"
+    await asyncio.sleep(1.1)
+    found = await kept(responses)
+    assert (found.status, found.body["status"]) == ("failed", "failed")
+    assert found.body["error"] == {"code": "server_error", "message": LOST}
+    assert store.responses.get("ann", "resp_1").status == "failed"
+
+
+async def test_what_cannot_be_stored_does_not_begin_in_the_background(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(new: Any) -> None:
+        raise StorageUnavailableError("the disk is full")
+
+    monkeypatch.setattr(responses.stored, "begin", full)
+    request = asked()
+    request.asking.begun, request.background = asyncio.Future(), True
+
+    async def create(self: Any, request: Any, raw_request: Any) -> Any:
+        self.response_store["resp_1"] = made = response("queued")
+        self.made = asyncio.create_task(self._run_background_request(request))
+        return made
+
+    monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
+    with pytest.raises(StorageUnavailableError):
+        await responses._created(request, None)
+    await responses.made
+    assert responses.response_store == {}
+    assert responses.in_background() == []
 
 
 async def test_a_whole_response_is_amended_where_it_is_kept_and_where_it_is_returned(
     responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def make(self: Any, request: Any) -> Any:
-        made = response("completed")
-        self.response_store[made.id] = made
-        return made
+        return response("completed")
 
     monkeypatch.setattr(OpenAIServingResponses, "responses_full_generator", make)
     returned = await responses.responses_full_generator(REQUEST)
     assert returned.amended
-    assert responses.response_store["resp_1"] is returned
+    assert (await kept(responses)).body == returned.model_dump(mode="json", by_alias=True)
 
 
 def said(status: str) -> ResponsesResponse:
@@ -200,10 +283,10 @@ def said(status: str) -> ResponsesResponse:
 
 
 def test_a_response_says_what_openais_does() -> None:
-    asked = {"safety_identifier": "s", "prompt_cache_key": "k", "top_logprobs": 2}
-    request = REQUEST.model_copy(update={**asked, "store": False})
+    given = {"safety_identifier": "s", "prompt_cache_key": "k", "top_logprobs": 2}
+    request = REQUEST.model_copy(update={**given, "asking": Asking(begun=SimpleNamespace())})
     body = shown(said("completed"), request).model_dump(mode="json", by_alias=True)
-    assert {key: body[key] for key in asked} == asked
+    assert {key: body[key] for key in given} == given
     assert (body["error"], body["store"], body["tool_choice"]) == (None, False, "auto")
     assert body["completed_at"] >= body["created_at"]
     assert body["text"] == {"format": {"type": "text"}}
@@ -279,7 +362,8 @@ async def test_a_queued_response_shows_the_choice_of_tools_that_was_asked_for(
     raw = SimpleNamespace(scope=scope, state=SimpleNamespace())
     made = await responses.create_responses(REQUEST.model_copy(), raw)
     assert made.tool_choice == choice
-    assert made is responses.response_store["resp_1"]
+    stored = await responses.stored.get("default", "resp_1")
+    assert stored.body["tool_choice"] == choice
     assert arrival.headers["x-whet-completion-id"] == "resp_1"
 
 
@@ -309,20 +393,22 @@ async def test_a_call_of_a_stored_response_stays_before_its_result(
 ) -> None:
     responses.online_renderer = Renderer()
     call = FunctionCall(id="call_1", name="get_weather", arguments='{"city": "Paris"}')
-    stored = response("completed").model_copy(
+    made = response("completed").model_copy(
         update={"output": build_response_output_items("Hm", words, [call])}
     )
-    asked = [{"role": "user", "content": "What is the weather in Paris?"}]
-    responses.msg_store["resp_1"] = [{"role": "system", "content": "Be brief."}, *asked]
+    question = "What is the weather in Paris?"
+    first = asked(asked=[{"role": "user", "content": question}])
+    await responses._kept(shown(made, first), first)
+    before = await responses.stored.recall("ann", "resp_1", None)
     result = {"type": "function_call_output", "call_id": "call_1", "output": "18 degrees"}
-    request = ResponsesRequest(model="m", input=[result], previous_response_id="resp_1")
-    user, said, told = await responses._render_resolved_response_inputs(request, stored)
-    assert user == asked[0]
+    request = asked(earlier=Earlier(before, "resp_1"))
+    request.input = [result]
+    user, said, told = await responses._render_resolved_response_inputs(request, None)
+    assert (user["role"], user["content"][0]["text"]) == ("user", question)
     assert (said["role"], said.get("content")) == ("assistant", words)
     (made,) = said["tool_calls"]
     assert (made["id"], made["function"]["name"]) == ("call_1", "get_weather")
     assert (told["role"], told["tool_call_id"], told["content"]) == ("tool", "call_1", "18 degrees")
-    assert len(responses.msg_store["resp_1"]) == 2, "what is stored is left alone"
 
 
 @pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "mcp"])

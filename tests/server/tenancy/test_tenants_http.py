@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cachetools import FIFOCache
 
 from adaptation.errors import EngineError
 from memory.tenants import Limits
@@ -99,16 +98,19 @@ async def test_a_response_exists_for_its_own_tenant_only(server: Composed) -> No
     assert (await acme.ask("POST", RESPONSES, **went_on)).status_code == 200
 
 
-async def test_what_one_does_not_store_takes_no_place_among_what_others_do(
-    server: Composed,
+async def test_what_one_stores_takes_no_place_among_what_others_do(
+    server: Composed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
     asked = {"model": MODEL, "input": STORY}
     made = (await acme.ask("POST", RESPONSES, **asked)).json()["id"]
-    responses = server.app.state.openai_serving_responses
-    responses.owners = owners = FIFOCache(1)
-    owners[made] = acme.name
+    monkeypatch.setattr("memory.response_rows.MOST_RESPONSES", 1)
+    other = (await globex.ask("POST", RESPONSES, **asked)).json()["id"]
     await globex.ask("POST", RESPONSES, **asked, store=False)
+    assert (await acme.ask("GET", f"{RESPONSES}/{made}")).status_code == 200
+    assert (await globex.ask("GET", f"{RESPONSES}/{other}")).status_code == 200
+    await globex.ask("POST", RESPONSES, **asked)
+    assert (await globex.ask("GET", f"{RESPONSES}/{other}")).status_code == 404
     assert (await acme.ask("GET", f"{RESPONSES}/{made}")).status_code == 200
 
 

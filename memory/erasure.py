@@ -1,0 +1,43 @@
+"""What else than a record holds its question, and goes with it when it is erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from memory.conversations import grow
+from memory.record_queries import tells_of
+from memory.response_rows import erase_responses
+from memory.store.schema import completion, conversation, item, response
+from memory.text import trace
+
+
+def erase_what_tells_of(connection: Connection, row: Any) -> None:
+    """Erase the completions and stored responses that hold a record's question, and the items of
+    conversations that hold it or what those responses answered.
+    """
+    tenant = row["tenant"]
+    asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))
+    known = select(completion.c.id).where(tells_of(row))
+    holding = select(item.c.holder).where(asked)
+    is_meant = or_(response.c.id.in_(known), response.c.id.in_(holding))
+    said = erase_responses(connection, tenant, is_meant)
+    _erase_from_conversations(connection, tenant, trace(row["question"]), said)
+    connection.execute(delete(completion).where(tells_of(row)))
+
+
+def _erase_from_conversations(connection: Connection, tenant: str, asked: str, said: Any) -> None:
+    is_said = and_(item.c.tenant == tenant, item.c.trace == asked)
+    rows = list(connection.execute(_of_conversations().where(is_said)))
+    for each in said:
+        is_answer = and_(item.c.tenant == tenant, item.c.id == each)
+        rows += connection.execute(_of_conversations().where(is_answer))
+    for row in {row.number: row for row in rows}.values():
+        connection.execute(delete(item).where(item.c.number == row.number))
+        grow(connection, row.holder, -row.bytes)
+
+
+def _of_conversations() -> Any:
+    columns = select(item.c.number, item.c.holder, item.c.bytes)
+    return columns.join(conversation, conversation.c.id == item.c.holder)
