@@ -35,7 +35,15 @@ from memory.store.postgres_locks import (
 )
 from memory.store.postgres_url import parse_url, shown_url
 from memory.store.row_security import EVERYONES, TENANTS, protect, working_role
-from memory.store.schema import SCHEMA_VERSION, completion, embedding, metadata, record
+from memory.store.schema import (
+    SCHEMA_VERSION,
+    completion,
+    embedding,
+    item,
+    metadata,
+    record,
+    response,
+)
 from memory.store.scope import EVERYONE, Scope, tenants_of
 from memory.store.sqlite import FILE_NAME
 from memory.store.transfer import load_file, save_as_file
@@ -195,7 +203,9 @@ class PostgresDatabase:
         owned += "WHERE oid = to_regclass('record')"
         with self._reviewed(), plain.connect() as connection:
             if connection.exec_driver_sql(owned).scalar():
-                names = ", ".join(table.name for table in (record, embedding, completion))
+                names = ", ".join(
+                    table.name for table in (record, embedding, completion, response, item)
+                )
                 connection.exec_driver_sql(f"VACUUM {names}")
 
     def size_bytes(self) -> int:

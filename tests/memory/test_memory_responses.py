@@ -252,6 +252,7 @@ def test_erasing_a_record_erases_the_response_that_is_its_completion(
     assert not _is_there(memory.responses, "resp_1")
 
 
+@pytest.mark.sqlite
 def test_nothing_of_an_erased_response_is_left_on_the_disk(
     tmp_path: Path, embedder: HashingEmbedder
 ) -> None:

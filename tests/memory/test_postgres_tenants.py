@@ -13,6 +13,7 @@ from memory.batch import BatchDetails, NewBatch
 from memory.errors import StorageUnavailableError
 from memory.files import NewFile
 from memory.hashing import HashingEmbedder
+from memory.items import Item
 from memory.keys import NewKey
 from memory.memory import LongTermMemory
 from memory.store.database import open_database
@@ -20,6 +21,7 @@ from memory.store.row_security import POLICY
 from memory.store.schema import completion as completions
 from memory.store.schema import embedding, file, file_part, head, metadata, record
 from memory.store.scope import EVERYONE
+from memory.stored_response import StoredResponse, Written
 from memory.tenants import Limits
 from memory.types import Completion, Draft, Trial
 from tests.memory.older import connected
@@ -50,6 +52,9 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
         new = NewBatch(**asked, details=BatchDetails(), seconds=60)
         opened.batches.create(new, most_open=9)
+        opened.conversations.create(tenant, {}, [Item("msg_1", {"id": "msg_1"}, None)], None)
+        kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
+        opened.responses.keep(Written(kept))
     assert opened.completions.flush()
     yield opened
     opened.close()
