@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
-from memory.errors import InvalidAdapterError
+from memory.errors import InvalidAdapterError, StorageUnavailableError
 from memory.store.durable import sync_folder
 
 CONFIG = "adapter_config.json"
@@ -60,6 +60,18 @@ def copy_files(source: Path, target: Path) -> None:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(beside.with_suffix(".old"), ignore_errors=True)
+
+
+def remove_files(folder: Path) -> None:
+    """Delete a version's folder; raises `StorageUnavailableError` where something of it stays."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise StorageUnavailableError(
+            f"{folder} cannot be deleted, and holds what was learned from what is erased: {error}"
+        ) from error
 
 
 def _check_config(path: Path, rank: int) -> None:

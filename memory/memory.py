@@ -8,7 +8,6 @@ where the storage fails they raise `StorageUnavailableError`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,9 +18,11 @@ from memory.aside import Aside
 from memory.batches import BatchStore
 from memory.completions import CompletionLog
 from memory.embedder import Embedder
+from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
+from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
 from memory.index.cache import IndexCache, VerifyReport
 from memory.index.vectors import VectorStore
@@ -33,11 +34,12 @@ from memory.statistics import tenant_statistics
 from memory.store.database import Database
 from memory.store.group_commit import GroupCommit
 from memory.tenants import TenantStore
-from memory.text import folded
+from memory.traces import Trace, traces_of
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
+Ids: TypeAlias = list[str]
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
 MAX_UNKNOWN = 0.25
@@ -67,6 +69,10 @@ class LongTermMemory:
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+        self._forgetting = Forgetting(
+            database, self._records, self.completions, self.files, self._indexes, self._saver
+        )
+        self.erasures = self._forgetting.erasures
         self.aside = Aside(self)
 
     @classmethod
@@ -205,19 +211,22 @@ class LongTermMemory:
         """
         return self._records.edit(tenant, record_id, answer, rationale, by)
 
-    def forget(self, tenant: str, record_id: str) -> Record:
+    def forget(self, tenant: str, record_id: str, witness: Witness | None = None) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
-        Every completion that holds its question goes with it, queued or written, and the votes
-        noted there. Adapters that learned from it are named by `adapters.revoked_by`.
+        Every completion that holds its question goes with it, queued or written, the votes noted
+        there, and the lines of files that tell of it. Adapters that learned from it are named by
+        `adapters.revoked_by`. Repeating it ends what was interrupted; what went is in `erasures`.
         """
-        record = self._records.get(tenant, record_id)
-        with self.completions.withheld(tenant, record):
-            self._saver.refuse(partial(_asks, record), "its question was erased meanwhile")
-            tombstone = self._records.erase(tenant, record_id)
-        self._database.empty_log()
-        self._indexes.forget(tenant)
-        return tombstone
+        return self._forgetting.forget(tenant, record_id, witness)
+
+    def alike(self, tenant: str, record_id: str) -> Ids:
+        """Return the other records that hold a record's question: an erasure leaves them."""
+        return self._forgetting.alike(tenant, record_id)
+
+    def traces(self, needles: Sequence[bytes]) -> Iterator[Trace]:
+        """Yield every place in the tables, of all tenants, that holds one of the needles."""
+        return traces_of(self._database, needles)
 
     def credit(self, tenant: str, record_ids: Iterable[str], won: bool) -> None:
         """Count a use of each recalled record, and a win where the answer held."""
@@ -268,9 +277,3 @@ class LongTermMemory:
         self.completions.close()
         self._indexes.close()
         self._database.close()
-
-
-def _asks(record: Record, draft: Draft) -> bool:
-    """Whether a draft is of the record's tenant and question."""
-    is_same = folded(question_of(draft.messages)) == folded(record.question)
-    return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

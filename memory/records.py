@@ -14,8 +14,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from memory.erasures import note_removed
 from memory.errors import ConflictError
-from memory.events import append_event
+from memory.events import append_event, drop_reasons
 from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question, tells_of
@@ -172,8 +173,13 @@ class RecordStore:
             row = row_of(connection, tenant, record_id)
             if row["state"] != State.ERASED:
                 connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
-                connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
-                connection.execute(delete(completion).where(tells_of(row)))
+                gone = {
+                    "vectors": delete(embedding).where(embedding.c.record_id == record_id),
+                    "completions": delete(completion).where(tells_of(row)),
+                }
+                counts = {name: connection.execute(each).rowcount for name, each in gone.items()}
+                note_removed(connection, tenant, record_id, {"records": 1, **counts})
+                drop_reasons(connection, tenant, record_id)
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(row_of(connection, tenant, record_id))
 

@@ -57,6 +57,7 @@ from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
+from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
 from server.routes.keys import keys_router
@@ -112,6 +113,7 @@ async def run_server(
         async with open_parts(args, settings, training_threads) as parts:
             app, client, warming, batches = await build(parts, args, settings)
             followed = [parts.champions.follow(settings.champion_poll_s), batches.follow()]
+            followed.append(parts.eraser.follow())
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -287,6 +289,7 @@ def _add_routes(
         batches_router(parts.memory.batches, stir),
         ledger_router(parts.memory.ledger, parts.memory.windows, prices),
         records_router(parts.memory),
+        erasure_router(parts.memory, parts.eraser),
         warming_router(warming),
         adapters_router(parts.memory),
         docs_router(app, offline=args.enable_offline_docs),

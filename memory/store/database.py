@@ -25,7 +25,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.store.database_file import Stamp, file_at, stamp_of
 from memory.store.folder_use import SharedUse
-from memory.store.migration_copies import drop_old_copies, keep_copy
+from memory.store.migration_copies import drop_copies, drop_old_copies, keep_copy
 from memory.store.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,11 @@ class Database:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
             finally:
                 connection.close()
+
+    def drop_copies(self) -> tuple[str, ...]:
+        """Delete the copies from before migrations; return the names of those that are gone."""
+        with _translated(self.path):
+            return drop_copies(self.path)
 
     def close(self) -> None:
         """Close every idle connection."""

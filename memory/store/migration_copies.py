@@ -49,6 +49,17 @@ def drop_old_copies(path: Path) -> None:
             _delete(copy)
 
 
+def drop_copies(path: Path) -> tuple[str, ...]:
+    """Delete all copies of the database at `path`; return the names of those that are gone.
+
+    They hold what was erased since. One that cannot be deleted raises `OSError`.
+    """
+    found = [*_copies(path), *path.parent.glob(f"{path.name}.schema-*{UNFINISHED}")]
+    for copy in found:
+        copy.unlink(missing_ok=True)
+    return tuple(sorted({copy.name for copy in found}))
+
+
 def _copies(path: Path) -> list[Path]:
     """The copies there are, newest first."""
     return sorted(path.parent.glob(f"{path.name}.schema-*"), key=_age_s)

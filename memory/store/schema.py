@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0013"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -264,4 +264,32 @@ batch_answer = Table(
     Column("failed", Boolean, nullable=False),
     # A line of the output, or of the file of errors.
     Column("content", LargeBinary, nullable=False),
+)
+
+# What was erased and when: see `memory.erasures`.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    # Of the content, under a secret that lies elsewhere; null where nobody took it.
+    Column("digest", String),
+    Column("by", String),
+    # Whether what learned from it is retired as well.
+    Column("retires", Boolean, nullable=False),
+    Column("removed", JSON, nullable=False),  # counts and ids, never content
+    Column("begun_at", Float, nullable=False),
+    # Null until nothing is left to be done.
+    Column("ended_at", Float),
+    Index("erasure_by_end", "ended_at"),
+)
+
+retirement = Table(
+    "retirement",
+    metadata,
+    Column("adapter_id", String, ForeignKey("adapter.id"), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    # The version that was trained in its place.
+    Column("replaced_by", String),
 )
