@@ -7,7 +7,7 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from memory.blanking import blank, signs_of
@@ -74,19 +74,25 @@ class Forgetting:
         self.erasures.note(tenant, record.id, **counts)
 
     def _sweep(self, tenant: str, record_id: str) -> None:
-        """Delete what may hold an erased record beside the database's tables."""
+        """Delete what may hold an erased record beside the database's tables.
+
+        What fails keeps nothing else from going.
+        """
+        with ExitStack() as stack:  # runs all of them, the last one first, and raises an error
+            stack.callback(self._drop_copies, tenant, record_id)
+            stack.callback(self._drop_snapshots, tenant)
+            stack.callback(self._database.empty_log)
+
+    def _drop_copies(self, tenant: str, record_id: str) -> None:
         if copies := self._database.drop_copies():
             self.erasures.note(tenant, record_id, copies=copies)
-        self._database.empty_log()
-        _refuse_left(self._indexes.forget(tenant))
 
-
-def _refuse_left(names: Sequence[str]) -> None:
-    if names:
-        raise StorageUnavailableError(
-            f"{', '.join(names)} cannot be deleted, and may hold what was erased: "
-            "mend that and forget the record again"
-        )
+    def _drop_snapshots(self, tenant: str) -> None:
+        if left := self._indexes.forget(tenant):
+            raise StorageUnavailableError(
+                f"{', '.join(left)} cannot be deleted, and may hold what was erased: "
+                "mend that and forget the record again"
+            )
 
 
 def _asks(record: Record, draft: Draft) -> bool:

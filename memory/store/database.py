@@ -174,8 +174,7 @@ class Database:
 
     def drop_copies(self) -> tuple[str, ...]:
         """Delete the copies from before migrations; return the names of those that are gone."""
-        with _translated(self.path):
-            return drop_copies(self.path)
+        return drop_copies(self.path)
 
     def close(self) -> None:
         """Close every idle connection."""

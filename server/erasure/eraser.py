@@ -19,7 +19,7 @@ from adaptation.learning.leases import remove_orphans
 from memory.erasures import Erasure, Witness
 from memory.errors import StorageUnavailableError, WhetMemoryError
 from memory.memory import LongTermMemory
-from memory.types import AdapterVersion, Record
+from memory.types import AdapterVersion, Record, State
 from server.kept_adapters import FOLDER
 from server.tenancy.secret import Secret
 
@@ -69,16 +69,25 @@ class Eraser:
         """
         alike = tuple(self._memory.alike(tenant, record_id))
         witness = Witness(by, self._secret.seal_of, retires)
-        tombstone = self._memory.forget(tenant, record_id, witness)
-        learned = self.learned(tenant, record_id)
-        if retires:
-            reason = f"it learned from {record_id}, which was erased"
-            self._memory.adapters.retire(tenant, [each.id for each in learned], reason)
-        self._drop_kept(tenant, record_id)
+        try:
+            tombstone = self._memory.forget(tenant, record_id, witness)
+        except StorageUnavailableError:
+            if self._memory.get(tenant, record_id).state is State.ERASED:
+                self._withdraw(tenant, record_id, retires)  # a file that stays is no reason to wait
+            raise
+        self._withdraw(tenant, record_id, retires)
         self._memory.erasures.end(tenant, record_id)
         champion = self._memory.adapters.alias(tenant, "champion")
         learned = self.learned(tenant, record_id)
         return Forgotten(tombstone, learned, alike, champion.id if champion else None)
+
+    def _withdraw(self, tenant: str, record_id: str, retires: bool) -> None:
+        """Take what learned from a record out of use."""
+        if retires:
+            learned = [version.id for version in self.learned(tenant, record_id)]
+            reason = f"it learned from {record_id}, which was erased"
+            self._memory.adapters.retire(tenant, learned, reason)
+        self._drop_kept(tenant, record_id)
 
     def finish(self) -> None:
         """End what is unfinished, of all tenants; what cannot be ended yet is tried again later."""
