@@ -101,7 +101,8 @@ def _row(version: AdapterVersion, aliases: dict[str, str]) -> tuple[object, ...]
 def _ended(version: AdapterVersion) -> str:
     """Say why a version is not served again; nothing where it may be."""
     if version.retired is not None:
-        return f"retired: {version.retired.reason}"
+        heir = version.retired.replaced_by
+        return f"retired for {heir}" if heir else "retired"
     return version.rejected or ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from server.commands import memory_erasure, memory_files
 from server.commands.common import (
     Subparsers,
@@ -10,6 +12,7 @@ from server.commands.common import (
     add_tenant_argument,
     command_parser,
 )
+from server.console import UsageError
 
 
 def _forget(below: Subparsers) -> None:
@@ -69,9 +72,10 @@ def _verify(below: Subparsers) -> None:
     parser.set_defaults(run=_verified)
 
 
-def _verified(args: object) -> int:
-    run = memory_erasure.verify if getattr(args, "forgotten", False) else memory_files.verify
-    return run(args)  # type: ignore[arg-type]
+def _verified(args: argparse.Namespace) -> int:
+    if args.canary is not None and not args.forgotten:
+        raise UsageError("--canary is what --forgotten looks for: add that")
+    return memory_erasure.verify(args) if args.forgotten else memory_files.verify(args)
 
 
 ERASING = (_forget, _certificate, _verify)
