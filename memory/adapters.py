@@ -16,12 +16,13 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, select, update
 
-from memory.adapter_files import check_files, copy_files, hash_files, remove_files
+from memory.adapter_files import check_files, copy_files, hash_files, remove_files, remove_strays
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.retirement import (
-    clean_versions,
     learned_from,
+    promoted_before,
     refuse_erased,
+    registered,
     retire_row,
     retirement_of,
 )
@@ -57,7 +58,8 @@ class AdapterRegistry:
 
         The id is a hash of tenant, base model and files: registering the same again returns the
         version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
-        rank and `NotFoundError` for a parent the tenant does not have.
+        rank, `NotFoundError` for a parent the tenant does not have and `ConflictError` where a
+        record was erased meanwhile.
         """
         check_files(folder, rank)
         content = hash_files(folder)
@@ -76,7 +78,8 @@ class AdapterRegistry:
         with self._database.writing() as connection:
             if parent is not None:
                 _row(connection, tenant, parent)
-            refuse_erased(connection, tenant, record_ids)
+            if adapter_id not in registered(connection):
+                refuse_erased(connection, tenant, record_ids, self._folder / adapter_id)
             self._insert(connection, row, record_ids)
             return self._version(connection, _row(connection, tenant, adapter_id))
 
@@ -187,10 +190,11 @@ class AdapterRegistry:
             for adapter_id in adapter_ids:
                 _row(connection, tenant, adapter_id)
                 retire_row(connection, adapter_id, reason)
-            aliases = _aliases(connection, tenant)
-            for name in [name for name, pointed in aliases.items() if pointed in adapter_ids]:
-                heir = self._heir(connection, tenant, aliases[name])
-                _point(connection, tenant, name, heir if name == "champion" else None)
+            for name, pointed in _aliases(connection, tenant).items():
+                if pointed in adapter_ids:
+                    _point(connection, tenant, name, None)
+                    if name == "champion":
+                        self._succeed(connection, tenant, pointed)
         for adapter_id in adapter_ids:
             remove_files(self._folder / adapter_id)
 
@@ -201,14 +205,21 @@ class AdapterRegistry:
             here = retirement.c.adapter_id == retired_id
             connection.execute(update(retirement).where(here).values(replaced_by=adapter_id))
 
-    def _heir(self, connection: Connection, tenant: str, adapter_id: str) -> str | None:
-        """Return the version that takes a champion's place, None for the base."""
-        model = _row(connection, tenant, adapter_id)["base_model"]
-        for version in clean_versions(connection, tenant, model):
-            was_promoted = dict(version["metrics"]).get("decision", "promoted") == "promoted"
-            if was_promoted and self.files_ok(self._version(connection, version)):
-                return str(version["id"])
-        return None
+    def drop_strays(self) -> None:
+        """Delete the weights of versions that never were registered, or are retired."""
+        with self._database.reading() as connection:
+            known = registered(connection)
+        remove_strays(self._folder, known)
+
+    def _succeed(self, connection: Connection, tenant: str, retired_id: str) -> None:
+        """Serve what may be served in a retired champion's place; the base where nothing may."""
+        model = _row(connection, tenant, retired_id)["base_model"]
+        for row in promoted_before(connection, tenant, model):
+            if self.files_ok(self._version(connection, row)):
+                _point(connection, tenant, "champion", row["id"])
+                if _aliases(connection, tenant).get("previous") == row["id"]:
+                    _point(connection, tenant, "previous", None)
+                return
 
     def files_ok(self, version: AdapterVersion) -> bool:
         """Whether the version's files are there and hash to its id."""

@@ -6,11 +6,13 @@ Owns the table of retirements, and lineage read from the record's end.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from memory.adapter_files import remove_files
 from memory.errors import ConflictError
 from memory.rows import moment
 from memory.store.schema import adapter, lineage, record, retirement
@@ -57,34 +59,46 @@ def retirement_of(connection: Connection, adapter_id: str) -> Retirement | None:
     return Retirement(at=moment(row.at), reason=row.reason, replaced_by=row.replaced_by)
 
 
-def clean_versions(connection: Connection, tenant: str, base_model: str) -> Sequence[Any]:
-    """Return a tenant's versions, newest first, that may be served: rows of `adapter`.
+def promoted_before(connection: Connection, tenant: str, base_model: str) -> list[Any]:
+    """Return the versions for a base that may take a champion's place, newest first: rows.
 
-    Neither rejected nor retired, and learned from nothing that is erased.
+    They passed the gate, are not retired, and learned from nothing that is erased.
     """
     erased = (
         select(lineage.c.adapter_id)
         .join(record, record.c.id == lineage.c.record_id)
         .where(record.c.state == State.ERASED)
     )
-    mine = (adapter.c.tenant == tenant) & (adapter.c.base_model == base_model)
     gone = select(retirement.c.adapter_id)
     query = select(adapter).where(
-        mine,
+        (adapter.c.tenant == tenant) & (adapter.c.base_model == base_model),
         adapter.c.rejected.is_(None),
         adapter.c.id.not_in(gone),
         adapter.c.id.not_in(erased),
         adapter.c.parent.is_(None) | adapter.c.parent.not_in(gone),
     )
-    return connection.execute(query.order_by(adapter.c.created_at.desc())).mappings().all()
+    rows = connection.execute(query.order_by(adapter.c.created_at.desc())).mappings().all()
+    return [row for row in rows if row["metrics"].get("decision", "promoted") == "promoted"]
 
 
-def refuse_erased(connection: Connection, tenant: str, record_ids: Collection[str]) -> None:
-    """Raise `ConflictError` where one of the records was erased while it was learned from."""
+def registered(connection: Connection) -> set[str]:
+    """Return the versions of all tenants whose weights are to be there."""
+    gone = select(retirement.c.adapter_id)
+    return set(connection.execute(select(adapter.c.id).where(adapter.c.id.not_in(gone))).scalars())
+
+
+def refuse_erased(
+    connection: Connection, tenant: str, record_ids: Collection[str], folder: Path
+) -> None:
+    """Raise `ConflictError` where one of the records was erased while it was learned from.
+
+    What was learned, in `folder`, is deleted.
+    """
     ids = list(dict.fromkeys(record_ids))
+    mine = (record.c.tenant == tenant) & (record.c.state == State.ERASED)
     for start in range(0, len(ids), AT_ONCE):
         some = record.c.id.in_(ids[start : start + AT_ONCE])
-        mine = (record.c.tenant == tenant) & (record.c.state == State.ERASED)
         erased = connection.execute(select(record.c.id).where(mine, some)).scalars().first()
         if erased is not None:
+            remove_files(folder)
             raise ConflictError(f"{erased} was erased while it was learned from: train again")

@@ -99,6 +99,7 @@ class Eraser:
                 logger.warning("the erasure of %s is not complete: %s", each.record_id, error)
         for each in self._memory.erasures.since(time.time() - AGAIN_S):
             self._look_again(each)
+        self._memory.adapters.drop_strays()
 
     async def follow(self) -> None:
         """Finish, now and from time to time."""
