@@ -46,14 +46,26 @@ def blank(database: Database, files: FileStore, tenant: str, signs: Sequence[byt
         return Blanked()
     blanked: dict[str, int] = {}
     for each in files.list(tenant):
-        content = files.content(tenant, each.id)
-        if lines := list(_telling(content, signs)):
+        if not _holds(files.content(tenant, each.id), signs):
+            continue
+        if lines := list(_telling(files.content(tenant, each.id), signs)):
             with database.writing() as connection:
                 for start, end in lines:
                     _fill(connection, each.id, start, end)
             blanked[each.id] = len(lines)
     with database.writing() as connection:
         return Blanked(blanked, _drop_answers(connection, tenant, signs))
+
+
+def _holds(content: Iterator[bytes], signs: Sequence[bytes]) -> bool:
+    """Whether a sign is in a file: most hold none, and need not be cut into lines."""
+    overlap, tail = max(map(len, signs)) - 1, b""
+    for part in content:
+        window = tail + part
+        if any(sign in window for sign in signs):
+            return True
+        tail = window[-overlap:] if overlap else b""
+    return False
 
 
 def _telling(content: Iterator[bytes], signs: Sequence[bytes]) -> Iterator[tuple[int, int]]:

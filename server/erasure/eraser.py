@@ -10,13 +10,15 @@ import asyncio
 import logging
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from adaptation.learning.adapter_cache import drop_learned_from
 from adaptation.learning.distillation.generation import WORK
 from adaptation.learning.leases import remove_orphans
-from memory.erasures import Erasure, Witness
+from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
@@ -97,8 +99,7 @@ class Eraser:
                 logger.info("the erasure of %s is complete", each.record_id)
             except WhetMemoryError as error:
                 logger.warning("the erasure of %s is not complete: %s", each.record_id, error)
-        for each in self._memory.erasures.since(time.time() - AGAIN_S):
-            self._look_again(each)
+        self._look_again()
         self._memory.adapters.drop_strays()
 
     async def follow(self) -> None:
@@ -108,24 +109,33 @@ class Eraser:
                 await self._memory.aside.importing.run(self.finish)
             except WhetMemoryError as error:
                 logger.warning("erasures were not looked after: %s", error)
+            except Exception:  # the task's boundary: nobody would see that it ended
+                logger.exception("erasures were not looked after")
             await asyncio.sleep(SWEEP_S)
 
-    def _look_again(self, erasure: Erasure) -> None:
-        """Delete what came to be of a record while it was erased."""
-        try:
-            self._drop_kept(erasure.tenant, erasure.record_id)
-        except WhetMemoryError as error:
-            logger.warning("%s", error)
+    def _look_again(self) -> None:
+        """Delete what was being trained on a record while it was erased."""
+        erased: dict[str, set[str]] = defaultdict(set)
+        for each in self._memory.erasures.since(time.time() - AGAIN_S):
+            erased[each.tenant].add(each.record_id)
+        for tenant, records in erased.items():
+            versions = self._memory.adapters.list(tenant)
+            retired = [version.id for version in versions if version.retired is not None]
+            self._drop_learned(tenant, records, retired)
 
     def _drop_kept(self, tenant: str, record_id: str) -> None:
         """Delete the adapters of requests that learned from a record, or from a retired version."""
         gone = [each.id for each in self.learned(tenant, record_id) if each.retired is not None]
+        if keys := self._drop_learned(tenant, {record_id}, gone):
+            self._memory.erasures.note(tenant, record_id, kept_adapters=keys)
+
+    def _drop_learned(
+        self, tenant: str, records: Collection[str], adapters: Collection[str]
+    ) -> tuple[str, ...]:
         try:
-            keys = drop_learned_from(self._memory.data_dir / FOLDER, tenant, {record_id}, gone)
             remove_orphans(Path(tempfile.gettempdir()), WORK)
+            return drop_learned_from(self._memory.data_dir / FOLDER, tenant, records, adapters)
         except OSError as error:
             raise StorageUnavailableError(
                 f"a kept adapter cannot be deleted, and may hold what was erased: {error}"
             ) from error
-        if keys:
-            self._memory.erasures.note(tenant, record_id, kept_adapters=keys)

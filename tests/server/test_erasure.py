@@ -16,6 +16,7 @@ from memory.memory import LongTermMemory
 from server.erasure.certificate import certificate, signer_of
 from server.erasure.search import PIECE_BYTES, forms_of
 from server.erasure.signing import SigningKey
+from tests.server.backups import backed_up, restored
 from tests.server.forgetting import (
     CANARY,
     QUESTION,
@@ -23,6 +24,7 @@ from tests.server.forgetting import (
     draft,
     eraser_of,
     hits,
+    kept_adapter,
     live,
     opened,
 )
@@ -163,6 +165,38 @@ def test_a_kill_between_two_steps_leaves_what_a_server_or_a_second_try_ends(
     assert statement["digest"]["value"]  # type: ignore[index]
     assert statement["removed"]["completions"] == 1  # type: ignore[index]
     assert memory.verify("ann").ok
+    memory.close()
+
+
+def test_what_was_trained_on_it_meanwhile_goes_with_the_next_look(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    life = live(folder)
+    memory = opened(folder)
+    eraser_of(memory).forget("ann", life.record.id, "a test")
+    late = kept_adapter(folder, "ann", life.record)
+    other = kept_adapter(folder, "bob", life.record)
+    eraser_of(memory).finish()
+    assert not late.exists()
+    assert other.exists()
+    memory.close()
+
+
+def test_a_backup_made_afterwards_lacks_nothing_and_holds_nothing_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    life = live(folder)
+    memory = opened(folder)
+    eraser_of(memory).forget("ann", life.record.id, "a test")
+    statement = certified(memory, life.record.id)
+    memory.close()
+    taken = backed_up(folder, tmp_path / "whet.tar.gz")
+    assert taken.manifest.left_out == ()
+    restored(tmp_path / "whet.tar.gz", tmp_path / "again")
+    memory = opened(tmp_path / "again")
+    assert hits(memory) == []
+    again = certified(memory, life.record.id)
+    assert again["digest"] == statement["digest"]
+    public = SigningKey.of_folder(folder).public
+    assert SigningKey.of_folder(memory.data_dir).public == public
     memory.close()
 
 
