@@ -44,6 +44,7 @@ def blank(database: Database, files: FileStore, tenant: str, signs: Sequence[byt
     """Erase the lines of a tenant's files, and the answers of its batches, that hold a sign."""
     if not signs:
         return Blanked()
+    files.drop_expired()  # nobody can read them any more, but they are there
     blanked: dict[str, int] = {}
     for each in files.list(tenant):
         if not _holds(files.content(tenant, each.id), signs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -78,6 +79,17 @@ def test_what_is_no_line_about_it_stays(memory: LongTermMemory, draft: Build, ke
     file_id = upload(memory, kept)
     forgotten(memory, draft(SECRET))
     assert content(memory, file_id) == kept
+
+
+def test_a_file_that_has_expired_and_is_still_there_goes(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    new = NewFile(tenant="ann", name="f", purpose="batch", expires_at=time.time() + 0.05)
+    memory.files.create(new, [asking(SECRET)])
+    time.sleep(0.06)
+    assert list(memory.traces([b"zanzibar"]))
+    forgotten(memory, draft(SECRET))
+    assert list(memory.traces([b"zanzibar"])) == []
 
 
 def test_a_file_of_another_tenant_stays(memory: LongTermMemory, draft: Build) -> None:

@@ -98,8 +98,8 @@ def test_a_reading_that_fails_leaves_nothing(memory: LongTermMemory) -> None:
 
 
 def test_what_has_expired_exists_no_more_and_goes(memory: LongTermMemory) -> None:
-    gone = memory.files.create(new(expires_at=time.time() + 0.05), [b"a secret that goes"])
     stays = memory.files.create(new(expires_at=time.time() + 60), [b"x"])
+    gone = memory.files.create(new(expires_at=time.time() + 0.05), [b"a secret that goes"])
     time.sleep(0.06)
     with pytest.raises(NotFoundError):
         memory.files.get("ann", gone.id)
