@@ -10,10 +10,12 @@ import hashlib
 import json
 import os
 import shutil
+import time
+from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
 
-from memory.errors import InvalidAdapterError
+from memory.errors import InvalidAdapterError, StorageUnavailableError
 from memory.store.durable import sync_folder
 
 CONFIG = "adapter_config.json"
@@ -21,6 +23,8 @@ WEIGHTS = "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_AXES = 4
+STRAY_S = 1800.0
+"""Nobody takes so long to write a version and to register it."""
 
 
 def check_files(folder: Path, rank: int) -> None:
@@ -60,6 +64,29 @@ def copy_files(source: Path, target: Path) -> None:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(beside.with_suffix(".old"), ignore_errors=True)
+
+
+def remove_files(folder: Path) -> None:
+    """Delete a version's folder; raises `StorageUnavailableError` where something of it stays."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+            sync_folder(folder.parent)
+    except OSError as error:
+        raise StorageUnavailableError(
+            f"{folder} cannot be deleted, and holds what was learned from what is erased: {error}"
+        ) from error
+
+
+def remove_strays(folder: Path, known: Collection[str]) -> None:
+    """Delete what lies among the versions and is none, once nobody can be writing it any more."""
+    for stray in folder.glob("*"):
+        try:
+            is_old = time.time() - stray.stat().st_mtime > STRAY_S
+        except OSError:  # gone meanwhile
+            continue
+        if stray.name not in known and is_old:
+            remove_files(stray)
 
 
 def _check_config(path: Path, rank: int) -> None:

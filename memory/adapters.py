@@ -10,17 +10,25 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, select, update
 
-from memory.adapter_files import check_files, copy_files, hash_files
+from memory.adapter_files import check_files, copy_files, hash_files, remove_files, remove_strays
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
+from memory.retirement import (
+    learned_from,
+    promoted_before,
+    refuse_erased,
+    registered,
+    retire_row,
+    retirement_of,
+)
 from memory.rows import moment, plain
 from memory.store.database import Database
-from memory.store.schema import adapter, alias, lineage
+from memory.store.schema import adapter, alias, lineage, retirement
 from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.types import AdapterVersion
@@ -45,13 +53,14 @@ class AdapterRegistry:
         parent: str | None,
         rank: int,
         metrics: Mapping[str, Any],
-        record_ids: Iterable[str],
+        record_ids: Collection[str],
     ) -> AdapterVersion:
         """Copy an adapter into the registry and make it the tenant's candidate.
 
         The id is a hash of tenant, base model and files: registering the same again returns the
         version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
-        rank and `NotFoundError` for a parent the tenant does not have.
+        rank, `NotFoundError` for a parent the tenant does not have and `ConflictError` where a
+        record was erased meanwhile.
         """
         check_files(folder, rank)
         content = hash_files(folder)
@@ -70,6 +79,8 @@ class AdapterRegistry:
         with self._database.writing(tenant) as connection:
             if parent is not None:
                 _row(connection, tenant, parent)
+            if adapter_id not in registered(connection):
+                refuse_erased(connection, tenant, record_ids, self._folder / adapter_id)
             self._insert(connection, row, record_ids)
             return self._version(connection, _row(connection, tenant, adapter_id))
 
@@ -106,10 +117,12 @@ class AdapterRegistry:
         was rejected or whose files are damaged.
         """
         version = self.show(tenant, adapter_id)
+        _refuse_retired(version)
         if not self.files_ok(version):
             raise ConflictError(f"the files of {adapter_id} are missing or damaged: train it again")
         with self._database.writing(tenant) as connection:
             version = self._version(connection, _row(connection, tenant, adapter_id))
+            _refuse_retired(version)
             if version.rejected is not None:
                 raise ConflictError(f"{adapter_id} was rejected: {version.rejected}")
             aliases = _aliases(connection, tenant)
@@ -158,12 +171,56 @@ class AdapterRegistry:
             return self._version(connection, _row(connection, tenant, adapter_id))
 
     def revoked_by(self, record_id: str) -> Versions:
-        """Return the versions that learned from a record, whose withdrawal puts them in doubt."""
-        query = select(adapter).join(lineage, lineage.c.adapter_id == adapter.c.id)
-        query = query.where(lineage.c.record_id == record_id).order_by(adapter.c.created_at)
+        """Return the versions that learned from a record, whose withdrawal puts them in doubt.
+
+        Those that were trained on from one of them have learned from it as well.
+        """
         with self._database.reading(EVERYONE) as connection:
+            found = learned_from(connection, record_id)
+            query = select(adapter).where(adapter.c.id.in_(found)).order_by(adapter.c.created_at)
             rows = connection.execute(query).mappings().all()
             return [self._version(connection, row) for row in rows]
+
+    def retire(self, tenant: str, adapter_ids: Sequence[str], reason: str) -> None:
+        """End versions for good: none is served any more, and their weights are deleted.
+
+        Where one is the champion, the newest that was promoted before and learned from nothing
+        that is erased takes its place, or the base. Repeating it deletes what was left.
+        """
+        with self._database.writing(tenant) as connection:
+            for adapter_id in adapter_ids:
+                _row(connection, tenant, adapter_id)
+                retire_row(connection, adapter_id, reason)
+            for name, pointed in _aliases(connection, tenant).items():
+                if pointed in adapter_ids:
+                    _point(connection, tenant, name, None)
+                    if name == "champion":
+                        self._succeed(connection, tenant, pointed)
+        for adapter_id in adapter_ids:
+            remove_files(self._folder / adapter_id)
+
+    def replace(self, tenant: str, retired_id: str, adapter_id: str) -> None:
+        """Note which version was trained in the place of a retired one."""
+        with self._database.writing(tenant) as connection:
+            _row(connection, tenant, retired_id)
+            here = retirement.c.adapter_id == retired_id
+            connection.execute(update(retirement).where(here).values(replaced_by=adapter_id))
+
+    def drop_strays(self) -> None:
+        """Delete the weights of versions that never were registered, or are retired."""
+        with self._database.reading(EVERYONE) as connection:
+            known = registered(connection)
+        remove_strays(self._folder, known)
+
+    def _succeed(self, connection: Connection, tenant: str, retired_id: str) -> None:
+        """Serve what may be served in a retired champion's place; the base where nothing may."""
+        model = _row(connection, tenant, retired_id)["base_model"]
+        for row in promoted_before(connection, tenant, model):
+            if self.files_ok(self._version(connection, row)):
+                _point(connection, tenant, "champion", row["id"])
+                if _aliases(connection, tenant).get("previous") == row["id"]:
+                    _point(connection, tenant, "previous", None)
+                return
 
     def files_ok(self, version: AdapterVersion) -> bool:
         """Whether the version's files are there and hash to its id."""
@@ -184,7 +241,7 @@ class AdapterRegistry:
             raise StorageUnavailableError(f"{target} cannot be written: {error}") from error
 
     def _insert(
-        self, connection: Connection, row: dict[str, Any], record_ids: Iterable[str]
+        self, connection: Connection, row: dict[str, Any], record_ids: Collection[str]
     ) -> None:
         if connection.execute(select(adapter.c.id).where(adapter.c.id == row["id"])).first():
             return
@@ -206,7 +263,13 @@ class AdapterRegistry:
             metrics=row["metrics"],
             record_ids=tuple(connection.execute(query).scalars()),
             rejected=row["rejected"],
+            retired=retirement_of(connection, row["id"]),
         )
+
+
+def _refuse_retired(version: AdapterVersion) -> None:
+    if version.retired is not None:
+        raise ConflictError(f"{version.id} is retired: {version.retired.reason}")
 
 
 def _identify(tenant: str, base_model: str, content: str) -> str:

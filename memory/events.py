@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from memory.store.dialects import inserting
 from memory.store.schema import event, head
@@ -25,6 +25,12 @@ def append_event(
     row = {"tenant": tenant, "seq": seq, "kind": kind, "record_id": record_id}
     connection.execute(event.insert().values(**row, payload=payload, at=time.time()))
     return seq
+
+
+def drop_reasons(connection: Connection, tenant: str, record_id: str) -> None:
+    """Take out of a record's events what people gave as reasons: it may tell what was erased."""
+    its_own = (event.c.tenant == tenant) & (event.c.record_id == record_id)
+    connection.execute(update(event).where(its_own).values(payload={}))
 
 
 def head_seq(connection: Connection, tenant: str) -> int:

@@ -49,5 +49,8 @@ def _holdings(connection: sqlite3.Connection, path: Path) -> Holdings:
         )
     counting = "SELECT count(*) FROM record WHERE state != ?"
     (records,) = connection.execute(counting, (State.ERASED.value,)).fetchone()
-    adapters = dict(connection.execute("SELECT id, content_hash FROM adapter"))
+    kept = "SELECT id, content_hash FROM adapter"
+    if "retirement" in tables:  # the weights of those that are retired are deleted
+        kept += " WHERE id NOT IN (SELECT adapter_id FROM retirement)"
+    adapters = dict(connection.execute(kept))
     return Holdings(schema, records, adapters)

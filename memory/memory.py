@@ -8,7 +8,6 @@ where the storage fails they raise `StorageUnavailableError`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,9 +20,11 @@ from memory.completions import CompletionLog
 from memory.conversations import ConversationStore
 from memory.embedder import Embedder
 from memory.embedding_queue import Embedded
+from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
+from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
 from memory.index.cache import IndexCache, VerifyReport
 from memory.index.vectors import VectorStore
@@ -37,12 +38,12 @@ from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
 from memory.store.scope import EVERYONE
 from memory.tenants import TenantStore
-from memory.text import folded
+from memory.traces import Trace, traces_of
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
-ERASED_MEANWHILE = "its question was erased meanwhile"
+Ids: TypeAlias = list[str]
 WIDEN = 4
 """How much further a recall looks when the guard or the task left too few neighbours."""
 MAX_UNKNOWN = 0.25
@@ -79,6 +80,16 @@ class LongTermMemory:
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+        self._forgetting = Forgetting(
+            database,
+            self._records,
+            self.completions,
+            self.responses,
+            self.files,
+            self._indexes,
+            self._saver,
+        )
+        self.erasures = self._forgetting.erasures
         self.aside = Aside(self)
 
     @classmethod
@@ -233,21 +244,23 @@ class LongTermMemory:
         """
         return self._records.edit(tenant, record_id, answer, rationale, by)
 
-    def forget(self, tenant: str, record_id: str) -> Record:
+    def forget(self, tenant: str, record_id: str, witness: Witness | None = None) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
-        Every completion that holds its question goes with it, queued or written, and the votes
-        noted there; so do stored responses, and what conversations hold of it. Adapters that
-        learned from it are named by `adapters.revoked_by`.
+        What holds its question goes with it, queued or written: completions, the votes noted there,
+        stored responses, items of conversations, and lines of files. Adapters that learned from it
+        are named by `adapters.revoked_by`. Repeating it ends what was interrupted; what went is in
+        `erasures`.
         """
-        record = self._records.get(tenant, record_id)
-        with self.completions.withheld(tenant, record):
-            self._saver.refuse(partial(_asks, record), ERASED_MEANWHILE)
-            self.responses.refuse(tenant, record.question, ERASED_MEANWHILE)
-            tombstone = self._records.erase(tenant, record_id)
-        self._database.empty_log()
-        self._indexes.forget(tenant)
-        return tombstone
+        return self._forgetting.forget(tenant, record_id, witness)
+
+    def alike(self, tenant: str, record_id: str) -> Ids:
+        """Return the other records that hold a record's question: an erasure leaves them."""
+        return self._forgetting.alike(tenant, record_id)
+
+    def traces(self, needles: Sequence[bytes]) -> Iterator[Trace]:
+        """Yield every place in the tables, of all tenants, that holds one of the needles."""
+        return traces_of(self._database, needles)
 
     def credit(self, tenant: str, record_ids: Iterable[str], won: bool) -> None:
         """Count a use of each recalled record, and a win where the answer held."""
@@ -298,10 +311,3 @@ class LongTermMemory:
         self.completions.close()
         self._indexes.close()
         self._database.close()
-
-
-def _asks(record: Record, entry: Entry) -> bool:
-    """Whether a draft is of the record's tenant and question."""
-    draft = entry.draft
-    is_same = folded(question_of(draft.messages)) == folded(record.question)
-    return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    cast,
+    false,
+    or_,
+    select,
+    update,
+)
 
 from memory.errors import NotFoundError
 from memory.store.dialects import holding
@@ -16,14 +27,32 @@ from memory.types import State
 
 def tells_of(row: Any) -> ColumnElement[bool]:
     """Completions of a record or of its question, and conversations in which it was asked."""
-    turns = [message for message in row["messages"] if message["content"] == row["question"]]
-    said = cast(completion.c.messages, Text)
-    told = [holding(said, json.dumps(turn)) for turn in turns if row["question"].strip()]
     asked = completion.c.asked_hash == trace(row["question"])
     return and_(
         completion.c.tenant == row["tenant"],
-        or_(completion.c.record_id == row["id"], asked, *told),
+        or_(completion.c.record_id == row["id"], asked, holds_question(row, completion)),
     )
+
+
+def holds_question(row: Any, table: Table) -> ColumnElement[bool]:
+    """Rows of a table with messages, in one of which a record's question was asked."""
+    turns = [message for message in row["messages"] if message["content"] == row["question"]]
+    said = cast(table.c.messages, Text)
+    told = [holding(said, json.dumps(turn)) for turn in turns if row["question"].strip()]
+    return or_(false(), *told)
+
+
+def completions_of(connection: Connection, tenant: str, record_id: str) -> list[str]:
+    """Return the ids of the completions that an erasure of a record takes along."""
+    telling = tells_of(row_of(connection, tenant, record_id))
+    return list(connection.execute(select(completion.c.id).where(telling)).scalars())
+
+
+def records_alike(connection: Connection, tenant: str, record_id: str) -> list[str]:
+    """Return the tenant's other records that hold a record's question, in whatever turn."""
+    telling = holds_question(row_of(connection, tenant, record_id), record)
+    mine = and_(record.c.tenant == tenant, record.c.id != record_id, telling)
+    return list(connection.execute(select(record.c.id).where(mine)).scalars())
 
 
 def filters(state: State | None, task: str | None, q: str | None) -> list[ColumnElement[bool]]:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
-from memory.erasure import erase_what_tells_of
+from memory.erasures import note_removed
 from memory.errors import ConflictError
-from memory.events import append_event
+from memory.events import append_event, drop_reasons
+from memory.holders import erase_what_tells_of
 from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
 from memory.record_queries import filters, of_record, row_of, same_question
@@ -173,8 +174,14 @@ class RecordStore:
             row = row_of(connection, tenant, record_id)
             if row["state"] != State.ERASED:
                 connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
-                connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
-                erase_what_tells_of(connection, row)
+                vectors = delete(embedding).where(embedding.c.record_id == record_id)
+                gone = {
+                    "records": 1,
+                    "vectors": connection.execute(vectors).rowcount,
+                    **erase_what_tells_of(connection, row),
+                }
+                note_removed(connection, tenant, record_id, gone)
+                drop_reasons(connection, tenant, record_id)
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(row_of(connection, tenant, record_id))
 

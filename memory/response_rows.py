@@ -21,12 +21,15 @@ ROOM = 100
 
 def erase_responses(
     connection: Connection, tenant: str, is_meant: ColumnElement[bool]
-) -> Sequence[str]:
-    """Erase a tenant's responses of which something holds; return the ids of what they said."""
+) -> tuple[int, Sequence[str]]:
+    """Erase a tenant's responses of which something holds; return how many, and the ids of what
+    they said.
+    """
     columns = select(response.c.id, response.c.body).where(response.c.tenant == tenant, is_meant)
     rows = connection.execute(columns).all()
     drop_responses(connection, [row.id for row in rows])
-    return [str(each["id"]) for row in rows for each in row.body.get("output", ()) if "id" in each]
+    output = (each for row in rows for each in row.body.get("output", ()))
+    return len(rows), [str(each["id"]) for each in output if "id" in each]
 
 
 def ancestry(

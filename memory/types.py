@@ -124,6 +124,15 @@ class Saved(Frozen):
     """Of its question."""
 
 
+class Retirement(Frozen):
+    """The end of an adapter version."""
+
+    at: datetime
+    reason: str
+    replaced_by: str | None = None
+    """The version that was trained in its place, without what was erased."""
+
+
 class AdapterVersion(Frozen):
     """A content-hashed, immutable LoRA in the registry."""
 
@@ -139,6 +148,8 @@ class AdapterVersion(Frozen):
     """Lineage: the records this adapter learned from."""
     rejected: str | None = None
     """Why the gate refused it; such a version is never promoted."""
+    retired: Retirement | None = None
+    """Set where its weights were deleted, as it learned from what was erased since."""
 
 
 class PastVote(Frozen):

@@ -52,6 +52,7 @@ from server.routes.batches import batches_router
 from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
+from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
 from server.routes.keys import keys_router
@@ -108,6 +109,7 @@ async def run_server(
         async with open_parts(args, settings, training_threads) as parts:
             app, client, warming, batches = await build(parts, args, settings)
             followed = [parts.champions.follow(settings.champion_poll_s), batches.follow()]
+            followed.append(parts.eraser.follow())
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -253,6 +255,7 @@ def _add_routes(
         batches_router(memory.batches, stir),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
+        erasure_router(memory, parts.eraser),
         warming_router(warming),
         adapters_router(memory),
         docs_router(app, offline=args.enable_offline_docs),

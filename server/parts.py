@@ -32,6 +32,7 @@ from server.database_url import secret_of
 from server.engine import launch
 from server.engine.metered import MeteredClient, weight_of_flow
 from server.engine.vllm_engine import VllmEngine
+from server.erasure.eraser import Eraser
 from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
@@ -69,6 +70,7 @@ class Parts:
         `shared` is `Settings.shared_samples`.
         """
         self.secret = Secret.of_folder(memory.data_dir)
+        self.eraser = Eraser(memory, self.secret)
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
         self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
         queue = FairQueue(self._room(client, shared), FairShares(self._weight))

@@ -33,6 +33,8 @@ from memory.types import Neighbour, Record, State
 logger = logging.getLogger(__name__)
 ABOUT = "kept.json"
 """Written last: a folder without it was not finished."""
+ABANDONED_S = 1800.0
+"""Nobody takes so long to finish one."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,37 @@ class AdapterCache:
                 yield folder.name, _from_json(folder, about)
             except (OSError, ValueError, KeyError, TypeError):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def drop_learned_from(
+    root: Path, tenant: str, records: Collection[str], adapters: Collection[str]
+) -> tuple[str, ...]:
+    """Delete what is kept below `root` of a tenant and learned from records, or from adapters.
+
+    `root` has a folder for each model. A server that has one of them open finds that it is gone
+    (`Kept.is_whole`). Return the keys; raises `OSError` where something stays.
+    """
+    gone = []
+    for folder in sorted(root.glob("*/*")):
+        try:
+            about = json.loads((folder / ABOUT).read_text("utf-8"))
+            parent, learned = about["report"].get("parent"), about["records"]
+            is_meant = about["tenant"] == tenant and (
+                parent in adapters or not learned.keys().isdisjoint(records)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            is_meant = _is_abandoned(folder)  # nobody knows what it learned
+        if is_meant:
+            shutil.rmtree(folder)
+            gone.append(folder.name)
+    return tuple(gone)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and time.time() - folder.stat().st_mtime > ABANDONED_S
+    except OSError:
+        return False
 
 
 def content(record: Record) -> str:

@@ -40,10 +40,13 @@ class Lease:
     """`time.monotonic()` when it was taken."""
 
 
-def remove_orphans(parent: Path) -> None:
-    """Delete the folders of processes that were killed before they could clean up."""
-    for folder in parent.glob(f"{PREFIX}*-*"):
-        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+def remove_orphans(parent: Path, prefix: str = PREFIX) -> None:
+    """Delete the folders of processes that were killed before they could clean up.
+
+    Their names begin with `prefix` and the process's id.
+    """
+    for folder in parent.glob(f"{prefix}*-*"):
+        owner = folder.name.removeprefix(prefix).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
 

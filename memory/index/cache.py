@@ -136,12 +136,16 @@ class IndexCache:
             differing=tuple(sorted(n for n in both if not np.array_equal(held[n], wanted[n]))),
         )
 
-    def forget(self, tenant: str) -> None:
-        """Drop what is on disk of a tenant whose record was erased, and catch up."""
-        self._snapshots.delete(tenant)
+    def forget(self, tenant: str) -> tuple[str, ...]:
+        """Drop what is on disk of a tenant whose record was erased, and catch up.
+
+        Return the names of the files that could not be deleted.
+        """
+        left = self._snapshots.delete(tenant)
         view = self._view(tenant)
         view.saved_seq = -1
         self._synced(tenant)
+        return left
 
     def close(self) -> None:
         """Write the snapshots that are out of date."""

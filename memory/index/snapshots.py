@@ -79,15 +79,20 @@ class SnapshotFolder:
             self._set_aside(path)
             return None
 
-    def delete(self, tenant: str) -> None:
-        """Remove the tenant's files: a vector is content, and erased content must not stay."""
-        path = self.path(tenant)
+    def delete(self, tenant: str) -> tuple[str, ...]:
+        """Remove the tenant's files: a vector is content, and erased content must not stay.
+
+        Return the names of those that do.
+        """
+        path, left = self.path(tenant), list[str]()
         cut_short = self._folder.glob(f".{path.name}.*")  # a writer was killed before its rename
         for file in (path, path.with_suffix(".bad"), *cut_short):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
                 log.warning("index snapshot %s stays: %s", file.name, error)
+                left.append(file.name)
+        return tuple(left)
 
     def _expected(self, tenant: str) -> dict[str, Any]:
         return {"tenant": tenant, "embedder": self._embedder_id, "dim": self._dim}

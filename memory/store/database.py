@@ -39,6 +39,9 @@ class Database(Protocol):
     def empty_log(self) -> None:
         """Wipe what still holds the content of rows that were erased, as far as can be done."""
 
+    def drop_copies(self) -> tuple[str, ...]:
+        """Delete the copies from before migrations; return the names of those that are gone."""
+
     def size_bytes(self) -> int:
         """Return how much room what is kept takes."""
 

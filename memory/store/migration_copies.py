@@ -52,6 +52,23 @@ def drop_old_copies(path: Path) -> None:
             _delete(copy)
 
 
+def drop_copies(path: Path) -> tuple[str, ...]:
+    """Delete all copies of the database at `path`; return the names of those that are gone.
+
+    They hold what was erased since. Raises `StorageUnavailableError` for one that stays.
+    """
+    found = _copies(path)
+    for copy in found:
+        try:
+            copy.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"{copy} cannot be deleted, and may hold what was erased ({error.strerror}): "
+                "mend that and forget the record again"
+            ) from error
+    return tuple(sorted(copy.name for copy in found))
+
+
 def _copies(path: Path) -> list[Path]:
     """The copies there are, newest first."""
     return sorted(path.parent.glob(f"{path.name}.schema-*"), key=_age_s)

@@ -24,7 +24,7 @@ from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.store.database_copy import Advance
 from memory.store.folder_use import SharedUse
 from memory.store.migrating import known_version, migrate
-from memory.store.migration_copies import drop_old_copies, keep_copy
+from memory.store.migration_copies import drop_copies, drop_old_copies, keep_copy
 from memory.store.postgres_errors import translated
 from memory.store.postgres_locks import (
     ALL_WRITERS,
@@ -207,6 +207,10 @@ class PostgresDatabase:
                     table.name for table in (record, embedding, completion, response, item)
                 )
                 connection.exec_driver_sql(f"VACUUM {names}")
+
+    def drop_copies(self) -> tuple[str, ...]:
+        """Delete the copies from before migrations; return the names of those that are gone."""
+        return drop_copies(self._copies)
 
     def size_bytes(self) -> int:
         """Return how much room the database takes."""

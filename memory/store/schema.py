@@ -16,16 +16,19 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
 )
 
-SCHEMA_VERSION = "0011"
+from memory.store.metadata import metadata as metadata
+from memory.store.stored_tables import conversation as conversation
+from memory.store.stored_tables import item as item
+from memory.store.stored_tables import response as response
+
+SCHEMA_VERSION = "0013"
 """The newest migration; a file that says anything else is migrated or refused."""
 
-metadata = MetaData()
 
 record = Table(
     "record",
@@ -267,58 +270,30 @@ batch_answer = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-response = Table(
-    "response",
+# What was erased and when: see `memory.erasures`.
+erasure = Table(
+    "erasure",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("tenant", String, nullable=False),
-    Column("status", String, nullable=False),
-    # As its client reads it, but for the status.
-    Column("body", JSON, nullable=False),
-    # What it goes on from, and where it was said.
-    Column("previous_id", String),
-    Column("conversation_id", String),
-    # Of body and items.
-    Column("bytes", Integer, nullable=False),
-    Column("created_at", Float, nullable=False),
-    # When it was made, or last gone on with.
-    Column("used_at", Float, nullable=False),
-    # Until when one that is being made is believed to be, without another word of it.
-    Column("held_until", Float, nullable=False),
-    Index("response_by_tenant", "tenant", "used_at", "bytes"),
-    Index("response_by_age", "used_at"),
-    sqlite_autoincrement=True,
+    Column("tenant", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    # Of the content, under a secret that lies elsewhere; null where nobody took it.
+    Column("digest", String),
+    Column("by", String),
+    # Whether what learned from it is retired as well.
+    Column("retires", Boolean, nullable=False),
+    Column("removed", JSON, nullable=False),  # counts and ids, never content
+    Column("begun_at", Float, nullable=False),
+    # Null until nothing is left to be done.
+    Column("ended_at", Float),
+    Index("erasure_by_end", "ended_at"),
 )
 
-conversation = Table(
-    "conversation",
+retirement = Table(
+    "retirement",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("tenant", String, nullable=False),
-    Column("details", JSON, nullable=False),
-    Column("bytes", Integer, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Index("conversation_by_tenant", "tenant", "bytes"),
-    sqlite_autoincrement=True,
-)
-
-# What responses were asked, and what was said in conversations.
-item = Table(
-    "item",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    # The id of a response or of a conversation.
-    Column("holder", String, nullable=False),
-    Column("tenant", String, nullable=False),
-    Column("id", String, nullable=False),
-    Column("content", JSON, nullable=False),
-    Column("bytes", Integer, nullable=False),
-    # The hash by which an erasure finds it: see `memory.text`.
-    Column("trace", String),
-    Index("item_by_holder", "holder", "number"),
-    Index("item_by_id", "holder", "id"),
-    Index("item_by_trace", "tenant", "trace"),
-    sqlite_autoincrement=True,
+    Column("adapter_id", String, ForeignKey("adapter.id"), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    # The version that was trained in its place.
+    Column("replaced_by", String),
 )

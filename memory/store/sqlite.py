@@ -26,7 +26,7 @@ from memory.store.database_copy import Advance, copy_database
 from memory.store.database_file import Stamp, file_at, stamp_of
 from memory.store.folder_use import SharedUse
 from memory.store.migrating import known_version, migrate
-from memory.store.migration_copies import drop_old_copies, keep_copy
+from memory.store.migration_copies import drop_copies, drop_old_copies, keep_copy
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.scope import EVERYONE, Scope
 
@@ -176,6 +176,10 @@ class SqliteDatabase:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
             finally:
                 connection.close()
+
+    def drop_copies(self) -> tuple[str, ...]:
+        """Delete the copies from before migrations; return the names of those that are gone."""
+        return drop_copies(self.path)
 
     def size_bytes(self) -> int:
         """Return how much room what is kept takes."""

@@ -46,7 +46,7 @@ def _list(args: argparse.Namespace) -> int:
     elif not versions:
         print("no adapters; `whet distill` makes one from memory")
     else:
-        columns = ("id", "alias", "base model", "parent", "rank", "records", "created", "rejected")
+        columns = ("id", "alias", "base model", "parent", "rank", "records", "created", "why not")
         print_table(columns, [_row(version, aliases) for version in versions])
     return 0
 
@@ -95,7 +95,15 @@ def _row(version: AdapterVersion, aliases: dict[str, str]) -> tuple[object, ...]
     named = ", ".join(name for name, adapter_id in aliases.items() if adapter_id == version.id)
     created = f"{version.created_at:%Y-%m-%d %H:%M}"
     about = (plain(version.base_model, 40), version.parent, version.rank, len(version.record_ids))
-    return (version.id, named, *about, created, plain(version.rejected or "", 60))
+    return (version.id, named, *about, created, plain(_ended(version), 60))
+
+
+def _ended(version: AdapterVersion) -> str:
+    """Say why a version is not served again; nothing where it may be."""
+    if version.retired is not None:
+        heir = version.retired.replaced_by
+        return f"retired for {heir}" if heir else "retired"
+    return version.rejected or ""
 
 
 _ACTIONS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
+from memory.types import State
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -21,7 +22,7 @@ from server.commands.template import (
     refuse_unknown_rendering,
     template_of,
 )
-from server.console import AdvancePhase, phases, print_fields, write_json
+from server.console import AdvancePhase, CommandError, phases, print_fields, write_json
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     from adaptation.learning.distillation.report import GenerationReport
     from adaptation.learning.training.process import ProcessTrainer
     from memory.memory import LongTermMemory
-    from memory.types import Record
+    from memory.types import AdapterVersion, Record
 
 EXAMPLES = """\
   whet distill --dry-run               what a generation would learn from
   whet distill                         train on the built-in model, promote what is better
   whet distill --model smollm2         on the model that `whet serve smollm2` serves
   whet distill --model Qwen/Qwen3-4B --json report.json
+  whet distill --rebuild ad_0123456789ab   again, without what was erased since
 """
 
 
@@ -51,6 +53,11 @@ def add_parser(subparsers: Subparsers) -> None:
         help="the model that is served: a name, a folder or a .gguf file (default: whet-pebble)",
     )
     add_template_arguments(parser)
+    parser.add_argument(
+        "--rebuild",
+        metavar="ADAPTER",
+        help="train a version again, from its own records less those erased since",
+    )
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
     parser.add_argument(
         "--alpha",
@@ -96,6 +103,8 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
+    if report.rebuilds:
+        fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:
         fields["candidate"] = report.adapter
     if accuracy := report.accuracy:
@@ -139,9 +148,28 @@ async def _generation(
         on_progress=advance,
     )
     try:
-        return await distiller.run(args.tenant)
+        return await distiller.run(args.tenant, _rebuilt(memory, args))
     finally:
         await trainer.close()
+
+
+def _rebuilt(memory: LongTermMemory, args: argparse.Namespace) -> AdapterVersion | None:
+    """Return the version to be trained again, retired now where it learned from what is erased."""
+    if args.rebuild is None:
+        return None
+    version = memory.adapters.show(args.tenant, args.rebuild)
+    if version.base_model != base_model(args.model):
+        raise CommandError(
+            f"{version.id} was trained for {version.base_model}: add --model {version.base_model}"
+        )
+    states = {i: memory.get(args.tenant, i).state for i in version.record_ids}
+    erased = [record_id for record_id, state in states.items() if state is State.ERASED]
+    if version.retired is None and not erased:
+        raise CommandError(f"{version.id} learned from nothing that is erased: nothing to rebuild")
+    if not args.dry_run:
+        reason = f"it learned from {', '.join(erased) or 'a version that is retired'}"
+        memory.adapters.retire(args.tenant, [version.id], reason)
+    return memory.adapters.show(args.tenant, version.id)
 
 
 def _probability(text: str) -> float:

@@ -10,6 +10,7 @@ from server.commands.common import (
     command_parser,
     number_between,
 )
+from server.commands.memory_erasing import ERASING
 
 EXAMPLES = """\
   whet memory stats
@@ -18,6 +19,8 @@ EXAMPLES = """\
   whet memory export backup.jsonl
   whet memory review --accept rec_0123456789
   whet memory edit rec_0123456789 --answer 14
+  whet memory forget rec_0123456789
+  whet memory certificate rec_0123456789 --out erased.json
 """
 IMPORT_EXAMPLES = """\
   whet memory import solved.jsonl
@@ -39,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "look at, import, export, review and repair the long-term memory"
     parser = command_parser(subparsers, "memory", summary, EXAMPLES)
     below = parser.add_subparsers(metavar="ACTION", required=True)
-    for add in (_stats, _list, _show, _import, _export, _review, *_CHANGES, _rebuild, _verify):
+    for add in (_stats, _list, _show, _import, _export, _review, *_CHANGES, _rebuild, *ERASING):
         add(below)
 
 
@@ -133,15 +136,6 @@ def _edit(below: Subparsers) -> None:
     parser.set_defaults(run=memory_records.edit)
 
 
-def _forget(below: Subparsers) -> None:
-    examples = "  whet memory forget rec_0123456789 --yes\n"
-    parser = command_parser(below, "forget", "erase records irrecoverably", examples)
-    add_memory_arguments(parser)
-    parser.add_argument("ids", metavar="ID", nargs="+")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.set_defaults(run=memory_records.forget)
-
-
 def _rebuild(below: Subparsers) -> None:
     examples = "  whet memory rebuild\n"
     parser = command_parser(below, "rebuild", "rebuild the index from the database", examples)
@@ -149,11 +143,4 @@ def _rebuild(below: Subparsers) -> None:
     parser.set_defaults(run=memory_files.rebuild)
 
 
-def _verify(below: Subparsers) -> None:
-    examples = "  whet memory verify && echo sound\n"
-    parser = command_parser(below, "verify", "compare the index with the database", examples)
-    add_memory_arguments(parser)
-    parser.set_defaults(run=memory_files.verify)
-
-
-_CHANGES = (_quarantine, _edit, _forget)
+_CHANGES = (_quarantine, _edit)

@@ -102,34 +102,6 @@ def review(args: argparse.Namespace) -> int:
     return 0
 
 
-def forget(args: argparse.Namespace) -> int:
-    """Erase records, and name the adapters that still hold what was learned from them."""
-    with open_memory(args) as memory:
-        records = [memory.get(args.tenant, record_id) for record_id in args.ids]
-        if not args.yes:
-            _confirm(records)
-        tombstones = [memory.forget(args.tenant, record.id) for record in records]
-        revoked = [a for record in records for a in memory.adapters.revoked_by(record.id)]
-    names = sorted({adapter.id for adapter in revoked if adapter.tenant == args.tenant})
-    if args.json:
-        print_json({"erased": [record.id for record in tombstones], "adapters": names})
-        return 0
-    print(f"erased {len(tombstones)}")
-    if names:
-        print(f"learned from: {', '.join(names)}; see `whet adapters rollback` and `reset`")
-    return 0
-
-
-def _confirm(records: Sequence[Record]) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("forgetting is final and nobody is here to ask: add --yes")
-    for record in records:
-        print(f"{record.id}  {plain(record.question, 70)}", file=sys.stderr)
-    print(f"Erase {len(records)} for good? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was erased")
-
-
 def _decide(
     memory: LongTermMemory, tenant: str, decisions: Sequence[tuple[str, State, str]]
 ) -> list[Record]:

@@ -36,6 +36,7 @@ def adapter_object(version: AdapterVersion, aliases: Mapping[str, str]) -> dict[
         "records": len(version.record_ids),
         "metrics": dict(version.metrics),
         "rejected": version.rejected,
+        "retired": version.retired.reason if version.retired else None,
     }
 
 

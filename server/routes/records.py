@@ -78,15 +78,6 @@ def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
         state = State(change.state)
         return record_object(memory.set_state(tenant, record_id, state, change.reason))
 
-    @router.delete("/records/{record_id}")
-    def erase_record(record_id: Id, tenant: Tenant) -> dict[str, Any]:
-        """Erase a record's content for good; name the adapters that learned from it."""
-        tombstone = memory.forget(tenant, record_id)
-        revoked = memory.adapters.revoked_by(record_id)
-        names = [adapter.id for adapter in revoked if adapter.tenant == tenant]
-        kind = "memory.record.deleted"
-        return {"object": kind, "id": tombstone.id, "deleted": True, "adapters": names}
-
 
 def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
     @router.post("/import")

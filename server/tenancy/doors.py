@@ -58,6 +58,7 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/v1/ledger": {"GET": Access.REVIEWER, "POST": Access.ADMIN},
     "/v1/memory/records": Access.REVIEWER,
     "/v1/memory/records/{record_id}": Access.REVIEWER,
+    "/v1/memory/records/{record_id}/certificate": Access.REVIEWER,
     "/v1/memory/import": Access.ADMIN,
     "/v1/memory/export": Access.ADMIN,
     "/v1/adapters": Access.REVIEWER,

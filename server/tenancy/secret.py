@@ -6,11 +6,11 @@ It lies in the data folder, for its owner only. Whoever loses it makes all keys 
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from server.config import ConfigError
+from server.private_file import make_private
 
 FILE_NAME = "secret"
 SIZE_BYTES = 32
@@ -31,7 +31,7 @@ class Secret:
         path = data_dir / FILE_NAME
         try:
             if not path.exists():
-                _make(path)
+                make_private(path, secrets.token_bytes(SIZE_BYTES))
             value = path.read_bytes()
         except OSError as error:
             raise ConfigError(f"{path} cannot be used: {error.strerror}") from error
@@ -47,6 +47,10 @@ class Secret:
         """Return what keeps a tenant's prefix cache apart from all others'."""
         return self._derived("cache", tenant)
 
+    def seal_of(self, content: str) -> str:
+        """Return what is kept of a record that is erased: nobody can guess the one from it."""
+        return self._derived("record", content)
+
     def _derived(self, purpose: str, text: str) -> str:
         message = f"{purpose}\0{text}".encode()
         return hmac.digest(self._value, message, "sha256").hex()
@@ -60,20 +64,3 @@ def new_key() -> str:
 def hint_of(key: str) -> str:
     """Return what may be shown of a key later on."""
     return key[-HINT_CHARS:]
-
-
-def _make(path: Path) -> None:
-    """Write a secret, whole or not at all; of two who try at once, the first one's stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(SIZE_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            return
-    finally:
-        part.unlink(missing_ok=True)

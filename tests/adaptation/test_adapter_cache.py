@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from adaptation.learning.adapter_cache import ABOUT, AdapterCache, Neighbourhood
+from adaptation.learning.adapter_cache import (
+    ABOUT,
+    AdapterCache,
+    Neighbourhood,
+    drop_learned_from,
+)
 from adaptation.learning.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.learning.training.fake import write_zeros
 from adaptation.learning.training.trainer import Recipe
@@ -164,3 +170,26 @@ async def test_too_large_nothing_allowed_or_half_written_is_not_kept(
     (tmp_path / "kept" / of.key / ABOUT).write_text("{")
     assert len(AdapterCache(tmp_path / "kept", 10**6)) == 0
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+async def test_what_learned_from_a_record_or_continues_a_retired_adapter_is_deleted_from_outside(
+    memory: LongTermMemory, made: Path, tmp_path: Path
+) -> None:
+    found = neighbours(memory)
+    root, model = tmp_path / "kept", tmp_path / "kept" / "weights"
+    cache = AdapterCache(model, 10**6)
+    first, second, third = (around(found[n : n + 2]) for n in (0, 1, 2))
+    parents = (None, None, "ad_retired")
+    for of, parent in zip((first, second, third), parents, strict=True):
+        await cache.keep(of, made, 8, REPORT.model_copy(update={"parent": parent}))
+    (model / "unfinished").mkdir()
+    (model / "abandoned").mkdir()
+    os.utime(model / "abandoned", (0, 0))
+    erased = {found[0].record.id}
+    assert drop_learned_from(root, "another tenant", erased, ["ad_retired"]) == ("abandoned",)
+    gone = drop_learned_from(root, "default", erased, ["ad_retired"])
+    assert set(gone) == {first.key, third.key}
+    assert {each.name for each in model.iterdir()} == {second.key, "unfinished"}
+    with cache.holding(first) as kept:
+        assert kept is not None
+        assert not kept.is_whole, "the server that keeps it finds that it is gone"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from memory.adapter_files import CONFIG, WEIGHTS
 from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.types import AdapterVersion
+from memory.types import AdapterVersion, Draft, Message, Tier
 
 Register = Callable[..., AdapterVersion]
 
@@ -168,3 +169,87 @@ def test_versions_and_aliases_outlive_a_restart_and_a_move(
     assert champion.path == str(tmp_path / "new" / "adapters" / version.id)
     assert memory.adapters.files_ok(champion)
     memory.close()
+
+
+def test_what_continues_a_version_has_learned_from_the_same_records(
+    memory: LongTermMemory, register: Register
+) -> None:
+    first = register(1.0)
+    second = register(2.0, record_ids=["rec_2"], parent=first.id)
+    third = register(3.0, record_ids=[], parent=second.id)
+    other = register(4.0, record_ids=["rec_2"])
+    assert memory.adapters.revoked_by("rec_1") == [first, second, third]
+    assert {each.id for each in memory.adapters.revoked_by("rec_2")} == {
+        second.id,
+        third.id,
+        other.id,
+    }
+
+
+def test_a_retired_champion_leaves_its_place_to_the_newest_that_may_be_served(
+    memory: LongTermMemory, register: Register
+) -> None:
+    oldest, newer, damaged = register(1.0), register(2.0), register(3.0)
+    rejected = register(4.0)
+    memory.adapters.record_reject("ann", rejected.id, "worse")
+    register(5.0, metrics={"decision": "rejected"})
+    memory.adapters.register(
+        write_adapter(Path(oldest.path).parent.parent / "other", 6.0),
+        tenant="ann",
+        base_model="another",
+        parent=None,
+        rank=2,
+        metrics={},
+        record_ids=[],
+    )
+    champion = register(7.0)
+    memory.adapters.promote("ann", champion.id)
+    (Path(damaged.path) / WEIGHTS).write_bytes(b"damaged")
+    memory.adapters.retire("ann", [champion.id], "a test")
+    served = memory.adapters.alias("ann", "champion")
+    assert served is not None
+    assert served.id == newer.id
+    assert memory.adapters.alias("ann", "candidate") is None
+    memory.adapters.retire("ann", [newer.id, oldest.id], "a test")
+    assert memory.adapters.alias("ann", "champion") is None
+    assert not Path(champion.path).exists()
+    memory.adapters.retire("ann", [champion.id], "again")
+    retired = memory.adapters.show("ann", champion.id).retired
+    assert retired is not None
+    assert retired.reason == "a test"
+    with pytest.raises(ConflictError, match="is retired: a test"):
+        memory.adapters.promote("ann", champion.id)
+    with pytest.raises(NotFoundError):
+        memory.adapters.retire("bob", [damaged.id], "not mine")
+
+
+def test_nothing_is_registered_that_learned_from_what_is_erased(
+    memory: LongTermMemory, register: Register
+) -> None:
+    draft = Draft(
+        tenant="ann",
+        messages=(Message(role="user", content="two and two?"),),
+        answer="4",
+        rationale="4",
+        tier=Tier.FEEDBACK,
+    )
+    record = memory.save(draft).record
+    memory.forget("ann", record.id)
+    with pytest.raises(ConflictError, match="was erased while it was learned from"):
+        register(1.0, record_ids=["rec_1", record.id])
+    assert memory.adapters.list("ann") == []
+    assert list((memory.data_dir / "adapters").iterdir()) == []
+
+
+def test_what_never_was_registered_goes_once_it_is_old(
+    memory: LongTermMemory, register: Register
+) -> None:
+    version = register(1.0)
+    folder = Path(version.path).parent
+    for name in ("ad_0123456789ab", ".ad_ba9876543210.hex", "ad_new"):
+        write_adapter(folder / name)
+    for each in folder.iterdir():
+        if each.name != "ad_new":
+            os.utime(each, (0, 0))
+    memory.adapters.drop_strays()
+    assert {each.name for each in folder.iterdir()} == {version.id, "ad_new"}

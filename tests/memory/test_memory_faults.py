@@ -97,7 +97,7 @@ def test_damage_is_reported_as_such(
     tmp_path: Path, embedder: HashingEmbedder, draft: Build
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
-    memory.save_many([draft(f"question {n}") for n in range(200)])
+    memory.save_many([draft(f"question {n}") for n in range(600)])
     memory.close()
     with (tmp_path / "whet.db").open("r+b") as file:
         size = file.seek(0, 2)

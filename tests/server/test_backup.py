@@ -25,6 +25,7 @@ from server.backup.restoring import restore
 from server.backup.taking import take
 from server.commands import eval_run
 from server.console import CommandError
+from server.erasure import signing
 from server.tenancy import secret
 from tests.memory.older import older_database
 from tests.server.backups import (
@@ -115,7 +116,13 @@ def test_keys_open_after_a_restore_and_the_secret_is_its_owners_only(
 
 
 def test_the_names_of_a_backup_are_those_that_the_code_writes() -> None:
-    files = {secret.FILE_NAME, tuned.FILE, calibrations.FILE, tuning_trials.TRIALS}
+    files = {
+        secret.FILE_NAME,
+        signing.FILE_NAME,
+        tuned.FILE,
+        calibrations.FILE,
+        tuning_trials.TRIALS,
+    }
     assert set(SINGLE_FILES) == files
     assert (DATABASE, EVALUATIONS) == (FILE_NAME, eval_run.FOLDER)
 

@@ -16,11 +16,16 @@ from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Completion, Draft, Message, Tier
+from server.erasure.certificate import signer_of
+from server.erasure.eraser import Eraser
+from server.erasure.signing import SigningKey
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.routes.adapters import adapters_router
+from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.records import records_router
+from server.tenancy.secret import Secret
 from tests.server.named import Named
 
 
@@ -37,6 +42,7 @@ def http(memory: LongTermMemory) -> Iterator[TestClient]:
     for router in (
         feedback_router(memory, Unlimited()),
         records_router(memory),
+        erasure_router(memory, Eraser(memory, Secret.of_folder(memory.data_dir))),
         adapters_router(memory),
     ):
         app.include_router(router)
@@ -151,6 +157,9 @@ def test_a_record_is_listed_read_moved_and_erased(memory: LongTermMemory, http: 
         "id": record.id,
         "deleted": True,
         "adapters": [],
+        "retired": [],
+        "champion": None,
+        "alike": [],
     }
     assert http.get(f"/v1/memory/records/{record.id}").json()["answer"] == ""
     assert http.get("/v1/memory/records").json()["data"] == []
@@ -276,7 +285,27 @@ def test_an_adapter_shows_its_lineage_and_hides_its_path(
     assert response.json()["metrics"] == {"target": 0.5}
     assert str(tmp_path) not in response.text
     erased = http.delete(f"/v1/memory/records/{record.id}").json()
-    assert erased["adapters"] == [version.id]
+    assert erased["adapters"] == erased["retired"] == [version.id]
+    assert "was erased" in http.get(f"/v1/adapters/{version.id}").json()["retired"]
+
+
+def test_an_erased_record_has_a_certificate_and_another_has_none(
+    memory: LongTermMemory, http: TestClient, tmp_path: Path
+) -> None:
+    record = memory.save(a_draft("6 times 7?")).record
+    foreign = memory.save(a_draft("whose?", tenant="other")).record
+    version = an_adapter(memory, tmp_path / "a", 0, (record.id,))
+    path = f"/v1/memory/records/{record.id}"
+    assert http.get(f"{path}/certificate").status_code == 409
+    assert http.delete(path, params={"adapters": "some"}).status_code == 400
+    kept = http.delete(path, params={"adapters": "keep"}).json()
+    assert (kept["adapters"], kept["retired"]) == ([version.id], [])
+    document = http.get(f"{path}/certificate").json()
+    assert signer_of(document) == SigningKey.of_folder(memory.data_dir).public
+    statement = document["statement"]
+    assert statement["by"] == "a request without a key"
+    assert statement["generations"][0]["weights"] == "kept"
+    assert http.get(f"/v1/memory/records/{foreign.id}/certificate").status_code == 404
 
 
 @pytest.mark.parametrize(

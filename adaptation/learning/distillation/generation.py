@@ -7,6 +7,7 @@ transfer) on all that is verified by now, and must beat what is served now on he
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
@@ -24,12 +25,15 @@ from adaptation.learning.distillation.guards import PROBES, GuardOutcome, Probe,
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
 from adaptation.learning.distillation.report import Accuracy, GenerationReport, Guards, Training
 from adaptation.learning.distillation.select import (
+    JUDGED_BY,
     Records,
     Selected,
     Selection,
     require_enough,
+    reselect,
     select,
 )
+from adaptation.learning.leases import remove_orphans
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import (
@@ -41,6 +45,8 @@ from adaptation.learning.training.trainer import (
 )
 from memory.types import AdapterVersion, Frozen, Message, Record
 
+WORK = "whet-distill-"
+"""What the folders begin with in which candidates are trained."""
 Grade = Callable[[str, Record], bool]
 """Whether a generated text gives the record's answer."""
 OnProgress = Callable[[str, int, int], None]
@@ -76,6 +82,10 @@ class Registry(Protocol):
         """Note why a version is not served."""
         ...
 
+    def replace(self, tenant: str, retired_id: str, adapter_id: str, /) -> None:
+        """Note which version was trained in the place of a retired one."""
+        ...
+
 
 class Settings(Frozen):
     """How a generation is run."""
@@ -107,15 +117,19 @@ class Distiller:
     probes: tuple[Probe, ...] = PROBES
     on_progress: OnProgress = lambda phase, done, total: None
 
-    async def run(self, tenant: str) -> GenerationReport:
-        """Run one generation; raises `DistillationError` when it cannot start or finish."""
+    async def run(self, tenant: str, rebuilt: AdapterVersion | None = None) -> GenerationReport:
+        """Run one generation; raises `DistillationError` when it cannot start or finish.
+
+        `rebuilt` is a version to be trained again, from what is left of its records: with the same
+        base and seed that comes, on a CPU, to the bytes of one that never saw the others.
+        """
         started = time.monotonic()
-        chosen = await self._select(tenant)
+        chosen = await self._select(tenant, rebuilt)
         champion = await asyncio.to_thread(self.registry.alias, tenant, "champion")
         try:
             if not self.settings.dry_run:
                 chosen = await self._learnable(tenant, chosen)
-            report = self._report(tenant, chosen, champion)
+            report = self._report(tenant, chosen, champion, rebuilt)
             if not self.settings.dry_run:
                 report = await self._learn(report, chosen, champion)
         except TrainerError as error:
@@ -130,7 +144,8 @@ class Distiller:
         path = champion.path if champion else None
         current = await self._grades("champion", chosen.holdout, path) if path else base
         # 2. A candidate from the base, judged on the same questions.
-        with tempfile.TemporaryDirectory(prefix="whet-distill-") as folder:
+        remove_orphans(Path(tempfile.gettempdir()), WORK)
+        with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
             result = await self._train(chosen, folder)
             candidate = await self._grades("candidate", chosen.holdout, folder)
             guards = await self._guard(path, folder)
@@ -140,16 +155,20 @@ class Distiller:
                     "accuracy": Accuracy(
                         base=_share(base), current=_share(current), candidate=_share(candidate)
                     ),
-                    **_evidence(decision, guards, result),
+                    **_evidence(decision, guards, result, self._recipe(chosen)),
                 }
             )
             # 3. The version, whatever became of it.
             adapter_id = await asyncio.to_thread(self._register, judged, chosen, folder)
         return judged.model_copy(update={"adapter": adapter_id})
 
-    async def _select(self, tenant: str) -> Selected:
+    async def _select(self, tenant: str, rebuilt: AdapterVersion | None) -> Selected:
         self.on_progress("select", 0, 1)
-        chosen = await asyncio.to_thread(select, self.records, tenant, self.settings.selection)
+        selection = self.settings.selection
+        if rebuilt is None:
+            chosen = await asyncio.to_thread(select, self.records, tenant, selection)
+        else:
+            chosen = await asyncio.to_thread(reselect, self.records, tenant, rebuilt, selection)
         self.on_progress("select", 1, 1)
         return chosen
 
@@ -169,7 +188,11 @@ class Distiller:
         return kept
 
     def _report(
-        self, tenant: str, chosen: Selected, champion: AdapterVersion | None
+        self,
+        tenant: str,
+        chosen: Selected,
+        champion: AdapterVersion | None,
+        rebuilt: AdapterVersion | None,
     ) -> GenerationReport:
         return GenerationReport(
             tenant=tenant,
@@ -183,13 +206,18 @@ class Distiller:
             obstacle=next(iter(chosen.unlearnable), None),
             tasks=dict(Counter(record.task or "" for record in chosen.train)),
             current=champion.id if champion else None,
+            rebuilds=rebuilt.id if rebuilt else None,
+            gone=len(rebuilt.record_ids) - len(chosen.train) if rebuilt else 0,
             seconds=0.0,
         )
 
-    async def _train(self, chosen: Selected, folder: str) -> TrainingResult:
-        recipe = self.settings.recipe or distillation_recipe(
+    def _recipe(self, chosen: Selected) -> Recipe:
+        return self.settings.recipe or distillation_recipe(
             self.trainer.parameters, len(chosen.train)
         )
+
+    async def _train(self, chosen: Selected, folder: str) -> TrainingResult:
+        recipe = self._recipe(chosen)
         rehearsed = await self._rehearsed(len(chosen.train)) if self.settings.rehearse else []
         job = TrainingJob(
             conversations=(*plain(chosen.train), *rehearsed), recipe=recipe, output_dir=folder
@@ -232,18 +260,21 @@ class Distiller:
             base_model=self.base_model,
             parent=None,  # restarted from the base; lineage is in the records
             rank=judged.training.rank,
-            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"}),
+            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"})
+            | {JUDGED_BY: [record.id for record in chosen.holdout]},
             record_ids=tuple(record.id for record in chosen.train),
         )
         if judged.decision == "promoted":
             self.registry.promote(judged.tenant, version.id)
         elif version.id != judged.current:
             self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
+        if judged.rebuilds is not None:
+            self.registry.replace(judged.tenant, judged.rebuilds, version.id)
         return version.id
 
 
 def _evidence(
-    decision: Decision, guards: GuardOutcome | None, result: TrainingResult
+    decision: Decision, guards: GuardOutcome | None, result: TrainingResult, recipe: Recipe
 ) -> dict[str, object]:
     return {
         "decision": "promoted" if decision.promote else "rejected",
@@ -259,6 +290,7 @@ def _evidence(
             tokens=result.tokens,
             flops=result.flops,
             seconds=result.seconds,
+            recipe=recipe,
         ),
     }
 

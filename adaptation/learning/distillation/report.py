@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from adaptation.learning.training.trainer import Recipe
 from memory.types import Frozen
 
 
@@ -26,6 +27,8 @@ class Training(Frozen):
     tokens: int
     flops: float
     seconds: float
+    recipe: Recipe | None = None
+    """As it was followed, its seed included."""
 
 
 class Guards(Frozen):
@@ -56,6 +59,10 @@ class GenerationReport(Frozen):
     """Id of the adapter served when the generation began; None for the base."""
     adapter: str | None = None
     """Id of the candidate."""
+    rebuilds: str | None = None
+    """The version that this one was trained in the place of, without what was erased since."""
+    gone: int = 0
+    """Records that the one before had learned from and this one could not."""
     accuracy: Accuracy | None = None
     helped: int | None = None
     hurt: int | None = None

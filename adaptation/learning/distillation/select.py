@@ -18,7 +18,10 @@ from pydantic import Field
 
 from adaptation.errors import DistillationError
 from memory.text import folded
-from memory.types import TIERS_THAT_TRAIN, Frozen, Record, State
+from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
+
+JUDGED_BY = "judged_by"
+"""Of a version's metrics, the ids of the records that it was judged by."""
 
 
 class Records(Protocol):
@@ -71,6 +74,34 @@ def select(records: Records, tenant: str, selection: Selection) -> Selected:
         train=tuple(train[: selection.max_train]),
         holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
         unverified=len(active) - len(verified),
+    )
+    require_enough(selected, tenant, selection)
+    return selected
+
+
+def reselect(
+    records: Records, tenant: str, version: AdapterVersion, selection: Selection
+) -> Selected:
+    """Return what a version learned from, less what is no longer there, in the same order.
+
+    So the order, and with it every mini-batch, is what it would have been without the records that
+    are gone. It is judged by the questions that the version was judged by, where they are known.
+    """
+    active = list(records.walk(tenant, state=State.ACTIVE))
+    verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
+    learned, judged = set(version.record_ids), set(version.metrics.get(JUDGED_BY, ()))
+    train = _by_question(record for record in verified if record.id in learned)
+    others = [record for record in verified if record.id not in learned]
+    if judged:
+        holdout = list(_by_question(r for r in others if r.id in judged).items())
+    else:
+        groups, share = _by_question(others), selection.holdout_share
+        unseen = {key: group for key, group in groups.items() if key not in train}
+        holdout = [(key, group) for key, group in unseen.items() if position(key) < share]
+    selected = Selected(
+        train=tuple(record for group in train.values() for record in group),
+        holdout=tuple(group[0] for _, group in holdout[: selection.max_holdout]),
+        unverified=0,
     )
     require_enough(selected, tenant, selection)
     return selected

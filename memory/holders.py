@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from memory.conversations import grow
 from memory.record_queries import tells_of
@@ -13,29 +14,35 @@ from memory.store.schema import completion, conversation, item, response
 from memory.text import trace
 
 
-def erase_what_tells_of(connection: Connection, row: Any) -> None:
+def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
     """Erase the completions and stored responses that hold a record's question, and the items of
-    conversations that hold it or what those responses answered.
+    conversations that hold it or what those responses answered; return how many of each.
     """
     tenant = row["tenant"]
     asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))
     known = select(completion.c.id).where(tells_of(row))
     holding = select(item.c.holder).where(asked)
     is_meant = or_(response.c.id.in_(known), response.c.id.in_(holding))
-    said = erase_responses(connection, tenant, is_meant)
-    _erase_from_conversations(connection, tenant, trace(row["question"]), said)
-    connection.execute(delete(completion).where(tells_of(row)))
+    responses, said = erase_responses(connection, tenant, is_meant)
+    return {
+        "responses": responses,
+        "conversation_items": _erase_from_conversations(connection, tenant, asked, said),
+        "completions": connection.execute(delete(completion).where(tells_of(row))).rowcount,
+    }
 
 
-def _erase_from_conversations(connection: Connection, tenant: str, asked: str, said: Any) -> None:
-    is_said = and_(item.c.tenant == tenant, item.c.trace == asked)
+def _erase_from_conversations(
+    connection: Connection, tenant: str, is_said: ColumnElement[bool], said: Iterable[str]
+) -> int:
     rows = list(connection.execute(_of_conversations().where(is_said)))
     for each in said:
         is_answer = and_(item.c.tenant == tenant, item.c.id == each)
         rows += connection.execute(_of_conversations().where(is_answer))
-    for row in {row.number: row for row in rows}.values():
+    found = {row.number: row for row in rows}
+    for row in found.values():
         connection.execute(delete(item).where(item.c.number == row.number))
         grow(connection, row.holder, -row.bytes)
+    return len(found)
 
 
 def _of_conversations() -> Any:

@@ -1,0 +1,108 @@
+"""Forgetting one record: what has to go, in the order that a kill at any point leaves repeatable.
+
+Owns that order. While it is still known what the record said, it is taken out of files; then its
+content, vectors and completions go in one transaction; then the copies that lie beside the
+database.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+
+from memory.blanking import blank, signs_of
+from memory.completions import CompletionLog
+from memory.erasures import ErasureStore, Witness
+from memory.errors import StorageUnavailableError
+from memory.files import FileStore
+from memory.index.cache import IndexCache
+from memory.record_queries import completions_of, records_alike
+from memory.records import Entry, RecordStore
+from memory.responses import ResponseStore
+from memory.store.database import Database
+from memory.store.group_commit import GroupCommit
+from memory.text import folded
+from memory.types import Record, Saved, State, question_of
+
+ERASED_MEANWHILE = "its question was erased meanwhile"
+
+
+class Forgetting:
+    """Erases records wherever the memory holds them."""
+
+    def __init__(
+        self,
+        database: Database,
+        records: RecordStore,
+        completions: CompletionLog,
+        responses: ResponseStore,
+        files: FileStore,
+        indexes: IndexCache,
+        saver: GroupCommit[Entry, Saved],
+    ) -> None:
+        self.erasures = ErasureStore(database)
+        self._database = database
+        self._records = records
+        self._completions = completions
+        self._responses = responses
+        self._files = files
+        self._indexes = indexes
+        self._saver = saver
+
+    def forget(self, tenant: str, record_id: str, witness: Witness | None) -> Record:
+        """Erase a record, or end what was begun; return its tombstone.
+
+        Raises `StorageUnavailableError` where something of it may be left.
+        """
+        record = self._records.get(tenant, record_id)
+        with self._completions.withheld(tenant, record):
+            self.erasures.begin(tenant, record, witness)
+            self._take_out_of_files(tenant, record)
+            self._saver.refuse(partial(_asks, record), ERASED_MEANWHILE)
+            self._responses.refuse(tenant, record.question, ERASED_MEANWHILE)
+            tombstone = self._records.erase(tenant, record_id)
+        self._sweep(tenant, record_id)
+        return tombstone
+
+    def alike(self, tenant: str, record_id: str) -> list[str]:
+        """Return the tenant's other records that hold a record's question."""
+        with self._database.reading(tenant) as connection:
+            return records_alike(connection, tenant, record_id)
+
+    def _take_out_of_files(self, tenant: str, record: Record) -> None:
+        if record.state is State.ERASED:
+            return
+        with self._database.reading(tenant) as connection:
+            told = completions_of(connection, tenant, record.id)
+        signs = signs_of(record, told)
+        gone = blank(self._database, self._files, tenant, signs)
+        counts = {"files": dict(gone.files), "batch_answers": gone.batch_answers}
+        self.erasures.note(tenant, record.id, **counts)
+
+    def _sweep(self, tenant: str, record_id: str) -> None:
+        """Delete what may hold an erased record beside the database's tables.
+
+        What fails keeps nothing else from going.
+        """
+        with ExitStack() as stack:  # runs all of them, the last one first, and raises an error
+            stack.callback(self._drop_copies, tenant, record_id)
+            stack.callback(self._drop_snapshots, tenant)
+            stack.callback(self._database.empty_log)
+
+    def _drop_copies(self, tenant: str, record_id: str) -> None:
+        if copies := self._database.drop_copies():
+            self.erasures.note(tenant, record_id, copies=copies)
+
+    def _drop_snapshots(self, tenant: str) -> None:
+        if left := self._indexes.forget(tenant):
+            raise StorageUnavailableError(
+                f"{', '.join(left)} cannot be deleted, and may hold what was erased: "
+                "mend that and forget the record again"
+            )
+
+
+def _asks(record: Record, entry: Entry) -> bool:
+    """Whether a draft is of the record's tenant and question."""
+    draft = entry.draft
+    is_same = folded(question_of(draft.messages)) == folded(record.question)
+    return is_same and draft.tenant == record.tenant and record.state is not State.ERASED

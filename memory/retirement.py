@@ -1,0 +1,104 @@
+"""Which adapter versions learned from a record, and which of them are retired.
+
+Owns the table of retirements, and lineage read from the record's end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from memory.adapter_files import remove_files
+from memory.errors import ConflictError
+from memory.rows import moment
+from memory.store.schema import adapter, lineage, record, retirement
+from memory.types import Retirement, State
+
+AT_ONCE = 500
+"""Ids in one query: SQLite takes a bounded number of parameters."""
+TELLING = ("tasks", "obstacle")
+"""What a version's measurements say in the words of its records."""
+
+
+def learned_from(connection: Connection, record_id: str) -> list[str]:
+    """Return the versions with a record in their lineage, or in that of what they continue."""
+    first = select(lineage.c.adapter_id).where(lineage.c.record_id == record_id)
+    known: list[str] = []
+    found = list(connection.execute(first).scalars())
+    while found:
+        known += found
+        later = select(adapter.c.id).where(adapter.c.parent.in_(found))
+        found = [each for each in connection.execute(later).scalars() if each not in known]
+    return known
+
+
+def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
+    """Note a version's end, and let its measurements keep figures only; the first reason stays."""
+    here = retirement.c.adapter_id == adapter_id
+    if connection.execute(select(retirement.c.at).where(here)).first() is not None:
+        return
+    connection.execute(
+        insert(retirement).values(adapter_id=adapter_id, at=time.time(), reason=reason)
+    )
+    its_own = adapter.c.id == adapter_id
+    metrics = dict(connection.execute(select(adapter.c.metrics).where(its_own)).scalar_one())
+    kept = {name: value for name, value in metrics.items() if name not in TELLING}
+    connection.execute(update(adapter).where(its_own).values(metrics=kept))
+
+
+def retirement_of(connection: Connection, adapter_id: str) -> Retirement | None:
+    """Return a version's end, None where it has not come."""
+    query = select(retirement).where(retirement.c.adapter_id == adapter_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Retirement(at=moment(row.at), reason=row.reason, replaced_by=row.replaced_by)
+
+
+def promoted_before(connection: Connection, tenant: str, base_model: str) -> list[Any]:
+    """Return the versions for a base that may take a champion's place, newest first: rows.
+
+    They passed the gate, are not retired, and learned from nothing that is erased.
+    """
+    erased = (
+        select(lineage.c.adapter_id)
+        .join(record, record.c.id == lineage.c.record_id)
+        .where(record.c.state == State.ERASED)
+    )
+    gone = select(retirement.c.adapter_id)
+    query = select(adapter).where(
+        (adapter.c.tenant == tenant) & (adapter.c.base_model == base_model),
+        adapter.c.rejected.is_(None),
+        adapter.c.id.not_in(gone),
+        adapter.c.id.not_in(erased),
+        adapter.c.parent.is_(None) | adapter.c.parent.not_in(gone),
+    )
+    rows = connection.execute(query.order_by(adapter.c.created_at.desc())).mappings().all()
+    return [row for row in rows if row["metrics"].get("decision", "promoted") == "promoted"]
+
+
+def registered(connection: Connection) -> set[str]:
+    """Return the versions of all tenants whose weights are to be there."""
+    gone = select(retirement.c.adapter_id)
+    return set(connection.execute(select(adapter.c.id).where(adapter.c.id.not_in(gone))).scalars())
+
+
+def refuse_erased(
+    connection: Connection, tenant: str, record_ids: Collection[str], folder: Path
+) -> None:
+    """Raise `ConflictError` where one of the records was erased while it was learned from.
+
+    What was learned, in `folder`, is deleted.
+    """
+    ids = list(dict.fromkeys(record_ids))
+    mine = (record.c.tenant == tenant) & (record.c.state == State.ERASED)
+    for start in range(0, len(ids), AT_ONCE):
+        some = record.c.id.in_(ids[start : start + AT_ONCE])
+        erased = connection.execute(select(record.c.id).where(mine, some)).scalars().first()
+        if erased is not None:
+            remove_files(folder)
+            raise ConflictError(f"{erased} was erased while it was learned from: train again")
