@@ -225,7 +225,10 @@ def test_erasing_a_record_erases_the_responses_and_items_that_hold_its_question(
     store.keep(written("resp_3", asked=QUESTION, conversation_id=made.id))
     store.keep(written("resp_4", asked="Another?", answer="Fine.", conversation_id=made.id))
     store.keep(written("resp_bob", "bob", asked=QUESTION))
-    memory.forget("ann", forgotten(memory))
+    record_id = forgotten(memory)
+    memory.forget("ann", record_id)
+    removed = memory.erasures.get("ann", record_id).removed
+    assert (removed["responses"], removed["conversation_items"]) == (2, 2)
     assert not _is_there(store, "resp_1")
     assert not _is_there(store, "resp_3")
     assert _is_there(store, "resp_2")

@@ -43,7 +43,8 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
     """A memory in which both tenants have something in every table that is theirs."""
     opened = LongTermMemory.open(tmp_path, HashingEmbedder(64), database_url=url)
     for tenant in ("ann", "bob"):
-        opened.save(draft(f"{tenant}'s question", tenant=tenant))
+        saved = opened.save(draft(f"{tenant}'s question", tenant=tenant))
+        opened.erasures.begin(tenant, saved.record, None)
         opened.completions.append(completion("c1", f"{tenant}'s", tenant=tenant))
         opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
         opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))
