@@ -86,7 +86,7 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
             request.asking.begin(False)  # unless it has begun
 
     async def _begun(self, queued: Any, request: Any) -> Any:
-        """Store a response that is going to be made, and let that begin; return it or its events."""
+        """Store a response that is going to be made, and begin; return it or its events."""
         asking, begun = request.asking, self._completed(shown(queued, request))
         new = await asyncio.to_thread(asking.written, begun)
         await self.stored.begin(new)
