@@ -81,22 +81,20 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         try:
             made = await super().create_responses(request, raw_request)
             queued = self.response_store.pop(request.request_id, None)
-            if queued is None:
-                return made
-            begun = await self._begun(queued, request)
-            return begun if made is queued else made
+            return made if queued is None else await self._begun(queued, request)
         finally:
             request.asking.begin(False)  # unless it has begun
 
     async def _begun(self, queued: Any, request: Any) -> Any:
-        """Store a response that is going to be made, and let its making begin."""
+        """Store a response that is going to be made, and begin; return it or its events."""
         asking, begun = request.asking, self._completed(shown(queued, request))
-        await self.stored.begin(await asyncio.to_thread(asking.written, begun))
+        new = await asyncio.to_thread(asking.written, begun)
+        await self.stored.begin(new)
         asking.queued, self.tenants[begun.id] = begun, asking.tenant
         if request.stream:
             self.event_store[begun.id] = ([], asyncio.Event())
         asking.begin(True)
-        return begun
+        return self.followed(new.response, None) if request.stream else begun
 
     def _completed(self, response: Any) -> Any:
         """Return a response with its report and its true usage."""

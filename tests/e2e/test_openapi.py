@@ -12,7 +12,10 @@ from loadtests.environment import NotInstalledError
 from tests.e2e.apart import interpreter
 from tests.e2e.running import Running, serving
 
-OURS = r"^/(v1/(models|embeddings|feedback|memory|adapters|files|batches)|ready|health|metrics)"
+OURS = (
+    r"^/(v1/(models|embeddings|feedback|memory|adapters|files|batches|conversations)"
+    r"|ready|health|metrics)"
+)
 GENERATION = r"^/(v1/(responses|chat/completions$|completions$)|tokenize|detokenize)"
 """Of vLLM's own routes for development nothing is promised."""
 RUNS = {OURS: ("examples,coverage,fuzzing", "10"), GENERATION: ("fuzzing", "12")}

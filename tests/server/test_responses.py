@@ -201,6 +201,27 @@ async def test_whoever_follows_one_that_is_cancelled_comes_to_an_end(
         assert events[-1].response["status"] == "cancelled"
 
 
+async def test_whoever_asked_for_the_events_of_one_that_is_cancelled_comes_to_an_end(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(self: Any, request: Any, raw_request: Any) -> Any:
+        self.response_store["resp_1"] = response("queued")
+        task = asyncio.create_task(self._run_background_request_stream(request))
+        self.background_tasks["resp_1"] = task
+        return self.responses_background_stream_generator("resp_1")
+
+    monkeypatch.setattr(OpenAIServingResponses, "create_responses", create)
+    events_of(monkeypatch, opening(), asyncio.Event())
+    request = asked()
+    request.asking.begun, request.background, request.stream = asyncio.Future(), True, True
+    events = await responses._created(request, None)
+    assert (await anext(events)).type == "response.created"
+    await responses.stored.cancel("ann", "resp_1")
+    await responses.end("resp_1")
+    (ending,) = [event async for event in events]
+    assert (ending.type, ending.response["status"]) == ("response.incomplete", "cancelled")
+
+
 async def test_one_that_is_cancelled_through_another_server_ends_here(
     responses: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
