@@ -120,7 +120,7 @@ def main() -> None:
     """Measure and print."""
     parser = arguments.parser("bench_sandbox", __doc__, EXAMPLES)
     parser.add_argument("--pairs", type=int, default=100, help="of grades (default: 100)")
-    parser.add_argument("--json", type=Path, help="file of the figures")
+    parser.add_argument("--json", metavar="FILE", help="file of the figures")
     args = parser.parse_args()
     console = Console()
     if not sandbox.available().usable:
@@ -130,8 +130,7 @@ def main() -> None:
     for name, row in found.items():
         table.add_row(name, f"{row['p50']:.1f}", f"{row['p95']:.1f}")
     console.print(table)
-    if args.json:
-        write_json(args.json, found)
+    write_json(found, args.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
 from memory.types import Frozen
 from server.effort import DEFAULT, efforts
+from server.hiding import hidden
 from server.wording import of_pydantic
 
 DEFAULT_TENANT = "default"
@@ -235,7 +236,7 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        told = f"{name} = {first['input']!r}: {of_pydantic(first)}"
+        told = f"{name} = {hidden(repr(first['input']))}: {of_pydantic(first)}"
         raise ConfigError(f"{sources[name]}: {told}") from error
 
 
