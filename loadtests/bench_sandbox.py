@@ -8,7 +8,9 @@ overhead of a pair is the difference of the two. Also whether the sandbox lets a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -46,10 +48,7 @@ async def bare(
 ) -> sandbox.SandboxResult:
     """Run a program as `sandbox.run` does, but with nothing around it: for trusted code only."""
     with tempfile.TemporaryDirectory() as folder:
-        for path, source in modules.items():
-            file = Path(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(source)
+        _write(folder, modules)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", "-B", "-c", code.replace("/program", folder),
@@ -64,10 +63,17 @@ async def bare(
         except TimeoutError:
             timed_out = True
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     return sandbox.SandboxResult(process.returncode or 0, out, err, timed_out, False)
+
+
+def _write(folder: str, modules: Mapping[str, str]) -> None:
+    for path, source in modules.items():
+        file = Path(folder, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
 
 
 async def _grade_ms(run: Run) -> float:

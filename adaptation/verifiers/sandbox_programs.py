@@ -18,9 +18,11 @@ main = sys.modules["__main__"] = type(sys)("__main__")
 main.__file__, main.__builtins__ = sys.argv[0], __builtins__
 exec(code, vars(main))
 """
-"""Arguments: the limits, and the user id to become (0: stay). The program runs in the launcher's own
-interpreter, as starting a second one would cost as much as all the isolation; the launcher holds
-nothing that the program may not have."""
+"""Arguments: the limits, and the user id to become (0: stay).
+
+The program runs in the launcher's own interpreter: starting a second one would cost more than all
+the isolation, and the launcher holds nothing that the program may not have.
+"""
 
 SELF_TEST = """
 import ctypes, os, socket, sys

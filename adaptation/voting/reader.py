@@ -29,7 +29,7 @@ OF_CALLS = frozenset({"auto", "tool"})
 
 
 def read_answer(query: Query, sample: Sample) -> Answer | None:
-    """Return the answer in a sample, under a key of its own; not for patterns, which may be slow."""
+    """Return the answer in a sample, under its own key; not for patterns, which may be slow."""
     options, calls = query.options.answer, sample.said.calls
     if calls and options.kind in OF_CALLS:
         return called(calls) if sample.finish_reason != "length" else None

@@ -28,7 +28,9 @@ KEPT = ROOT / "results" / "fuzz"
 def main() -> int:
     """Fuzz each target in a process of its own; 1 where one has a fault."""
     parser = arguments.parser("fuzz", __doc__, EXAMPLES)
-    parser.add_argument("--only", choices=TARGETS, action="append", help="a target; may be repeated")
+    parser.add_argument(
+        "--only", choices=TARGETS, action="append", help="a target; may be repeated"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="for each (default: 60)")
     parser.add_argument("--input", type=Path, help="put this file to the target, and nothing else")
     args = parser.parse_args()
@@ -39,7 +41,9 @@ def main() -> int:
             TARGETS[name](args.input.read_bytes())
         return 0
     if find_spec("atheris") is None:
-        raise SystemExit("atheris is missing: pip install 'whet[fuzz]' (Linux, Python 3.11 to 3.13)")
+        raise SystemExit(
+            "atheris is missing: pip install 'whet[fuzz]' (Linux, Python 3.11 to 3.13)"
+        )
     return max([_in_a_process(name, args.seconds) for name in names])
 
 

@@ -66,7 +66,7 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
             _CHAT[:-1] + b', "adaptation": {"strategy": "auto", "answer": {"kind": "math"}}}',
             b'{"input": [{"role": "user", "content": [{"type": "input_text", "text": "x"}]}]}',
         ),
-        "settings": (b'strategy = "ttt"\nmax_samples = 3\n', b'wall_s = "x"', b"[a]\nb = 1979-05-27"),
+        "settings": (b'strategy = "ttt"\nmax_samples = 3', b'wall_s = "x"', b"[a]\nb = 1979-05-27"),
         "snapshot": (b'{"count": 1}\n' + bytes(24), b'{"count": -1}\n', b'{"seq": 1e999}\n'),
         "upload": (
             b'--B\nContent-Disposition: form-data; name="purpose"\n\nbatch\n--B\n'

@@ -183,7 +183,9 @@ def test_bytes_of_any_kind_are_refused_and_not_a_defect(
         unpack(io.BytesIO(b"\x1f\x8b\x08" + data), folder, silent)
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "7", '{"format": 1e999}', '{"format": [1]}', "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "7", '{"format": 1e999}', '{"format": [1]}', "[" * 9999]
+)
 def test_what_is_json_and_no_manifest_is_refused_too(text: str) -> None:
     with pytest.raises(UnfitArchiveError, match="not a backup"):
         parse_manifest(text.encode())

@@ -42,7 +42,9 @@ async def test_no_route_with_an_id_takes_a_path(server: Composed) -> None:
             assert "Traceback" not in response.text
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "..:ttt"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "..:ttt"]
+)
 async def test_a_model_is_one_that_is_served_and_no_path(server: Composed, name: str) -> None:
     response = await server.http.post("/v1/chat/completions", json={**ASK, "model": name})
     assert response.status_code == 404
@@ -73,7 +75,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Redirecting(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  (the library's name)
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(302 if self.path == "/a.png" else 200)
             self.send_header("location", "/inside")
@@ -144,4 +146,3 @@ async def test_ids_are_random_and_say_nothing_of_tenant_or_order(server: Compose
         # Of two that follow each other, a counter or a clock would leave most digits alike.
         digits = zip(first[-12:], second[-12:], strict=True)
         assert sum(one == other for one, other in digits) < 6
-

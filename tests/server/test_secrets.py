@@ -37,7 +37,10 @@ ENVIRONMENT = {
     [
         (DATABASE_URL, "postgresql://whet:***@db.example/whet"),
         (f"s3://id:{CANARY}@bucket/a", "s3://id:***@bucket/a"),
-        (f"no server at {DATABASE_URL}?x=1", "no server at postgresql://whet:***@db.example/whet?x=1"),
+        (
+            f"no server at {DATABASE_URL}?x=1",
+            "no server at postgresql://whet:***@db.example/whet?x=1",
+        ),
         (f"postgresql://whet:{CANARY}@{CANARY}/:@db/whet", "postgresql://whet:***@db/whet"),
         (f"postgresql://db/whet?password={CANARY}&a=1", "postgresql://db/whet?password=***&a=1"),
         (f"the key {KEY} is unknown", "the key *** is unknown"),

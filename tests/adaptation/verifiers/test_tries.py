@@ -78,9 +78,7 @@ async def test_without_the_sandbox_a_technique_would_be_noticed(
 
 
 async def test_without_the_sandbox_a_process_would_be_left_behind(world: Surroundings) -> None:
-    (tried,) = (
-        t for t in every_try(world.around) if (t.kind, t.name) == ("process", "daemon")
-    )
+    (tried,) = (t for t in every_try(world.around) if (t.kind, t.name) == ("process", "daemon"))
     verifier = PythonTests(PythonSpec(type="python", tests=tried.tests), bare)
 
     await verifier.verify(question="", text=tried.code, answer=None)

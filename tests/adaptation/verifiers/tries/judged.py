@@ -103,7 +103,7 @@ SHADOWS = {
     "all": "__all__ = ['add']; true = True",
     "user's site": "import os; os.makedirs('/tmp/p')\n"
     "open('/tmp/p/usercustomize.py', 'w').write('raise SystemExit(0)')",
-    "path": "import sys; open('/tmp/math.py', 'w').write('isclose = 1'); sys.path.insert(0, '/tmp')",
+    "path": "import sys; open('/tmp/math.py', 'w').write('pi = 1'); sys.path.insert(0, '/tmp')",
 }
 AGREEING = """
 class Yes{base}:
@@ -128,8 +128,8 @@ BASES = ("", "(int)", "(str)", "(float)", "(tuple)", "(list)", "(dict)", "(froze
 RESULTS = {
     "mock": "import unittest.mock\nadd = unittest.mock.MagicMock()",
     "ANY": "from unittest.mock import ANY\ndef add(a, b): return ANY",
-    "class of classes": "class M(type):\n def __eq__(c, o): return True\n __hash__ = type.__hash__\n"
-    "class add(metaclass=M):\n def __new__(c, a, b): return c",
+    "class of classes": "class M(type):\n def __eq__(c, o): return True\n __hash__ = type.__hash__"
+    "\nclass add(metaclass=M):\n def __new__(c, a, b): return c",
     "NaN": "def add(a, b): return float('nan')",
     "itself": "def add(a, b): return add",
     "arguments": "def add(*a): return a",
@@ -146,7 +146,7 @@ REACHES = {
     "objects": "import gc; return [o for o in gc.get_objects() if isinstance(o, (dict, str))]",
     "stdin": "import sys; return sys.stdin.buffer.read()",
     "descriptors": "import os; got = []\nfor fd in range(64):\n try:\n"
-    "  os.set_blocking(fd, False); got.append(os.read(fd, 9999))\n except OSError: pass\nreturn got",
+    "  os.set_blocking(fd, False); got.append(os.read(fd, 999))\n except OSError: pass\nreturn got",
     "program": "import glob; return [open(p).read() for p in glob.glob('/program/**', "
     "recursive=True) if p.endswith('.py')]",
     "processes": "import glob; return [open(p).read() for p in glob.glob('/proc/*/cmdline')]",
@@ -186,6 +186,8 @@ def tries(around: Around) -> Iterator[Try]:
 
 def _forging(line: str) -> str:
     """An answer that writes a reply of its own into everything that it can write to."""
-    written = f'b\'{line}\\n\'' if len(line) < 1_000 else repr(line.encode() + b"\n")
-    code = f"import os\nfor fd in range(64):\n try: os.write(fd, {written})\n except OSError: pass\n"
+    written = f"b'{line}\\n'" if len(line) < 1_000 else repr(line.encode() + b"\n")
+    code = (
+        f"import os\nfor fd in range(64):\n try: os.write(fd, {written})\n except OSError: pass\n"
+    )
     return code + WRONG

@@ -20,7 +20,7 @@ READERS = {
     "copy": "import shutil; shutil.copyfile(PATH, '/tmp/c'); return open('/tmp/c').read()",
     "symlink": "import os; os.symlink(PATH, '/tmp/l'); return open('/tmp/l').read()",
     "hard link": "import os; os.link(PATH, '/tmp/h'); return open('/tmp/h').read()",
-    "libc": "import ctypes, os; c = ctypes.CDLL(None)\nreturn os.read(c.open(PATH.encode(), 0), 99)",
+    "libc": "import ctypes, os; f = ctypes.CDLL(None).open\nreturn os.read(f(PATH.encode(), 0), 99)",
     "cat": "import subprocess; return subprocess.run(['cat', PATH], capture_output=True).stdout",
     "listing": "import os; return [open(os.path.join(d, f)).read() "
     "for d, _, fs in os.walk(os.path.dirname(PATH)) for f in fs]",
@@ -51,7 +51,7 @@ CONNECTIONS = {
     "tcp": "import socket; socket.create_connection(('127.0.0.1', PORT), 1).send(b'x')",
     "tcp 6": "import socket; socket.create_connection(('::ffff:127.0.0.1', PORT), 1).send(b'x')",
     "by name": "import socket; socket.create_connection(('localhost', PORT), 1).send(b'x')",
-    "udp": "import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))",
+    "udp": "import socket as s; s.socket(2, s.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))",
     "raw": "import socket as s; s.socket(s.AF_INET, s.SOCK_RAW, 1).sendto(b'x', ('127.0.0.1', 0))",
     "packet": "import socket as s; s.socket(17, s.SOCK_RAW).bind(('lo', 0))",
     "netlink": "import socket as s; x = s.socket(16, s.SOCK_RAW, 0); x.bind((0, 0))",
@@ -77,7 +77,7 @@ PROCESSES = {
     "spawn": "import os, sys\nos.posix_spawn(sys.executable, "
     "[sys.executable, '-c', 'import time; time.sleep(60)', MARKER], {})",
     "shell": "import os, sys; os.system(f\"nohup {sys.executable} -c 'import time; time.sleep(60)' "
-    "{MARKER} >/dev/null 2>&1 &\")",
+    '{MARKER} >/dev/null 2>&1 &")',
     "daemon": f"import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n"
     f"  os.closerange(0, 64); a = {SLEEPER}; os.execv(a[0], a)\n os._exit(0)",
     "deaf": f"import os, signal, sys\nif os.fork() == 0:\n os.setsid()\n"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,8 +38,8 @@ class Surroundings:
         """Return what has been changed or reached since the last look."""
         found, self.reached[:] = list(self.reached), []
         now = self._seen()
-        found += [f"{was!r} became {is_now!r}" for was, is_now in zip(self._before, now, strict=True)
-                  if was != is_now]  # fmt: skip
+        pairs = zip(self._before, now, strict=True)
+        found += [f"{was!r} became {new!r}" for was, new in pairs if was != new]
         self._before = now
         return found
 
@@ -130,10 +130,8 @@ def _listening(path: Path, reached: list[str]) -> Iterator[int]:
         yield port
     finally:
         for each in sockets.values():
-            try:
+            with suppress(OSError):  # nobody is connected: the reader wakes up all the same
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:  # nobody is connected: the reader wakes up all the same
-                pass
         for thread in threads:
             thread.join()
         for each in sockets.values():
