@@ -20,7 +20,8 @@ READERS = {
     "copy": "import shutil; shutil.copyfile(PATH, '/tmp/c'); return open('/tmp/c').read()",
     "symlink": "import os; os.symlink(PATH, '/tmp/l'); return open('/tmp/l').read()",
     "hard link": "import os; os.link(PATH, '/tmp/h'); return open('/tmp/h').read()",
-    "libc": "import ctypes, os; f = ctypes.CDLL(None).open\nreturn os.read(f(PATH.encode(), 0), 99)",
+    "libc": "import ctypes, os; f = ctypes.CDLL(None).open(PATH.encode(), 0)\n"
+    "return os.read(f, 99)",
     "cat": "import subprocess; return subprocess.run(['cat', PATH], capture_output=True).stdout",
     "listing": "import os; return [open(os.path.join(d, f)).read() "
     "for d, _, fs in os.walk(os.path.dirname(PATH)) for f in fs]",
