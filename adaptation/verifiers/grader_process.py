@@ -190,6 +190,7 @@ def namespace_of(names: dict[str, Any]) -> dict[str, Any]:
     vars(module).update(names)
     sys.modules["solution"] = module
     seen = {name: value for name, value in names.items() if not hasattr(builtins, name)}
+    vars(module)["__all__"] = [name for name in seen if name not in sys.stdlib_module_names]
     for name in seen.keys() & sys.stdlib_module_names:
         seen[name] = importlib.import_module(name)
     return {**seen, "__name__": "tests"}

@@ -15,6 +15,7 @@ STYLES = {
     "one of": "assert add(1, 2) in (3, 4)",
     "all": "assert all(add(a, b) == c for a, b, c in [(1, 2, 3), (2, 3, 5)])",
     "mapped": "assert all(map(lambda t: add(*t[:2]) == t[2], [(1, 2, 3), (2, 3, 5)]))",
+    "from all": "from solution import *\nassert abs(add(1, 2) - 3) < 1e-9",
     "function": "def test_add():\n    assert add(1, 2) == 3",
 }
 SOME_STYLES = ("equal", "near", "one of", "mapped")
@@ -44,6 +45,10 @@ FORGED = {
     "value": '["value", true, []]',
     "right value": '["value", ["str", "3"], ["tuple"]]',
     "builtins": '["names", [["__builtins__", ["dict"]], ["add", ["handle", 0]]]]',
+    "judging by a builtin": '["names", [["__builtins__", ["dict", [["str", "abs"], '
+    '["handle", 0]]]], ["add", ["handle", 1]]]]\\n'
+    '["value", ["int", "0x9"], ["tuple", ["int", "0x1"], ["int", "0x2"]]]\\n'
+    '["value", ["int", "0x0"], ["tuple", ["int", "0x6"]]]',
     "import": '["names", [["__import__", ["handle", 0]], ["add", ["handle", 0]]]]',
     "tests' names": '["names", [["__name__", ["str", "x"]], ["test_add", null]]]',
     "no names": '["names", []]',
@@ -94,7 +99,7 @@ PATCHED = {
     "main file": "open('/program/main.py', 'w').write('print(1)')",
 }
 SHADOWS = {
-    "names": "abs = all = any = len = sum = round = sorted = map = print = lambda *a: True",
+    "names": "abs = all = any = len = sum = round = sorted = map = print = lambda *a: 0",
     "assertion": "class AssertionError(Exception): pass",
     "modules": "class math:\n isclose = lambda *a, **k: True\njson = operator = unittest = math",
     "dunders": "__builtins__ = {}; __name__ = 'x'; __debug__x = 0; __file__ = '/x'; __import__ = 0",
@@ -173,7 +178,7 @@ def tries(around: Around) -> Iterator[Try]:
     for name, body in PATCHED.items():
         code = doing(f"import builtins, sys\n{body}")
         yield Try("patch", name, code, f"import math\n{STYLES['near']}")
-    for (name, body), style in product(SHADOWS.items(), ("near", "mapped")):
+    for (name, body), style in product(SHADOWS.items(), ("near", "mapped", "from all")):
         yield Try("shadow", f"{name}, {style}", f"{body}\n{WRONG}", STYLES[style])
     for base, (style, tests) in product(BASES, STYLES.items()):
         yield Try("equality", f"Yes{base}, {style}", AGREEING.format(base=base), tests)
