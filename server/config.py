@@ -25,6 +25,7 @@ from memory.store.postgres_url import parse_url
 from memory.types import Frozen
 from server.database_url import DatabaseUrl
 from server.effort import DEFAULT, efforts
+from server.hiding import hidden
 from server.wording import of_pydantic
 
 DEFAULT_TENANT = "default"
@@ -253,7 +254,7 @@ def resolve(
         first = error.errors()[0]
         name = str(first["loc"][0])
         is_secret = name == "database_url"
-        given = name if is_secret else f"{name} = {first['input']!r}"
+        given = name if is_secret else f"{name} = {hidden(repr(first['input']))}"
         told = f"{given}: {of_pydantic(first)}"
         raise ConfigError(f"{sources[name]}: {told}") from error
 

@@ -25,6 +25,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from server.hiding import hidden
+
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns where output goes to a file or a pipe, which have no width of their own."""
 
@@ -62,13 +64,14 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {hidden(message)}; see `{self.prog} --help`\n")
 
 
 def unrecognized(words: Sequence[str], flags: Collection[str]) -> str:
     """Say which words a parser did not take, and the flag that was perhaps meant."""
-    told = f"unrecognized arguments: {' '.join(words)}"
-    given = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+    names = [word.partition("=")[0] for word in words if word.startswith("-")]
+    told = f"unrecognized arguments: {' '.join(names or words)}"  # a value may be a secret
+    given = next((name for name in names if name.startswith("--")), None)
     near = near_flag(given, flags) if given else None
     return f"{told}; did you mean {near}?" if near else told
 
@@ -90,7 +93,7 @@ def console(stderr: bool = False) -> Console:
 
 def complain(message: object) -> None:
     """Say on stderr, in one line, what is wrong."""
-    print(f"whet: {plain(str(message))}", file=sys.stderr)
+    print(f"whet: {hidden(plain(str(message)))}", file=sys.stderr)
 
 
 def plain(text: str, limit: int | None = None) -> str:

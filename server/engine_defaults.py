@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     # What is started never imports from the working directory, where apps have packages like ours.
     "PYTHONSAFEPATH": "1",
+    # Where an operator allows a domain, its answer must not lead on to a machine inside.
+    "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
     # Without it a stored response cannot be retrieved.
 }
 """Set where the environment says nothing, before vLLM is imported."""

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from rich.console import Console
 
 from server.config import Resolved, Settings, flag_name
+from server.hiding import hidden
 
 DEST_PREFIX = "whet_"
 """Keeps our argparse destinations apart from vLLM's in one namespace."""
@@ -95,5 +96,5 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+        return hidden(",".join(map(str, value))) or "none"
+    return "none" if value is None else hidden(str(value))

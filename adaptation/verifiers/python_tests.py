@@ -19,8 +19,9 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Coroutine, Mapping
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -41,6 +42,21 @@ from adaptation.verifiers.{module} import {function}
 """
 
 
+class Run(Protocol):
+    """Runs a program apart; see `sandbox.run`."""
+
+    def __call__(
+        self,
+        code: str,
+        stdin: bytes,
+        limits: sandbox.Limits,
+        *,
+        modules: Mapping[str, str],
+        fds: tuple[int, ...],
+    ) -> Coroutine[Any, Any, sandbox.SandboxResult]:
+        """Return how the program ended."""
+
+
 class PythonSpec(Frozen):
     """The wire form."""
 
@@ -59,8 +75,9 @@ class PythonTests:
     tier: Tier | None = Tier.CORROBORATED
     """Not `EXECUTABLE`: who asks also wrote the tests, and nobody checked that they test much."""
 
-    def __init__(self, spec: PythonSpec) -> None:
-        self._tests = spec.tests
+    def __init__(self, spec: PythonSpec, run: Run = sandbox.run) -> None:
+        """`run` is the sandbox; another only measures what the sandbox costs."""
+        self._tests, self._run_apart = spec.tests, run
         self._limits = sandbox.Limits(wall_s=spec.timeout_s, cpu_s=int(spec.timeout_s) + 1)
 
     async def verify(self, *, question: str, text: str, answer: str | None) -> VerifierReport:
@@ -84,11 +101,13 @@ class PythonTests:
         )  # fmt: skip
         order = json.dumps({"nonce": nonce, "tests": self._tests}).encode()
         answering = asyncio.create_task(
-            sandbox.run(candidate, code.encode("utf-8", "surrogatepass"), self._limits,
+            self._run_apart(candidate, code.encode("utf-8", "surrogatepass"), self._limits,
                         modules=modules, fds=(calls_out, replies_in))
         )  # fmt: skip
         grading = asyncio.create_task(
-            sandbox.run(grader, order, self._limits, modules=modules, fds=(calls_in, replies_out))
+            self._run_apart(
+                grader, order, self._limits, modules=modules, fds=(calls_in, replies_out)
+            )
         )
         try:
             # Each closes its pipes' ends itself, but only once it has begun.

@@ -253,28 +253,42 @@ def _namespaces(root: bool) -> list[str]:
 
 
 def _file_system(limits: Limits) -> list[str]:
-    """Read-only system and interpreter, no /proc, no /etc, no /dev/shm, one small tmpfs."""
-    mounts = ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "lib", "lib32", "lib64", "sbin"):
-        link = Path("/", name)
+    """Read-only programs and libraries, no /proc, no /etc, no /dev/shm, one small tmpfs."""
+    mounts: list[str] = []
+    for path in _programs():
+        for parent in [*reversed(path.parents)][1:]:  # bwrap would copy a mode like 0700
+            mounts += ["--perms", "0755", "--dir", str(parent)]
+        mounts += ["--ro-bind", str(path), str(path)]
+    for link in _IN_ROOT:
         if link.is_symlink():
             mounts += ["--symlink", str(link.readlink()), str(link)]
         elif link.exists():
             mounts += ["--ro-bind", str(link), str(link)]
-    prefix = Path(sys.base_prefix).resolve()
-    if not prefix.is_relative_to("/usr"):
-        for parent in [*reversed(prefix.parents)][1:]:  # bwrap would copy a mode like 0700
-            mounts += ["--perms", "0755", "--dir", str(parent)]
-        mounts += ["--ro-bind", str(prefix), str(prefix)]
     for device in ("null", "zero", "random", "urandom"):
         mounts += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     size = str(limits.file_bytes)
     return [*mounts, "--perms", "1777", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp"]
 
 
+_FOLDERS = ("bin", "lib", "lib32", "lib64", "sbin")
+_IN_ROOT = tuple(Path("/", name) for name in _FOLDERS)
+
+
+def _programs() -> list[Path]:
+    """What the system and the interpreter are made of, and nothing that happens to lie beside it.
+
+    A container's application is often in /usr/src or /usr/local/app, with its settings and data.
+    """
+    folders = [Path("/usr", name) for name in _FOLDERS] + [Path("/usr/share/zoneinfo")]
+    prefix = Path(sys.base_prefix).resolve()
+    if prefix != Path("/usr"):
+        folders += [prefix / name for name in ("bin", "lib", "lib64")]
+    return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+
+
 def _launch(limits: Limits, root: bool) -> list[str]:
-    """Set the limits from inside, where processes count from zero, then become the program."""
+    """Set the limits from inside, where processes count from zero, then run the program."""
     python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
     uid = 10**8 + secrets.randbelow(10**8) if root else 0
     numbers = (limits.cpu_s, limits.memory_bytes, limits.processes, limits.file_bytes, uid)
-    return [python, "-I", "-S", "-B", "-c", LAUNCHER, python, *map(str, numbers)]
+    return [python, "-I", "-S", "-B", "-c", LAUNCHER, *map(str, numbers)]

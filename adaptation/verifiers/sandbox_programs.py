@@ -2,7 +2,7 @@
 
 LAUNCHER = """
 import os, resource as r, sys
-python, cpu, memory, processes, size, uid = sys.argv[1], *map(int, sys.argv[2:7])
+cpu, memory, processes, size, uid = map(int, sys.argv[1:6])
 os.setsid()
 if uid:
     os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
@@ -11,9 +11,18 @@ for what, limit in ((r.RLIMIT_CORE, 0), (r.RLIMIT_CPU, cpu), (r.RLIMIT_AS, memor
     hard = r.getrlimit(what)[1]
     limit = limit if hard == r.RLIM_INFINITY else min(limit, hard)
     r.setrlimit(what, (limit, limit))
-os.execv(python, [python, "-I", "-S", "-B", "/program/main.py"])
+sys.argv[:] = ["/program/main.py"]
+with open(sys.argv[0], "rb") as program:
+    code = compile(program.read(), sys.argv[0], "exec")
+main = sys.modules["__main__"] = type(sys)("__main__")
+main.__file__, main.__builtins__ = sys.argv[0], __builtins__
+exec(code, vars(main))
 """
-"""Arguments: the interpreter, the limits, and the user id to become (0: stay)."""
+"""Arguments: the limits, and the user id to become (0: stay).
+
+The program runs in the launcher's own interpreter: starting a second one would cost more than all
+the isolation, and the launcher holds nothing that the program may not have.
+"""
 
 SELF_TEST = """
 import ctypes, os, socket, sys

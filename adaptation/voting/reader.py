@@ -8,16 +8,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from adaptation import patterns
 from adaptation.algebra import Algebra
 from adaptation.types import Query, Sample
 from memory.identity.answers import Answer, extract
 from memory.identity.answers.closing import closed_part
 from memory.identity.answers.tool_call import called
-from memory.threads import Threads
 
 T = TypeVar("T")
 LEAST_S = 0.1
 """For reading a sample that came in time: it is paid for."""
+LEAST_BY_PATTERN_S = 3.0
+"""Likewise, by a pattern: the first one starts a process."""
 WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 BOXED = frozenset({"auto", "math", "choice"})
@@ -25,12 +27,9 @@ BOXED = frozenset({"auto", "math", "choice"})
 OF_CALLS = frozenset({"auto", "tool"})
 """Kinds of answer that a call may be."""
 
-_PATTERNS = Threads("patterns", 2)
-"""For patterns of requests, each of which may use up its time limit."""
-
 
 def read_answer(query: Query, sample: Sample) -> Answer | None:
-    """Return the answer in a sample, under a key of its own; a regular expression may be slow."""
+    """Return the answer in a sample, under its own key; not for patterns, which may be slow."""
     options, calls = query.options.answer, sample.said.calls
     if calls and options.kind in OF_CALLS:
         return called(calls) if sample.finish_reason != "length" else None
@@ -65,16 +64,15 @@ class Reader:
         What takes longer than the request has time is left, but for `LEAST_S`: the answer keeps its
         own key, or there is none.
         """
-        if self._query.options.answer.kind == "regex":  # a pattern may use up its time limit
-            return await self._in_time(_PATTERNS.run(self._extracted, sample))
-        answer = self._extracted(sample)
+        if (pattern := self._query.options.answer.pattern) is not None:
+            text = complete_part(self._query, sample)
+            finding = patterns.find(pattern, text)
+            return await self._in_time(finding, LEAST_BY_PATTERN_S)
+        answer = read_answer(self._query, sample)
         may_be_formula = self._query.options.answer.kind in WITH_FORMULAS
         if answer is None or not answer.structured or not may_be_formula:
             return answer
         return await self._merged(answer, before)
-
-    def _extracted(self, sample: Sample) -> Answer | None:
-        return read_answer(self._query, sample)
 
     async def _merged(self, answer: Answer, before: Sequence[Answer]) -> Answer:
         if self._algebra is None or any(known.key == answer.key for known in before):
@@ -83,9 +81,9 @@ class Reader:
         place = await self._in_time(self._algebra.find(answer.text, texts))
         return answer if place is None else replace(answer, key=before[place].key)
 
-    async def _in_time(self, work: Awaitable[T]) -> T | None:
+    async def _in_time(self, work: Awaitable[T], least_s: float = LEAST_S) -> T | None:
         left_s = self._query.seconds_left
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if left_s is None else max(left_s, LEAST_S)):
+            async with asyncio.timeout(None if left_s is None else max(left_s, least_s)):
                 return await work
         return None

@@ -276,7 +276,12 @@ def _engine(url: URL) -> Engine:
     given = {name: value for name, value in CONNECTING.items() if name not in url.query}
     try:
         engine = create_engine(
-            url, pool_size=POOL, max_overflow=OVERFLOW, pool_timeout=WAIT_S, connect_args=given
+            url,
+            pool_size=POOL,
+            max_overflow=OVERFLOW,
+            pool_timeout=WAIT_S,
+            connect_args=given,
+            hide_parameters=True,  # an error that is logged quotes no content
         )
         from memory.store.postgres_text import keep_every_character
     except ModuleNotFoundError as error:

@@ -221,6 +221,7 @@ def _engine(path: Path) -> Engine:
         pool_size=8,
         max_overflow=56,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        hide_parameters=True,  # an error that is logged quotes no content
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -99,7 +99,7 @@ def parse_manifest(data: bytes) -> Manifest:
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UnfitArchiveError(f"{NO_BACKUP}: {reason}") from error
-    except (ValueError, RecursionError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, TypeError, LookupError, OverflowError) as error:
         raise UnfitArchiveError(f"{NO_BACKUP}: its manifest cannot be read") from error
 
 

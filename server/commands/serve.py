@@ -15,6 +15,7 @@ from server.console import CommandError, OneLineParser, complain, unrecognized
 from server.cpu_defaults import told
 from server.fitting import Fit
 from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
+from server.hiding import hidden, hide_in_logs
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 
@@ -144,7 +145,7 @@ def _one_line(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     unknown = message.removeprefix("unrecognized arguments: ")
     if unknown != message:
         message = unrecognized(unknown.split(), parser._option_string_actions)
-    print(f"whet serve: {message} (see `whet serve --help`)", file=sys.stderr)
+    print(f"whet serve: {hidden(message)} (see `whet serve --help`)", file=sys.stderr)
     sys.exit(2)
 
 
@@ -157,3 +158,4 @@ def _set_up_logging() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for package in ("server", "adaptation", "memory"):
         logging.getLogger(package).setLevel(logging.INFO)
+    hide_in_logs()  # vLLM's handlers among them, which its import made

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.backup.errors import UnfitArchiveError
-from server.backup.manifest import is_member
+from server.backup.manifest import is_member, parse_manifest
 from server.backup.place import Place
 from server.backup.seal import check_seal
 from server.backup.taking import take
@@ -182,3 +182,11 @@ def test_bytes_of_any_kind_are_refused_and_not_a_defect(
             check_seal(stream, silent)
     with pytest.raises(UnfitArchiveError):
         unpack(io.BytesIO(b"\x1f\x8b\x08" + data), folder, silent)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "7", '{"format": 1e999}', '{"format": [1]}', "[" * 9999]
+)
+def test_what_is_json_and_no_manifest_is_refused_too(text: str) -> None:
+    with pytest.raises(UnfitArchiveError, match="not a backup"):
+        parse_manifest(text.encode())

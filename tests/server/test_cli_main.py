@@ -102,5 +102,5 @@ def test_the_flag_that_was_meant_is_named_where_one_is_like_it() -> None:
     flags = ("--max-samples", "--seed", "--strategy")
     assert unrecognized(["--max-smaples=3"], flags).endswith("did you mean --max-samples?")
     assert unrecognized(["--max_samples", "3"], flags).endswith("did you mean --max-samples?")
-    assert unrecognized(["--colour", "red"], flags) == "unrecognized arguments: --colour red"
+    assert unrecognized(["--colour", "red"], flags) == "unrecognized arguments: --colour"
     assert unrecognized(["word"], flags) == "unrecognized arguments: word"
