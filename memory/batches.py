@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -114,7 +115,7 @@ class BatchStore:
 
         None where it is another's by now, or has ended.
         """
-        with self._database.writing(EVERYONE) as connection:
+        with self._writing(batch_id) as connection:
             row = _held(connection, batch_id, holder)
             if row is None:
                 return None
@@ -123,16 +124,16 @@ class BatchStore:
 
     def let_go(self, holder: str, batch_id: str | None = None) -> None:
         """Have others go on at once with what the holder works on, or with one batch of it."""
-        mine = batch.c.holder == holder
+        mine, of_all = batch.c.holder == holder, self._database.writing(EVERYONE)
         if batch_id is not None:
             mine = and_(mine, batch.c.id == batch_id)
-        with self._database.writing(EVERYONE) as connection:
+        with of_all if batch_id is None else self._writing(batch_id) as connection:
             free = {"holder": None, "held_until": time.time()}
             connection.execute(update(batch).where(mine).values(**free))
 
     def begin(self, batch_id: str, total: int) -> Batch:
         """Note that the input is as it should be, and has so many requests."""
-        with self._database.writing(EVERYONE) as connection:
+        with self._writing(batch_id) as connection:
             found = _own(connection, batch_id)
             if found.status is not Status.VALIDATING:
                 return found
@@ -150,7 +151,7 @@ class BatchStore:
 
         Nor is any where the batch is another's by now, or has ended.
         """
-        with self._database.writing(EVERYONE) as connection:
+        with self._writing(batch_id) as connection:
             if _held(connection, batch_id, holder) is None:
                 return
             known = _answered(connection, batch_id, [answer.line for answer in answers])
@@ -174,7 +175,7 @@ class BatchStore:
 
         `errors` say what is wrong with the input. None where the batch is another's by now.
         """
-        with self._database.writing(EVERYONE) as connection:
+        with self._writing(batch_id) as connection:
             row = _held(connection, batch_id, holder)
             return None if row is None else _end(connection, _batch(row), status, errors)
 
@@ -184,6 +185,15 @@ class BatchStore:
             ended = batch.c.status.not_in(OPEN)
             old = and_(ended, batch.c.expires_at < before)
             connection.execute(delete(batch).where(old))
+
+    @contextmanager
+    def _writing(self, batch_id: str) -> Iterator[Connection]:
+        """Write what is of a batch, while none but its tenant's other writers wait."""
+        tenant = select(batch.c.tenant).where(batch.c.id == batch_id)
+        with self._database.reading(EVERYONE) as connection:
+            found = connection.execute(tenant).scalars().all()
+        with self._database.writing(found) as connection:
+            yield connection
 
 
 def _end(

@@ -68,8 +68,11 @@ CONNECTING: Mapping[str, Any] = {
 SESSION = f"""SELECT set_config('lock_timeout', '{WAIT_S}s', false),
     set_config('idle_in_transaction_session_timeout', '60s', false)"""
 """Locks of a machine that is gone are free after a minute."""
-AS_ROLE = f"""SELECT set_config('role', :role, true), set_config('{TENANTS}',
+_AS_ROLE = f"""SELECT set_config('role', :role, true), set_config('{TENANTS}',
     CASE WHEN :everyone THEN '{EVERYONES}' ELSE CAST(CAST(:tenants AS text[]) AS text) END, true)"""
+READ = text(_AS_ROLE)
+WRITE = text(f"{_AS_ROLE}, {SOME_WRITERS}")
+WRITE_ALL = text(f"{_AS_ROLE}, {ALL_WRITERS}")
 
 
 class PostgresDatabase:
@@ -109,35 +112,36 @@ class PostgresDatabase:
     @contextmanager
     def reading(self, of: Scope) -> Iterator[Connection]:
         """Yield a connection inside one read transaction: every query sees the same moment."""
-        with self._reviewed(), closing(self._begun(self._reader, of)) as connection:
+        with self._reviewed(), closing(self._begun(self._reader, READ, of)) as connection:
             yield connection
             connection.commit()
 
     @contextmanager
     def writing(self, of: Scope) -> Iterator[Connection]:
         """Yield a connection that alone writes rows of these tenants, until it commits."""
-        with self._reviewed(), closing(self._begun(self._engine, of)) as connection:
-            tenants = tenants_of(of)
-            if tenants is None:
-                connection.execute(ALL_WRITERS)
-            else:
-                connection.execute(SOME_WRITERS, {"keys": keys_of(tenants)})
+        statement = WRITE if tenants_of(of) is not None else WRITE_ALL
+        with self._reviewed(), closing(self._begun(self._engine, statement, of)) as connection:
             yield connection
             connection.commit()
 
-    def _begun(self, engine: Engine, of: Scope) -> Connection:
+    def _begun(self, engine: Engine, statement: TextClause, of: Scope) -> Connection:
         """Return a connection in a transaction that is about these tenants.
 
         The server may have been restarted since a connection was used: then a new one is made.
         """
         tenants = tenants_of(of)
-        said = {"role": self._role, "everyone": tenants is None, "tenants": tenants or []}
+        said: dict[str, Any] = {
+            "role": self._role,
+            "everyone": tenants is None,
+            "tenants": tenants or [],
+        }
+        said |= {"keys": keys_of(tenants or [])} if statement is WRITE else {}
         try:
-            return _executed(engine.connect(), text(AS_ROLE), said)
+            return _executed(engine.connect(), statement, said)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        return _executed(engine.connect(), text(AS_ROLE), said)
+        return _executed(engine.connect(), statement, said)
 
     @contextmanager
     def _reviewed(self) -> Iterator[None]:
@@ -174,7 +178,7 @@ class PostgresDatabase:
         with self._engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-            connection.execute(ALL_WRITERS)
+            connection.exec_driver_sql(f"SELECT {ALL_WRITERS}")
             version = self._version(connection)
             if version not in (None, SCHEMA_VERSION):
                 keep_copy(self._copies, version, partial(self._copy, version=version))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from memory.errors import StorageBusyError
@@ -23,13 +23,13 @@ WRITERS: Final = 1
 USE: Final = 2
 OF_TENANTS: Final = OURS + 1
 
-ALL_WRITERS = text(f"SELECT pg_advisory_xact_lock({OURS}, {WRITERS})")
-SOME_WRITERS = text(
-    f"SELECT pg_advisory_xact_lock_shared({OURS}, {WRITERS}), "
+ALL_WRITERS = f"pg_advisory_xact_lock({OURS}, {WRITERS})"
+SOME_WRITERS = (
+    f"pg_advisory_xact_lock_shared({OURS}, {WRITERS}), "
     f"(SELECT count(pg_advisory_xact_lock({OF_TENANTS}, key)::text) "
     "FROM unnest(CAST(:keys AS int[])) AS key)"
 )
-"""Of the tenants whose `keys` are given."""
+"""Selected, it waits for the locks of the tenants whose `keys` are given."""
 
 
 def keys_of(tenants: Sequence[str]) -> list[int]:

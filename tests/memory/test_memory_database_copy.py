@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from memory.store.database_copy import copy_database
 
+pytestmark = pytest.mark.sqlite
+
 HAMMER = """
 import sqlite3, sys
-
-pytestmark = pytest.mark.sqlite
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
 connection.execute("PRAGMA synchronous=OFF")
 number = 0

@@ -12,12 +12,12 @@ from memory.errors import StorageBusyError
 from memory.store.database import open_database
 from memory.store.folder_use import sole_use
 
+pytestmark = pytest.mark.sqlite
+
 HOLDER = """
 import sys, time
 from pathlib import Path
 from memory.store.database import open_database
-
-pytestmark = pytest.mark.sqlite
 database = open_database(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(600)

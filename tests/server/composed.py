@@ -23,6 +23,7 @@ from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server import engine_defaults
 from server.config import Settings
+from server.database_url import secret_of
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
@@ -99,7 +100,9 @@ async def composed(
     """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own."""
     settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
     args = arguments(monkeypatch, settings, flags)
-    memory = LongTermMemory.open(settings.data_dir, create_embedder("hashing"))
+    url = secret_of(settings.database_url)
+    embedder = create_embedder("hashing")
+    memory = LongTermMemory.open(settings.data_dir, embedder, database_url=url)
     leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
     places = AdapterLeases(
         settings.max_champions, root=folder, name="whet-champion", first_id=CHAMPION_IDS
