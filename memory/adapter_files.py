@@ -18,6 +18,7 @@ from memory.store.durable import sync_folder
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+FILES = (CONFIG, WEIGHTS)
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_AXES = 4
@@ -38,7 +39,7 @@ def check_files(folder: Path, rank: int) -> None:
 def hash_files(folder: Path) -> str:
     """Return the sha256 of both files as hex; raises `OSError` where one is missing."""
     digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
+    for name in FILES:
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
@@ -49,7 +50,7 @@ def copy_files(source: Path, target: Path) -> None:
     beside = target.with_name(f".{target.name}.{uuid4().hex}")
     beside.mkdir(parents=True)
     try:
-        for name in (CONFIG, WEIGHTS):
+        for name in FILES:
             shutil.copyfile(source / name, beside / name)
             _sync(beside / name)
         sync_folder(beside)

@@ -12,13 +12,15 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, select, update
 
-from memory.adapter_files import check_files, copy_files, hash_files
+from memory.adapter_files import FILES, MAX_WEIGHTS_BYTES, check_files, copy_files, hash_files
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.rows import moment, plain
+from memory.store.artifacts import Artifacts
 from memory.store.database import Database
 from memory.store.schema import adapter, alias, lineage
 from memory.store.upsert import upsert
@@ -31,9 +33,13 @@ Versions: TypeAlias = list[AdapterVersion]  # inside the class, `list` is a meth
 class AdapterRegistry:
     """Adapter versions of all tenants below one folder."""
 
-    def __init__(self, database: Database, adapters_dir: Path) -> None:
+    def __init__(
+        self, database: Database, adapters_dir: Path, artifacts: Artifacts | None = None
+    ) -> None:
+        """`artifacts` are where replicas share the files that lie in each one's folder."""
         self._database = database
         self._folder = adapters_dir
+        self._artifacts = artifacts
 
     def register(
         self,
@@ -165,22 +171,44 @@ class AdapterRegistry:
             return [self._version(connection, row) for row in rows]
 
     def files_ok(self, version: AdapterVersion) -> bool:
-        """Whether the version's files are there and hash to its id."""
-        folder = self._folder / version.id
+        """Whether the version's files are there and hash to its id.
+
+        Those that another replica made are fetched; raises `StorageUnavailableError`.
+        """
+        return self._are_sound(version, self._folder / version.id) or self._fetched(version)
+
+    def _are_sound(self, version: AdapterVersion, folder: Path) -> bool:
         try:
             content = hash_files(folder)
         except OSError:
             return False
         return _identify(version.tenant, version.base_model, content) == version.id
 
+    def _fetched(self, version: AdapterVersion) -> bool:
+        """Whether the artifacts hold the version's files, which now lie in the folder."""
+        if self._artifacts is None:
+            return False
+        with self._database.reading() as connection:
+            content = _row(connection, version.tenant, version.id)["content_hash"]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._folder, prefix=".fetched.") as work:
+            found = Path(work)
+            if not self._artifacts.fetch(content, found, FILES, MAX_WEIGHTS_BYTES):
+                return False
+            if not self._are_sound(version, found):
+                return False
+            copy_files(found, self._folder / version.id)
+        return True
+
     def _copy(self, source: Path, adapter_id: str, content: str) -> None:
         target = self._folder / adapter_id
         try:
-            if target.is_dir() and hash_files(target) == content:
-                return
-            copy_files(source, target)
+            if not (target.is_dir() and hash_files(target) == content):
+                copy_files(source, target)
         except OSError as error:
             raise StorageUnavailableError(f"{target} cannot be written: {error}") from error
+        if self._artifacts is not None:
+            self._artifacts.put(content, target, FILES)
 
     def _insert(
         self, connection: Connection, row: dict[str, Any], record_ids: Iterable[str]
