@@ -7,17 +7,15 @@ Whoever fetches compares the digest: nothing here is believed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from memory.errors import StorageUnavailableError
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Artifacts:
@@ -42,9 +40,10 @@ class Artifacts:
         Raises `StorageUnavailableError`.
         """
         with self._translated():
-            self._files.makedirs(self._place(digest), exist_ok=True)
+            if isinstance(self._files, LocalFileSystem):
+                self._files.makedirs(self._root, exist_ok=True)  # elsewhere it could be a bucket
             for name in names:
-                target, size = f"{self._place(digest)}/{name}", (folder / name).stat().st_size
+                target, size = self._place(digest, name), (folder / name).stat().st_size
                 if not self._files.exists(target) or self._files.size(target) != size:
                     self._files.put_file(str(folder / name), target)
 
@@ -55,31 +54,30 @@ class Artifacts:
         """
         with self._translated():
             for name in names:
-                source = f"{self._place(digest)}/{name}"
+                source = self._place(digest, name)
                 if not self._files.exists(source) or self._files.size(source) > limit_bytes:
                     return False
                 self._files.get_file(source, str(folder / name))
         return True
 
-    def delete(self, digest: str) -> None:
+    def delete(self, digest: str, names: Sequence[str]) -> None:
         """Remove what is under a digest, where there is something.
 
         Raises `StorageUnavailableError`.
         """
         with self._translated():
-            if self._files.exists(self._place(digest)):
-                self._files.rm(self._place(digest), recursive=True)
+            for name in names:
+                if self._files.exists(self._place(digest, name)):
+                    self._files.rm_file(self._place(digest, name))
 
-    def _place(self, digest: str) -> str:
-        if not _DIGEST.fullmatch(digest):
-            raise ValueError(f"{digest!r} is no SHA-256")
-        return f"{self._root}/{digest}"
+    def _place(self, digest: str, name: str) -> str:
+        return f"{self._root}/{digest}.{name}"
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:  # fsspec's file systems turn their own errors into these
+        except Exception as error:  # each of fsspec's file systems has errors of its own
             raise StorageUnavailableError(
                 f"artifacts at {self._url} cannot be used: {error}"
             ) from error
