@@ -20,6 +20,7 @@ from memory.store.durable import sync_folder
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+FILES = (CONFIG, WEIGHTS)
 MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_AXES = 4
@@ -42,10 +43,16 @@ def check_files(folder: Path, rank: int) -> None:
 def hash_files(folder: Path) -> str:
     """Return the sha256 of both files as hex; raises `OSError` where one is missing."""
     digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
+    for name in FILES:
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def identify(tenant: str, base_model: str, content: str) -> str:
+    """Return the id of the version that has these files, by their digest."""
+    named = json.dumps([tenant, base_model, content]).encode()
+    return f"ad_{hashlib.sha256(named).hexdigest()[:12]}"
 
 
 def copy_files(source: Path, target: Path) -> None:
@@ -53,7 +60,7 @@ def copy_files(source: Path, target: Path) -> None:
     beside = target.with_name(f".{target.name}.{uuid4().hex}")
     beside.mkdir(parents=True)
     try:
-        for name in (CONFIG, WEIGHTS):
+        for name in FILES:
             shutil.copyfile(source / name, beside / name)
             _sync(beside / name)
         sync_folder(beside)

@@ -7,8 +7,6 @@ trained, judged or loaded.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, select, update
 
-from memory.adapter_files import check_files, copy_files, hash_files, remove_files, remove_strays
-from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
+from memory.adapter_files import check_files, hash_files, identify
+from memory.adapter_shelf import AdapterShelf
+from memory.errors import ConflictError, NotFoundError
 from memory.retirement import (
     learned_from,
     promoted_before,
@@ -27,6 +26,7 @@ from memory.retirement import (
     retirement_of,
 )
 from memory.rows import moment, plain
+from memory.store.artifacts import Artifacts
 from memory.store.database import Database
 from memory.store.schema import adapter, alias, lineage, retirement
 from memory.store.scope import EVERYONE
@@ -40,9 +40,12 @@ Versions: TypeAlias = list[AdapterVersion]  # inside the class, `list` is a meth
 class AdapterRegistry:
     """Adapter versions of all tenants below one folder."""
 
-    def __init__(self, database: Database, adapters_dir: Path) -> None:
+    def __init__(
+        self, database: Database, adapters_dir: Path, artifacts: Artifacts | None = None
+    ) -> None:
+        """`artifacts` are where replicas share the files that lie in each one's folder."""
         self._database = database
-        self._folder = adapters_dir
+        self._shelf = AdapterShelf(adapters_dir, artifacts)
 
     def register(
         self,
@@ -64,8 +67,8 @@ class AdapterRegistry:
         """
         check_files(folder, rank)
         content = hash_files(folder)
-        adapter_id = _identify(tenant, base_model, content)
-        self._copy(folder, adapter_id, content)
+        adapter_id = identify(tenant, base_model, content)
+        self._shelf.keep(folder, adapter_id, content)
         row = {
             "id": adapter_id,
             "tenant": tenant,
@@ -76,13 +79,17 @@ class AdapterRegistry:
             "metrics": plain(metrics),
             "created_at": time.time(),
         }
-        with self._database.writing(tenant) as connection:
-            if parent is not None:
-                _row(connection, tenant, parent)
-            if adapter_id not in registered(connection):
-                refuse_erased(connection, tenant, record_ids, self._folder / adapter_id)
-            self._insert(connection, row, record_ids)
-            return self._version(connection, _row(connection, tenant, adapter_id))
+        try:
+            with self._database.writing(tenant) as connection:
+                if parent is not None:
+                    _row(connection, tenant, parent)
+                if adapter_id not in registered(connection):
+                    refuse_erased(connection, tenant, record_ids)
+                self._insert(connection, row, record_ids)
+                return self._version(connection, _row(connection, tenant, adapter_id))
+        except ConflictError:
+            self._shelf.drop([adapter_id], self._unused([content]))
+            raise
 
     def list(self, tenant: str) -> Versions:
         """Return the tenant's versions, newest first."""
@@ -196,8 +203,9 @@ class AdapterRegistry:
                     _point(connection, tenant, name, None)
                     if name == "champion":
                         self._succeed(connection, tenant, pointed)
-        for adapter_id in adapter_ids:
-            remove_files(self._folder / adapter_id)
+            of_them = select(adapter.c.content_hash).where(adapter.c.id.in_(adapter_ids))
+            contents = list(connection.execute(of_them).scalars())
+        self._shelf.drop(adapter_ids, self._unused(contents))
 
     def replace(self, tenant: str, retired_id: str, adapter_id: str) -> None:
         """Note which version was trained in the place of a retired one."""
@@ -210,35 +218,33 @@ class AdapterRegistry:
         """Delete the weights of versions that never were registered, or are retired."""
         with self._database.reading(EVERYONE) as connection:
             known = registered(connection)
-        remove_strays(self._folder, known)
+        self._shelf.drop_strays(known)
 
     def _succeed(self, connection: Connection, tenant: str, retired_id: str) -> None:
         """Serve what may be served in a retired champion's place; the base where nothing may."""
         model = _row(connection, tenant, retired_id)["base_model"]
         for row in promoted_before(connection, tenant, model):
-            if self.files_ok(self._version(connection, row)):
+            if self._shelf.holds(row["id"], row["content_hash"]):
                 _point(connection, tenant, "champion", row["id"])
                 if _aliases(connection, tenant).get("previous") == row["id"]:
                     _point(connection, tenant, "previous", None)
                 return
 
     def files_ok(self, version: AdapterVersion) -> bool:
-        """Whether the version's files are there and hash to its id."""
-        folder = self._folder / version.id
-        try:
-            content = hash_files(folder)
-        except OSError:
-            return False
-        return _identify(version.tenant, version.base_model, content) == version.id
+        """Whether the version's files are there and whole.
 
-    def _copy(self, source: Path, adapter_id: str, content: str) -> None:
-        target = self._folder / adapter_id
-        try:
-            if target.is_dir() and hash_files(target) == content:
-                return
-            copy_files(source, target)
-        except OSError as error:
-            raise StorageUnavailableError(f"{target} cannot be written: {error}") from error
+        Those that another replica made are fetched; raises `StorageUnavailableError`.
+        """
+        with self._database.reading(version.tenant) as connection:
+            content = _row(connection, version.tenant, version.id)["content_hash"]
+        return self._shelf.holds(version.id, content)
+
+    def _unused(self, contents: Sequence[str]) -> Sequence[str]:
+        """Return those of the digests that are of no version any more."""
+        with self._database.reading(EVERYONE) as connection:
+            alive = adapter.c.id.in_(registered(connection))
+            used = set(connection.execute(select(adapter.c.content_hash).where(alive)).scalars())
+        return [content for content in contents if content not in used]
 
     def _insert(
         self, connection: Connection, row: dict[str, Any], record_ids: Collection[str]
@@ -256,7 +262,7 @@ class AdapterRegistry:
             id=row["id"],
             tenant=row["tenant"],
             base_model=row["base_model"],
-            path=str(self._folder / row["id"]),  # never stored: a data directory may move
+            path=str(self._shelf.path(row["id"])),  # never stored: a data directory may move
             parent=row["parent"],
             rank=row["rank"],
             created_at=moment(row["created_at"]),
@@ -270,11 +276,6 @@ class AdapterRegistry:
 def _refuse_retired(version: AdapterVersion) -> None:
     if version.retired is not None:
         raise ConflictError(f"{version.id} is retired: {version.retired.reason}")
-
-
-def _identify(tenant: str, base_model: str, content: str) -> str:
-    named = json.dumps([tenant, base_model, content]).encode()
-    return f"ad_{hashlib.sha256(named).hexdigest()[:12]}"
 
 
 def _row(connection: Connection, tenant: str, adapter_id: str) -> Any:

@@ -34,6 +34,7 @@ from memory.past_votes import PastVotes
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
 from memory.statistics import tenant_statistics
+from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
 from memory.store.scope import EVERYONE
@@ -61,6 +62,7 @@ class LongTermMemory:
         data_dir: Path,
         retention_days: float,
         response_days: float,
+        artifacts: Artifacts | None,
     ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
@@ -74,7 +76,7 @@ class LongTermMemory:
         self.batches = BatchStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
-        self.adapters = AdapterRegistry(database, data_dir / "adapters")
+        self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self._saver = GroupCommit(self._records.save_many)
@@ -101,15 +103,18 @@ class LongTermMemory:
         retention_days: float = 30.0,
         response_days: float = 30.0,
         database_url: str | None = None,
+        artifacts: str | None = None,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
         Its tables are in PostgreSQL where there is a URL of one, and the folder is for the rest.
+        `artifacts` is the URL of what replicas share.
         Completions are kept for `retention_days`, stored responses for `response_days`, records
         until they are forgotten.
         """
         database = open_database(data_dir, database_url)
-        return cls(database, embedder, data_dir, retention_days, response_days)
+        shared = None if artifacts is None else Artifacts(artifacts)
+        return cls(database, embedder, data_dir, retention_days, response_days, shared)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from memory.adapter_files import remove_files
 from memory.errors import ConflictError
 from memory.rows import moment
 from memory.store.schema import adapter, lineage, record, retirement
@@ -87,18 +85,12 @@ def registered(connection: Connection) -> set[str]:
     return set(connection.execute(select(adapter.c.id).where(adapter.c.id.not_in(gone))).scalars())
 
 
-def refuse_erased(
-    connection: Connection, tenant: str, record_ids: Collection[str], folder: Path
-) -> None:
-    """Raise `ConflictError` where one of the records was erased while it was learned from.
-
-    What was learned, in `folder`, is deleted.
-    """
+def refuse_erased(connection: Connection, tenant: str, record_ids: Collection[str]) -> None:
+    """Raise `ConflictError` where one of the records was erased while it was learned from."""
     ids = list(dict.fromkeys(record_ids))
     mine = (record.c.tenant == tenant) & (record.c.state == State.ERASED)
     for start in range(0, len(ids), AT_ONCE):
         some = record.c.id.in_(ids[start : start + AT_ONCE])
         erased = connection.execute(select(record.c.id).where(mine, some)).scalars().first()
         if erased is not None:
-            remove_files(folder)
             raise ConflictError(f"{erased} was erased while it was learned from: train again")

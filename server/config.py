@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_v
 
 from adaptation.options import Strategy
 from memory.embedder import EMBEDDERS, check_embedder
+from memory.store.artifacts import Artifacts
 from memory.store.postgres_url import parse_url
 from memory.types import Frozen
 from server.database_url import DatabaseUrl
@@ -51,6 +52,9 @@ class Settings(Frozen):
     database_url: DatabaseUrl | None = None
     """PostgreSQL in place of the SQLite file in the data folder, as
     `postgresql://USER:PASSWORD@HOST/DATABASE`; `none` for the file"""
+    artifacts: str | None = None
+    """where servers on one database share the files of distilled adapters: a folder, or an object
+    store as `s3://BUCKET/PATH`"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
     effort: str = DEFAULT
@@ -209,6 +213,13 @@ class Settings(Frozen):
     def _readable(cls, url: DatabaseUrl | None) -> DatabaseUrl | None:
         if url is not None:
             parse_url(url.get_secret_value())
+        return url
+
+    @field_validator("artifacts")
+    @classmethod
+    def _usable(cls, url: str | None) -> str | None:
+        if url is not None:
+            Artifacts(url)
         return url
 
     @field_validator("effort")

@@ -126,6 +126,7 @@ async def open_parts(
         retention_days=settings.completion_retention_days,
         response_days=settings.response_retention_days,
         database_url=secret_of(settings.database_url),
+        artifacts=settings.artifacts,
     )
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)

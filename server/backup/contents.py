@@ -13,9 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory.adapter_files import CONFIG, WEIGHTS, hash_files
+from memory.adapter_files import FILES
+from memory.adapter_shelf import AdapterShelf
 from memory.errors import StorageUnavailableError
 from memory.holdings import Holdings, holdings_of
+from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.store.database_copy import copy_database
 from memory.store.sqlite import advice
@@ -54,10 +56,12 @@ def gather(place: Place, work: Path, advance: Callable[[int, int], None]) -> Con
         if (copy := _copy(data_dir / name, work / name)) is not None:
             files[name] = copy
     left_out = []
+    shared = None if place.artifacts is None else Artifacts(place.artifacts)
+    shelf = AdapterShelf(data_dir / ADAPTERS, shared)
     for adapter_id, content in sorted(holdings.adapters.items()):
-        folder = data_dir / ADAPTERS / adapter_id
-        both = {f"{ADAPTERS}/{adapter_id}/{name}": folder / name for name in (CONFIG, WEIGHTS)}
-        if all(map(is_member, both)) and _is_sound(folder, content):
+        folder = shelf.path(adapter_id)
+        both = {f"{ADAPTERS}/{adapter_id}/{name}": folder / name for name in FILES}
+        if all(map(is_member, both)) and shelf.holds(adapter_id, content):
             files |= both
         else:
             left_out.append(adapter_id)
@@ -103,10 +107,3 @@ def _copy(source: Path, target: Path) -> Path | None:
         with target.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
     return target
-
-
-def _is_sound(folder: Path, content: str) -> bool:
-    try:
-        return hash_files(folder) == content
-    except OSError:
-        return False

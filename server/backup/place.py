@@ -16,8 +16,10 @@ class Place:
     data_dir: Path
     url: str | None = None
     """Of the database, where it is none of the folder's files."""
+    artifacts: str | None = None
+    """The URL of what replicas share."""
 
     @classmethod
     def of(cls, settings: Settings) -> Place:
         """Return where the settings say it is."""
-        return cls(settings.data_dir, secret_of(settings.database_url))
+        return cls(settings.data_dir, secret_of(settings.database_url), settings.artifacts)

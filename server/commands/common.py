@@ -52,7 +52,7 @@ def add_tenant_argument(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_folder_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
     """Add the flags that say which data folder, and for whom to print."""
-    add_arguments(parser, only={"data_dir", "database_url"})
+    add_arguments(parser, only={"data_dir", "database_url", "artifacts"})
     parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -102,7 +102,9 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
         if url is None and not create and _is_absent(folder / FILE_NAME):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="whet-empty-")))
         embedder = create_embedder(settings.embedder)
-        memory = LongTermMemory.open(folder, embedder, database_url=url)
+        memory = LongTermMemory.open(
+            folder, embedder, database_url=url, artifacts=settings.artifacts
+        )
         stack.callback(memory.close)
         try:
             yield memory

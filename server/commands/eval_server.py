@@ -33,7 +33,7 @@ def own_server(
 
 def chosen(settings: Settings) -> dict[str, str]:
     """What was chosen differently from the defaults, by name: a measurement is of these."""
-    elsewhere = {"data_dir", "database_url"}
+    elsewhere = {"data_dir", "database_url", "artifacts"}
     found = settings.model_dump(mode="json", exclude=elsewhere, exclude_defaults=True)
     for name in ("instructions", "refusals"):
         if (path := getattr(settings, name)) is not None:
@@ -56,7 +56,11 @@ def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     embedder = create_embedder("hashing")  # not a text is embedded
     url = secret_of(settings.database_url)
     with (
-        closing(LongTermMemory.open(settings.data_dir, embedder, database_url=url)) as theirs,
+        closing(
+            LongTermMemory.open(
+                settings.data_dir, embedder, database_url=url, artifacts=settings.artifacts
+            )
+        ) as theirs,
         closing(LongTermMemory.open(data_dir, embedder)) as ours,
     ):
         named = theirs.adapters.alias(DEFAULT_TENANT, adapter)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from memory.adapter_files import CONFIG, WEIGHTS
 from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Draft, Message, Tier
+from tests.memory.adapters_made import write_adapter
 
 Register = Callable[..., AdapterVersion]
-
-
-def write_adapter(folder: Path, value: float = 1.0) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = np.full((2, 4), value, np.float32)
-    save_file({"model.layers.0.q_proj.lora_A.weight": weights}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps({"r": 2}))
-    (folder / "optimizer.pt").write_bytes(b"not to be kept")
-    return folder
 
 
 @pytest.fixture

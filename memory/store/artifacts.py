@@ -1,0 +1,83 @@
+"""Files that replicas share, by the digest of what they hold: in a folder or in object storage.
+
+What is under a digest never changes, so a copy is as good as the original once its digest is
+right, and a replica fetches it once. Reading and writing is fsspec's, whatever the URL names.
+Whoever fetches compares the digest: nothing here is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from memory.errors import StorageUnavailableError
+
+
+class Artifacts:
+    """Groups of named files below one URL, each group under its digest."""
+
+    def __init__(self, url: str) -> None:
+        """`url` names a folder (`/mnt/whet`) or an object store (`s3://bucket/whet`).
+
+        Raises `ValueError` for one that cannot be used here; nothing is connected to yet.
+        """
+        if urlsplit(url).password is not None:
+            raise ValueError("artifacts: leave the password out of the URL, the environment has it")
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+        except (ValueError, ImportError) as error:
+            raise ValueError(f"artifacts: {url} cannot be used: {error}") from error
+        self._url = url
+
+    def put(self, digest: str, folder: Path, names: Sequence[str]) -> None:
+        """Keep the folder's files under their digest; those that are there whole stay.
+
+        Raises `StorageUnavailableError`.
+        """
+        with self._translated():
+            if isinstance(self._files, LocalFileSystem):
+                self._files.makedirs(self._root, exist_ok=True)  # elsewhere it could be a bucket
+            for name in names:
+                target, size = self._place(digest, name), (folder / name).stat().st_size
+                if not self._files.exists(target) or self._files.size(target) != size:
+                    self._files.put_file(str(folder / name), target)
+
+    def fetch(self, digest: str, folder: Path, names: Sequence[str], limit_bytes: int) -> bool:
+        """Copy the files to a folder; whether they are there, and none is larger than the limit.
+
+        Raises `StorageUnavailableError`.
+        """
+        with self._translated():
+            for name in names:
+                source = self._place(digest, name)
+                if not self._files.exists(source) or self._files.size(source) > limit_bytes:
+                    return False
+                self._files.get_file(source, str(folder / name))
+        return True
+
+    def delete(self, digest: str, names: Sequence[str]) -> None:
+        """Remove what is under a digest, where there is something.
+
+        Raises `StorageUnavailableError`.
+        """
+        with self._translated():
+            for name in names:
+                if self._files.exists(self._place(digest, name)):
+                    self._files.rm_file(self._place(digest, name))
+
+    def _place(self, digest: str, name: str) -> str:
+        return f"{self._root}/{digest}.{name}"
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # each of fsspec's file systems has errors of its own
+            raise StorageUnavailableError(
+                f"artifacts at {self._url} cannot be used: {error}"
+            ) from error
