@@ -8,6 +8,7 @@ where the storage fails they raise `StorageUnavailableError`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -310,6 +311,10 @@ class LongTermMemory:
     def writable(self) -> bool:
         """Whether a save would be durable now; costs one small commit."""
         return self.storage_problem() is None
+
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Have a job alone among all processes on this memory; `StorageBusyError` otherwise."""
+        return self._database.alone(job)
 
     def close(self) -> None:
         """Write what is queued, leave index snapshots behind and close the database."""

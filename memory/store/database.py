@@ -48,6 +48,12 @@ class Database(Protocol):
     def copy_to(self, target: Path, advance: Advance | None = None) -> None:
         """Copy all that was committed before this call to a new SQLite file; raises `OSError`."""
 
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Have a job alone, such as the distillation of a tenant, for the length of a block.
+
+        Raises `StorageBusyError` where another process has it.
+        """
+
     def close(self) -> None:
         """Let go of it."""
 

@@ -7,10 +7,13 @@ nothing. Where a file system knows no such locks, nobody is in anybody's way.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from memory.errors import StorageBusyError
 
@@ -51,6 +54,21 @@ def sole_use(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+@contextmanager
+def sole_job(folder: Path, job: str) -> Iterator[None]:
+    """Have a job alone that is about a folder; `StorageBusyError` where another process has it."""
+    lock = FileLock(folder / f".{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        told = f"another process does this already: {job}: wait for its end"
+        raise StorageBusyError(told) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def opened(folder: Path) -> int | None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, select, text
+from sqlalchemy import URL, Connection, Engine, TextClause, select, text
 from sqlalchemy.exc import DBAPIError
 
 from memory.errors import StorageBusyError, StorageUnavailableError
@@ -25,15 +25,17 @@ from memory.store.database_copy import Advance
 from memory.store.folder_use import SharedUse
 from memory.store.migrating import known_version, migrate
 from memory.store.migration_copies import drop_copies, drop_old_copies, keep_copy
+from memory.store.postgres_connections import engine_of, parsed_url
 from memory.store.postgres_errors import translated
 from memory.store.postgres_locks import (
     ALL_WRITERS,
     SOME_WRITERS,
     DatabaseUse,
     keys_of,
+    sole_job,
     sole_use_of,
 )
-from memory.store.postgres_url import parse_url, shown_url
+from memory.store.postgres_url import shown_url
 from memory.store.row_security import EVERYONES, TENANTS, protect, working_role
 from memory.store.schema import (
     SCHEMA_VERSION,
@@ -52,22 +54,6 @@ log = logging.getLogger(__name__)
 
 OTHER = "database with --database-url"
 READING: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-POOL = 8
-OVERFLOW = 16
-WAIT_S = 15
-"""For a connection, and for locks that others hold."""
-CONNECTING: Mapping[str, Any] = {
-    "connect_timeout": 5,
-    "application_name": "whet",
-    # A server that is gone without a word is noticed in half a minute, not in two hours.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
-SESSION = f"""SELECT set_config('lock_timeout', '{WAIT_S}s', false),
-    set_config('idle_in_transaction_session_timeout', '60s', false)"""
-"""Locks of a machine that is gone are free after a minute."""
 _AS_ROLE = f"""SELECT set_config('role', :role, true), set_config('{TENANTS}',
     CASE WHEN :everyone THEN '{EVERYONES}' ELSE CAST(CAST(:tenants AS text[]) AS text) END, true)"""
 READ = text(_AS_ROLE)
@@ -96,8 +82,8 @@ class PostgresDatabase:
 
         Raises `StorageUnavailableError` where it cannot be used or a newer Whet made it.
         """
-        url = _parsed(address)
-        database = cls(url, _engine(url), data_dir)
+        url = parsed_url(address)
+        database = cls(url, engine_of(url), data_dir)
         try:
             with translated(database.name):
                 data_dir.mkdir(parents=True, exist_ok=True)
@@ -248,6 +234,10 @@ class PostgresDatabase:
             finally:
                 self._is_doubtful = True  # its use is to be taken again
 
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Have a job alone, on whatever machine; `StorageBusyError` where another has it."""
+        return sole_job(self._engine, job)
+
     def close(self) -> None:
         """Close every connection that is not at work."""
         self._use.release()
@@ -260,46 +250,13 @@ def found_schema(address: str) -> str | None:
 
     Raises `StorageUnavailableError` where it cannot be used or a newer Whet made it.
     """
-    url = _parsed(address)
-    engine = _engine(url)
+    url = parsed_url(address)
+    engine = engine_of(url)
     try:
         with translated(shown_url(url)), engine.connect() as connection:
             return known_version(connection, shown_url(url), OTHER)
     finally:
         engine.dispose()
-
-
-def _parsed(address: str) -> URL:
-    try:
-        return parse_url(address)
-    except ValueError as error:
-        raise StorageUnavailableError(f"the database's address {error}") from error
-
-
-def _engine(url: URL) -> Engine:
-    given = {name: value for name, value in CONNECTING.items() if name not in url.query}
-    try:
-        engine = create_engine(
-            url,
-            pool_size=POOL,
-            max_overflow=OVERFLOW,
-            pool_timeout=WAIT_S,
-            connect_args=given,
-            hide_parameters=True,  # an error that is logged quotes no content
-        )
-        from memory.store.postgres_text import keep_every_character
-    except ModuleNotFoundError as error:
-        raise StorageUnavailableError(
-            "PostgreSQL needs its driver: pip install 'whet[postgres]'"
-        ) from error
-
-    def configure(connection: Any, _: object) -> None:
-        keep_every_character(connection)
-        connection.execute(SESSION)
-        connection.commit()
-
-    event.listen(engine, "connect", configure)
-    return engine
 
 
 def _executed(

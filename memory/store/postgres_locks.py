@@ -22,6 +22,7 @@ OURS: Final = int.from_bytes(b"Whet")
 WRITERS: Final = 1
 USE: Final = 2
 OF_TENANTS: Final = OURS + 1
+OF_JOBS: Final = OURS + 2
 
 ALL_WRITERS = f"pg_advisory_xact_lock({OURS}, {WRITERS})"
 SOME_WRITERS = (
@@ -75,6 +76,19 @@ def sole_use_of(connection: Connection, name: str) -> Iterator[None]:
         yield
     finally:
         connection.exec_driver_sql(f"SELECT pg_advisory_unlock({OURS}, {USE})")
+
+
+@contextmanager
+def sole_job(engine: Engine, job: str) -> Iterator[None]:
+    """Have a job alone, on a connection of its own; `StorageBusyError` where another has it."""
+    plain = engine.execution_options(isolation_level="AUTOCOMMIT")
+    (key,) = keys_of([job])
+    with plain.connect() as connection:
+        connection.detach()
+        got = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({OF_JOBS}, {key})").scalar()
+        if not got:
+            raise StorageBusyError(f"another process does this already: {job}: wait for its end")
+        yield
 
 
 def _got(connection: Connection, function: str) -> bool:

@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.store.database_copy import Advance, copy_database
 from memory.store.database_file import Stamp, file_at, stamp_of
-from memory.store.folder_use import SharedUse
+from memory.store.folder_use import SharedUse, sole_job
 from memory.store.migrating import known_version, migrate
 from memory.store.migration_copies import drop_copies, drop_old_copies, keep_copy
 from memory.store.schema import SCHEMA_VERSION
@@ -191,6 +191,10 @@ class SqliteDatabase:
             copy_database(self.path, target, advance)
         except sqlite3.Error as error:
             raise StorageUnavailableError(advice(self.path, error)) from error
+
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Have a job alone on this machine; `StorageBusyError` where another process has it."""
+        return sole_job(self.path.parent, job)
 
     def close(self) -> None:
         """Close every idle connection."""

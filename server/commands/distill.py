@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
     args.model = choose(args.model, settings_of(args).data_dir).model
     refuse_unknown_rendering(args)
-    with open_memory(args) as memory, phases() as advance:
+    job = f"a distillation of tenant {args.tenant}"
+    with open_memory(args) as memory, memory.alone(job), phases() as advance:
         report = asyncio.run(_generation(memory, args, settings, advance))
     if args.json != "-":
         print_fields(fields_of(report))

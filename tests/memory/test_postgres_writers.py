@@ -154,7 +154,8 @@ def test_a_writer_that_waits_too_long_is_told_so(
     database: Database, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "memory.store.postgres.SESSION", "SELECT set_config('lock_timeout', '100ms', false)"
+        "memory.store.postgres_connections.SESSION",
+        "SELECT set_config('lock_timeout', '100ms', false)",
     )
     hasty = open_database(tmp_path, url)
     with database.writing("ann"), pytest.raises(StorageBusyError, match="wait for it to finish"):
