@@ -13,14 +13,11 @@ import numpy as np
 from sqlalchemy import Connection, and_, select
 
 from memory.events import changed_records, event_mark, head_seq
-from memory.records import store_vector
+from memory.inserting import CHUNK, store_vectors
 from memory.rows import record_of
 from memory.store.database import Database
 from memory.store.schema import embedding, record
 from memory.types import Neighbour, State
-
-CHUNK = 500
-"""Ids per query, far below SQLite's limit on bound values."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +107,11 @@ class VectorStore:
 
     def store(self, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
         """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""
+        pairs = dict(vectors)
         with self._database.writing() as connection:
-            for record_id, vector in vectors:
-                alive = and_(record.c.id == record_id, record.c.state != State.ERASED)
-                if connection.execute(select(record.c.id).where(alive)).first() is not None:
-                    store_vector(connection, record_id, self._embedder_id, vector)
+            alive = and_(record.c.id.in_(list(pairs)), record.c.state != State.ERASED)
+            kept = connection.execute(select(record.c.id).where(alive)).scalars().all()
+            store_vectors(connection, self._embedder_id, [(name, pairs[name]) for name in kept])
 
     def _select(self, tenant: str) -> Any:
         columns = (record.c.number, record.c.state)
