@@ -23,8 +23,9 @@ from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
 from memory.identity.prompt import Prompt
-from memory.index.cache import IndexCache, VerifyReport
+from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
+from memory.index.verify import VerifyReport
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes

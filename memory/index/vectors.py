@@ -5,7 +5,7 @@ Each answer comes from one read transaction, so it is consistent with the event 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,11 @@ from memory.events import changed_records, event_mark, head_seq
 from memory.inserting import CHUNK, store_vectors
 from memory.rows import record_of
 from memory.store.database import Database
-from memory.store.schema import embedding, record
+from memory.store.schema import embedding, event, record
 from memory.types import Neighbour, State
+
+PAGE = 4_096
+"""Vectors read at a time: 6 MB of 384 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,28 @@ class VectorStore:
         with self._database.reading() as connection:
             return event_mark(connection, tenant, seq)
 
-    def everything(self, tenant: str) -> Changes:
-        """Return all vectors of active records."""
-        query = self._select(tenant).where(record.c.state == State.ACTIVE)
+    def pages(self, tenant: str) -> Iterator[Changes]:
+        """Yield the vectors of all active records, page by page: no transaction stays open between.
+
+        What changes meanwhile is in `since` the first page's `seq`.
+        """
+        last = 0
+        active = self._select(tenant).where(record.c.state == State.ACTIVE)
+        while True:
+            page = active.where(record.c.number > last).limit(PAGE)
+            with self._database.reading() as connection:
+                rows = connection.execute(page).all()
+                changes = self._changes(connection, tenant, rows)
+            yield changes
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].number
+
+    def erased_since(self, tenant: str, seq: int) -> bool:
+        """Whether a record was erased after event `seq`."""
+        later = and_(event.c.tenant == tenant, event.c.seq > seq, event.c.kind == "erased")
         with self._database.reading() as connection:
-            return self._changes(connection, tenant, connection.execute(query).all())
+            return connection.execute(select(event.c.seq).where(later)).first() is not None
 
     def since(self, tenant: str, seq: int) -> Changes:
         """Return what events after `seq` changed."""
