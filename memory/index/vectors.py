@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from memory.events import changed_records, event_mark, head_seq
-from memory.inserting import CHUNK, store_vectors
+from memory.inserting import CHUNK, chunks, store_vectors
 from memory.rows import record_of
 from memory.store.database import Database
 from memory.store.schema import embedding, event, record
@@ -47,6 +47,9 @@ class VectorStore:
         self._database = database
         self._embedder_id = embedder_id
         self._dim = dim
+        # Built once: that takes as long as reading the rows.
+        self._of_any_task = self._hydrating()
+        self._of_task = self._of_any_task.where(record.c.task == bindparam("task"))
 
     def head(self, tenant: str) -> int:
         """Return the number of the tenant's newest event."""
@@ -113,15 +116,12 @@ class VectorStore:
         neighbour, never show a foreign or erased one. The similarity is recomputed from the
         stored vector for the same reason.
         """
-        mine = and_(record.c.tenant == tenant, record.c.state == State.ACTIVE)
-        if task is not None:
-            mine &= record.c.task == task
-        query = select(record, embedding.c.vector).join(embedding, self._of_record()).where(mine)
         found: list[Neighbour] = []
         with self._database.reading() as connection:
-            for start in range(0, len(numbers), CHUNK):
-                some = record.c.number.in_(numbers[start : start + CHUNK])
-                rows = connection.execute(query.where(some)).mappings()
+            for some in chunks(numbers):
+                given = {"tenant": tenant, "task": task, "numbers": some}
+                which = self._of_any_task if task is None else self._of_task
+                rows = connection.execute(which, given).mappings().all()
                 found += [_neighbour(row, question) for row in rows]
         return sorted(found, key=lambda neighbour: -neighbour.similarity)
 
@@ -132,6 +132,14 @@ class VectorStore:
             alive = and_(record.c.id.in_(list(pairs)), record.c.state != State.ERASED)
             kept = connection.execute(select(record.c.id).where(alive)).scalars().all()
             store_vectors(connection, self._embedder_id, [(name, pairs[name]) for name in kept])
+
+    def _hydrating(self) -> Any:
+        query = select(record, embedding.c.vector).join(embedding, self._of_record())
+        return query.where(
+            record.c.number.in_(bindparam("numbers", expanding=True)),
+            record.c.tenant == bindparam("tenant"),
+            record.c.state == State.ACTIVE,
+        )
 
     def _select(self, tenant: str) -> Any:
         columns = (record.c.number, record.c.state)
