@@ -58,7 +58,8 @@ class Aside:
     ) -> list[Neighbour]:
         """See `LongTermMemory.recall`."""
         vector = await self.embedding.run(self._memory.vector_of, question)
-        return await self.reading.run(self._memory.near, tenant, vector, k=k, task=task)
+        near = partial(self._memory.near, tenant, vector, k=k, task=task, question=question)
+        return await self.reading.run(near)
 
     async def save(self, draft: Draft) -> Saved:
         """See `LongTermMemory.save`."""

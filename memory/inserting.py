@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from memory.events import append_events
+from memory.store.full_text import add_words
 from memory.store.schema import embedding, record
 
 T = TypeVar("T")
@@ -43,13 +44,14 @@ def unasked(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[i
 
 
 def insert_records(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert complete rows of the table of records, with the event of each."""
+    """Insert complete rows of the table of records, with the event and the words of each."""
     if not rows:
         return
     connection.execute(record.insert(), rows)
     for tenant, own in groupby(sorted(rows, key=itemgetter("tenant")), key=itemgetter("tenant")):
         made = [(row["id"], {"state": row["state"]}) for row in own]
         append_events(connection, tenant, "created", made)
+    add_words(connection, rows)
 
 
 def store_vectors(

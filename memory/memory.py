@@ -29,6 +29,7 @@ from memory.index.verify import VerifyReport
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
+from memory.recalling import Recall
 from memory.records import Entry, RecordStore
 from memory.statistics import tenant_statistics
 from memory.store.database import Database
@@ -39,8 +40,7 @@ from memory.types import Draft, Neighbour, Record, Saved, State, question_of
 from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
-WIDEN = 4
-"""How much further a recall looks when the guard or the task left too few neighbours."""
+Neighbours: TypeAlias = list[Neighbour]
 MAX_UNKNOWN = 0.25
 """Of a question's tokens. A question of Chinese signs has a third and more with all-MiniLM-L6-v2,
 one in any European language none."""
@@ -50,7 +50,12 @@ class LongTermMemory:
     """The memory of all tenants in one data directory."""
 
     def __init__(
-        self, database: Database, embedder: Embedder, data_dir: Path, retention_days: float
+        self,
+        database: Database,
+        embedder: Embedder,
+        data_dir: Path,
+        retention_days: float,
+        recall_text: bool = True,
     ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
@@ -68,17 +73,24 @@ class LongTermMemory:
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+        self._recall = Recall(self._vectors, self._indexes, by_words=recall_text)
         self.aside = Aside(self)
 
     @classmethod
     def open(
-        cls, data_dir: Path, embedder: Embedder, *, retention_days: float = 30.0
+        cls,
+        data_dir: Path,
+        embedder: Embedder,
+        *,
+        retention_days: float = 30.0,
+        recall_text: bool = True,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
-        Completions are kept for `retention_days`, records until they are forgotten.
+        Completions are kept for `retention_days`, records until they are forgotten. Without
+        `recall_text` neighbours are found by their vectors alone.
         """
-        return cls(Database.open(data_dir), embedder, data_dir, retention_days)
+        return cls(Database.open(data_dir), embedder, data_dir, retention_days, recall_text)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -114,7 +126,8 @@ class LongTermMemory:
         """
         if k <= 0:
             return []
-        return self.near(tenant, self.vector_of(question), k=k, task=task)
+        vector = self.vector_of(question)
+        return self.near(tenant, vector, k=k, task=task, question=question)
 
     def vector_of(self, question: str) -> np.ndarray:
         """Return a question's unit vector, float32, shape (d,), to find neighbours by.
@@ -132,17 +145,16 @@ class LongTermMemory:
         return vector
 
     def near(
-        self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None
-    ) -> list[Neighbour]:
-        """Recall by the question's unit vector, float32, shape (d,)."""
-        width = k
-        while True:
-            hits = self._indexes.search(tenant, vector, width)
-            numbers = [number for number, _ in hits]
-            neighbours = self._vectors.hydrate(tenant, task, vector, numbers)
-            if len(neighbours) >= k or len(hits) < width:
-                return neighbours[:k]
-            width *= WIDEN
+        self,
+        tenant: str,
+        vector: np.ndarray,
+        *,
+        k: int,
+        task: str | None = None,
+        question: str | None = None,
+    ) -> Neighbours:
+        """Recall by the question's unit vector, float32, shape (d,), and by its rare words."""
+        return self._recall.near(tenant, vector, k, task, question)
 
     def lacking(self, tenant: str) -> int:
         """Return how many records recall cannot find yet: another embedder stored them."""

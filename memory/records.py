@@ -23,6 +23,7 @@ from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.store.database import Database
+from memory.store.full_text import remove_words
 from memory.store.schema import completion, embedding, record
 from memory.types import Draft, Record, Saved, State, Tier
 
@@ -179,7 +180,7 @@ class RecordStore:
             return record_of(row_of(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
-        """Wipe a record's content, its vectors and every completion that holds its question.
+        """Wipe a record's content, vectors and words, and every completion that holds its question.
 
         A tombstone keeps id and counts. Erasing twice is the same as once.
         """
@@ -189,6 +190,7 @@ class RecordStore:
                 connection.execute(of_record(tenant, record_id).values(**ERASED_CONTENT))
                 connection.execute(delete(embedding).where(embedding.c.record_id == record_id))
                 connection.execute(delete(completion).where(tells_of(row)))
+                remove_words(connection, row)
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(row_of(connection, tenant, record_id))
 

@@ -121,6 +121,7 @@ async def open_parts(
         settings.data_dir,
         create_embedder(settings.embedder),
         retention_days=settings.completion_retention_days,
+        recall_text=settings.recall_text,
     )
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)

@@ -80,6 +80,12 @@ class IndexCache:
             self._upkeep.begin(tenant, partial(self._compact, tenant, view))
         return view.index.search(vector, k)
 
+    def count(self, tenant: str) -> int:
+        """Return how many records a search can find, as of the last one."""
+        with self._lock:
+            view = self._views.get(tenant)
+        return view.index.count() if view is not None else 0
+
     def lacking(self, tenant: str) -> int:
         """Return how many active records a search cannot find yet, as of the last one."""
         with self._lock:

@@ -16,6 +16,7 @@ from memory.events import changed_records, event_mark, head_seq
 from memory.inserting import CHUNK, chunks, store_vectors
 from memory.rows import record_of
 from memory.store.database import Database
+from memory.store.full_text import with_rare_words
 from memory.store.schema import embedding, event, record
 from memory.types import Neighbour, State
 
@@ -109,21 +110,26 @@ class VectorStore:
 
     def hydrate(
         self, tenant: str, task: str | None, question: np.ndarray, numbers: Sequence[int]
-    ) -> list[Neighbour]:
-        """Re-read hits: only active records of this tenant (and task) come back.
+    ) -> dict[int, Neighbour]:
+        """Re-read hits: only active records of this tenant (and task) come back, by their number.
 
         This is the guard of isolation and deletion: an index that is stale or wrong can lose a
         neighbour, never show a foreign or erased one. The similarity is recomputed from the
         stored vector for the same reason.
         """
-        found: list[Neighbour] = []
+        found: dict[int, Neighbour] = {}
         with self._database.reading() as connection:
             for some in chunks(numbers):
                 given = {"tenant": tenant, "task": task, "numbers": some}
                 which = self._of_any_task if task is None else self._of_task
                 rows = connection.execute(which, given).mappings().all()
-                found += [_neighbour(row, question) for row in rows]
-        return sorted(found, key=lambda neighbour: -neighbour.similarity)
+                found |= {row["number"]: _neighbour(row, question) for row in rows}
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].similarity))
+
+    def with_words(self, tenant: str, question: str, *, most: int, of: int) -> list[int]:
+        """Return numbers of the tenant's records that share rare words with the question."""
+        with self._database.reading() as connection:
+            return with_rare_words(connection, tenant, question, most=most, of=of)
 
     def store(self, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
         """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""

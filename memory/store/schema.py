@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0012"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 metadata = MetaData()
@@ -83,6 +83,16 @@ embedding = Table(
     Column("record_id", String, ForeignKey("record.id"), primary_key=True),
     Column("embedder_id", String, primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float32, little endian, unit length
+)
+
+# Which records that are not erased have a word in their question: see `memory.store.full_text`.
+word = Table(
+    "word",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("word", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the record
+    sqlite_with_rowid=False,
 )
 
 completion = Table(

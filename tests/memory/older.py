@@ -13,7 +13,16 @@ from memory.store.database import FILE_NAME, migration_config
 
 def drop_later_tables(connection: sqlite3.Connection) -> None:
     """Take away what schemas after 0007 added, from what is to be one of before."""
-    later = ("trial", "api_key", "tenant_limits", "file_part", "file", "batch_answer", "batch")
+    later = (
+        "trial",
+        "api_key",
+        "tenant_limits",
+        "file_part",
+        "file",
+        "batch_answer",
+        "batch",
+        "word",
+    )
     for table in later:
         connection.execute(f"DROP TABLE {table}")
 
