@@ -32,26 +32,25 @@ class Recall:
     ) -> list[Neighbour]:
         """Return up to `k` active records by the unit vector, shape (d,), and by the question.
 
-        Two rankings are fused to choose them; similarity orders what was chosen, so that the first
-        is the nearest of them and a threshold means what it says.
+        Two rankings are fused to choose them, and no more are read than are chosen. Similarity
+        orders those, so that the first is the nearest of them and a threshold means what it says.
         """
-        found = self._by_vector(tenant, vector, k, task)
-        if not (self._by_words and question):
-            return list(found.values())
-        of = self._indexes.count(tenant)
-        numbers = self._vectors.with_words(tenant, question, most=min(k, MAX_WORDED), of=of)
-        new = [number for number in numbers if number not in found]
-        known = found | self._vectors.hydrate(tenant, task, vector, new)
-        chosen = fused([list(found), [number for number in numbers if number in known]])[:k]
-        return sorted((known[n] for n in chosen), key=lambda neighbour: -neighbour.similarity)
-
-    def _by_vector(
-        self, tenant: str, vector: np.ndarray, k: int, task: str | None
-    ) -> dict[int, Neighbour]:
-        width = k
+        worded = self._worded(tenant, question, k) if question and self._by_words else []
+        width, known, looked_at = k, dict[int, Neighbour](), set[int]()
         while True:
-            hits = self._indexes.search(tenant, vector, width)
-            found = self._vectors.hydrate(tenant, task, vector, [number for number, _ in hits])
-            if len(found) >= k or len(hits) < width:
-                return dict(list(found.items())[:k])
+            hits = [number for number, _ in self._indexes.search(tenant, vector, width)]
+            ranked = fused([hits, worded]) if worded else hits
+            waiting = [number for number in ranked if number not in looked_at]
+            while waiting and len(known) < k:
+                some, waiting = waiting[:k], waiting[k:]
+                known |= self._vectors.hydrate(tenant, task, vector, some)
+                looked_at.update(some)
+            if len(known) >= k or len(hits) < width:
+                break
             width *= WIDEN
+        chosen = [known[number] for number in ranked if number in known][:k]
+        return sorted(chosen, key=lambda neighbour: -neighbour.similarity)
+
+    def _worded(self, tenant: str, question: str, k: int) -> list[int]:
+        most, of = min(k, MAX_WORDED), self._indexes.count(tenant)
+        return self._vectors.with_words(tenant, question, most=most, of=of)

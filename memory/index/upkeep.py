@@ -32,6 +32,10 @@ class Upkeep:
                 self._tenants.add(tenant)
                 self._thread.submit(self._do, tenant, work)
 
+    def is_busy(self, tenant: str) -> bool:
+        """Whether the tenant's work is waiting or being done."""
+        return tenant in self._tenants
+
     def _do(self, tenant: str, work: Callable[[threading.Event], None]) -> None:
         try:
             work(self._stop)

@@ -86,28 +86,37 @@ def with_rare_words(
     rare = min(max(RARE_LEAST, int(RARE_SHARE * of)), RARE_MOST)
     asked = sorted(words_of(question), key=len, reverse=True)[:MAX_ASKED]
     scores: dict[int, float] = defaultdict(float)
-    for numbers in _postings(connection, tenant, asked, rare + 1):
-        n = len(numbers)
-        if n <= rare:
-            for number in numbers:
-                scores[number] += math.log1p(max(of - n + 0.5, 0.5) / (n + 0.5))
+    for numbers in _postings(connection, tenant, _rare(connection, tenant, asked, rare)):
+        weight = math.log1p(max(of - len(numbers) + 0.5, 0.5) / (len(numbers) + 0.5))
+        for number in numbers:
+            scores[number] += weight
     return sorted(scores, key=lambda number: (-scores[number], -number))[:most]
 
 
-def _postings(
-    connection: Connection, tenant: str, words: Sequence[str], most: int
-) -> Iterable[list[int]]:
-    """Return for each word the first `most` numbers of records that have it, in one query."""
-    if not words:
-        return []
-    parts = (
-        f"SELECT * FROM (SELECT {place} AS place, number FROM word "
-        f"WHERE tenant = :tenant AND word = :w{place} LIMIT :most) AS part{place}"
-        for place in range(len(words))
+_COUNTS = text(
+    " UNION ALL ".join(
+        f"SELECT {place}, (SELECT count(*) FROM (SELECT 1 FROM word "
+        f"WHERE tenant = :tenant AND word = :w{place} LIMIT :most) AS some{place})"
+        for place in range(MAX_ASKED)
     )
-    given = {f"w{place}": each for place, each in enumerate(words)}
-    query = text(" UNION ALL ".join(parts))
-    found: dict[int, list[int]] = defaultdict(list)
-    for place, number in connection.execute(query, {**given, "tenant": tenant, "most": most}):
-        found[place].append(number)
+)
+"""How many records have each of `MAX_ASKED` words. A count ends where it is known to be too high:
+a word of every day costs no more than a rare one."""
+
+
+def _rare(connection: Connection, tenant: str, words: Sequence[str], most: int) -> list[str]:
+    """Return which of the words at least one and at most `most` records have."""
+    asked = [*words, *[None] * (MAX_ASKED - len(words))]
+    given = {f"w{place}": each for place, each in enumerate(asked)}
+    counts = connection.execute(_COUNTS, {**given, "tenant": tenant, "most": most + 1})
+    return [words[place] for place, count in counts if 0 < count <= most]
+
+
+def _postings(connection: Connection, tenant: str, words: Sequence[str]) -> Iterable[list[int]]:
+    """Return the numbers of the records that have each of these words."""
+    found: dict[str, list[int]] = defaultdict(list)
+    here = (word.c.tenant == tenant) & word.c.word.in_(words)
+    if words:
+        for each, number in connection.execute(select(word.c.word, word.c.number).where(here)):
+            found[each].append(number)
     return found.values()
