@@ -98,6 +98,7 @@ class IndexCache:
         view = self._view(tenant)
         with view.lock:
             self._rebuild(tenant, view)
+            view.saved_seq = -1
         self._fill_all(tenant, view)
         return view.index.count()
 
