@@ -35,10 +35,10 @@ class Recall:
         Two rankings are fused to choose them, and no more are read than are chosen. Similarity
         orders those, so that the first is the nearest of them and a threshold means what it says.
         """
-        worded = self._worded(tenant, question, k) if question and self._by_words else []
         width, known, looked_at = k, dict[int, Neighbour](), set[int]()
+        hits = self._by_vector(tenant, vector, width)
+        worded = self._worded(tenant, question, k) if question and self._by_words else []
         while True:
-            hits = [number for number, _ in self._indexes.search(tenant, vector, width)]
             ranked = fused([hits, worded]) if worded else hits
             waiting = [number for number in ranked if number not in looked_at]
             while waiting and len(known) < k:
@@ -48,8 +48,12 @@ class Recall:
             if len(known) >= k or len(hits) < width:
                 break
             width *= WIDEN
+            hits = self._by_vector(tenant, vector, width)
         chosen = [known[number] for number in ranked if number in known][:k]
         return sorted(chosen, key=lambda neighbour: -neighbour.similarity)
+
+    def _by_vector(self, tenant: str, vector: np.ndarray, width: int) -> list[int]:
+        return [number for number, _ in self._indexes.search(tenant, vector, width)]
 
     def _worded(self, tenant: str, question: str, k: int) -> list[int]:
         most, of = min(k, MAX_WORDED), self._indexes.count(tenant)
