@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from memory.store.schema import record, word
 from memory.text import folded
@@ -104,6 +104,11 @@ _COUNTS = text(
 a word of every day costs no more than a rare one."""
 
 
+_HAVING = select(word.c.word, word.c.number).where(
+    word.c.tenant == bindparam("tenant"), word.c.word.in_(bindparam("words", expanding=True))
+)
+
+
 def _rare(connection: Connection, tenant: str, words: Sequence[str], most: int) -> list[str]:
     """Return which of the words at least one and at most `most` records have."""
     asked = [*words, *[None] * (MAX_ASKED - len(words))]
@@ -115,8 +120,7 @@ def _rare(connection: Connection, tenant: str, words: Sequence[str], most: int) 
 def _postings(connection: Connection, tenant: str, words: Sequence[str]) -> Iterable[list[int]]:
     """Return the numbers of the records that have each of these words."""
     found: dict[str, list[int]] = defaultdict(list)
-    here = (word.c.tenant == tenant) & word.c.word.in_(words)
     if words:
-        for each, number in connection.execute(select(word.c.word, word.c.number).where(here)):
+        for each, number in connection.execute(_HAVING, {"tenant": tenant, "words": words}).all():
             found[each].append(number)
     return found.values()
