@@ -145,7 +145,7 @@ def test_the_recall_of_a_sealed_index_is_what_it_was_built_for() -> None:
     for query in clustered(100, 0, 64) + 0.01:
         exact = set(np.argsort(-(vectors @ query))[:32].tolist())
         shares.append(len(exact & {n for n, _ in index.search(query, 32)}) / 32)
-    assert np.mean(shares) >= 0.98
+    assert np.mean(shares) >= sealed.RECALL
 
 
 def test_what_changes_while_a_base_is_built_is_in_it_or_beside_it(
