@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox fuzz claims pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -85,6 +85,9 @@ bench-sandbox: dev  ## what isolation costs a grade by Python tests
 fuzz: dev  ## every parser of what others send, by atheris (ARGS="--seconds 60 --only lines")
 	$(BIN)/pip install --quiet --editable ".[fuzz]"
 	$(BIN)/python -m loadtests.fuzz $(ARGS)
+
+bench-memory: dev  ## recall at a million records, beside mem0 and plain FAISS: ten minutes
+	$(BIN)/python -m loadtests.bench_memory $(ARGS)
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)

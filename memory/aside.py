@@ -7,6 +7,7 @@ database, a backfill, a long import. Here a slow kind fills its own few threads 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memory.embedding_queue import EmbeddingQueue
@@ -41,7 +42,8 @@ class Aside:
         """See `LongTermMemory.recall`."""
         (found,) = await self.embedding.embedded(tenant, [question])
         vector = self._memory.readable(found)
-        return await self.reading.run(self._memory.near, tenant, vector, k=k, task=task)
+        near = partial(self._memory.near, tenant, vector, k=k, task=task, question=question)
+        return await self.reading.run(near)
 
     async def save(self, draft: Draft) -> Saved:
         """See `LongTermMemory.save`."""

@@ -8,6 +8,7 @@ after seq" skips nothing. A database sequence, handed out before the commit, wou
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, func, select, update
 
@@ -19,11 +20,24 @@ def append_event(
     connection: Connection, tenant: str, kind: str, record_id: str, **payload: str
 ) -> int:
     """Append one event and return its number; `payload` never holds content."""
-    bump = inserting(connection, head).values(tenant=tenant, seq=1)
-    bump = bump.on_conflict_do_update(index_elements=["tenant"], set_={"seq": head.c.seq + 1})
+    return append_events(connection, tenant, kind, [(record_id, payload)])
+
+
+def append_events(
+    connection: Connection, tenant: str, kind: str, told: Sequence[tuple[str, Mapping[str, str]]]
+) -> int:
+    """Append an event for each (record id, payload) and return the last one's number."""
+    bump = inserting(connection, head).values(tenant=tenant, seq=len(told))
+    bump = bump.on_conflict_do_update(
+        index_elements=["tenant"], set_={"seq": head.c.seq + bump.excluded.seq}
+    )
     seq = int(connection.execute(bump.returning(head.c.seq)).scalar_one())
-    row = {"tenant": tenant, "seq": seq, "kind": kind, "record_id": record_id}
-    connection.execute(event.insert().values(**row, payload=payload, at=time.time()))
+    shared = {"tenant": tenant, "kind": kind, "at": time.time()}
+    rows = [
+        {**shared, "seq": number, "record_id": record_id, "payload": payload}
+        for number, (record_id, payload) in enumerate(told, seq - len(told) + 1)
+    ]
+    connection.execute(event.insert(), rows)
     return seq
 
 

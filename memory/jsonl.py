@@ -15,8 +15,8 @@ from memory.lines import Line, parse_line
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
 
-GROUP = 64
-"""Lines per commit, embedded in two batches of 32."""
+GROUP = 256
+"""Lines per commit: about two seconds of embedding, and few waits for the disk."""
 MAX_ERRORS = 100
 """Told one by one; a file of another kind has one in every line."""
 

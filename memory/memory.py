@@ -27,11 +27,13 @@ from memory.events import changed_records, head_seq
 from memory.files import FileStore
 from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
-from memory.index.cache import IndexCache, VerifyReport
+from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
+from memory.index.verify import VerifyReport
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
+from memory.recalling import Recall
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
 from memory.statistics import tenant_statistics
@@ -46,8 +48,7 @@ from memory.window import Windows
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 Ids: TypeAlias = list[str]
-WIDEN = 4
-"""How much further a recall looks when the guard or the task left too few neighbours."""
+Neighbours: TypeAlias = list[Neighbour]
 MAX_UNKNOWN = 0.25
 """Of a question's tokens. A question of Chinese signs has a third and more with all-MiniLM-L6-v2,
 one in any European language none."""
@@ -64,6 +65,7 @@ class LongTermMemory:
         retention_days: float,
         response_days: float,
         artifacts: Artifacts | None,
+        recall_text: bool = True,
     ) -> None:
         self.data_dir = data_dir
         self.embedder = embedder
@@ -93,6 +95,7 @@ class LongTermMemory:
             self._saver,
         )
         self.erasures = self._forgetting.erasures
+        self._recall = Recall(self._vectors, self._indexes, by_words=recall_text)
         self.aside = Aside(self)
 
     @classmethod
@@ -105,17 +108,19 @@ class LongTermMemory:
         response_days: float = 30.0,
         database_url: str | None = None,
         artifacts: str | None = None,
+        recall_text: bool = True,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
         Its tables are in PostgreSQL where there is a URL of one, and the folder is for the rest.
-        `artifacts` is the URL of what replicas share.
-        Completions are kept for `retention_days`, stored responses for `response_days`, records
-        until they are forgotten.
+        `artifacts` is the URL of what replicas share. Completions are kept for `retention_days`,
+        stored responses for `response_days`, records until they are forgotten. Without
+        `recall_text` neighbours are found by their vectors alone.
         """
         database = open_database(data_dir, database_url)
         shared = None if artifacts is None else Artifacts(artifacts)
-        return cls(database, embedder, data_dir, retention_days, response_days, shared)
+        days = (retention_days, response_days)
+        return cls(database, embedder, data_dir, *days, shared, recall_text)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.
@@ -151,7 +156,8 @@ class LongTermMemory:
         """
         if k <= 0:
             return []
-        return self.near(tenant, self.vector_of(question), k=k, task=task)
+        vector = self.vector_of(question)
+        return self.near(tenant, vector, k=k, task=task, question=question)
 
     def vector_of(self, question: str) -> np.ndarray:
         """Return a question's unit vector, float32, shape (d,), to find neighbours by.
@@ -176,17 +182,16 @@ class LongTermMemory:
         return question.vector
 
     def near(
-        self, tenant: str, vector: np.ndarray, *, k: int, task: str | None = None
-    ) -> list[Neighbour]:
-        """Recall by the question's unit vector, float32, shape (d,)."""
-        width = k
-        while True:
-            hits = self._indexes.search(tenant, vector, width)
-            numbers = [number for number, _ in hits]
-            neighbours = self._vectors.hydrate(tenant, task, vector, numbers)
-            if len(neighbours) >= k or len(hits) < width:
-                return neighbours[:k]
-            width *= WIDEN
+        self,
+        tenant: str,
+        vector: np.ndarray,
+        *,
+        k: int,
+        task: str | None = None,
+        question: str | None = None,
+    ) -> Neighbours:
+        """Recall by the question's unit vector, float32, shape (d,), and by its rare words."""
+        return self._recall.near(tenant, vector, k, task, question)
 
     def lacking(self, tenant: str) -> int:
         """Return how many records recall cannot find yet: another embedder stored them."""

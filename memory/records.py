@@ -19,12 +19,13 @@ from memory.events import append_event, drop_reasons
 from memory.holders import erase_what_tells_of
 from memory.identity.answer_key import answer_key, contradiction, same_answer
 from memory.identity.prompt import Prompt
+from memory.inserting import insert_records, store_vectors, unasked
 from memory.record_queries import filters, of_record, row_of, same_question
 from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
 from memory.settle import Settlement, Standing, settle_known, settle_new
 from memory.store.database import Database
-from memory.store.dialects import inserting
+from memory.store.full_text import remove_words
 from memory.store.schema import embedding, record
 from memory.types import Draft, Record, Saved, State, Tier
 
@@ -41,6 +42,14 @@ class Entry:
     """The best state the newcomer may get: an import can bring in quarantined records."""
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """An entry and the columns it would be stored in."""
+
+    entry: Entry
+    row: dict[str, Any]
+
+
 class RecordStore:
     """Records of all tenants; every method names the one it may touch."""
 
@@ -54,8 +63,16 @@ class RecordStore:
 
     def save_many(self, entries: Sequence[Entry]) -> list[Saved]:
         """Store all entries in one commit, or none of them."""
-        with self._database.writing({entry.draft.tenant for entry in entries}) as connection:
-            return [self._save(connection, entry) for entry in entries]
+        newcomers = [Newcomer(entry, draft_row(entry.draft)) for entry in entries]
+        tenants = {entry.draft.tenant for entry in entries}
+        with self._database.writing(tenants) as connection:
+            fresh = unasked(connection, [one.row for one in newcomers])
+            made = self._create(connection, [newcomers[place] for place in fresh])
+            saved = dict(zip(fresh, made, strict=True))
+            for place, newcomer in enumerate(newcomers):
+                if place not in saved:
+                    saved[place] = self._save(connection, newcomer)
+            return [saved[place] for place in range(len(newcomers))]
 
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record, erased ones as an empty tombstone; `NotFoundError` otherwise."""
@@ -166,7 +183,7 @@ class RecordStore:
             return record_of(row_of(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:
-        """Wipe a record's content, its vectors and whatever else holds its question.
+        """Wipe a record's content, vectors and words, and whatever else holds its question.
 
         A tombstone keeps id and counts. Erasing twice is the same as once.
         """
@@ -182,6 +199,7 @@ class RecordStore:
                 }
                 note_removed(connection, tenant, record_id, gone)
                 drop_reasons(connection, tenant, record_id)
+                remove_words(connection, row)
                 append_event(connection, tenant, "erased", record_id, reason=reason)
             return record_of(row_of(connection, tenant, record_id))
 
@@ -192,14 +210,14 @@ class RecordStore:
         with self._database.writing(tenant) as connection:
             connection.execute(update(record).where(used).values(**counts))
 
-    def _save(self, connection: Connection, entry: Entry) -> Saved:
-        row = draft_row(entry.draft)
+    def _save(self, connection: Connection, newcomer: Newcomer) -> Saved:
+        entry, row = newcomer.entry, newcomer.row
         alike = same_question(row["tenant"], row["question_hash"])
         rows = connection.execute(select(record).where(alike)).mappings().all()
         known = _given_by(rows, row)
         rivals = [_standing(r) for r in rows if r is not known]
         if known is None:
-            return self._create(connection, entry, row, rivals)
+            return self._create(connection, [newcomer], rivals)[0]
         settled = settle_known(entry.draft.tier, _standing(known), rivals)
         if entry.state is not State.ACTIVE:
             settled = Settlement(known["state"], "already known")
@@ -207,35 +225,39 @@ class RecordStore:
         changes = confirmed(known, entry.draft, settled.state)
         connection.execute(of_record(row["tenant"], known["id"]).values(**changes))
         append_event(connection, row["tenant"], "confirmed", known["id"], state=settled.state)
-        return _saved(connection, row["tenant"], known["id"], settled.reason, created=False)
+        saved = record_of(row_of(connection, row["tenant"], known["id"]))
+        return Saved(
+            record=saved, created=False, reason=settled.reason, fingerprint=row["question_hash"]
+        )
 
     def _create(
         self,
         connection: Connection,
-        entry: Entry,
-        row: dict[str, Any],
-        rivals: Sequence[Standing],
-    ) -> Saved:
-        settled = settle_new(entry.draft.tier, rivals)
-        if entry.state is not State.ACTIVE:
-            settled = Settlement(entry.state, f"stored as {entry.state}")
-        _quarantine(connection, row["tenant"], settled)
-        contested = settled.contested and entry.state is State.ACTIVE
-        row |= {"state": settled.state, "contested": contested}
-        connection.execute(record.insert().values(**row))
-        store_vector(connection, row["id"], self._embedder_id, entry.vector)
-        append_event(connection, row["tenant"], "created", row["id"], state=settled.state)
-        return _saved(connection, row["tenant"], row["id"], settled.reason, created=True)
+        newcomers: Sequence[Newcomer],
+        rivals: Sequence[Standing] = (),
+    ) -> list[Saved]:
+        """Insert newcomers; `rivals` are the other answers to the question, where it has some."""
+        reasons = []
+        for newcomer in newcomers:
+            settled = _settled(newcomer.entry, rivals)
+            _quarantine(connection, newcomer.row["tenant"], settled)
+            contested = settled.contested and newcomer.entry.state is State.ACTIVE
+            newcomer.row.update(state=settled.state, contested=contested)
+            reasons.append(settled.reason)
+        rows = [newcomer.row for newcomer in newcomers]
+        insert_records(connection, rows)
+        vectors = ((one.row["id"], one.entry.vector) for one in newcomers)
+        store_vectors(connection, self._embedder_id, vectors)
+        return [
+            Saved(record=record_of(row), created=True, reason=why, fingerprint=row["question_hash"])
+            for row, why in zip(rows, reasons, strict=True)
+        ]
 
 
-def store_vector(
-    connection: Connection, record_id: str, embedder_id: str, vector: np.ndarray
-) -> None:
-    """Store a record's unit vector, shape (d,), as one embedder sees it; the first one stays."""
-    values = {"record_id": record_id, "embedder_id": embedder_id}
-    data = np.ascontiguousarray(vector, dtype="<f4").tobytes()
-    row = inserting(connection, embedding).values(**values, vector=data)
-    connection.execute(row.on_conflict_do_nothing())
+def _settled(entry: Entry, rivals: Sequence[Standing]) -> Settlement:
+    if entry.state is not State.ACTIVE:
+        return Settlement(entry.state, f"stored as {entry.state}")
+    return settle_new(entry.draft.tier, rivals)
 
 
 def _given_by(rows: Sequence[Any], new: Mapping[str, Any]) -> Any:
@@ -252,14 +274,6 @@ def _given_by(rows: Sequence[Any], new: Mapping[str, Any]) -> Any:
 
 def _standing(row: Any) -> Standing:
     return Standing(row["id"], State(row["state"]), Tier(row["tier"]), row["contested"])
-
-
-def _saved(
-    connection: Connection, tenant: str, record_id: str, reason: str, *, created: bool
-) -> Saved:
-    row = row_of(connection, tenant, record_id)
-    hashed = row["question_hash"]
-    return Saved(record=record_of(row), created=created, reason=reason, fingerprint=hashed)
 
 
 def _quarantine(connection: Connection, tenant: str, settled: Settlement) -> None:

@@ -61,6 +61,8 @@ class Settings(Frozen):
     """strategy and samples for each `reasoning_effort`, as NAME=STRATEGY[/SAMPLES], ..."""
     embedder: str = "minilm"
     """`minilm`, `hashing` or a sentence-transformers folder; changing it re-embeds the memory"""
+    recall_text: bool = True
+    """neighbours are found by the rare words of a question too, such as codes and names"""
     max_samples: int = Field(default=16, ge=1, le=64)
     """upper bound on the votes of a request that names none"""
     confidence: float = Field(default=0.95, ge=0.5, lt=1.0)

@@ -127,6 +127,7 @@ async def open_parts(
         response_days=settings.response_retention_days,
         database_url=secret_of(settings.database_url),
         artifacts=settings.artifacts,
+        recall_text=settings.recall_text,
     )
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)

@@ -42,13 +42,17 @@ def contradiction(solution: str, answer: str) -> str | None:
     Only numbers are told apart, of one unit: of words and letters, what is marked may be more than
     the answer.
     """
-    found, marked = extract(solution, _AUTO), worked_answer(solution)
+    other = read_value(answer)
+    if other is None or other.number is None:
+        return None
+    found = extract(solution, _AUTO)
     if found is not None and agree(found.key, value_key(answer)):
         return None
+    marked = worked_answer(solution)
     is_marked = marked != conclusion(solution).strip()
     stated = marked if is_marked else found.text if found and found.structured else ""
-    one, other = read_value(stated), read_value(answer)
-    if one is None or other is None or None in (one.number, other.number) or one.unit != other.unit:
+    one = read_value(stated)
+    if one is None or one.number is None or one.unit != other.unit:
         return None
     if agree(value_key(stated), value_key(answer)):
         return None

@@ -2,8 +2,8 @@
 
 Before a search the tenant's head event is compared with the last one applied; the tail is applied,
 whoever wrote it, or the index is rebuilt when the tail is long or the history another. Records that
-this embedder has not seen are embedded without holding the index. Cold tenants are evicted; a
-snapshot lets them come back quickly.
+this embedder has not seen are embedded without holding the index. Large indexes are compacted
+beside the searches. Cold tenants are evicted; a snapshot lets them come back quickly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,70 +22,50 @@ import numpy as np
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.index.backfill import Backfill
-from memory.index.faiss_index import FaissIndex
-from memory.index.snapshots import Snapshot, SnapshotFolder
-from memory.index.vector_index import VectorIndex
-from memory.index.vectors import Changes, VectorStore
-from memory.types import Frozen
+from memory.index.growing import SEAL_AT, GrowingIndex
+from memory.index.snapshots import SnapshotFolder
+from memory.index.upkeep import Upkeep
+from memory.index.vectors import VectorStore
+from memory.index.verify import VerifyReport, compared
+from memory.index.view import View
 
 log = logging.getLogger(__name__)
 
 LONG_TAIL = 5_000
-"""Events beyond which reading everything again is quicker than following."""
+"""Events beyond which reading everything again is quicker than following, in a small index."""
+TAIL_SHARE = 4
+"""Likewise in a large one: this part of what it holds."""
+MAX_BYTES = 4 * 2**30
+"""Of all indexes in memory together; a single one may have more."""
 BATCH = 32
 """Texts embedded at once when an embedder meets records it has not seen."""
 RETRY_S = 30.0
 """After vectors could not be stored, as on a read-only disk."""
 
 
-class VerifyReport(Frozen):
-    """Whether a tenant's index equals the database."""
-
-    tenant: str
-    seq: int
-    records: int
-    indexed: int
-    missing: tuple[int, ...] = ()
-    extra: tuple[int, ...] = ()
-    differing: tuple[int, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is missing, extra or different."""
-        return not (self.missing or self.extra or self.differing)
-
-
-@dataclass
-class View:
-    """A tenant's index as of event `seq`."""
-
-    index: VectorIndex
-    seq: int = 0
-    mark: str | None = None
-    saved_seq: int = -1
-    """The event of the snapshot on disk, -1 without one."""
-    fresh: bool = True
-    """Nobody has looked for a snapshot yet."""
-    missing: set[int] = field(default_factory=set)
-    """Numbers of active records without a vector."""
-    retry_at: float = -math.inf
-    """Monotonic seconds before which nothing is embedded for it."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class IndexCache:
     """The indexes of the tenants used last."""
 
     def __init__(
-        self, vectors: VectorStore, embedder: Embedder, folder: Path, *, max_tenants: int = 64
+        self,
+        vectors: VectorStore,
+        embedder: Embedder,
+        folder: Path,
+        *,
+        max_tenants: int = 64,
+        max_bytes: int = MAX_BYTES,
+        seal_at: int = SEAL_AT,
     ) -> None:
         self._vectors = vectors
         self._embedder = embedder
         self._snapshots = SnapshotFolder(folder, embedder.id, embedder.dim)
         self._max_tenants = max_tenants
+        self._max_bytes = max_bytes
+        self._seal_at = seal_at
         self._views: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
         self._backfill = Backfill(self._fill)
+        self._upkeep = Upkeep()
 
     def search(self, tenant: str, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
         """Return up to `k` (record number, inner product) pairs, up to date with the database.
@@ -96,7 +76,15 @@ class IndexCache:
         view = self._synced(tenant)
         if view.missing and not self._backfill.is_busy(tenant) and self._fill(tenant):
             self._backfill.begin(tenant)
+        if view.index.is_due():
+            self._upkeep.begin(tenant, partial(self._compact, tenant, view))
         return view.index.search(vector, k)
+
+    def count(self, tenant: str) -> int:
+        """Return how many records a search can find, as of the last one."""
+        with self._lock:
+            view = self._views.get(tenant)
+        return view.index.count() if view is not None else 0
 
     def lacking(self, tenant: str) -> int:
         """Return how many active records a search cannot find yet, as of the last one."""
@@ -110,6 +98,7 @@ class IndexCache:
         view = self._view(tenant)
         with view.lock:
             self._rebuild(tenant, view)
+            view.saved_seq = -1
         self._fill_all(tenant, view)
         return view.index.count()
 
@@ -118,23 +107,8 @@ class IndexCache:
         view = self._synced(tenant)
         self._fill_all(tenant, view)
         with view.lock:
-            truth = self._vectors.everything(tenant)
-            if truth.seq != view.seq:  # somebody wrote between the two reads
-                self._apply(view, self._vectors.since(tenant, view.seq))
-                truth = self._vectors.everything(tenant)
-            numbers, vectors = view.index.contents()
-        held = dict(zip(numbers.tolist(), vectors, strict=True))
-        wanted = dict(zip(truth.numbers.tolist(), truth.vectors, strict=True))
-        both = held.keys() & wanted.keys()
-        return VerifyReport(
-            tenant=tenant,
-            seq=view.seq,
-            records=len(wanted),
-            indexed=len(held),
-            missing=tuple(sorted(wanted.keys() - held.keys())),
-            extra=tuple(sorted(held.keys() - wanted.keys())),
-            differing=tuple(sorted(n for n in both if not np.array_equal(held[n], wanted[n]))),
-        )
+            seq, held = view.seq, view.index.contents()
+        return compared(tenant, seq, held, self._vectors)
 
     def forget(self, tenant: str) -> tuple[str, ...]:
         """Drop what is on disk of a tenant whose record was erased, and catch up.
@@ -150,6 +124,7 @@ class IndexCache:
     def close(self) -> None:
         """Write the snapshots that are out of date."""
         self._backfill.close()
+        self._upkeep.close()
         with self._lock:
             views = list(self._views.items())
             self._views.clear()
@@ -168,8 +143,9 @@ class IndexCache:
             if seq == view.seq:
                 return view
             known = view.mark == self._vectors.mark(tenant, view.seq)
-            if known and 0 < view.seq < seq <= view.seq + LONG_TAIL:
-                self._apply(view, self._vectors.since(tenant, view.seq))
+            tail = max(LONG_TAIL, view.index.count() // TAIL_SHARE)
+            if known and 0 < view.seq < seq <= view.seq + tail:
+                view.apply(self._vectors.since(tenant, view.seq))
             else:
                 self._rebuild(tenant, view)
             return view
@@ -178,52 +154,68 @@ class IndexCache:
         with self._lock:
             view = self._views.get(tenant)
             if view is None:
-                view = self._views[tenant] = View(FaissIndex(self._embedder.dim))
+                view = self._views[tenant] = View(self._new_index())
             self._views.move_to_end(tenant)
-            cold = None
-            if len(self._views) > self._max_tenants:
-                cold = self._views.popitem(last=False)
-        if cold is not None:
-            self._save(*cold)
+            cold = self._taken_out()
+        for name, old in cold:
+            self._save(name, old)
         return view
+
+    def _taken_out(self) -> list[tuple[str, View]]:
+        """Take out the tenants used longest ago, until few enough and little enough remain."""
+        cold = []
+        held = sum(view.index.size_bytes() for view in self._views.values())
+        while len(self._views) > 1 and (
+            len(self._views) > self._max_tenants or held > self._max_bytes
+        ):
+            tenant, view = self._views.popitem(last=False)
+            held -= view.index.size_bytes()
+            cold.append((tenant, view))
+        return cold
+
+    def _new_index(self) -> GrowingIndex:
+        return GrowingIndex(self._embedder.dim, self._seal_at)
 
     def _load(self, tenant: str, view: View) -> None:
         view.fresh = False
         snapshot = self._snapshots.read(tenant)
         if snapshot is None or self._vectors.mark(tenant, snapshot.seq) != snapshot.mark:
             return  # none, or one of a history that a restored backup has replaced
-        view.index.add(snapshot.numbers, snapshot.vectors)
+        view.index.load(snapshot.lists, snapshot.numbers, snapshot.vectors)
         view.seq, view.mark, view.saved_seq = snapshot.seq, snapshot.mark, snapshot.seq
+        if self._vectors.erased_since(tenant, snapshot.seq):
+            self._snapshots.delete(tenant)  # the writer was killed before it saw that
+            view.saved_seq = -1
 
     def _save(self, tenant: str, view: View) -> None:
         with view.lock:
-            # An index that is behind may still hold a vector that another process erased, and a
-            # snapshot says nothing of what is missing.
-            if (
-                not view.missing
-                and view.seq > 0
-                and view.saved_seq != view.seq == self._vectors.head(tenant)
-            ):
-                snapshot = Snapshot(view.seq, view.mark, *view.index.contents())
-                self._snapshots.write(tenant, snapshot)
-                view.saved_seq = view.seq
+            seq, mark = view.seq, view.mark
+            # A snapshot says nothing of what is missing.
+            if view.missing or seq <= 0 or view.saved_seq == seq:
+                return
+            held = view.index.contents()
+        if self._vectors.erased_since(tenant, seq):
+            return  # the index may still hold a vector that another process erased
+        self._snapshots.write(tenant, seq, mark, held)
+        view.saved_seq = seq
+        if self._vectors.erased_since(tenant, seq):
+            self._snapshots.delete(tenant)
+            view.saved_seq = -1
+
+    def _compact(self, tenant: str, view: View, stop: threading.Event) -> None:
+        if view.index.compact(stop):
+            self._save(tenant, view)  # a restart would otherwise train it again
 
     def _rebuild(self, tenant: str, view: View) -> None:
-        changes = self._vectors.everything(tenant)
-        view.index = FaissIndex(self._embedder.dim)
-        view.missing.clear()
-        view.fresh = False
-        self._apply(view, changes)
-
-    def _apply(self, view: View, changes: Changes) -> None:
-        self._hold(view, changes)
-        view.seq, view.mark = changes.seq, changes.mark
-
-    def _hold(self, view: View, changes: Changes) -> None:
-        view.index.remove(changes.gone)
-        view.index.add(changes.numbers, changes.vectors)
-        view.missing.difference_update(changes.gone, changes.numbers.tolist())
-        view.missing.update(changes.missing)
+        fresh = View(self._new_index())  # beside: a search may still be in the old one
+        pages = self._vectors.pages(tenant)
+        first = next(pages)
+        fresh.apply(first)
+        for page in pages:
+            fresh.hold(page)
+        fresh.apply(self._vectors.since(tenant, first.seq))
+        view.index, view.missing, view.fresh = fresh.index, fresh.missing, False
+        view.seq, view.mark = fresh.seq, fresh.mark
 
     def _fill_all(self, tenant: str, view: View) -> None:
         view.retry_at = -math.inf
@@ -246,7 +238,7 @@ class IndexCache:
         with view.lock:
             # What the database says now: a record may have been erased since.
             view.missing.difference_update(batch)
-            self._hold(view, self._vectors.of(tenant, batch))
+            view.hold(self._vectors.of(tenant, batch))
             return bool(view.missing)
 
     def _embed(self, tenant: str, view: View, numbers: Sequence[int]) -> bool:

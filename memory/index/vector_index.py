@@ -1,11 +1,27 @@
-"""The seam to vector search; one implementation, in `memory.index.faiss_index`."""
+"""The seam to vector search, and what a sealed index is made of as plain arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+Block = tuple[np.ndarray, np.ndarray]
+"""Ids, int64 (n,), and their vectors, float32 (n, d): views that hold until the next change."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """How vectors are divided among the cells of an inverted file."""
+
+    centroids: np.ndarray
+    """float32, shape (cells, d)"""
+    sizes: np.ndarray
+    """How many vectors each cell has, int64, shape (cells,): they lie in the order of the cells."""
+    probes: int
+    """Cells that a search looks into."""
 
 
 class VectorIndex(Protocol):
@@ -23,8 +39,5 @@ class VectorIndex(Protocol):
     def count(self) -> int:
         """Return how many vectors are held."""
 
-    def ids(self) -> set[int]:
-        """Return the ids held."""
-
-    def contents(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return copies of all ids, int64 (n,), and their vectors, float32 (n, d)."""
+    def blocks(self) -> Iterator[Block]:
+        """Yield all that is held, without a copy; nothing may change it meanwhile."""

@@ -5,22 +5,23 @@ Each answer comes from one read transaction, so it is consistent with the event 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from memory.events import changed_records, event_mark, head_seq
-from memory.records import store_vector
+from memory.inserting import CHUNK, chunks, store_vectors
 from memory.rows import record_of
 from memory.store.database import Database
-from memory.store.schema import embedding, record
+from memory.store.full_text import with_rare_words
+from memory.store.schema import embedding, event, record
 from memory.types import Neighbour, State
 
-CHUNK = 500
-"""Ids per query, far below SQLite's limit on bound values."""
+PAGE = 4_096
+"""Vectors read at a time: 6 MB of 384 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class VectorStore:
         self._database = database
         self._embedder_id = embedder_id
         self._dim = dim
+        # Built once: that takes as long as reading the rows.
+        self._of_any_task = self._hydrating()
+        self._of_task = self._of_any_task.where(record.c.task == bindparam("task"))
 
     def head(self, tenant: str) -> int:
         """Return the number of the tenant's newest event."""
@@ -58,11 +62,28 @@ class VectorStore:
         with self._database.reading(tenant) as connection:
             return event_mark(connection, tenant, seq)
 
-    def everything(self, tenant: str) -> Changes:
-        """Return all vectors of active records."""
-        query = self._select(tenant).where(record.c.state == State.ACTIVE)
+    def pages(self, tenant: str) -> Iterator[Changes]:
+        """Yield the vectors of all active records, page by page: no transaction stays open between.
+
+        What changes meanwhile is in `since` the first page's `seq`.
+        """
+        last = 0
+        active = self._select(tenant).where(record.c.state == State.ACTIVE)
+        while True:
+            page = active.where(record.c.number > last).limit(PAGE)
+            with self._database.reading(tenant) as connection:
+                rows = connection.execute(page).all()
+                changes = self._changes(connection, tenant, rows)
+            yield changes
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].number
+
+    def erased_since(self, tenant: str, seq: int) -> bool:
+        """Whether a record was erased after event `seq`."""
+        later = and_(event.c.tenant == tenant, event.c.seq > seq, event.c.kind == "erased")
         with self._database.reading(tenant) as connection:
-            return self._changes(connection, tenant, connection.execute(query).all())
+            return connection.execute(select(event.c.seq).where(later)).first() is not None
 
     def since(self, tenant: str, seq: int) -> Changes:
         """Return what events after `seq` changed."""
@@ -89,36 +110,46 @@ class VectorStore:
 
     def hydrate(
         self, tenant: str, task: str | None, question: np.ndarray, numbers: Sequence[int]
-    ) -> list[Neighbour]:
-        """Re-read hits: only active records of this tenant (and task) come back.
+    ) -> dict[int, Neighbour]:
+        """Re-read hits: only active records of this tenant (and task) come back, by their number.
 
         This is the guard of isolation and deletion: an index that is stale or wrong can lose a
         neighbour, never show a foreign or erased one. The similarity is recomputed from the
         stored vector for the same reason.
         """
-        mine = and_(record.c.tenant == tenant, record.c.state == State.ACTIVE)
-        if task is not None:
-            mine &= record.c.task == task
-        query = select(record, embedding.c.vector).join(embedding, self._of_record()).where(mine)
-        found: list[Neighbour] = []
+        found: dict[int, Neighbour] = {}
         with self._database.reading(tenant) as connection:
-            for start in range(0, len(numbers), CHUNK):
-                some = record.c.number.in_(numbers[start : start + CHUNK])
-                rows = connection.execute(query.where(some)).mappings()
-                found += [_neighbour(row, question) for row in rows]
-        return sorted(found, key=lambda neighbour: -neighbour.similarity)
+            for some in chunks(numbers):
+                given = {"tenant": tenant, "task": task, "numbers": some}
+                which = self._of_any_task if task is None else self._of_task
+                rows = connection.execute(which, given).mappings().all()
+                found |= {row["number"]: _neighbour(row, question) for row in rows}
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].similarity))
+
+    def with_words(self, tenant: str, question: str, *, most: int, of: int) -> list[int]:
+        """Return numbers of the tenant's records that share rare words with the question."""
+        with self._database.reading(tenant) as connection:
+            return with_rare_words(connection, tenant, question, most=most, of=of)
 
     def store(self, tenant: str, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
         """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""
+        pairs = dict(vectors)
         with self._database.writing(tenant) as connection:
-            for record_id, vector in vectors:
-                alive = and_(
-                    record.c.tenant == tenant,
-                    record.c.id == record_id,
-                    record.c.state != State.ERASED,
-                )
-                if connection.execute(select(record.c.id).where(alive)).first() is not None:
-                    store_vector(connection, record_id, self._embedder_id, vector)
+            alive = and_(
+                record.c.tenant == tenant,
+                record.c.id.in_(list(pairs)),
+                record.c.state != State.ERASED,
+            )
+            kept = connection.execute(select(record.c.id).where(alive)).scalars().all()
+            store_vectors(connection, self._embedder_id, [(name, pairs[name]) for name in kept])
+
+    def _hydrating(self) -> Any:
+        query = select(record, embedding.c.vector).join(embedding, self._of_record())
+        return query.where(
+            record.c.number.in_(bindparam("numbers", expanding=True)),
+            record.c.tenant == bindparam("tenant"),
+            record.c.state == State.ACTIVE,
+        )
 
     def _select(self, tenant: str) -> Any:
         columns = (record.c.number, record.c.state)

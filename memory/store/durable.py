@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
+Buffer: TypeAlias = bytes | memoryview
 
-def write_durably(path: Path, data: bytes) -> None:
+
+def write_durably(path: Path, *parts: Buffer) -> None:
     """Write a file so that a kill or a power cut leaves the old content or the new."""
     beside = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with beside.open("wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Boolean,
     Column,
     Float,
@@ -22,7 +21,11 @@ from sqlalchemy import (
 )
 
 from memory.store.metadata import metadata as metadata
+from memory.store.stored_tables import batch as batch
+from memory.store.stored_tables import batch_answer as batch_answer
 from memory.store.stored_tables import conversation as conversation
+from memory.store.stored_tables import file as file
+from memory.store.stored_tables import file_part as file_part
 from memory.store.stored_tables import item as item
 from memory.store.stored_tables import response as response
 
@@ -87,6 +90,16 @@ embedding = Table(
     Column("record_id", String, ForeignKey("record.id"), primary_key=True),
     Column("embedder_id", String, primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float32, little endian, unit length
+)
+
+# Which records that are not erased have a word in their question: see `memory.store.full_text`.
+word = Table(
+    "word",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("word", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the record
+    sqlite_with_rowid=False,
 )
 
 completion = Table(
@@ -209,65 +222,6 @@ tenant_limits = Table(
     Column("changed_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
     Index("tenant_limits_by_revision", "revision"),
-)
-
-file = Table(
-    "file",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("tenant", String, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("purpose", String, nullable=False),
-    Column("bytes", Integer().with_variant(BigInteger, "postgresql"), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("expires_at", Float),
-    Index("file_by_tenant", "tenant", "number"),
-    Index("file_by_end", "expires_at"),
-    sqlite_autoincrement=True,
-)
-
-file_part = Table(
-    "file_part",
-    metadata,
-    Column("file_id", String, ForeignKey("file.id"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("content", LargeBinary, nullable=False),
-)
-
-batch = Table(
-    "batch",
-    metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("tenant", String, nullable=False),
-    Column("endpoint", String, nullable=False),
-    Column("input_file_id", String, nullable=False),
-    Column("status", String, nullable=False),
-    # What the client gave, which files came of it, and what was wrong with the input.
-    Column("details", JSON, nullable=False),
-    # When it came to each status.
-    Column("moments", JSON, nullable=False),
-    Column("total", Integer, nullable=False),
-    Column("completed", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    Column("expires_at", Float, nullable=False),
-    # Which process works on it, and until when that is believed without another word of it.
-    Column("holder", String),
-    Column("held_until", Float, nullable=False),
-    Index("batch_by_tenant", "tenant", "number"),
-    Index("batch_by_status", "status", "number"),
-    sqlite_autoincrement=True,
-)
-
-batch_answer = Table(
-    "batch_answer",
-    metadata,
-    Column("batch_id", String, ForeignKey("batch.id"), primary_key=True),
-    Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("failed", Boolean, nullable=False),
-    # A line of the output, or of the file of errors.
-    Column("content", LargeBinary, nullable=False),
 )
 
 # What was erased and when: see `memory.erasures`.

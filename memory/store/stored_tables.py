@@ -1,10 +1,85 @@
-"""The tables of stored responses and conversations; `memory.store.schema` has all of them."""
+"""The tables of what clients store: files, batches, responses, conversations.
+
+`memory.store.schema` has all there are.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from memory.store.metadata import metadata
+
+file = Table(
+    "file",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("tenant", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("bytes", Integer().with_variant(BigInteger, "postgresql"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Index("file_by_tenant", "tenant", "number"),
+    Index("file_by_end", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+file_part = Table(
+    "file_part",
+    metadata,
+    Column("file_id", String, ForeignKey("file.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("tenant", String, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("input_file_id", String, nullable=False),
+    Column("status", String, nullable=False),
+    # What the client gave, which files came of it, and what was wrong with the input.
+    Column("details", JSON, nullable=False),
+    # When it came to each status.
+    Column("moments", JSON, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    # Which process works on it, and until when that is believed without another word of it.
+    Column("holder", String),
+    Column("held_until", Float, nullable=False),
+    Index("batch_by_tenant", "tenant", "number"),
+    Index("batch_by_status", "status", "number"),
+    sqlite_autoincrement=True,
+)
+
+batch_answer = Table(
+    "batch_answer",
+    metadata,
+    Column("batch_id", String, ForeignKey("batch.id"), primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("failed", Boolean, nullable=False),
+    # A line of the output, or of the file of errors.
+    Column("content", LargeBinary, nullable=False),
+)
 
 response = Table(
     "response",

@@ -104,3 +104,47 @@ def test_a_write_waits_for_another_process_instead_of_failing(
     assert memory.stats("ann")["records"] == 1
     other.close()
     memory.close()
+
+
+SNAPSHOTS = """
+import sys, time
+from pathlib import Path
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+from memory.types import Draft, Message, Tier
+
+memory = LongTermMemory.open(Path(sys.argv[1]), HashingEmbedder(64))
+cache, n = memory._indexes, int(sys.argv[2])
+cache._seal_at = 60
+while True:
+    drafts = [Draft(tenant="ann", messages=(Message(role="user", content=f"question {i}"),),
+                    answer=str(i), rationale="r", tier=Tier.FEEDBACK) for i in range(n, n + 30)]
+    memory.save_many(drafts)
+    memory.recall("ann", "question", k=3)
+    cache._save("ann", cache._view("ann"))
+    n += 30
+    print(n, flush=True)
+"""
+
+
+def test_kill_9_while_a_sealed_index_is_built_and_written_leaves_one_that_equals_the_database(
+    tmp_path: Path, embedder: HashingEmbedder
+) -> None:
+    stored = 0
+    for round_, lines in enumerate((3, 5, 4)):
+        command = [sys.executable, "-c", SNAPSHOTS, str(tmp_path), str(stored)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(lines):
+                stored = int(writer.stdout.readline())
+            writer.kill()
+            stored = max([stored, *map(int, writer.stdout.read().split())])
+        memory = LongTermMemory.open(tmp_path, embedder)
+        memory._indexes._seal_at = 60
+        assert memory.recall("ann", f"question {stored - 1}", k=1)[0].similarity > 0.99, round_
+        report = memory.verify("ann")
+        assert report.ok
+        assert report.records >= stored
+        stored = report.records
+        memory.close()
+        assert not list((tmp_path / "index").glob("*.bad")), "a kill damages no snapshot"

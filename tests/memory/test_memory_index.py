@@ -29,8 +29,8 @@ def test_adding_a_known_id_replaces_it_and_removal_is_final() -> None:
     assert index.count() == 2
     assert index.search(vectors[2], 1)[0] == (5, pytest.approx(1.0))
     index.remove([5, 77])
-    assert index.ids() == {6}
-    ids, held = index.contents()
+    assert index.holding([5, 6]) == {6}
+    ((ids, held),) = index.blocks()
     assert ids.tolist() == [6]
     assert np.array_equal(held, vectors[1:2])
 
@@ -38,7 +38,7 @@ def test_adding_a_known_id_replaces_it_and_removal_is_final() -> None:
 def test_an_empty_index_finds_nothing() -> None:
     index = FaissIndex(8)
     assert index.search(rows(1)[0], 5) == []
-    assert index.contents()[1].shape == (0, 8)
+    assert list(index.blocks()) == []
 
 
 def test_vectors_of_another_length_are_refused() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.identity import answer_key, prompt
-from memory.jsonl import export_lines, import_lines
+from memory.jsonl import GROUP, export_lines, import_lines
 from memory.lines import MAX_LINE_BYTES, parse_line
 from memory.lines.stream import bounded_lines
 from memory.memory import LongTermMemory
@@ -136,11 +136,11 @@ def test_progress_follows_the_commits_and_a_failing_disk_is_reported_truly(
         return real(*arguments)
 
     monkeypatch.setattr(memory, "save_many", fails_late)
-    lines = [f'{{"question": "q{n}", "answer": "a"}}' for n in range(200)]
+    lines = [f'{{"question": "q{n}", "answer": "a"}}' for n in range(3 * GROUP)]
     report = import_lines(memory, "ann", lines, done.append)
-    assert done == [64, 128]
-    assert (report.imported, report.stopped) == (128, "the disk is full")
-    assert memory.stats("ann")["records"] == 128
+    assert done == [GROUP, 2 * GROUP]
+    assert (report.imported, report.stopped) == (2 * GROUP, "the disk is full")
+    assert memory.stats("ann")["records"] == 2 * GROUP
 
 
 def test_a_stream_is_cut_into_lines_of_bounded_length() -> None:
