@@ -45,7 +45,6 @@ from memory.store.schema import (
     metadata,
     record,
     response,
-    word,
 )
 from memory.store.scope import EVERYONE, Scope, tenants_of
 from memory.store.sqlite import FILE_NAME
