@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,12 +17,14 @@ from memory.errors import WhetMemoryError
 from memory.tenants import Limits
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
 from server.config import DEFAULT_TENANT
-from server.errors import RETRY_AFTER_S, STOPPING, ApiError, api_error
+from server.errors import RESTARTING, RETRY_AFTER_S, STOPPING, ApiError, api_error
 from server.request_context import route_path
 from server.tenancy.principal import is_in_batch, tenant_of
 from server.tenancy.quotas import Quota, Quotas
 
-ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
+EMBEDDINGS = "/v1/embeddings"
+"""Answered without the engine."""
+ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {EMBEDDINGS}
 
 
 class Occupancy:
@@ -66,11 +69,14 @@ class Admission:
         occupancy: Occupancy | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
         quotas: Quotas | None = None,
+        engine_wait_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         """`occupancy` is kept, for others to look at too.
 
-        While the server `is_stopping`, nobody is let in. Without `quotas` nobody has any.
+        While the server `is_stopping`, nobody is let in, and while the engine is away, for
+        `engine_wait_s`, nobody who needs it. Without `quotas` nobody has any.
         """
+        self._engine_wait_s = engine_wait_s
         self._is_stopping = is_stopping
         self._app = app
         self._places = places
@@ -87,7 +93,7 @@ class Admission:
             if self._quotas is not None:
                 tenant, in_batch = tenant_of(scope), is_in_batch(scope)
                 quota = await self._quotas.of(tenant)
-            self._refuse()
+            self._refuse(route_path(scope))
             in_background = self._occupancy.in_background_of(tenant)
             request = quota.begin(in_background, in_batch=in_batch)
         except (ApiError, WhetMemoryError) as error:
@@ -96,10 +102,13 @@ class Admission:
         with request, self._occupancy.one_more():
             await self._app(scope, receive, self._telling(tenant, quota, send))
 
-    def _refuse(self) -> None:
-        """Raise `ApiError` (503) where there is no place."""
+    def _refuse(self, path: str) -> None:
+        """Raise `ApiError` (503) where there is no place, or no engine."""
         if self._is_stopping():
             raise ApiError(503, STOPPING)
+        wait_s = self._engine_wait_s()
+        if wait_s is not None and path != EMBEDDINGS:
+            raise ApiError(503, RESTARTING, retry_after_s=wait_s)
         if self._occupancy.taken >= self._places:
             what = f"The server is at work on {self._places} requests, its most at a time"
             raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
@@ -110,7 +119,11 @@ class Admission:
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update({**places, **quota.headers()})
+                headers = MutableHeaders(scope=message)
+                headers.update({**places, **quota.headers()})
+                wait_s = self._engine_wait_s()
+                if message["status"] == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is not None:
+                    headers["retry-after"] = str(round(wait_s))
             await send(message)
 
         return tell

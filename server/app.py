@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -90,6 +90,8 @@ class Built(NamedTuple):
     warming: Warming
     """Trains beforehand."""
     batches: BatchWorker
+    reload: Callable[[], Awaitable[None]]
+    """Puts back into a new engine what was in the old one."""
 
 
 async def run_server(
@@ -110,8 +112,12 @@ async def run_server(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
-            app, client, warming, batches = await build(parts, args, settings)
-            followed = [parts.champions.follow(settings.champion_poll_s), batches.follow()]
+            app, client, warming, batches, reload = await build(parts, args, settings)
+            followed = [
+                parts.keeper.follow(reload, partial(launch.end, app), lambda: client.is_stopping),
+                parts.champions.follow(settings.champion_poll_s),
+                batches.follow(),
+            ]
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -168,7 +174,12 @@ async def build(
     inside = Inside(app, _guard(app, parts, args, settings))
     most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
-    return Built(app, client, warming, batches)
+
+    async def reload() -> None:
+        await services.loaded.drop_others(())
+        await parts.champions.reload()
+
+    return Built(app, client, warming, batches, reload)
 
 
 async def _services(
@@ -226,6 +237,7 @@ def _add_middleware(
             occupancy=occupancy,
             is_stopping=lambda: client.is_stopping,
             quotas=parts.quotas,
+            engine_wait_s=lambda: parts.keeper.wait_s,
         ),
         Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
         Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
@@ -278,7 +290,7 @@ def _add_routes(
             created=int(time.time()),
         ),
         embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
-        ready_router(parts.checks),
+        ready_router(parts.checks, lambda: not parts.keeper.is_lost),
         feedback_router(parts.memory, parts.quotas),
         reports_router(reports),
         keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),

@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     # What is started never imports from the working directory, where apps have packages like ours.
     "PYTHONSAFEPATH": "1",
+    # A dead engine is started again: see `server.engine.keeper`.
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": "1",
     # Without it a stored response cannot be retrieved.
     "VLLM_ENABLE_RESPONSES_API_STORE": "1",
 }
