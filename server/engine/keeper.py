@@ -139,7 +139,7 @@ class EngineKeeper:
             core = error = None
             try:
                 core = self._cores.start(self._client)
-            except BaseException as caught:
+            except BaseException as caught:  # noqa: BLE001 (raised where it is awaited)
                 error = caught
             loop.call_soon_threadsafe(_settle, started, core, error)
 

@@ -33,7 +33,7 @@ class Silence:
     """
 
     def __init__(self, client: Any, cores: Clock, stall_s: float) -> None:
-        """An idle engine is stuck after `stall_s` without a sign, one at work `BUSY_FACTOR` later."""
+        """An idle engine is stuck after `stall_s`, one at work `BUSY_FACTOR` times as late."""
         self._client, self._cores, self._stall_s = client, cores, stall_s
         self._silent_s = 0.0
         self._cpu_s = 0.0

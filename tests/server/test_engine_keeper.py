@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,15 @@ def dying_once() -> Any:
     return lambda request: Reply("#### 1", kills=next(fates, False))
 
 
-async def until_ready(server: Composed) -> httpx.Response:
-    while (answer := await server.http.get("/ready")).status_code != 200:
+async def until(happened: Callable[[], bool]) -> None:
+    while not happened():  # noqa: ASYNC110 (a thread starts the engine)
         await asyncio.sleep(0.01)
+
+
+async def until_ready(server: Composed) -> httpx.Response:
+    await until(lambda: server.parts.keeper.wait_s is None)
+    answer = await server.http.get("/ready")
+    assert answer.status_code == 200
     return answer
 
 
@@ -66,8 +74,7 @@ async def test_meanwhile_requests_are_refused_at_once_and_all_but_the_engine_is_
     async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
         server.cores.error = RuntimeError("no memory for it")
         server.core.die()
-        while not server.cores.started:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.cores.started > 0)
         refused = await server.http.post("/v1/chat/completions", json=ASK)
         assert refused.status_code == 503
         assert int(refused.headers["retry-after"]) > 1
@@ -129,11 +136,9 @@ async def test_the_champion_is_in_the_new_engine_and_one_whose_files_are_gone_is
         server.core.die()
         await until_ready(server)
         assert served.id in server.parts.client.engine_core.loaded
-        for file in Path(served.path).iterdir():
-            file.unlink()
+        shutil.rmtree(served.path)
         server.parts.client.engine_core.die()
-        while server.cores.started < 2 or server.parts.keeper.wait_s is not None:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.cores.started > 1 and server.parts.keeper.wait_s is None)
         assert champion.adapter is None
         assert (await server.chat(model=f"{MODEL}:plain"))["choices"][0]["message"]["content"]
 
