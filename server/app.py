@@ -37,6 +37,7 @@ from server.batches.worker import BatchWorker
 from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
+from server.draining import Draining
 from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine_defaults import UNTRAINABLE, runtime_adapters
@@ -163,14 +164,16 @@ async def build(
     )
     app, in_background = await make_app(client, args, runtime_adapters(args, settings))
     occupancy = Occupancy(in_background)
+    draining = Draining(settings.notice_s, settings.drain_s, lambda: occupancy.taken)
+    client.drain = draining.wait
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     news, loop = asyncio.Event(), asyncio.get_running_loop()
     stir = partial(loop.call_soon_threadsafe, news.set)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir)
+    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir, draining)
     describe(app)
     install_handlers(app)
-    _add_middleware(app, parts, client, occupancy, settings)
+    _add_middleware(app, parts, client, occupancy, settings, draining)
     inside = Inside(app, _guard(app, parts, args, settings))
     most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
@@ -227,6 +230,7 @@ def _add_middleware(
     client: AdaptiveClient,
     occupancy: Occupancy,
     settings: Settings,
+    draining: Draining,
 ) -> None:
     """Put ours innermost, behind vLLM's."""
     app.user_middleware += [
@@ -235,7 +239,7 @@ def _add_middleware(
             Admission,
             places=settings.max_concurrent_requests,
             occupancy=occupancy,
-            is_stopping=lambda: client.is_stopping,
+            is_stopping=lambda: draining.is_closed or client.is_stopping,
             quotas=parts.quotas,
             engine_wait_s=lambda: parts.keeper.wait_s,
         ),
@@ -278,6 +282,7 @@ def _add_routes(
     warming: Warming,
     prices: Prices,
     stir: Callable[[], object],
+    draining: Draining,
 ) -> None:
     names = tuple(args.served_model_name or [args.model])
     theirs = list(app.router.routes)
@@ -290,7 +295,7 @@ def _add_routes(
             created=int(time.time()),
         ),
         embeddings_router(parts.memory.embedder, parts.memory.aside.serving.run),
-        ready_router(parts.checks, lambda: not parts.keeper.is_lost),
+        ready_router(parts.checks, lambda: not parts.keeper.is_lost, lambda: draining.is_leaving),
         feedback_router(parts.memory, parts.quotas),
         reports_router(reports),
         keys_router(parts.memory.keys, parts.secret, parts.keyring.forget),
