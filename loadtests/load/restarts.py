@@ -100,7 +100,8 @@ class Balancer:
             task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError):
+        # Cancelled at the end: asyncio 3.11 complains of a handler that does not take that quietly.
+        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])

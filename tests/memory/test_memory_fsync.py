@@ -66,10 +66,9 @@ def test_what_could_not_be_synced_is_refused_and_saving_resumes(tmp_path: Path) 
     source, shim, broken = tmp_path / "shim.c", tmp_path / "shim.so", tmp_path / "broken"
     source.write_text(SHIM)
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    data = tmp_path / "data"
+    data, preloaded = tmp_path / "data", (f"LD_PRELOAD={shim}", f"BROKEN_DISK={broken}")
     done = subprocess.run(
-        ["env", f"LD_PRELOAD={shim}", f"BROKEN_DISK={broken}"]
-        + [sys.executable, "-c", WRITER, str(data), str(broken)],
+        ["env", *preloaded, sys.executable, "-c", WRITER, str(data), str(broken)],
         capture_output=True,
         text=True,
         check=True,
