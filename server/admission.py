@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
@@ -54,6 +55,53 @@ class Occupancy:
         return sum(each == tenant for each in self._in_background())
 
 
+@dataclass(frozen=True)
+class Away:
+    """What nobody can be served without, and may be away."""
+
+    is_stopping: Callable[[], bool] = lambda: False
+    engine_wait_s: Callable[[], float | None] = lambda: None
+    """Seconds until there is an engine again; None: there is one."""
+
+    def refuse(self, path: str) -> None:
+        """Raise `ApiError` (503) for a request that cannot be served now."""
+        if self.is_stopping():
+            raise ApiError(503, STOPPING)
+        wait_s = self.engine_wait_s()
+        if wait_s is not None and path != EMBEDDINGS:
+            raise ApiError(503, RESTARTING, retry_after_s=wait_s)
+
+
+def refuse_full(occupancy: Occupancy, places: int) -> None:
+    """Raise `ApiError` (503) where all places are taken."""
+    if occupancy.taken >= places:
+        what = f"The server is at work on {places} requests, its most at a time"
+        raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
+
+
+class Turnstile:
+    """Refuses whoever `Admission` would refuse for want of a place or an engine, before any work.
+
+    It stands before keys are looked up and bodies are read: under ten times the load that can be
+    answered, most of the work is refusals. Whoever passes may still find no place further on.
+    """
+
+    def __init__(self, app: ASGIApp, places: int, occupancy: Occupancy, away: Away) -> None:
+        """`places` and `occupancy` are those of `Admission`."""
+        self._app, self._places, self._occupancy, self._away = app, places, occupancy, away
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and (path := route_path(scope)) in ADMITTED_PATHS:
+            try:
+                self._away.refuse(path)
+                refuse_full(self._occupancy, self._places)
+            except ApiError as error:
+                await error.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 class Admission:
     """Refuses beyond quotas and `places`, and tells each request how much is left.
 
@@ -67,17 +115,14 @@ class Admission:
         app: ASGIApp,
         places: int,
         occupancy: Occupancy | None = None,
-        is_stopping: Callable[[], bool] = lambda: False,
         quotas: Quotas | None = None,
-        engine_wait_s: Callable[[], float | None] = lambda: None,
+        away: Away | None = None,
     ) -> None:
         """`occupancy` is kept, for others to look at too.
 
-        While the server `is_stopping`, nobody is let in, and while the engine is away, for
-        `engine_wait_s`, nobody who needs it. Without `quotas` nobody has any.
+        Nobody is let in while what is needed is `away`. Without `quotas` nobody has any.
         """
-        self._engine_wait_s = engine_wait_s
-        self._is_stopping = is_stopping
+        self._away = away or Away()
         self._app = app
         self._places = places
         self._occupancy = occupancy or Occupancy()
@@ -93,7 +138,8 @@ class Admission:
             if self._quotas is not None:
                 tenant, in_batch = tenant_of(scope), is_in_batch(scope)
                 quota = await self._quotas.of(tenant)
-            self._refuse(route_path(scope))
+            self._away.refuse(route_path(scope))
+            refuse_full(self._occupancy, self._places)
             in_background = self._occupancy.in_background_of(tenant)
             request = quota.begin(in_background, in_batch=in_batch)
         except (ApiError, WhetMemoryError) as error:
@@ -101,17 +147,6 @@ class Admission:
             return
         with request, self._occupancy.one_more():
             await self._app(scope, receive, self._telling(tenant, quota, send))
-
-    def _refuse(self, path: str) -> None:
-        """Raise `ApiError` (503) where there is no place, or no engine."""
-        if self._is_stopping():
-            raise ApiError(503, STOPPING)
-        wait_s = self._engine_wait_s()
-        if wait_s is not None and path != EMBEDDINGS:
-            raise ApiError(503, RESTARTING, retry_after_s=wait_s)
-        if self._occupancy.taken >= self._places:
-            what = f"The server is at work on {self._places} requests, its most at a time"
-            raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
 
     def _telling(self, tenant: str, quota: Quota, send: Send) -> Send:
         # How many places others leave is no business of a customer.
@@ -121,7 +156,7 @@ class Admission:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update({**places, **quota.headers()})
-                wait_s = self._engine_wait_s()
+                wait_s = self._away.engine_wait_s()
                 if message["status"] == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is not None:
                     headers["retry-after"] = str(round(wait_s))
             await send(message)

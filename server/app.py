@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -29,22 +27,18 @@ from adaptation.pipeline import answer
 from adaptation.prices import Prices
 from adaptation.services import Services
 from server.access_log import drop_queries
-from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
-from server.admission import Admission, Occupancy
+from server.admission import Away, Occupancy
 from server.batches.inside import Inside
 from server.batches.worker import BatchWorker
-from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
 from server.draining import Draining
 from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine_defaults import UNTRAINABLE, runtime_adapters
-from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.gateway.application import make_app
-from server.keep_alive import KeepAlive
 from server.kept_adapters import kept_adapters
 from server.metrics import Metrics
 from server.models.named import base_model
@@ -71,9 +65,7 @@ from server.routes.tenants import tenants_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
-from server.tenancy.authentication import Authentication
-from server.tenancy.doors import Doors
-from server.tenancy.trust import trust_of
+from server.stack import add_middleware, guard, takes_text_only
 from server.trends import Trends
 from server.warm_up import warm_up
 
@@ -173,9 +165,10 @@ async def build(
     _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir, draining)
     describe(app)
     install_handlers(app)
-    _add_middleware(app, parts, client, occupancy, settings, draining)
-    inside = Inside(app, _guard(app, parts, args, settings))
-    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
+    away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
+    add_middleware(app, parts, client, occupancy, settings, away)
+    inside = Inside(app, guard(app, parts, args, settings, occupancy, away))
+    most_bytes = settings.max_body_text if takes_text_only(client) else settings.max_body_bytes
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
 
     async def reload() -> None:
@@ -222,46 +215,6 @@ def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Book
     trends = Trends(memory.windows, memory.aside, parts.background, metrics)
     parsed = parts.engine.parsed_at_once
     return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
-
-
-def _add_middleware(
-    app: FastAPI,
-    parts: Parts,
-    client: AdaptiveClient,
-    occupancy: Occupancy,
-    settings: Settings,
-    draining: Draining,
-) -> None:
-    """Put ours innermost, behind vLLM's."""
-    app.user_middleware += [
-        Middleware(BodyLimits, settings=settings, text_only=_takes_text_only(client)),
-        Middleware(
-            Admission,
-            places=settings.max_concurrent_requests,
-            occupancy=occupancy,
-            is_stopping=lambda: draining.is_closed or client.is_stopping,
-            quotas=parts.quotas,
-            engine_wait_s=lambda: parts.keeper.wait_s,
-        ),
-        Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
-        Middleware(AdaptationMiddleware, settings=settings, salt_of=parts.secret.salt_of),
-    ]
-
-
-def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Settings) -> ASGIApp:
-    """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
-    and the error shape around that. Return what is behind the check.
-    """
-    doors, trust = Doors(app.router.routes), trust_of(args, settings)
-    inner = app.build_middleware_stack()
-    guarded = Authentication(inner, doors, parts.keyring, trust)
-    app.middleware_stack = OpenAIErrorShape(guarded, settings.max_body_bytes)
-    return OpenAIErrorShape(inner, settings.max_body_bytes)
-
-
-def _takes_text_only(client: Any) -> bool:
-    """Whether an image, which is large, would be refused anyway."""
-    return not client.model_config.is_multimodal_model
 
 
 def _may_train(args: argparse.Namespace, settings: Settings) -> bool:
