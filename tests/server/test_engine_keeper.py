@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 
 from server.engine import keeper as keeping
 from server.engine import silence
+from server.engine.keeper import EngineKeeper
 from server.engine.silence import Silence
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed, events_of
 from tests.server.test_composition import promote
@@ -141,6 +144,54 @@ async def test_the_champion_is_in_the_new_engine_and_one_whose_files_are_gone_is
         await until(lambda: server.cores.started > 1 and server.parts.keeper.wait_s is None)
         assert champion.adapter is None
         assert (await server.chat(model=f"{MODEL}:plain"))["choices"][0]["message"]["content"]
+
+
+class SlowCores:
+    """Whose start takes until it is killed, or let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+        self.is_killed = False
+        self.ended: list[float | None] = []
+
+    def start(self, client: Any) -> SlowCores:
+        self.begun.set()
+        self.goes_on.wait()
+        if self.is_killed:
+            raise RuntimeError("the core was killed while it started")
+        return self
+
+    def shutdown(self, timeout: float | None) -> None:
+        self.ended.append(timeout)
+
+    def kill_starting(self) -> None:
+        self.is_killed = True
+        self.goes_on.set()
+
+    def adopt(self, client: Any, core: Any) -> None:
+        raise AssertionError("nobody waits for it any more")
+
+    def cpu_s(self, client: Any) -> float:
+        return 0.0
+
+    def kill(self, client: Any) -> None: ...
+
+
+async def reloaded() -> None: ...
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["killed", "too late to be killed"])
+async def test_a_server_that_stops_leaves_no_engine_that_was_being_started(is_late: bool) -> None:
+    cores = SlowCores()
+    if is_late:
+        cores.kill_starting = cores.goes_on.set  # type: ignore[method-assign]
+    keeper = EngineKeeper(SimpleNamespace(errored=True), cores, 5, None)
+    following = asyncio.create_task(keeper.follow(reloaded, lambda: None, lambda: False))
+    await asyncio.to_thread(cores.begun.wait)
+    following.cancel()
+    await asyncio.wait([following])
+    assert following.cancelled()
+    assert cores.ended == ([0] if is_late else [])
 
 
 class Engine:
