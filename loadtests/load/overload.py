@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 from rich.console import Console
 
 from adaptation.statistics import Interval
@@ -26,7 +27,6 @@ from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure import load
 from loadtests.measure.result import Result, Target
 from server.models.catalogue import BUILT_IN
-from server.resident import resident_of
 from server.server_process import WHET, Server, running
 
 PLACES = 32
@@ -66,10 +66,11 @@ async def _measured(plan: Plan, server: Server, console: Console) -> Result:
     await _open(wire, bodies, 20.0, 1.0)  # what is refused warms up too
     capacities = [await _capacity(wire, bodies, plan)]
     alone = [(await wire.post(next(bodies))).seconds for _ in range(ALONE)]
-    before_bytes = _resident(server)
+    family = server.family()  # once: looking for children takes long, on the load's own cores
+    before_bytes = _resident(family)
     rate = TIMES * capacities[0]
     console.print(f"capacity {capacities[0]:.1f} requests/s; {rate:.0f} a second arrive now")
-    watching = asyncio.create_task(_peak(server))
+    watching = asyncio.create_task(_peak(family))
     began = time.perf_counter()
     replies = await _open(wire, bodies, rate, plan.overload_s)
     recovery_s = await _recovered(wire, bodies, began + plan.overload_s, alone)
@@ -126,19 +127,19 @@ async def _recovered(wire: Wire, bodies: Any, ended: float, alone: Sequence[floa
             return float("inf")
 
 
-async def _peak(server: Server) -> int:
+async def _peak(family: Sequence[psutil.Process]) -> int:
     """Return the most that is resident at a time, until cancelled."""
     most = 0
     try:
         while True:
-            most = max(most, await asyncio.to_thread(_resident, server))
-            await asyncio.sleep(0.5)
+            most = max(most, _resident(family))
+            await asyncio.sleep(1.0)
     except asyncio.CancelledError:
         return most
 
 
-def _resident(server: Server) -> int:
-    return sum(resident_of(server.family()).values())
+def _resident(family: Sequence[psutil.Process]) -> int:
+    return sum(process.memory_info().rss for process in family)
 
 
 def _result(

@@ -114,15 +114,15 @@ async def _leave(port: int, clients: int, chance: random.Random, found: Left) ->
 async def _visit(port: int, sent: bytes, stays_s: float) -> bool:
     """Send, stay, leave; whether the answer was whole by then."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    answer = b""
+    is_whole = False
     with suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(stays_s):
             writer.write(sent)
-            while data := await reader.read(65_536):
-                answer += data
-            return bool(answer)
+            is_whole = bool(await reader.read(-1))
     writer.transport.abort()
-    return False
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return is_whole
 
 
 def _request(chance: random.Random, found: Left) -> bytes:
