@@ -163,7 +163,7 @@ class Settings(Frozen):
     """times that an engine which dies again and again is started anew; then the server ends"""
     engine_stall_s: float | None = Field(default=30.0, gt=0, le=3600)
     """seconds without a token until an engine that does nothing counts as hung, and is killed and
-    started again; ten times as long for one that is at work; `none`: never"""
+    started again; forty times as long for one that is at work; `none`: never"""
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
     max_concurrent_requests: int = Field(default=1024, ge=1)

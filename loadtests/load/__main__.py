@@ -104,7 +104,9 @@ def _line(target: Target) -> str:
     if found.low != found.high:
         shown += f" ({found.low:.3g} to {found.high:.3g})"
     bound = f"{sign} {target.bound:g} {target.unit}".rstrip()
-    return f"| {target.name} | {shown} | {bound} | {target.verdict} |"
+    is_single = found.low == found.high  # of which no spread leaves anything open
+    verdict = ("met" if target.met else "MISSED") if is_single else target.verdict
+    return f"| {target.name} | {shown} | {bound} | {verdict} |"
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 LOOK_S = 0.5
 BUSY_SHARE = 0.05
 """Of one processor: an engine that works as much may be in a long step."""
-BUSY_FACTOR = 10
-"""So many times as long it may do so."""
+BUSY_FACTOR = 40
+"""So many times as long it may do so: a large model reads a long prompt on a CPU in one step."""
 ANSWER_S = 1.0
 
 
