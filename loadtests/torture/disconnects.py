@@ -11,7 +11,6 @@ import json
 import random
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,7 +43,7 @@ class Left:
     clients: int = 0
     answered: int = 0
     """Before they could leave."""
-    asked: Counter[str] = field(default_factory=Counter)
+    asked: dict[str, int] = field(default_factory=dict)
     orphans: dict[str, float] = field(default_factory=dict)
 
 
@@ -129,7 +128,8 @@ def _request(chance: random.Random, found: Left) -> bytes:
     """Return one of the requests that a server answers; one in eight is cut short."""
     strategy, stream = chance.choice(STRATEGIES), chance.random() < 0.5
     kind = chance.choice(("chat", "chat", "completion", "response"))
-    found.asked[f"{kind} {strategy}" if kind != "completion" else kind] += 1
+    name = f"{kind} {strategy}" if kind != "completion" else kind
+    found.asked[name] = found.asked.get(name, 0) + 1
     more: dict[str, Any] = {"stream": stream, "seed": chance.randrange(1 << 30)}
     if kind == "chat":
         path, body = "/v1/chat/completions", {"messages": ASKED, "max_tokens": 200, **more}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from loadtests.load import overload, restarts, soak
 from loadtests.load.wire import Reply, Wire, posting
+from loadtests.torture.disconnects import Left, _request
 
 ASKED = posting("/v1/chat/completions", {"model": "any"})
 
@@ -94,3 +97,10 @@ def test_growth_is_told_from_noise(seed: int) -> None:
     leak = [value + 0.02 * at for value, at in zip(noise, at_s, strict=True)]  # 7 % in an hour
     assert soak.growth(at_s, noise).low <= soak.FLAT
     assert soak.growth(at_s, leak).low > soak.FLAT
+
+
+def test_what_became_of_clients_that_leave_can_be_kept() -> None:
+    left = Left()
+    requests = {_request(random.Random(seed), left) for seed in range(50)}
+    assert len(requests) > 30
+    assert sum(json.loads(json.dumps(asdict(left)))["asked"].values()) == 50
