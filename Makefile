@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -88,6 +88,12 @@ fuzz: dev  ## every parser of what others send, by atheris (ARGS="--seconds 60 -
 
 bench-memory: dev  ## recall at a million records, beside mem0 and plain FAISS: ten minutes
 	$(BIN)/python -m loadtests.bench_memory $(ARGS)
+
+load: dev  ## too many requests, rolling restarts, a soak of hours: how a server holds
+	$(BIN)/python -m loadtests.load $(ARGS)
+
+torture: dev  ## SIGKILLs, canaries of two tenants, clients that leave: hours on two cores
+	$(BIN)/python -m loadtests.torture $(ARGS)
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)

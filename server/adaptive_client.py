@@ -81,12 +81,16 @@ class AdaptiveClient:
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
+        self.drain: Callable[[], object] = lambda: None
+        """Blocks until what is under way has had its time to end."""
 
     def shutdown(self, timeout: float | None = None) -> Any:
         """Stop the engine; an engine that ends without this has died.
 
-        vLLM calls it in a thread. Requests end first, within `timeout` seconds or with a 503.
+        vLLM calls it in a thread. Requests end first: by themselves while it drains, then within
+        `timeout` seconds or with a 503.
         """
+        self.drain()
         self.is_stopping = True
         asyncio.run_coroutine_threadsafe(self.end_requests(timeout or 0.0), self._loop).result()
         return self._inner.shutdown(timeout=timeout)

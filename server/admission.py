@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,12 +18,14 @@ from memory.errors import WhetMemoryError
 from memory.tenants import Limits
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
 from server.config import DEFAULT_TENANT
-from server.errors import RETRY_AFTER_S, STOPPING, ApiError, api_error
+from server.errors import RESTARTING, RETRY_AFTER_S, STOPPING, ApiError, api_error
 from server.request_context import route_path
 from server.tenancy.principal import is_in_batch, tenant_of
 from server.tenancy.quotas import Quota, Quotas
 
-ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {"/v1/embeddings"}
+EMBEDDINGS = "/v1/embeddings"
+"""Answered without the engine."""
+ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {EMBEDDINGS}
 
 
 class Occupancy:
@@ -51,6 +55,53 @@ class Occupancy:
         return sum(each == tenant for each in self._in_background())
 
 
+@dataclass(frozen=True)
+class Away:
+    """What nobody can be served without, and may be away."""
+
+    is_stopping: Callable[[], bool] = lambda: False
+    engine_wait_s: Callable[[], float | None] = lambda: None
+    """Seconds until there is an engine again; None: there is one."""
+
+    def refuse(self, path: str) -> None:
+        """Raise `ApiError` (503) for a request that cannot be served now."""
+        if self.is_stopping():
+            raise ApiError(503, STOPPING)
+        wait_s = self.engine_wait_s()
+        if wait_s is not None and path != EMBEDDINGS:
+            raise ApiError(503, RESTARTING, retry_after_s=wait_s)
+
+
+def refuse_full(occupancy: Occupancy, places: int) -> None:
+    """Raise `ApiError` (503) where all places are taken."""
+    if occupancy.taken >= places:
+        what = f"The server is at work on {places} requests, its most at a time"
+        raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
+
+
+class Turnstile:
+    """Refuses whoever `Admission` would refuse for want of a place or an engine, before any work.
+
+    It stands before keys are looked up and bodies are read: under ten times the load that can be
+    answered, most of the work is refusals. Whoever passes may still find no place further on.
+    """
+
+    def __init__(self, app: ASGIApp, places: int, occupancy: Occupancy, away: Away) -> None:
+        """`places` and `occupancy` are those of `Admission`."""
+        self._app, self._places, self._occupancy, self._away = app, places, occupancy, away
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and (path := route_path(scope)) in ADMITTED_PATHS:
+            try:
+                self._away.refuse(path)
+                refuse_full(self._occupancy, self._places)
+            except ApiError as error:
+                await error.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 class Admission:
     """Refuses beyond quotas and `places`, and tells each request how much is left.
 
@@ -64,14 +115,14 @@ class Admission:
         app: ASGIApp,
         places: int,
         occupancy: Occupancy | None = None,
-        is_stopping: Callable[[], bool] = lambda: False,
         quotas: Quotas | None = None,
+        away: Away | None = None,
     ) -> None:
         """`occupancy` is kept, for others to look at too.
 
-        While the server `is_stopping`, nobody is let in. Without `quotas` nobody has any.
+        Nobody is let in while what is needed is `away`. Without `quotas` nobody has any.
         """
-        self._is_stopping = is_stopping
+        self._away = away or Away()
         self._app = app
         self._places = places
         self._occupancy = occupancy or Occupancy()
@@ -87,7 +138,8 @@ class Admission:
             if self._quotas is not None:
                 tenant, in_batch = tenant_of(scope), is_in_batch(scope)
                 quota = await self._quotas.of(tenant)
-            self._refuse()
+            self._away.refuse(route_path(scope))
+            refuse_full(self._occupancy, self._places)
             in_background = self._occupancy.in_background_of(tenant)
             request = quota.begin(in_background, in_batch=in_batch)
         except (ApiError, WhetMemoryError) as error:
@@ -96,21 +148,17 @@ class Admission:
         with request, self._occupancy.one_more():
             await self._app(scope, receive, self._telling(tenant, quota, send))
 
-    def _refuse(self) -> None:
-        """Raise `ApiError` (503) where there is no place."""
-        if self._is_stopping():
-            raise ApiError(503, STOPPING)
-        if self._occupancy.taken >= self._places:
-            what = f"The server is at work on {self._places} requests, its most at a time"
-            raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
-
     def _telling(self, tenant: str, quota: Quota, send: Send) -> Send:
         # How many places others leave is no business of a customer.
         places = self._left() if tenant == DEFAULT_TENANT else {}
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update({**places, **quota.headers()})
+                headers = MutableHeaders(scope=message)
+                headers.update({**places, **quota.headers()})
+                wait_s = self._away.engine_wait_s()
+                if message["status"] == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is not None:
+                    headers["retry-after"] = str(round(wait_s))
             await send(message)
 
         return tell

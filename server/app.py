@@ -7,14 +7,12 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp
 
 from adaptation.errors import EngineError
 from adaptation.learning.wanted import Wanted
@@ -22,23 +20,20 @@ from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from adaptation.prices import Prices
 from server.access_log import drop_queries
-from server.adaptation_middleware import AdaptationMiddleware
 from server.adaptive_client import AdaptiveClient
-from server.admission import Admission, Occupancy
+from server.admission import Away, Occupancy
 from server.batches.inside import Inside
 from server.batches.worker import BatchWorker
-from server.body_limits import BodyLimits
 from server.bookkeeping import Bookkeeper
 from server.config import ConfigError, Settings
+from server.draining import Draining
 from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine_defaults import runtime_adapters
-from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.item_check import refuse_wrong_items
 from server.gateway.routes import ParsedRoute
-from server.keep_alive import KeepAlive
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
@@ -67,10 +62,8 @@ from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
 from server.services import services_of
+from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
-from server.tenancy.authentication import Authentication
-from server.tenancy.doors import Doors
-from server.tenancy.trust import trust_of
 from server.trends import Trends
 
 logger = logging.getLogger(__name__)
@@ -87,6 +80,8 @@ class Built(NamedTuple):
     warming: Warming
     """Trains beforehand."""
     batches: BatchWorker
+    reload: Callable[[], Awaitable[None]]
+    """Puts back into a new engine what was in the old one."""
 
 
 async def run_server(
@@ -107,9 +102,13 @@ async def run_server(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
-            app, client, warming, batches = await build(parts, args, settings)
-            followed = [parts.champions.follow(settings.champion_poll_s), batches.follow()]
-            followed.append(parts.eraser.follow())
+            app, client, warming, batches, reload = await build(parts, args, settings)
+            followed = [
+                parts.keeper.follow(reload, partial(launch.end, app), lambda: client.is_stopping),
+                parts.champions.follow(settings.champion_poll_s),
+                batches.follow(),
+                parts.eraser.follow(),
+            ]
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -153,23 +152,42 @@ async def build(
         watched.telling,
         Parsers(args, parts.client),
     )
-    most_bytes = settings.max_body_text if _takes_text_only(client) else settings.max_body_bytes
+    most_bytes = settings.max_body_text if takes_text_only(client) else settings.max_body_bytes
     stored = StoredResponses(
         parts.memory, parts.quotas.response_bytes, settings.max_body_items, most_bytes
     )
     app, in_background = await make_app(client, args, runtime_adapters(args, settings), stored)
     occupancy = Occupancy(in_background)
+    draining = Draining(settings.notice_s, settings.drain_s, lambda: occupancy.taken)
+    client.drain = draining.wait
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     news, loop = asyncio.Event(), asyncio.get_running_loop()
     stir = partial(loop.call_soon_threadsafe, news.set)
-    _add_routes(app, parts, args, client, reports, warming, prices_of(settings), stir, stored)
+    _add_routes(
+        app,
+        parts,
+        args,
+        client,
+        reports,
+        warming,
+        prices_of(settings),
+        stir,
+        stored,
+        draining,
+    )
     describe(app)
     install_handlers(app)
-    _add_middleware(app, parts, client, occupancy, settings, stored)
-    inside = Inside(app, _guard(app, parts, args, settings))
+    away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
+    add_middleware(app, parts, client, occupancy, settings, away, stored)
+    inside = Inside(app, guard(app, parts, args, settings, occupancy, away))
     batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
-    return Built(app, client, warming, batches)
+
+    async def reload() -> None:
+        await services.loaded.drop_others(())
+        await parts.champions.reload()
+
+    return Built(app, client, warming, batches, reload)
 
 
 def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
@@ -178,50 +196,6 @@ def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Book
     trends = Trends(memory.windows, memory.aside, parts.background, metrics)
     parsed = parts.engine.parsed_at_once
     return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
-
-
-def _add_middleware(
-    app: FastAPI,
-    parts: Parts,
-    client: AdaptiveClient,
-    occupancy: Occupancy,
-    settings: Settings,
-    stored: StoredResponses,
-) -> None:
-    """Put ours innermost, behind vLLM's."""
-    app.user_middleware += [
-        Middleware(BodyLimits, settings=settings, text_only=_takes_text_only(client)),
-        Middleware(
-            Admission,
-            places=settings.max_concurrent_requests,
-            occupancy=occupancy,
-            is_stopping=lambda: client.is_stopping,
-            quotas=parts.quotas,
-        ),
-        Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
-        Middleware(
-            AdaptationMiddleware,
-            settings=settings,
-            salt_of=parts.secret.salt_of,
-            recall=stored.recall,
-        ),
-    ]
-
-
-def _guard(app: FastAPI, parts: Parts, args: argparse.Namespace, settings: Settings) -> ASGIApp:
-    """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
-    and the error shape around that. Return what is behind the check.
-    """
-    doors, trust = Doors(app.router.routes), trust_of(args, settings)
-    inner = app.build_middleware_stack()
-    guarded = Authentication(inner, doors, parts.keyring, trust)
-    app.middleware_stack = OpenAIErrorShape(guarded, settings.max_body_bytes)
-    return OpenAIErrorShape(inner, settings.max_body_bytes)
-
-
-def _takes_text_only(client: Any) -> bool:
-    """Whether an image, which is large, would be refused anyway."""
-    return not client.model_config.is_multimodal_model
 
 
 def _add_routes(
@@ -234,6 +208,7 @@ def _add_routes(
     prices: Prices,
     stir: Callable[[], object],
     stored: StoredResponses,
+    draining: Draining,
 ) -> None:
     names, memory = tuple(args.served_model_name or [args.model]), parts.memory
     theirs = list(app.router.routes)
@@ -246,7 +221,7 @@ def _add_routes(
             created=int(time.time()),
         ),
         embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
-        ready_router(parts.checks),
+        ready_router(parts.checks, lambda: not parts.keeper.is_lost, lambda: draining.is_leaving),
         feedback_router(memory, parts.quotas),
         reports_router(reports),
         keys_router(memory.keys, parts.secret, parts.keyring.forget),

@@ -165,6 +165,22 @@ class Champion:
                 logger.exception("the champion could not be looked after; it is tried again")
             self._unread = f"the champion cannot be looked after: {error or type(error).__name__}"
 
+    async def reload(self) -> None:
+        """Load what is served into an engine that was started anew.
+
+        vLLM would do so by itself at the first request, and die where the files are not whole: what
+        cannot be loaded is served no longer, and tried again as ever.
+        """
+        self._refusal = None
+        if (held := self._held) is None:
+            return
+        try:
+            await self._engine.load(held.adapter)
+        except EngineError as error:
+            logger.error("champion %s was not loaded again: %s", held.adapter.version, error)
+            self._held = None
+            await self._retire(held)
+
     async def _pursue(self, version: AdapterVersion | None) -> None:
         """Serve `version`, unless it is served; one that was refused is tried more and more rarely.
 

@@ -115,6 +115,13 @@ class Champions:
             await self._look_after(tenant, self.of(tenant))
         self._tell_freed()
 
+    async def reload(self) -> None:
+        """Put what is served into an engine that was started anew."""
+        for tenant, champion in list(self._champions.items()):
+            async with self._turns[tenant]:
+                with in_name_of(tenant):
+                    await champion.reload()
+
     async def _look_after(self, tenant: str, champion: Champion) -> None:
         turn = self._turns[tenant]
         if turn.locked():  # a request waits for it, and looks whenever a place may be free

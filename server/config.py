@@ -170,6 +170,17 @@ class Settings(Frozen):
     """names besides localhost that this server may be asked by while it has no key"""
     engine_routes: bool = False
     """open the engine's own administrative routes to the operator"""
+    notice_s: float = Field(default=0.0, ge=0, le=600)
+    """seconds after SIGTERM for which requests are still taken while `/ready` says no: what a load
+    balancer needs to notice"""
+    drain_s: float = Field(default=5.0, ge=0, le=3600)
+    """seconds after that within which requests under way may end by themselves, before they are
+    answered with 503"""
+    engine_restarts: int = Field(default=5, ge=0, le=100)
+    """times that an engine which dies again and again is started anew; then the server ends"""
+    engine_stall_s: float | None = Field(default=30.0, gt=0, le=3600)
+    """seconds without a token until an engine that does nothing counts as hung, and is killed and
+    started again; forty times as long for one that is at work; `none`: never"""
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
     max_concurrent_requests: int = Field(default=1024, ge=1)

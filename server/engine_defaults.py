@@ -31,7 +31,8 @@ ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
     # Where an operator allows a domain, its answer must not lead on to a machine inside.
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
-    # Without it a stored response cannot be retrieved.
+    # A dead engine is started again: see `server.engine.keeper`.
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": "1",
 }
 """Set where the environment says nothing, before vLLM is imported."""
 

@@ -35,6 +35,10 @@ from server.validation import first_error
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
+RESTARTING = (
+    "The engine has stopped and is being started again: send the request again after the seconds "
+    "that `retry-after` names"
+)
 STOPPING = "The server is stopping: send the request to another one, or again in a minute"
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {

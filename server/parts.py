@@ -30,6 +30,8 @@ from server.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
 from server.database_url import secret_of
 from server.engine import launch
+from server.engine.cores import Cores
+from server.engine.keeper import EngineKeeper
 from server.engine.metered import MeteredClient, weight_of_flow
 from server.engine.vllm_engine import VllmEngine
 from server.erasure.eraser import Eraser
@@ -64,11 +66,13 @@ class Parts:
         rewards: ProcessRewardModel | None = None,
         limits: Limits | None = None,
         shared: int | None = None,
+        keeper: EngineKeeper | None = None,
     ) -> None:
         """`limits` are those of a tenant that has none of its own.
 
-        `shared` is `Settings.shared_samples`.
+        `shared` is `Settings.shared_samples`; without a `keeper` an engine that died stays dead.
         """
+        self.keeper = keeper or EngineKeeper(client, Cores(argparse.Namespace()), 0, None)
         self.secret = Secret.of_folder(memory.data_dir)
         self.eraser = Eraser(memory, self.secret)
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
@@ -105,14 +109,14 @@ class Parts:
         problem = await self._storage.problem()
         adapter = self.champions.of(DEFAULT_TENANT).adapter
         parts = {
-            "engine": "failed" if self.client.errored else "ready",
+            "engine": self.keeper.status,
             "memory": problem or "ready",
             "trainer": self.trainer.status,
             "champion": self.champions.problem or (adapter.version or "" if adapter else "base"),
             **({"rewards": self.rewards.status} if self.rewards else {}),
             "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
         }
-        return not self.client.errored, parts
+        return self.keeper.wait_s is None, parts
 
 
 @asynccontextmanager
@@ -156,6 +160,9 @@ async def open_parts(
                 rewards,
                 limits,
                 settings.shared_samples,
+                EngineKeeper(
+                    client, Cores(args), settings.engine_restarts, settings.engine_stall_s
+                ),
             )
     finally:
         starting.cancel()

@@ -86,7 +86,7 @@ def running(
     `environment` is added to this process's own. Raises `ServerFailedError` with the end of its log
     where it dies, before or within the block.
     """
-    port = _free_port()
+    port = free_port()
     with ended_in_order(), tempfile.TemporaryDirectory(prefix="whet-log-") as folder:
         log = Path(folder) / "server.log"
         process = _spawn(launch, port, flags, log, environment or {})
@@ -133,7 +133,8 @@ def _has_died(process: subprocess.Popen[bytes]) -> bool:
     return process.returncode is not None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

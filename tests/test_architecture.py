@@ -118,3 +118,27 @@ def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert {name.split("/")[0] for name in tracked} <= TOP_LEVEL
+
+
+WALL_CLOCK = {
+    "adaptation/learning/adapter_cache.py",
+    "server/app.py",
+    "server/batches/work.py",
+    "server/batches/worker.py",
+    "server/gateway/chunking.py",
+    "server/gateway/response_form.py",
+    "server/routes/expiry.py",
+    "server/tenancy/issuing.py",
+    "server/tenancy/keyring.py",
+}
+"""Write moments down, or compare with such: of a key, a file, a batch, an adapter's last use."""
+
+
+def test_deadlines_are_counted_by_a_clock_that_nobody_sets() -> None:
+    using = {
+        str(path.relative_to(ROOT))
+        for package in ("adaptation", "server")
+        for path in sources(package)
+        if "time.time()" in path.read_text()
+    }
+    assert using == WALL_CLOCK

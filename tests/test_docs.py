@@ -270,3 +270,14 @@ def test_the_image_pins_the_torch_the_makefile_pins() -> None:
     ]
     assert pins[0]
     assert pins[0] == pins[1] == pins[2]
+
+
+def test_every_test_that_a_promise_of_reliability_names_exists() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "::" in line]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(rows) >= 20
+    assert all("::" in row.rsplit("|", 2)[1] for row in rows)
+    for path, name in named:
+        text = (ROOT / path).read_text("utf-8")
+        assert re.search(rf"(def {name}\(|^{name} = )", text, re.MULTILINE), f"{path}::{name}"

@@ -29,6 +29,8 @@ from vllm.v1.engine.output_processor import OutputProcessor
 from vllm.v1.metrics.stats import PrefillStats
 from vllm.v1.outputs import LogprobsLists
 
+from server.engine.cores import put_behind
+
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER_EFFECT = 0.05
 """How far any adapter moves log-probabilities: a probe sees that it is applied."""
@@ -76,6 +78,10 @@ class FakeCore:
     async def get_supported_tasks_async(self) -> tuple[str, ...]:
         """Text, and nothing else."""
         return ("generate",)
+
+    async def is_sleeping_async(self) -> bool:
+        """Nobody tells it to."""
+        return False
 
     async def add_request_async(self, request: EngineCoreRequest) -> None:
         """Begin to play a request."""
@@ -197,6 +203,37 @@ class FakeClient(AsyncLLM):  # type: ignore[misc]
         """What the requests came to."""
         core: FakeCore = self.engine_core
         return core
+
+
+class FakeCores:
+    """`server.engine.cores.Cores` for fakes: each new core is scripted as the one before."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.error: Exception | None = None
+        """Raised by the next starts, where it is set."""
+
+    def start(self, client: FakeClient) -> FakeCore:
+        """Return a new core."""
+        self.started += 1
+        if self.error is not None:
+            raise self.error
+        return FakeCore(client.core.script, client.renderer.tokenizer)
+
+    def adopt(self, client: FakeClient, core: FakeCore) -> None:
+        """Put it behind the client."""
+        put_behind(client, core)
+
+    def cpu_s(self, client: FakeClient) -> float:
+        """A fake does no work."""
+        return 0.0
+
+    def kill(self, client: FakeClient) -> None:
+        """End the core."""
+        client.core.die()
+
+    def kill_starting(self) -> None:
+        """There is no process."""
 
 
 @asynccontextmanager

@@ -133,6 +133,11 @@ async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> 
     await closing
 
 
+def end(app: FastAPI) -> None:
+    """Have `serve` return, as after a signal."""
+    app.state.server.should_exit = True
+
+
 def register_client(client_type: type) -> None:
     """Let vLLM's isinstance checks take `client_type` for an engine client."""
     EngineClient.register(client_type)

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from vllm import SamplingParams
 from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
-from vllm.v1.engine.exceptions import EngineGenerateError
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
-from server.errors import STOPPING
+from server.errors import RESTARTING, STOPPING
 from server.wording import of_vllm
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,12 @@ def refuse_deadly(params: SamplingParams) -> None:
 def stopping() -> Exception:
     """Return what vLLM's handlers turn into HTTP 503, and into the last event of a stream."""
     graceful: Exception = GracefulHTTPError(STOPPING, HTTPStatus.SERVICE_UNAVAILABLE)
+    return graceful
+
+
+def restarting() -> Exception:
+    """Return the same of an engine that died."""
+    graceful: Exception = GracefulHTTPError(RESTARTING, HTTPStatus.SERVICE_UNAVAILABLE)
     return graceful
 
 
@@ -99,7 +105,7 @@ def _largest(params: SamplingParams, form: str) -> str:
 async def told(
     outputs: AsyncGenerator[Any, None], params: SamplingParams, form: str
 ) -> AsyncGenerator[Any, None]:
-    """Yield vLLM's outputs; the error of one request says so, and is no dead engine's."""
+    """Yield vLLM's outputs; the error of one request says so, and so does a dead engine's."""
     tokens = 0
     try:
         async with aclosing(outputs):
@@ -108,6 +114,8 @@ async def told(
                 if any(choice.finish_reason == FAILED for choice in output.outputs):
                     raise _gave_up(params, form, tokens)
                 yield output
+    except EngineDeadError:
+        raise restarting() from None  # one error that all requests share collects their traces
     except EngineGenerateError as error:
         cause = error.__cause__
         if not tokens and isinstance(cause, FAULTS):

@@ -14,7 +14,6 @@ from vllm.exceptions import GracefulHTTPError, VLLMError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
-from vllm.v1.engine.exceptions import EngineDeadError
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.engine import Progress
@@ -119,12 +118,10 @@ class VllmEngine:
                         if done:
                             sample = await self._parsed_aside(query, sample)
                         yield Progress(sample, new_tokens, done=done)
-        except EngineDeadError as error:
-            raise EngineError("the engine has stopped; try again") from error
         except GracefulHTTPError as error:
             if error.http_status != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise
-            raise EngineError(str(error)) from None  # the server is stopping
+            raise EngineError(str(error)) from None  # the server is stopping, or the engine
 
     def _outputs(self, request: EngineRequest, draw: Draw) -> AsyncGenerator[Any, None]:
         params = params_for(request.params, draw)

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from server.errors import ApiError
+from server.errors import STOPPING, ApiError
 from server.tenancy.principal import principal_of
 
 Checks = Callable[[], Awaitable[tuple[bool, Mapping[str, str]]]]
@@ -41,13 +41,22 @@ class Probe:
         return self._asking.result() if self._asking.done() else "does not answer"
 
 
-def ready_router(checks: Checks) -> APIRouter:
-    """Return the route: 200 while the engine can answer, 503 otherwise."""
+def ready_router(
+    checks: Checks, lives: Callable[[], bool], is_leaving: Callable[[], bool]
+) -> APIRouter:
+    """Return the routes: 200 while the engine can answer, or while the server lives; else 503."""
     router = APIRouter(tags=["status"])
+
+    @router.get("/health", response_class=Response)
+    async def health() -> Response:
+        """Answer 200 as long as nobody has to start this server again."""
+        return Response(status_code=200 if lives() else 503)
 
     @router.get("/ready")
     async def ready(request: Request) -> dict[str, str]:
         """Answer whoever asks; the parts are shown to the operator only."""
+        if is_leaving():
+            raise ApiError(503, STOPPING)
         is_ready, parts = await checks()
         caller = principal_of(request.scope)
         shown = parts if caller is not None and caller.is_operator else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,8 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.app import build
     from server.batches.worker import BatchWorker
     from server.engine import launch
-    from server.engine.fake_client import FakeCore, Reply, Script, open_fake_engine
+    from server.engine.fake_client import FakeCore, FakeCores, Reply, Script, open_fake_engine
+    from server.engine.keeper import EngineKeeper
     from server.parts import Parts
 
 __all__ = ["Reply", "Script"]
@@ -52,10 +53,20 @@ class Composed:
     trainer: FakeTrainer
     http: httpx.AsyncClient
     batches: BatchWorker
+    cores: FakeCores
+    gave_up: asyncio.Event
+    """Set where the server would end for want of an engine."""
     _working: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start_batches(self) -> None:
         self._working.append(asyncio.create_task(self.batches.follow()))
+
+    def watch(self, reload: Callable[[], Awaitable[None]]) -> None:
+        """Start the engine again when it dies."""
+        watching = self.parts.keeper.follow(
+            reload, self.gave_up.set, lambda: self.client.is_stopping
+        )
+        self._working.append(asyncio.create_task(watching))
 
     async def stop_batches(self) -> None:
         for task in self._working:
@@ -110,9 +121,20 @@ async def composed(
     try:
         async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            shared = settings.shared_samples
+            cores, gave_up = FakeCores(), asyncio.Event()
             parts = Parts(
-                inner, MODEL, memory, trainer, leases, places, algebra, template, shared=shared
+                inner,
+                MODEL,
+                memory,
+                trainer,
+                leases,
+                places,
+                algebra,
+                template,
+                shared=settings.shared_samples,
+                keeper=EngineKeeper(
+                    inner, cores, settings.engine_restarts, settings.engine_stall_s
+                ),
             )
             built = await build(parts, args, settings, CollectorRegistry())
             app, client, warming = built.app, built.client, built.warming
@@ -121,8 +143,11 @@ async def composed(
             inner.core.begun = asyncio.Semaphore(0)
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-                made = Composed(app, client, inner.core, parts, trainer, http, built.batches)
+                made = Composed(
+                    app, client, inner.core, parts, trainer, http, built.batches, cores, gave_up
+                )
                 made.start_batches()
+                made.watch(built.reload)
                 try:
                     yield made
                 finally:

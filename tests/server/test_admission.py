@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from server.admission import Admission, Occupancy
+from server.admission import Admission, Away, Occupancy, Turnstile
 from server.error_shape import OpenAIErrorShape
 from server.errors import install_handlers
 
@@ -116,3 +117,27 @@ async def test_a_proxy_that_keeps_its_prefix_takes_places_too() -> None:
         assert (await http.post(f"/api{CHAT}")).status_code == 503
         assert (await http.post(CHAT)).status_code == 503
         assert (await http.post(f"/apis{CHAT}")).status_code == 404
+
+
+async def test_the_turnstile_refuses_before_anything_is_done_and_lets_the_rest_through() -> None:
+    passed: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope["path"])
+        await PlainTextResponse("in")(scope, receive, send)
+
+    occupancy = Occupancy()
+    waits: list[float | None] = [None]
+    turnstile = Turnstile(app, 1, occupancy, Away(engine_wait_s=lambda: waits[0]))
+    transport = httpx.ASGITransport(turnstile)
+    async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
+        assert (await http.post(CHAT)).status_code == 200
+        with occupancy.one_more():
+            full = await http.post(CHAT)
+            assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+            assert (await http.get("/v1/models")).status_code == 200
+        waits[0] = 17.0
+        away = await http.post(CHAT)
+        assert (away.status_code, away.headers["retry-after"]) == (503, "17")
+        assert (await http.post("/v1/embeddings")).status_code == 200
+    assert passed == [CHAT, "/v1/models", "/v1/embeddings"]

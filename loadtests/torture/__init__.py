@@ -1,0 +1,1 @@
+"""What a memory and a server must survive: kills, foreign files, clients that leave."""

@@ -1,0 +1,24 @@
+"""The one way in which torture opens a memory, whatever database is behind it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from memory.hashing import HashingEmbedder
+from memory.memory import LongTermMemory
+
+DIMENSIONS = 32
+"""Of the embedder, which needs no model: what is tortured is what keeps its vectors."""
+
+
+def opened(folder: Path, url: str | None) -> LongTermMemory:
+    """Open the memory in `folder`, with its tables in the database at `url` where there is one."""
+    given: dict[str, Any] = {} if url is None else {"database_url": url}
+    return LongTermMemory.open(folder, HashingEmbedder(DIMENSIONS), **given)
+
+
+def takes_urls() -> bool:
+    """Whether this build knows another database than SQLite's file."""
+    return "database_url" in inspect.signature(LongTermMemory.open).parameters

@@ -1,0 +1,79 @@
+"""The layers around vLLM's application, and the order they stand in.
+
+From outside: the error shape, the turnstile, the check of keys, vLLM's own layers, then what reads
+bodies, gives out places, keeps streams alive and takes options off.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+
+from server.adaptation_middleware import AdaptationMiddleware
+from server.admission import Admission, Away, Occupancy, Turnstile
+from server.body_limits import BodyLimits
+from server.config import Settings
+from server.error_shape import OpenAIErrorShape
+from server.keep_alive import KeepAlive
+from server.parts import Parts
+from server.stored_responses import StoredResponses
+from server.tenancy.authentication import Authentication
+from server.tenancy.doors import Doors
+from server.tenancy.trust import trust_of
+
+
+def add_middleware(
+    app: FastAPI,
+    parts: Parts,
+    client: Any,
+    occupancy: Occupancy,
+    settings: Settings,
+    away: Away,
+    stored: StoredResponses,
+) -> None:
+    """Put ours innermost, behind vLLM's."""
+    app.user_middleware += [
+        Middleware(BodyLimits, settings=settings, text_only=takes_text_only(client)),
+        Middleware(
+            Admission,
+            places=settings.max_concurrent_requests,
+            occupancy=occupancy,
+            quotas=parts.quotas,
+            away=away,
+        ),
+        Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
+        Middleware(
+            AdaptationMiddleware,
+            settings=settings,
+            salt_of=parts.secret.salt_of,
+            recall=stored.recall,
+        ),
+    ]
+
+
+def guard(
+    app: FastAPI,
+    parts: Parts,
+    args: argparse.Namespace,
+    settings: Settings,
+    occupancy: Occupancy,
+    away: Away,
+) -> ASGIApp:
+    """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
+    the turnstile before that, and the error shape around all. Return what is behind the check.
+    """
+    doors, trust = Doors(app.router.routes), trust_of(args, settings)
+    inner = app.build_middleware_stack()
+    guarded = Authentication(inner, doors, parts.keyring, trust)
+    turnstile = Turnstile(guarded, settings.max_concurrent_requests, occupancy, away)
+    app.middleware_stack = OpenAIErrorShape(turnstile, settings.max_body_bytes)
+    return OpenAIErrorShape(inner, settings.max_body_bytes)
+
+
+def takes_text_only(client: Any) -> bool:
+    """Whether an image, which is large, would be refused anyway."""
+    return not client.model_config.is_multimodal_model
