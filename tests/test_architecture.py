@@ -121,6 +121,8 @@ def test_the_top_level_holds_what_it_should_and_nothing_else() -> None:
 
 
 WALL_CLOCK = {
+    "server/erasure/eraser.py",
+    "server/stored_responses.py",
     "adaptation/learning/adapter_cache.py",
     "server/app.py",
     "server/batches/work.py",

@@ -25,6 +25,7 @@ from typing import Any
 from loadtests.torture.acts import Acts
 from loadtests.torture.place import opened
 from loadtests.torture.truth import Kept, Truth
+from memory.store.scope import EVERYONE
 
 SCENES = ("write", "snapshot", "compact", "migrate", "promote")
 LIFE = 25

@@ -24,13 +24,15 @@ from tests.postgres import Cluster
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "kind" in metafunc.fixturenames:
+    if "dialect" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("sqlite")
-        metafunc.parametrize("kind", ["sqlite"] if only else ["sqlite", "postgres"], indirect=True)
+        metafunc.parametrize(
+            "dialect", ["sqlite"] if only else ["sqlite", "postgres"], indirect=True
+        )
 
 
 @pytest.fixture
-def kind(request: pytest.FixtureRequest) -> str:
+def dialect(request: pytest.FixtureRequest) -> str:
     """The dialect of every database that the test opens without saying where."""
     if request.param == "postgres":
         request.getfixturevalue("on_postgres")
@@ -61,35 +63,35 @@ def on_postgres(
 
 @pytest.fixture
 def raw(
-    request: pytest.FixtureRequest, kind: str
+    request: pytest.FixtureRequest, dialect: str
 ) -> Callable[[Path], AbstractContextManager[Connection]]:
     """Return what connects to a folder's database past all of Whet."""
-    if kind == "sqlite":
+    if dialect == "sqlite":
         return lambda folder: connected(f"sqlite:///{folder / FILE_NAME}")
     url_of = request.getfixturevalue("on_postgres")
     return lambda folder: connected(url_of(folder))
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, kind: str, empty_database: Path) -> Path:
+def data_dir(tmp_path: Path, dialect: str, empty_database: Path) -> Path:
     """A folder with an empty memory."""
     folder = tmp_path / "data"
     folder.mkdir()
-    if kind == "sqlite":
+    if dialect == "sqlite":
         shutil.copy(empty_database, folder)
     return folder
 
 
 @pytest.fixture
-def embedder(kind: str) -> HashingEmbedder:
+def embedder(dialect: str) -> HashingEmbedder:
     return HashingEmbedder(64)
 
 
 @pytest.fixture
 def memory(
-    tmp_path: Path, embedder: HashingEmbedder, kind: str, empty_database: Path
+    tmp_path: Path, embedder: HashingEmbedder, dialect: str, empty_database: Path
 ) -> Iterator[LongTermMemory]:
-    if kind == "sqlite":
+    if dialect == "sqlite":
         shutil.copy(empty_database, tmp_path)
     opened = LongTermMemory.open(tmp_path, embedder)
     yield opened

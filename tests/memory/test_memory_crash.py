@@ -40,9 +40,9 @@ Start = Callable[[str, int], subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start_writer(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> Start:
+def start_writer(tmp_path: Path, dialect: str, request: pytest.FixtureRequest) -> Start:
     """Return what starts a process that writes to the folder's database."""
-    is_file = kind == "sqlite"
+    is_file = dialect == "sqlite"
     url = "" if is_file else request.getfixturevalue("on_postgres")(tmp_path)
 
     def start(name: str, count: int) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def start_writer(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> S
 
 
 def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
-    tmp_path: Path, embedder: HashingEmbedder, kind: str, start_writer: Start
+    tmp_path: Path, embedder: HashingEmbedder, dialect: str, start_writer: Start
 ) -> None:
     acknowledged: list[str] = []
     for round_, rows in enumerate((3, 10, 18)):
@@ -67,7 +67,7 @@ def test_kill_9_loses_no_acknowledged_row_and_the_index_equals_the_database(
     assert memory.verify("ann").ok
     assert memory.rebuild("ann") == memory.stats("ann")["states"]["active"]
     assert memory.verify("ann").ok
-    if kind == "sqlite":
+    if dialect == "sqlite":
         with memory._database.reading(EVERYONE) as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     memory.close()
@@ -93,7 +93,7 @@ def test_two_processes_write_at_once_and_a_third_sees_it_all(
 
 
 def test_a_write_waits_for_another_process_instead_of_failing(
-    tmp_path: Path, embedder: HashingEmbedder, kind: str, start_writer: Start
+    tmp_path: Path, embedder: HashingEmbedder, dialect: str, start_writer: Start
 ) -> None:
     memory = LongTermMemory.open(tmp_path, embedder)
     other = open_database(tmp_path)

@@ -23,9 +23,9 @@ with database.alone("a job"):
 
 
 def test_a_job_is_one_processs_until_it_ends_or_is_killed(
-    memory: LongTermMemory, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+    memory: LongTermMemory, tmp_path: Path, dialect: str, request: pytest.FixtureRequest
 ) -> None:
-    url = "" if kind == "sqlite" else request.getfixturevalue("on_postgres")(tmp_path)
+    url = "" if dialect == "sqlite" else request.getfixturevalue("on_postgres")(tmp_path)
     command = [sys.executable, "-c", HOLDER, str(tmp_path), url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
