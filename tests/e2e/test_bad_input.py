@@ -77,7 +77,7 @@ HUGE = {
         (CHAT, {"functions": [{"name": "f"}]}, 400, "functions", "tools"),
         (CHAT, {"modalities": ["text", "audio"]}, 400, "modalities", "text"),
         ("/v1/completions", {"prompt": "x", "best_of": 2}, 400, "best_of", "`n`"),
-        ("/v1/responses", {"input": "x", "conversation": "c"}, 400, "conversation", "previous"),
+        ("/v1/responses", {"input": "x", "conversation": "c"}, 404, None, "not found"),
         ("/v1/responses", {"input": "x", "tools": [SEARCH]}, 400, "tools", "web_search"),
         (CHAT, {"structured_outputs": LOOP}, 400, "structured_outputs", "cannot be kept to"),
         (CHAT, {"response_format": HUGE}, 400, "response_format", "response_format"),

@@ -127,6 +127,7 @@ while True:
 """
 
 
+@pytest.mark.sqlite
 def test_kill_9_while_a_sealed_index_is_built_and_written_leaves_one_that_equals_the_database(
     tmp_path: Path, embedder: HashingEmbedder
 ) -> None:

@@ -140,6 +140,7 @@ def test_a_long_question_has_a_bounded_number_of_words(
     assert len(noted(memory)) == MAX_WORDS
 
 
+@pytest.mark.sqlite
 def test_nothing_of_an_erased_records_words_stays_in_the_file(
     memory: LongTermMemory, draft: Build, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_an_edit_and_a_confirmation_leave_the_words_as_they_are(
     assert {each for _, each, _ in before} == {"how", "many", "are", "2", "and"}
 
 
+@pytest.mark.sqlite
 def test_an_older_database_gets_the_words_of_what_is_not_erased(
     memory: LongTermMemory, draft: Build, tmp_path: Path
 ) -> None:
@@ -177,8 +179,9 @@ def test_an_older_database_gets_the_words_of_what_is_not_erased(
     expected = noted(memory)
     memory.close()
     file = sqlite3.connect(tmp_path / "whet.db")
-    file.execute("DROP TABLE word")
-    file.execute("UPDATE alembic_version SET version_num = '0010'")
+    for table in ("word", "erasure", "retirement"):
+        file.execute(f"DROP TABLE {table}")
+    file.execute("UPDATE alembic_version SET version_num = '0011'")
     file.commit()
     file.close()
     again = LongTermMemory.open(tmp_path, memory.embedder)
