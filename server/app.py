@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.routing import BaseRoute
 
 from adaptation.errors import EngineError
 from adaptation.learning.wanted import Wanted
@@ -245,6 +247,15 @@ def _add_routes(
         app.include_router(router, dependencies=guarded)
     busiest = [route for route in theirs if isinstance(route, ParsedRoute)]
     ours = [route for route in app.router.routes if route not in theirs]
+    answered = {place for route in ours for place in _places(route)}
     others = [route for route in theirs if route not in busiest]
+    others = [route for route in others if not _places(route) or not _places(route) <= answered]
     # The first match answers: ours before vLLM's, but nobody's most asked ones behind sixty others.
     app.router.routes[:] = [*busiest, *ours, *others]
+
+
+def _places(route: BaseRoute) -> set[tuple[str, str]]:
+    """Return what a route answers: paths and methods, none where it is another kind of route."""
+    if not isinstance(route, APIRoute):
+        return set()
+    return {(route.path, method) for method in route.methods}

@@ -267,8 +267,16 @@ def _translated(path: Path) -> Iterator[None]:
 
 def advice(path: Path, error: Exception) -> str:
     """Say in one line what SQLite's error means for the file, and what to do."""
-    cause = str(getattr(error, "orig", error))
+    first = _first_of(error)
+    cause = str(getattr(first, "orig", first))
     for symptom, remedy in _REMEDIES:
         if symptom in cause:
             return f"{path} {remedy}"
     return f"{path} cannot be used ({cause}): run `whet doctor`"
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """Return what went wrong first: a savepoint that cannot be undone tells nothing of why."""
+    while "no such savepoint" in str(error) and error.__context__ is not None:
+        error = error.__context__
+    return error

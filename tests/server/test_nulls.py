@@ -9,7 +9,9 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
+from memory.embedding_queue import EmbeddingQueue
 from memory.hashing import HashingEmbedder
+from memory.threads import Threads
 from server.adaptation_middleware import AdaptationMiddleware
 from server.config import Settings
 from server.error_shape import OpenAIErrorShape
@@ -33,7 +35,9 @@ def http() -> TestClient:
     for path in (CHAT, COMPLETIONS, RESPONSES):
         app.add_api_route(path, echo, methods=["POST"])
     app.include_router(unserved_router())
-    app.include_router(embeddings_router(EMBEDDER))
+    app.include_router(
+        embeddings_router(EMBEDDER, EmbeddingQueue(EMBEDDER), Threads("counting", 1))
+    )
     app.add_api_route("/v1/responses/{response_id}", echo, methods=["GET"])
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import Field
 
@@ -22,6 +21,7 @@ from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.distillation.gate import Decision, decide
 from adaptation.learning.distillation.guards import PROBES, GuardOutcome, Probe, compare
+from adaptation.learning.distillation.registry import Registry
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
 from adaptation.learning.distillation.report import Accuracy, GenerationReport, Guards, Training
 from adaptation.learning.distillation.select import (
@@ -51,40 +51,6 @@ Grade = Callable[[str, Record], bool]
 """Whether a generated text gives the record's answer."""
 OnProgress = Callable[[str, int, int], None]
 """(phase, done, total); phases are `select`, `evaluate base`, `train`, …"""
-
-
-class Registry(Protocol):
-    """Where versions are kept; `memory.adapters.AdapterRegistry` is one."""
-
-    def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
-        """What an alias such as `champion` points to."""
-        ...
-
-    def register(
-        self,
-        folder: Path,
-        *,
-        tenant: str,
-        base_model: str,
-        parent: str | None,
-        rank: int,
-        metrics: dict[str, object],
-        record_ids: tuple[str, ...],
-    ) -> AdapterVersion:
-        """Copy an adapter into the registry."""
-        ...
-
-    def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
-        """Serve a version."""
-        ...
-
-    def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
-        """Note why a version is not served."""
-        ...
-
-    def replace(self, tenant: str, retired_id: str, adapter_id: str, /) -> None:
-        """Note which version was trained in the place of a retired one."""
-        ...
 
 
 class Settings(Frozen):
@@ -148,8 +114,7 @@ class Distiller:
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
             result = await self._train(chosen, folder)
             candidate = await self._grades("candidate", chosen.holdout, folder)
-            guards = await self._guard(path, folder)
-            decision = decide(current, candidate, guards, self.settings.alpha)
+            decision, guards = await self._judged(current, candidate, path, folder)
             judged = report.model_copy(
                 update={
                     "accuracy": Accuracy(
@@ -235,13 +200,29 @@ class Distiller:
         texts = await self._generate(f"evaluate {name}", prompts, adapter)
         return [self.grade(text, record) for text, record in zip(texts, holdout, strict=True)]
 
-    async def _guard(self, current: str | None, candidate: str) -> GuardOutcome | None:
-        if not self.probes:
-            return None
-        prompts = [probe.conversation for probe in self.probes]
-        before = await self._generate("guard", prompts, current)
-        after = await self._generate("guard candidate", prompts, candidate)
-        return compare(self.probes, before, after)
+    async def _judged(
+        self, current: Sequence[bool], candidate: Sequence[bool], served: str | None, folder: str
+    ) -> tuple[Decision, GuardOutcome | None]:
+        """Decide by the held-out answers, and by the guards where these speak for the candidate."""
+        decision = decide(current, candidate, None, self.settings.alpha)
+        if not decision.promote or not self.probes:
+            return decision, None
+        guards = await self._guard(served, folder)
+        return decide(current, candidate, guards, self.settings.alpha), guards
+
+    async def _guard(self, current: str | None, candidate: str) -> GuardOutcome:
+        """Ask the candidate those probes only that what is served answers rightly."""
+        before = await self._replies("guard", self.probes, current)
+        known = [probe for probe in self.probes if probe.right(before[probe])]
+        return compare(known, await self._replies("guard candidate", known, candidate))
+
+    async def _replies(
+        self, phase: str, probes: Sequence[Probe], adapter: str | None
+    ) -> dict[Probe, str]:
+        if not probes:
+            return {}
+        prompts = [probe.conversation for probe in probes]
+        return dict(zip(probes, await self._generate(phase, prompts, adapter), strict=True))
 
     async def _generate(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None

@@ -7,7 +7,7 @@ rightly count, so a small model that knows no geography is not asked to remember
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adaptation.conversation import Conversation, spoken
@@ -89,12 +89,7 @@ class GuardOutcome:
         return len(self.lost) <= self.allowed
 
 
-def compare(probes: Sequence[Probe], before: Sequence[str], after: Sequence[str]) -> GuardOutcome:
-    """Hold the candidate's replies against those of what is served now."""
-    known = [
-        (probe, reply)
-        for probe, old, reply in zip(probes, before, after, strict=True)
-        if probe.right(old)
-    ]
-    lost = tuple(probe.question for probe, reply in known if not probe.right(reply))
+def compare(known: Sequence[Probe], after: Mapping[Probe, str]) -> GuardOutcome:
+    """Hold the candidate's replies against what is known: probes that were right before."""
+    lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
     return GuardOutcome(before=len(known), lost=lost)

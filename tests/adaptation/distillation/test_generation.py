@@ -108,6 +108,41 @@ async def test_lost_manners_veto_a_gain(memory: Records, registry: AdapterRegist
     assert "Hello!" in report.guards.lost
 
 
+async def test_the_candidate_is_asked_those_probes_only_that_were_right_before(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    asked: list[str] = []
+
+    def knows_greetings(conversation: tuple[Message, ...], adapter: str | None) -> str:
+        question = conversation[-1].content
+        if question not in {probe.question for probe in PROBES}:
+            return solves(conversation, adapter)
+        if adapter:
+            asked.append(question)
+        return "Hello there" if question in ("Hello!", "Hey") else "####"
+
+    report = await distiller(memory, registry, FakeTrainer(answer=knows_greetings)).run("default")
+    assert report.decision == "promoted"
+    assert report.guards is not None
+    assert report.guards.known == 2
+    assert asked == ["Hello!", "Hey"]
+
+
+async def test_no_probe_is_asked_where_the_held_out_answers_speak_against_the_candidate(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    asked: set[str] = set()
+
+    def learns_nothing(conversation: tuple[Message, ...], adapter: str | None) -> str:
+        asked.add(conversation[-1].content)
+        return "####"
+
+    report = await distiller(memory, registry, FakeTrainer(answer=learns_nothing)).run("default")
+    assert report.decision == "rejected"
+    assert report.guards is None
+    assert not asked & {probe.question for probe in PROBES}
+
+
 async def test_a_dry_run_trains_and_registers_nothing(
     memory: Records, registry: AdapterRegistry
 ) -> None:

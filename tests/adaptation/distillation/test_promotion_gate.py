@@ -27,11 +27,11 @@ def test_lost_guards_veto_a_gain() -> None:
     assert "Hello!" in decision.reasons[0]
 
 
-def test_only_probes_that_were_right_before_can_be_lost() -> None:
-    before = ["Hello there", "what?", *["dunno"] * (len(PROBES) - 2)]
-    outcome = compare(PROBES, before, ["####"] * len(PROBES))
-    assert (outcome.before, outcome.lost, outcome.held) == (1, ("Hello!",), False)
-    assert compare(PROBES, before, before).held
+def test_a_probe_is_lost_where_the_reply_is_no_answer_any_more() -> None:
+    known = PROBES[:2]
+    outcome = compare(known, {PROBES[0]: "####", PROBES[1]: "You are welcome!"})
+    assert (outcome.before, outcome.lost, outcome.held) == (2, ("Hello!",), False)
+    assert compare(known, {PROBES[0]: "Hello there", PROBES[1]: "You are welcome!"}).held
 
 
 def test_every_probe_is_right_for_a_plain_right_reply() -> None:
