@@ -14,4 +14,7 @@ class Broken(AssertionError):  # noqa: N818  (it is what a fuzzer looks for, not
 
 def text_of(data: bytes) -> str:
     """The bytes as any text at all, half characters included."""
-    return data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")
