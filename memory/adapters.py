@@ -80,16 +80,20 @@ class AdapterRegistry:
             "created_at": time.time(),
         }
         try:
-            with self._database.writing(tenant) as connection:
-                if parent is not None:
-                    _row(connection, tenant, parent)
-                if adapter_id not in registered(connection):
-                    refuse_erased(connection, tenant, record_ids)
-                self._insert(connection, row, record_ids)
-                return self._version(connection, _row(connection, tenant, adapter_id))
+            return self._registered(row, record_ids)
         except ConflictError:
             self._shelf.drop([adapter_id], self._unused([content]))
             raise
+
+    def _registered(self, row: dict[str, Any], record_ids: Collection[str]) -> AdapterVersion:
+        tenant, adapter_id, parent = row["tenant"], row["id"], row["parent"]
+        with self._database.writing(tenant) as connection:
+            if parent is not None:
+                _row(connection, tenant, parent)
+            if adapter_id not in registered(connection):
+                refuse_erased(connection, tenant, record_ids)
+            self._insert(connection, row, record_ids)
+            return self._version(connection, _row(connection, tenant, adapter_id))
 
     def list(self, tenant: str) -> Versions:
         """Return the tenant's versions, newest first."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.ledger import write_trials
-from memory.retention import Retention
+from memory.retention import Hourly, Retention
 from memory.rows import completion_of, completion_row, size_of
 from memory.store.database import Database
 from memory.store.schema import completion, trial
@@ -35,7 +34,6 @@ GROUP = 256
 LINGER_S = 1.0
 """How long the writer lets a group gather: its work competes with requests for the interpreter, and
 nobody waits for it. A crash loses the chance for feedback on the last second's answers."""
-PRUNE_EVERY_S = 3600.0
 TRIES = 3
 PAUSE_S = 1.0
 """Before a group is tried again; doubled each time. Nobody waits for it unless somebody flushes."""
@@ -73,7 +71,7 @@ class CompletionLog:
         self._hurried = False
         """Somebody waits in `flush`."""
         self._healthy = True
-        self._next_prune = time.monotonic()
+        self._pruning = Hourly("old completions", lambda: self.prune())
 
     def append(self, item: Completion) -> None:
         """Queue a completion; never blocks on the database and never fails the caller.
@@ -226,7 +224,7 @@ class CompletionLog:
                 if self._try(list(self._writing)) or self._closed:
                     break
                 self._pause(PAUSE_S * 2**attempt)
-            self._prune_in_time()
+            self._pruning.look()
         finally:
             with self._changed:
                 self._writing.clear()
@@ -263,15 +261,6 @@ class CompletionLog:
             with self._changed:
                 self._committing = False
                 self._changed.notify_all()
-
-    def _prune_in_time(self) -> None:
-        if time.monotonic() < self._next_prune:
-            return
-        self._next_prune = time.monotonic() + PRUNE_EVERY_S
-        try:
-            self.prune()
-        except Exception:  # the thread's boundary: the next hour tries again
-            log.exception("old completions stay for now")
 
     def _complain(self, reason: str) -> None:
         """Say once per outage that completions are dropped."""

@@ -91,6 +91,10 @@ class EmbeddingQueue:
         return batch
 
     def _compute(self, texts: Sequence[str]) -> list[Embedded]:
-        vectors = self._embedder.embed(texts)
-        shares = map(self._embedder.unknown_share, texts)
-        return [Embedded(*each) for each in zip(vectors, shares, strict=True)]
+        return embedded(self._embedder, texts)
+
+
+def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Embedded]:
+    """Return what an embedder makes of texts, in their order."""
+    shares = map(embedder.unknown_share, texts)
+    return [Embedded(*each) for each in zip(embedder.embed(texts), shares, strict=True)]

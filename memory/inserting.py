@@ -5,28 +5,19 @@ Owns the inserts. Knows nothing of what a newcomer does to others: see `memory.s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, and_, select
 
 from memory.events import append_events
+from memory.store.chunks import chunks
 from memory.store.dialects import inserting
 from memory.store.full_text import add_words
 from memory.store.schema import embedding, record
-
-T = TypeVar("T")
-CHUNK = 500
-"""Bound values per query, far below SQLite's limit."""
-
-
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield the items, at most `CHUNK` at a time."""
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
 
 
 def unasked(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:

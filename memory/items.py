@@ -15,11 +15,10 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, and_, delete, insert, select
 
 from memory.errors import NotFoundError
+from memory.store.chunks import chunks
 from memory.store.schema import item
 
 Order: TypeAlias = Literal["asc", "desc"]
-MANY = 500
-"""Identifiers in one statement: every database takes so many parameters."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def all_items(connection: Connection, holder: str) -> list[Item]:
 def contents_of(connection: Connection, holders: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the contents of the items of each holder."""
     found: dict[str, list[dict[str, Any]]] = {holder: [] for holder in holders}
-    for some in in_parts(holders):
+    for some in chunks(holders):
         columns = select(item.c.holder, item.c.content).where(item.c.holder.in_(some))
         for row in connection.execute(columns.order_by(item.c.number)):
             found[row.holder].append(row.content)
@@ -100,14 +99,14 @@ def found_item(connection: Connection, holder: str, item_id: str) -> Row[Any]:
 
 def drop_items(connection: Connection, holders: Sequence[str]) -> None:
     """Erase all items of responses and conversations."""
-    for some in in_parts(holders):
+    for some in chunks(holders):
         connection.execute(delete(item).where(item.c.holder.in_(some)))
 
 
 def with_ids_of_their_own(connection: Connection, holder: str, items: Sequence[Item]) -> list[Item]:
     """Return items, another id for each whose id stands in the holder already, or twice here."""
     taken: set[str] = set()
-    for some in in_parts([each.id for each in items]):
+    for some in chunks([each.id for each in items]):
         here = and_(item.c.holder == holder, item.c.id.in_(some))
         taken.update(connection.execute(select(item.c.id).where(here)).scalars())
     named = []
@@ -123,11 +122,6 @@ def _renamed(each: Item, taken: Collection[str]) -> Item:
         return each
     fresh = f"{each.id.partition('_')[0]}_{uuid4().hex}"
     return replace(each, id=fresh, content={**each.content, "id": fresh})
-
-
-def in_parts(ids: Sequence[str]) -> list[Sequence[str]]:
-    """Return identifiers in parts of which each fits into a statement."""
-    return [ids[start : start + MANY] for start in range(0, len(ids), MANY)]
 
 
 def _item(row: Row[Any]) -> Item:

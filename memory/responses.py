@@ -6,7 +6,6 @@ those that it goes on from, which live as long as it does. Knows nothing of how 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -19,7 +18,6 @@ from memory.items import (
     Order,
     all_items,
     contents_of,
-    in_parts,
     page_of_items,
     size_of,
     write_items,
@@ -34,7 +32,8 @@ from memory.response_rows import (
     tell_conversation,
     unknown,
 )
-from memory.retention import Retention
+from memory.retention import Hourly, Retention
+from memory.store.chunks import chunks
 from memory.store.database import Database
 from memory.store.group_commit import GroupCommit
 from memory.store.schema import response
@@ -42,11 +41,8 @@ from memory.store.scope import EVERYONE
 from memory.stored_response import StoredResponse, Written
 from memory.text import trace
 
-log = logging.getLogger(__name__)
-
 HELD_S = 60.0
 """Whoever makes a response says so more often; after this, nobody is believed to."""
-PRUNE_EVERY_S = 3600.0
 
 
 Keeping: TypeAlias = "tuple[Written, int | None]"
@@ -67,7 +63,7 @@ class ResponseStore:
     ) -> None:
         self._database = database
         self._retention = retention or Retention(retention_days)
-        self._next_prune = time.monotonic()
+        self._pruning = Hourly("old responses", self.prune)
         self._keeper = GroupCommit(self._keep_many)
 
     def keep(self, new: Written, most: int | None = None) -> None:
@@ -77,7 +73,7 @@ class ResponseStore:
         room. Raises `ConflictError` where that does not help, and where the conversation is gone.
         """
         refused = self._keeper.save((new, most)).refused
-        self._prune_in_time()
+        self._pruning.look()
         if refused is not None:
             raise refused
 
@@ -86,7 +82,7 @@ class ResponseStore:
         with self._database.writing(new.response.tenant) as connection:
             self._insert(connection, new, held_until=time.time() + HELD_S)
             make_room(connection, new.response, most)
-        self._prune_in_time()
+        self._pruning.look()
 
     def hold(self, tenant: str, response_id: str) -> bool:
         """Say that a response is still being made; False where it is not to be any more."""
@@ -221,7 +217,7 @@ class ResponseStore:
             cutoff = self._retention.cutoff()
             rows = ancestry(connection, made.tenant, made.previous_id, cutoff)
             ids = [row.id for row in rows]  # what it goes on from lives as long
-            for some in in_parts(ids):
+            for some in chunks(ids):
                 here = response.c.id.in_(some)
                 connection.execute(update(response).where(here).values(used_at=now))
 
@@ -232,12 +228,3 @@ class ResponseStore:
         if row is None:
             raise NotFoundError(unknown(response_id))
         return stored_of(row)
-
-    def _prune_in_time(self) -> None:
-        if time.monotonic() < self._next_prune:
-            return
-        self._next_prune = time.monotonic() + PRUNE_EVERY_S
-        try:
-            self.prune()
-        except Exception:  # the response is stored already: the next hour tries again
-            log.exception("old responses stay for now")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
+HOUR_S = 3_600.0
 JUMP_S = 3_600.0
 """What clocks drift apart, and are set right by, without anybody noticing."""
 CONFIRM_S = 86_400.0
@@ -24,6 +25,24 @@ MOST = 0.5
 def uptime_s() -> float:
     """Return seconds of a clock that nobody sets; where there is such, sleep counts too."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Hourly:
+    """Does something once an hour, when it is looked at; what goes wrong costs nobody anything."""
+
+    def __init__(self, what: str, work: Callable[[], object]) -> None:
+        self._what, self._work = what, work
+        self._next = time.monotonic()
+
+    def look(self) -> None:
+        """Do it where it is time."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + HOUR_S
+        try:
+            self._work()
+        except Exception:  # whoever looks has ended what it came for: the next hour tries again
+            log.exception("%s stay for now", self._what)
 
 
 class Retention:

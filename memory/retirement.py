@@ -13,11 +13,10 @@ from sqlalchemy import Connection, insert, select, update
 
 from memory.errors import ConflictError
 from memory.rows import moment
+from memory.store.chunks import chunks
 from memory.store.schema import adapter, lineage, record, retirement
 from memory.types import Retirement, State
 
-AT_ONCE = 500
-"""Ids in one query: SQLite takes a bounded number of parameters."""
 TELLING = ("tasks", "obstacle")
 """What a version's measurements say in the words of its records."""
 
@@ -89,8 +88,8 @@ def refuse_erased(connection: Connection, tenant: str, record_ids: Collection[st
     """Raise `ConflictError` where one of the records was erased while it was learned from."""
     ids = list(dict.fromkeys(record_ids))
     mine = (record.c.tenant == tenant) & (record.c.state == State.ERASED)
-    for start in range(0, len(ids), AT_ONCE):
-        some = record.c.id.in_(ids[start : start + AT_ONCE])
-        erased = connection.execute(select(record.c.id).where(mine, some)).scalars().first()
+    for some in chunks(ids):
+        here = record.c.id.in_(some)
+        erased = connection.execute(select(record.c.id).where(mine, here)).scalars().first()
         if erased is not None:
             raise ConflictError(f"{erased} was erased while it was learned from: train again")

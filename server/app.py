@@ -248,10 +248,14 @@ def _add_routes(
     busiest = [route for route in theirs if isinstance(route, ParsedRoute)]
     ours = [route for route in app.router.routes if route not in theirs]
     answered = {place for route in ours for place in _places(route)}
-    others = [route for route in theirs if route not in busiest]
-    others = [route for route in others if not _places(route) or not _places(route) <= answered]
+    others = [route for route in theirs if route not in busiest and not _is_among(answered, route)]
     # The first match answers: ours before vLLM's, but nobody's most asked ones behind sixty others.
     app.router.routes[:] = [*busiest, *ours, *others]
+
+
+def _is_among(answered: set[tuple[str, str]], route: BaseRoute) -> bool:
+    """Whether others answer all that a route would."""
+    return bool(_places(route)) and _places(route) <= answered
 
 
 def _places(route: BaseRoute) -> set[tuple[str, str]]:

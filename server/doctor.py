@@ -25,11 +25,12 @@ import psutil
 from adaptation.pebble import model_path
 from adaptation.verifiers.sandbox import available
 from memory.errors import StorageUnavailableError
+from memory.file_hash import file_hash
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
 from server.config import Settings
 from server.database_url import secret_of
-from server.installation import file_hash, import_problem, installed, output_of, vllm_build
+from server.installation import import_problem, installed, output_of, vllm_build
 
 VLLM_SERIES = "0.32."
 TORCH_SERIES = "2.13."

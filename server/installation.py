@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 IMPORT_TIMEOUT_S = 180
 
@@ -48,9 +46,3 @@ def output_of(command: list[str]) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return "; ".join(done.stdout.split("\n")).strip("; ") or None
-
-
-def file_hash(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

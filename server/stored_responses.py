@@ -68,9 +68,7 @@ class StoredResponses:
         found: StoredResponse = await self._read(responses.get, tenant, response_id)
         if not found.is_lost(time.time()):
             return found
-        error = {"code": "server_error", "message": LOST}
-        failed = {"status": "failed", "body": {**found.body, "status": "failed", "error": error}}
-        await self._write(responses.finish, Written(found.model_copy(update=failed)))
+        await self._write(responses.finish, Written(_failed(found, LOST)))
         return await self._read(responses.get, tenant, response_id)
 
     async def keep(self, new: Written) -> bool:
@@ -122,9 +120,7 @@ class StoredResponses:
         await self._write(self._memory.responses.delete, tenant, response_id)
 
     async def _fail(self, made: StoredResponse, why: str) -> bool:
-        error = {"code": "server_error", "message": f"The answer could not be stored: {why}"}
-        body = {**made.body, "status": "failed", "error": error, "output": []}
-        failed = made.model_copy(update={"status": "failed", "body": body})
+        failed = _failed(made, f"The answer could not be stored: {why}", output=[])
         return await self._write(self._memory.responses.finish, Written(failed))
 
     async def _told(self, tenant: str, response_id: str) -> tuple[Mapping[str, Any], ...]:
@@ -154,6 +150,13 @@ class StoredResponses:
         except ConflictError as error:
             raise ApiError(400, f"`conversation`: {error}", param="conversation") from error
         return tuple(item for item in said if item.get("type") != "reasoning")
+
+
+def _failed(made: StoredResponse, why: str, **more: Any) -> StoredResponse:
+    """Return a response as one that came to nothing."""
+    error = {"code": "server_error", "message": why}
+    body = {**made.body, "status": "failed", "error": error, **more}
+    return made.model_copy(update={"status": "failed", "body": body})
 
 
 def _refuse_unready(found: StoredResponse) -> None:

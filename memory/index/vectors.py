@@ -13,8 +13,9 @@ import numpy as np
 from sqlalchemy import Connection, and_, bindparam, select
 
 from memory.events import changed_records, event_mark, head_seq
-from memory.inserting import CHUNK, chunks, store_vectors
+from memory.inserting import store_vectors
 from memory.rows import record_of
+from memory.store.chunks import chunks
 from memory.store.database import Database
 from memory.store.full_text import with_rare_words
 from memory.store.schema import embedding, event, record
@@ -90,8 +91,8 @@ class VectorStore:
         with self._database.reading(tenant) as connection:
             changed = changed_records(connection, tenant, seq)
             rows: list[Any] = []
-            for start in range(0, len(changed), CHUNK):
-                some = record.c.id.in_(changed[start : start + CHUNK])
+            for some_ids in chunks(changed):
+                some = record.c.id.in_(some_ids)
                 rows += connection.execute(self._select(tenant).where(some)).all()
             return self._changes(connection, tenant, rows)
 

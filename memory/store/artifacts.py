@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
 from memory.errors import StorageUnavailableError
 
 
@@ -28,10 +25,14 @@ class Artifacts:
         """
         if urlsplit(url).password is not None:
             raise ValueError("artifacts: leave the password out of the URL, the environment has it")
+        import fsspec  # for whoever shares something: no command starts later for it
+
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
             raise ValueError(f"artifacts: {url} cannot be used: {error}") from error
+        self._has_folders = isinstance(self._files, fsspec.get_filesystem_class("file"))
+        """Elsewhere what looks like one may be a bucket."""
         self._url = url
 
     def put(self, digest: str, folder: Path, names: Sequence[str]) -> None:
@@ -40,8 +41,8 @@ class Artifacts:
         Raises `StorageUnavailableError`.
         """
         with self._translated():
-            if isinstance(self._files, LocalFileSystem):
-                self._files.makedirs(self._root, exist_ok=True)  # elsewhere it could be a bucket
+            if self._has_folders:
+                self._files.makedirs(self._root, exist_ok=True)
             for name in names:
                 target, size = self._place(digest, name), (folder / name).stat().st_size
                 if not self._files.exists(target) or self._files.size(target) != size:

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, text
 
+from memory.store.chunks import chunks
 from memory.store.schema import record, word
 from memory.text import folded
 
@@ -28,7 +29,6 @@ MAX_LENGTH = 64
 """Characters of a word."""
 RARE_SHARE, RARE_LEAST, RARE_MOST = 0.02, 4, 200
 """A word says something where so many of a tenant's records have it: a share, within bounds."""
-CHUNK = 500
 
 # Ranges are spelt out, so that the words of a text do not depend on the release of Unicode.
 _WORD = re.compile(
@@ -54,8 +54,8 @@ def _parts(run: str) -> Iterator[str]:
 
 def add_words(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note the words of new records: rows with `id`, `tenant` and `question`."""
-    for start in range(0, len(rows), CHUNK):
-        some = {row["id"]: row for row in rows[start : start + CHUNK]}
+    for each_chunk in chunks(rows):
+        some = {row["id"]: row for row in each_chunk}
         query = select(record.c.id, record.c.number).where(record.c.id.in_(list(some)))
         found = connection.execute(query).all()
         entries = [

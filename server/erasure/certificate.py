@@ -6,7 +6,6 @@ one form: keys in order, no white space, ASCII.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from memory.adapter_files import CONFIG, WEIGHTS
 from memory.erasures import Erasure
 from memory.errors import ConflictError, NotFoundError
+from memory.file_hash import file_hash
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, State
 from server.erasure.signing import SigningKey, is_signed
@@ -138,8 +138,7 @@ def _not_reached(memory: LongTermMemory, erasure: Erasure) -> list[str]:
 
 def _sha256(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(path)
     except OSError:  # it was retired itself since
         return None
 

