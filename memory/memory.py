@@ -30,6 +30,7 @@ from memory.identity.prompt import Prompt
 from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
+from memory.jobs import JobStore
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.past_votes import PastVotes
@@ -77,6 +78,7 @@ class LongTermMemory:
         self.tenants = TenantStore(database)
         self.files = FileStore(database)
         self.batches = BatchStore(database)
+        self.jobs = JobStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)

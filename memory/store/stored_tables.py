@@ -136,3 +136,45 @@ item = Table(
     Index("item_by_trace", "tenant", "trace"),
     sqlite_autoincrement=True,
 )
+
+# Offline work: see `memory.jobs`.
+job = Table(
+    "job",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("tenant", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", Text),
+    Column("progress", JSON(none_as_null=True)),
+    # What its tenant wants of whoever works on it.
+    Column("wanted", String),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    # Which process works on it, since when, and until when that is believed without a word of it.
+    Column("holder", String),
+    Column("begun_at", Float),
+    Column("held_until", Float, nullable=False),
+    Index("job_by_tenant", "tenant", "number"),
+    Index("job_by_status", "status", "number"),
+    sqlite_autoincrement=True,
+)
+
+job_event = Table(
+    "job_event",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("job_id", String, ForeignKey("job.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("level", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JSON(none_as_null=True)),
+    Index("job_event_by_job", "job_id", "number"),
+    sqlite_autoincrement=True,
+)

@@ -18,7 +18,16 @@ from memory.store.sqlite import FILE_NAME
 def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
     """Take away what schemas after 0007 added, from what is to be one of before."""
     later = ("trial", "api_key", "tenant_limits", "file_part", "file", "batch_answer", "batch")
-    later += ("response", "conversation", "item", "erasure", "retirement", "word")
+    later += (
+        "response",
+        "conversation",
+        "item",
+        "erasure",
+        "retirement",
+        "word",
+        "job_event",
+        "job",
+    )
     for table in later:
         if isinstance(connection, Connection):
             connection.exec_driver_sql(f"DROP TABLE {table}")
