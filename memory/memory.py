@@ -33,6 +33,7 @@ from memory.index.verify import VerifyReport
 from memory.jobs import JobStore
 from memory.keys import KeyStore
 from memory.ledger import Ledger
+from memory.lineage import Lineage
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
@@ -84,6 +85,7 @@ class LongTermMemory:
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
         self._database = database
         self._records = RecordStore(database, embedder.id)
+        self.lineage = Lineage(database, self.completions, self._records, self.adapters)
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")

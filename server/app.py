@@ -60,6 +60,7 @@ from server.routes.records import records_router
 from server.routes.reports import reports_router
 from server.routes.responses import responses_router
 from server.routes.tenants import tenants_router
+from server.routes.trace import trace_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
@@ -233,6 +234,7 @@ def _add_routes(
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
         erasure_router(memory, parts.eraser),
+        trace_router(memory.lineage),
         warming_router(warming),
         adapters_router(memory),
         docs_router(app, offline=args.enable_offline_docs),

@@ -33,6 +33,7 @@ COMMANDS = {
     "backup": "back up the data folder to one file, beside a running server",
     "restore": "put the data folder of a backup in place",
     "ledger": "show what each strategy helped and hurt, at what price",
+    "trace": "follow an answer to its records and adapter, and back",
     "doctor": "check this installation and say what to do about problems",
 }
 EXAMPLES = """\

@@ -61,6 +61,7 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/v1/memory/records/{record_id}/certificate": Access.REVIEWER,
     "/v1/memory/import": Access.ADMIN,
     "/v1/memory/export": Access.ADMIN,
+    "/v1/trace/{thing_id}": Access.REVIEWER,
     "/v1/adapters": Access.REVIEWER,
     "/v1/adapters/warm": {"GET": Access.REVIEWER, "POST": Access.ADMIN},
     "/v1/adapters/rollback": Access.ADMIN,

@@ -1,0 +1,26 @@
+"""`GET /v1/trace/{id}`: an answer, a record or an adapter version with what belongs to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from memory.lineage import Lineage
+from server.routes.paging import Id
+from server.tenancy.principal import Tenant
+
+
+def trace_router(lineage: Lineage) -> APIRouter:
+    """Return the route, over `lineage`."""
+    router = APIRouter(tags=["memory"])
+
+    @router.get("/v1/trace/{thing_id}")
+    def trace(
+        thing_id: Id, tenant: Tenant, depth: Annotated[int, Query(ge=0, le=6)] = 2
+    ) -> dict[str, Any]:
+        """Follow an answer to its records and adapter, and back, up to `depth` links."""
+        found = lineage.walk(tenant, thing_id, depth)
+        return {"object": "list", "data": [thing.model_dump(mode="json") for thing in found]}
+
+    return router

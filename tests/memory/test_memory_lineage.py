@@ -1,0 +1,136 @@
+"""Lineage: from an answer over a record to an adapter version and back, for one tenant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memory.errors import NotFoundError
+from memory.lineage import MOST_LINKS, Traced
+from memory.memory import LongTermMemory
+from memory.types import Completion, Draft, Message, Record, Tier
+from tests.memory.adapters_made import write_adapter
+
+
+def answered(memory: LongTermMemory, name: str, tenant: str = "ann", **fields: object) -> str:
+    asked = (Message(role="user", content=f"What of {name}?"),)
+    given = Completion(id=name, tenant=tenant, messages=asked, text="42", answer="42", **fields)  # type: ignore[arg-type]
+    memory.completions.append(given)
+    assert memory.completions.flush()
+    return name
+
+
+def saved(memory: LongTermMemory, question: str, completion: str, tenant: str = "ann") -> Record:
+    asked = (Message(role="user", content=question),)
+    evidence = {"completion": completion}
+    draft = Draft(
+        tenant=tenant,
+        messages=asked,
+        answer="42",
+        rationale="42",
+        tier=Tier.FEEDBACK,
+        evidence=evidence,
+    )
+    return memory.save(draft).record
+
+
+def version(memory: LongTermMemory, folder: Path, *records: Record, tenant: str = "ann") -> str:
+    made = memory.adapters.register(
+        write_adapter(folder / "made"),
+        tenant=tenant,
+        base_model="pebble",
+        parent=None,
+        rank=2,
+        metrics={"decision": "promoted"},
+        record_ids=tuple(record.id for record in records),
+    )
+    return made.id
+
+
+def links(thing: Traced) -> dict[str, tuple[str, ...]]:
+    return {link.relation: link.ids for link in thing.links}
+
+
+def test_an_answer_leads_to_the_request_its_adapter_learned_from(
+    memory: LongTermMemory, tmp_path: Path
+) -> None:
+    first = answered(memory, "chatcmpl-1")
+    record = saved(memory, "What of it?", first)
+    memory.completions.link_record("ann", first, record.id)
+    adapter = version(memory, tmp_path, record)
+    later = answered(
+        memory,
+        "chatcmpl-2",
+        adapter=adapter,
+        report={"strategy": "ttt", "neighbours": [{"id": record.id, "similarity": 0.9}]},
+    )
+    found = list(memory.lineage.walk("ann", later, 2))
+    assert [thing.id for thing in found] == [later, adapter, record.id, first]
+    assert links(found[0]) == {"served through": (adapter,), "recalled": (record.id,)}
+    assert links(found[1]) == {"trained on": (record.id,), "served": (later,)}
+    assert links(found[2]) == {"came from": (first,), "taught": (adapter,)}
+    assert links(found[3]) == {"saved as": (record.id,)}
+    assert found[1].facts["decision"] == "promoted"
+
+
+def test_a_trace_leads_back_from_the_record(memory: LongTermMemory, tmp_path: Path) -> None:
+    record = saved(memory, "What of it?", "chatcmpl-gone")
+    adapter = version(memory, tmp_path, record)
+    served = answered(memory, "chatcmpl-3", adapter=adapter)
+    reused = answered(
+        memory,
+        "chatcmpl-4",
+        record_id=record.id,
+        report={"memory": {"saved": None, "state": None, "reason": "", "reused": record.id}},
+    )
+    near = list(memory.lineage.walk("ann", record.id, 1))
+    assert [thing.id for thing in near] == [record.id, reused, adapter]
+    assert links(near[0])["came from"] == ("chatcmpl-gone",), "it may be looked for elsewhere"
+    assert links(near[1]) == {"taken from": (record.id,)}
+    assert served in [thing.id for thing in memory.lineage.walk("ann", record.id, 2)]
+
+
+def test_records_that_an_adapter_was_trained_on_for_the_request_are_told(
+    memory: LongTermMemory,
+) -> None:
+    report = {
+        "adapter": {"accepted": True, "parent": None, "id": "whet-1"},
+        "neighbours": [{"id": "rec_gone", "similarity": 0.5}],
+    }
+    found = memory.lineage.look("ann", answered(memory, "chatcmpl-5", report=report))
+    assert links(found) == {"trained on": ("rec_gone",)}
+
+
+def test_a_record_names_everybody_who_vouches_for_it(memory: LongTermMemory) -> None:
+    saved(memory, "What of it?", "chatcmpl-1")
+    record = saved(memory, "What of it?", "chatcmpl-2")
+    found = memory.lineage.look("ann", record.id)
+    assert links(found)["came from"] == ("chatcmpl-1", "chatcmpl-2")
+
+
+def test_of_several_prompts_the_first_is_found_by_the_clients_id(memory: LongTermMemory) -> None:
+    answered(memory, "cmpl-1-0")
+    assert memory.lineage.look("ann", "cmpl-1").id == "cmpl-1-0"
+
+
+def test_of_many_links_some_are_shown_and_all_counted(
+    memory: LongTermMemory, tmp_path: Path
+) -> None:
+    records = [saved(memory, f"What of {i}?", "x") for i in range(MOST_LINKS + 3)]
+    found = memory.lineage.look("ann", version(memory, tmp_path, *records))
+    (learned,) = found.links
+    assert (len(learned.ids), learned.total) == (MOST_LINKS, MOST_LINKS + 3)
+
+
+def test_nothing_of_another_tenant_is_shown(memory: LongTermMemory, tmp_path: Path) -> None:
+    record = saved(memory, "What of it?", "chatcmpl-1")
+    adapter = version(memory, tmp_path, record)
+    answer = answered(memory, "chatcmpl-1", adapter=adapter)
+    for thing in (record.id, adapter, answer, "nothing"):
+        with pytest.raises(NotFoundError):
+            memory.lineage.look("bob", thing)
+    foreign = answered(memory, "chatcmpl-9", tenant="bob", adapter=adapter, record_id=record.id)
+    assert [thing.id for thing in memory.lineage.walk("bob", foreign, 3)] == [foreign]
+    ids = {i for thing in memory.lineage.walk("ann", record.id, 3) for i in (thing.id,)}
+    assert foreign not in ids
