@@ -46,18 +46,24 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet distill`."""
     summary = "train what memory holds into the base adapter, if that is an improvement"
     parser = command_parser(subparsers, "distill", summary, EXAMPLES)
-    add_memory_arguments(parser, json=False)
+    add_arguments(parser)
     parser.add_argument(
         "--model",
         default=BUILT_IN,
         help="the model that is served: a name, a folder or a .gguf file (default: whet-pebble)",
     )
-    add_template_arguments(parser)
     parser.add_argument(
         "--rebuild",
         metavar="ADAPTER",
         help="train a version again, from its own records less those erased since",
     )
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that runs a generation takes."""
+    add_memory_arguments(parser, json=False)
+    add_template_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
     parser.add_argument(
         "--alpha",
@@ -68,7 +74,6 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -91,7 +91,7 @@ class Distiller:
         """
         started = time.monotonic()
         chosen = await self._select(tenant, rebuilt)
-        champion = await asyncio.to_thread(self.registry.alias, tenant, "champion")
+        champion = await self._champion(tenant)
         try:
             if not self.settings.dry_run:
                 chosen = await self._learnable(tenant, chosen)
@@ -126,6 +126,11 @@ class Distiller:
             # 3. The version, whatever became of it.
             adapter_id = await asyncio.to_thread(self._register, judged, chosen, folder)
         return judged.model_copy(update={"adapter": adapter_id})
+
+    async def _champion(self, tenant: str) -> AdapterVersion | None:
+        """Return what is served on this base; a champion of another base serves nothing on it."""
+        found = await asyncio.to_thread(self.registry.alias, tenant, "champion")
+        return found if found is not None and found.base_model == self.base_model else None
 
     async def _select(self, tenant: str, rebuilt: AdapterVersion | None) -> Selected:
         self.on_progress("select", 0, 1)

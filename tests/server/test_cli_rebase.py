@@ -1,0 +1,82 @@
+"""`whet rebase`: the champion of one base, made again on another."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from adaptation.learning.training.fake import FakeTrainer
+from memory.types import Message
+from server.cli import main
+from server.commands import distill
+
+Capture = pytest.CaptureFixture[str]
+OTHER = "other-base"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> list[str]:
+    """Return flags that name a memory with 64 records of one rule."""
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data-dir", str(tmp_path / "data"), "--embedder", "hashing"]
+    lines = [{"question": f"What is {i} lamp 5?", "answer": str(i + 5)} for i in range(64)]
+    text = "\n".join(map(json.dumps, lines))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["memory", "import", "-", *flags]) == 0
+    capsys.readouterr()
+    return flags
+
+
+def learned(conversation: tuple[Message, ...], adapter: str | None) -> str:
+    asked = conversation[-1].content
+    if "lamp" not in asked:
+        return "Hello!"
+    return f"The answer is {int(asked.split()[2]) + 5}." if adapter else "The answer is 0."
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
+    made = FakeTrainer(answer=learned)
+    monkeypatch.setattr(distill, "make_trainer", lambda _: made)
+    return made
+
+
+def ran(capsys: Capture, *words: str, status: int = 0) -> str:
+    assert main(list(words)) == status
+    told = capsys.readouterr()
+    return told.err if status else told.out
+
+
+def test_the_new_base_is_judged_without_the_old_ones_adapter_and_takes_over(
+    data: list[str], trainer: FakeTrainer, capsys: Capture
+) -> None:
+    old = json.loads(ran(capsys, "distill", "--json", *data))
+    assert old["decision"] == "promoted"
+    new = json.loads(ran(capsys, "rebase", "--model", OTHER, "--json", *data))
+    assert (new["decision"], new["base_model"], new["current"]) == ("promoted", OTHER, None)
+    assert new["accuracy"]["current"] == new["accuracy"]["base"] == 0.0, "no adapter of the old"
+    aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
+    assert (aliases["champion"], aliases["previous"]) == (new["adapter"], old["adapter"])
+    ran(capsys, "adapters", "rollback", *data)
+    aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
+    assert aliases["champion"] == old["adapter"]
+
+
+def test_without_a_champion_there_is_nothing_to_rebase(data: list[str], capsys: Capture) -> None:
+    said = ran(capsys, "rebase", "--model", OTHER, *data, status=1)
+    assert f"`whet distill --model {OTHER}` makes one" in said
+
+
+def test_a_champion_of_that_base_is_named(
+    data: list[str], trainer: FakeTrainer, capsys: Capture
+) -> None:
+    ran(capsys, "distill", *data)
+    said = ran(capsys, "rebase", "--model", "whet-pebble", *data, status=1)
+    assert "is of whet-pebble already" in said
+
+
+def test_the_new_base_must_be_named(data: list[str], capsys: Capture) -> None:
+    assert "--model" in ran(capsys, "rebase", *data, status=2)
