@@ -155,6 +155,12 @@ class JobStore:
             _change(connection, job_id, status=JobStatus.RUNNING, started_at=started, **held)
             return _own(connection, job_id)
 
+    def open_ids(self) -> set[str]:
+        """Return the ids of the jobs, of all tenants, that are not done."""
+        with self._database.reading(EVERYONE) as connection:
+            ids = select(job.c.id).where(job.c.status.in_(OPEN))
+            return set(connection.execute(ids).scalars())
+
     def hold(self, job_id: str, holder: str) -> Job | None:
         """Say that the holder is still at work, and return the job with what is wanted of it.
 

@@ -36,6 +36,7 @@ from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.item_check import refuse_wrong_items
 from server.gateway.routes import ParsedRoute
+from server.jobs.runner import JobRunner
 from server.metrics import Metrics
 from server.models.named import base_model
 from server.openapi import describe
@@ -52,6 +53,7 @@ from server.routes.embeddings import embeddings_router
 from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
+from server.routes.jobs import asked_of_served, jobs_router
 from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
 from server.routes.models import models_router
@@ -83,6 +85,7 @@ class Built(NamedTuple):
     warming: Warming
     """Trains beforehand."""
     batches: BatchWorker
+    jobs: JobRunner
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -105,13 +108,17 @@ async def run_server(
         raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
-            app, client, warming, batches, reload = await build(parts, args, settings)
+            built = await build(parts, args, settings)
+            app, client, warming = built.app, built.client, built.warming
+            end = partial(launch.end, app)
             followed = [
-                parts.keeper.follow(reload, partial(launch.end, app), lambda: client.is_stopping),
+                parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
-                batches.follow(),
+                built.batches.follow(),
                 parts.eraser.follow(),
             ]
+            if settings.jobs:
+                followed.append(built.jobs.follow())
             if settings.idle_training:
                 followed.append(warming.follow())
             following = [asyncio.create_task(each) for each in followed]
@@ -165,8 +172,8 @@ async def build(
     client.drain = draining.wait
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
-    news, loop = asyncio.Event(), asyncio.get_running_loop()
-    stir = partial(loop.call_soon_threadsafe, news.set)
+    batch_news, stir_batches = _news()
+    job_news, stir_jobs = _news()
     _add_routes(
         app,
         parts,
@@ -175,7 +182,8 @@ async def build(
         reports,
         warming,
         prices_of(settings),
-        stir,
+        stir_batches,
+        stir_jobs,
         stored,
         draining,
     )
@@ -184,13 +192,22 @@ async def build(
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
     add_middleware(app, parts, client, occupancy, settings, away, stored)
     inside = Inside(app, guard(app, parts, args, settings, occupancy, away))
-    batches = BatchWorker(parts.memory, inside.post, news, settings.batch_requests, most_bytes)
+    batches = BatchWorker(
+        parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes
+    )
+    jobs = JobRunner(parts.memory, settings, job_news)
 
     async def reload() -> None:
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, reload)
+    return Built(app, client, warming, batches, jobs, reload)
+
+
+def _news() -> tuple[asyncio.Event, Callable[[], object]]:
+    """Return an event, and what sets it from any thread."""
+    event, loop = asyncio.Event(), asyncio.get_running_loop()
+    return event, partial(loop.call_soon_threadsafe, event.set)
 
 
 def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
@@ -209,7 +226,8 @@ def _add_routes(
     reports: Reports,
     warming: Warming,
     prices: Prices,
-    stir: Callable[[], object],
+    stir_batches: Callable[[], object],
+    stir_jobs: Callable[[], object],
     stored: StoredResponses,
     draining: Draining,
 ) -> None:
@@ -230,7 +248,8 @@ def _add_routes(
         keys_router(memory.keys, parts.secret, parts.keyring.forget),
         tenants_router(memory.tenants, parts.quotas),
         files_router(memory.files, parts.quotas.files_bytes),
-        batches_router(memory.batches, stir),
+        batches_router(memory.batches, stir_batches),
+        jobs_router(memory.jobs, partial(asked_of_served, args.model, parts.template), stir_jobs),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
         erasure_router(memory, parts.eraser),

@@ -33,6 +33,7 @@ COMMANDS = {
     "tenants": "show and set what each tenant may use",
     "backup": "back up the data folder to one file, beside a running server",
     "restore": "put the data folder of a backup in place",
+    "jobs": "list, show, cancel, pause and resume offline work, and read its logs",
     "ledger": "show what each strategy helped and hurt, at what price",
     "trace": "follow an answer to its records and adapter, and back",
     "doctor": "check this installation and say what to do about problems",

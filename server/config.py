@@ -143,6 +143,9 @@ class Settings(Frozen):
     """megabytes of accepted adapters kept for requests with the same neighbours; 0 keeps none"""
     idle_training: bool = False
     """without a request for five seconds, train for those that had no time to"""
+    jobs: bool = True
+    """do the offline jobs of this data folder: distillation and the like, one at a time, in a
+    process of its own"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     response_retention_days: float = Field(default=30.0, gt=0)

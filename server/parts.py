@@ -23,18 +23,17 @@ from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
 from adaptation.rooms import FixedPlaces, Room, SharedPlaces
-from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
 from server.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
-from server.database_url import secret_of
 from server.engine import launch
 from server.engine.cores import Cores
 from server.engine.keeper import EngineKeeper
 from server.engine.metered import MeteredClient, weight_of_flow
 from server.engine.vllm_engine import VllmEngine
 from server.erasure.eraser import Eraser
+from server.memory_opening import memory_of
 from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
@@ -124,15 +123,7 @@ async def open_parts(
     args: argparse.Namespace, settings: Settings, training_threads: int | None = None
 ) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
-    memory = LongTermMemory.open(
-        settings.data_dir,
-        create_embedder(settings.embedder),
-        retention_days=settings.completion_retention_days,
-        response_days=settings.response_retention_days,
-        database_url=secret_of(settings.database_url),
-        artifacts=settings.artifacts,
-        recall_text=settings.recall_text,
-    )
+    memory = memory_of(settings)
     template = launch.chat_template(args)
     trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
     leases = AdapterLeases(settings.max_adapters)

@@ -129,6 +129,8 @@ WALL_CLOCK = {
     "server/batches/worker.py",
     "server/gateway/chunking.py",
     "server/gateway/response_form.py",
+    "server/jobs/estimate.py",
+    "server/jobs/runner.py",
     "server/routes/expiry.py",
     "server/tenancy/issuing.py",
     "server/tenancy/keyring.py",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings, resolve
 from server.console import CommandError
-from server.database_url import secret_of
 from server.flags import add_arguments, flags_of
 
 if TYPE_CHECKING:
@@ -88,23 +87,18 @@ def open_memory(args: argparse.Namespace, *, create: bool = False) -> Iterator[L
     Where there is none yet, what only looks sees an empty one, and makes nothing in that place; a
     folder that a flag names has to be there. A database with a URL is made ready to be used.
     """
-    from memory.embedder import create_embedder
     from memory.errors import NotFoundError
-    from memory.memory import LongTermMemory
     from memory.store.sqlite import FILE_NAME
+    from server.memory_opening import memory_of
 
     settings = settings_of(args)
     with ExitStack() as stack:
         folder = settings.data_dir
         if not create and "data_dir" in flags_of(args) and _is_absent(folder):
             raise CommandError(f"no folder {folder}: `whet serve` or `whet memory import` makes it")
-        url = secret_of(settings.database_url)
-        if url is None and not create and _is_absent(folder / FILE_NAME):
+        if settings.database_url is None and not create and _is_absent(folder / FILE_NAME):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="whet-empty-")))
-        embedder = create_embedder(settings.embedder)
-        memory = LongTermMemory.open(
-            folder, embedder, database_url=url, artifacts=settings.artifacts
-        )
+        memory = memory_of(settings, folder=folder)
         stack.callback(memory.close)
         try:
             yield memory

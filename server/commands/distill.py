@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
-from memory.identity.answers import agree, canonical, extract
-from memory.identity.answers.options import AnswerOptions
-from memory.lines.calls import calls_in
-from memory.types import State
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -17,27 +12,26 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
+from server.commands.doing import MOST_OPEN, add_detach, done_here, say_detached
 from server.commands.template import (
     add_template_arguments,
     refuse_unknown_rendering,
     template_of,
 )
-from server.console import AdvancePhase, CommandError, phases, print_fields, write_json
+from server.console import print_fields, write_json
 from server.models.catalogue import BUILT_IN
-from server.models.named import base_model, choose
+from server.models.named import choose
 
 if TYPE_CHECKING:
-    from adaptation.learning.distillation.generation import Settings
     from adaptation.learning.distillation.report import GenerationReport
-    from adaptation.learning.training.process import ProcessTrainer
-    from memory.memory import LongTermMemory
-    from memory.types import AdapterVersion, Record
+    from memory.job import NewJob
 
 EXAMPLES = """\
   whet distill --dry-run               what a generation would learn from
   whet distill                         train on the built-in model, promote what is better
   whet distill --model smollm2         on the model that `whet serve smollm2` serves
   whet distill --model Qwen/Qwen3-4B --json report.json
+  whet distill --detach                leave it to the server of this data folder
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
 """
 
@@ -64,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that runs a generation takes."""
     add_memory_arguments(parser, json=False)
     add_template_arguments(parser)
+    add_detach(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
     parser.add_argument(
         "--alpha",
@@ -78,24 +73,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one generation; a rejected candidate is a result too, with status 0."""
-    from adaptation.learning.distillation.generation import Settings
+    from adaptation.learning.distillation.report import GenerationReport
 
-    settings = Settings(alpha=args.alpha, dry_run=args.dry_run)
-    args.model = choose(args.model, settings_of(args).data_dir).model
+    settings = settings_of(args)
+    args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
-    job = f"a distillation of tenant {args.tenant}"
-    with open_memory(args) as memory, memory.alone(job), phases() as advance:
-        report = asyncio.run(_generation(memory, args, settings, advance))
+    with open_memory(args) as memory:
+        job = memory.jobs.create(_asked(args), MOST_OPEN)
+        if args.detach:
+            return say_detached(job)
+        report = GenerationReport.model_validate(done_here(memory, settings, job))
     if args.json != "-":
         print_fields(fields_of(report))
     write_json(report.model_dump(mode="json"), args.json)
     return 0
 
 
-def gives_answer(text: str, record: Record) -> bool:
-    """Whether a generated text gives the record's answer."""
-    found = calls_in(text) or extract(text, AnswerOptions())
-    return found is not None and agree(found.key, canonical(record.answer))
+def _asked(args: argparse.Namespace) -> NewJob:
+    from memory.job import JobKind, NewJob
+    from server.jobs.kinds.distill import DistillRequest
+
+    asked = DistillRequest(
+        model=args.model,
+        template=template_of(args),
+        alpha=args.alpha,
+        dry_run=args.dry_run,
+        rebuild=args.rebuild,
+    )
+    return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
 
 
 def fields_of(report: GenerationReport) -> dict[str, object]:
@@ -129,53 +134,6 @@ def _left_out(report: GenerationReport) -> str:
     if not report.unlearnable:
         return of_tiers
     return f"{of_tiers}, {report.unlearnable} that cannot be rendered: {report.obstacle}"
-
-
-def make_trainer(args: argparse.Namespace) -> ProcessTrainer:
-    """Return the trainer process for the model; it starts when it is first needed."""
-    from adaptation.learning.training.process import ProcessTrainer
-
-    return ProcessTrainer(args.model, template=template_of(args))
-
-
-async def _generation(
-    memory: LongTermMemory, args: argparse.Namespace, settings: Settings, advance: AdvancePhase
-) -> GenerationReport:
-    from adaptation.learning.distillation.generation import Distiller
-
-    trainer = make_trainer(args)
-    distiller = Distiller(
-        records=memory,
-        registry=memory.adapters,
-        trainer=trainer,
-        base_model=base_model(args.model),
-        grade=gives_answer,
-        settings=settings,
-        on_progress=advance,
-    )
-    try:
-        return await distiller.run(args.tenant, _rebuilt(memory, args))
-    finally:
-        await trainer.close()
-
-
-def _rebuilt(memory: LongTermMemory, args: argparse.Namespace) -> AdapterVersion | None:
-    """Return the version to be trained again, retired now where it learned from what is erased."""
-    if args.rebuild is None:
-        return None
-    version = memory.adapters.show(args.tenant, args.rebuild)
-    if version.base_model != base_model(args.model):
-        raise CommandError(
-            f"{version.id} was trained for {version.base_model}: add --model {version.base_model}"
-        )
-    states = {i: memory.get(args.tenant, i).state for i in version.record_ids}
-    erased = [record_id for record_id, state in states.items() if state is State.ERASED]
-    if version.retired is None and not erased:
-        raise CommandError(f"{version.id} learned from nothing that is erased: nothing to rebuild")
-    if not args.dry_run:
-        reason = f"it learned from {', '.join(erased) or 'a version that is retired'}"
-        memory.adapters.retire(args.tenant, [version.id], reason)
-    return memory.adapters.show(args.tenant, version.id)
 
 
 def _probability(text: str) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import DEFAULT_TENANT, Settings
-from server.console import console
-from server.database_url import secret_of
+from server.console import CommandError, console
+from server.memory_opening import memory_of
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.server_process import WHET, running
@@ -54,17 +54,14 @@ def serve_words(model: str | None, settings: Settings) -> list[str]:
 def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
     """Serve a version from a registry of our own: the user's aliases stay as they are."""
     embedder = create_embedder("hashing")  # not a text is embedded
-    url = secret_of(settings.database_url)
     with (
-        closing(
-            LongTermMemory.open(
-                settings.data_dir, embedder, database_url=url, artifacts=settings.artifacts
-            )
-        ) as theirs,
+        closing(memory_of(settings, embedder=embedder)) as theirs,
         closing(LongTermMemory.open(data_dir, embedder)) as ours,
     ):
         named = theirs.adapters.alias(DEFAULT_TENANT, adapter)
         version = named or theirs.adapters.show(DEFAULT_TENANT, adapter)
+        if not theirs.adapters.files_ok(version):  # fetches what another server made
+            raise CommandError(f"the files of {version.id} are missing or damaged")
         copy = ours.adapters.register(
             Path(version.path),
             tenant=DEFAULT_TENANT,

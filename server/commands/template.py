@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.console import CommandError
@@ -50,11 +51,18 @@ def template_of(args: argparse.Namespace) -> Template:
     from adaptation.learning.training.chat import Template
 
     return Template(
-        source=args.chat_template,
+        source=_whole_path(args.chat_template),
         arguments=args.default_chat_template_kwargs,
         content_format=args.chat_template_content_format,
         leaves_out_tools=args.exclude_tools_when_tool_choice_none,
     )
+
+
+def _whole_path(source: str | None) -> str | None:
+    """Return a file's whole path: whoever does the job may work elsewhere."""
+    if source is None or "\n" in source or not Path(source).is_file():
+        return source  # the text of a template
+    return str(Path(source).absolute())
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from memory.job import Job, NewEvent, Progress, Wish
 from memory.memory import LongTermMemory
 from server.config import Settings
+
+OnProgress: TypeAlias = Callable[[str, int, int], None]
+"""(phase, done, total)."""
+MOST_EVENTS = 1_000
+"""Waiting to be written; beyond it the oldest are lost."""
 
 
 class Stopped(BaseException):
@@ -19,50 +24,73 @@ class Stopped(BaseException):
     No `Exception`, so that no kind takes it for a fault of its own.
     """
 
-    def __init__(self, wish: Wish | None) -> None:
-        """`wish` is None where the job is another's."""
-        super().__init__(wish)
-        self.wish = wish
 
-
-@dataclass(frozen=True)
 class Work:
     """One job, as its kind sees it."""
 
-    job: Job
-    memory: LongTermMemory
-    settings: Settings
-    folder: Path
-    """The job's own files. They stay until it ends, so that whoever goes on finds them."""
-    holder: str
+    def __init__(
+        self,
+        job: Job,
+        memory: LongTermMemory,
+        settings: Settings,
+        folder: Path,
+        holder: str,
+        on_progress: OnProgress = lambda phase, done, total: None,
+    ) -> None:
+        """`folder` is the job's own; it stays until the job ends, for whoever goes on with it."""
+        self._on_progress = on_progress
+        self.job, self.memory, self.settings = job, memory, settings
+        self.folder, self.holder = folder, holder
+        self.wish: Wish | None = None
+        """What its tenant wants of it by now."""
+        self.is_lost = False
+        """It is another's by now."""
+        self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
+        self._progress = self._told = job.progress
 
-    async def goes_on(self) -> None:
-        """Say that the job is worked on; raises `Stopped` where it is not to be any more."""
-        held = await asyncio.to_thread(self.memory.jobs.hold, self.job.id, self.holder)
-        if held is None:
-            raise Stopped(None)
-        if held.wanted is not None:
-            raise Stopped(held.wanted)
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Say how far the job is, at no cost: it is noted at the next beat."""
+        self._progress = Progress(phase=phase, done=done, total=total)
+        self._on_progress(phase, done, total)
 
-    async def progress(self, phase: str, done: int, total: int) -> None:
-        """Note how far the job is."""
-        now = Progress(phase=phase, done=done, total=total)
-        await asyncio.to_thread(self.memory.jobs.advance, self.job.id, self.holder, now)
-
-    async def tell(
+    def tell(
         self, message: str, level: Literal["info", "warn", "error"] = "info", **data: Any
     ) -> None:
-        """Note what its tenant should know."""
-        await self._note([NewEvent(message=message, level=level, data=data or None)])
+        """Say what its tenant should know; noted at the next beat."""
+        self._events.append(NewEvent(message=message, level=level, data=data or None))
 
-    async def metrics(self, step: int, figures: dict[str, Any]) -> None:
-        """Note what was measured at a step."""
+    def metrics(self, step: int, figures: dict[str, Any]) -> None:
+        """Say what was measured at a step; noted at the next beat."""
         data = {"step": step, **figures}
-        await self._note([NewEvent(message=f"step {step}", type="metrics", data=data)])
+        self._events.append(NewEvent(message=f"step {step}", type="metrics", data=data))
 
     async def keep(self, result: dict[str, Any]) -> None:
-        """Note what came of the job so far."""
-        await asyncio.to_thread(self.memory.jobs.keep, self.job.id, self.holder, result)
+        """Note what came of the job so far, and what was said of it."""
+        await asyncio.to_thread(self._keep, result)
 
-    async def _note(self, events: Sequence[NewEvent]) -> None:
-        await asyncio.to_thread(self.memory.jobs.note, self.job.id, self.holder, events)
+    async def goes_on(self) -> None:
+        """Note what was said; raises `Stopped` where the job is not to be worked on any more."""
+        await asyncio.to_thread(self.beat)
+        if self.is_lost or self.wish is not None:
+            raise Stopped
+
+    def beat(self) -> None:
+        """Say that the job is worked on, write what was said, and learn what is wanted."""
+        held = self.memory.jobs.hold(self.job.id, self.holder)
+        self.is_lost = held is None
+        self.wish = held.wanted if held else None
+        if held is not None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was said of the job."""
+        jobs, mine = self.memory.jobs, (self.job.id, self.holder)
+        if (now := self._progress) is not None and now != self._told:
+            jobs.advance(*mine, now)
+            self._told = now
+        if said := [self._events.popleft() for _ in range(len(self._events))]:
+            jobs.note(*mine, said)
+
+    def _keep(self, result: dict[str, Any]) -> None:
+        self.flush()
+        self.memory.jobs.keep(self.job.id, self.holder, result)

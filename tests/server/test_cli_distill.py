@@ -13,7 +13,7 @@ from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
 from memory.types import Message, Record
 from server.cli import main
-from server.commands import distill
+from server.jobs.kinds import distill
 from server.models.renderer import own_renderer
 
 
@@ -122,7 +122,7 @@ def test_the_template_is_given_as_to_the_server(
             super().__init__()
             given.append(template)
 
-    monkeypatch.setattr("adaptation.learning.training.process.ProcessTrainer", Told)
+    monkeypatch.setattr(distill, "ProcessTrainer", Told)
     flags = ["--chat-template", "t.jinja", "--chat-template-content-format", "openai"]
     kwargs = ["--default-chat-template-kwargs", '{"enable_thinking": false}']
     hidden = "--exclude-tools-when-tool-choice-none"

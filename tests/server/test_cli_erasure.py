@@ -14,7 +14,7 @@ from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.learning.training.fake import FakeTrainer
 from memory.types import Message
 from server.cli import main
-from server.commands import distill
+from server.jobs.kinds import distill
 from tests.server.forgetting import CANARY, Life, draft, live, opened
 
 TENANT = ("--tenant", "ann")

@@ -11,7 +11,7 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from memory.types import Message
 from server.cli import main
-from server.commands import distill
+from server.jobs.kinds import distill
 
 Capture = pytest.CaptureFixture[str]
 OTHER = "other-base"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 from memory.job import JobKind
-from server.jobs.work import Work
+from server.jobs.kinds import distill
+from server.jobs.kinds.kind import Run
 
-Run: TypeAlias = Callable[[Work], Awaitable[dict[str, Any]]]
-"""Does a job, and returns what came of it; raises what `server.jobs` calls a failure."""
-
-KINDS: Mapping[JobKind, Run] = {}
+KINDS: Mapping[JobKind, Run] = {
+    JobKind.DISTILL: distill.run,
+}

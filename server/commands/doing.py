@@ -1,0 +1,68 @@
+"""A job that a command makes: done here and now, or left to the server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from server.console import CommandError, complain, phases
+
+if TYPE_CHECKING:
+    from memory.job import Job
+    from memory.memory import LongTermMemory
+    from server.config import Settings
+
+MOST_OPEN = 100
+"""Jobs of a tenant that are not done."""
+
+
+def add_detach(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that leaves a job to the server."""
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="leave the job to the server of this data folder, and return at once",
+    )
+
+
+def say_detached(job: Job) -> int:
+    """Say what was left to the server, and how to follow it."""
+    print(job.id)
+    if sys.stderr.isatty():
+        complain(f"a running `whet serve` does it: `whet jobs logs {job.id} --follow`")
+    return 0
+
+
+def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str, Any]:
+    """Do a job in this process with its progress on stderr, and return what came of it.
+
+    Raises `CommandError` where it failed or was stopped; interrupted, it is cancelled.
+    """
+    from memory.job import JobStatus, Wish
+    from server.jobs.device import device
+    from server.jobs.folders import folder_of
+    from server.jobs.kinds import KINDS
+    from server.jobs.performing import perform
+    from server.jobs.work import Work
+
+    holder = f"command-{os.getpid()}-{uuid4().hex[:8]}"
+    try:
+        with device(memory.data_dir) as is_ours:
+            if not is_ours:
+                complain("another job is under way here: this one waits for it to end")
+        with device(memory.data_dir, waits=True), phases() as advance:
+            taken = memory.jobs.take(job.tenant, job.id, holder)
+            folder = folder_of(memory.data_dir, job.id)
+            work = Work(taken, memory, settings, folder, holder, advance)
+            status = asyncio.run(perform(work, KINDS[job.kind]))
+    except KeyboardInterrupt:
+        memory.jobs.ask(job.tenant, job.id, Wish.CANCEL)
+        raise
+    ended = memory.jobs.get(job.tenant, job.id)
+    if status is not JobStatus.SUCCEEDED:
+        raise CommandError(ended.error or f"job {job.id} was stopped: it is {ended.status}")
+    return ended.result or {}

@@ -1,0 +1,164 @@
+"""`whet jobs`: the offline work of a tenant, whoever does it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from server.commands.common import (
+    Subparsers,
+    add_folder_arguments,
+    add_tenant_argument,
+    command_parser,
+    number_between,
+    open_tables,
+)
+from server.console import plain, print_fields, print_json, print_table
+
+if TYPE_CHECKING:
+    from memory.job import Job, JobEvent
+    from memory.memory import LongTermMemory
+
+EXAMPLES = """\
+  whet jobs list
+  whet jobs show job_0123456789ab
+  whet jobs logs job_0123456789ab --follow
+  whet jobs pause job_0123456789ab       and `whet jobs resume` goes on from there
+  whet jobs cancel job_0123456789ab
+"""
+FOLLOW_S = 1.0
+"""Between looks for what is new."""
+PAGE = 100
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Describe `whet jobs` and its sub-commands."""
+    summary = "list, show, cancel, pause and resume offline work, and read its logs"
+    parser = command_parser(subparsers, "jobs", summary, EXAMPLES)
+    below = parser.add_subparsers(metavar="ACTION", required=True)
+    for name, (what, run) in _ACTIONS.items():
+        example = (
+            "  whet jobs list\n" if name == "list" else f"  whet jobs {name} job_0123456789ab\n"
+        )
+        action = command_parser(below, name, what, example)
+        add_tenant_argument(action, "whose jobs")
+        add_folder_arguments(action)
+        if name == "list":
+            action.add_argument(
+                "--limit", type=number_between(1, 1000), default=50, help="jobs (default: 50)"
+            )
+        else:
+            action.add_argument("id", metavar="ID")
+        if name == "logs":
+            action.add_argument("--follow", action="store_true", help="until the job ends")
+        action.set_defaults(run=run, shown_by="whet jobs list")
+
+
+def _list(args: argparse.Namespace) -> int:
+    with open_tables(args) as memory:
+        found = memory.jobs.list(args.tenant, args.limit + 1)
+    shown = found[: args.limit]
+    if args.json:
+        print_json({"data": [_fields(job) for job in shown], "has_more": len(found) > args.limit})
+    elif not shown:
+        print("no jobs; `whet distill` makes one")
+    else:
+        columns = ("id", "kind", "status", "progress", "created", "why not")
+        print_table(columns, [_row(job) for job in shown])
+        if len(found) > args.limit:
+            print(f"and older ones: `whet jobs list --limit {min(1000, 10 * args.limit)}`")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    with open_tables(args) as memory:
+        return _say(args, memory.jobs.get(args.tenant, args.id))
+
+
+def _logs(args: argparse.Namespace) -> int:
+    with open_tables(args) as memory:
+        for event in _told(memory, args):
+            if args.json:
+                print_json(event.model_dump(mode="json"))
+            else:
+                print(_line(event), flush=True)
+    return 0
+
+
+def _told(memory: LongTermMemory, args: argparse.Namespace) -> Iterator[JobEvent]:
+    """Yield what was told of a job, the oldest first; where it is followed, until it ends."""
+    last: str | None = None
+    while True:
+        is_open = memory.jobs.get(args.tenant, args.id).is_open
+        page = memory.jobs.events(args.tenant, args.id, PAGE, last, oldest=True)
+        yield from page
+        last = page[-1].id if page else last
+        if len(page) == PAGE:
+            continue
+        if not (args.follow and is_open):
+            return
+        time.sleep(FOLLOW_S)
+
+
+def _wish(name: str) -> Any:
+    def run(args: argparse.Namespace) -> int:
+        from memory.job import Wish
+
+        with open_tables(args) as memory:
+            return _say(args, memory.jobs.ask(args.tenant, args.id, Wish(name)))
+
+    return run
+
+
+def _say(args: argparse.Namespace, job: Job) -> int:
+    if args.json:
+        print_json(_fields(job))
+    else:
+        fields = {name: value for name, value in _fields(job).items() if value is not None}
+        print_fields(fields)
+    return 0
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json")
+
+
+def _row(job: Job) -> tuple[object, ...]:
+    created = f"{datetime.fromtimestamp(job.created_at, UTC):%Y-%m-%d %H:%M}"
+    return (job.id, job.kind, _status(job), _progress(job), created, plain(job.error or "", 60))
+
+
+def _status(job: Job) -> str:
+    return f"{job.status} ({job.wanted} wanted)" if job.wanted else job.status
+
+
+def _progress(job: Job) -> str:
+    now = job.progress
+    return f"{now.phase} {now.done}/{now.total}" if now is not None and job.is_open else ""
+
+
+def _line(event: JobEvent) -> str:
+    at = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}"
+    level = "" if event.level == "info" else f"{event.level}: "
+    data = event.data or {} if event.type == "metrics" else {}
+    figures = "".join(
+        f", {name} {_figure(value)}" for name, value in data.items() if name != "step"
+    )
+    return f"{at}  {level}{plain(event.message)}{figures}"
+
+
+def _figure(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_ACTIONS = {
+    "list": ("list the jobs, newest first", _list),
+    "show": ("show how far a job is, or what came of it", _show),
+    "logs": ("print what was told of a job", _logs),
+    "cancel": ("end a job; one under way ends within seconds", _wish("cancel")),
+    "pause": ("have a job rest until it is resumed", _wish("pause")),
+    "resume": ("go on with a job that rests", _wish("resume")),
+}

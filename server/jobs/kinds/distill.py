@@ -1,0 +1,98 @@
+"""A generation of offline distillation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import Field
+
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.training.chat import Template
+from adaptation.learning.training.process import ProcessTrainer
+from memory.identity.answers import agree, canonical, extract
+from memory.identity.answers.options import AnswerOptions
+from memory.lines.calls import calls_in
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion, Frozen, Record, State
+from server.jobs.kinds.kind import JobFailedError
+from server.jobs.work import Work
+from server.models.named import base_model
+
+
+class DistillRequest(Frozen):
+    """What a generation is asked to do."""
+
+    model: str
+    """The folder of the base, or its name on a hub."""
+    template: Template = Template()
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """The gate's p must lie below."""
+    dry_run: bool = False
+    rebuild: str | None = None
+    """The version that is to be trained again, less what was erased since."""
+
+
+async def run(work: Work) -> dict[str, Any]:
+    """Run a generation and return its report; a rejected candidate is a result too."""
+    asked = DistillRequest.model_validate(work.job.request)
+    trainer = make_trainer(asked)
+    distiller = Distiller(
+        records=work.memory,
+        registry=work.memory.adapters,
+        trainer=trainer,
+        base_model=base_model(asked.model),
+        grade=gives_answer,
+        settings=Settings(alpha=asked.alpha, dry_run=asked.dry_run),
+        on_progress=work.progress,
+    )
+    try:
+        with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
+            await asyncio.to_thread(_fetch_champion, work.memory, work.job.tenant)
+            rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
+            report = await distiller.run(work.job.tenant, rebuilt)
+    finally:
+        await trainer.close()
+    return report.model_dump(mode="json")
+
+
+def _fetch_champion(memory: LongTermMemory, tenant: str) -> None:
+    """Have the files of what is served at hand: another server may have made them."""
+    champion = memory.adapters.alias(tenant, "champion")
+    if champion is not None and not memory.adapters.files_ok(champion):
+        raise JobFailedError(
+            f"the files of champion {champion.id} are missing or damaged: `whet adapters rollback` "
+            "or `whet adapters reset` puts another in its place"
+        )
+
+
+def make_trainer(asked: DistillRequest) -> ProcessTrainer:
+    """Return the trainer process for the model; it starts when it is first needed."""
+    return ProcessTrainer(asked.model, template=asked.template)
+
+
+def gives_answer(text: str, record: Record) -> bool:
+    """Whether a generated text gives the record's answer."""
+    found = calls_in(text) or extract(text, AnswerOptions())
+    return found is not None and agree(found.key, canonical(record.answer))
+
+
+def _rebuilt(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> AdapterVersion | None:
+    """Return the version to be trained again, retired now where it learned from what is erased."""
+    if asked.rebuild is None:
+        return None
+    version = memory.adapters.show(tenant, asked.rebuild)
+    if version.base_model != base_model(asked.model):
+        raise JobFailedError(
+            f"{version.id} was trained for {version.base_model}: add --model {version.base_model}"
+        )
+    states = {i: memory.get(tenant, i).state for i in version.record_ids}
+    erased = [record_id for record_id, state in states.items() if state is State.ERASED]
+    if version.retired is None and not erased:
+        raise JobFailedError(
+            f"{version.id} learned from nothing that is erased: nothing to rebuild"
+        )
+    if not asked.dry_run:
+        reason = f"it learned from {', '.join(erased) or 'a version that is retired'}"
+        memory.adapters.retire(tenant, [version.id], reason)
+    return memory.adapters.show(tenant, version.id)

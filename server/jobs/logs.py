@@ -1,0 +1,43 @@
+"""What is logged while a job is done, as events of the job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from server.jobs.work import Work
+
+OURS = ("server", "adaptation", "memory")
+"""Whose loggers are told of; everybody's warnings go to the process's own log alone."""
+MOST_CHARACTERS = 2_000
+
+
+class _Teller(logging.Handler):
+    def __init__(self, work: Work) -> None:
+        super().__init__(logging.INFO)
+        self._work = work
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._work.tell(record.getMessage()[:MOST_CHARACTERS], _level(record.levelno))
+
+
+@contextmanager
+def told_to(work: Work) -> Iterator[None]:
+    """Tell of what Whet itself logs in the block."""
+    teller = _Teller(work)
+    loggers = [logging.getLogger(name) for name in OURS]
+    for logger in loggers:
+        logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(teller)
+
+
+def _level(number: int) -> Literal["info", "warn", "error"]:
+    if number >= logging.ERROR:
+        return "error"
+    return "warn" if number >= logging.WARNING else "info"

@@ -1,0 +1,161 @@
+"""Runs the jobs of all tenants, one at a time, each in a process of its own.
+
+A job is held while it is worked on (`memory.jobs`): of several servers one does so, and another
+goes on where it died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+from uuid import uuid4
+
+from adaptation import child
+from memory.errors import WhetMemoryError
+from memory.job import Job, JobStatus, Wish
+from memory.memory import LongTermMemory
+from server.config import Settings
+from server.database_url import secret_of
+from server.jobs.device import device
+from server.jobs.folders import drop_left
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOOK_S = 5.0
+"""Between looks for jobs that nobody has told of, and at how the one under way does."""
+OBEYS_S = 30.0
+"""In which a process obeys its job's tenant, or a server that ends; it is killed after that."""
+TRIES = 3
+"""A job whose process was killed so often kills every other one too."""
+KEPT_S = 90 * 86_400.0
+"""How long a job that has ended is shown."""
+SWEEP_S = 3600.0
+
+
+class JobRunner:
+    """Looks after jobs until it is cancelled."""
+
+    def __init__(self, memory: LongTermMemory, settings: Settings, news: asyncio.Event) -> None:
+        """`news` is set when there is a new job, or something new is wanted of one."""
+        self._memory, self._jobs, self._settings, self._news = memory, memory.jobs, settings, news
+        self._name = f"runner-{uuid4().hex[:12]}"
+        self._killed: dict[str, int] = {}
+        """How often the process of a job ended without a word."""
+        self._sweep_at = 0.0
+
+    async def follow(self) -> None:
+        """Work; whoever ends this has others go on with what was begun."""
+        while True:
+            self._news.clear()
+            try:
+                await self._work_off()
+            except WhetMemoryError as error:
+                logger.warning("jobs cannot be read: %s", error)
+            except Exception:  # nobody awaits this: it must not die
+                logger.exception("jobs could not be looked after; it is tried again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), LOOK_S)
+
+    async def _work_off(self) -> None:
+        """Do the jobs that wait, one after the other."""
+        await self._sweep()
+        with device(self._settings.data_dir) as is_ours:
+            while is_ours and (job := await self._write(self._jobs.claim, self._name)):
+                await self._run(job)
+
+    async def _sweep(self) -> None:
+        if time.monotonic() < self._sweep_at:
+            return
+        self._sweep_at = time.monotonic() + SWEEP_S
+        await self._write(self._jobs.drop_ended, time.time() - KEPT_S)
+        await self._write(drop_left, self._jobs, self._settings.data_dir)
+
+    async def _run(self, job: Job) -> None:
+        """Have a job done, however its process ends."""
+        logger.info("job %s (%s) begins", job.id, job.kind)
+        process = await self._started(job)
+        try:
+            await self._until_ended(job, process)
+        except BaseException:
+            await self._end(process)
+            with suppress(WhetMemoryError):
+                await self._write(self._jobs.let_go, job.id, self._name)
+            raise
+        await self._noted(job, process.returncode or 0)
+
+    async def _started(self, job: Job) -> asyncio.subprocess.Process:
+        words = child.command("server.jobs.worker", job.tenant, job.id, self._name)
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(told(self._settings))
+        process.stdin.close()
+        return process
+
+    async def _until_ended(self, job: Job, process: asyncio.subprocess.Process) -> None:
+        """Wait for the process; kill one that does not obey."""
+        wanted_at: float | None = None
+        while process.returncode is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), LOOK_S)
+                return
+            with suppress(WhetMemoryError):
+                now = await self._memory.aside.reading.run(self._jobs.get, job.tenant, job.id)
+                wanted_at = (wanted_at or time.monotonic()) if now.wanted else None
+            if wanted_at is not None and time.monotonic() - wanted_at > OBEYS_S:
+                logger.warning("job %s does not obey: its process is killed", job.id)
+                process.kill()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Have the process leave its job to others, where it has not ended."""
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), OBEYS_S)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _noted(self, job: Job, status: int) -> None:
+        """Look at what became of a job; one whose process said nothing is tried again twice."""
+        now = await self._memory.aside.reading.run(self._jobs.get, job.tenant, job.id)
+        held = await self._write(self._jobs.hold, job.id, self._name)
+        if held is None:
+            logger.info("job %s is %s", job.id, now.status)
+            self._killed.pop(job.id, None)
+            return
+        times = self._killed[job.id] = self._killed.get(job.id, 0) + 1
+        why = f"its process ended with {status}"
+        if held.wanted is Wish.CANCEL:
+            await self._write(self._jobs.end, job.id, self._name, JobStatus.CANCELLED)
+        elif times < TRIES or held.wanted is Wish.PAUSE:
+            logger.warning("job %s: %s; it is tried again", job.id, why)
+            await self._write(self._jobs.let_go, job.id, self._name)
+        else:
+            error = f"{why} {times} times: see the server's log"
+            await self._write(self._jobs.end, job.id, self._name, JobStatus.FAILED, None, error)
+
+    async def _write(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await self._memory.aside.writing.run(work, *arguments, **named)
+
+
+def told(settings: Settings) -> bytes:
+    """Return the settings for a process of ours, the database's password included."""
+    url = secret_of(settings.database_url)
+    shown = settings.model_dump(mode="json", exclude={"database_url"})
+    return json.dumps({**shown, "database_url": url}).encode()

@@ -1,0 +1,50 @@
+"""The process of one job: `python -m server.jobs.worker TENANT JOB HOLDER`, settings on stdin.
+
+It works with what serving leaves: at the lowest priority of the processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import closing
+
+from memory.job import JobStatus
+from server.config import Settings
+from server.jobs.folders import folder_of
+from server.jobs.kinds import KINDS
+from server.jobs.logs import told_to
+from server.jobs.performing import perform
+from server.jobs.work import Work
+from server.memory_opening import memory_of
+
+NICENESS = 19
+
+
+def main() -> int:
+    """Do the job; status 0 whatever became of it, as that is in the database."""
+    tenant, job_id, holder = sys.argv[1:]
+    os.nice(NICENESS)
+    settings = Settings.model_validate_json(sys.stdin.read())
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    with closing(memory_of(settings)) as memory:
+        job = memory.jobs.take(tenant, job_id, holder)
+        folder = folder_of(settings.data_dir, job_id)
+        work = Work(job, memory, settings, folder, holder)
+        with told_to(work):
+            asyncio.run(_until_ended(work))
+    return 0
+
+
+async def _until_ended(work: Work) -> JobStatus:
+    """Do the job, or leave it to others where this process is to end."""
+    task = asyncio.create_task(perform(work, KINDS[work.job.kind]))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+if __name__ == "__main__":
+    sys.exit(main())

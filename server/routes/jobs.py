@@ -1,0 +1,104 @@
+"""`/v1/jobs`: offline work of a tenant, what it does and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from adaptation.learning.training.chat import Template
+from memory.job import Job, JobEvent, JobKind, NewJob, Wish
+from memory.jobs import JobStore
+from memory.types import Frozen
+from server.jobs.estimate import finish_of
+from server.routes.paging import OPAQUE_ID, Id, list_object
+from server.tenancy.principal import Tenant
+
+MOST_OPEN = 100
+"""Jobs of a tenant that are not done."""
+Limit = Annotated[int, Query(ge=1, le=100)]
+After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
+
+
+class NewDistillation(Frozen):
+    """A generation that is to be run on what is served."""
+
+    kind: Annotated[str, Field(pattern="^distill$")]
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    dry_run: bool = False
+    rebuild: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
+
+
+Requested = Callable[[NewDistillation], dict[str, Any]]
+"""Returns what a job of the kind is asked, on the model that is served."""
+
+
+def asked_of_served(model: str, template: Template, body: NewDistillation) -> dict[str, Any]:
+    """Return what a generation on the served model is asked."""
+    given = body.model_dump(mode="json", exclude={"kind"})
+    return {"model": model, "template": template.model_dump(mode="json"), **given}
+
+
+def job_object(job: Job) -> dict[str, Any]:
+    """Return a job as clients see it; times are Unix seconds."""
+    shown = job.model_dump(mode="json", exclude={"tenant", "request"})
+    for name in ("created_at", "started_at", "ended_at"):
+        shown[name] = None if shown[name] is None else int(shown[name])
+    return {"object": "job", **shown, "estimated_finish": finish_of(job)}
+
+
+def event_object(event: JobEvent) -> dict[str, Any]:
+    """Return what was told of a job as clients see it."""
+    shown = event.model_dump(mode="json", exclude={"at"})
+    return {"object": "job.event", **shown, "created_at": int(event.at)}
+
+
+def jobs_router(store: JobStore, requested: Requested, changed: Callable[[], object]) -> APIRouter:
+    """Return the routes; `changed` is called when there is something to be done."""
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+    @router.post("")
+    def create_job(body: NewDistillation, tenant: Tenant) -> dict[str, Any]:
+        """Have memory distilled into the base adapter."""
+        new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=requested(body))
+        made = store.create(new, MOST_OPEN)
+        changed()
+        return job_object(made)
+
+    @router.get("")
+    def list_jobs(
+        tenant: Tenant, limit: Limit = 20, after: After = None, kind: JobKind | None = None
+    ) -> dict[str, Any]:
+        """List the jobs, newest first."""
+        kinds = tuple(JobKind) if kind is None else (kind,)
+        found = store.list(tenant, limit + 1, after, kinds)
+        return list_object([job_object(each) for each in found[:limit]], len(found) > limit)
+
+    @router.get("/{job_id}")
+    def get_job(job_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Return how far a job is, or what came of it."""
+        return job_object(store.get(tenant, job_id))
+
+    @router.get("/{job_id}/events")
+    def list_events(
+        job_id: Id, tenant: Tenant, limit: Limit = 20, after: After = None
+    ) -> dict[str, Any]:
+        """List what was told of a job, newest first."""
+        found = store.events(tenant, job_id, limit + 1, after)
+        return list_object([event_object(each) for each in found[:limit]], len(found) > limit)
+
+    def wished(wish: Wish) -> Callable[[str, str], dict[str, Any]]:
+        def ask(job_id: Id, tenant: Tenant) -> dict[str, Any]:
+            found = store.ask(tenant, job_id, wish)
+            changed()
+            return job_object(found)
+
+        ask.__name__ = f"{wish}_job"
+        ask.__doc__ = f"{wish.capitalize()} a job; one under way obeys within seconds."
+        return ask
+
+    for wish in Wish:
+        router.add_api_route(f"/{{job_id}}/{wish}", wished(wish), methods=["POST"])
+    return router

@@ -1,0 +1,128 @@
+"""`/v1/jobs` and `whet jobs`: asked for, looked at, ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memory.embedder import create_embedder
+from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
+from memory.memory import LongTermMemory
+from server.cli import main
+from tests.server.composed import composed
+
+Capture = pytest.CaptureFixture[str]
+
+
+async def test_a_job_is_made_listed_and_cancelled_over_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: None) as server:
+        made = await server.post("/v1/jobs", kind="distill", dry_run=True)
+        assert (made["object"], made["kind"], made["status"]) == ("job", "distill", "queued")
+        kept = server.memory.jobs.get("default", made["id"])
+        assert kept.request["dry_run"] is True
+        assert kept.request["model"].endswith("weights")
+        listed = (await server.http.get("/v1/jobs?kind=distill&limit=1")).json()
+        assert [job["id"] for job in listed["data"]] == [made["id"]]
+        assert (await server.http.get("/v1/jobs?kind=tune")).json()["data"] == []
+        claimed = server.memory.jobs.claim("one")
+        assert claimed is not None
+        server.memory.jobs.note(claimed.id, "one", [NewEvent(message="half of it")])
+        events = (await server.http.get(f"/v1/jobs/{made['id']}/events")).json()["data"]
+        assert [(event["object"], event["message"]) for event in events] == [
+            ("job.event", "half of it")
+        ]
+        ended = await server.post(f"/v1/jobs/{made['id']}/cancel")
+        assert (ended["status"], ended["wanted"]) == ("running", "cancel")
+        server.memory.jobs.end(claimed.id, "one", JobStatus.CANCELLED)
+        again = await server.http.post(f"/v1/jobs/{made['id']}/pause")
+        assert again.status_code == 409
+        shown = (await server.http.get(f"/v1/jobs/{made['id']}")).json()
+        assert (shown["status"], shown["estimated_finish"]) == ("cancelled", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"kind": "guess"}, "kind"),
+        ({"kind": "distill", "alpha": 1}, "alpha"),
+        ({"kind": "distill", "steps": 3}, "steps"),
+        ({}, "kind"),
+    ],
+)
+async def test_a_job_that_makes_no_sense_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: dict[str, object], param: str
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: None) as server:
+        refused = await server.http.post("/v1/jobs", json=body)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == param
+        assert (await server.http.get("/v1/jobs/job_none")).status_code == 404
+        assert (await server.http.post("/v1/jobs/job_none/cancel")).status_code == 404
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """Return a job that is under way."""
+    monkeypatch.setenv("WHET_DATA_DIR", str(tmp_path / "data"))
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    new = NewJob(tenant="default", kind=JobKind.FINE_TUNE, request={})
+    made = memory.jobs.create(new, 10)
+    memory.jobs.claim("one")
+    memory.jobs.advance(made.id, "one", Progress(phase="train", done=3, total=8))
+    told = [NewEvent(message="begun"), NewEvent(message="odd", level="warn")]
+    figures = NewEvent(message="step 3", type="metrics", data={"step": 3, "train_loss": 0.25})
+    memory.jobs.note(made.id, "one", [*told, figures])
+    memory.close()
+    return made
+
+
+def said(capsys: Capture, *words: str, status: int = 0) -> str:
+    assert main(list(words)) == status
+    told = capsys.readouterr()
+    return told.err if status else told.out
+
+
+def test_jobs_are_listed_and_shown(job: Job, capsys: Capture) -> None:
+    listed = said(capsys, "jobs", "list")
+    assert job.id in listed
+    assert "train 3/8" in listed
+    assert json.loads(said(capsys, "jobs", "list", "--json"))["data"][0]["id"] == job.id
+    assert "fine-tune" in said(capsys, "jobs", "show", job.id)
+    assert "no jobs" in said(capsys, "jobs", "list", "--tenant", "bob")
+    assert "whet jobs list" in said(capsys, "jobs", "show", "job_none", status=1)
+
+
+def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
+    lines = said(capsys, "jobs", "logs", job.id).splitlines()
+    assert [line.split("  ", 1)[1] for line in lines] == [
+        "begun",
+        "warn: odd",
+        "step 3, train_loss 0.25",
+    ]
+
+
+def test_a_wish_is_noted_for_whoever_works_and_what_cannot_be_is_said(
+    job: Job, capsys: Capture
+) -> None:
+    assert "resume" in said(capsys, "jobs", "resume", job.id, status=1)
+    assert json.loads(said(capsys, "jobs", "cancel", job.id, "--json"))["wanted"] == "cancel"
+    assert "cancel wanted" in said(capsys, "jobs", "list")
+
+
+def test_logs_are_followed_to_the_end(
+    job: Job, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def later(_: float) -> None:
+        memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+        memory.jobs.note(job.id, "one", [NewEvent(message="the end")])
+        memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED)
+        memory.close()
+
+    monkeypatch.setattr("server.commands.jobs.time.sleep", later)
+    lines = said(capsys, "jobs", "logs", job.id, "--follow").splitlines()
+    assert lines[-1].endswith("the end")
+    assert len(lines) == 4

@@ -1,0 +1,193 @@
+"""A job that is done: whatever happens, its end or its rest is in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory import jobs as jobs_module
+from memory.embedder import create_embedder
+from memory.job import Job, JobKind, JobStatus, NewJob, Wish
+from memory.memory import LongTermMemory
+from server.config import Settings
+from server.jobs import performing
+from server.jobs.device import device
+from server.jobs.estimate import finish_of
+from server.jobs.folders import drop_left, folder_of
+from server.jobs.kinds.kind import JobFailedError
+from server.jobs.logs import told_to
+from server.jobs.performing import perform
+from server.jobs.work import Work
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    opened = LongTermMemory.open(tmp_path, create_embedder("hashing"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performing, "BEAT_S", 0.02)
+
+
+def begun(memory: LongTermMemory) -> Work:
+    memory.jobs.create(NewJob(tenant="ann", kind=JobKind.DISTILL, request={}), 10)
+    job = memory.jobs.claim("one")
+    assert job is not None
+    folder = folder_of(memory.data_dir, job.id)
+    return Work(job, memory, Settings(data_dir=memory.data_dir), folder, "one")
+
+
+def now(work: Work) -> Job:
+    return work.memory.jobs.get("ann", work.job.id)
+
+
+def told(work: Work) -> list[str]:
+    found = work.memory.jobs.events("ann", work.job.id, 50, oldest=True)
+    return [event.message for event in found]
+
+
+async def for_ever(work: Work) -> dict[str, Any]:
+    (work.folder / "half").write_text("done")
+    await asyncio.Event().wait()
+    return {}
+
+
+async def test_what_a_kind_returns_and_said_is_kept(memory: LongTermMemory) -> None:
+    async def run(work: Work) -> dict[str, Any]:
+        work.progress("train", 1, 2)
+        work.tell("half of it", level="warn")
+        work.metrics(1, {"loss": 0.5})
+        await work.keep({"so": "far"})
+        assert now(work).result == {"so": "far"}
+        return {"loss": 0.1}
+
+    work = begun(memory)
+    assert await perform(work, run) is JobStatus.SUCCEEDED
+    ended = now(work)
+    assert (ended.status, ended.result) == (JobStatus.SUCCEEDED, {"loss": 0.1})
+    assert ended.progress is not None
+    assert (ended.progress.phase, ended.progress.done) == ("train", 1)
+    assert told(work) == ["half of it", "step 1"]
+    assert not work.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(JobFailedError("no records"), "no records"), (KeyError("lost"), "KeyError: 'lost'")],
+)
+async def test_what_a_kind_raises_is_the_jobs_error(
+    memory: LongTermMemory, error: Exception, said: str
+) -> None:
+    async def run(work: Work) -> dict[str, Any]:
+        work.tell("before")
+        raise error
+
+    work = begun(memory)
+    assert await perform(work, run) is JobStatus.FAILED
+    assert (now(work).status, now(work).error) == (JobStatus.FAILED, said)
+    assert told(work) == ["before"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "status"), [(Wish.CANCEL, JobStatus.CANCELLED), (Wish.PAUSE, JobStatus.PAUSED)]
+)
+async def test_a_wish_is_obeyed_wherever_the_kind_is(
+    memory: LongTermMemory, wish: Wish, status: JobStatus
+) -> None:
+    work = begun(memory)
+    doing = asyncio.create_task(perform(work, for_ever))
+    await asyncio.sleep(0.05)
+    memory.jobs.ask("ann", work.job.id, wish)
+    assert await asyncio.wait_for(doing, 30) is status
+    assert now(work).status is status
+    kept = wish is Wish.PAUSE
+    assert (work.folder / "half").exists() is kept, "whoever resumes it goes on from there"
+
+
+async def test_a_kind_may_look_for_itself(memory: LongTermMemory) -> None:
+    async def run(work: Work) -> dict[str, Any]:
+        memory.jobs.ask("ann", work.job.id, Wish.CANCEL)
+        await work.goes_on()
+        return {"not": "reached"}
+
+    work = begun(memory)
+    assert await perform(work, run) is JobStatus.CANCELLED
+    assert now(work).result is None
+
+
+async def test_a_process_that_is_to_end_leaves_its_job_to_others(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    doing = asyncio.create_task(perform(work, for_ever))
+    await asyncio.sleep(0.05)
+    doing.cancel()
+    assert await doing is JobStatus.QUEUED
+    again = memory.jobs.claim("two")
+    assert again is not None
+    assert again.id == work.job.id
+    assert (work.folder / "half").exists()
+
+
+async def test_a_job_that_is_anothers_is_let_alone(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begun(memory)
+    monkeypatch.setattr(jobs_module, "HELD_S", -1.0)
+    assert memory.jobs.hold(work.job.id, "one") is not None
+    monkeypatch.undo()
+    monkeypatch.setattr(performing, "BEAT_S", 0.02)
+    assert memory.jobs.claim("two") is not None
+    assert await asyncio.wait_for(perform(work, for_ever), 30) is JobStatus.RUNNING
+    assert memory.jobs.hold(work.job.id, "two") is not None
+    assert (work.folder / "half").exists()
+
+
+async def test_what_whet_logs_is_told(memory: LongTermMemory) -> None:
+    async def run(work: Work) -> dict[str, Any]:
+        logging.getLogger("adaptation.somewhere").warning("a %s thing", "strange")
+        logging.getLogger("other.library").warning("not ours")
+        return {}
+
+    work = begun(memory)
+    with told_to(work):
+        await perform(work, run)
+    assert told(work) == ["a strange thing"]
+
+
+def test_one_has_the_device_at_a_time(tmp_path: Path) -> None:
+    with device(tmp_path) as first, device(tmp_path) as second:
+        assert (first, second) == (True, False)
+    with device(tmp_path) as again:
+        assert again
+
+
+def test_folders_of_jobs_that_are_done_are_deleted(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    work.folder.mkdir(parents=True)
+    left = folder_of(memory.data_dir, "job_gone")
+    left.mkdir()
+    drop_left(memory.jobs, memory.data_dir)
+    assert work.folder.exists()
+    assert not left.exists()
+
+
+def test_when_a_job_will_be_done_is_judged_by_its_phase(memory: LongTermMemory) -> None:
+    work = begun(memory)
+    assert finish_of(now(work)) is None
+    work.progress("train", 1, 4)
+    work.flush()
+    job = now(work)
+    finish = finish_of(job)
+    assert finish is not None
+    assert job.started_at is not None
+    assert finish <= job.started_at + 4 * (time.time() - job.started_at) + 1
+    memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED)
+    assert finish_of(now(work)) is None
