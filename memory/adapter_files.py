@@ -49,9 +49,11 @@ def hash_files(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def identify(tenant: str, base_model: str, content: str) -> str:
-    """Return the id of the version that has these files, by their digest."""
-    named = json.dumps([tenant, base_model, content]).encode()
+def identify(tenant: str, base_model: str, content: str, model: str | None = None) -> str:
+    """Return the id of the version that has these files, by their digest; each `model`'s is its
+    own.
+    """
+    named = json.dumps([tenant, base_model, content, *([model] if model else [])]).encode()
     return f"ad_{hashlib.sha256(named).hexdigest()[:12]}"
 
 

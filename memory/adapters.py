@@ -57,17 +57,19 @@ class AdapterRegistry:
         rank: int,
         metrics: Mapping[str, Any],
         record_ids: Collection[str],
+        name: str | None = None,
     ) -> AdapterVersion:
         """Copy an adapter into the registry and make it the tenant's candidate.
 
-        The id is a hash of tenant, base model and files: registering the same again returns the
+        With a `name` it is a fine-tuned model (`memory.model_names`), and nobody's candidate. The
+        id is a hash of tenant, base model, name and files: registering the same again returns the
         version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
         rank, `NotFoundError` for a parent the tenant does not have and `ConflictError` where a
         record was erased meanwhile.
         """
         check_files(folder, rank)
         content = hash_files(folder)
-        adapter_id = identify(tenant, base_model, content)
+        adapter_id = identify(tenant, base_model, content, name)
         self._shelf.keep(folder, adapter_id, content)
         row = {
             "id": adapter_id,
@@ -80,19 +82,21 @@ class AdapterRegistry:
             "created_at": time.time(),
         }
         try:
-            return self._registered(row, record_ids)
+            return self._registered(row, record_ids, name or "candidate")
         except ConflictError:
             self._shelf.drop([adapter_id], self._unused([content]))
             raise
 
-    def _registered(self, row: dict[str, Any], record_ids: Collection[str]) -> AdapterVersion:
+    def _registered(
+        self, row: dict[str, Any], record_ids: Collection[str], name: str
+    ) -> AdapterVersion:
         tenant, adapter_id, parent = row["tenant"], row["id"], row["parent"]
         with self._database.writing(tenant) as connection:
             if parent is not None:
                 _row(connection, tenant, parent)
             if adapter_id not in registered(connection):
                 refuse_erased(connection, tenant, record_ids)
-            self._insert(connection, row, record_ids)
+            self._insert(connection, row, record_ids, name)
             return self._version(connection, _row(connection, tenant, adapter_id))
 
     def list(self, tenant: str) -> Versions:
@@ -251,14 +255,14 @@ class AdapterRegistry:
         return [content for content in contents if content not in used]
 
     def _insert(
-        self, connection: Connection, row: dict[str, Any], record_ids: Collection[str]
+        self, connection: Connection, row: dict[str, Any], record_ids: Collection[str], name: str
     ) -> None:
         if connection.execute(select(adapter.c.id).where(adapter.c.id == row["id"])).first():
             return
         connection.execute(adapter.insert().values(**row))
         for record_id in dict.fromkeys(record_ids):
             connection.execute(lineage.insert().values(adapter_id=row["id"], record_id=record_id))
-        _point(connection, row["tenant"], "candidate", row["id"])
+        _point(connection, row["tenant"], name, row["id"])
 
     def _version(self, connection: Connection, row: Any) -> AdapterVersion:
         query = select(lineage.c.record_id).where(lineage.c.adapter_id == row["id"])

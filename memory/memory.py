@@ -34,6 +34,7 @@ from memory.jobs import JobStore
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.lineage import Lineage
+from memory.model_names import ModelNames
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
@@ -83,6 +84,7 @@ class LongTermMemory:
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
+        self.models = ModelNames(database, self.adapters)
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)

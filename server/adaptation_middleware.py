@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -22,7 +22,7 @@ from memory.errors import WhetMemoryError
 from server.adaptation_request import take_context, take_nothing
 from server.config import Settings
 from server.earlier_turns import Earlier, Recall, take_earlier
-from server.errors import ApiError, api_error
+from server.errors import ApiError, api_error, unknown_model
 from server.openai_form import drop_nulls
 from server.replay import replayed
 from server.report_headers import with_headers
@@ -48,15 +48,23 @@ CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/toke
 TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 
 
+HasModel = Callable[[str, str], Awaitable[bool]]
+
+
 class AdaptationMiddleware:
     """Makes what a request asks for known to the handler that answers it."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, salt_of: Callable[[str], str], recall: Recall
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        salt_of: Callable[[str], str],
+        recall: Recall,
+        has_model: HasModel,
     ) -> None:
         """`salt_of` returns what keeps a tenant's prefix cache apart from all others', `recall`
-        what a response goes on from."""
-        self._recall = recall
+        what a response goes on from, `has_model` whether a fine-tuned model is the tenant's."""
+        self._recall, self._has_model = recall, has_model
         self._app = app
         self._settings = settings
         self._salt_of = salt_of
@@ -98,10 +106,16 @@ class AdaptationMiddleware:
         if path == RESPONSES:
             earlier = await take_earlier(body, tenant, self._recall)
         context = take_context(path, body, self._settings, tenant, earlier)
+        if context is not None and context.model is not None:
+            await self._check_model(tenant, context.model)
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
         body.update(salt)
         return raw, Arrival(body, context, earlier, body.get("input"))
+
+    async def _check_model(self, tenant: str, model: str) -> None:
+        if not await self._has_model(tenant, model):
+            raise unknown_model(model)
 
 
 async def _with_verifiers(context: RequestContext) -> RequestContext:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from adaptation.options import Options, Strategy
 from adaptation.strategies import STRATEGIES, obstacle
 from adaptation.types import Given
+from memory.model_names import is_model_name
 from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
@@ -73,6 +74,7 @@ def take_context(
     return RequestContext(
         tenant=tenant,
         options=options,
+        model=_fine_tuned(body),
         asked=asked is not None,
         conversations=conversations(path, whole),
         has_tools=bool(body.get("tools")) and body.get("tool_choice") != "none",
@@ -102,6 +104,12 @@ def take_nothing(path: str, body: dict[str, Any]) -> None:
             f"adaptation is available on {CHAT}, {COMPLETIONS} and {RESPONSES} only",
             param="adaptation",
         )
+
+
+def _fine_tuned(body: Mapping[str, Any]) -> str | None:
+    """Return the name of the fine-tuned model that a body asks for, None where it asks for none."""
+    model = body.get("model")
+    return model if isinstance(model, str) and is_model_name(model) else None
 
 
 def _end_user(body: dict[str, Any]) -> str | None:

@@ -206,7 +206,7 @@ class AdaptiveClient:
         return task.result()
 
     async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
-        async with self._champions.use(asked.context.tenant) as base:
+        async with self._champions.use(asked.context.tenant, asked.context.model) as base:
             trains = asked.context.options.strategy in TRAINING_STRATEGIES
             terms = request.terms if trains else ""
             query = asked.query(request, base, request.choices, request.seed, self._abandon, terms)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -25,7 +26,18 @@ from memory.types import AdapterVersion
 
 logger = logging.getLogger(__name__)
 
-MakeRoom = Callable[[str], Awaitable[None]]
+CHAMPION = "champion"
+"""The alias of what a tenant is served with that asks for no model of its own."""
+
+
+class Served(NamedTuple):
+    """Whose adapter, by which alias: a champion, or a fine-tuned model."""
+
+    tenant: str
+    alias: str = CHAMPION
+
+
+MakeRoom = Callable[[Served], Awaitable[None]]
 MOST_SKIPPED = 63
 """Looks between two tries of a champion that cannot be loaded: five minutes, of 5 s each."""
 
@@ -74,9 +86,11 @@ class Champion:
         engine: Engine,
         leases: AdapterLeases,
         make_room: MakeRoom | None = None,
+        alias: str = CHAMPION,
     ) -> None:
         """`model` is the base that is served: an adapter of another one would load and mislead.
 
+        `alias` is what the registry calls the version that is served with it.
         `leases` are of no use to anybody else: with two places a champion and its successor never
         wait for a request's adapter, nor the other way round. `make_room` is asked for a place
         where none is free.
@@ -87,6 +101,7 @@ class Champion:
         self._engine = engine
         self._leases = leases
         self._make_room = make_room
+        self._alias = alias
         self._had_to_leave = False
         self._held: Held | None = None
         self._users: Counter[int] = Counter()
@@ -153,7 +168,7 @@ class Champion:
         """Serve the registry's present champion; on any fault go on serving what is served."""
         try:
             await self.drop_unused()
-            version = await asyncio.to_thread(self._registry.alias, self._tenant, "champion")
+            version = await asyncio.to_thread(self._registry.alias, self._tenant, self._alias)
             self._unread = None
             await self._pursue(version)
         except WhetMemoryError as error:
@@ -241,7 +256,7 @@ class Champion:
     async def _place(self) -> Lease:
         """Take a place, without a wait: what would be waited for is dropped by the next look."""
         if not self._leases.free and self._make_room is not None:
-            await self._make_room(self._tenant)
+            await self._make_room(Served(self._tenant, self._alias))
         lease = self._leases.take()
         if lease is None:
             self._had_to_leave = self._held is None

@@ -20,7 +20,7 @@ from adaptation.learning.leases import AdapterLeases
 from adaptation.types import Adapter
 from memory.adapters import AdapterRegistry
 from memory.errors import WhetMemoryError
-from server.champion import Champion
+from server.champion import CHAMPION, Champion, Served
 from server.config import DEFAULT_TENANT
 from server.tenancy.principal import in_name_of
 from server.way import PATIENCE_S, Way
@@ -44,24 +44,35 @@ class Champions:
         """`model` is the base that is served; nobody else takes of `places`."""
         self._model, self._registry, self._engine = model, registry, engine
         self._places = places
-        self._champions: dict[str, Champion] = {}
-        self._wanted: Mapping[str, str] = {}
+        self._champions: dict[Served, Champion] = {}
+        self._wanted: Mapping[Served, str] = {}
         """The version that each tenant with a champion is to be served with."""
         self._unread: str | None = None
-        self._asked_at: dict[str, float] = {}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._fetches: dict[str, asyncio.Task[None]] = {}
-        self._way = Way()
+        self._asked_at: dict[Served, float] = {}
+        self._turns: defaultdict[Served, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fetches: dict[Served, asyncio.Task[None]] = {}
+        self._way = Way[Served]()
         self._freed = asyncio.Event()
         """Another one after each time it was set, so that nobody misses it."""
 
-    def of(self, tenant: str) -> Champion:
-        """Return what follows one tenant's champion."""
-        if tenant not in self._champions:
-            self._champions[tenant] = Champion(
-                tenant, self._model, self._registry, self._engine, self._places, self._make_room
+    def of(self, tenant: str, alias: str = CHAMPION) -> Champion:
+        """Return what follows one tenant's champion, or a fine-tuned model of its own."""
+        return self._of(Served(tenant, alias))
+
+    def _of(self, served: Served) -> Champion:
+        if served not in self._champions:
+            self._champions[served] = made = Champion(
+                served.tenant,
+                self._model,
+                self._registry,
+                self._engine,
+                self._places,
+                self._make_room,
+                served.alias,
             )
-        return self._champions[tenant]
+            if served.alias != CHAMPION:
+                made.stay_away()  # it is loaded for those who ask for it
+        return self._champions[served]
 
     @property
     def problem(self) -> str | None:
@@ -69,18 +80,22 @@ class Champions:
         return self._unread or self.of(DEFAULT_TENANT).problem
 
     @asynccontextmanager
-    async def use(self, tenant: str) -> AsyncIterator[Adapter | None]:
-        """Hold a tenant's champion: it stays loaded until the block ends.
+    async def use(self, tenant: str, model: str | None = None) -> AsyncIterator[Adapter | None]:
+        """Hold a tenant's champion, or its fine-tuned `model`: it stays loaded until the block
+        ends.
 
-        Raises `EngineError` where all places stay in use.
+        Raises `EngineError` where all places stay in use, or the model cannot be loaded.
         """
-        if tenant not in self._wanted and tenant not in self._champions:
+        served = Served(tenant, model or CHAMPION)
+        if model is None and served not in self._wanted and served not in self._champions:
             yield None
             return
-        self._asked_at[tenant] = time.monotonic()
-        champion = self.of(tenant)
-        while self._must_wait(tenant):
-            await asyncio.shield(self._fetch_under_way(tenant, champion))
+        self._asked_at[served] = time.monotonic()
+        champion = self._of(served)
+        while self._must_wait(served):
+            await asyncio.shield(self._fetch_under_way(served, champion))
+        if model is not None and champion.adapter is None:
+            raise EngineError(champion.problem or f"the model {model} is gone")
         try:
             with champion.use() as adapter:
                 yield adapter
@@ -103,7 +118,8 @@ class Champions:
     async def refresh(self) -> None:
         """Serve what the registry says now; of those nobody asks for, as many as have a place."""
         try:
-            self._wanted = await asyncio.to_thread(self._registry.champions)
+            found = await asyncio.to_thread(self._registry.champions)
+            self._wanted = {Served(tenant): version for tenant, version in found.items()}
             self._unread = None
         except WhetMemoryError as error:
             self._unread = f"the registry cannot be read: {error}"
@@ -111,77 +127,80 @@ class Champions:
             if self._unread is None:
                 logger.exception("the champions could not be looked up; it is tried again")
             self._unread = f"the registry cannot be read: {error or type(error).__name__}"
-        for tenant in sorted({*self._champions, *self._wanted}):
-            await self._look_after(tenant, self.of(tenant))
+        for served in sorted({*self._champions, *self._wanted}):
+            await self._look_after(served, self._of(served))
         self._tell_freed()
 
     async def reload(self) -> None:
         """Put what is served into an engine that was started anew."""
-        for tenant, champion in list(self._champions.items()):
-            async with self._turns[tenant]:
-                with in_name_of(tenant):
+        for served, champion in list(self._champions.items()):
+            async with self._turns[served]:
+                with in_name_of(served.tenant):
                     await champion.reload()
 
-    async def _look_after(self, tenant: str, champion: Champion) -> None:
-        turn = self._turns[tenant]
+    async def _look_after(self, served: Served, champion: Champion) -> None:
+        turn = self._turns[served]
         if turn.locked():  # a request waits for it, and looks whenever a place may be free
             return
+        if champion.adapter is None and served.alias != CHAMPION:
+            return  # nobody asks for the model now
         is_served_plain = champion.adapter is None and champion.problem is None
-        if is_served_plain and tenant in self._wanted and not self._places.free:
+        if is_served_plain and served in self._wanted and not self._places.free:
             champion.stay_away()
             return
         async with turn:
-            with in_name_of(tenant):
+            with in_name_of(served.tenant):
                 await champion.refresh()
 
-    def _fetch_under_way(self, tenant: str, champion: Champion) -> asyncio.Task[None]:
-        """Return what all of a tenant's requests wait for; no client that leaves cuts it short."""
-        under_way = self._fetches.get(tenant)
+    def _fetch_under_way(self, served: Served, champion: Champion) -> asyncio.Task[None]:
+        """Return what all requests for it wait for; no client that leaves cuts it short."""
+        under_way = self._fetches.get(served)
         if under_way is None or under_way.done():
-            self._fetches[tenant] = under_way = asyncio.create_task(self._fetch(tenant, champion))
+            self._fetches[served] = under_way = asyncio.create_task(self._fetch(served, champion))
         return under_way
 
-    async def _fetch(self, tenant: str, champion: Champion) -> None:
-        """Load a champion that had to make room for others."""
+    async def _fetch(self, served: Served, champion: Champion) -> None:
+        """Load an adapter that had to make room for others."""
         give_up_at = time.monotonic() + WAIT_S
-        async with self._turns[tenant]:
-            with self._way.waited_for(tenant):
-                while self._must_wait(tenant):
+        async with self._turns[served]:
+            with self._way.waited_for(served):
+                while self._must_wait(served):
                     freed = self._freed
                     if champion.is_away:
-                        await champion.refresh()
-                    if self._must_wait(tenant):
+                        with in_name_of(served.tenant):
+                            await champion.refresh()
+                    if self._must_wait(served):
                         self._way.ask(self._held_since())
                         await _until(freed, give_up_at, champion.problem or IN_USE)
         self._tell_freed()  # who made way for it need not any more
 
-    def _must_wait(self, tenant: str) -> bool:
-        """Whether a tenant's next request has to wait for a place."""
-        return self.of(tenant).is_away or self._way.is_made_by(tenant)
+    def _must_wait(self, served: Served) -> bool:
+        """Whether the next request has to wait for a place."""
+        return self._of(served).is_away or self._way.is_made_by(served)
 
-    def _held_since(self) -> dict[str, float]:
-        found = ((tenant, each.held_since) for tenant, each in self._champions.items())
-        return {tenant: since for tenant, since in found if since is not None}
+    def _held_since(self) -> dict[Served, float]:
+        found = ((served, each.held_since) for served, each in self._champions.items())
+        return {served: since for served, since in found if since is not None}
 
     def _tell_freed(self) -> None:
         self._freed.set()
         self._freed = asyncio.Event()
 
-    async def _make_room(self, newcomer: str) -> None:
-        """Unload what nobody uses any more, else another's champion that nobody uses now and nobody
+    async def _make_room(self, newcomer: Served) -> None:
+        """Unload what nobody uses any more, else another adapter that nobody uses now and nobody
         has asked for longest.
         """
         for each in list(self._champions.values()):
             await each.drop_unused()
         others = (item for item in self._champions.items() if item[0] != newcomer)
-        idle = [tenant for tenant, each in others if each.is_idle]
+        idle = [served for served, each in others if each.is_idle]
         if idle and not self._places.free:
-            tenant = min(idle, key=self._turn_to_leave)
-            await self._champions[tenant].leave()
-            self._way.left(tenant)
+            leaving = min(idle, key=self._turn_to_leave)
+            await self._champions[leaving].leave()
+            self._way.left(leaving)
 
-    def _turn_to_leave(self, tenant: str) -> tuple[bool, float]:
-        return not self._way.is_made_by(tenant), self._asked_at.get(tenant, 0.0)
+    def _turn_to_leave(self, served: Served) -> tuple[bool, float]:
+        return not self._way.is_made_by(served), self._asked_at.get(served, 0.0)
 
 
 async def _until(freed: asyncio.Event, give_up_at: float, why: str) -> None:

@@ -100,6 +100,13 @@ class ApiError(Exception):
         return JSONResponse(body, self.status, headers)
 
 
+def unknown_model(model: str) -> ApiError:
+    """Return what is said of a model that its caller does not have."""
+    return ApiError(
+        404, f"The model `{model}` does not exist.", param="model", code="model_not_found"
+    )
+
+
 def error_body(
     status: int,
     message: str,

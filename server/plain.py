@@ -61,7 +61,7 @@ class PlainSampling:
         """Stream one request as vLLM does, keeping count."""
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
-        async with self._base(asked.context.tenant) as base:
+        async with self._base(asked.context.tenant, asked.context.model) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             try:
@@ -83,7 +83,7 @@ class PlainSampling:
 
     async def whole(self, asked: Asked, request: EngineRequest) -> Given:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        async with self._base(asked.context.tenant) as base:
+        async with self._base(asked.context.tenant, asked.context.model) as base:
             query = asked.query(request, base, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(base))
             drawing = asyncio.create_task(_last(drawn))
@@ -98,11 +98,11 @@ class PlainSampling:
         return Given(output, self._reported(asked, query, output, text, tokens))
 
     @asynccontextmanager
-    async def _base(self, tenant: str) -> AsyncIterator[Adapter | None]:
+    async def _base(self, tenant: str, model: str | None = None) -> AsyncIterator[Adapter | None]:
         """Hold what a tenant is served with; raises what vLLM's handlers turn into HTTP 503."""
         async with AsyncExitStack() as stack:
             try:
-                base = await stack.enter_async_context(self._champions.use(tenant))
+                base = await stack.enter_async_context(self._champions.use(tenant, model))
             except EngineError as error:
                 raise http_error(error) from error
             yield base

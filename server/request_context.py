@@ -42,6 +42,8 @@ class RequestContext:
     options: Options
     conversations: tuple[tuple[Message, ...], ...]
     """One for each prompt: chat has one, completions may have several."""
+    model: str | None = None
+    """The fine-tuned model that is asked for; None: what the tenant is served with."""
     asked: bool = False
     """Whether the request itself asked for adaptation, or the server's default applies."""
     has_tools: bool = False

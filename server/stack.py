@@ -7,12 +7,14 @@ bodies, gives out places, keeps streams alive and takes options off.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
+from memory.memory import LongTermMemory
 from server.adaptation_middleware import AdaptationMiddleware
 from server.admission import Admission, Away, Occupancy, Turnstile
 from server.body_limits import BodyLimits
@@ -51,6 +53,7 @@ def add_middleware(
             settings=settings,
             salt_of=parts.secret.salt_of,
             recall=stored.recall,
+            has_model=partial(has_model, parts.memory),
         ),
     ]
 
@@ -72,6 +75,11 @@ def guard(
     turnstile = Turnstile(guarded, settings.max_concurrent_requests, occupancy, away)
     app.middleware_stack = OpenAIErrorShape(turnstile, settings.max_body_bytes)
     return OpenAIErrorShape(inner, settings.max_body_bytes)
+
+
+async def has_model(memory: LongTermMemory, tenant: str, model: str) -> bool:
+    """Whether a fine-tuned model is the tenant's."""
+    return await memory.aside.reading.run(memory.models.find, tenant, model) is not None
 
 
 def takes_text_only(client: Any) -> bool:

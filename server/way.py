@@ -10,6 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+W = TypeVar("W", bound=str | tuple[str, ...])
+"""Who waits for a place, or has one."""
 
 PATIENCE_S = 1.0
 """For a place that comes free by itself."""
@@ -17,20 +21,20 @@ HELD_S = 5.0
 """The least that one stays in its place, however many wait."""
 
 
-class Way:
+class Way(Generic[W]):
     """Knows who waits for a place, and who makes way."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting: dict[str, float] = {}
-        self._making: set[str] = set()
+        self._waiting: dict[W, float] = {}
+        self._making: set[W] = set()
 
-    def is_made_by(self, tenant: str) -> bool:
+    def is_made_by(self, tenant: W) -> bool:
         """Whether a tenant with a place begins nothing new in it."""
         return tenant in self._making
 
     @contextmanager
-    def waited_for(self, tenant: str) -> Iterator[None]:
+    def waited_for(self, tenant: W) -> Iterator[None]:
         """Note that a tenant waits for a place; where nobody does any more, nobody makes way."""
         self._waiting[tenant] = self._clock()
         try:
@@ -40,7 +44,7 @@ class Way:
             if not self._waiting.keys() - self._making:
                 self._making.clear()
 
-    def ask(self, since: Mapping[str, float]) -> None:
+    def ask(self, since: Mapping[W, float]) -> None:
         """Have as many make way as wait for long; `since` is when each with a place got it."""
         now = self._clock()
         self._making &= since.keys()
@@ -57,6 +61,6 @@ class Way:
         missing = len(impatient) - len(self._making)
         self._making.update(sorted(able, key=since.__getitem__)[: max(missing, 0)])
 
-    def left(self, tenant: str) -> None:
+    def left(self, tenant: W) -> None:
         """Note that a tenant has given its place up."""
         self._making.discard(tenant)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 
+from server.gateway.called import ModelCalled
 from server.gateway.client import RequestClient
 from server.gateway.exchange import Exchange
 from server.report_headers import report_headers
@@ -23,6 +24,7 @@ class Reporting:
     """Beside one of vLLM's handlers: serves requests that come back with a report."""
 
     engine_client: Any
+    models: Any
     exchange: Exchange | None = None
     """Of the one request that this copy serves."""
 
@@ -31,6 +33,8 @@ class Reporting:
         serving = copy.copy(self)
         serving.engine_client = RequestClient(self.engine_client, exchange)
         serving.exchange = exchange
+        if exchange.context.model is not None:
+            serving.models = ModelCalled(self.models, exchange.context.model)
         return serving
 
 

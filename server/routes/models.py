@@ -1,4 +1,4 @@
-"""`/v1/models`: the served model, and the same under each strategy's name.
+"""`/v1/models`: the served model, also under each strategy's name, and a tenant's fine-tuned ones.
 
 Replaces vLLM's listing, which shows every adapter to everybody.
 """
@@ -10,13 +10,20 @@ from typing import Any
 from fastapi import APIRouter
 
 from adaptation.options import Strategy
-from server.errors import ApiError
+from memory.model_names import ModelNames, is_model_name
+from memory.types import AdapterVersion
+from server.adaptation_request import split_model
+from server.errors import ApiError, unknown_model
+from server.tenancy.principal import Tenant
 
 
 def models_router(
-    names: tuple[str, ...], max_model_len: int, embedder: str, created: int
+    names: tuple[str, ...], max_model_len: int, embedder: str, created: int, models: ModelNames
 ) -> APIRouter:
-    """Return the routes; `created` is Unix seconds, `max_model_len` tokens."""
+    """Return the routes; `created` is Unix seconds, `max_model_len` tokens.
+
+    `models` are the fine-tuned ones of all tenants.
+    """
     router = APIRouter(tags=["models"])
     voting = [f"{name}{suffix}" for name in names for suffix in ("", *_suffixes())]
     served = [*voting, embedder]
@@ -25,17 +32,34 @@ def models_router(
         shown = {"id": model, "object": "model", "created": created, "owned_by": "whet"}
         return shown if model == embedder else {**shown, "max_model_len": max_model_len}
 
+    def tuned(name: str, version: AdapterVersion, tenant: str) -> dict[str, Any]:
+        made = int(version.created_at.timestamp())
+        return {**card(name), "created": made, "owned_by": tenant, "root": version.base_model}
+
     @router.get("/v1/models")
-    async def list_models() -> dict[str, Any]:
-        return {"object": "list", "data": [card(model) for model in served]}
+    def list_models(tenant: Tenant) -> dict[str, Any]:
+        mine = [tuned(name, version, tenant) for name, version in models.list(tenant).items()]
+        return {"object": "list", "data": [*map(card, served), *mine]}
 
     @router.get("/v1/models/{model:path}")
-    async def retrieve_model(model: str) -> dict[str, Any]:
+    def retrieve_model(model: str, tenant: Tenant) -> dict[str, Any]:
+        version = models.find(tenant, split_model(model)[0])
+        if version is not None:
+            return tuned(model, version, tenant)
         if model not in served:
-            raise ApiError(
-                404, f"The model `{model}` does not exist.", param="model", code="model_not_found"
-            )
+            raise unknown_model(model)
         return card(model)
+
+    @router.delete("/v1/models/{model:path}")
+    def delete_model(model: str, tenant: Tenant) -> dict[str, Any]:
+        """Delete a fine-tuned model of the tenant's."""
+        if model in served:
+            words = f"`{model}` is what is served: only fine-tuned models can be deleted"
+            raise ApiError(400, words, param="model")
+        if not is_model_name(model) or models.find(tenant, model) is None:
+            raise unknown_model(model)
+        models.remove(tenant, model)
+        return {"id": model, "object": "model", "deleted": True}
 
     return router
 

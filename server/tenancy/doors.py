@@ -35,7 +35,7 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/v1/messages/count_tokens": Access.USER,
     "/v1/embeddings": Access.USER,
     "/v1/models": Access.USER,
-    "/v1/models/{model:path}": Access.USER,
+    "/v1/models/{model:path}": {"GET": Access.USER, "DELETE": Access.ADMIN},
     "/v1/files": Access.USER,
     "/v1/files/{file_id}": Access.USER,
     "/v1/files/{file_id}/content": Access.USER,
