@@ -17,6 +17,8 @@ class Conversation(Frozen):
     messages: tuple[Message, ...]
     request: Mapping[str, Any] = Field(default_factory=dict)
     """Such as `tools`: see `memory.identity.prompt`."""
+    last_only: bool = False
+    """Whether earlier turns of the assistant's are context alone, and not learned."""
 
     @property
     def is_raw(self) -> bool:
@@ -29,7 +31,7 @@ class Conversation(Frozen):
 
     def of(self, messages: tuple[Message, ...]) -> Conversation:
         """Return other turns under the same request."""
-        return Conversation(messages=messages, request=self.request)
+        return self.model_copy(update={"messages": messages})
 
 
 def spoken(*messages: Message) -> Conversation:

@@ -53,6 +53,7 @@ from server.routes.embeddings import embeddings_router
 from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
+from server.routes.fine_tuning import Served, fine_tuning_router
 from server.routes.jobs import asked_of_served, jobs_router
 from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
@@ -250,6 +251,17 @@ def _add_routes(
         tenants_router(memory.tenants, parts.quotas),
         files_router(memory.files, parts.quotas.files_bytes),
         batches_router(memory.batches, stir_batches),
+        fine_tuning_router(
+            memory,
+            Served(
+                names,
+                args.model,
+                base_model(args.model),
+                parts.template,
+                client.model_config.max_model_len,
+            ),
+            stir_jobs,
+        ),
         jobs_router(memory.jobs, partial(asked_of_served, args.model, parts.template), stir_jobs),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),

@@ -130,6 +130,7 @@ WALL_CLOCK = {
     "server/gateway/chunking.py",
     "server/gateway/response_form.py",
     "server/jobs/estimate.py",
+    "server/jobs/kinds/fine_tune.py",
     "server/jobs/runner.py",
     "server/routes/expiry.py",
     "server/tenancy/issuing.py",

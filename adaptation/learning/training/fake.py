@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
-from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Foreseen, OnStep, TrainingJob, TrainingResult
 from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
@@ -83,6 +83,17 @@ class FakeTrainer:
     ) -> list[str | None]:
         """What the injected function objects to."""
         return [self._obstacle(conversation) for conversation in conversations]
+
+    async def measure(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[Foreseen]:
+        """Four tokens each, two of them foreseen; all of them under an adapter."""
+        right = 2 if adapter_path is None else 4
+        return [Foreseen(tokens=4, loss=4.0 - right, right=right) for _ in conversations]
 
     async def close(self) -> None:
         """Nothing to end."""

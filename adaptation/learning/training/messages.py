@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from adaptation.conversation import Conversation
-from adaptation.learning.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Foreseen, TrainingJob, TrainingResult
 from memory.types import Frozen
 
 
@@ -39,6 +39,16 @@ class Check(Frozen):
     op: Literal["check"] = "check"
     id: int = 0
     conversations: tuple[Conversation, ...]
+
+
+class Measure(Frozen):
+    """Say how well every conversation's turns are foreseen."""
+
+    op: Literal["measure"] = "measure"
+    id: int = 0
+    conversations: tuple[Conversation, ...]
+    adapter: str | None
+    max_tokens: int
 
 
 class Cancel(Frozen):
@@ -75,6 +85,7 @@ class Done(Frozen):
     texts: tuple[str, ...] | None = None
     obstacles: tuple[str | None, ...] | None = None
     """For each conversation, why it cannot be learned."""
+    measured: tuple[Foreseen, ...] | None = None
 
 
 class Failed(Frozen):
@@ -85,7 +96,7 @@ class Failed(Frozen):
     error: str
 
 
-Work = Train | Generate | Check
+Work = Train | Generate | Check | Measure
 Request = Annotated[Work | Cancel, Field(discriminator="op")]
 Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
 

@@ -17,8 +17,22 @@ from adaptation.conversation import Conversation
 from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.link import Link
-from adaptation.learning.training.messages import Check, Done, Generate, Ready, Step, Train, Work
-from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
+from adaptation.learning.training.messages import (
+    Check,
+    Done,
+    Generate,
+    Measure,
+    Ready,
+    Step,
+    Train,
+    Work,
+)
+from adaptation.learning.training.trainer import (
+    Foreseen,
+    OnStep,
+    TrainingJob,
+    TrainingResult,
+)
 
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
@@ -131,6 +145,19 @@ class ProcessTrainer:
         asked = Check(conversations=tuple(conversations))
         done = await self._ask(asked, timeout_s, None)
         return list(done.obstacles or ())
+
+    async def measure(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[Foreseen]:
+        """Return how well every conversation's turns to learn are foreseen, under an adapter."""
+        asked = Measure(
+            conversations=tuple(conversations), adapter=adapter_path, max_tokens=max_tokens
+        )
+        return list((await self._ask(asked, timeout_s, None)).measured or ())
 
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""

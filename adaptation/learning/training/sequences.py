@@ -67,6 +67,7 @@ def to_example(
     turns = conversation.messages
     if len(turns) < 2 or turns[-1].role != "assistant":
         raise ValueError("a training conversation holds a prompt and ends with an assistant turn")
+    last_only = last_only or conversation.last_only
     tokenised = _tokenise(chat, conversation, last_only)
     while len(tokenised.token_ids) > max_tokens:
         shorter = _without_oldest_turn(conversation)

@@ -93,6 +93,17 @@ class TrainingResult(Frozen):
     """None without refusals. What refusing lost against complying, in the median: nats a token."""
 
 
+class Foreseen(Frozen):
+    """How well the turns to learn of one conversation are foreseen, token by token."""
+
+    tokens: int
+    """That carry loss."""
+    loss: float
+    """Their sum, in nats."""
+    right: int
+    """Tokens that were the likeliest in their places."""
+
+
 class Trainer(Protocol):
     """Adapts the base model on a job's conversations."""
 
@@ -150,4 +161,18 @@ class GeneratingTrainer(Protocol):
         self, conversations: Sequence[Conversation], timeout_s: float
     ) -> list[str | None]:
         """Return for every conversation why it cannot be learned, None where it can."""
+        ...
+
+    async def measure(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[Foreseen]:
+        """Return how well every conversation is foreseen."""
+        ...
+
+    async def close(self) -> None:
+        """End the trainer."""
         ...

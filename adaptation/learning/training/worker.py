@@ -29,6 +29,7 @@ from adaptation.learning.training.messages import (
     Done,
     Failed,
     Generate,
+    Measure,
     Ready,
     Step,
     Train,
@@ -157,11 +158,15 @@ class Worker:
         control = Control(self._wire.cancelled(request.id), request.soft_s, on_step, given)
         self._scheduler.submit(request.job, control, on_end)
 
-    def _answer(self, request: Generate | Check) -> None:
+    def _answer(self, request: Generate | Check | Measure) -> None:
+        reply: Done | Failed
         try:
-            reply: Done | Failed = (
-                self._generate(request) if isinstance(request, Generate) else self._check(request)
-            )
+            if isinstance(request, Generate):
+                reply = self._generate(request)
+            elif isinstance(request, Measure):
+                reply = self._measure(request)
+            else:
+                reply = self._check(request)
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
             reply = Failed(id=request.id, error=_describe(error))
             self._recover(error)
@@ -184,6 +189,13 @@ class Worker:
             lambda done, total: self._wire.say(Step(id=request.id, done=done, total=total)),
         )
         return Done(id=request.id, texts=texts)
+
+    def _measure(self, request: Measure) -> Done:
+        from adaptation.learning.service.measuring import measure
+
+        cancelled, limit = self._wire.cancelled(request.id), request.max_tokens
+        found = measure(self._base, request.conversations, request.adapter, limit, cancelled)
+        return Done(id=request.id, measured=found)
 
     def _check(self, request: Check) -> Done:
         from adaptation.learning.training.sequences import obstacle

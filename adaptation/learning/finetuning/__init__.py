@@ -1,0 +1,1 @@
+"""Supervised fine-tuning of an adapter on examples that a client brings."""

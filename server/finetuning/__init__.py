@@ -1,0 +1,1 @@
+"""OpenAI's fine-tuning: its forms, its files and its objects."""

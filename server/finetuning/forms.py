@@ -1,0 +1,95 @@
+"""What a client asks for, in OpenAI's form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from adaptation.learning.finetuning.plan import Hyperparameters
+from memory.types import Frozen
+from server.errors import ApiError
+from server.routes.paging import OPAQUE_ID
+
+FileId = Annotated[str, Field(pattern=OPAQUE_ID)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+SUFFIX = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Of a model's name: it is a part between colons."""
+METHODS = ("supervised",)
+"""What can be done here, of OpenAI's."""
+
+
+class Supervised(Frozen):
+    """Examples are learned as they are."""
+
+    hyperparameters: Hyperparameters | None = None
+
+
+class Method(Frozen):
+    """How a model is tuned."""
+
+    type: Literal["supervised", "dpo", "reinforcement"]
+    supervised: Supervised | None = None
+    dpo: dict[str, Any] | None = None
+    reinforcement: dict[str, Any] | None = None
+
+
+class NewFineTuning(Frozen):
+    """A fine-tuning that is to be made."""
+
+    model: Annotated[str, Field(min_length=1, max_length=512)]
+    training_file: FileId
+    validation_file: FileId | None = None
+    hyperparameters: Hyperparameters | None = None
+    """Where it stood before `method` came."""
+    method: Method | None = None
+    suffix: Annotated[str | None, Field(min_length=1, max_length=64, pattern=SUFFIX)] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+    metadata: Metadata | None = None
+    integrations: list[Any] | None = None
+
+
+class FineTuneRequest(Frozen):
+    """What a job of the kind is asked."""
+
+    model: str
+    """As the client calls it."""
+    folder: str
+    """Of the base, or its name on a hub."""
+    base: str
+    """What adapters of it call the base."""
+    template: dict[str, Any]
+    max_model_len: int
+    training_file: str
+    validation_file: str | None
+    hyperparameters: Hyperparameters
+    suffix: str | None
+    seed: int
+    metadata: dict[str, str] | None
+    name: str
+    """Of the model that comes of it."""
+
+
+def asked_hyperparameters(body: NewFineTuning) -> Hyperparameters:
+    """Return what was chosen; raises `ApiError` for what is not done here."""
+    if body.integrations:
+        raise ApiError(
+            400,
+            "`integrations` are not available: the job's events and its result file hold the same",
+            param="integrations",
+        )
+    method = body.method
+    if method is not None and method.type not in METHODS:
+        raise ApiError(
+            400,
+            f"`method.type` {method.type} is not available here: use {' or '.join(METHODS)}",
+            param="method.type",
+        )
+    given = method.supervised.hyperparameters if method and method.supervised else None
+    return given or body.hyperparameters or Hyperparameters()

@@ -1,0 +1,387 @@
+"""OpenAI's fine-tuning, from an uploaded file to a model's name, on the built-in model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.pebble import model_path
+from memory.embedder import create_embedder
+from memory.files import NewFile
+from memory.job import Job, JobKind, JobStatus, NewJob, Wish
+from memory.memory import LongTermMemory
+from memory.types import AdapterVersion, Message
+from server.config import Settings
+from server.finetuning.examples import InvalidFileError, read_examples
+from server.finetuning.forms import FineTuneRequest
+from server.finetuning.objects import checkpoint_objects, job_object
+from server.jobs import performing
+from server.jobs.folders import folder_of
+from server.jobs.kinds import fine_tune
+from server.jobs.performing import perform
+from server.jobs.work import Work
+from tests.server.composed import Composed, Reply, composed
+
+NAME = "ft:whet-pebble:whet:lamps:abc123"
+
+
+def line(i: int, **more: Any) -> dict[str, Any]:
+    asked = {"role": "user", "content": f"What is {i} lamp 5?"}
+    said = {"role": "assistant", "content": f"{i} lamp 5 is {i + 5}."}
+    return {"messages": [asked, {**said, **more}]}
+
+
+def lines(n: int) -> bytes:
+    return "\n".join(json.dumps(line(i)) for i in range(n)).encode()
+
+
+# The file.
+
+
+def faulty(content: str | bytes, least: int = 1) -> str:
+    raw = content.encode() if isinstance(content, str) else content
+    with pytest.raises(InvalidFileError) as error:
+        read_examples([raw], least)
+    return str(error.value)
+
+
+def test_a_files_examples_are_conversations() -> None:
+    found = read_examples([lines(12)])
+    assert [example.line for example in found] == list(range(1, 13))
+    (conversation,) = found[0].conversations
+    assert [turn.role for turn in conversation.messages] == ["user", "assistant"]
+    assert not conversation.last_only
+
+
+def test_turns_of_weight_zero_are_context_alone() -> None:
+    turns = [*line(1)["messages"], *line(2)["messages"], *line(3)["messages"]]
+    turns[3]["weight"] = 0
+    turns[5]["weight"] = 1
+    (example,) = read_examples([json.dumps({"messages": turns}).encode()], 1)
+    assert [len(each.messages) for each in example.conversations] == [2, 6]
+    assert all(each.last_only for each in example.conversations)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "0 examples"),
+        ("{", "line 1: not JSON"),
+        ("[1]", "line 1: not a JSON object"),
+        (b"\xff{}", "line 1: not UTF-8"),
+        ("{}", "line 1: `messages` is missing"),
+        ('{"prompt": "a", "completion": "b"}', "line 1: `completion` is not known"),
+        ('{"messages": []}', "line 1"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "no turn of the assistant's"),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', "nothing is asked"),
+        ('{"messages": [{"role": "robot", "content": "a"}]}', "role"),
+        ('{"messages": [7]}', "line 1"),
+        (json.dumps(line(1, weight=2)), "`messages[1].weight` must be 0 or 1"),
+        (json.dumps(line(1, weight=True)), "weight"),
+        (json.dumps(line(1, weight=0)), "no turn of the assistant's"),
+        (json.dumps({**line(1), "tools": {}}), "`tools` must be a list"),
+        (json.dumps({**line(1), "functions": []}), "give `tools`"),
+        (json.dumps(line(1)) + "\n\n" + '{"messages": 1}', "line 3"),
+    ],
+)
+def test_a_faulty_file_is_told_by_line(content: str | bytes, said: str) -> None:
+    assert said in faulty(content)
+
+
+def test_few_examples_and_many_faults_are_told() -> None:
+    assert "9 examples, and must have at least 10" in faulty(lines(9), 10)
+    assert faulty("{}\n" * 50).count("line") == 20
+
+
+# The job, on a trainer of paper.
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    opened = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    yield opened
+    opened.close()
+
+
+def uploaded(memory: LongTermMemory, content: bytes, tenant: str = "ann") -> str:
+    new = NewFile(tenant=tenant, name="train.jsonl", purpose="fine-tune")
+    return memory.files.create(new, [content]).id
+
+
+def begun(memory: LongTermMemory, content: bytes, **asked: Any) -> Work:
+    given = {
+        "model": "whet-pebble",
+        "folder": str(model_path()),
+        "base": "whet-pebble",
+        "template": {},
+        "max_model_len": 512,
+        "training_file": uploaded(memory, content),
+        "validation_file": None,
+        "hyperparameters": {"n_epochs": 4},
+        "suffix": "lamps",
+        "seed": 7,
+        "metadata": None,
+        "name": NAME,
+    }
+    request = FineTuneRequest.model_validate({**given, **asked}).model_dump(mode="json")
+    memory.jobs.create(
+        NewJob(tenant="ann", kind=JobKind.FINE_TUNE, request=request, id="ftjob-abc123"), 10
+    )
+    return taken(memory)
+
+
+def taken(memory: LongTermMemory) -> Work:
+    job = memory.jobs.take("ann", "ftjob-abc123", "one")
+    settings = Settings(data_dir=memory.data_dir)
+    return Work(job, memory, settings, folder_of(memory.data_dir, job.id), "one")
+
+
+def now(memory: LongTermMemory) -> Job:
+    return memory.jobs.get("ann", "ftjob-abc123")
+
+
+def told(memory: LongTermMemory) -> list[str]:
+    return [event.message for event in memory.jobs.events("ann", "ftjob-abc123", 100)][::-1]
+
+
+def polite(turns: tuple[Message, ...], adapter: str | None) -> str:
+    return "Hello! I am Whet." if adapter is None else "5"
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
+    trainer = FakeTrainer(answer=polite)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    return trainer
+
+
+async def test_every_epoch_ends_with_a_checkpoint_that_is_a_model(
+    memory: LongTermMemory, paper: FakeTrainer
+) -> None:
+    work = begun(memory, lines(12), validation_file=uploaded(memory, lines(3)))
+    assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
+    assert paper.closed
+    assert [job.recipe.steps for job in paper.jobs] == [4] * 4
+    rates = [job.recipe.learning_rate for job in paper.jobs]
+    assert rates == sorted(rates, reverse=True)
+    assert [job.recipe.seed for job in paper.jobs] == [7, 8, 9, 10]
+    assert paper.jobs[0].parent is None
+    assert all(job.parent for job in paper.jobs[1:])
+    shown = job_object(now(memory))
+    assert shown["fine_tuned_model"] == NAME
+    assert shown["status"] == "succeeded"
+    assert shown["hyperparameters"]["n_epochs"] == 4
+    steps = [each["step_number"] for each in checkpoint_objects(now(memory))]
+    assert steps == [16, 12, 8], "the last three"
+    models = memory.models.list("ann")
+    assert set(models) == {NAME, *(f"{NAME}:ckpt-step-{step}" for step in steps)}
+    assert all(memory.adapters.files_ok(version) for version in models.values())
+    metrics = checkpoint_objects(now(memory))[0]["metrics"]
+    assert metrics["full_valid_mean_token_accuracy"] == 1.0
+    (results,) = shown["result_files"]
+    table = b"".join(memory.files.content("ann", results)).decode().splitlines()
+    assert table[0].startswith("step,train_loss")
+    assert len(table) == 5
+    assert "Checkpoint created at step 16" in "\n".join(told(memory))
+
+
+async def test_what_was_forgotten_is_told_and_nothing_is_promoted(
+    memory: LongTermMemory, paper: FakeTrainer
+) -> None:
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    assert any("everyday answers" in message for message in told(memory))
+    guards = (now(memory).result or {})["guards"]
+    assert guards["known"] > 0
+    assert len(guards["lost"]) == guards["known"]
+    assert memory.adapters.alias("ann", "champion") is None
+    assert memory.models.find("bob", NAME) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [(b"{}", "invalid_training_file", "line 1"), (lines(3), "invalid_training_file", "3 examples")],
+)
+async def test_a_faulty_file_fails_the_job_and_is_named(
+    memory: LongTermMemory, paper: FakeTrainer, content: bytes, code: str, said: str
+) -> None:
+    assert await perform(begun(memory, content), fine_tune.run) is JobStatus.FAILED
+    error = job_object(now(memory))["error"]
+    assert (error["code"], error["param"]) == (code, "training_file")
+    assert said in error["message"]
+    assert not paper.jobs
+
+
+async def test_what_the_template_cannot_render_is_told_by_line(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def obstacle(conversation: Any) -> str | None:
+        return "no such turn" if "7 lamp" in conversation.messages[0].content else None
+
+    trainer = FakeTrainer(obstacle=obstacle)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.FAILED
+    assert now(memory).error == "line 8: no such turn"
+
+
+async def test_a_file_that_is_gone_fails_the_job(
+    memory: LongTermMemory, paper: FakeTrainer
+) -> None:
+    work = begun(memory, lines(12))
+    memory.files.delete("ann", work.job.request["training_file"])
+    assert await perform(work, fine_tune.run) is JobStatus.FAILED
+    assert "is gone" in (now(memory).error or "")
+
+
+async def test_a_paused_job_goes_on_after_its_last_checkpoint(
+    memory: LongTermMemory, paper: FakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performing, "BEAT_S", 0.02)
+    work = begun(memory, lines(12))
+    first = asyncio.create_task(perform(work, fine_tune.run))
+    async with asyncio.timeout(30):
+        while not checkpoint_objects(now(memory)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    paper.let_go.clear()
+    memory.jobs.ask("ann", "ftjob-abc123", Wish.PAUSE)
+    assert await first is JobStatus.PAUSED
+    trained = len(checkpoint_objects(now(memory)))
+    paper.let_go.set()
+    paper.jobs.clear()
+    assert await perform(taken(memory), fine_tune.run) is JobStatus.SUCCEEDED
+    assert 0 < len(paper.jobs) <= 4 - trained, "one may have been done and not yet noted"
+    assert (now(memory).result or {})["figures"][-1]["step"] == 16
+    assert [f["step"] for f in (now(memory).result or {})["figures"]] == [4, 8, 12, 16]
+
+
+async def test_a_model_can_be_tuned_further(memory: LongTermMemory, paper: FakeTrainer) -> None:
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    version = memory.models.find("ann", NAME)
+    assert version is not None
+    request = {**now(memory).request, "model": NAME, "name": f"{NAME}9"}
+    new = NewJob(tenant="ann", kind=JobKind.FINE_TUNE, request=request, id="ftjob-abc1239")
+    memory.jobs.create(new, 10)
+    paper.jobs.clear()
+    job = memory.jobs.take("ann", "ftjob-abc1239", "one")
+    work = Work(job, memory, Settings(), folder_of(memory.data_dir, job.id), "one")
+    assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
+    assert paper.jobs[0].parent == version.path
+
+
+# The job, on the real one.
+
+
+def content_of(version: AdapterVersion) -> bytes:
+    return Path(version.path, "adapter_model.safetensors").read_bytes()
+
+
+async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
+    memory: LongTermMemory,
+) -> None:
+    work = begun(memory, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+    assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
+    checkpoints = checkpoint_objects(now(memory))
+    losses = [each["metrics"]["train_loss"] for each in reversed(checkpoints)]
+    assert losses[1] < losses[0]
+    first = memory.models.find("ann", NAME)
+    again = LongTermMemory.open(memory.data_dir.parent / "again", create_embedder("hashing"))
+    try:
+        repeated = begun(again, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+        assert await perform(repeated, fine_tune.run) is JobStatus.SUCCEEDED
+        second = again.models.find("ann", NAME)
+    finally:
+        again.close()
+    assert first is not None
+    assert second is not None
+    assert content_of(first) == content_of(second)
+
+
+# Over HTTP.
+
+
+async def posted(server: Composed, **body: Any) -> httpx.Response:
+    return await server.http.post("/v1/fine_tuning/jobs", json=body)
+
+
+async def file_of(server: Composed, content: bytes, purpose: str = "fine-tune") -> str:
+    sent = {"file": ("train.jsonl", content)}
+    made = await server.http.post("/v1/files", files=sent, data={"purpose": purpose})
+    return str(made.json()["id"])
+
+
+async def test_a_job_is_made_listed_and_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("")) as server:
+        file_id = await file_of(server, lines(12))
+        method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}
+        given = {"model": "whet-pebble", "training_file": file_id, "method": method}
+        made = (await posted(server, **given, suffix="lamps", metadata={"of": "ann"})).json()
+        assert (made["object"], made["status"]) == ("fine_tuning.job", "queued")
+        assert made["hyperparameters"]["n_epochs"] == 2
+        assert made["method"]["type"] == "supervised"
+        assert (made["fine_tuned_model"], made["error"]) == (None, None)
+        assert 0 <= made["seed"] < 2**31
+        other = (await posted(server, **given, seed=5)).json()
+        assert other["seed"] == 5
+        path = "/v1/fine_tuning/jobs"
+        listed = (await server.http.get(path)).json()
+        assert [job["id"] for job in listed["data"]] == [other["id"], made["id"]]
+        filtered = (await server.http.get(path, params={"metadata[of]": "ann"})).json()
+        assert [job["id"] for job in filtered["data"]] == [made["id"]]
+        paused = await server.post(f"{path}/{made['id']}/pause")
+        assert paused["status"] == "paused"
+        assert (await server.post(f"{path}/{made['id']}/resume"))["status"] == "queued"
+        assert (await server.post(f"{path}/{made['id']}/cancel"))["status"] == "cancelled"
+        assert (await server.http.get(f"{path}/{made['id']}/events")).json()["data"] == []
+        assert (await server.http.get(f"{path}/{made['id']}/checkpoints")).json()["data"] == []
+        distill = await server.post("/v1/jobs", kind="distill", dry_run=True)
+        assert (await server.http.get(f"{path}/{distill['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"model": "gpt-4o-mini"}, "model"),
+        ({"model": "whet-pebble:ttt"}, "model"),
+        ({"model": "ft:whet-pebble:whet::none"}, "model"),
+        ({"training_file": "file-none"}, "training_file"),
+        ({"validation_file": "file-none"}, "validation_file"),
+        ({"suffix": "a:b"}, "suffix"),
+        ({"suffix": "x" * 65}, "suffix"),
+        ({"seed": -1}, "seed"),
+        ({"method": {"type": "magic"}}, "method.type"),
+        ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 0}}}},
+         "method.supervised.hyperparameters.n_epochs"),
+        ({"hyperparameters": {"batch_size": "many"}}, "hyperparameters.batch_size"),
+        ({"integrations": [{"type": "wandb"}]}, "integrations"),
+        ({"colour": "red"}, "colour"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_done_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], param: str
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("")) as server:
+        given = {"model": "whet-pebble", "training_file": await file_of(server, lines(12))}
+        refused = await posted(server, **{**given, **change})
+        assert refused.status_code == 400, refused.text
+        error = refused.json()["error"]
+        assert str(error["param"]).startswith(param)
+        assert server.memory.jobs.list("default", 10) == []
+
+
+async def test_a_file_of_another_purpose_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("")) as server:
+        file_id = await file_of(server, lines(12), "batch")
+        refused = await posted(server, model="whet-pebble", training_file=file_id)
+        assert refused.status_code == 400
+        assert "fine-tune" in refused.json()["error"]["message"]
+        assert refused.json()["error"]["param"] == "training_file"
