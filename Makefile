@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-doubt bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -94,6 +94,9 @@ load: dev  ## too many requests, rolling restarts, a soak of hours: how a server
 
 torture: dev  ## SIGKILLs, canaries of two tenants, clients that leave: hours on two cores
 	$(BIN)/python -m loadtests.torture $(ARGS)
+
+bench-doubt: dev  ## of records a tenth of which is wrong, how many of each sort are held back
+	$(BIN)/python -m loadtests.bench_doubt $(ARGS)
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)

@@ -114,6 +114,8 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
+    if report.doubts:
+        fields["held for review"] = f"{len(report.doubts)} records: see `whet memory review`"
     if report.rebuilds:
         fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:

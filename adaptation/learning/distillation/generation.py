@@ -19,11 +19,18 @@ from pydantic import Field
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
+from adaptation.learning.distillation.doubt import Doubting
 from adaptation.learning.distillation.gate import Decision, decide
 from adaptation.learning.distillation.guards import PROBES, GuardOutcome, Probe, compare
 from adaptation.learning.distillation.registry import Registry
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
-from adaptation.learning.distillation.report import Accuracy, GenerationReport, Guards, Training
+from adaptation.learning.distillation.report import (
+    Accuracy,
+    Doubt,
+    GenerationReport,
+    Guards,
+    Training,
+)
 from adaptation.learning.distillation.select import (
     JUDGED_BY,
     Records,
@@ -66,6 +73,8 @@ class Settings(Frozen):
     max_new_tokens: int = Field(default=512, ge=1)
     timeout_s: float = Field(default=6 * 3600.0, gt=0)
     """For each phase."""
+    doubts: bool = True
+    """Hold back for review what is probably wrong: see `doubt`."""
     dry_run: bool = False
     """Select and report; train nothing."""
 
@@ -95,7 +104,11 @@ class Distiller:
         try:
             if not self.settings.dry_run:
                 chosen = await self._learnable(tenant, chosen)
+            doubts: list[Doubt] = []
+            if self.settings.doubts and not self.settings.dry_run and rebuilt is None:
+                chosen, doubts = await self._undoubted(tenant, chosen)
             report = self._report(tenant, chosen, champion, rebuilt)
+            report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
                 report = await self._learn(report, chosen, champion)
         except TrainerError as error:
@@ -156,6 +169,22 @@ class Distiller:
         )
         require_enough(kept, tenant, self.settings.selection)
         return kept
+
+    async def _undoubted(self, tenant: str, chosen: Selected) -> tuple[Selected, list[Doubt]]:
+        """Hold back what is probably wrong; return the rest."""
+        limits = self.settings.max_new_tokens, self.settings.timeout_s
+        doubting = Doubting(self.trainer, self.grade, *limits, self._progress("doubt"))
+        doubts = await doubting.about((*chosen.train, *chosen.holdout))
+        for doubt in doubts:
+            await asyncio.to_thread(self.records.hold, tenant, doubt.record_id, doubt.reason)
+        held = {doubt.record_id for doubt in doubts}
+        kept = replace(
+            chosen,
+            train=tuple(record for record in chosen.train if record.id not in held),
+            holdout=tuple(record for record in chosen.holdout if record.id not in held),
+        )
+        require_enough(kept, tenant, self.settings.selection)
+        return kept, doubts
 
     def _report(
         self,

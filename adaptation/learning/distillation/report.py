@@ -38,6 +38,15 @@ class Guards(Frozen):
     lost: tuple[str, ...]
 
 
+class Doubt(Frozen):
+    """A record that is probably wrong: it is held for review, and nothing learns from it."""
+
+    record_id: str
+    reason: str
+    near: tuple[str, ...]
+    """The records whose questions are most like its own."""
+
+
 class GenerationReport(Frozen):
     """One generation: selected, trained, judged, promoted or not."""
 
@@ -53,6 +62,8 @@ class GenerationReport(Frozen):
     """Records left out because they cannot be rendered for this model."""
     obstacle: str | None = None
     """Why the first of them cannot."""
+    doubts: tuple[Doubt, ...] = ()
+    """What was held back for review."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

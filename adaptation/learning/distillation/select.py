@@ -31,6 +31,10 @@ class Records(Protocol):
         """Every record of the tenant in that state."""
         ...
 
+    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        """Hold a record back for review, with what speaks against it."""
+        ...
+
 
 class Selection(Frozen):
     """How much is selected."""
