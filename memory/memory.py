@@ -7,7 +7,7 @@ where the storage fails they raise `StorageUnavailableError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -303,9 +303,12 @@ class LongTermMemory:
             "database_bytes": self._database.size_bytes(),
         }
 
-    def rebuild(self, tenant: str) -> int:
-        """Rebuild the tenant's index from the database; return how many records it holds."""
-        return self._indexes.rebuild(tenant)
+    def rebuild(self, tenant: str, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Rebuild the tenant's index from the database; return how many records it holds.
+
+        `on_progress` is told how many records are in it, and of how many, after each batch.
+        """
+        return self._indexes.rebuild(tenant, on_progress)
 
     def verify(self, tenant: str) -> VerifyReport:
         """Compare the tenant's index with the database, vector by vector."""

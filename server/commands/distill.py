@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
-    with open_memory(args) as memory:
+    with open_memory(args, create=args.detach) as memory:
         job = memory.jobs.create(_asked(args), MOST_OPEN)
         if args.detach:
             return say_detached(job)
