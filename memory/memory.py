@@ -39,6 +39,7 @@ from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
+from memory.schedules import ScheduleStore
 from memory.statistics import tenant_statistics
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
@@ -81,6 +82,7 @@ class LongTermMemory:
         self.files = FileStore(database)
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)
+        self.schedules = ScheduleStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from memory.memory import LongTermMemory
     from server.config import Settings
 
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
-
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
     """Add the flag that leaves a job to the server."""

@@ -14,11 +14,10 @@ from memory.job import Job, JobEvent, JobKind, NewJob, Wish
 from memory.jobs import JobStore
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
+from server.jobs.limits import MOST_OPEN
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
 
