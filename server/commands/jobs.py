@@ -149,7 +149,9 @@ def _status(job: Job) -> str:
 
 def _progress(job: Job) -> str:
     now = job.progress
-    return f"{now.phase} {now.done}/{now.total}" if now is not None and job.is_open else ""
+    if now is None or not job.is_open:
+        return ""
+    return f"{now.phase} {now.done}/{now.total}" if now.total else f"{now.phase} {now.done}"
 
 
 def _line(event: JobEvent) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from memory.job import JobKind
-from server.jobs.kinds import distill, fine_tune, import_file, reindex
+from server.jobs.kinds import distill, fine_tune, import_file, reindex, tune
 from server.jobs.kinds.kind import Run
 
 KINDS: Mapping[JobKind, Run] = {
@@ -13,4 +13,5 @@ KINDS: Mapping[JobKind, Run] = {
     JobKind.FINE_TUNE: fine_tune.run,
     JobKind.IMPORT: import_file.run,
     JobKind.REINDEX: reindex.run,
+    JobKind.TUNE: tune.run,
 }

@@ -50,7 +50,7 @@ def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportR
             work.memory,
             work.job.tenant,
             entries(stream),
-            on_progress=lambda done: progress("import", done, max(done, total or 0)),
+            on_progress=lambda done: progress("import", done, max(done, total) if total else 0),
             trust=asked.trust,
         )
 
