@@ -7,7 +7,7 @@ where the storage fails they raise `StorageUnavailableError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -39,6 +39,7 @@ from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
+from memory.schedules import ScheduleStore
 from memory.statistics import tenant_statistics
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
@@ -81,6 +82,7 @@ class LongTermMemory:
         self.files = FileStore(database)
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)
+        self.schedules = ScheduleStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
@@ -307,9 +309,12 @@ class LongTermMemory:
             "database_bytes": self._database.size_bytes(),
         }
 
-    def rebuild(self, tenant: str) -> int:
-        """Rebuild the tenant's index from the database; return how many records it holds."""
-        return self._indexes.rebuild(tenant)
+    def rebuild(self, tenant: str, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Rebuild the tenant's index from the database; return how many records it holds.
+
+        `on_progress` is told how many records are in it, and of how many, after each batch.
+        """
+        return self._indexes.rebuild(tenant, on_progress)
 
     def verify(self, tenant: str) -> VerifyReport:
         """Compare the tenant's index with the database, vector by vector."""

@@ -262,7 +262,12 @@ def _add_routes(
             ),
             stir_jobs,
         ),
-        jobs_router(memory.jobs, partial(asked_of_served, args.model, parts.template), stir_jobs),
+        jobs_router(
+            memory.jobs,
+            memory.files,
+            partial(asked_of_served, args.model, parts.template),
+            stir_jobs,
+        ),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
         erasure_router(memory, parts.eraser),

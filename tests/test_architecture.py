@@ -129,6 +129,8 @@ WALL_CLOCK = {
     "server/batches/worker.py",
     "server/gateway/chunking.py",
     "server/gateway/response_form.py",
+    "server/commands/memory_detached.py",
+    "server/commands/scheduling.py",
     "server/jobs/estimate.py",
     "server/jobs/kinds/fine_tune.py",
     "server/jobs/runner.py",

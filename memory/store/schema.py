@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from memory.store.metadata import metadata as metadata
+from memory.store.schedule_table import schedule as schedule
 from memory.store.stored_tables import batch as batch
 from memory.store.stored_tables import batch_answer as batch_answer
 from memory.store.stored_tables import conversation as conversation
@@ -31,7 +32,7 @@ from memory.store.stored_tables import job as job
 from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0018"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

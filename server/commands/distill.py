@@ -12,13 +12,15 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
-from server.commands.doing import MOST_OPEN, add_detach, done_here, say_detached
+from server.commands.doing import add_detach, done_here, say_detached
+from server.commands.scheduling import add_schedule_arguments, scheduled
 from server.commands.template import (
     add_template_arguments,
     refuse_unknown_rendering,
     template_of,
 )
-from server.console import print_fields, write_json
+from server.console import UsageError, print_fields, write_json
+from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 
@@ -32,6 +34,7 @@ EXAMPLES = """\
   whet distill --model smollm2         on the model that `whet serve smollm2` serves
   whet distill --model Qwen/Qwen3-4B --json report.json
   whet distill --detach                leave it to the server of this data folder
+  whet distill --schedule "0 3 * * *" --when 50     at 3:00 UTC, if 50 records are new
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
 """
 
@@ -51,7 +54,8 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="ADAPTER",
         help="train a version again, from its own records less those erased since",
     )
-    parser.set_defaults(run=run)
+    add_schedule_arguments(parser)
+    parser.set_defaults(run=run_or_schedule)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def run_or_schedule(args: argparse.Namespace) -> int:
+    """Run a generation, or have the server run them again and again."""
+    if args.schedule is None and args.when is None:
+        return run(args)
+    if args.rebuild or args.json or args.detach:
+        raise UsageError("--schedule and --when go with none of --rebuild, --json and --detach")
+    args.model = choose(args.model, settings_of(args).data_dir).model
+    refuse_unknown_rendering(args)
+    with open_memory(args, create=True) as memory:
+        return scheduled(memory, args, _asked(args))
+
+
 def run(args: argparse.Namespace) -> int:
     """Run one generation; a rejected candidate is a result too, with status 0."""
     from adaptation.learning.distillation.report import GenerationReport
@@ -78,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
-    with open_memory(args) as memory:
+    with open_memory(args, create=args.detach) as memory:
         job = memory.jobs.create(_asked(args), MOST_OPEN)
         if args.detach:
             return say_detached(job)

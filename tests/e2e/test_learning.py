@@ -211,6 +211,24 @@ def test_an_import_names_its_corrupt_line_and_keeps_the_rest(server: Running) ->
     assert report["errors"][0]["line"] == 2
 
 
+def test_jobs_left_to_the_server_are_done_beside_serving(taught: Running) -> None:
+    left = [
+        taught.whet("distill", "--dry-run", "--detach"),
+        taught.whet("memory", "rebuild", "--detach"),
+    ]
+    ids = [done.stdout.strip() for done in left]
+
+    def results() -> list[Any]:
+        return [taught.get(f"/v1/jobs/{job_id}").json()["result"] for job_id in ids]
+
+    wait_until(lambda: None not in results(), 120, "both jobs")
+    report, index = results()
+    assert report["decision"] == "dry_run"
+    assert report["train"] + report["holdout"] >= 64
+    assert index["indexed"] >= 64
+    assert ask_plain(taught, ASKED[0])["answer"], "it serves meanwhile"
+
+
 @pytest.fixture(scope="module")
 def distilled(taught: Running) -> Iterator[dict[str, Any]]:
     """The report of one real `whet distill`, run beside the serving process."""

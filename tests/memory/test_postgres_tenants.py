@@ -14,8 +14,10 @@ from memory.errors import StorageUnavailableError
 from memory.files import NewFile
 from memory.hashing import HashingEmbedder
 from memory.items import Item
+from memory.job import JobKind, NewJob
 from memory.keys import NewKey
 from memory.memory import LongTermMemory
+from memory.schedule import NewSchedule
 from memory.store.database import open_database
 from memory.store.row_security import POLICY
 from memory.store.schema import completion as completions
@@ -53,6 +55,11 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
         new = NewBatch(**asked, details=BatchDetails(), seconds=60)
         opened.batches.create(new, most_open=9)
+        job = NewJob(tenant=tenant, kind=JobKind.DISTILL, request={})
+        opened.jobs.create(job, most_open=9)
+        opened.schedules.create(
+            NewSchedule(tenant=tenant, kind=JobKind.DISTILL, request={}, next_at=0)
+        )
         opened.conversations.create(tenant, {}, [Item("msg_1", {"id": "msg_1"}, None)], None)
         kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
         opened.responses.keep(Written(kept))
