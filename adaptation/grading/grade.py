@@ -28,6 +28,8 @@ from adaptation.grading.specs import (
 from adaptation.grading.templates import render
 from adaptation.verifiers.string_check import OPERATIONS
 
+MOST_COMPARED = 20_000
+"""Characters of a text whose likeness is measured: the time grows with the square."""
 HALF = 0.5
 """Passes where a grader names no threshold; of a range, its middle."""
 
@@ -81,7 +83,7 @@ async def _string_check(grader: StringCheck, graded: Graded) -> _Found:
 
 
 async def _text_similarity(grader: TextSimilarity, graded: Graded) -> _Found:
-    said, meant = _both(grader, graded)
+    said, meant = _both(grader, graded, MOST_COMPARED)
     if grader.evaluation_metric == "cosine":
         score = cosine(*await graded.ask.embeddings([said, meant]))
     else:
@@ -118,10 +120,12 @@ async def _multi(grader: Multi, graded: Graded) -> _Found:
     return _Found(score, score >= _threshold(grader.pass_threshold, HALF), usage, parts=parts)
 
 
-def _both(grader: StringCheck | TextSimilarity, graded: Graded) -> tuple[str, str]:
+def _both(
+    grader: StringCheck | TextSimilarity, graded: Graded, most: int = MOST_CHARS
+) -> tuple[str, str]:
     texts = render(grader.input, graded.names), render(grader.reference, graded.names)
-    if any(len(text) > MOST_CHARS for text in texts):
-        raise GradingError(Fault.OTHER, f"a text to compare is longer than {MOST_CHARS} characters")
+    if any(len(text) > most for text in texts):
+        raise GradingError(Fault.OTHER, f"a text to compare is longer than {most} characters")
     return texts
 
 

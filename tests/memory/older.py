@@ -27,6 +27,9 @@ def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
         "word",
         "job_event",
         "job",
+        "eval_output",
+        "eval_run",
+        "evaluation",
     )
     for table in later:
         if isinstance(connection, Connection):
