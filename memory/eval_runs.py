@@ -140,11 +140,12 @@ class EvalRunStore:
         whose run was let go longest ago, or never held, comes first.
         """
         now, first = time.time(), dict[str, Row[tuple[Any, ...]]]()
+        columns = ("id", "number", "tenant", "holder", "held_until")
+        open_ones = select(*(eval_run.c[name] for name in columns)).where(
+            eval_run.c.status.in_(OPEN)
+        )
         with self._database.writing(EVERYONE) as connection:
-            is_open = eval_run.c.status.in_(OPEN)
-            for row in connection.execute(
-                select(eval_run).where(is_open).order_by(eval_run.c.number)
-            ):
+            for row in connection.execute(open_ones.order_by(eval_run.c.number)):
                 first.setdefault(row.tenant, row)
             waiting = [
                 row
@@ -154,9 +155,9 @@ class EvalRunStore:
             if not waiting:
                 return None
             row = min(waiting, key=lambda each: (each.held_until, each.number))
-            begun = RunStatus.IN_PROGRESS
-            _change(connection, row.id, status=begun, holder=holder, held_until=now + HELD_S)
-            return _run(row).model_copy(update={"status": begun})
+            begun = {"status": RunStatus.IN_PROGRESS, "held_until": now + HELD_S}
+            _change(connection, row.id, holder=holder, **begun)
+            return _own(connection, row.id)
 
     def hold(self, run_id: str, holder: str) -> bool:
         """Say that the holder is still at work; whether it is to go on."""
