@@ -128,9 +128,7 @@ class Python(Frozen):
     pass_threshold: Threshold = None
 
 
-Single = Annotated[
-    StringCheck | TextSimilarity | LabelModel | ScoreModel | Python, Field(discriminator="type")
-]
+Single: TypeAlias = StringCheck | TextSimilarity | LabelModel | ScoreModel | Python
 
 
 class Multi(Frozen):
@@ -151,7 +149,4 @@ class Multi(Frozen):
         return {value.get("name"): value} if alone else value
 
 
-Grader = Annotated[
-    StringCheck | TextSimilarity | LabelModel | ScoreModel | Python | Multi,
-    Field(discriminator="type"),
-]
+Grader: TypeAlias = StringCheck | TextSimilarity | LabelModel | ScoreModel | Python | Multi

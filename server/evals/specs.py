@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, field_validator
 
@@ -40,7 +40,7 @@ class Logs(Frozen):
 class NewEvalBody(Frozen):
     """An evaluation that is to be made."""
 
-    data_source_config: Annotated[Custom | Logs, Field(discriminator="type")]
+    data_source_config: Custom | Logs
     testing_criteria: Annotated[tuple[Grader, ...], Field(min_length=1, max_length=MOST_CRITERIA)]
     metadata: Metadata = None
     name: Annotated[str, Field(max_length=512)] = ""
@@ -74,7 +74,7 @@ class FileId(Frozen):
     id: Annotated[str, Field(pattern=OPAQUE_ID)]
 
 
-ItemSource = Annotated[FileContent | FileId, Field(discriminator="type")]
+ItemSource: TypeAlias = FileContent | FileId
 
 
 class Template(Frozen):
@@ -91,7 +91,7 @@ class ItemReference(Frozen):
     item_reference: Annotated[str, Field(pattern=r"^item\.\S+$", max_length=256)]
 
 
-InputMessages = Annotated[Template | ItemReference, Field(discriminator="type")]
+InputMessages: TypeAlias = Template | ItemReference
 
 
 class Sampling(Frozen):
@@ -144,7 +144,7 @@ class Responses(Frozen):
     sampling_params: ResponseSampling | None = None
 
 
-DataSource = Annotated[Jsonl | Completions | Responses, Field(discriminator="type")]
+DataSource: TypeAlias = Jsonl | Completions | Responses
 DATA_SOURCE: TypeAdapter[Any] = TypeAdapter(DataSource)
 
 

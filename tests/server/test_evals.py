@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -115,10 +116,8 @@ async def test_a_run_asks_the_model_and_grades_what_it_says(client: AsyncOpenAI,
     assert (first.sample.usage.completion_tokens, first.sample.model) != (0, None)
     passed = await outputs(client, done, status="pass")
     assert [each.datasource_item_id for each in passed] == [2, 4, 6]
-    assert (
-        await client.evals.runs.output_items.retrieve(first.id, eval_id=found.id, run_id=run.id)
-        == first
-    )
+    alone = await client.evals.runs.output_items.retrieve(first.id, eval_id=found.id, run_id=run.id)
+    assert alone.to_dict() == first.to_dict()
 
 
 async def test_nothing_that_is_graded_is_learned(server: Composed, client: AsyncOpenAI) -> None:
@@ -218,13 +217,12 @@ async def test_a_run_is_canceled_listed_and_deleted(server: Composed, client: As
     found = await made(client)
     run = await client.evals.runs.create(found.id, data_source=source())
     async with asyncio.timeout(30):
-        while server.core.begun.locked():
-            await asyncio.sleep(0.01)
+        await server.core.begun.acquire()
+    (working,) = server.evals._at_work.values()
     canceled = await client.evals.runs.cancel(run.id, eval_id=found.id)
     assert canceled.status == "canceled"
     async with asyncio.timeout(30):
-        while server.evals._at_work:
-            await asyncio.sleep(0.01)
+        await asyncio.wait([working.task])
     gate.set()
     listed = [each.id async for each in client.evals.runs.list(found.id, status="canceled")]
     assert listed == [run.id]
@@ -235,38 +233,38 @@ async def test_a_run_is_canceled_listed_and_deleted(server: Composed, client: As
 
 
 async def test_another_goes_on_with_what_is_left(server: Composed, client: AsyncOpenAI) -> None:
-    gate, asked = asyncio.Event(), list[str]()
+    gate, post, asked = asyncio.Event(), server.evals._post, list[bytes]()
 
-    def script(request: Any) -> Reply:
-        asked.append(request.request_id)
-        return Reply("14", gate=None if len(asked) <= 3 else gate)
+    async def three_only(tenant: str, path: str, body: bytes) -> httpx.Response:
+        asked.append(body)
+        if len(asked) > 3:
+            await gate.wait()
+        return await post(tenant, path, body)
 
-    server.core.script = script
-    found = await made(client)
-    run = await client.evals.runs.create(found.id, data_source=source())
+    async def noted(tenant: str, path: str, body: bytes) -> httpx.Response:
+        asked.append(body)
+        return await post(tenant, path, body)
+
+    server.evals._post = three_only
+    run = await client.evals.runs.create((await made(client)).id, data_source=source())
     async with asyncio.timeout(30):
-        while (await client.evals.runs.retrieve(run.id, eval_id=found.id)).result_counts.passed + (
-            await client.evals.runs.retrieve(run.id, eval_id=found.id)
-        ).result_counts.failed < 3:
+        kept = list[Any]()
+        while len(kept) < 3:
             await asyncio.sleep(0.01)
+            kept = await outputs(client, run)
     await server.stop_batches()
-    server.core.script = scripted()
-    before = len(server.core.taken)
-    other = server.evals
-    second = EvalWorker(
-        server.memory, other._post, asyncio.Event(), 2, other._most_bytes, other._embedder
-    )
+    asked.clear()
+    bounds = server.evals._most_bytes, server.evals._embedder
+    second = EvalWorker(server.memory, noted, asyncio.Event(), 2, *bounds)
     following = asyncio.create_task(second.follow())
     try:
         done = await ended(client, run)
     finally:
-        gate.set()
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-    assert (done.status, done.result_counts.passed, done.result_counts.failed) == (
-        "completed", 3, 3,
-    )  # fmt: skip
-    assert len(server.core.taken) - before == 3, "what had been graded is not asked again"
+    counts = done.result_counts
+    assert (done.status, counts.passed, counts.failed) == ("completed", 3, 3)
+    assert len(asked) == 3, "what had been graded is not asked again"
 
 
 async def test_evals_are_listed_changed_and_deleted(client: AsyncOpenAI) -> None:
@@ -306,40 +304,64 @@ async def test_a_tenant_sees_nothing_of_anothers(server: Composed) -> None:
             await asked
 
 
-@pytest.mark.parametrize(
-    ("change", "param"),
-    [
-        ({"reference": "{{ item.anwser }}"}, "testing_criteria.0.reference"),
-        ({"input": "{{ output }}"}, "testing_criteria.0.input"),
-        ({"operation": "equals"}, "testing_criteria.0.operation"),
-    ],
-)
-async def test_a_criterion_that_cannot_grade_is_refused(
-    client: AsyncOpenAI, change: dict[str, Any], param: str
-) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        await made(client, EQUAL | change)
-    assert refused.value.param == param
+WRONG_CRITERIA: list[tuple[dict[str, Any], str]] = [
+    ({"reference": "{{ item.anwser }}"}, "testing_criteria.0.reference"),
+    ({"input": "{{ output }}"}, "testing_criteria.0.input"),
+    ({"operation": "equals"}, "testing_criteria.0.operation"),
+]
+NAMELESS = {"type": "template", "template": [{"role": "user", "content": "{{ item.nothing }}"}]}
+WRONG_RUNS: list[tuple[dict[str, Any], str]] = [
+    ({"items": []}, "data_source.source.content"),
+    ({"source": {"type": "stored_completions"}}, "data_source.source.type"),
+    ({"model": None}, "data_source.model"),
+    ({"sampling_params": {"n": 3}}, "data_source.sampling_params.n"),
+    ({"input_messages": NAMELESS}, "data_source.input_messages.template.0.content"),
+]
 
 
-@pytest.mark.parametrize(
-    ("given", "param"),
-    [
-        ({"items": []}, "data_source.source.content"),
-        ({"source": {"type": "stored_completions"}}, "data_source.source.type"),
-        ({"model": None}, "data_source.model"),
-        ({"sampling_params": {"n": 3}}, "data_source.sampling_params.n"),
-        (
-            {"input_messages": {"type": "template", "template": [
-                {"role": "user", "content": "{{ item.nothing }}"}]}},
-            "data_source.input_messages.template.0.content",
-        ),
-    ],
-)  # fmt: skip
-async def test_a_run_that_cannot_be_is_refused(
-    client: AsyncOpenAI, given: dict[str, Any], param: str
+async def test_what_cannot_be_graded_is_refused_by_the_name_of_its_field(
+    client: AsyncOpenAI,
 ) -> None:
+    for change, param in WRONG_CRITERIA:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await made(client, EQUAL | change)
+        assert refused.value.param == param
     found = await made(client)
+    for given, param in WRONG_RUNS:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.evals.runs.create(found.id, data_source=source(**given))
+        assert refused.value.param == param
+
+
+async def test_a_grader_is_tried_and_looked_at(client: AsyncOpenAI) -> None:
+    graders = client.fine_tuning.alpha.graders
+    program: Any = {
+        "type": "python",
+        "name": "p",
+        "source": "def grade(sample, item):\n    return len(sample['output_json']['a']) / item['n']",
+    }
+    tried = await graders.run(grader=program, model_sample='{"a": [1]}', item={"n": 2})
+    assert (tried.reward, tried.metadata.type) == (0.5, "python")
+    assert not any(
+        vars(tried.metadata.errors)[flag] for flag in ("other_error", "sample_parse_error")
+    )
+    failed = await graders.run(grader=program, model_sample="no JSON", item={"n": 2})
+    assert (failed.reward, failed.metadata.errors.python_grader_runtime_error) == (0, True)
+    told = failed.metadata.errors.python_grader_runtime_error_details
+    assert told == "KeyError: 'output_json'"
+    judge: Any = {
+        "type": "score_model",
+        "name": "s",
+        "model": MODEL,
+        "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+    }
+    judged = await graders.run(grader=judge, model_sample="x")
+    assert judged.reward == 0.75
+    assert judged.api_model_grader_token_usage_per_model[MODEL] == judged.metadata.token_usage
+    gone = await graders.run(grader=judge | {"model": "gone"}, model_sample="x")
+    assert gone.metadata.errors.api_model_grader_server_error
+    assert "gone" in str(gone.metadata.errors.api_model_grader_server_error_details)
+    assert (await graders.validate(grader=program)).grader
     with pytest.raises(openai.BadRequestError) as refused:
-        await client.evals.runs.create(found.id, data_source=source(**given))
-    assert refused.value.param == param
+        await graders.validate(grader=program | {"source": "def grde(): pass"})
+    assert refused.value.param == "grader.source"
