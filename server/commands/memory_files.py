@@ -26,7 +26,7 @@ def import_file(args: argparse.Namespace) -> int:
     from memory.lines import entries
 
     with (
-        _reading(args.file) as (stream, total),
+        reading(args.file) as (stream, total),
         open_memory(args, create=True) as memory,
         progress("importing") as advance,
     ):
@@ -44,11 +44,11 @@ def import_file(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_report(report)
+        print_report(report)
     return int(bool(report.failed or report.stopped))
 
 
-def _print_report(report: ImportReport) -> None:
+def print_report(report: ImportReport) -> None:
     for line, reason in report.errors:
         print(f"line {line}: {plain(reason)}", file=sys.stderr)
     if (untold := report.failed - len(report.errors)) > 0:
@@ -114,7 +114,7 @@ def verify(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
+def reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """Open a file, or stdin, and say how many lines it has where that can be known."""
     if name == "-":
         yield sys.stdin.buffer, None

@@ -338,7 +338,7 @@ async def test_a_grader_is_tried_and_looked_at(client: AsyncOpenAI) -> None:
     program: Any = {
         "type": "python",
         "name": "p",
-        "source": "def grade(sample, item):\n    return len(sample['output_json']['a']) / item['n']",
+        "source": "grade = lambda sample, item: len(sample['output_json']['a']) / item['n']",
     }
     tried = await graders.run(grader=program, model_sample='{"a": [1]}', item={"n": 2})
     assert (tried.reward, tried.metadata.type) == (0.5, "python")
