@@ -23,6 +23,8 @@ from memory.embedder import Embedder
 from memory.embedding_queue import Embedded, embedded
 from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, UnreadableError
+from memory.eval_runs import EvalRunStore
+from memory.evals import EvalStore
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
 from memory.forgetting import Forgetting
@@ -83,6 +85,8 @@ class LongTermMemory:
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)
         self.schedules = ScheduleStore(database)
+        self.evals = EvalStore(database)
+        self.eval_runs = EvalRunStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import httpx
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -33,6 +34,8 @@ from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine_defaults import runtime_adapters
 from server.errors import install_handlers
+from server.evals.asking import Door
+from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
 from server.gateway.item_check import refuse_wrong_items
 from server.gateway.routes import ParsedRoute
@@ -51,9 +54,12 @@ from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.erasure import erasure_router
+from server.routes.eval_runs import eval_runs_router
+from server.routes.evals import evals_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
 from server.routes.fine_tuning import Served, fine_tuning_router
+from server.routes.graders import graders_router
 from server.routes.jobs import asked_of_served, jobs_router
 from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
@@ -86,6 +92,7 @@ class Built(NamedTuple):
     warming: Warming
     """Trains beforehand."""
     batches: BatchWorker
+    evals: EvalWorker
     jobs: JobRunner
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
@@ -116,6 +123,7 @@ async def run_server(
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
                 built.batches.follow(),
+                built.evals.follow(),
                 parts.eraser.follow(),
             ]
             if settings.jobs:
@@ -175,6 +183,12 @@ async def build(
     warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
     batch_news, stir_batches = _news()
     job_news, stir_jobs = _news()
+    eval_news, stir_evals = _news()
+    embedder = parts.memory.embedder.id.partition("@")[0]
+
+    async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
+        return await inside.post(tenant, path, body)
+
     _add_routes(
         app,
         parts,
@@ -187,6 +201,8 @@ async def build(
         stir_jobs,
         stored,
         draining,
+        stir_evals,
+        lambda tenant: Door(post, tenant, embedder),
     )
     describe(app)
     install_handlers(app)
@@ -196,13 +212,14 @@ async def build(
     batches = BatchWorker(
         parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes
     )
+    evals = EvalWorker(parts.memory, post, eval_news, settings.batch_requests, most_bytes, embedder)
     jobs = JobRunner(parts.memory, settings, job_news)
 
     async def reload() -> None:
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, jobs, reload)
+    return Built(app, client, warming, batches, evals, jobs, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:
@@ -231,6 +248,8 @@ def _add_routes(
     stir_jobs: Callable[[], object],
     stored: StoredResponses,
     draining: Draining,
+    stir_evals: Callable[[], object],
+    door_of: Callable[[str], Door],
 ) -> None:
     names, memory = tuple(args.served_model_name or [args.model]), parts.memory
     theirs = list(app.router.routes)
@@ -268,6 +287,9 @@ def _add_routes(
             partial(asked_of_served, args.model, parts.template),
             stir_jobs,
         ),
+        graders_router(door_of),
+        evals_router(memory.evals, memory.aside, stir_evals),
+        eval_runs_router(memory, memory.aside, stir_evals),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
         erasure_router(memory, parts.eraser),

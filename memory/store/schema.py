@@ -20,6 +20,9 @@ from sqlalchemy import (
     Text,
 )
 
+from memory.store.eval_tables import eval_output as eval_output
+from memory.store.eval_tables import eval_run as eval_run
+from memory.store.eval_tables import evaluation as evaluation
 from memory.store.metadata import metadata as metadata
 from memory.store.schedule_table import schedule as schedule
 from memory.store.stored_tables import batch as batch

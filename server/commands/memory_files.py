@@ -44,11 +44,11 @@ def import_file(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_report(report)
+        print_report(report)
     return int(bool(report.failed or report.stopped))
 
 
-def _print_report(report: ImportReport) -> None:
+def print_report(report: ImportReport) -> None:
     for line, reason in report.errors:
         print(f"line {line}: {plain(reason)}", file=sys.stderr)
     if (untold := report.failed - len(report.errors)) > 0:

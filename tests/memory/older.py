@@ -28,6 +28,9 @@ def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
         "job_event",
         "job",
         "schedule",
+        "eval_output",
+        "eval_run",
+        "evaluation",
     )
     for table in later:
         if isinstance(connection, Connection):

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from memory.batch import BatchDetails, NewBatch
 from memory.errors import StorageUnavailableError
+from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
 from memory.files import NewFile
 from memory.hashing import HashingEmbedder
 from memory.items import Item
@@ -63,6 +64,12 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.conversations.create(tenant, {}, [Item("msg_1", {"id": "msg_1"}, None)], None)
         kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
         opened.responses.keep(Written(kept))
+        opened.jobs.create(NewJob(tenant=tenant, kind=JobKind.DISTILL, request={}), most_open=9)
+        graded = EvaluationDetails(source={"type": "custom"}, criteria=[])
+        kept_eval = opened.evals.create(NewEvaluation(tenant=tenant, name="e", details=graded), 9)
+        run = RunDetails(source={"type": "jsonl"}, criteria=[])
+        of_eval = {"tenant": tenant, "eval_id": kept_eval.id, "name": "", "model": ""}
+        opened.eval_runs.create(NewRun(**of_eval, details=run), most_open=9, most=9)
     assert opened.completions.flush()
     yield opened
     opened.close()
