@@ -73,10 +73,12 @@ from server.routes.trace import trace_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.scope import Scope
 from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
 from server.trends import Trends
+from server.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class Built(NamedTuple):
     batches: BatchWorker
     evals: EvalWorker
     jobs: JobRunner
+    trials: Trials
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -122,6 +125,7 @@ async def run_server(
             followed = [
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
+                built.trials.follow(),
                 built.batches.follow(),
                 built.evals.follow(),
                 parts.eraser.follow(),
@@ -162,10 +166,12 @@ async def build(
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    trials = Trials(parts.memory, base_model(args.model), settings.champion_share)
+    scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
-        parts.champions,
+        scope,
         books.finish,
         books.abandon,
         watched.telling,
@@ -180,7 +186,7 @@ async def build(
     draining = Draining(settings.notice_s, settings.drain_s, lambda: occupancy.taken)
     client.drain = draining.wait
     wanted = services.wanted or Wanted()
-    warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
+    warming = Warming(services, wanted, scope.hold, lambda: occupancy.taken > 0)
     batch_news, stir_batches = _news()
     job_news, stir_jobs = _news()
     eval_news, stir_evals = _news()
@@ -219,7 +225,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, evals, jobs, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

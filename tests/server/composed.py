@@ -35,6 +35,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.engine.keeper import EngineKeeper
     from server.evals.worker import EvalWorker
     from server.parts import Parts
+    from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
 
@@ -58,6 +59,7 @@ class Composed:
     cores: FakeCores
     gave_up: asyncio.Event
     """Set where the server would end for want of an engine."""
+    trials: Trials
     _working: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start_batches(self) -> None:
@@ -157,6 +159,7 @@ async def composed(
                     built.evals,
                     cores,
                     gave_up,
+                    built.trials,
                 )
                 made.start_batches()
                 made.watch(built.reload)
