@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from memory.types import Frozen
 
+
+def _sound(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what can be read as JSON and not be written as such."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must not hold half of a surrogate pair, which is no character") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must be JSON: no NaN, nothing infinite, not nested too deep") from error
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_sound)]
 MOST_CHARS = 100_000
 """Of a template, a text or a program."""
 Text = Annotated[str, Field(max_length=MOST_CHARS)]
@@ -26,7 +40,7 @@ class Part(Frozen):
     text: Text | None = None
     image_url: Text | None = None
     detail: Literal["auto", "low", "high"] | None = None
-    input_audio: dict[str, Any] | None = None
+    input_audio: JsonObject | None = None
 
     @model_validator(mode="after")
     def _holds_what_it_is(self) -> Part:

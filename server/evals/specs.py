@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, field_validator
 
-from adaptation.grading.specs import Grader, Messages, Name
+from adaptation.grading.specs import Grader, JsonObject, Messages, Name
 from memory.types import Frozen
 from server.routes.paging import OPAQUE_ID
 
@@ -25,7 +25,7 @@ class Custom(Frozen):
     """Items of a form of their own."""
 
     type: Literal["custom"]
-    item_schema: dict[str, Any]
+    item_schema: JsonObject
     include_sample_schema: bool = False
     """Whether a model answers the items, or the answers are in the source."""
 
@@ -34,7 +34,7 @@ class Logs(Frozen):
     """Items as OpenAI keeps them of its answers: here a run's source brings them along."""
 
     type: Literal["logs", "stored_completions"]
-    metadata: dict[str, Any] | None = None
+    metadata: JsonObject | None = None
 
 
 class NewEvalBody(Frozen):
@@ -56,8 +56,8 @@ class ChangedEvalBody(Frozen):
 class Item(Frozen):
     """One item, and the answer to it where no model is to be asked."""
 
-    item: dict[str, Any]
-    sample: dict[str, Any] | None = None
+    item: JsonObject
+    sample: JsonObject | None = None
 
 
 class FileContent(Frozen):
@@ -101,20 +101,20 @@ class Sampling(Frozen):
     reasoning_effort: str | None = None
     seed: int | None = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
-    tools: list[dict[str, Any]] | None = None
+    tools: list[JsonObject] | None = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
 
 
 class ChatSampling(Sampling):
     """Of chat completions."""
 
-    response_format: dict[str, Any] | None = None
+    response_format: JsonObject | None = None
 
 
 class ResponseSampling(Sampling):
     """Of responses."""
 
-    text: dict[str, Any] | None = None
+    text: JsonObject | None = None
 
 
 class Jsonl(Frozen):

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from pydantic import ValidationError
+
 from memory.errors import NotFoundError, WhetMemoryError
 from memory.eval_runs import HELD_S
 from memory.evaluation import EvalRun, RunStatus
@@ -20,6 +22,7 @@ from server.evals.asking import Door
 from server.evals.grading import output_of
 from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
+from server.validation import first_error
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +42,6 @@ class RunWork:
         self._memory, self._runs, self._aside = memory, memory.eval_runs, memory.aside
         self._door, self._holder, self._run = door, holder, run
         self._at_once, self._most_bytes = at_once, most_bytes
-        self._source = DATA_SOURCE.validate_python(run.details.source)
-        self._criteria = [CRITERION.validate_python(each) for each in run.details.criteria]
         self.look = asyncio.Event()
         """Set where the run may have been cancelled."""
         self.task = asyncio.create_task(self._work(), name=run.id)
@@ -53,6 +54,8 @@ class RunWork:
             await self._end(RunStatus.FAILED, "source_gone", "the file or the eval is gone")
         except FaultyItemsError as error:
             await self._end(RunStatus.FAILED, "invalid_items", str(error))
+        except ValidationError as error:  # of a version that took more
+            await self._end(RunStatus.FAILED, "invalid_run", first_error(error)[0])
         except WhetMemoryError as error:
             logger.warning("run %s waits for the storage: %s", self._run.id, error)
             await asyncio.sleep(LEAST_WAIT_S)
@@ -75,6 +78,8 @@ class RunWork:
 
     async def _go_through(self) -> None:
         run = self._run
+        self._source = DATA_SOURCE.validate_python(run.details.source)
+        self._criteria = [CRITERION.validate_python(each) for each in run.details.criteria]
         reading = self._aside.importing
         evaluation = await reading.run(self._memory.evals.get, run.tenant, run.eval_id)
         schema = item_schema_of(evaluation.details.source)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from adaptation.grading.examine import check_names, texts_of
 from memory.aside import Aside
+from memory.eval_runs import EvalRunStore
 from memory.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
 from memory.memory import LongTermMemory
 from server.evals.specs import FileContent, FileId, Jsonl, NewRunBody, Template, item_schema_of
@@ -74,14 +75,22 @@ def eval_runs_router(
 ) -> APIRouter:
     """Return the routes; `changed` is called when there is something to be done."""
     router = APIRouter(prefix="/v1/evals/{eval_id}/runs", tags=["evals"])
-    store = memory.eval_runs
+    _add_making(router, memory, aside, changed)
+    _add_reading(router, memory.eval_runs)
+    _add_ending(router, memory.eval_runs, changed)
+    _add_outputs(router, memory.eval_runs)
+    return router
 
+
+def _add_making(
+    router: APIRouter, memory: LongTermMemory, aside: Aside, changed: Callable[[], object]
+) -> None:
     def made(tenant: str, eval_id: str, body: NewRunBody) -> EvalRun:
         evaluation = memory.evals.get(tenant, eval_id)
         new = _new_run(evaluation, body)
         if isinstance(body.data_source.source, FileId):
             memory.files.get(tenant, body.data_source.source.id)
-        return store.create(new, MOST_OPEN, MOST_RUNS)
+        return memory.eval_runs.create(new, MOST_OPEN, MOST_RUNS)
 
     @router.post("", status_code=201)
     async def create_run(eval_id: Id, body: NewRunBody, tenant: Tenant) -> dict[str, Any]:
@@ -90,6 +99,8 @@ def eval_runs_router(
         changed()
         return run_object(run)
 
+
+def _add_reading(router: APIRouter, store: EvalRunStore) -> None:
     @router.get("")
     def list_runs(
         eval_id: Id,
@@ -110,6 +121,8 @@ def eval_runs_router(
         """Return how far a run is, and what came of it."""
         return run_object(store.get(tenant, eval_id, run_id))
 
+
+def _add_ending(router: APIRouter, store: EvalRunStore, changed: Callable[[], object]) -> None:
     def cancel_run(eval_id: Id, run_id: Id, tenant: Tenant) -> dict[str, Any]:
         """End a run; what has been graded is kept."""
         found = store.cancel(tenant, eval_id, run_id)
@@ -127,6 +140,8 @@ def eval_runs_router(
         changed()
         return {"object": "eval.run.deleted", "deleted": True, "run_id": run_id}
 
+
+def _add_outputs(router: APIRouter, store: EvalRunStore) -> None:
     @router.get("/{run_id}/output_items")
     def list_output_items(
         eval_id: Id,
@@ -149,8 +164,6 @@ def eval_runs_router(
     def get_output_item(eval_id: Id, run_id: Id, output_id: Id, tenant: Tenant) -> dict[str, Any]:
         """Return what came of one item."""
         return output_object(store.output(tenant, eval_id, run_id, output_id), eval_id)
-
-    return router
 
 
 def _new_run(evaluation: Evaluation, body: NewRunBody) -> NewRun:

@@ -14,7 +14,7 @@ from adaptation.grading.examine import examine
 from adaptation.grading.grade import Graded, grade
 from adaptation.grading.judge import Asking
 from adaptation.grading.outcome import Grade, sample_of
-from adaptation.grading.specs import MOST_CHARS, Grader
+from adaptation.grading.specs import MOST_CHARS, Grader, JsonObject
 from memory.types import Frozen
 from server.tenancy.principal import Tenant
 
@@ -36,7 +36,7 @@ class RunGraderBody(GraderBody):
     """A grader, and what it is to grade."""
 
     model_sample: Annotated[str, Field(max_length=MOST_CHARS)]
-    item: dict[str, Any] = Field(default_factory=dict)
+    item: JsonObject = Field(default_factory=dict)
 
 
 def graders_router(door_of: Callable[[str], Asking]) -> APIRouter:
