@@ -32,6 +32,7 @@ from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
 from memory.jobs import JobStore
 from memory.keys import KeyStore
+from memory.learned import LearnedQuestions
 from memory.ledger import Ledger
 from memory.lineage import Lineage
 from memory.model_names import ModelNames
@@ -88,6 +89,7 @@ class LongTermMemory:
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)
+        self.learned = LearnedQuestions(database, embedder.id, embedder.dim)
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")

@@ -67,6 +67,7 @@ from server.routes.trace import trace_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.scope import Scope
 from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
@@ -154,10 +155,11 @@ async def build(
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    scope = Scope(parts.champions, parts.memory, settings.champion_least)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
-        parts.champions,
+        scope,
         books.finish,
         books.abandon,
         watched.telling,
@@ -172,7 +174,7 @@ async def build(
     draining = Draining(settings.notice_s, settings.drain_s, lambda: occupancy.taken)
     client.drain = draining.wait
     wanted = services.wanted or Wanted()
-    warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
+    warming = Warming(services, wanted, scope.hold, lambda: occupancy.taken > 0)
     batch_news, stir_batches = _news()
     job_news, stir_jobs = _news()
     _add_routes(
