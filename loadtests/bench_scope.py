@@ -41,7 +41,7 @@ examples:
 """
 EVERYDAY = (Group.IN_DISTRIBUTION, Group.GUARD)
 THRESHOLDS = {"all": -1.0} | {f"{least:.2f}": least for least in (0.5, 0.6, 0.65, 0.7, 0.75, 0.8)}
-MOST_TOKENS = 256
+MOST_TOKENS = 128
 TIMEOUT_S = 3_600.0
 
 
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_scope", __doc__, EXAMPLES)
-    arguments.add_worlds(parser, "bench-scope", worlds=2, questions=40)
+    arguments.add_worlds(parser, "bench-scope", worlds=2, questions=20)
     parser.add_argument("--records", type=int, default=64, help="learned of each (default: 64)")
     parser.add_argument("--embedder", default="minilm", help="as `whet serve` takes it")
     return parser.parse_args(argv)
@@ -135,9 +135,10 @@ async def _measured(args: argparse.Namespace) -> Mapping[str, list[Answered]]:
         await trainer.start()
         prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
         said = await _replies(trainer, prompts, None)
+        base: dict[str, str] = {}
         with phases() as advance:
             for world in worlds:
-                found[world.name] = await _of_world(trainer, embedder, world, said)
+                found[world.name] = await _of_world(trainer, embedder, world, said, base)
                 advance("champions", len(found), len(worlds))
     finally:
         await trainer.close()
@@ -145,10 +146,17 @@ async def _measured(args: argparse.Namespace) -> Mapping[str, list[Answered]]:
 
 
 async def _of_world(
-    trainer: ProcessTrainer, embedder: Embedder, world: World, said: Sequence[str]
+    trainer: ProcessTrainer,
+    embedder: Embedder,
+    world: World,
+    said: Sequence[str],
+    base: dict[str, str],
 ) -> list[Answered]:
+    """`said` are the base's replies to `PROMPTS`; `base` gathers those to questions."""
     prompts = [asked.conversation for asked in world.asked]
-    base = await _replies(trainer, prompts, None)
+    new = [asked for asked in world.asked if asked.solved.question not in base]
+    replies = await _replies(trainer, [asked.conversation for asked in new], None)
+    base |= {asked.solved.question: reply for asked, reply in zip(new, replies, strict=True)}
     with tempfile.TemporaryDirectory(prefix="whet-scope-") as folder:
         job = TrainingJob(
             conversations=(*map(_solution, world.learned), *rehearsals(said, len(world.learned))),
@@ -168,9 +176,8 @@ async def _of_world(
             champion=asked.suite.verify(asked.solved, after),
             alike=before == after,
         )
-        for asked, similarity, before, after in zip(
-            world.asked, similarities, base, champion, strict=True
-        )
+        for asked, similarity, after in zip(world.asked, similarities, champion, strict=True)
+        for before in [base[asked.solved.question]]
     ]
 
 
