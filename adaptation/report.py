@@ -92,6 +92,15 @@ class ScopeReport(Frozen):
     """Why that could not be told."""
 
 
+class ReleaseReport(Frozen):
+    """A trial of a candidate that the answer belongs to."""
+
+    candidate: str
+    """The version on trial."""
+    arm: Literal["candidate", "control"]
+    """Whether it answered, or what is served otherwise."""
+
+
 class AdapterReport(Frozen):
     """What test-time training did."""
 
@@ -171,6 +180,8 @@ class Report(Frozen):
     neighbours: tuple[NeighbourReport, ...] | None = None
     scope: ScopeReport | None = None
     """Null where no distilled adapter is served, or one answers every question."""
+    release: ReleaseReport | None = None
+    """Null where no candidate is tried, or the question is out of its scope."""
     adapter: AdapterReport | None = None
     verification: tuple[VerifierReport, ...] | None = None
     steps: tuple[Step, ...] | None = None

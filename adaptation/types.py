@@ -12,6 +12,7 @@ from adaptation.conversation import Conversation
 from adaptation.options import Options, Strategy
 from adaptation.report import (
     AnswerCount,
+    ReleaseReport,
     Report,
     SampleCounts,
     ScopeReport,
@@ -57,6 +58,8 @@ class Query:
     """The distilled adapter this tenant is served with; None is the model as it came."""
     scope: ScopeReport | None = None
     """Why it is that one, where the question decided."""
+    release: ReleaseReport | None = None
+    """Likewise, where a trial decided."""
     deadline: float = math.inf
     """Monotonic seconds; sampling ends here with the best answer so far."""
     choices: int = 1

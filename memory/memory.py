@@ -35,6 +35,7 @@ from memory.keys import KeyStore
 from memory.learned import LearnedQuestions
 from memory.ledger import Ledger
 from memory.lineage import Lineage
+from memory.live import LiveOutcomes
 from memory.model_names import ModelNames
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
@@ -89,6 +90,7 @@ class LongTermMemory:
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)
+        self.live = LiveOutcomes(database)
         self.learned = LearnedQuestions(database, embedder.id, embedder.dim)
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)

@@ -72,6 +72,7 @@ from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
 from server.trends import Trends
+from server.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Built(NamedTuple):
     """Trains beforehand."""
     batches: BatchWorker
     jobs: JobRunner
+    trials: Trials
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -116,6 +118,7 @@ async def run_server(
             followed = [
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
+                built.trials.follow(),
                 built.batches.follow(),
                 parts.eraser.follow(),
             ]
@@ -155,7 +158,8 @@ async def build(
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
-    scope = Scope(parts.champions, parts.memory, settings.champion_least)
+    trials = Trials(parts.memory, base_model(args.model), settings.champion_share)
+    scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
@@ -204,7 +208,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, jobs, reload)
+    return Built(app, client, warming, batches, jobs, trials, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

@@ -44,7 +44,7 @@ class Bookkeeper:
 
         `earlier` is the report of an earlier turn, where tools are run in between.
         """
-        own = outcome.report.model_copy(update={"scope": query.scope})
+        own = outcome.report.model_copy(update={"scope": query.scope, "release": query.release})
         report = own.after(earlier) if earlier else own
         self._metrics.observe(own)
         shown = report.model_dump(mode="json")

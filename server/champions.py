@@ -99,6 +99,8 @@ class Champions:
             return
         self._asked_at[served] = time.monotonic()
         champion = self._of(served)
+        if model is not None and champion.adapter is None:
+            champion.stay_away()  # it is loaded for whoever asks for it
         while self._must_wait(served):
             await asyncio.shield(self._fetch_under_way(served, champion))
         if model is not None and champion.adapter is None:

@@ -191,6 +191,9 @@ class Settings(Frozen):
     base's, or all"""
     champion_similarity: float = Field(default=0.7, ge=-1.0, le=1.0)
     """cosine to a question it learned from, from which on one is near"""
+    champion_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """share of the requests near it that a candidate answers, until how its answers fared decides;
+    0 tries none"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
     """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)

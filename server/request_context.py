@@ -143,6 +143,7 @@ class Asked:
             options=context.options,
             base=serving.base,
             scope=serving.scope,
+            release=serving.release,
             deadline=context.deadline,
             choices=choices,
             seed=seed,

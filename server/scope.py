@@ -11,12 +11,13 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from cachetools import LRUCache
 
+from adaptation.errors import EngineError
 from adaptation.report import NeighbourReport, ScopeReport
 from adaptation.types import Adapter, Query
 from memory.errors import WhetMemoryError
@@ -26,9 +27,12 @@ from server.champions import Champions
 from server.request_context import Asked
 from server.serving import Serving
 from server.tenancy.principal import in_name_of
+from server.trials import Trials
 
 logger = logging.getLogger(__name__)
 
+CANDIDATE = "candidate"
+"""The alias of what is tried."""
 WAIT_S = 2.0
 """For memory and the embedder; then the base answers."""
 KEPT = 16
@@ -65,9 +69,12 @@ class Region:
 class Scope:
     """Holds for each question what answers it."""
 
-    def __init__(self, champions: Champions, memory: LongTermMemory, least: float | None) -> None:
+    def __init__(
+        self, champions: Champions, memory: LongTermMemory, trials: Trials, least: float | None
+    ) -> None:
         """`least` is the cosine from which on the champion answers; None: it answers everything."""
         self._champions = champions
+        self._trials = trials
         self._memory = memory
         self._least = least
         self._regions: LRUCache[tuple[str, str], Region] = LRUCache(KEPT)
@@ -81,12 +88,16 @@ class Scope:
         `EngineError` where there is no place for the adapter.
         """
         context = asked.context
-        if context.model is None:
-            async with self._placed(context.tenant, asked.question, context.deadline) as serving:
-                yield serving
+        if context.model is not None:
+            async with self._champions.use(context.tenant, context.model) as base:
+                yield Serving(base)
             return
-        async with self._champions.use(context.tenant, context.model) as base:
-            yield Serving(base)
+        async with AsyncExitStack() as stack:
+            found = await self._tried(asked, stack)
+            if found.base is None:
+                usual = self._placed(context.tenant, asked.question, context.deadline)
+                found = (await stack.enter_async_context(usual))._replace(release=found.release)
+            yield found
 
     @asynccontextmanager
     async def unknown(self, tenant: str) -> AsyncIterator[Serving]:
@@ -100,6 +111,29 @@ class Scope:
         with in_name_of(query.tenant):
             async with self._placed(query.tenant, query.question) as serving:
                 yield serving.base
+
+    async def _tried(self, asked: Asked, stack: AsyncExitStack) -> Serving:
+        """Return the candidate where a trial has it answer, held by `stack`.
+
+        Only what it could answer is part of the trial, in both arms alike.
+        """
+        release, tenant = self._trials.of(asked), asked.context.tenant
+        if release is None:
+            return Serving()
+        scope = await self._scope(tenant, release.candidate, asked.question, asked.context.deadline)
+        if scope is not None and not scope.within:
+            return Serving()
+        if release.arm == "control":
+            return Serving(release=release)
+        try:
+            using = self._champions.use(tenant, CANDIDATE)
+            base = await stack.enter_async_context(using)
+        except EngineError as error:
+            logger.warning("candidate %s cannot be tried: %s", release.candidate, error)
+            return Serving()
+        if base is None or base.version != release.candidate:  # another one is the candidate by now
+            return Serving()
+        return Serving(base, scope, release)
 
     @asynccontextmanager
     async def _placed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from adaptation.report import ScopeReport
+from adaptation.report import ReleaseReport, ScopeReport
 from adaptation.types import Adapter
 
 
@@ -14,3 +14,5 @@ class Serving(NamedTuple):
     base: Adapter | None = None
     scope: ScopeReport | None = None
     """None where the question decided nothing."""
+    release: ReleaseReport | None = None
+    """None where it belongs to no trial."""

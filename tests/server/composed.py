@@ -34,6 +34,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.engine.fake_client import FakeCore, FakeCores, Reply, Script, open_fake_engine
     from server.engine.keeper import EngineKeeper
     from server.parts import Parts
+    from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
 
@@ -56,6 +57,7 @@ class Composed:
     cores: FakeCores
     gave_up: asyncio.Event
     """Set where the server would end for want of an engine."""
+    trials: Trials
     _working: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start_batches(self) -> None:
@@ -144,7 +146,16 @@ async def composed(
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
                 made = Composed(
-                    app, client, inner.core, parts, trainer, http, built.batches, cores, gave_up
+                    app,
+                    client,
+                    inner.core,
+                    parts,
+                    trainer,
+                    http,
+                    built.batches,
+                    cores,
+                    gave_up,
+                    built.trials,
                 )
                 made.start_batches()
                 made.watch(built.reload)

@@ -21,6 +21,7 @@ from server import scope as module
 from server.metrics import Metrics
 from server.scope import Scope
 from server.tenancy.principal import caller
+from server.trials import Trials
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.registered import register
 
@@ -289,7 +290,7 @@ async def test_work_that_no_request_asks_for_is_its_tenants_and_placed_like_a_re
 
     async with serve() as server:
         version = await promote(server, tmp_path, saved(server))
-        scope = Scope(server.parts.champions, server.memory, 0.7)
+        scope = Scope(server.parts.champions, server.memory, Trials(server.memory, MODEL, 0.0), 0.7)
         for tenant, question, held in (
             ("default", NEAR, version),
             ("default", FAR, None),
