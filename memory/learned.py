@@ -15,8 +15,8 @@ from memory.store.chunks import chunks
 from memory.store.database import Database
 from memory.store.schema import adapter, embedding, lineage, record
 
-MOST = 4_096
-"""Questions read of one version, spread over all of them: 6 MB of 384 dimensions."""
+MOST = 2_048
+"""Questions read of one version, spread over all of them: 3 MB of 384 dimensions."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ CANDIDATE = "candidate"
 WAIT_S = 2.0
 """For memory and the embedder; then the base answers."""
 KEPT = 16
-"""Versions whose questions are kept: 6 MB each at most."""
+"""Versions whose questions are kept: 3 MB each at most."""
 REREAD_S = 60.0
 """After so long they are read again: records are erased, and embedded anew, meanwhile."""
 UNASKED = "the request has no question to compare"
