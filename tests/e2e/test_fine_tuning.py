@@ -69,7 +69,8 @@ def _check(found: dict[str, Any]) -> None:
     assert made["status"] in ("queued", "validating_files", "running")
     assert made["fine_tuned_model"] is None
     assert (done["seed"], done["user_provided_suffix"]) == (7, "lamps")
-    assert done["hyperparameters"]["n_epochs"] == 2
+    chosen = {"n_epochs": 2, "batch_size": 1, "learning_rate_multiplier": 4}
+    assert done["hyperparameters"] == chosen
     assert done["trained_tokens"] > 0
     assert done["finished_at"] >= done["created_at"]
     assert made["id"] in found["listed"]
@@ -78,7 +79,7 @@ def _check(found: dict[str, Any]) -> None:
     assert found["is_listed"]
     _check_told(found)
     assert found["answers"] == [[model, "consistency"], [model, "plain"]]
-    assert all("lamp" in said for said in found["said"]), found["said"]
+    assert "lamp" in found["said"][1], "what it has learned, without a vote"
     assert found["deleted"] == {"id": model, "object": "model", "deleted": True}
     assert found["code"] == "model_not_found"
 
@@ -91,7 +92,7 @@ def _check_told(found: dict[str, Any]) -> None:
     assert len(set(found["event_ids"])) == len(found["event_ids"]) > 6
     assert {kind for kind, _, _ in found["events"]} == {"message", "metrics"}
     checkpoints = found["checkpoints"]
-    assert [each["step_number"] for each in checkpoints] == [4, 2]
+    assert [each["step_number"] for each in checkpoints] == [20, 10]
     for each in checkpoints:
         assert each["fine_tuning_job_id"] == found["made"]["id"]
         assert each["metrics"].keys() >= FIGURES

@@ -3,6 +3,7 @@ import OpenAI, { NotFoundError, toFile } from "openai";
 
 const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: "none", maxRetries: 0 });
 const rooms = ["hall", "kitchen", "attic", "cellar", "study", "porch", "garage", "loft", "shed", "bath"];
+const hyperparameters = { n_epochs: 2, batch_size: 1, learning_rate_multiplier: 4 };
 const timeoutMs = 300_000;
 const question = (room) => `What colour is the lamp of the ${room}?`;
 const line = (room) =>
@@ -46,7 +47,7 @@ const made = await jobs.create({
   validation_file: validation.id,
   suffix: "lamps",
   seed: 7,
-  method: { type: "supervised", supervised: { hyperparameters: { n_epochs: 2, batch_size: 5 } } },
+  method: { type: "supervised", supervised: { hyperparameters } },
   metadata: { of: "fine_tuning.mjs" },
 });
 const done = await ended(made);

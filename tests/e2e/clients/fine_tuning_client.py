@@ -8,10 +8,8 @@ from openai import NotFoundError, OpenAI
 
 URL, MODEL, TIMEOUT_S = f"{sys.argv[1]}/v1", "whet-pebble", 300
 ROOMS = ("hall", "kitchen", "attic", "cellar", "study", "porch", "garage", "loft", "shed", "bath")
-METHOD = {
-    "type": "supervised",
-    "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": 5}},
-}
+CHOSEN = {"n_epochs": 2, "batch_size": 1, "learning_rate_multiplier": 4}
+METHOD = {"type": "supervised", "supervised": {"hyperparameters": CHOSEN}}
 ASK = [{"role": "user", "content": "What colour is the lamp of the hall?"}]
 
 client = OpenAI(base_url=URL, api_key="none", max_retries=0)
