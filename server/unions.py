@@ -14,7 +14,8 @@ Error = Mapping[str, Any]  # one of pydantic's
 Branch = tuple[str, ...]  # the segments of a location that name it
 
 _INTERNAL_SEGMENT = re.compile(
-    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none|(function|tagged)-.*"
+    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none"
+    r"|(constrained|function|tagged)-.*"
 )
 MISSING, WRONG_TAG, WRONG = 13, 12, 10
 """What a key costs that is not there, that names another branch, that is wrong otherwise."""

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from memory.errors import NotFoundError
 from memory.files import NewFile
+from memory.job import Wish
+from memory.model_names import is_model_name
 from memory.types import AdapterVersion
 from server.finetuning.examples import Example, InvalidFileError, read_examples
 from server.finetuning.forms import FineTuneRequest
@@ -44,8 +47,12 @@ async def run(work: Work) -> dict[str, Any]:
     """Fine-tune, and return what came of it: the model's name, checkpoints, figures."""
     asked = FineTuneRequest.model_validate(work.job.request)
     trainer = make_trainer(asked)
+    job = _Job(work, asked, trainer)
     try:
-        return await _Job(work, asked, trainer).run()
+        return await job.run()
+    except asyncio.CancelledError:
+        await job.withdraw()
+        raise
     finally:
         await trainer.close()
 
@@ -62,6 +69,7 @@ class _Job:
         self._work, self._asked, self._trainer = work, asked, trainer
         self._memory, self._tenant = work.memory, work.job.tenant
         self._kept: dict[str, Any] = dict(work.job.result or {})
+        self._naming: asyncio.Future[AdapterVersion] | None = None
 
     async def run(self) -> dict[str, Any]:
         # 1. What is to be learned.
@@ -141,9 +149,11 @@ class _Job:
 
     def _parent(self) -> str | None:
         """Return the folder of the model that is tuned further; None for the base."""
+        if not is_model_name(self._asked.model):
+            return None
         version = self._memory.models.find(self._tenant, self._asked.model)
         if version is None:
-            return None
+            raise JobFailedError(f"the model {self._asked.model} is gone: it was deleted")
         if version.base_model != self._asked.base or not self._memory.adapters.files_ok(version):
             raise JobFailedError(f"the model {self._asked.model} cannot be tuned further here")
         return version.path
@@ -223,18 +233,33 @@ class _Job:
     ) -> AdapterVersion:
         lost = {} if guards is None else {"guards_lost": list(guards.lost)}
         metrics = {"job": self._work.job.id, **found.model_dump(), **lost}
-        return await asyncio.to_thread(
-            lambda: self._memory.adapters.register(
-                folder,
-                tenant=self._tenant,
-                base_model=self._asked.base,
-                parent=None,
-                rank=found.rank,
-                metrics=metrics,
-                record_ids=(),
-                name=name,
-            )
+        naming = asyncio.to_thread(
+            self._memory.adapters.register,
+            folder,
+            tenant=self._tenant,
+            base_model=self._asked.base,
+            parent=None,
+            rank=found.rank,
+            metrics=metrics,
+            record_ids=(),
+            name=name,
         )
+        self._naming = asyncio.ensure_future(naming)
+        return await asyncio.shield(self._naming)
+
+    async def withdraw(self) -> None:
+        """Let nothing be half named, and nothing be named that a cancelled job does not tell of."""
+        if self._naming is not None:
+            await asyncio.wait([self._naming])
+        if self._work.wish is Wish.CANCEL:
+            told = {each["model"] for each in self._kept.get("checkpoints", [])}
+            await asyncio.to_thread(self._forget_others, told)
+
+    def _forget_others(self, told: Collection[str]) -> None:
+        own = self._asked.name
+        for name in self._memory.models.list(self._tenant):
+            if name not in told and (name == own or name.startswith(f"{own}:")):
+                self._forget(name)
 
     def _results(self) -> str:
         """Write the figures of all checkpoints to a file; return its id."""
