@@ -41,9 +41,8 @@ examples:
   python -m loadtests.bench_near_guards --only wrong    the wrong record alone
 """
 WORLDS = {"wrong": True, "right": False}
-JARGON, SUMS, TIMEOUT_S = 64, 40, 3_600.0
+JARGON, SUMS, LONGEST, TIMEOUT_S = 64, 40, 96, 3_600.0
 PRODUCTS = ((7, 8), (9, 6), (12, 7), (11, 9), (8, 12), (6, 14))
-BARE = True
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             trainer,
             name,
             gives_answer,
-            Settings(),
+            Settings(max_new_tokens=LONGEST),
             on_progress=advance,
         )
         report = await distiller.run("default")
@@ -139,7 +138,7 @@ async def _right(
     trainer: ProcessTrainer, asked: Sequence[tuple[str, str]], adapter: str | None
 ) -> int:
     prompts = [spoken(Message(role="user", content=question)) for question, _ in asked]
-    replies = await trainer.generate(prompts, adapter, 64, TIMEOUT_S)
+    replies = await trainer.generate(prompts, adapter, LONGEST, TIMEOUT_S)
     return sum(
         gives_answer(reply, _record(0, question, answer, answer))
         for reply, (question, answer) in zip(replies, asked, strict=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptation.learning.distillation.budget import History, Judged
+from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.gate import Verdict, look
 from adaptation.learning.distillation.judging import BLOCK
 from adaptation.statistics import flips, mcnemar_one_sided
+from memory.judgements import Judgement
 
 ALPHA = 0.05
 Marks = NDArray[np.bool_]
@@ -73,11 +74,11 @@ def run(
     candidate: Candidate, generations: int, questions: int, rng: np.random.Generator
 ) -> Iterator[tuple[Outcome, Outcome]]:
     """Yield for each generation of a run what the budgeted gate and the other one make of it."""
-    judged: list[Judged] = []
+    judged: list[Judgement] = []
     for _ in range(generations):
         pairs = candidate.draw(questions, rng)
         outcome = with_budget(pairs, History(judged).stake(ALPHA))
-        judged.append(Judged(outcome.promoted, 0, 0.0, 0.0))
+        judged.append(_judgement(promoted=outcome.promoted))
         yield outcome, each_at_five_percent(pairs)
 
 
@@ -86,5 +87,24 @@ def judged_after(
 ) -> tuple[Outcome, Outcome]:
     """Judge one candidate after so many generations in vain."""
     pairs = candidate.draw(questions, rng)
-    stake = History([Judged(False, 0, 0.0, 0.0)] * idle).stake(ALPHA)
+    stake = History([_judgement(promoted=False)] * idle).stake(ALPHA)
     return with_budget(pairs, stake), each_at_five_percent(pairs)
+
+
+def _judgement(*, promoted: bool) -> Judgement:
+    """Return what the budget reads of a judgement: whether it promoted."""
+    return Judgement(
+        tenant="",
+        base_model="",
+        adapter_id="",
+        promoted=promoted,
+        alpha=ALPHA,
+        e_value=0.0,
+        helped=0,
+        hurt=0,
+        before=0.0,
+        after=0.0,
+        train=0,
+        seconds=0.0,
+        record_ids=(),
+    )

@@ -1,5 +1,5 @@
-from memory.judgements import Judgement, JudgementStore
-from memory.store.database import Database
+from memory.judgements import Judgement
+from memory.memory import LongTermMemory
 
 
 def make(tenant: str = "ann", **changes: object) -> Judgement:
@@ -22,8 +22,8 @@ def make(tenant: str = "ann", **changes: object) -> Judgement:
     return Judgement.model_validate(fields | changes)
 
 
-def test_judgements_are_kept_in_order_by_tenant_and_base(database: Database) -> None:
-    store = JudgementStore(database)
+def test_judgements_are_kept_in_order_by_tenant_and_base(memory: LongTermMemory) -> None:
+    store = memory.judgements
     mine = [make(), make(promoted=True, e_value=1e9)]
     for each in (mine[0], make("bob"), make(base_model="other"), mine[1]):
         store.add(each)

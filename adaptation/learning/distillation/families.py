@@ -6,6 +6,7 @@ Nothing that serves imports this: the suites are brought in when a generation is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.solved import Solved
@@ -13,7 +14,7 @@ from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import Group, Suite, up_to
 from adaptation.learning.distillation.form import Form, form_of, nearness
 
-LIKE = 0.6
+LIKE = 0.45
 """Overlap of forms from which questions are of one family."""
 PLAIN = ("stories", "orders", "units", "lists", "equations")
 """Families whose answers are read by value."""
@@ -30,5 +31,7 @@ def near_families(forms: Sequence[Form], count: int, seed: int) -> Iterator[Solv
 
 
 def _drawn(suite: Suite, count: int, seed: int) -> list[Solved]:
-    """Draw questions of development, which no evaluation asks."""
-    return up_to(count, suite, split=Split.DEVELOPMENT, seed=seed, level=suite.default_level)
+    """Draw questions of development, which no evaluation asks: easy ones and usual ones."""
+    levels = {suite.levels[0], suite.default_level}
+    each = partial(up_to, count // len(levels), suite, split=Split.DEVELOPMENT, seed=seed)
+    return [problem for level in sorted(levels) for problem in each(level=level)]

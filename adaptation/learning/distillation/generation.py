@@ -44,6 +44,7 @@ from adaptation.learning.distillation.select import (
     select,
 )
 from adaptation.learning.leases import remove_orphans
+from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.recipes import distillation_recipe
@@ -98,6 +99,8 @@ class Distiller:
     probes: tuple[Probe, ...] = PROBES
     on_progress: OnProgress = lambda phase, done, total: None
     judgements: Judgements = field(default_factory=JudgementList)
+    nearest: Callable[[str], Sequence[float]] = lambda tenant: ()
+    """How near to memory the questions of a tenant were lately."""
 
     async def run(self, tenant: str, rebuilt: AdapterVersion | None = None) -> GenerationReport:
         """Run one generation; raises `DistillationError` when it cannot start or finish.
@@ -161,7 +164,29 @@ class Distiller:
             )
             # 3. The version, and what was found of it, whatever became of it.
             judged = judged.model_copy(update={"seconds": time.monotonic() - started})
+            judged = await asyncio.to_thread(self._watched, judged, chosen, judging, far, history)
             return await asyncio.to_thread(self._kept, judged, chosen, judging, folder)
+
+    def _watched(
+        self,
+        judged: GenerationReport,
+        chosen: Selected,
+        judging: Judging,
+        far: Asked | None,
+        history: History,
+    ) -> GenerationReport:
+        """Return the report with the alarms that the monitors give."""
+        current, candidate = judging.current, judging.candidate
+        seen = Seen(
+            train=chosen.train,
+            before=Graded(current.texts, current.right),
+            after=Graded(candidate.texts, candidate.right),
+            probes_before={g.question: text for g, text in far.before.items()} if far else {},
+            probes_after={g.question: text for g, text in far.after.items()} if far else {},
+            judged=(*history.judged, _judgement(judged, judging, "")),
+            nearest=self.nearest(judged.tenant),
+        )
+        return judged.model_copy(update={"alarms": watch(seen)})
 
     def _kept(
         self, judged: GenerationReport, chosen: Selected, judging: Judging, folder: str

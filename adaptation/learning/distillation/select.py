@@ -182,9 +182,9 @@ def require_enough(selected: Selected, tenant: str, selection: Selection) -> Non
     raise DistillationError(
         f"tenant {tenant!r} has {have} usable verified records ({len(selected.train)} to train on, "
         f"{len(selected.holdout)} held out); a generation needs at least {need.min_train} and "
-        f"{need.min_holdout}, and no question judges more than {MOST_USES} of them. "
+        f"{need.min_holdout}. "
         f"{selected.unverified} active records carry only a vote: review or verify them, or import "
-        f"solved examples{_without(selected)}"
+        f"solved examples; none judges more than {MOST_USES} generations{_without(selected)}"
     )
 
 

@@ -54,6 +54,7 @@ async def run(work: Work) -> dict[str, Any]:
         ),
         on_progress=work.progress,
         judgements=work.memory.judgements,
+        nearest=work.memory.windows.nearest,
     )
     try:
         with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
