@@ -33,6 +33,7 @@ from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
 from memory.jobs import JobStore
+from memory.judgements import JudgementStore
 from memory.keys import KeyStore
 from memory.learned import LearnedQuestions
 from memory.ledger import Ledger
@@ -89,6 +90,7 @@ class LongTermMemory:
         self.schedules = ScheduleStore(database)
         self.evals = EvalStore(database)
         self.eval_runs = EvalRunStore(database)
+        self.judgements = JudgementStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)

@@ -31,6 +31,7 @@ def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
         "eval_output",
         "eval_run",
         "evaluation",
+        "judgement",
     )
     for table in later:
         if isinstance(connection, Connection):
