@@ -28,6 +28,7 @@ for line in sys.stdin:
             sys.stderr.flush()
             os._exit(status)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
 """
 """Starts of `whet` with the words of each line, one after the other: vLLM is imported once."""
 

@@ -79,6 +79,9 @@ class Settings(Frozen):
     """Select and report; train nothing."""
 
 
+_DAMAGED = "the files of {} are missing or damaged: `whet adapters reset` serves the base instead"
+
+
 @dataclass(frozen=True)
 class Distiller:
     """Runs generations for the tenants of one server."""
@@ -120,6 +123,8 @@ class Distiller:
     ) -> GenerationReport:
         # 1. What base and champion can do.
         base = await self._grades("base", chosen.holdout, None)
+        if champion and not await asyncio.to_thread(self.registry.files_ok, champion):
+            raise DistillationError(_DAMAGED.format(champion.id))
         path = champion.path if champion else None
         current = await self._grades("champion", chosen.holdout, path) if path else base
         # 2. A candidate from the base, judged on the same questions.
