@@ -268,6 +268,18 @@ class AdapterRegistry:
             content = _row(connection, version.tenant, version.id)["content_hash"]
         return self._shelf.holds(version.id, content)
 
+    def share(self) -> None:
+        """Put the files of all versions that are here where replicas share them.
+
+        Raises `StorageUnavailableError`.
+        """
+        with self._database.reading(EVERYONE) as connection:
+            known = adapter.c.id.in_(registered(connection))
+            rows = connection.execute(select(adapter.c.id, adapter.c.content_hash).where(known))
+            versions = [(row.id, row.content_hash) for row in rows]
+        for adapter_id, content in versions:
+            self._shelf.share(adapter_id, content)
+
     def _unused(self, contents: Sequence[str]) -> Sequence[str]:
         """Return those of the digests that are of no version any more."""
         with self._database.reading(EVERYONE) as connection:

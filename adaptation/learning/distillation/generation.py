@@ -90,6 +90,9 @@ class Settings(Frozen):
     """Select and report; train nothing."""
 
 
+_DAMAGED = "the files of {} are missing or damaged: `whet adapters reset` serves the base instead"
+
+
 @dataclass(frozen=True)
 class Distiller:
     """Runs generations for the tenants of one server."""
@@ -140,6 +143,8 @@ class Distiller:
         champion: AdapterVersion | None,
         history: History,
     ) -> GenerationReport:
+        if champion and not await asyncio.to_thread(self.registry.files_ok, champion):
+            raise DistillationError(_DAMAGED.format(champion.id))
         started = time.monotonic()
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)

@@ -18,6 +18,10 @@ class Registry(Protocol):
         """What an alias such as `champion` points to."""
         ...
 
+    def files_ok(self, version: AdapterVersion, /) -> bool:
+        """Whether a version's files are there and whole; fetches what another server made."""
+        ...
+
     def register(
         self,
         folder: Path,

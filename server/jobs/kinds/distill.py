@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from pydantic import Field
@@ -58,7 +57,6 @@ async def run(work: Work) -> dict[str, Any]:
     )
     try:
         with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
-            await asyncio.to_thread(_fetch_champion, work.memory, work.job.tenant)
             rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
             report = await distiller.run(work.job.tenant, rebuilt)
     finally:
@@ -66,16 +64,6 @@ async def run(work: Work) -> dict[str, Any]:
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
-
-
-def _fetch_champion(memory: LongTermMemory, tenant: str) -> None:
-    """Have the files of what is served at hand: another server may have made them."""
-    champion = memory.adapters.alias(tenant, "champion")
-    if champion is not None and not memory.adapters.files_ok(champion):
-        raise JobFailedError(
-            f"the files of champion {champion.id} are missing or damaged: `whet adapters rollback` "
-            "or `whet adapters reset` puts another in its place"
-        )
 
 
 def make_trainer(asked: DistillRequest) -> ProcessTrainer:
