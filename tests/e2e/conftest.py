@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Prepare other people's clients meanwhile, where a test wants one."""
-    wants = {"test_clients.py", "test_openapi.py", "test_lm_eval.py"}
+    wants = {"test_clients.py", "test_openapi.py", "test_lm_eval.py", "test_trl.py"}
     if not wants & {item.path.name for item in session.items}:
         return (yield)
     with preparing():
