@@ -81,6 +81,7 @@ def arguments(order: Order, base: Loaded, learning_rate: float, n_epochs: int) -
         "logging_steps": 1,
         "save_strategy": "epoch",
         "save_total_limit": 2,
+        "eval_on_start": bool(order.held_out) and newest_state(order.folder) is None,
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": False,

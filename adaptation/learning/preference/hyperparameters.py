@@ -60,7 +60,7 @@ class ReinforcementHyperparameters(Frozen):
     def resolved(self, examples: int) -> ReinforcementHyperparameters:
         """Return numbers for what is left to us, by how many prompts there are."""
         batch_size = min(_or(self.batch_size, 8), examples)
-        n_epochs = _or(self.n_epochs, _epochs(examples, batch_size, steps=40))
+        n_epochs = _or(self.n_epochs, _epochs(examples, batch_size, steps=48))
         steps = n_epochs * (examples // batch_size)
         return ReinforcementHyperparameters(
             n_epochs=n_epochs,
