@@ -90,6 +90,14 @@ async def test_preferences_are_learned_alike_in_one_go_and_in_two(
     assert (whole.steps, whole.hyperparameters.batch_size) == (24, 4)
     check_files(whole.folder, rank=16)
     assert hash_files(whole.folder) == hash_files(again.folder)
+    once = DpoHyperparameters(n_epochs=1)
+    further = preferences(tmp_path / "further").model_copy(
+        update={"parent": whole.folder, "hyperparameters": once}
+    )
+    figures.clear()
+    await dpo(further, lambda step, total, told: figures.append(told), python=python)
+    assert figures[0]["eval_rewards/margins"] == 0  # its parent is the reference
+    assert figures[0]["eval_logps/rejected"] < -20  # −15 by the base
     before, after = await _answers(None), await _answers(whole.folder)
     assert SORRY not in before
     assert after.count(SORRY) >= 4

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
@@ -23,7 +23,12 @@ from transformers import (
 from adaptation.learning.preference.messages import Checkpoint, Measured, Order, Reply
 from adaptation.learning.service.adapter_io import PREFIX
 from adaptation.learning.service.base import multiplies_bf16
-from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from adaptation.learning.training.adapter_files import (
+    WEIGHTS,
+    read_config,
+    scaling,
+    write_config,
+)
 from adaptation.learning.training.chat import Chat
 
 CHECKPOINTED = 1_000_000_000
@@ -51,6 +56,15 @@ class Loaded:
         tokenizer = AutoTokenizer.from_pretrained(order.model)
         parameters = sum(p.numel() for p in model.parameters())
         return cls(model, Chat(tokenizer, order.template), parameters)
+
+
+def policy(order: Order, base: Loaded) -> dict[str, Any]:
+    """Return what TRL is given to train: a new LoRA, or the parent with itself as the reference."""
+    if order.parent is None:
+        return {"model": base.model, "peft_config": lora(order.rank)}
+    if scaling(read_config(order.parent)) != 1:
+        raise ValueError(f"{order.parent} is scaled: it cannot be trained further here")
+    return {"model": PeftModel.from_pretrained(base.model, order.parent, is_trainable=True)}
 
 
 def lora(rank: int) -> LoraConfig:
@@ -111,12 +125,13 @@ def write_adapter(model: Any, order: Order, folder: Path) -> None:
     dtype = model.base_model.model.dtype
     tensors = {
         name: tensor.detach().to("cpu", dtype, copy=True).contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
+        for name, tensor in get_peft_model_state_dict(model, adapter_name="default").items()
     }
     beside = folder.with_name(f".{folder.name}")
     beside.mkdir(parents=True, exist_ok=True)
     modules = {name.removeprefix(PREFIX).partition(".lora_")[0] for name in tensors}
-    write_config(beside, rank=order.rank, base_model=order.model, modules=modules)
+    rank = model.peft_config["default"].r
+    write_config(beside, rank=rank, base_model=order.model, modules=modules)
     save_file(tensors, beside / WEIGHTS, metadata={"format": "pt"})
     beside.rename(folder)
 

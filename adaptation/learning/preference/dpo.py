@@ -17,8 +17,8 @@ from adaptation.learning.preference.base import (
     Telling,
     arguments,
     checkpoints,
-    lora,
     newest_state,
+    policy,
 )
 from adaptation.learning.preference.messages import PreferenceOrder, Reply, Trained
 from adaptation.learning.preference.rates import dpo_rate
@@ -43,12 +43,11 @@ def train(order: PreferenceOrder, say: Callable[[Reply], None]) -> Trained:
     asked = order.hyperparameters.resolved(len(rows))
     rate = dpo_rate(base.parameters) * float(asked.learning_rate_multiplier)
     trainer = TokenisedDpoTrainer(
-        model=base.model,
+        **policy(order, base),
         processing_class=base.chat.tokenizer,
         args=_config(order, base, asked, rate),
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(held_out) if held_out else None,
-        peft_config=lora(order.rank),
         callbacks=[Telling(order, say)],
     )
     trainer.train(resume_from_checkpoint=newest_state(order.folder))

@@ -17,8 +17,8 @@ from adaptation.learning.preference.base import (
     Telling,
     arguments,
     checkpoints,
-    lora,
     newest_state,
+    policy,
 )
 from adaptation.learning.preference.messages import (
     Answered,
@@ -52,13 +52,12 @@ def train(order: ReinforcementOrder, say: Callable[[Reply], None], ask: Ask) -> 
     asked = order.hyperparameters.resolved(len(rows))
     rate = reinforcement_rate(base.parameters) * float(asked.learning_rate_multiplier)
     trainer = RenderedGrpoTrainer(
-        model=base.model,
+        **policy(order, base),
         processing_class=base.chat.tokenizer,
         args=_config(order, base, asked, rate),
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(held_out) if held_out else None,
         reward_funcs=grader(ask),
-        peft_config=lora(order.rank),
         callbacks=[Telling(order, say)],
     )
     trainer.train(resume_from_checkpoint=newest_state(order.folder))

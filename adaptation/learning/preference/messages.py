@@ -23,6 +23,8 @@ class _Order(Frozen):
     """The folder of the base, or its name on a hub; nothing is downloaded."""
     folder: Path
     """Of this training alone: its checkpoints, from which it goes on after a kill, and adapters."""
+    parent: Path | None = None
+    """The adapter that is trained further, and is the reference; its rank is kept."""
     template: Template = Template()
     seed: int = 0
     rank: int = 16

@@ -15,8 +15,8 @@ where the answer ends with the right number; six epochs in batches of 8, eight a
 reward of 64 others, one answer to each, after as many steps:
 
     share    none      9     18     27     36    48
-    1/4       0.4   0.50   0.70   0.75   0.88   0.88
-    1/8       0.4      –   0.50   0.48      –     –   (four epochs: 0.56 after 32)
+    1/4      0.36   0.50   0.70   0.75   0.88   0.88
+    1/8      0.36      –   0.50   0.48      –     –   (four epochs: 0.56 after 32)
 
 Greedy, of 120 further questions: 43 right before, 111 after 1/4.
 """
