@@ -67,6 +67,11 @@ def test_one_room_reads_gguf_files() -> None:
     assert all(path.startswith("adaptation/conversion/") for path in importers("gguf"))
 
 
+def test_one_room_imports_trl() -> None:
+    assert importers("trl")
+    assert all(path.startswith("adaptation/learning/preference/") for path in importers("trl"))
+
+
 def test_torch_stays_with_training_and_the_embedder() -> None:
     allowed = (
         "adaptation/learning/",
