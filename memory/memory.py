@@ -31,6 +31,7 @@ from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
 from memory.jobs import JobStore
+from memory.judgements import JudgementStore
 from memory.keys import KeyStore
 from memory.ledger import Ledger
 from memory.lineage import Lineage
@@ -81,6 +82,7 @@ class LongTermMemory:
         self.files = FileStore(database)
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)
+        self.judgements = JudgementStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)

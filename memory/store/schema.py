@@ -29,9 +29,10 @@ from memory.store.stored_tables import file_part as file_part
 from memory.store.stored_tables import item as item
 from memory.store.stored_tables import job as job
 from memory.store.stored_tables import job_event as job_event
+from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0017"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

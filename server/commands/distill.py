@@ -64,7 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alpha",
         type=_probability,
         default=0.05,
-        help="the gate's p must lie below (default: .05)",
+        help="chance of a false promotion in the whole run of generations (default: .05)",
+    )
+    parser.add_argument(
+        "--anyway", action="store_true", help="go on where the last generations brought nothing"
     )
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
@@ -97,6 +100,7 @@ def _asked(args: argparse.Namespace) -> NewJob:
         model=args.model,
         template=template_of(args),
         alpha=args.alpha,
+        anyway=args.anyway,
         dry_run=args.dry_run,
         rebuild=args.rebuild,
     )
@@ -123,8 +127,15 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     if accuracy := report.accuracy:
         before = f"base {accuracy.base:.1%}, served {accuracy.current:.1%}"
         fields["held-out right"] = f"{before}, candidate {accuracy.candidate:.1%}"
-    if guards := report.guards:
-        fields["guard probes"] = f"{guards.known} known before, {len(guards.lost)} lost"
+    if budget := report.budget:
+        fields["judged by"] = f"{report.asked} of {report.holdout} held-out questions"
+        staked = f"{budget.alpha:.2g} staked of {budget.left:.2g} left, {budget.spent} spent before"
+        fields["error budget"] = f"{staked}; e = {report.e_value:.3g}, needs {1 / budget.alpha:.3g}"
+    for name, guards in (("near guards", report.near_guards), ("guard probes", report.guards)):
+        if guards:
+            fields[name] = f"{guards.known} known before, {len(guards.lost)} lost"
+    for alarm in report.alarms:
+        fields[f"alarm: {alarm.monitor}"] = alarm.message
     if training := report.training:
         loss = " → ".join(f"{value:.3f}" for value in training.loss)
         fields["training"] = f"rank {training.rank}, {training.steps} steps, loss {loss}"

@@ -27,6 +27,7 @@ def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
         "word",
         "job_event",
         "job",
+        "judgement",
     )
     for table in later:
         if isinstance(connection, Connection):

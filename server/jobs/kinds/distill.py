@@ -18,6 +18,7 @@ from memory.types import AdapterVersion, Frozen, Record, State
 from server.jobs.kinds.kind import JobFailedError
 from server.jobs.work import Work
 from server.models.named import base_model
+from server.policy import refusals_of
 
 
 class DistillRequest(Frozen):
@@ -27,7 +28,9 @@ class DistillRequest(Frozen):
     """The folder of the base, or its name on a hub."""
     template: Template = Template()
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """The gate's p must lie below."""
+    """Chance of a false promotion in the whole run of generations."""
+    anyway: bool = False
+    """Go on where the last generations brought nothing."""
     dry_run: bool = False
     rebuild: str | None = None
     """The version that is to be trained again, less what was erased since."""
@@ -43,8 +46,15 @@ async def run(work: Work) -> dict[str, Any]:
         trainer=trainer,
         base_model=base_model(asked.model),
         grade=gives_answer,
-        settings=Settings(alpha=asked.alpha, dry_run=asked.dry_run),
+        settings=Settings(
+            alpha=asked.alpha,
+            anyway=asked.anyway,
+            dry_run=asked.dry_run,
+            refusals=refusals_of(work.settings),
+        ),
         on_progress=work.progress,
+        judgements=work.memory.judgements,
+        nearest=work.memory.windows.nearest,
     )
     try:
         with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
@@ -53,6 +63,8 @@ async def run(work: Work) -> dict[str, Any]:
             report = await distiller.run(work.job.tenant, rebuilt)
     finally:
         await trainer.close()
+    for alarm in report.alarms:
+        work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
 
 
