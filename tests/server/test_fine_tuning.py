@@ -73,7 +73,7 @@ def test_turns_of_weight_zero_are_context_alone() -> None:
     ("content", "said"),
     [
         ("", "0 examples"),
-        ("{", "line 1: not JSON"),
+        ("{", "line 1: not a JSON object"),
         ("[1]", "line 1: not a JSON object"),
         (b"\xff{}", "line 1: not UTF-8"),
         ("{}", "line 1: `messages` is missing"),
