@@ -16,13 +16,19 @@ from memory.embedder import create_embedder
 from memory.job import JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
 from server.config import Settings
-from server.finetuning.examples import MOST_CHARACTERS, InvalidFileError, read_examples
+from server.finetuning.examples import (
+    MOST_CHARACTERS,
+    InvalidFileError,
+    read_conversations,
+    read_file,
+)
 from server.finetuning.objects import checkpoint_objects, job_object
 from server.jobs import performing
 from server.jobs.folders import folder_of
 from server.jobs.kinds import fine_tune
 from server.jobs.performing import perform
 from server.jobs.work import Work
+from server.jobs.kind import JobFailedError
 from tests.server.composed import Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 from tests.server.test_fine_tuning import NAME, begun, file_of, line, lines, now, polite, taken
@@ -70,7 +76,7 @@ def test_a_line_that_cannot_be_stored_or_rendered_is_told(
     change: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidFileError) as error:
-        read_examples([json.dumps(change).encode()], 1)
+        read_file([json.dumps(change).encode()], read_conversations, 1)
     assert str(error.value).startswith("line 1: ")
     assert said in str(error.value)
     assert len(str(error.value)) <= MOST_CHARACTERS + len("line 1: ")
@@ -79,8 +85,8 @@ def test_a_line_that_cannot_be_stored_or_rendered_is_told(
 
 def test_a_mark_at_the_beginning_and_nulls_are_as_if_absent() -> None:
     given = {**line(1), "tools": None, "parallel_tool_calls": None}
-    (example,) = read_examples([b"\xef\xbb\xbf" + json.dumps(given).encode()], 1)
-    assert not example.conversations[0].request
+    (read,) = read_file([b"\xef\xbb\xbf" + json.dumps(given).encode()], read_conversations, 1)
+    assert not read.example[0].request
 
 
 async def test_a_faulty_files_job_can_be_shown_as_json(
@@ -100,7 +106,7 @@ async def test_what_a_job_says_is_cleaned_where_it_is_kept(
     async def run(work: Work) -> dict[str, Any]:
         work.tell("half \ud800")
         work.metrics(1, {"train_loss": float("nan"), "rate": float("inf")})
-        raise fine_tune.JobFailedError("half \udfff")
+        raise JobFailedError("half \udfff")
 
     assert await perform(begun(memory, lines(12)), run) is JobStatus.FAILED
     assert now(memory).error == "half ?"

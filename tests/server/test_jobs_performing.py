@@ -20,7 +20,7 @@ from server.jobs import performing
 from server.jobs.device import device
 from server.jobs.estimate import finish_of
 from server.jobs.folders import drop_left, folder_of
-from server.jobs.kinds.kind import JobFailedError
+from server.jobs.kind import JobFailedError
 from server.jobs.logs import told_to
 from server.jobs.performing import perform
 from server.jobs.work import Work

@@ -14,7 +14,7 @@ from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Frozen, Record, State
-from server.jobs.kinds.kind import JobFailedError
+from server.jobs.kind import JobFailedError
 from server.jobs.work import Work
 from server.models.named import base_model
 from server.policy import refusals_of
