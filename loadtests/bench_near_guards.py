@@ -120,7 +120,7 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             trainer,
             name,
             gives_answer,
-            Settings(max_new_tokens=LONGEST),
+            Settings(max_new_tokens=LONGEST, doubts=False),
             on_progress=advance,
         )
         report = await distiller.run("default")
