@@ -9,15 +9,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from server.console import CommandError, complain, phases
+from server.console import AdvancePhase, CommandError, complain, phases
 
 if TYPE_CHECKING:
     from memory.job import Job
     from memory.memory import LongTermMemory
     from server.config import Settings
-
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
+    from server.jobs.work import OnProgress
 
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +33,11 @@ def say_detached(job: Job) -> int:
     if sys.stderr.isatty():
         complain(f"a running `whet serve` does it: `whet jobs logs {job.id} --follow`")
     return 0
+
+
+def _with_unknown_totals(advance: AdvancePhase) -> OnProgress:
+    """Return what tells of a bar how far a job is, whose total is 0 where it is not known."""
+    return lambda phase, done, total: advance(phase, done, total or None)
 
 
 def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
         with device(memory.data_dir, waits=True), phases() as advance:
             taken = memory.jobs.take(job.tenant, job.id, holder)
             folder = folder_of(memory.data_dir, job.id)
-            work = Work(taken, memory, settings, folder, holder, advance)
+            work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
             status = asyncio.run(perform(work, KINDS[job.kind]))
     except KeyboardInterrupt:
         memory.jobs.ask(job.tenant, job.id, Wish.CANCEL)

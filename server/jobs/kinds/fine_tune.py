@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.conversation import Conversation
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from adaptation.learning.finetuning.plan import Plan, planned
 from adaptation.learning.finetuning.tuning import Checkpoint, FineTuning
 from adaptation.learning.training.chat import Template
@@ -219,7 +219,8 @@ class _Job:
         """Return which probes were known before and are lost; whoever asked decides what of it."""
         after = dict(zip(PROBES, await self._replies(adapter), strict=True))
         known = [p for p, reply in zip(PROBES, before, strict=True) if p.right(reply)]
-        found = compare(known, after)
+        lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
+        found = GuardOutcome(before=len(known), lost=lost)
         if not found.held:
             self._work.tell(
                 f"The model forgot {len(found.lost)} of {found.before} everyday answers: "
