@@ -150,7 +150,11 @@ async def test_a_job_that_is_anothers_is_let_alone(
     assert (work.folder / "half").exists()
 
 
-async def test_what_whet_logs_is_told(memory: LongTermMemory) -> None:
+async def test_what_whet_logs_is_told(
+    memory: LongTermMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)  # vLLM, once imported, leaves errors alone
+
     async def run(work: Work) -> dict[str, Any]:
         logging.getLogger("adaptation.somewhere").warning("a %s thing", "strange")
         logging.getLogger("other.library").warning("not ours")
