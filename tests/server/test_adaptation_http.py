@@ -485,7 +485,8 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model)), root_path="/api"
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model)),
+        root_path="/api",
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})

@@ -25,10 +25,10 @@ from server.finetuning.examples import (
 from server.finetuning.objects import checkpoint_objects, job_object
 from server.jobs import performing
 from server.jobs.folders import folder_of
+from server.jobs.kind import JobFailedError
 from server.jobs.kinds import fine_tune
 from server.jobs.performing import perform
 from server.jobs.work import Work
-from server.jobs.kind import JobFailedError
 from tests.server.composed import Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 from tests.server.test_fine_tuning import NAME, begun, file_of, line, lines, now, polite, taken

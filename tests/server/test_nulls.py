@@ -42,7 +42,11 @@ def http() -> TestClient:
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)
     app.add_middleware(
-        AdaptationMiddleware, settings=Settings(), salt_of=str.upper, recall=nothing_said, has_model=no_model
+        AdaptationMiddleware,
+        settings=Settings(),
+        salt_of=str.upper,
+        recall=nothing_said,
+        has_model=no_model,
     )
     app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)
