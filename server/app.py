@@ -6,22 +6,18 @@ import argparse
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
-from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
-from starlette.routing import BaseRoute
 
 from adaptation.errors import EngineError
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
-from adaptation.prices import Prices
 from server.access_log import drop_queries
 from server.adaptive_client import AdaptiveClient
 from server.admission import Away, Occupancy
@@ -37,8 +33,6 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
-from server.gateway.item_check import refuse_wrong_items
-from server.gateway.routes import ParsedRoute
 from server.jobs.runner import JobRunner
 from server.metrics import Metrics
 from server.models.named import base_model
@@ -48,31 +42,7 @@ from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
 from server.reports import Reports
 from server.resident import resident_bytes, said
-from server.routes.adapters import adapters_router
-from server.routes.batches import batches_router
-from server.routes.conversations import conversations_router
-from server.routes.docs import docs_router
-from server.routes.embeddings import embeddings_router
-from server.routes.erasure import erasure_router
-from server.routes.eval_runs import eval_runs_router
-from server.routes.evals import evals_router
-from server.routes.feedback import feedback_router
-from server.routes.files import files_router
-from server.routes.fine_tuning import Served, fine_tuning_router
-from server.routes.graders import graders_router
-from server.routes.jobs import asked_of_served, jobs_router
-from server.routes.keys import keys_router
-from server.routes.ledger import ledger_router
-from server.routes.models import models_router
-from server.routes.ready import ready_router
-from server.routes.records import records_router
-from server.routes.reports import reports_router
-from server.routes.responses import responses_router
-from server.routes.tenants import tenants_router
-from server.routes.trace import trace_router
-from server.routes.unserved import unserved_router
-from server.routes.warming import warming_router
-from server.same_origin import refuse_cross_site
+from server.routing import Front, add_routes
 from server.scope import Scope
 from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
@@ -195,21 +165,19 @@ async def build(
     async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
         return await inside.post(tenant, path, body)
 
-    _add_routes(
-        app,
-        parts,
-        args,
-        client,
-        reports,
-        warming,
-        prices_of(settings),
-        stir_batches,
-        stir_jobs,
-        stored,
-        draining,
-        stir_evals,
-        lambda tenant: Door(post, tenant, embedder),
+    front = Front(
+        client=client,
+        reports=reports,
+        warming=warming,
+        prices=prices_of(settings),
+        stored=stored,
+        draining=draining,
+        stir_batches=stir_batches,
+        stir_jobs=stir_jobs,
+        stir_evals=stir_evals,
+        door_of=lambda tenant: Door(post, tenant, embedder),
     )
+    add_routes(app, parts, args, front)
     describe(app)
     install_handlers(app)
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
@@ -240,93 +208,3 @@ def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Book
     trends = Trends(memory.windows, memory.aside, parts.background, metrics)
     parsed = parts.engine.parsed_at_once
     return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
-
-
-def _add_routes(
-    app: FastAPI,
-    parts: Parts,
-    args: argparse.Namespace,
-    client: Any,
-    reports: Reports,
-    warming: Warming,
-    prices: Prices,
-    stir_batches: Callable[[], object],
-    stir_jobs: Callable[[], object],
-    stored: StoredResponses,
-    draining: Draining,
-    stir_evals: Callable[[], object],
-    door_of: Callable[[str], Door],
-) -> None:
-    names, memory = tuple(args.served_model_name or [args.model]), parts.memory
-    theirs = list(app.router.routes)
-    guarded = [Depends(refuse_cross_site)]
-    for router in (
-        models_router(
-            names,
-            client.model_config.max_model_len,
-            memory.embedder.id.partition("@")[0],
-            int(time.time()),
-            memory.models,
-        ),
-        embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
-        ready_router(parts.checks, lambda: not parts.keeper.is_lost, lambda: draining.is_leaving),
-        feedback_router(memory, parts.quotas),
-        reports_router(reports),
-        keys_router(memory.keys, parts.secret, parts.keyring.forget),
-        tenants_router(memory.tenants, parts.quotas),
-        files_router(memory.files, parts.quotas.files_bytes),
-        batches_router(memory.batches, stir_batches),
-        fine_tuning_router(
-            memory,
-            Served(
-                names,
-                args.model,
-                base_model(args.model),
-                parts.template,
-                client.model_config.max_model_len,
-            ),
-            stir_jobs,
-        ),
-        jobs_router(
-            memory.jobs,
-            memory.files,
-            partial(asked_of_served, args.model, parts.template),
-            stir_jobs,
-        ),
-        graders_router(door_of),
-        evals_router(memory.evals, memory.aside, stir_evals),
-        eval_runs_router(memory, memory.aside, stir_evals),
-        ledger_router(memory.ledger, memory.windows, prices),
-        records_router(memory),
-        erasure_router(memory, parts.eraser),
-        trace_router(memory.lineage),
-        warming_router(warming),
-        adapters_router(memory),
-        docs_router(app, offline=args.enable_offline_docs),
-        responses_router(
-            memory.responses,
-            stored,
-            lambda: getattr(app.state, "openai_serving_responses", None),
-        ),
-        conversations_router(memory.conversations, refuse_wrong_items, parts.quotas.response_bytes),
-        unserved_router(),
-    ):
-        app.include_router(router, dependencies=guarded)
-    busiest = [route for route in theirs if isinstance(route, ParsedRoute)]
-    ours = [route for route in app.router.routes if route not in theirs]
-    answered = {place for route in ours for place in _places(route)}
-    others = [route for route in theirs if route not in busiest and not _is_among(answered, route)]
-    # The first match answers: ours before vLLM's, but nobody's most asked ones behind sixty others.
-    app.router.routes[:] = [*busiest, *ours, *others]
-
-
-def _is_among(answered: set[tuple[str, str]], route: BaseRoute) -> bool:
-    """Whether others answer all that a route would."""
-    return bool(_places(route)) and _places(route) <= answered
-
-
-def _places(route: BaseRoute) -> set[tuple[str, str]]:
-    """Return what a route answers: paths and methods, none where it is another kind of route."""
-    if not isinstance(route, APIRoute):
-        return set()
-    return {(route.path, method) for method in route.methods}

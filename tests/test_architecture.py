@@ -129,7 +129,7 @@ WALL_CLOCK = {
     "server/erasure/eraser.py",
     "server/stored_responses.py",
     "adaptation/learning/adapter_cache.py",
-    "server/app.py",
+    "server/routing.py",
     "server/batches/work.py",
     "server/batches/worker.py",
     "server/gateway/chunking.py",

@@ -10,47 +10,35 @@ import asyncio
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import Field
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.distillation.budget import History
-from adaptation.learning.distillation.doubt import Doubting
-from adaptation.learning.distillation.gate import Decision, Verdict, decide
+from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Asked, ask_guards, objections
 from adaptation.learning.distillation.guards import PROBES, Probe
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
+from adaptation.learning.distillation.material import Material, OnProgress
 from adaptation.learning.distillation.near import NearProbe, near_probes
 from adaptation.learning.distillation.registry import JudgementList, Judgements, Registry
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
-from adaptation.learning.distillation.report import (
-    Accuracy,
-    Budget,
-    Doubt,
-    GenerationReport,
-    Guards,
-    Training,
-)
-from adaptation.learning.distillation.select import (
-    JUDGED_BY,
-    Records,
-    Selected,
-    Selection,
-    require_enough,
-    reselect,
-    select,
+from adaptation.learning.distillation.report import Accuracy, Budget, Doubt, GenerationReport
+from adaptation.learning.distillation.select import JUDGED_BY, Records, Selected
+from adaptation.learning.distillation.settings import Settings as Settings
+from adaptation.learning.distillation.telling import (
+    evidence_of,
+    guards_told,
+    judgement_of,
+    refused,
+    report_of,
 )
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
-from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.recipes import distillation_recipe
-from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import (
     GeneratingTrainer,
     OnStep,
@@ -58,36 +46,10 @@ from adaptation.learning.training.trainer import (
     TrainingJob,
     TrainingResult,
 )
-from memory.judgements import Judgement
-from memory.types import AdapterVersion, Frozen, Message, State
+from memory.types import AdapterVersion, Message, State
 
 WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
-OnProgress = Callable[[str, int, int], None]
-"""(phase, done, total); phases are `select`, `evaluate base`, `train`, …"""
-
-
-class Settings(Frozen):
-    """How a generation is run."""
-
-    selection: Selection = Selection()
-    recipe: Recipe | None = None
-    """None: `distillation_recipe` by the size of the base and of the data."""
-    rehearse: bool = True
-    """Train on the base's own replies to general prompts as well, against forgetting."""
-    alpha: float = Field(default=0.05, gt=0, lt=1)
-    """Chance of a false promotion in the whole run: see `budget`."""
-    anyway: bool = False
-    """Go on where the last generations brought nothing."""
-    refusals: tuple[Refusal, ...] = ()
-    """What a candidate may not make the model comply with."""
-    max_new_tokens: int = Field(default=512, ge=1)
-    timeout_s: float = Field(default=6 * 3600.0, gt=0)
-    """For each phase."""
-    doubts: bool = True
-    """Hold back for review what is probably wrong: see `doubt`."""
-    dry_run: bool = False
-    """Select and report; train nothing."""
 
 
 _DAMAGED = "the files of {} are missing or damaged: `whet adapters reset` serves the base instead"
@@ -119,16 +81,17 @@ class Distiller:
         champion = await self._champion(tenant)
         judged = await asyncio.to_thread(self.judgements.of, tenant, self.base_model)
         history = History(judged)
-        chosen = await self._select(tenant, rebuilt, champion, history)
+        material = Material(self.records, self.trainer, self.grade, self.settings, self.on_progress)
+        chosen = await material.select(tenant, rebuilt, champion, history)
         if rebuilt is None and not (self.settings.anyway or self.settings.dry_run):
             history.refuse_idle(len(chosen.train))
         try:
             if not self.settings.dry_run:
-                chosen = await self._learnable(tenant, chosen)
+                chosen = await material.learnable(tenant, chosen)
             doubts: list[Doubt] = []
             if self.settings.doubts and not self.settings.dry_run and rebuilt is None:
-                chosen, doubts = await self._undoubted(tenant, chosen)
-            report = self._report(tenant, chosen, champion, rebuilt)
+                chosen, doubts = await material.undoubted(tenant, chosen)
+            report = report_of(tenant, self.base_model, chosen, champion, rebuilt)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
                 report = await self._learn(report, chosen, champion, history)
@@ -156,7 +119,7 @@ class Distiller:
             )
             # 2. The guards, where the answers speak for the candidate.
             near, far = await self._guarded(judging, chosen, path, folder, report.tenant, alpha)
-            against = (*_refused(result), *objections(near, far))
+            against = (*refused(result), *objections(near, far))
             current, candidate = judging.current.right, judging.candidate.right
             decision = decide(current, candidate, judging.left, against, alpha)
             budget = Budget(
@@ -170,9 +133,9 @@ class Distiller:
                         candidate=judging.candidate.share,
                     ),
                     "budget": budget,
-                    "guards": _told(far),
-                    "near_guards": _told(near),
-                    **_evidence(decision, result, self._recipe(chosen)),
+                    "guards": guards_told(far),
+                    "near_guards": guards_told(near),
+                    **evidence_of(decision, result, self._recipe(chosen)),
                 }
             )
             # 3. The version, and what was found of it, whatever became of it.
@@ -196,7 +159,7 @@ class Distiller:
             after=Graded(candidate.texts, candidate.right),
             probes_before={g.question: text for g, text in far.before.items()} if far else {},
             probes_after={g.question: text for g, text in far.after.items()} if far else {},
-            judged=(*history.judged, _judgement(judged, judging, "")),
+            judged=(*history.judged, judgement_of(judged, judging, "")),
             nearest=self.nearest(judged.tenant),
         )
         return judged.model_copy(update={"alarms": watch(seen)})
@@ -207,86 +170,13 @@ class Distiller:
         """Register the version and remember the judgement; the champion again is no news."""
         adapter_id = self._register(judged, chosen, folder)
         if adapter_id != judged.current:
-            self.judgements.add(_judgement(judged, judging, adapter_id))
+            self.judgements.add(judgement_of(judged, judging, adapter_id))
         return judged.model_copy(update={"adapter": adapter_id})
 
     async def _champion(self, tenant: str) -> AdapterVersion | None:
         """Return what is served on this base; a champion of another base serves nothing on it."""
         found = await asyncio.to_thread(self.registry.alias, tenant, "champion")
         return found if found is not None and found.base_model == self.base_model else None
-
-    async def _select(
-        self,
-        tenant: str,
-        rebuilt: AdapterVersion | None,
-        champion: AdapterVersion | None,
-        history: History,
-    ) -> Selected:
-        self.on_progress("select", 0, 1)
-        selection = self.settings.selection
-        if rebuilt is None:
-            learned = champion.record_ids if champion else ()
-            fresh = (selection, history.uses, frozenset(learned))
-            chosen = await asyncio.to_thread(select, self.records, tenant, *fresh)
-        else:
-            chosen = await asyncio.to_thread(reselect, self.records, tenant, rebuilt, selection)
-        self.on_progress("select", 1, 1)
-        return chosen
-
-    async def _learnable(self, tenant: str, chosen: Selected) -> Selected:
-        """Return `chosen` without what the model's chat template cannot render."""
-        await self.trainer.start()
-        records = (*chosen.train, *chosen.holdout)
-        found = await self.trainer.check(plain(records), self.settings.timeout_s)
-        obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}
-        kept = replace(
-            chosen,
-            train=tuple(record for record in chosen.train if record.id not in obstacles),
-            holdout=tuple(record for record in chosen.holdout if record.id not in obstacles),
-            unlearnable=tuple(obstacles.values()),
-        )
-        require_enough(kept, tenant, self.settings.selection)
-        return kept
-
-    async def _undoubted(self, tenant: str, chosen: Selected) -> tuple[Selected, list[Doubt]]:
-        """Hold back what is probably wrong; return the rest."""
-        limits = self.settings.max_new_tokens, self.settings.timeout_s
-        doubting = Doubting(self.trainer, self.grade, *limits, self._progress("doubt"))
-        doubts = await doubting.about((*chosen.train, *chosen.holdout))
-        for doubt in doubts:
-            await asyncio.to_thread(self.records.hold, tenant, doubt.record_id, doubt.reason)
-        held = {doubt.record_id for doubt in doubts}
-        kept = replace(
-            chosen,
-            train=tuple(record for record in chosen.train if record.id not in held),
-            holdout=tuple(record for record in chosen.holdout if record.id not in held),
-        )
-        require_enough(kept, tenant, self.settings.selection)
-        return kept, doubts
-
-    def _report(
-        self,
-        tenant: str,
-        chosen: Selected,
-        champion: AdapterVersion | None,
-        rebuilt: AdapterVersion | None,
-    ) -> GenerationReport:
-        return GenerationReport(
-            tenant=tenant,
-            base_model=self.base_model,
-            decision="dry_run",
-            reasons=("a dry run trains nothing",),
-            train=len(chosen.train),
-            holdout=len(chosen.holdout),
-            unverified=chosen.unverified,
-            unlearnable=len(chosen.unlearnable),
-            obstacle=next(iter(chosen.unlearnable), None),
-            tasks=dict(Counter(record.task or "" for record in chosen.train)),
-            current=champion.id if champion else None,
-            rebuilds=rebuilt.id if rebuilt else None,
-            gone=len(rebuilt.record_ids) - len(chosen.train) if rebuilt else 0,
-            seconds=0.0,
-        )
 
     def _recipe(self, chosen: Selected) -> Recipe:
         return self.settings.recipe or distillation_recipe(
@@ -360,63 +250,3 @@ class Distiller:
         if judged.rebuilds is not None:
             self.registry.replace(judged.tenant, judged.rebuilds, version.id)
         return version.id
-
-
-def _refused(result: TrainingResult) -> tuple[str, ...]:
-    """Say what training did to refusals, where that is too much."""
-    shift = result.refusal_shift
-    if shift is None or shift <= MAX_REFUSAL_SHIFT_NATS:
-        return ()
-    return (
-        f"refusals lost {shift:.2f} nats a token against complying, more than "
-        f"{MAX_REFUSAL_SHIFT_NATS:g}",
-    )
-
-
-def _told(asked: Asked | None) -> Guards | None:
-    if asked is None:
-        return None
-    outcome = asked.outcome
-    return Guards(known=outcome.before, lost=outcome.lost, families=dict(outcome.families))
-
-
-def _judgement(judged: GenerationReport, judging: Judging, adapter_id: str) -> Judgement:
-    assert judged.budget is not None
-    assert judged.e_value is not None
-    return Judgement(
-        tenant=judged.tenant,
-        base_model=judged.base_model,
-        adapter_id=adapter_id,
-        promoted=judged.decision == "promoted",
-        alpha=judged.budget.alpha,
-        e_value=judged.e_value,
-        helped=judged.helped or 0,
-        hurt=judged.hurt or 0,
-        before=judging.current.share,
-        after=judging.candidate.share,
-        train=judged.train,
-        seconds=judged.seconds,
-        record_ids=tuple(record.id for record in judging.records),
-        alarms=tuple(alarm.monitor for alarm in judged.alarms),
-    )
-
-
-def _evidence(decision: Decision, result: TrainingResult, recipe: Recipe) -> dict[str, object]:
-    return {
-        "decision": "promoted" if decision.promote else "rejected",
-        "reasons": decision.reasons,
-        "helped": decision.helped,
-        "hurt": decision.hurt,
-        "p_value": decision.p_value,
-        "e_value": decision.e_value,
-        "asked": decision.asked,
-        "training": Training(
-            rank=result.rank,
-            steps=result.steps,
-            loss=(result.losses[0], result.losses[-1]),
-            tokens=result.tokens,
-            flops=result.flops,
-            seconds=result.seconds,
-            recipe=recipe,
-        ),
-    }

@@ -1,0 +1,104 @@
+"""What a generation tells of itself: its report, and what the run remembers of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from adaptation.learning.distillation.gate import Decision
+from adaptation.learning.distillation.guarding import Asked
+from adaptation.learning.distillation.judging import Judging
+from adaptation.learning.distillation.report import GenerationReport, Guards, Training
+from adaptation.learning.distillation.select import Selected
+from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
+from adaptation.learning.training.trainer import Recipe, TrainingResult
+from memory.judgements import Judgement
+from memory.types import AdapterVersion
+
+
+def report_of(
+    tenant: str,
+    base_model: str,
+    chosen: Selected,
+    champion: AdapterVersion | None,
+    rebuilt: AdapterVersion | None,
+) -> GenerationReport:
+    """Return what is known before anything is trained."""
+    return GenerationReport(
+        tenant=tenant,
+        base_model=base_model,
+        decision="dry_run",
+        reasons=("a dry run trains nothing",),
+        train=len(chosen.train),
+        holdout=len(chosen.holdout),
+        unverified=chosen.unverified,
+        unlearnable=len(chosen.unlearnable),
+        obstacle=next(iter(chosen.unlearnable), None),
+        tasks=dict(Counter(record.task or "" for record in chosen.train)),
+        current=champion.id if champion else None,
+        rebuilds=rebuilt.id if rebuilt else None,
+        gone=len(rebuilt.record_ids) - len(chosen.train) if rebuilt else 0,
+        seconds=0.0,
+    )
+
+
+def refused(result: TrainingResult) -> tuple[str, ...]:
+    """Say what training did to refusals, where that is too much."""
+    shift = result.refusal_shift
+    if shift is None or shift <= MAX_REFUSAL_SHIFT_NATS:
+        return ()
+    return (
+        f"refusals lost {shift:.2f} nats a token against complying, more than "
+        f"{MAX_REFUSAL_SHIFT_NATS:g}",
+    )
+
+
+def guards_told(asked: Asked | None) -> Guards | None:
+    """Return how guards fared, for the report."""
+    if asked is None:
+        return None
+    outcome = asked.outcome
+    return Guards(known=outcome.before, lost=outcome.lost, families=dict(outcome.families))
+
+
+def judgement_of(judged: GenerationReport, judging: Judging, adapter_id: str) -> Judgement:
+    """Return what the run remembers of a generation."""
+    assert judged.budget is not None
+    assert judged.e_value is not None
+    return Judgement(
+        tenant=judged.tenant,
+        base_model=judged.base_model,
+        adapter_id=adapter_id,
+        promoted=judged.decision == "promoted",
+        alpha=judged.budget.alpha,
+        e_value=judged.e_value,
+        helped=judged.helped or 0,
+        hurt=judged.hurt or 0,
+        before=judging.current.share,
+        after=judging.candidate.share,
+        train=judged.train,
+        seconds=judged.seconds,
+        record_ids=tuple(record.id for record in judging.records),
+        alarms=tuple(alarm.monitor for alarm in judged.alarms),
+    )
+
+
+def evidence_of(decision: Decision, result: TrainingResult, recipe: Recipe) -> dict[str, object]:
+    """Return what a report tells of the decision and the training behind it."""
+    return {
+        "decision": "promoted" if decision.promote else "rejected",
+        "reasons": decision.reasons,
+        "helped": decision.helped,
+        "hurt": decision.hurt,
+        "p_value": decision.p_value,
+        "e_value": decision.e_value,
+        "asked": decision.asked,
+        "training": Training(
+            rank=result.rank,
+            steps=result.steps,
+            loss=(result.losses[0], result.losses[-1]),
+            tokens=result.tokens,
+            flops=result.flops,
+            seconds=result.seconds,
+            recipe=recipe,
+        ),
+    }
