@@ -17,6 +17,7 @@ from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from memory.errors import NotFoundError
 from memory.files import NewFile
+from memory.model_names import is_model_name
 from memory.types import AdapterVersion
 from server.finetuning.examples import Example, InvalidFileError, read_examples
 from server.finetuning.forms import FineTuneRequest
@@ -32,6 +33,8 @@ MOST_STEPS_TOLD = 500
 """Of a job, as events: of more steps every second, or third."""
 PROBE_TOKENS = 64
 TIMEOUT_S = 3_600.0
+UNJUDGED = "fine-tuned"
+"""In place of a gate's decision: nothing that was not promoted takes a champion's place."""
 RESULTS = "fine-tune-results"
 """The purpose of the file of figures."""
 FIGURES = (
@@ -62,11 +65,13 @@ class _Job:
         self._work, self._asked, self._trainer = work, asked, trainer
         self._memory, self._tenant = work.memory, work.job.tenant
         self._kept: dict[str, Any] = dict(work.job.result or {})
+        self._parent: AdapterVersion | None = None
 
     async def run(self) -> dict[str, Any]:
         # 1. What is to be learned.
         training, validation = await self._examples()
-        parent = await asyncio.to_thread(self._parent)
+        self._parent = await asyncio.to_thread(self._tuned_further)
+        parent = self._parent.path if self._parent else None
         plan = self._planned(len(training))
         # 2. What the model knows by now.
         before = await self._replies(parent)
@@ -139,14 +144,17 @@ class _Job:
         await self._work.keep(self._kept)
         return JobFailedError(message)
 
-    def _parent(self) -> str | None:
-        """Return the folder of the model that is tuned further; None for the base."""
-        version = self._memory.models.find(self._tenant, self._asked.model)
-        if version is None:
+    def _tuned_further(self) -> AdapterVersion | None:
+        """Return the model that is tuned further; None for the base."""
+        name = self._asked.model
+        if not is_model_name(name):
             return None
+        version = self._memory.models.find(self._tenant, name)
+        if version is None:
+            raise JobFailedError(f"the model {name} is gone: fine-tune another one")
         if version.base_model != self._asked.base or not self._memory.adapters.files_ok(version):
-            raise JobFailedError(f"the model {self._asked.model} cannot be tuned further here")
-        return version.path
+            raise JobFailedError(f"the model {name} cannot be tuned further here")
+        return version
 
     def _planned(self, examples: int) -> Plan:
         asked, limit = self._asked, min(MOST_TOKENS, self._asked.max_model_len)
@@ -222,13 +230,14 @@ class _Job:
         self, found: Checkpoint, folder: Path, name: str, guards: GuardOutcome | None
     ) -> AdapterVersion:
         lost = {} if guards is None else {"guards_lost": list(guards.lost)}
-        metrics = {"job": self._work.job.id, **found.model_dump(), **lost}
+        told = {"job": self._work.job.id, "decision": UNJUDGED}
+        metrics = {**told, **found.model_dump(), **lost}
         return await asyncio.to_thread(
             lambda: self._memory.adapters.register(
                 folder,
                 tenant=self._tenant,
                 base_model=self._asked.base,
-                parent=None,
+                parent=self._parent.id if self._parent else None,
                 rank=found.rank,
                 metrics=metrics,
                 record_ids=(),
