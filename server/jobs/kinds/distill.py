@@ -25,12 +25,19 @@ class DistillRequest(Frozen):
 
     model: str
     """The folder of the base, or its name on a hub."""
+    base: str | None = None
+    """What adapters of it call it; None: what `model` says."""
     template: Template = Template()
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """The gate's p must lie below."""
     dry_run: bool = False
     rebuild: str | None = None
     """The version that is to be trained again, less what was erased since."""
+
+    @property
+    def base_name(self) -> str:
+        """What adapters of it call the base."""
+        return self.base or base_model(self.model)
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -41,7 +48,7 @@ async def run(work: Work) -> dict[str, Any]:
         records=work.memory,
         registry=work.memory.adapters,
         trainer=trainer,
-        base_model=base_model(asked.model),
+        base_model=asked.base_name,
         grade=gives_answer,
         settings=Settings(alpha=asked.alpha, dry_run=asked.dry_run),
         on_progress=work.progress,
@@ -82,7 +89,7 @@ def _rebuilt(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> Adap
     if asked.rebuild is None:
         return None
     version = memory.adapters.show(tenant, asked.rebuild)
-    if version.base_model != base_model(asked.model):
+    if version.base_model != asked.base_name:
         raise JobFailedError(
             f"{version.id} was trained for {version.base_model}: add --model {version.base_model}"
         )
