@@ -21,6 +21,8 @@ from memory.types import AdapterVersion, Completion, Frozen, Record
 Kind: TypeAlias = Literal["answer", "record", "adapter"]
 MOST_LINKS = 20
 """Of one relation: an adapter may have learned from thousands of records."""
+MOST_THINGS = 500
+"""Of one walk: everything hangs together in the end."""
 
 
 class Link(Frozen):
@@ -70,14 +72,15 @@ class Lineage:
     def walk(self, tenant: str, thing_id: str, depth: int) -> Iterator[Traced]:
         """Yield a thing and what it hangs together with, nearest first, up to `depth` links away.
 
-        What is gone by now is left out; the first one's absence raises `NotFoundError`.
+        They are the `MOST_THINGS` nearest. What is gone by now is left out; the first one's absence
+        raises `NotFoundError`.
         """
         first = self.look(tenant, thing_id)
         yield first
         seen, edge = {thing_id, first.id}, [first]
         for _ in range(depth):
             ids = dict.fromkeys(i for thing in edge for link in thing.links for i in link.ids)
-            new = [i for i in ids if i not in seen]
+            new = [i for i in ids if i not in seen][: max(0, MOST_THINGS - len(seen))]
             seen.update(new)
             edge = [found for i in new if (found := self._there(tenant, i))]
             yield from edge
