@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-doubt bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -47,8 +47,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 serve: install  ## serve the built-in model on 127.0.0.1:8000 (ARGS="..." adds flags)
 	$(BIN)/whet serve $(ARGS)
 
-test: dev  ## every test, the real engine included
-	$(BIN)/python -m pytest $(ARGS)
+test: dev  ## every test, the real engine included, in two lanes beside each other
+	$(BIN)/python -m tests.lanes $(ARGS)
 
 test-fast: dev  ## the tests that need no engine
 	$(BIN)/python -m pytest -m "not e2e and not gpu and not real" --hypothesis-profile=quick $(ARGS)
@@ -95,8 +95,14 @@ load: dev  ## too many requests, rolling restarts, a soak of hours: how a server
 torture: dev  ## SIGKILLs, canaries of two tenants, clients that leave: hours on two cores
 	$(BIN)/python -m loadtests.torture $(ARGS)
 
+bench-doubt: dev  ## of records a tenth of which is wrong, how many of each sort are held back
+	$(BIN)/python -m loadtests.bench_doubt $(ARGS)
+
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-scope: dev  ## which questions a champion gets under each threshold, and what that is worth
+	$(BIN)/python -m loadtests.bench_scope $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-strategies: dev  ## every strategy beside a vote of as many tokens: an hour on two cores
 	$(BIN)/python -m loadtests.bench_strategies $(if $(MODEL),--model $(MODEL)) $(ARGS)

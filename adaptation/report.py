@@ -79,6 +79,28 @@ class NeighbourReport(Frozen):
     similarity: float
 
 
+class ScopeReport(Frozen):
+    """Whether a question lies near what the tenant's distilled adapter learned from."""
+
+    champion: str
+    """The adapter's version."""
+    within: bool
+    """Whether it was answered through the adapter; else by the model as it came."""
+    nearest: NeighbourReport | None = None
+    """Of the records that the adapter learned from."""
+    reason: str | None = None
+    """Why that could not be told."""
+
+
+class ReleaseReport(Frozen):
+    """A trial of a candidate that the answer belongs to."""
+
+    candidate: str
+    """The version on trial."""
+    arm: Literal["candidate", "control"]
+    """Whether it answered, or what is served otherwise."""
+
+
 class AdapterReport(Frozen):
     """What test-time training did."""
 
@@ -156,6 +178,10 @@ class Report(Frozen):
     samples: SampleCounts = SampleCounts()
     tokens: TokenCounts = TokenCounts()
     neighbours: tuple[NeighbourReport, ...] | None = None
+    scope: ScopeReport | None = None
+    """Null where no distilled adapter is served, or one answers every question."""
+    release: ReleaseReport | None = None
+    """Null where no candidate is tried, or the question is out of its scope."""
     adapter: AdapterReport | None = None
     verification: tuple[VerifierReport, ...] | None = None
     steps: tuple[Step, ...] | None = None

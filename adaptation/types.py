@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adaptation.conversation import Conversation
 from adaptation.options import Options, Strategy
-from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
+from adaptation.report import (
+    AnswerCount,
+    ReleaseReport,
+    Report,
+    SampleCounts,
+    ScopeReport,
+    StopReason,
+    TokenCounts,
+)
 from adaptation.said import Said
 from adaptation.voting.ballots import Ballots
 from memory.identity.answers.answer import Answer
@@ -48,6 +56,10 @@ class Query:
     options: Options
     base: Adapter | None = None
     """The distilled adapter this tenant is served with; None is the model as it came."""
+    scope: ScopeReport | None = None
+    """Why it is that one, where the question decided."""
+    release: ReleaseReport | None = None
+    """Likewise, where a trial decided."""
     deadline: float = math.inf
     """Monotonic seconds; sampling ends here with the best answer so far."""
     choices: int = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +21,19 @@ class NotInstalledError(Exception):
     """Something cannot be installed here; the message says what and why."""
 
 
-def python_with(name: str, *requirements: str) -> Path:
+def python_with(name: str, *requirements: str, sees_ours: bool = False) -> Path:
     """Return the interpreter of the environment `name`, with `requirements` installed one by one.
 
-    Raises `NotInstalledError`. What was installed once is not installed again.
+    `sees_ours`: what is installed beside Whet counts as installed there too. Raises
+    `NotInstalledError`. What was installed once is not installed again.
     """
     folder = FOLDER / name
     python = folder / "bin" / "python"
     with _alone(name):
         if not _has(folder, requirements):
             _run([sys.executable, "-m", "venv", str(folder)], name)
+            if sees_ours:
+                _show_ours(folder)
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             for requirement in requirements:
                 _run([*pip, requirement], name)
@@ -55,6 +59,14 @@ def _alone(name: str) -> Iterator[None]:
     with (FOLDER / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _show_ours(folder: Path) -> None:
+    """Have an environment's interpreter find our packages behind its own."""
+    own, ours = (
+        Path(sysconfig.get_path("purelib", vars={"base": p})) for p in (folder, sys.prefix)
+    )
+    (own / "ours.pth").write_text(f"{ours}\n", "utf-8")
 
 
 def _has(folder: Path, wanted: Sequence[str]) -> bool:

@@ -47,6 +47,11 @@ class AdapterShelf:
         """Whether a version's files are here and whole; those that are shared are fetched."""
         return _hold(self.path(adapter_id), content) or self._fetched(adapter_id, content)
 
+    def share(self, adapter_id: str, content: str) -> None:
+        """Put a version's files where replicas share them, if they are here and whole."""
+        if self._artifacts is not None and _hold(self.path(adapter_id), content):
+            self._artifacts.put(content, self.path(adapter_id), FILES)
+
     def drop(self, adapter_ids: Iterable[str], contents: Iterable[str]) -> None:
         """Delete versions' files here, and what is shared under these digests."""
         for adapter_id in adapter_ids:

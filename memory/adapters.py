@@ -135,6 +135,27 @@ class AdapterRegistry:
         with self._database.reading(EVERYONE) as connection:
             return {row.tenant: row.adapter_id for row in connection.execute(named)}
 
+    def candidates(self) -> dict[str, AdapterVersion]:
+        """Return every tenant's candidate, but for those that no gate let through."""
+        named = select(adapter).join(alias, alias.c.adapter_id == adapter.c.id)
+        with self._database.reading(EVERYONE) as connection:
+            rows = connection.execute(named.where(alias.c.name == "candidate")).mappings().all()
+            found = [self._version(connection, row) for row in rows]
+        fit = (each for each in found if each.rejected is None and each.retired is None)
+        return {each.tenant: each for each in fit if each.metrics.get("decision") != "rejected"}
+
+    def offer(self, tenant: str, adapter_id: str) -> AdapterVersion:
+        """Make a version the candidate, to be tried; `ConflictError` where it cannot be served."""
+        with self._database.writing(tenant) as connection:
+            version = self._version(connection, _row(connection, tenant, adapter_id))
+            _refuse_retired(version)
+            if version.rejected is not None:
+                raise ConflictError(f"{adapter_id} was rejected: {version.rejected}")
+            if _aliases(connection, tenant).get("champion") == adapter_id:
+                raise ConflictError(f"{adapter_id} is the champion: there is nothing to try")
+            _point(connection, tenant, "candidate", adapter_id)
+        return version
+
     def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
         """Make a version the champion and the old champion `previous`.
 
@@ -276,6 +297,18 @@ class AdapterRegistry:
         with self._database.reading(version.tenant) as connection:
             content = _row(connection, version.tenant, version.id)["content_hash"]
         return self._shelf.holds(version.id, content)
+
+    def share(self) -> None:
+        """Put the files of all versions that are here where replicas share them.
+
+        Raises `StorageUnavailableError`.
+        """
+        with self._database.reading(EVERYONE) as connection:
+            known = adapter.c.id.in_(registered(connection))
+            rows = connection.execute(select(adapter.c.id, adapter.c.content_hash).where(known))
+            versions = [(row.id, row.content_hash) for row in rows]
+        for adapter_id, content in versions:
+            self._shelf.share(adapter_id, content)
 
     def _unused(self, contents: Sequence[str]) -> Sequence[str]:
         """Return those of the digests that are of no version any more."""

@@ -52,6 +52,7 @@ class Progress(Frozen):
     phase: str
     done: int
     total: int
+    """0: not known."""
 
 
 class NewJob(Frozen):

@@ -18,6 +18,7 @@ from memory.job import OPEN, Job, JobEvent, JobKind, JobStatus, NewEvent, NewJob
 from memory.store.database import Database
 from memory.store.schema import job, job_event
 from memory.store.scope import EVERYONE
+from memory.text import clean, clean_json
 
 HELD_S = 60.0
 """Whoever works on a job says so more often; after this, another may go on with it."""
@@ -182,7 +183,7 @@ class JobStore:
         """Note what came of the job so far, where it is the holder's."""
         with self._held(job_id, holder) as connection:
             if connection is not None:
-                _change(connection, job_id, result=result)
+                _change(connection, job_id, result=clean_json(result))
 
     def note(self, job_id: str, holder: str, events: Sequence[NewEvent]) -> None:
         """Note what is to be told of the job, where it is the holder's."""
@@ -202,9 +203,10 @@ class JobStore:
         with self._held(job_id, holder) as connection:
             if connection is None:
                 return None
-            kept = {} if result is None else {"result": result}
+            kept = {} if result is None else {"result": clean_json(result)}
+            said = None if error is None else clean(error)
             ended = {"ended_at": time.time(), "wanted": None, "holder": None}
-            _change(connection, job_id, status=status, error=error, **ended, **kept)
+            _change(connection, job_id, status=status, error=said, **ended, **kept)
             return _own(connection, job_id)
 
     def let_go(self, job_id: str, holder: str) -> Job | None:
@@ -272,6 +274,7 @@ def _note(connection: Connection, job_id: str, events: Sequence[NewEvent]) -> No
     now = time.time()
     rows = [
         {"job_id": job_id, "id": f"jobevent_{uuid4().hex}", "at": now, **event.model_dump()}
+        | {"message": clean(event.message), "data": clean_json(event.data)}
         for event in events
     ]
     if rows:

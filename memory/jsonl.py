@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
@@ -17,6 +18,8 @@ from memory.types import Frozen, Saved, State
 
 GROUP = 256
 """Lines per commit: about two seconds of embedding, and few waits for the disk."""
+Read = Callable[[str | bytes], Line | None]
+"""Reads one line; None for a blank one. Raises `InvalidImportError`."""
 MAX_ERRORS = 100
 """Told one by one; a file of another kind has one in every line."""
 
@@ -92,17 +95,20 @@ def import_lines(
     on_progress: Callable[[int], None] | None = None,
     *,
     trust: bool = False,
+    read: Read | None = None,
 ) -> ImportReport:
     """Store every readable line as a record of `tenant`.
 
     Records get the tier `imported`; `trust` keeps what an export claims, except that no file can
     claim to have been executed. `on_progress` is told how many lines are done after each commit.
-    A failing storage ends the import; the report then says what was committed before.
+    A failing storage ends the import; the report then says what was committed before. `read` reads
+    lines of other forms.
     """
+    read = read or partial(parse_line, tenant=tenant, trust=trust)
     counts = _Counts()
     group: list[tuple[int, Line]] = []
     try:
-        for line in _parsed(lines, tenant, counts, trust=trust):
+        for line in _parsed(lines, read, counts):
             group.append((counts.read, line))
             if len(group) == GROUP:
                 _commit(memory, group, counts)
@@ -115,14 +121,25 @@ def import_lines(
     return counts.report()
 
 
-def _parsed(
-    lines: Iterable[str | bytes], tenant: str, counts: _Counts, *, trust: bool
-) -> Iterator[Line]:
+def tried_lines(
+    lines: Iterable[str | bytes], read: Read, on_progress: Callable[[int], None] | None = None
+) -> ImportReport:
+    """Report what an import would store, but for records that are known already; store nothing."""
+    counts = _Counts()
+    for _ in _parsed(lines, read, counts):
+        counts.imported += 1
+        if counts.read % GROUP == 0:
+            _tell(on_progress, counts.read)
+    _tell(on_progress, counts.read)
+    return counts.report()
+
+
+def _parsed(lines: Iterable[str | bytes], read: Read, counts: _Counts) -> Iterator[Line]:
     """Yield every line that makes a record; note the others, and where nothing more can be read."""
     try:
         for counts.read, text in enumerate(lines, 1):
             try:
-                line = parse_line(text, tenant, trust=trust)
+                line = read(text)
             except InvalidImportError as error:
                 counts.refuse(counts.read, error)
             else:

@@ -7,7 +7,7 @@ where the storage fails they raise `StorageUnavailableError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,6 +23,8 @@ from memory.embedder import Embedder
 from memory.embedding_queue import Embedded, embedded
 from memory.erasures import Witness
 from memory.errors import StorageUnavailableError, UnreadableError
+from memory.eval_runs import EvalRunStore
+from memory.evals import EvalStore
 from memory.events import changed_records, head_seq
 from memory.files import FileStore
 from memory.forgetting import Forgetting
@@ -31,14 +33,18 @@ from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
 from memory.jobs import JobStore
+from memory.judgements import JudgementStore
 from memory.keys import KeyStore
+from memory.learned import LearnedQuestions
 from memory.ledger import Ledger
 from memory.lineage import Lineage
+from memory.live import LiveOutcomes
 from memory.model_names import ModelNames
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
+from memory.schedules import ScheduleStore
 from memory.statistics import tenant_statistics
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
@@ -81,6 +87,10 @@ class LongTermMemory:
         self.files = FileStore(database)
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)
+        self.schedules = ScheduleStore(database)
+        self.evals = EvalStore(database)
+        self.eval_runs = EvalRunStore(database)
+        self.judgements = JudgementStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
@@ -88,6 +98,8 @@ class LongTermMemory:
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)
+        self.live = LiveOutcomes(database)
+        self.learned = LearnedQuestions(database, embedder.id, embedder.dim)
         self._saver = GroupCommit(self._records.save_many)
         self._vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
@@ -245,6 +257,10 @@ class LongTermMemory:
             return self.forget(tenant, record_id)
         return self._records.set_state(tenant, record_id, state, reason)
 
+    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        """Hold an active record back for review, with what speaks against it."""
+        return self._records.hold(tenant, record_id, doubt)
+
     def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
         """Retire what earlier feedback on a completion said, where it now says `answer`.
 
@@ -303,9 +319,12 @@ class LongTermMemory:
             "database_bytes": self._database.size_bytes(),
         }
 
-    def rebuild(self, tenant: str) -> int:
-        """Rebuild the tenant's index from the database; return how many records it holds."""
-        return self._indexes.rebuild(tenant)
+    def rebuild(self, tenant: str, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Rebuild the tenant's index from the database; return how many records it holds.
+
+        `on_progress` is told how many records are in it, and of how many, after each batch.
+        """
+        return self._indexes.rebuild(tenant, on_progress)
 
     def verify(self, tenant: str) -> VerifyReport:
         """Compare the tenant's index with the database, vector by vector."""

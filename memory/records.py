@@ -32,6 +32,10 @@ from memory.types import Draft, Record, Saved, State, Tier
 MAX_PAGE = 1000
 
 
+DOUBT = "doubt"
+"""In a record's evidence, why it was held back before anything learned from it."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A draft with its unit vector (float32, shape (d,)), ready to be stored."""
@@ -145,6 +149,19 @@ class RecordStore:
             if state is State.ACTIVE:
                 _refuse_two_answers(connection, row)
             _move(connection, tenant, record_id, state, reason, contested=False)
+            return record_of(row_of(connection, tenant, record_id))
+
+    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        """Hold an active record back for review, with what speaks against it.
+
+        Once somebody has accepted it, it is not held again.
+        """
+        with self._database.writing(tenant) as connection:
+            row = row_of(connection, tenant, record_id)
+            if row["state"] == State.ACTIVE and DOUBT not in row["evidence"]:
+                evidence = dict(row["evidence"]) | {DOUBT: doubt}
+                connection.execute(of_record(tenant, record_id).values(evidence=evidence))
+                _move(connection, tenant, record_id, State.PENDING, doubt, contested=False)
             return record_of(row_of(connection, tenant, record_id))
 
     def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:

@@ -9,11 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from typing import Any
 
 
 def clean(text: str) -> str:
     """Return `text` with lone surrogates, which no database can store, replaced by '?'."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def clean_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a JSON object with its texts cleaned, and null for numbers that are none.
+
+    PostgreSQL and a response take neither NaN nor infinities.
+    """
+    if value is None:
+        return None
+    text = clean(json.dumps(value, ensure_ascii=False))
+    cleaned: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return cleaned
 
 
 def folded(text: str) -> str:

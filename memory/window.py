@@ -90,6 +90,18 @@ class Windows:
             rows = connection.execute(query).all()
         return Recent(_window(rows[:size]), _window(rows[size:]))
 
+    def nearest(self, tenant: str, size: int = SIZE) -> list[float]:
+        """Return, of each of the newest answers that looked into memory, how near it found one.
+
+        The similarity of the nearest record; 0 where there was none.
+        """
+        report, mine = completion.c.report, completion.c.tenant == tenant
+        query = select(report).where(mine).order_by(completion.c.created_at.desc()).limit(size)
+        with self._database.reading(tenant) as connection:
+            reports = [row for row in connection.execute(query).scalars() if row]
+        looked = [row["neighbours"] for row in reports if row.get("neighbours") is not None]
+        return [max((each["similarity"] for each in found), default=0.0) for found in looked]
+
 
 def _window(rows: Sequence[Any]) -> Window:
     votes = [row[3:] for row in rows if row[3] is not None]

@@ -23,7 +23,6 @@ from adaptation.options import Strategy
 from adaptation.recall import TRAINING_STRATEGIES
 from adaptation.report import Report, StopReason
 from adaptation.types import Abandoned, Outcome, Query
-from server.champions import Champions
 from server.engine.launch import register_client
 from server.engine.outputs import (
     Given,
@@ -45,6 +44,7 @@ from server.engine.under_way import tell_all
 from server.engine.vllm_engine import EngineRequest
 from server.plain import Finish, PlainSampling
 from server.request_context import COMPLETIONS, Asked, RequestContext
+from server.scope import Scope
 from server.tenancy.principal import caller
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class AdaptiveClient:
         self,
         inner: Any,
         answer: Answer,
-        champions: Champions,
+        scope: Scope,
         finish: Finish,
         abandon: Abandoned,
         telling: Telling,
@@ -72,10 +72,10 @@ class AdaptiveClient:
         `parsers` read replies as the handler will."""
         self._inner = inner
         self._answer = answer
-        self._champions = champions
+        self._scope = scope
         self._finish = finish
         self._abandon = abandon
-        self._plain = PlainSampling(inner, champions, finish, abandon)
+        self._plain = PlainSampling(inner, scope, finish, abandon)
         self._telling = telling
         self._parsers = parsers
         self._loop = asyncio.get_running_loop()
@@ -206,10 +206,12 @@ class AdaptiveClient:
         return task.result()
 
     async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
-        async with self._champions.use(asked.context.tenant, asked.context.model) as base:
+        async with self._scope.of(asked) as serving:
             trains = asked.context.options.strategy in TRAINING_STRATEGIES
             terms = request.terms if trains else ""
-            query = asked.query(request, base, request.choices, request.seed, self._abandon, terms)
+            query = asked.query(
+                request, serving, request.choices, request.seed, self._abandon, terms
+            )
             async with self._telling(query):
                 outcome = await self._answer(query)
         return outcome, self._finish(query, outcome, asked.earlier)

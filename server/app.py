@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import httpx
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -33,6 +34,8 @@ from server.engine import launch
 from server.engine.parsers import Parsers
 from server.engine_defaults import runtime_adapters
 from server.errors import install_handlers
+from server.evals.asking import Door
+from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
 from server.gateway.item_check import refuse_wrong_items
 from server.gateway.routes import ParsedRoute
@@ -51,9 +54,12 @@ from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
 from server.routes.erasure import erasure_router
+from server.routes.eval_runs import eval_runs_router
+from server.routes.evals import evals_router
 from server.routes.feedback import feedback_router
 from server.routes.files import files_router
 from server.routes.fine_tuning import Served, fine_tuning_router
+from server.routes.graders import graders_router
 from server.routes.jobs import asked_of_served, jobs_router
 from server.routes.keys import keys_router
 from server.routes.ledger import ledger_router
@@ -67,10 +73,12 @@ from server.routes.trace import trace_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
+from server.scope import Scope
 from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
 from server.trends import Trends
+from server.trials import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +94,9 @@ class Built(NamedTuple):
     warming: Warming
     """Trains beforehand."""
     batches: BatchWorker
+    evals: EvalWorker
     jobs: JobRunner
+    trials: Trials
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -115,7 +125,9 @@ async def run_server(
             followed = [
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
+                built.trials.follow(),
                 built.batches.follow(),
+                built.evals.follow(),
                 parts.eraser.follow(),
             ]
             if settings.jobs:
@@ -154,10 +166,12 @@ async def build(
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    trials = Trials(parts.memory, base_model(args.model), settings.champion_share)
+    scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
     client = AdaptiveClient(
         parts.client,
         partial(answer, services=services),
-        parts.champions,
+        scope,
         books.finish,
         books.abandon,
         watched.telling,
@@ -172,9 +186,15 @@ async def build(
     draining = Draining(settings.notice_s, settings.drain_s, lambda: occupancy.taken)
     client.drain = draining.wait
     wanted = services.wanted or Wanted()
-    warming = Warming(services, wanted, parts.champions.hold, lambda: occupancy.taken > 0)
+    warming = Warming(services, wanted, scope.hold, lambda: occupancy.taken > 0)
     batch_news, stir_batches = _news()
     job_news, stir_jobs = _news()
+    eval_news, stir_evals = _news()
+    embedder = parts.memory.embedder.id.partition("@")[0]
+
+    async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
+        return await inside.post(tenant, path, body)
+
     _add_routes(
         app,
         parts,
@@ -187,6 +207,8 @@ async def build(
         stir_jobs,
         stored,
         draining,
+        stir_evals,
+        lambda tenant: Door(post, tenant, embedder),
     )
     describe(app)
     install_handlers(app)
@@ -196,13 +218,14 @@ async def build(
     batches = BatchWorker(
         parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes
     )
+    evals = EvalWorker(parts.memory, post, eval_news, settings.batch_requests, most_bytes, embedder)
     jobs = JobRunner(parts.memory, settings, job_news)
 
     async def reload() -> None:
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, jobs, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:
@@ -231,6 +254,8 @@ def _add_routes(
     stir_jobs: Callable[[], object],
     stored: StoredResponses,
     draining: Draining,
+    stir_evals: Callable[[], object],
+    door_of: Callable[[str], Door],
 ) -> None:
     names, memory = tuple(args.served_model_name or [args.model]), parts.memory
     theirs = list(app.router.routes)
@@ -262,7 +287,15 @@ def _add_routes(
             ),
             stir_jobs,
         ),
-        jobs_router(memory.jobs, partial(asked_of_served, args.model, parts.template), stir_jobs),
+        jobs_router(
+            memory.jobs,
+            memory.files,
+            partial(asked_of_served, args.model, parts.template),
+            stir_jobs,
+        ),
+        graders_router(door_of),
+        evals_router(memory.evals, memory.aside, stir_evals),
+        eval_runs_router(memory, memory.aside, stir_evals),
         ledger_router(memory.ledger, memory.windows, prices),
         records_router(memory),
         erasure_router(memory, parts.eraser),

@@ -44,8 +44,9 @@ class Bookkeeper:
 
         `earlier` is the report of an earlier turn, where tools are run in between.
         """
-        report = outcome.report.after(earlier) if earlier else outcome.report
-        self._metrics.observe(outcome.report)
+        own = outcome.report.model_copy(update={"scope": query.scope, "release": query.release})
+        report = own.after(earlier) if earlier else own
+        self._metrics.observe(own)
         shown = report.model_dump(mode="json")
         if query.options.memory.write and query.question.strip():
             self._completions.append(self._completion(query, outcome, shown))

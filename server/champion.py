@@ -135,7 +135,11 @@ class Champion:
         return self._held is None and self._had_to_leave and self._refusal is None
 
     def stay_away(self) -> None:
-        """Wait to be asked for, and be tried then, whatever was in its way."""
+        """Wait to be asked for: there is no place."""
+        self._had_to_leave = True
+
+    def try_again(self) -> None:
+        """Be loaded for who asks for it next, whatever was in its way."""
         self._had_to_leave, self._refusal = True, None
 
     async def leave(self) -> None:

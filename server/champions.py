@@ -79,6 +79,13 @@ class Champions:
         """Why what the default tenant is served with may not be what the registry says."""
         return self._unread or self.of(DEFAULT_TENANT).problem
 
+    def version(self, tenant: str) -> str | None:
+        """Return which version a tenant is served with, or will be once it has a place."""
+        served = Served(tenant)
+        champion = self._champions.get(served)
+        adapter = champion.adapter if champion else None
+        return adapter.version if adapter else self._wanted.get(served)
+
     @asynccontextmanager
     async def use(self, tenant: str, model: str | None = None) -> AsyncIterator[Adapter | None]:
         """Hold a tenant's champion, or its fine-tuned `model`: it stays loaded until the block
@@ -92,6 +99,8 @@ class Champions:
             return
         self._asked_at[served] = time.monotonic()
         champion = self._of(served)
+        if model is not None and champion.adapter is None:
+            champion.stay_away()  # it is loaded for whoever asks for it
         while self._must_wait(served):
             await asyncio.shield(self._fetch_under_way(served, champion))
         if model is not None and champion.adapter is None:
@@ -101,13 +110,6 @@ class Champions:
                 yield adapter
         finally:
             self._tell_freed()
-
-    @asynccontextmanager
-    async def hold(self, tenant: str) -> AsyncIterator[Adapter | None]:
-        """Like `use`, for work in a tenant's name that no request asks for."""
-        with in_name_of(tenant):
-            async with self.use(tenant) as adapter:
-                yield adapter
 
     async def follow(self, poll_s: float) -> None:
         """Keep up with the registry until cancelled."""
@@ -143,7 +145,7 @@ class Champions:
         if turn.locked():  # a request waits for it, and looks whenever a place may be free
             return
         if champion.adapter is None and served.alias != CHAMPION:
-            champion.stay_away()  # what could not be loaded is tried again for who asks next
+            champion.try_again()
             return
         is_served_plain = champion.adapter is None and champion.problem is None
         if is_served_plain and served in self._wanted and not self._places.free:

@@ -29,6 +29,7 @@ COMMANDS = {
     "adapters": "list, show, promote, roll back or reset distilled adapters",
     "models": "list models at hand, get one, say where it lies",
     "memory": "look at, import, export, review and repair the long-term memory",
+    "import": "read what OpenAI lets you take along: fine-tuning files and evals",
     "keys": "create, list, revoke and rotate API keys, each of a tenant and a role",
     "tenants": "show and set what each tenant may use",
     "backup": "back up the data folder to one file, beside a running server",
@@ -38,6 +39,8 @@ COMMANDS = {
     "trace": "follow an answer to its records and adapter, and back",
     "doctor": "check this installation and say what to do about problems",
 }
+MODULES = {"import": "import_openai"}
+"""Of commands whose names Python keeps for itself."""
 EXAMPLES = """\
 examples:
   whet serve                        serve the built-in model on 127.0.0.1:8000
@@ -108,7 +111,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(f"server.commands.{name}")
+    return importlib.import_module(f"server.commands.{MODULES.get(name, name)}")
 
 
 end_if_spawned()  # the engine's processes, which import this module first

@@ -186,6 +186,14 @@ class Settings(Frozen):
     started again; forty times as long for one that is at work; `none`: never"""
     champion_poll_s: float = Field(default=5.0, gt=0)
     """seconds between two looks for a newly promoted adapter"""
+    champion_scope: Literal["near", "all"] = "near"
+    """what a distilled adapter answers: questions near those it learned from, the rest being the
+    base's, or all"""
+    champion_similarity: float = Field(default=0.7, ge=-1.0, le=1.0)
+    """cosine to a question it learned from, from which on one is near"""
+    champion_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """share of the requests near it that a candidate answers, until how its answers fared decides;
+    0 tries none"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
     """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
@@ -202,6 +210,11 @@ class Settings(Frozen):
     """values in one request's body, numbers included; more are refused with 400"""
     max_body_depth: int = Field(default=100, ge=1)
     """levels of nesting in a request's body; more are refused with 400"""
+
+    @property
+    def champion_least(self) -> float | None:
+        """From which cosine on a distilled adapter answers; None: it answers everything."""
+        return self.champion_similarity if self.champion_scope == "near" else None
 
     @field_validator("*", mode="before")
     @classmethod

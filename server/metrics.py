@@ -34,6 +34,12 @@ class Metrics:
             ["accepted"],
             registry=registry,
         )
+        self.scope = Counter(
+            "whet_champion_scope_total",
+            "Answers, by whether the question was near what the distilled adapter learned from",
+            ["within"],
+            registry=registry,
+        )
         self.saved = Counter(
             "whet_records_saved_total", "Answers saved to memory", ["state"], registry=registry
         )
@@ -53,6 +59,8 @@ class Metrics:
         self._count(report.samples, report.tokens)
         if report.adapter is not None:
             self.trainings.labels(str(report.adapter.accepted).lower()).inc()
+        if report.scope is not None:
+            self.scope.labels(str(report.scope.within).lower()).inc()
         if report.memory is not None and report.memory.state is not None:
             self.saved.labels(report.memory.state).inc()
         for step, seconds in report.seconds.items():

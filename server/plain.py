@@ -7,33 +7,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
 from functools import partial
 from typing import Any
 
 from adaptation.cancelling import end_all
 from adaptation.errors import EngineError
 from adaptation.report import Report, SampleCounts, TokenCounts
-from adaptation.types import Abandoned, Adapter, Outcome, Query, Sample
-from server.champions import Champions
+from adaptation.types import Abandoned, Outcome, Query, Sample
 from server.engine.outputs import Given, first_text, tokens_of
 from server.engine.refusals import http_error, told
 from server.engine.under_way import counters, end_requests
 from server.engine.vllm_engine import EngineRequest, lora_request
 from server.request_context import Asked
+from server.scope import Scope
+from server.serving import Serving
 
 Finish = Callable[[Query, Outcome, Report | None], Report]
 
 
 class PlainSampling:
-    """Samples through the promoted adapter, once."""
+    """Samples through what answers the question, once."""
 
-    def __init__(
-        self, inner: Any, champions: Champions, finish: Finish, abandon: Abandoned
-    ) -> None:
+    def __init__(self, inner: Any, scope: Scope, finish: Finish, abandon: Abandoned) -> None:
         """`finish` makes the report of an outcome; `abandon` is told what was spent without one."""
         self._inner = inner
-        self._champions = champions
+        self._scope = scope
         self._finish = finish
         self._abandon = abandon
 
@@ -50,9 +54,9 @@ class PlainSampling:
     async def unreported(
         self, request: EngineRequest, request_id: str, tenant: str
     ) -> AsyncGenerator[Any, None]:
-        """Yield vLLM's outputs, through the tenant's promoted adapter."""
-        async with self._base(tenant) as base:
-            adapter = lora_request(base)
+        """Yield vLLM's outputs, through what the tenant is served with."""
+        async with _held(self._scope.unknown(tenant)) as serving:
+            adapter = lora_request(serving.base)
             async with aclosing(self._outputs(request, request_id, adapter)) as outputs:
                 async for output in outputs:
                     yield output
@@ -61,9 +65,9 @@ class PlainSampling:
         """Stream one request as vLLM does, keeping count."""
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
-        async with self._base(asked.context.tenant, asked.context.model) as base:
-            query = asked.query(request, base, request.choices, request.seed)
-            drawn = self._outputs(request, asked.request_id, lora_request(base))
+        async with _held(self._scope.of(asked)) as serving:
+            query = asked.query(request, serving, request.choices, request.seed)
+            drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
             try:
                 async with aclosing(drawn) as outputs:
                     async for output in outputs:
@@ -83,9 +87,9 @@ class PlainSampling:
 
     async def whole(self, asked: Asked, request: EngineRequest) -> Given:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
-        async with self._base(asked.context.tenant, asked.context.model) as base:
-            query = asked.query(request, base, request.choices, request.seed)
-            drawn = self._outputs(request, asked.request_id, lora_request(base))
+        async with _held(self._scope.of(asked)) as serving:
+            query = asked.query(request, serving, request.choices, request.seed)
+            drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
             drawing = asyncio.create_task(_last(drawn))
             try:
                 await asyncio.wait([drawing])
@@ -96,16 +100,6 @@ class PlainSampling:
                 raise
         text, tokens = first_text(output, request.params, ""), tokens_of(output)
         return Given(output, self._reported(asked, query, output, text, tokens))
-
-    @asynccontextmanager
-    async def _base(self, tenant: str, model: str | None = None) -> AsyncIterator[Adapter | None]:
-        """Hold what a tenant is served with; raises what vLLM's handlers turn into HTTP 503."""
-        async with AsyncExitStack() as stack:
-            try:
-                base = await stack.enter_async_context(self._champions.use(tenant, model))
-            except EngineError as error:
-                raise http_error(error) from error
-            yield base
 
     def _outputs(
         self, request: EngineRequest, request_id: str, adapter: Any
@@ -123,6 +117,17 @@ class PlainSampling:
     def _give_up(self, request: EngineRequest, tokens: int) -> None:
         started = SampleCounts(started=request.choices, cancelled=request.choices)
         self._abandon(started, TokenCounts(cancelled=tokens))
+
+
+@asynccontextmanager
+async def _held(served: AbstractAsyncContextManager[Serving]) -> AsyncIterator[Serving]:
+    """Hold what answers; raises what vLLM's handlers turn into HTTP 503."""
+    async with AsyncExitStack() as stack:
+        try:
+            serving = await stack.enter_async_context(served)
+        except EngineError as error:
+            raise http_error(error) from error
+        yield serving
 
 
 async def _last(outputs: AsyncGenerator[Any, None]) -> Any:

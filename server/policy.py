@@ -34,7 +34,7 @@ def check_files(settings: Settings, model: str) -> None:
     """Read once what the policy will be made of; raises `ConfigError` before the engine starts."""
     _instructions(settings)
     _calibration(settings, model)
-    _refusals(settings)
+    refusals_of(settings)
     _reward_model(settings)
     TUNED.load(settings.data_dir, model)
 
@@ -61,7 +61,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         neighbours=settings.neighbours,
         min_similarity=settings.min_similarity,
         recipe=_recipe(settings, model, parameters).model_copy(update=given),
-        refusals=_refusals(settings),
+        refusals=refusals_of(settings),
         may_train=may_train,
         reuse=settings.reuse,
         train_timeout_s=settings.train_timeout_s or UNTIMED_TIMEOUT_S,
@@ -101,7 +101,8 @@ def _instructions(settings: Settings) -> tuple[str, ...]:
     return _named("instructions", settings.instructions, _lines)
 
 
-def _refusals(settings: Settings) -> tuple[Refusal, ...]:
+def refusals_of(settings: Settings) -> tuple[Refusal, ...]:
+    """Return what no adapter may make the model comply with."""
     return _named("refusals", settings.refusals, read)
 
 

@@ -15,10 +15,11 @@ from starlette.types import Scope
 
 from adaptation.options import Options
 from adaptation.report import AnswerCount, Report
-from adaptation.types import Abandoned, Adapter, Query
+from adaptation.types import Abandoned, Query
 from adaptation.verifiers import Verifier
-from memory.types import Message
+from memory.types import Message, question_of
 from server.earlier_turns import Earlier
+from server.serving import Serving
 
 PROMPTS_AT_ONCE = 16
 """Of one request: all that go on in one round of the event loop hold it up together."""
@@ -118,10 +119,15 @@ class Asked:
         """Which of the request's prompts it is."""
         return self.context.index_of(self.request_id)
 
+    @property
+    def question(self) -> str:
+        """The prompt's last user turn."""
+        return question_of(self.context.conversations[self.index])
+
     def query(
         self,
         engine_request: object,
-        base: Adapter | None,
+        serving: Serving,
         choices: int = 1,
         seed: int | None = None,
         abandoned: Abandoned | None = None,
@@ -135,7 +141,9 @@ class Asked:
             messages=context.conversations[self.index],
             engine_request=engine_request,
             options=context.options,
-            base=base,
+            base=serving.base,
+            scope=serving.scope,
+            release=serving.release,
             deadline=context.deadline,
             choices=choices,
             seed=seed,

@@ -14,10 +14,13 @@ Error = Mapping[str, Any]  # one of pydantic's
 Branch = tuple[str, ...]  # the segments of a location that name it
 
 _INTERNAL_SEGMENT = re.compile(
-    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none|(function|tagged)-.*"
+    r".*[\[\](){}].*|[A-Z]\w*|str|int|float|bool|bytes|list|tuple|dict|set|none"
+    r"|(constrained|function|tagged)-.*"
 )
 MISSING, WRONG_TAG, WRONG = 13, 12, 10
 """What a key costs that is not there, that names another branch, that is wrong otherwise."""
+TAGS = ("type", "kind")
+"""Keys that say of which branch a value is."""
 _BETWEEN = re.compile(r", | or ")
 
 
@@ -67,7 +70,8 @@ def _distance(errors: Sequence[Error], end: int) -> tuple[bool, int]:
     """Return how far a value is from a branch: by its type first, then by what else is wrong."""
     wrong = {str(error["loc"][end]): error for error in errors if len(error["loc"]) > end}
     costs = (_cost(error, end) for error in wrong.values())
-    return "type" in wrong and _is_wrong_tag(wrong["type"], end), sum(costs)
+    is_other = any(key in wrong and _is_wrong_tag(wrong[key], end) for key in TAGS)
+    return is_other, sum(costs)
 
 
 def _cost(error: Error, end: int) -> int:

@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
+from tests.lanes import LANES, lane_of
 from tests.postgres import ABSENT, Cluster, programs
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -28,6 +29,19 @@ settings.register_profile("quick", deadline=None, max_examples=30)  # `make test
 settings.load_profile("whet")
 
 gc.disable()  # the imports of all tests make a million objects that stay
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--lane", choices=LANES, help="only the tests of one lane (tests/lanes.py)")
+
+
+@pytest.hookimpl(trylast=True)  # when tests/e2e has marked its own
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other lane's tests to it."""
+    if (lane := config.getoption("--lane")) is None:
+        return
+    config.hook.pytest_deselected(items=[item for item in items if lane_of(item) != lane])
+    items[:] = [item for item in items if lane_of(item) == lane]
 
 
 def pytest_collection_finish() -> None:

@@ -67,6 +67,11 @@ def test_one_room_reads_gguf_files() -> None:
     assert all(path.startswith("adaptation/conversion/") for path in importers("gguf"))
 
 
+def test_one_room_imports_trl() -> None:
+    assert importers("trl")
+    assert all(path.startswith("adaptation/learning/preference/") for path in importers("trl"))
+
+
 def test_torch_stays_with_training_and_the_embedder() -> None:
     allowed = (
         "adaptation/learning/",
@@ -129,6 +134,8 @@ WALL_CLOCK = {
     "server/batches/worker.py",
     "server/gateway/chunking.py",
     "server/gateway/response_form.py",
+    "server/commands/memory_detached.py",
+    "server/commands/scheduling.py",
     "server/jobs/estimate.py",
     "server/jobs/kinds/fine_tune.py",
     "server/jobs/runner.py",

@@ -48,10 +48,10 @@ class Warming:
         self,
         services: Services,
         wanted: Wanted,
-        base: Callable[[str], AbstractAsyncContextManager[Adapter | None]],
+        base: Callable[[Query], AbstractAsyncContextManager[Adapter | None]],
         is_busy: Callable[[], bool],
     ) -> None:
-        """`base` holds what a tenant is served with, `is_busy` whether any are under way."""
+        """`base` holds what answers a query, `is_busy` whether any are under way."""
         # What has no time even here is not wanted again.
         self._services = replace(services, wanted=None)
         self._wanted, self._base, self._is_busy = wanted, base, is_busy
@@ -106,7 +106,7 @@ class Warming:
             if query is None:
                 return False
             try:
-                async with self._base(query.tenant) as base:
+                async with self._base(query) as base:
                     await self._train(replace(query, base=base))
             except Exception:  # the next one may do, and the loop of an idle server goes on
                 logger.exception("training beforehand failed")

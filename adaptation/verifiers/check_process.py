@@ -44,6 +44,23 @@ def tests_problem(tests: str) -> str | None:
     return None if asserts else "assert nothing"
 
 
+def program_problem(program: str) -> str | None:
+    """Return why a program cannot be run as a grader."""
+    try:
+        body = ast.parse(program).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"does not compile: {error}"[:SHOWN]
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    names = {node.name for node in functions} | {
+        target.id
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return None if "grade" in names else "defines no function `grade(sample, item)`"
+
+
 def schema_problem(schema: str) -> str | None:
     """Return why it is no JSON schema."""
     try:
@@ -92,6 +109,7 @@ def _patterns(value: Any) -> Iterator[str]:
 
 QUESTIONS: Mapping[str, Callable[..., str | None]] = {
     "tests": tests_problem,
+    "program": program_problem,
     "schema": schema_problem,
     "mismatch": mismatch,
 }

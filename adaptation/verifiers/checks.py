@@ -30,6 +30,11 @@ async def tests_problem(tests: str) -> str | None:
     return await _ask("tests", tests)
 
 
+async def program_problem(program: str) -> str | None:
+    """Return why `program` is no grader; raises CannotCheckError."""
+    return await _ask("program", program)
+
+
 async def schema_problem(schema: str) -> str | None:
     """Return why the JSON `schema` is no JSON schema; raises CannotCheckError."""
     return await _ask("schema", schema)

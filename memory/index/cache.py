@@ -13,9 +13,10 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from memory.index.verify import VerifyReport, compared
 from memory.index.view import View
 
 log = logging.getLogger(__name__)
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""(records that can be found, of how many)."""
 
 LONG_TAIL = 5_000
 """Events beyond which reading everything again is quicker than following, in a small index."""
@@ -92,14 +95,18 @@ class IndexCache:
             view = self._views.get(tenant)
         return len(view.missing) if view is not None else 0
 
-    def rebuild(self, tenant: str) -> int:
-        """Read the tenant's vectors anew from the database; return how many there are."""
+    def rebuild(self, tenant: str, on_progress: OnProgress | None = None) -> int:
+        """Read the tenant's vectors anew from the database; return how many there are.
+
+        `on_progress` is told, after each batch, how many of all are there; what it raises ends
+        this, and the vectors made so far stay in the database.
+        """
         self._snapshots.delete(tenant)
         view = self._view(tenant)
         with view.lock:
             self._rebuild(tenant, view)
             view.saved_seq = -1
-        self._fill_all(tenant, view)
+        self._fill_all(tenant, view, on_progress)
         return view.index.count()
 
     def verify(self, tenant: str) -> VerifyReport:
@@ -217,10 +224,14 @@ class IndexCache:
         view.index, view.missing, view.fresh = fresh.index, fresh.missing, False
         view.seq, view.mark = fresh.seq, fresh.mark
 
-    def _fill_all(self, tenant: str, view: View) -> None:
+    def _fill_all(self, tenant: str, view: View, on_progress: OnProgress | None = None) -> None:
         view.retry_at = -math.inf
-        while self._fill(tenant):
-            pass
+        more = True
+        while more:
+            more = self._fill(tenant)
+            if on_progress is not None:
+                there = view.index.count()
+                on_progress(there, there + len(view.missing))
 
     def _fill(self, tenant: str) -> bool:
         """Embed and store one batch of what the tenant's index lacks; whether there is more.

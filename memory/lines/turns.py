@@ -82,7 +82,7 @@ def _turn(item: Any) -> Message:
     item = {key: value for key, value in item.items() if value is not None}
     refuse_unknown(item, KEYS, "a message")
     role = item.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise InvalidImportError(f"a message's role is not one of {', '.join(sorted(ROLES))}")
     calls = _calls(item.get("tool_calls"))
     if "function_call" in item:  # as OpenAI had it before there were tools
@@ -146,9 +146,10 @@ def _shared(item: Any) -> Message:
         raise InvalidImportError('a turn is not {"from", "value"} with a text')
     given = frozenset(key for key, value in item.items() if value is not None)
     refuse_unknown({key: item[key] for key in given}, frozenset({"from", "value"}), "a turn")
-    if item.get("from") in CALLERS:
+    speaker = str(item.get("from"))
+    if speaker in CALLERS:
         return Message(role="assistant", content="", tool_calls=_written_calls(item["value"]))
-    role = SPEAKERS.get(str(item.get("from")))
+    role = SPEAKERS.get(speaker)
     if role is None:
         known = ", ".join(sorted({*SPEAKERS, *CALLERS}))
         raise InvalidImportError(f"a turn is not from one of {known}")

@@ -20,7 +20,11 @@ from sqlalchemy import (
     Text,
 )
 
+from memory.store.eval_tables import eval_output as eval_output
+from memory.store.eval_tables import eval_run as eval_run
+from memory.store.eval_tables import evaluation as evaluation
 from memory.store.metadata import metadata as metadata
+from memory.store.schedule_table import schedule as schedule
 from memory.store.stored_tables import batch as batch
 from memory.store.stored_tables import batch_answer as batch_answer
 from memory.store.stored_tables import conversation as conversation
@@ -29,9 +33,10 @@ from memory.store.stored_tables import file_part as file_part
 from memory.store.stored_tables import item as item
 from memory.store.stored_tables import job as job
 from memory.store.stored_tables import job_event as job_event
+from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0018"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

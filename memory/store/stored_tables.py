@@ -178,3 +178,28 @@ job_event = Table(
     Index("job_event_by_job", "job_id", "number"),
     sqlite_autoincrement=True,
 )
+
+# What the promotion gate found of each generation: see `memory.judgements`.
+judgement = Table(
+    "judgement",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("tenant", String, nullable=False),
+    Column("base_model", String, nullable=False),
+    Column("adapter_id", String, nullable=False),
+    Column("promoted", Boolean, nullable=False),
+    Column("alpha", Float, nullable=False),
+    Column("e_value", Float, nullable=False),
+    Column("helped", Integer, nullable=False),
+    Column("hurt", Integer, nullable=False),
+    Column("before", Float, nullable=False),
+    Column("after", Float, nullable=False),
+    Column("train", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    # Whose questions were asked: ids, never content.
+    Column("record_ids", JSON, nullable=False),
+    Column("alarms", JSON, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("judgement_by_tenant", "tenant", "base_model", "number"),
+    sqlite_autoincrement=True,
+)

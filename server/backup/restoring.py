@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from memory.adapters import AdapterRegistry
+from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.store.durable import sync_folder, sync_tree
 from memory.store.folder_use import sole_use
 from memory.store.postgres import PostgresDatabase
 from memory.store.schema import SCHEMA_VERSION
 from server.backup.errors import UnfitArchiveError
-from server.backup.manifest import DATABASE, Manifest
+from server.backup.manifest import ADAPTERS, DATABASE, Manifest
 from server.backup.place import Place
 from server.backup.placing import check_place, put_in_place
 from server.backup.seal import check_seal
@@ -54,7 +56,7 @@ def restore(file: Path, place: Place, force: bool, advance: AdvancePhase) -> Res
     try:
         with file.open("rb") as stream, sole_use(target):
             check_seal(stream, in_mb(advance, "checking"))
-            return _restore(stream, Place(target, place.url), force, advance)
+            return _restore(stream, replace(place, data_dir=target), force, advance)
     except UnfitArchiveError as error:
         raise CommandError(f"{file}: {error}") from error
     except OSError as error:
@@ -67,15 +69,18 @@ def _restore(stream: BinaryIO, place: Place, force: bool, advance: AdvancePhase)
     target = place.data_dir
     with workplace(target.with_name(f".{target.name}.restoring")) as work:
         manifest = unpack(stream, work, in_mb(advance, "unpacking"))
-        open_database(work).close()  # migrates what is older, and refuses what it cannot use
+        # Migrates what is older, and refuses what it cannot use.
+        with closing(open_database(work)) as database:
+            shared = None if place.artifacts is None else Artifacts(place.artifacts)
+            AdapterRegistry(database, work / ADAPTERS, shared).share()
         with told(work):
             sync_tree(work)
         if place.url is None:
             return Restored(manifest, target, put_in_place(work, target))
-        with told(target), closing(PostgresDatabase.open(place.url, work)) as database:
-            _keep_old(database, target, force)
+        with told(target), closing(PostgresDatabase.open(place.url, work)) as elsewhere:
+            _keep_old(elsewhere, target, force)
             loading = partial(advance, "loading, rows")
-            with database.replaced_by(work / DATABASE, loading):
+            with elsewhere.replaced_by(work / DATABASE, loading):
                 (work / DATABASE).unlink()
                 # Committed after this: a row never names a file that is not there.
                 return Restored(manifest, target, put_in_place(work, target))

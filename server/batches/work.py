@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -21,16 +21,13 @@ from memory.batch import Answer, Batch, Status
 from memory.batches import HELD_S
 from memory.errors import NotFoundError, WhetMemoryError
 from memory.memory import LongTermMemory
+from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S, Post, answered
 from server.batches.requests import BatchRequest, examined, requests_of
 
 logger = logging.getLogger(__name__)
 
 SLICE_S = 300.0
 """After so long a batch takes no further requests, and another tenant's has its turn."""
-LEAST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
-"""Before a request that found no room is sent again."""
-MOST_TRIES = 20
-"""Of a request that is answered 503: what is wrong then may stay so."""
 AT_ONCE = 500
 """Lines that expired are noted so many in a commit."""
 EXPIRED = {
@@ -38,14 +35,6 @@ EXPIRED = {
     "message": "the batch expired before this request was answered",
 }
 NOT_ANSWERED = {"code": "server_error", "message": "this request could not be answered"}
-
-
-class Post(Protocol):
-    """Answers a request of a tenant's."""
-
-    async def __call__(self, tenant: str, path: str, body: bytes) -> httpx.Response:
-        """Return the answer."""
-        ...
 
 
 class Work:
@@ -184,7 +173,9 @@ class Work:
 
     async def _answer(self, request: BatchRequest) -> None:
         try:
-            response = await self._response(request)
+            response = await answered(
+                self._post, self._batch.tenant, self._batch.endpoint, request.body
+            )
         except Exception:  # one request is not to end all others
             logger.exception("line %d of batch %s failed", request.line, self._batch.id)
             answer = Answer(
@@ -204,18 +195,6 @@ class Work:
         self._noting.add(noting)
         noting.add_done_callback(self._noting.discard)
         await asyncio.shield(noting)  # what was answered is kept, whatever ends the batch
-
-    async def _response(self, request: BatchRequest) -> httpx.Response:
-        """Return the answer to a request, which waits as long as its tenant is over a limit."""
-        wait_s, tries = LEAST_WAIT_S, 0
-        while True:
-            response = await self._post(self._batch.tenant, self._batch.endpoint, request.body)
-            tries += response.status_code == 503
-            if response.status_code not in (429, 503) or tries >= MOST_TRIES:
-                return response
-            told = response.headers.get("retry-after", "")
-            wait_s = min(MOST_WAIT_S, max(2 * wait_s, float(told) if told.isdigit() else 0.0))
-            await asyncio.sleep(wait_s)
 
     async def _note_expired(self) -> None:
         """Tell all that is left that its time is over."""

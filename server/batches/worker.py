@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from memory.errors import WhetMemoryError
 from memory.memory import LongTermMemory
-from server.batches.work import Post, Work
+from server.batches.patience import Post
+from server.batches.work import Work
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   whet adapters list
   whet adapters promote ad_0123456789ab
+  whet adapters offer ad_0123456789ab    try it on a share of the requests (champion_share)
   whet adapters rollback                 serve the previous champion again
   whet adapters reset                    serve the bare base model
   whet adapters warm                     train now for what requests had no time for
@@ -24,7 +25,7 @@ EXAMPLES = """\
 
 def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet adapters` and its sub-commands."""
-    summary = "list, show, promote, roll back or reset distilled adapters; warm per-request ones"
+    summary = "list, show, promote, try or roll back distilled adapters; warm per-request ones"
     parser = command_parser(subparsers, "adapters", summary, EXAMPLES)
     below = parser.add_subparsers(metavar="ACTION", required=True)
     for name, (what, run, takes_id) in _ACTIONS.items():
@@ -65,6 +66,16 @@ def _promote(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
         version = memory.adapters.promote(args.tenant, args.id)
     return _say(args, version, f"champion: {version.id}")
+
+
+def _offer(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        version = memory.adapters.offer(args.tenant, args.id)
+    if args.json:
+        print_json({"candidate": _fields(version)})
+    else:
+        print(f"candidate: {version.id}, tried where `champion_share` is above 0")
+    return 0
 
 
 def _rollback(args: argparse.Namespace) -> int:
@@ -110,6 +121,7 @@ _ACTIONS = {
     "list": ("list the versions, newest first", _list, False),
     "show": ("show one version, its lineage and what it measured", _show, True),
     "promote": ("serve this version from now on", _promote, True),
+    "offer": ("try this version on a share of the requests", _offer, True),
     "rollback": ("serve the previous champion again", _rollback, False),
     "reset": ("serve the base model, without an adapter", _reset, False),
 }

@@ -12,14 +12,16 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
-from server.commands.doing import MOST_OPEN, add_detach, done_here, say_detached
+from server.commands.doing import add_detach, done_here, say_detached
+from server.commands.scheduling import add_schedule_arguments, scheduled
 from server.commands.template import (
     add_template_arguments,
     refuse_unknown_rendering,
     template_of,
     whole_path,
 )
-from server.console import print_fields, write_json
+from server.console import UsageError, print_fields, write_json
+from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
@@ -33,6 +35,7 @@ EXAMPLES = """\
   whet distill --model smollm2         on the model that `whet serve smollm2` serves
   whet distill --model Qwen/Qwen3-4B --json report.json
   whet distill --detach                leave it to the server of this data folder
+  whet distill --schedule "0 3 * * *" --when 50     at 3:00 UTC, if 50 records are new
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
 """
 
@@ -52,7 +55,8 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="ADAPTER",
         help="train a version again, from its own records less those erased since",
     )
-    parser.set_defaults(run=run)
+    add_schedule_arguments(parser)
+    parser.set_defaults(run=run_or_schedule)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,11 +69,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alpha",
         type=_probability,
         default=0.05,
-        help="the gate's p must lie below (default: .05)",
+        help="chance of a false promotion in the whole run of generations (default: .05)",
+    )
+    parser.add_argument(
+        "--anyway", action="store_true", help="go on where the last generations brought nothing"
     )
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
     )
+
+
+def run_or_schedule(args: argparse.Namespace) -> int:
+    """Run a generation, or have the server run them again and again."""
+    if args.schedule is None and args.when is None:
+        return run(args)
+    if args.rebuild or args.json or args.detach:
+        raise UsageError("--schedule and --when go with none of --rebuild, --json and --detach")
+    args.model = choose(args.model, settings_of(args).data_dir).model
+    refuse_unknown_rendering(args)
+    with open_memory(args, create=True) as memory:
+        return scheduled(memory, args, _asked(args))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
-    with open_memory(args) as memory:
+    with open_memory(args, create=args.detach) as memory:
         job = memory.jobs.create(_asked(args), MOST_OPEN)
         if args.detach:
             return say_detached(job)
@@ -99,6 +118,7 @@ def _asked(args: argparse.Namespace) -> NewJob:
         base=base_model(args.model),
         template=template_of(args),
         alpha=args.alpha,
+        anyway=args.anyway,
         dry_run=args.dry_run,
         rebuild=args.rebuild,
     )
@@ -116,6 +136,8 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
+    if report.doubts:
+        fields["held for review"] = f"{len(report.doubts)} records: see `whet memory review`"
     if report.rebuilds:
         fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:
@@ -123,8 +145,15 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     if accuracy := report.accuracy:
         before = f"base {accuracy.base:.1%}, served {accuracy.current:.1%}"
         fields["held-out right"] = f"{before}, candidate {accuracy.candidate:.1%}"
-    if guards := report.guards:
-        fields["guard probes"] = f"{guards.known} known before, {len(guards.lost)} lost"
+    if budget := report.budget:
+        fields["judged by"] = f"{report.asked} of {report.holdout} held-out questions"
+        staked = f"{budget.alpha:.2g} staked of {budget.left:.2g} left, {budget.spent} spent before"
+        fields["error budget"] = f"{staked}; e = {report.e_value:.3g}, needs {1 / budget.alpha:.3g}"
+    for name, guards in (("near guards", report.near_guards), ("guard probes", report.guards)):
+        if guards:
+            fields[name] = f"{guards.known} known before, {len(guards.lost)} lost"
+    for alarm in report.alarms:
+        fields[f"alarm: {alarm.monitor}"] = alarm.message
     if training := report.training:
         loss = " → ".join(f"{value:.3f}" for value in training.loss)
         fields["training"] = f"rank {training.rank}, {training.steps} steps, loss {loss}"

@@ -11,15 +11,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from server.console import CommandError, complain, phases
+from server.console import AdvancePhase, CommandError, complain, phases
 
 if TYPE_CHECKING:
     from memory.job import Job
     from memory.memory import LongTermMemory
     from server.config import Settings
+    from server.jobs.work import OnProgress
 
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
 LOOK_S = 1.0
 """Between two looks at a job that another does."""
 
@@ -39,6 +38,11 @@ def say_detached(job: Job) -> int:
     if sys.stderr.isatty():
         complain(f"a running `whet serve` does it: `whet jobs logs {job.id} --follow`")
     return 0
+
+
+def _with_unknown_totals(advance: AdvancePhase) -> OnProgress:
+    """Return what tells of a bar how far a job is, whose total is 0 where it is not known."""
+    return lambda phase, done, total: advance(phase, done, total or None)
 
 
 def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
     taken = memory.jobs.take(job.tenant, job.id, holder)
     with phases() as advance:
         folder = folder_of(memory.data_dir, job.id)
-        work = Work(taken, memory, settings, folder, holder, advance)
+        work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
         asyncio.run(perform(work, KINDS[job.kind]))
 
 

@@ -16,6 +16,7 @@ from server.commands.common import (
     number_between,
     open_tables,
 )
+from server.commands.scheduling import list_or_remove
 from server.console import plain, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ EXAMPLES = """\
   whet jobs logs job_0123456789ab --follow
   whet jobs pause job_0123456789ab       and `whet jobs resume` goes on from there
   whet jobs cancel job_0123456789ab
+  whet jobs schedules                    what begins by itself
 """
 FOLLOW_S = 1.0
 """Between looks for what is new."""
@@ -55,6 +57,16 @@ def add_parser(subparsers: Subparsers) -> None:
         if name == "logs":
             action.add_argument("--follow", action="store_true", help="until the job ends")
         action.set_defaults(run=run, shown_by="whet jobs list")
+    _add_schedules(below)
+
+
+def _add_schedules(below: Subparsers) -> None:
+    examples = "  whet jobs schedules\n  whet jobs schedules --remove sched_0123456789ab\n"
+    action = command_parser(below, "schedules", "list what begins by itself, or end it", examples)
+    add_tenant_argument(action, "whose schedules")
+    add_folder_arguments(action)
+    action.add_argument("--remove", metavar="ID", help="begin no more of its jobs")
+    action.set_defaults(run=list_or_remove, shown_by="whet jobs schedules")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -137,7 +149,9 @@ def _status(job: Job) -> str:
 
 def _progress(job: Job) -> str:
     now = job.progress
-    return f"{now.phase} {now.done}/{now.total}" if now is not None and job.is_open else ""
+    if now is None or not job.is_open:
+        return ""
+    return f"{now.phase} {now.done}/{now.total}" if now.total else f"{now.phase} {now.done}"
 
 
 def _line(event: JobEvent) -> str:

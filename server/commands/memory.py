@@ -10,6 +10,7 @@ from server.commands.common import (
     command_parser,
     number_between,
 )
+from server.commands.doing import add_detach
 from server.commands.memory_erasing import ERASING
 
 EXAMPLES = """\
@@ -25,6 +26,7 @@ EXAMPLES = """\
 IMPORT_EXAMPLES = """\
   whet memory import solved.jsonl
   whet memory import alpaca_data.json
+  whet memory import large.jsonl --detach      by the server of this data folder
   zstdcat solved.jsonl.zst | whet memory import -
 
 a line has one of these forms; a key that a form does not know is refused by name:
@@ -90,6 +92,7 @@ def _import(below: Subparsers) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="keep the tiers and states the file claims"
     )
+    add_detach(parser)
     parser.set_defaults(run=memory_files.import_file)
 
 
@@ -137,9 +140,13 @@ def _edit(below: Subparsers) -> None:
 
 
 def _rebuild(below: Subparsers) -> None:
-    examples = "  whet memory rebuild\n"
+    examples = (
+        "  whet memory rebuild\n"
+        "  whet memory rebuild --detach     by the server, with its embedder\n"
+    )
     parser = command_parser(below, "rebuild", "rebuild the index from the database", examples)
     add_memory_arguments(parser)
+    add_detach(parser)
     parser.set_defaults(run=memory_files.rebuild)
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, TextIO
 
+from server.commands import memory_detached
 from server.commands.common import open_memory
 from server.console import CommandError, complain, plain, print_fields, print_json, progress
+from server.import_source import source
 
 if TYPE_CHECKING:
     from memory.jsonl import ImportReport
-
-GZIP = b"\x1f\x8b"
-"""What such a file begins with."""
 
 
 def import_file(args: argparse.Namespace) -> int:
@@ -25,8 +23,10 @@ def import_file(args: argparse.Namespace) -> int:
     from memory.jsonl import import_lines
     from memory.lines import entries
 
+    if args.detach:
+        return memory_detached.import_file(args)
     with (
-        _reading(args.file) as (stream, total),
+        source(args.file) as (stream, total),
         open_memory(args, create=True) as memory,
         progress("importing") as advance,
     ):
@@ -44,11 +44,11 @@ def import_file(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_report(report)
+        print_report(report)
     return int(bool(report.failed or report.stopped))
 
 
-def _print_report(report: ImportReport) -> None:
+def print_report(report: ImportReport) -> None:
     for line, reason in report.errors:
         print(f"line {line}: {plain(reason)}", file=sys.stderr)
     if (untold := report.failed - len(report.errors)) > 0:
@@ -83,8 +83,10 @@ def export_file(args: argparse.Namespace) -> int:
 
 def rebuild(args: argparse.Namespace) -> int:
     """Rebuild the tenant's index."""
-    with open_memory(args) as memory:
-        count = memory.rebuild(args.tenant)
+    if args.detach:
+        return memory_detached.rebuild(args)
+    with open_memory(args) as memory, progress("embedding") as advance:
+        count = memory.rebuild(args.tenant, advance)
     if args.json:
         print_json({"tenant": args.tenant, "indexed": count})
     else:
@@ -111,37 +113,6 @@ def verify(args: argparse.Namespace) -> int:
     if not report.ok:
         raise CommandError("the index differs from the database: run `whet memory rebuild`")
     return 0
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Open a file, or stdin, and say how many lines it has where that can be known."""
-    if name == "-":
-        yield sys.stdin.buffer, None
-        return
-    try:
-        stream = Path(name).open("rb")  # noqa: SIM115 (errors of the block are not ours to name)
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror}") from error
-    with stream:
-        if not stream.seekable():  # a named pipe can be read only once
-            yield stream, None
-        elif stream.peek(len(GZIP))[: len(GZIP)] == GZIP:
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=stream)), None
-        else:
-            yield stream, _count(stream)
-
-
-def _count(stream: BinaryIO) -> int | None:
-    """Return how many lines a file has, None where its entries are not in lines."""
-    from memory.lines.stream import is_lines
-
-    total = None
-    if is_lines(stream.read(64)):
-        stream.seek(0)
-        total = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(2**20), b""))
-    stream.seek(0)
-    return total
 
 
 @contextmanager

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.commands.common import Subparsers, command_parser, number_between, settings_of
-from server.commands.template import add_template_arguments, refuse_unknown_rendering, template_of
-from server.console import AdvancePhase, phases, print_fields, print_table, write_json
-from server.flags import add_arguments
+from server.commands.common import (
+    Subparsers,
+    add_folder_arguments,
+    command_parser,
+    number_between,
+    open_tables,
+    settings_of,
+)
+from server.commands.doing import add_detach, done_here, say_detached
+from server.commands.template import (
+    add_template_arguments,
+    refuse_unknown_rendering,
+    template_of,
+    whole_path,
+)
+from server.config import DEFAULT_TENANT
+from server.console import print_fields, print_table, write_json
+from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
     from adaptation.learning.training.trainer import Recipe
-    from adaptation.learning.tuning.search import Standing
-    from adaptation.learning.tuning.task import Task
-    from adaptation.learning.tuning.trying import Trying
+    from adaptation.learning.tuning.search import Standing, Trial
+    from memory.job import NewJob
     from server.tuned import Tuned
 
 EXAMPLES = """\
   whet tune --model smollm2            an hour and more on two cores; goes on where it stopped
   whet tune --worlds 2 --questions 16  more tasks, so that less is left to luck
+  whet tune --detach                   leave it to the server of this data folder
   whet tune --forget                   back to the recipe that the model's size suggests
 
 Recipes are tried on worlds that no evaluation asks about: trained on 16 solved examples, then
@@ -39,8 +50,8 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet tune`."""
     summary = "find the recipe of per-request training for a model"
     parser = command_parser(subparsers, "tune", summary, EXAMPLES)
-    add_arguments(parser, only={"data_dir"})
-    parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
+    add_folder_arguments(parser, json=False)
+    add_detach(parser)
     parser.add_argument(
         "--model",
         default=BUILT_IN,
@@ -68,85 +79,53 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search, keep what is found and print it."""
+    from server.jobs.kinds.tune import TuneResult
     from server.tuned import TUNED
 
-    data_dir = settings_of(args).data_dir
-    args.model = choose(args.model, data_dir).model
-    model = base_model(args.model)
+    settings = settings_of(args)
+    args.model = choose(args.model, settings.data_dir).model
     if args.forget:
-        TUNED.save(data_dir, model, None)
+        TUNED.save(settings.data_dir, base_model(args.model), None)
         print_fields({"recipe": "the one that the model's size suggests"})
         return 0
     refuse_unknown_rendering(args)
-    with phases() as advance:
-        untrained, standings = asyncio.run(_search(args, data_dir, model, advance))
-    best = _tuned(standings[0], untrained)
-    path = TUNED.save(data_dir, model, best)
+    with open_tables(args, create=True) as memory:
+        job = memory.jobs.create(_asked(args), MOST_OPEN)
+        if args.detach:
+            return say_detached(job)
+        found = TuneResult.model_validate(done_here(memory, settings, job))
     if args.json != "-":
-        _print(standings, best, path)
-    write_json(
-        {
-            "tuned": best.model_dump(mode="json"),
-            "trials": [t.model_dump(mode="json") for s in standings for t in s.trials],
-        },
-        args.json,
-    )
+        _print(_standings(found.trials), found.tuned, found.kept_in)
+    write_json(found.model_dump(mode="json", exclude={"kept_in"}), args.json)
     return 0
 
 
-async def _search(
-    args: argparse.Namespace, data_dir: Path, model: str, advance: AdvancePhase
-) -> tuple[float, list[Standing]]:
-    from adaptation.learning.training.process import ProcessTrainer
-    from adaptation.learning.training.recipes import recipe_for
-    from adaptation.learning.tuning.search import Trial, search
-    from adaptation.learning.tuning.task import of_worlds
-    from adaptation.learning.tuning.trying import Trying
-    from server.tuning_trials import keep, kept
+def _asked(args: argparse.Namespace) -> NewJob:
+    from memory.job import JobKind, NewJob
+    from server.jobs.kinds.tune import TuneRequest
 
-    tasks = of_worlds(args.worlds, args.questions)
-    trainer = ProcessTrainer(args.model, template=template_of(args))
-    done = 0
-
-    def note(trial: Trial) -> None:
-        nonlocal done
-        done += 1
-        keep(data_dir, model, args.questions, trial)
-        advance("recipes tried on a world", done, None)
-
-    known = list(kept(data_dir, model, args.questions))
-    try:
-        await trainer.start()
-        trying = Trying(trainer, tasks, note, known)
-        untrained = await _untrained(trying, tasks, advance)
-        return untrained, await search(recipe_for(trainer.parameters), tasks, trying.all)
-    finally:
-        await trainer.close()
-
-
-async def _untrained(trying: Trying, tasks: Sequence[Task], advance: AdvancePhase) -> float:
-    right = asked = 0
-    for number, task in enumerate(tasks, 1):
-        right += await trying.untrained(task)
-        asked += len(task.questions)
-        advance("worlds asked without training", number, len(tasks))
-    return right / asked
-
-
-def _tuned(best: Standing, untrained: float) -> Tuned:
-    from server.tuned import Tuned
-
-    return Tuned(
-        recipe=best.recipe,
-        right=best.share,
-        untrained=untrained,
-        questions=sum(trial.asked for trial in best.trials),
-        worlds=tuple(trial.task for trial in best.trials),
-        found_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    asked = TuneRequest(
+        model=whole_path(args.model),
+        base=base_model(args.model),
+        template=template_of(args),
+        worlds=args.worlds,
+        questions=args.questions,
     )
+    request = asked.model_dump(mode="json")
+    return NewJob(tenant=DEFAULT_TENANT, kind=JobKind.TUNE, request=request)
 
 
-def _print(standings: Sequence[Standing], best: Tuned, path: Path) -> None:
+def _standings(trials: Sequence[Trial]) -> list[Standing]:
+    """Return how every recipe stands, in the order of the trials."""
+    from adaptation.learning.tuning.search import Standing
+
+    found: dict[Recipe, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(trial.recipe, []).append(trial)
+    return [Standing(recipe, tuple(each)) for recipe, each in found.items()]
+
+
+def _print(standings: Sequence[Standing], best: Tuned, path: str) -> None:
     rows = [
         (*_shown(each.recipe), len(each.trials), f"{each.share:.0%}") for each in standings[:SHOWN]
     ]
@@ -157,7 +136,7 @@ def _print(standings: Sequence[Standing], best: Tuned, path: Path) -> None:
         {
             "recipe": f"rate {rate}, {steps} steps of {batch}, rank {rank}, least loss {least}",
             "right": right,
-            "kept in": str(path),
+            "kept in": path,
         }
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,19 @@ from pydantic import ValidationError
 from adaptation.conversation import Conversation
 from memory.errors import InvalidImportError
 from memory.lines.turns import read_turns
+from memory.text import clean
 from server.batches.requests import numbered_lines
+from server.errors import ApiError
+from server.soundness import sound_object
 
 LEAST_EXAMPLES = 10
 """As at OpenAI."""
 MOST_EXAMPLES = 50_000
 MOST_FAULTS = 20
 """Told of one file."""
+MOST_CHARACTERS = 300
+"""Of what is told of one line."""
+BOM = b"\xef\xbb\xbf"
 MOST_LINE_BYTES = 1 << 20
 KEYS = frozenset({"messages", "tools", "parallel_tool_calls"})
 SHAPING = ("tools", "parallel_tool_calls")
@@ -64,7 +69,7 @@ def _each(content: Iterable[bytes], faults: list[str]) -> Iterator[Example]:
         try:
             yield Example(number, read_line(line))
         except InvalidImportError as error:
-            faults.append(f"line {number}: {error}")
+            faults.append(f"line {number}: {clean(str(error))[:MOST_CHARACTERS]}")
             if len(faults) == MOST_FAULTS:
                 return
 
@@ -84,9 +89,7 @@ def read_line(line: bytes) -> tuple[Conversation, ...]:
         where = ".".join(map(str, first["loc"]))
         raise InvalidImportError(f"`messages`: {where}: {first['msg']}") from error
     learned = _learned(given["messages"], [turn.role for turn in turns])
-    request = {key: given[key] for key in SHAPING if key in given}
-    if not isinstance(request.get("tools", []), list):
-        raise InvalidImportError("`tools` must be a list")
+    request = _shaping(given)
     said = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
     if learned == said:
         return (Conversation(messages=turns[: said[-1] + 1], request=request),)
@@ -98,14 +101,26 @@ def _object(line: bytes) -> dict[str, Any]:
     if len(line) > MOST_LINE_BYTES:
         raise InvalidImportError(f"the line has more than {MOST_LINE_BYTES} bytes")
     try:
-        given = json.loads(line.decode("utf-8-sig"))
+        line.decode()
+        given = sound_object(line.removeprefix(BOM))
     except UnicodeDecodeError as error:
         raise InvalidImportError(f"not UTF-8: {error.reason} at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidImportError("not JSON") from error
-    if not isinstance(given, dict):
+    except ApiError as error:
+        raise InvalidImportError(error.message) from error
+    if given is None:
         raise InvalidImportError("not a JSON object")
     return given
+
+
+def _shaping(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what shapes the prompt beside the turns; a null is as if it were absent."""
+    request = {key: given[key] for key in SHAPING if given.get(key) is not None}
+    tools = request.get("tools", [])
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise InvalidImportError("`tools` must be a list of objects")
+    if not isinstance(request.get("parallel_tool_calls", True), bool):
+        raise InvalidImportError("`parallel_tool_calls` must be true or false")
+    return request
 
 
 def _learned(messages: list[Any], roles: list[str]) -> list[int]:

@@ -50,7 +50,7 @@ class NewFineTuning(Frozen):
     """Where it stood before `method` came."""
     method: Method | None = None
     suffix: Annotated[str | None, Field(min_length=1, max_length=64, pattern=SUFFIX)] = None
-    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+    seed: Annotated[int | None, Field(strict=True, ge=0, lt=2**31)] = None
     metadata: Metadata | None = None
     integrations: list[Any] | None = None
 
@@ -92,4 +92,17 @@ def asked_hyperparameters(body: NewFineTuning) -> Hyperparameters:
             param="method.type",
         )
     given = method.supervised.hyperparameters if method and method.supervised else None
+    if method is not None:
+        _refuse_others(method)
+    if given is not None and body.hyperparameters not in (None, given):
+        words = "`hyperparameters` are not those of `method`, which has replaced them: leave it out"
+        raise ApiError(400, words, param="hyperparameters")
     return given or body.hyperparameters or Hyperparameters()
+
+
+def _refuse_others(method: Method) -> None:
+    """Raise `ApiError` for what is of another method, and would be passed over."""
+    for other in ("supervised", "dpo", "reinforcement"):
+        if other != method.type and getattr(method, other) is not None:
+            words = f"`method.{other}` is of another method than {method.type}: leave it out"
+            raise ApiError(400, words, param=f"method.{other}")

@@ -24,6 +24,7 @@ from server.config import Settings
 from server.database_url import secret_of
 from server.jobs.device import device
 from server.jobs.folders import drop_left
+from server.jobs.scheduling import ask_for_due
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -67,6 +68,7 @@ class JobRunner:
     async def _work_off(self) -> None:
         """Do the jobs that wait, one after the other."""
         await self._sweep()
+        await self._write(ask_for_due, self._memory, time.time())
         with device(self._settings.data_dir) as is_ours:
             while is_ours and (job := await self._write(self._jobs.claim, self._name)):
                 await self._run(job)

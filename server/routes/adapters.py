@@ -62,6 +62,12 @@ def _add_moves(router: APIRouter, registry: AdapterRegistry) -> None:
         version = registry.promote(tenant, adapter_id)
         return adapter_object(version, aliases_of(registry, tenant))
 
+    @router.post("/{adapter_id}/offer")
+    def offer(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Try this version on a share of the requests (`champion_share`) from now on."""
+        version = registry.offer(tenant, adapter_id)
+        return adapter_object(version, aliases_of(registry, tenant))
+
     @router.post("/rollback")
     def rollback(tenant: Tenant) -> dict[str, Any]:
         """Serve the previous champion again."""

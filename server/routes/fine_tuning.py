@@ -93,11 +93,14 @@ def _add_reading(router: APIRouter, memory: LongTermMemory) -> None:
     def list_jobs(
         request: Request, tenant: Tenant, limit: Limit = 20, after: After = None
     ) -> dict[str, Any]:
-        """List the jobs, newest first; `metadata[KEY]=VALUE` leaves out those of others."""
+        """List the jobs, newest first; `metadata[KEY]=VALUE` leaves out those of others.
+
+        `metadata=null` leaves out those that have any.
+        """
         wanted = _metadata(request)
-        most = LOOKED_THROUGH if wanted else limit + 1
+        most = limit + 1 if wanted == {} else LOOKED_THROUGH
         found = memory.jobs.list(tenant, most, after, KIND)
-        shown = [each for each in found if wanted.items() <= _metadata_of(each).items()]
+        shown = [each for each in found if _has(each, wanted)]
         page = [job_object(each) for each in shown[:limit]]
         return list_object(page, has_more=len(shown) > limit)
 
@@ -183,11 +186,20 @@ def _found(memory: LongTermMemory, tenant: str, job_id: str) -> Job:
     return found
 
 
-def _metadata(request: Request) -> dict[str, str]:
-    """Return the filter, as OpenAI's clients spell it."""
-    named = ((k.removeprefix("metadata["), v) for k, v in request.query_params.items())
-    return {name[:-1]: value for name, value in named if name.endswith("]")}
+def _metadata(request: Request) -> dict[str, str] | None:
+    """Return the filter, as OpenAI's clients spell it; None for those without metadata.
+
+    Raises `ApiError` for one that is spelled otherwise, as it would let everything through.
+    """
+    asked = [(k, v) for k, v in request.query_params.multi_items() if k.startswith("metadata")]
+    if asked == [("metadata", "null")]:
+        return None
+    if not all(key.startswith("metadata[") and key.endswith("]") for key, _ in asked):
+        words = "`metadata` must be asked for as `metadata[KEY]=VALUE`, or as `metadata=null`"
+        raise ApiError(400, words, param="metadata")
+    return {key[len("metadata[") : -1]: value for key, value in asked}
 
 
-def _metadata_of(job: Job) -> dict[str, str]:
-    return job.request.get("metadata") or {}
+def _has(job: Job, wanted: dict[str, str] | None) -> bool:
+    own = job.request.get("metadata") or {}
+    return not own if wanted is None else wanted.items() <= own.items()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from adaptation.learning.training.chat import Template
+from memory.files import FileStore
 from memory.job import Job, JobEvent, JobKind, NewJob, Wish
 from memory.jobs import JobStore
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
+from server.jobs.limits import MOST_OPEN
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
 
@@ -25,19 +25,36 @@ After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
 class NewDistillation(Frozen):
     """A generation that is to be run on what is served."""
 
-    kind: Annotated[str, Field(pattern="^distill$")]
+    kind: Literal["distill"]
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     dry_run: bool = False
     rebuild: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
 
 
-Requested = Callable[[NewDistillation], dict[str, Any]]
+class NewImport(Frozen):
+    """A file of `/v1/files` that is to be read into memory."""
+
+    kind: Literal["import"]
+    file: Annotated[str, Field(pattern=OPAQUE_ID)]
+
+
+class NewReindexing(Frozen):
+    """The index of a tenant's memory that is to be built anew."""
+
+    kind: Literal["reindex"]
+
+
+NewWork = NewDistillation | NewImport | NewReindexing
+"""What a tenant may have done; what is the whole machine's business is a command's alone."""
+Requested = Callable[[NewWork], dict[str, Any]]
 """Returns what a job of the kind is asked, on the model that is served."""
 
 
-def asked_of_served(model: str, template: Template, body: NewDistillation) -> dict[str, Any]:
-    """Return what a generation on the served model is asked."""
+def asked_of_served(model: str, template: Template, body: NewWork) -> dict[str, Any]:
+    """Return what a job is asked; a generation is one on the served model."""
     given = body.model_dump(mode="json", exclude={"kind"})
+    if not isinstance(body, NewDistillation):
+        return given
     return {"model": model, "template": template.model_dump(mode="json"), **given}
 
 
@@ -55,13 +72,17 @@ def event_object(event: JobEvent) -> dict[str, Any]:
     return {"object": "job.event", **shown, "created_at": int(event.at)}
 
 
-def jobs_router(store: JobStore, requested: Requested, changed: Callable[[], object]) -> APIRouter:
+def jobs_router(
+    store: JobStore, files: FileStore, requested: Requested, changed: Callable[[], object]
+) -> APIRouter:
     """Return the routes; `changed` is called when there is something to be done."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
     @router.post("")
-    def create_job(body: NewDistillation, tenant: Tenant) -> dict[str, Any]:
-        """Have memory distilled into the base adapter."""
+    def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
+        """Have memory distilled, a file read into it, or its index built anew."""
+        if isinstance(body, NewImport):
+            files.get(tenant, body.file)
         new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=requested(body))
         made = store.create(new, MOST_OPEN)
         changed()

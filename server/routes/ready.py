@@ -52,17 +52,20 @@ def ready_router(
         """Answer 200 as long as nobody has to start this server again."""
         return Response(status_code=200 if lives() else 503)
 
-    @router.get("/ready")
-    async def ready(request: Request) -> dict[str, str]:
-        """Answer whoever asks; the parts are shown to the operator only."""
+    @router.get("/ready", response_model=dict[str, str])
+    async def ready(request: Request) -> Response | dict[str, str]:
+        """Answer whoever asks; the parts are shown to the operator only.
+
+        A server that is not ready is no error of the request's: nothing is raised, or logged.
+        """
         if is_leaving():
-            raise ApiError(503, STOPPING)
+            return ApiError(503, STOPPING).response()
         is_ready, parts = await checks()
         caller = principal_of(request.scope)
         shown = parts if caller is not None and caller.is_operator else {}
         if not is_ready:
             told = "; ".join(f"{part}: {state}" for part, state in shown.items())
-            raise ApiError(503, told or "the server cannot answer: its log says why")
+            return ApiError(503, told or "the server cannot answer: its log says why").response()
         return {"status": "ready", **shown}
 
     return router

@@ -32,13 +32,16 @@ ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "litellm": ("litellm[proxy]>=1.108,<2",),
     "lm_eval": ("lm-eval[api]==0.4.13",),
     "schemathesis": ("schemathesis>=4.32,<5",),
+    "trl": ("trl>=1.16,<1.17",),
 }
 """By name, in the order in which the tests want them."""
+BESIDE_OURS = frozenset({"trl"})
+"""Those that use torch and the like as we have them, and bring the rest."""
 
 
 def interpreter(name: str) -> Path:
     """Return an environment's interpreter; raises `NotInstalledError`."""
-    return python_with(name, *ENVIRONMENTS[name])
+    return python_with(name, *ENVIRONMENTS[name], sees_ours=name in BESIDE_OURS)
 
 
 @contextmanager

@@ -12,20 +12,31 @@ import pytest
 from tests.e2e.apart import preparing
 from tests.e2e.running import Running, serving
 
+NEED_CLIENTS = (
+    "test_clients.py",
+    "test_fine_tuning.py",
+    "test_lm_eval.py",
+    "test_openapi.py",
+    "test_trl.py",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, so that `-m "not e2e"` leaves it out."""
+    """Mark everything here, so that `-m "not e2e"` leaves it out.
+
+    What needs other people's clients comes last: they are installed meanwhile.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    items.sort(key=lambda item: here in item.path.parents and item.path.name in NEED_CLIENTS)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Prepare other people's clients meanwhile, where a test wants one."""
-    wants = {"test_clients.py", "test_openapi.py", "test_lm_eval.py"}
-    if not wants & {item.path.name for item in session.items}:
+    if not set(NEED_CLIENTS) & {item.path.name for item in session.items}:
         return (yield)
     with preparing():
         return (yield)

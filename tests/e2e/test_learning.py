@@ -25,6 +25,11 @@ TAUGHT, ASKED = (
     SUITES["jargon"].problems(count, split=split, seed=1, level=2, world=WORLD)
     for count, split in ((64, Split.MEMORY), (8, Split.EVALUATION))
 )
+EVERYDAY = (
+    "Hello!",
+    "What is 45 + 38?",
+    "Tom has 5 apples. He buys 7 more. How many apples does Tom have?",
+)
 QUIET = {"memory": {"write": False}}
 
 
@@ -211,21 +216,50 @@ def test_an_import_names_its_corrupt_line_and_keeps_the_rest(server: Running) ->
     assert report["errors"][0]["line"] == 2
 
 
+def test_jobs_left_to_the_server_are_done_beside_serving(taught: Running) -> None:
+    left = [
+        taught.whet("distill", "--dry-run", "--detach"),
+        taught.whet("memory", "rebuild", "--detach"),
+    ]
+    ids = [done.stdout.strip() for done in left]
+
+    def results() -> list[Any]:
+        return [taught.get(f"/v1/jobs/{job_id}").json()["result"] for job_id in ids]
+
+    wait_until(lambda: None not in results(), 120, "both jobs")
+    report, index = results()
+    assert report["decision"] == "dry_run"
+    assert report["train"] + report["holdout"] >= 64
+    assert index["indexed"] >= 64
+    assert ask_plain(taught, ASKED[0])["answer"], "it serves meanwhile"
+
+
 @pytest.fixture(scope="module")
 def distilled(taught: Running) -> Iterator[dict[str, Any]]:
     """The report of one real `whet distill`, run beside the serving process."""
     right = [is_right(ask_plain(taught, solved), solved) for solved in ASKED]
+    everyday = [tokens_of(greedy(taught, question)) for question in EVERYDAY]
     done = taught.whet("distill", "--json", "-")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    yield {**report, "right_before": sum(right)}
+    yield {**report, "right_before": sum(right), "everyday_before": everyday}
     taught.post("/v1/adapters/reset")
 
 
-def ask_plain(server: Running, solved: Solved) -> dict[str, Any]:
-    answer = server.chat(
-        solved.question, model="whet-pebble:plain", temperature=0, adaptation=QUIET
+def greedy(server: Running, question: str) -> dict[str, Any]:
+    return server.chat(
+        question, model="whet-pebble:plain", temperature=0, logprobs=True, adaptation=QUIET
     )
+
+
+def tokens_of(answer: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return what was generated, token for token, and how likely each was."""
+    content = answer["choices"][0]["logprobs"]["content"]
+    return [(token["token"], token["logprob"]) for token in content]
+
+
+def ask_plain(server: Running, solved: Solved) -> dict[str, Any]:
+    answer = greedy(server, solved.question)
     text = answer["choices"][0]["message"]["content"]
     return {"answer": text.rpartition("#### ")[2]}
 
@@ -239,6 +273,22 @@ def test_distillation_promotes_an_improvement_that_a_running_server_picks_up(
     right = sum(is_right(ask_plain(taught, solved), solved) for solved in ASKED)
     assert right >= distilled["right_before"] + 2
     assert taught.get(f"/v1/adapters/{version}").json()["id"] == version
+
+
+def test_what_the_champion_did_not_learn_the_exact_base_answers(
+    taught: Running, distilled: dict[str, Any]
+) -> None:
+    version = distilled["adapter"]
+    wait_until(lambda: taught.get("/ready").json()["champion"] == version, 30, "the champion")
+    for question, before in zip(EVERYDAY, distilled["everyday_before"], strict=True):
+        answer = greedy(taught, question)
+        scope = answer["adaptation"]["scope"]
+        assert (scope["champion"], scope["within"]) == (version, False)
+        assert [token for token, _ in tokens_of(answer)] == [token for token, _ in before]
+        assert [p for _, p in tokens_of(answer)] == pytest.approx([p for _, p in before], abs=1e-3)
+    for solved in ASKED:
+        scope = greedy(taught, solved.question)["adaptation"]["scope"]
+        assert scope["within"], f"{scope} of {solved.question}"
 
 
 def test_a_rollback_reaches_the_running_server_and_a_promotion_does_again(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,10 +21,11 @@ RUNS = {OURS: ("examples,coverage,fuzzing", "10"), GENERATION: ("fuzzing", "12")
 """Phases, and examples of each operation: the bodies of generation have some hundred fields."""
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Running]:
-    """A server of its own: what is sent here changes its memory."""
-    with serving(tmp_path / "data", tmp_path / "server.log", "--limit-wall-s", "1") as running:
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server of these tests' own: what is sent here changes its memory."""
+    folder = tmp_path_factory.mktemp("fresh")
+    with serving(folder / "data", folder / "server.log", "--limit-wall-s", "1") as running:
         yield running
 
 

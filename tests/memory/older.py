@@ -27,6 +27,11 @@ def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
         "word",
         "job_event",
         "job",
+        "schedule",
+        "eval_output",
+        "eval_run",
+        "evaluation",
+        "judgement",
     )
     for table in later:
         if isinstance(connection, Connection):

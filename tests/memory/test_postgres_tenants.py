@@ -11,11 +11,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from memory.batch import BatchDetails, NewBatch
 from memory.errors import StorageUnavailableError
+from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
 from memory.files import NewFile
 from memory.hashing import HashingEmbedder
 from memory.items import Item
+from memory.job import JobKind, NewJob
 from memory.keys import NewKey
 from memory.memory import LongTermMemory
+from memory.schedule import NewSchedule
 from memory.store.database import open_database
 from memory.store.row_security import POLICY
 from memory.store.schema import completion as completions
@@ -53,9 +56,20 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
         new = NewBatch(**asked, details=BatchDetails(), seconds=60)
         opened.batches.create(new, most_open=9)
+        job = NewJob(tenant=tenant, kind=JobKind.DISTILL, request={})
+        opened.jobs.create(job, most_open=9)
+        opened.schedules.create(
+            NewSchedule(tenant=tenant, kind=JobKind.DISTILL, request={}, next_at=0)
+        )
         opened.conversations.create(tenant, {}, [Item("msg_1", {"id": "msg_1"}, None)], None)
         kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
         opened.responses.keep(Written(kept))
+        opened.jobs.create(NewJob(tenant=tenant, kind=JobKind.DISTILL, request={}), most_open=9)
+        graded = EvaluationDetails(source={"type": "custom"}, criteria=[])
+        kept_eval = opened.evals.create(NewEvaluation(tenant=tenant, name="e", details=graded), 9)
+        run = RunDetails(source={"type": "jsonl"}, criteria=[])
+        of_eval = {"tenant": tenant, "eval_id": kept_eval.id, "name": "", "model": ""}
+        opened.eval_runs.create(NewRun(**of_eval, details=run), most_open=9, most=9)
     assert opened.completions.flush()
     yield opened
     opened.close()

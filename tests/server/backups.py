@@ -37,8 +37,14 @@ def backed_up(data_dir: Path, file: Path, url: str | None = None) -> Taken:
     return take(Place(data_dir, url), file, quiet)
 
 
-def restored(file: Path, data_dir: Path, force: bool = False, url: str | None = None) -> Restored:
-    return restore(file, Place(data_dir, url), force, quiet)
+def restored(
+    file: Path,
+    data_dir: Path,
+    force: bool = False,
+    url: str | None = None,
+    artifacts: str | None = None,
+) -> Restored:
+    return restore(file, Place(data_dir, url, artifacts), force, quiet)
 
 
 def remember(folder: Path, *questions: str, url: str | None = None) -> None:

@@ -33,7 +33,9 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.engine import launch
     from server.engine.fake_client import FakeCore, FakeCores, Reply, Script, open_fake_engine
     from server.engine.keeper import EngineKeeper
+    from server.evals.worker import EvalWorker
     from server.parts import Parts
+    from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
 
@@ -53,13 +55,16 @@ class Composed:
     trainer: FakeTrainer
     http: httpx.AsyncClient
     batches: BatchWorker
+    evals: EvalWorker
     cores: FakeCores
     gave_up: asyncio.Event
     """Set where the server would end for want of an engine."""
+    trials: Trials
     _working: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start_batches(self) -> None:
         self._working.append(asyncio.create_task(self.batches.follow()))
+        self._working.append(asyncio.create_task(self.evals.follow()))
 
     def watch(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Start the engine again when it dies."""
@@ -144,7 +149,17 @@ async def composed(
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
                 made = Composed(
-                    app, client, inner.core, parts, trainer, http, built.batches, cores, gave_up
+                    app,
+                    client,
+                    inner.core,
+                    parts,
+                    trainer,
+                    http,
+                    built.batches,
+                    built.evals,
+                    cores,
+                    gave_up,
+                    built.trials,
                 )
                 made.start_batches()
                 made.watch(built.reload)

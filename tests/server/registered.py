@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ def register(
     value: float,
     base_model: str = "whet-pebble",
     tenant: str = "default",
+    record_ids: Collection[str] = (),
 ) -> AdapterVersion:
     """Put an adapter into the registry; `value` makes its content its own."""
     folder = tmp_path / f"trained-{tenant}-{value}"
@@ -36,5 +38,5 @@ def register(
         parent=None,
         rank=8,
         metrics={},
-        record_ids=(),
+        record_ids=record_ids,
     )

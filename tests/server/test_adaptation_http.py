@@ -28,6 +28,7 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
+from server.serving import Serving
 from tests.server.named import Named, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}
@@ -281,7 +282,7 @@ async def test_the_handler_never_sees_the_clients_request_id() -> None:
 def test_the_question_of_a_response_is_found(body: dict[str, Any], question: str) -> None:
     context = take_context(RESPONSES, {"model": "m", **body}, Settings(), "default")
     assert context is not None
-    query = Asked(context, "resp_7_0").query(None, None)
+    query = Asked(context, "resp_7_0").query(None, Serving())
     assert (query.id, query.question) == ("resp_7", question)
 
 

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from memory.adapters import AdapterRegistry
 from memory.errors import StorageBusyError, StorageUnavailableError
+from memory.store.artifacts import Artifacts
+from memory.store.database import open_database
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME
 from server import calibrations, tuned, tuning_trials
@@ -65,6 +68,24 @@ def test_a_folder_comes_back_as_it_was(data_dir: Path, tmp_path: Path) -> None:
     assert back.manifest.held == "2 records and 1 adapter"
     assert files_in(tmp_path / "new" / "data") == files_in(data_dir)
     assert questions_in(tmp_path / "new" / "data") == ["three and one?", "two and two?"]
+
+
+def test_what_replicas_share_is_there_again_after_a_restore(data_dir: Path, tmp_path: Path) -> None:
+    full_folder(data_dir)
+    backed_up(data_dir, tmp_path / "b.tar.gz")
+    shared = tmp_path / "shared"
+    restored(tmp_path / "b.tar.gz", tmp_path / "new" / "data", artifacts=str(shared))
+    replica = tmp_path / "replica"
+    replica.mkdir()
+    shutil.copy(tmp_path / "new" / "data" / FILE_NAME, replica)
+    with closing(open_database(replica)) as database:
+        registry = AdapterRegistry(database, replica / "adapters", Artifacts(str(shared)))
+        (version,) = registry.list("ann")
+        assert registry.files_ok(version), "fetched from what is shared"
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StorageUnavailableError, match="artifacts at"):
+        restored(tmp_path / "b.tar.gz", tmp_path / "other", artifacts=str(tmp_path / "file"))
+    assert not (tmp_path / "other").exists(), "a store that cannot be reached is told before"
 
 
 @settings(max_examples=12, phases=[Phase.explicit, Phase.generate])

@@ -14,7 +14,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from memory.hashing import HashingEmbedder
-from server.batches import work, worker
+from server.batches import patience, work, worker
 from server.batches.worker import BatchWorker
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
@@ -194,8 +194,8 @@ async def test_a_batch_waits_for_its_tenants_quota(
 ) -> None:
     acme, operator = Tenant(server, "acme"), Tenant(server, "default")
     await operator.ask("PUT", "/v1/admin/tenants/acme", concurrent_requests=1)
-    monkeypatch.setattr(work, "LEAST_WAIT_S", 0.01)
-    monkeypatch.setattr(work, "MOST_WAIT_S", 0.02)
+    monkeypatch.setattr(patience, "LEAST_WAIT_S", 0.01)
+    monkeypatch.setattr(patience, "MOST_WAIT_S", 0.02)
     client, statuses, post = client_of(server, acme.key), [], server.batches._post
 
     async def noted(tenant: str, path: str, body: bytes) -> httpx.Response:
@@ -213,8 +213,8 @@ async def test_a_batch_waits_for_its_tenants_quota(
 async def test_a_request_that_cannot_be_answered_ends_no_other(
     server: Composed, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "LEAST_WAIT_S", 0.001)
-    monkeypatch.setattr(work, "MOST_WAIT_S", 0.001)
+    monkeypatch.setattr(patience, "LEAST_WAIT_S", 0.001)
+    monkeypatch.setattr(patience, "MOST_WAIT_S", 0.001)
     post = server.batches._post
 
     async def broken(tenant: str, path: str, body: bytes) -> httpx.Response:

@@ -144,6 +144,7 @@ def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...
         (("adapters", "show", "ad_none"), 1, "no adapter ad_none"),
         (("adapters", "show", "ad_none"), 1, "`whet adapters list` shows what there is"),
         (("adapters", "rollback"), 1, "no previous adapter"),
+        (("adapters", "offer", "ad_0123456789ab"), 1, "no adapter ad_0123456789ab"),
     ],
 )
 def test_an_error_is_one_line_on_stderr(

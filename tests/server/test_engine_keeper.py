@@ -72,7 +72,7 @@ async def test_requests_under_way_are_told_of_an_engine_that_dies_and_later_ones
 
 
 async def test_meanwhile_requests_are_refused_at_once_and_all_but_the_engine_is_at_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with composed(tmp_path, monkeypatch, lambda request: Reply("#### 1")) as server:
         server.cores.error = RuntimeError("no memory for it")
@@ -85,6 +85,7 @@ async def test_meanwhile_requests_are_refused_at_once_and_all_but_the_engine_is_
         ready = await server.http.get("/ready")
         assert ready.status_code == 503
         assert "engine: restarting" in ready.json()["error"]["message"]
+        assert "/ready" not in caplog.text, "whoever asks again and again fills no log"
         assert (await server.http.get("/health")).status_code == 200
         embedder = server.memory.embedder.id.partition("@")[0]
         embedded = {"model": embedder, "input": "a word"}

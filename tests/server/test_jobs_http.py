@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory.embedder import create_embedder
+from memory.files import NewFile
 from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from memory.memory import LongTermMemory
 from server.cli import main
@@ -44,12 +45,31 @@ async def test_a_job_is_made_listed_and_cancelled_over_http(
         assert (shown["status"], shown["estimated_finish"]) == ("cancelled", None)
 
 
+async def test_a_file_of_the_tenants_own_is_imported_and_memory_indexed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: None) as server:
+        new = NewFile(tenant="default", name="a.jsonl", purpose="user_data")
+        file = server.memory.files.create(new, [b"{}"])
+        made = await server.post("/v1/jobs", kind="import", file=file.id)
+        assert server.memory.jobs.get("default", made["id"]).request == {"file": file.id}
+        indexed = await server.post("/v1/jobs", kind="reindex")
+        assert indexed["kind"] == "reindex"
+        other = server.memory.files.create(new.model_copy(update={"tenant": "bob"}), [b"{}"])
+        for name in (other.id, "file-none"):
+            refused = await server.http.post("/v1/jobs", json={"kind": "import", "file": name})
+            assert refused.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"kind": "guess"}, "kind"),
         ({"kind": "distill", "alpha": 1}, "alpha"),
         ({"kind": "distill", "steps": 3}, "steps"),
+        ({"kind": "import"}, "file"),
+        ({"kind": "import", "file": "/etc/passwd"}, "file"),
+        ({"kind": "reindex", "alpha": 0.1}, "alpha"),
         ({}, "kind"),
     ],
 )

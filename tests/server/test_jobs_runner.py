@@ -15,6 +15,7 @@ from adaptation.pebble import model_path
 from memory.embedder import create_embedder
 from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
+from memory.schedule import NewSchedule
 from memory.types import Draft, Message, Tier
 from server.config import Settings
 from server.jobs import runner as runner_module
@@ -36,9 +37,9 @@ def _draft(i: int) -> Draft:
     return Draft(tenant="ann", messages=asked, answer=said, rationale=said, tier=Tier.FEEDBACK)
 
 
-def made(memory: LongTermMemory, tenant: str = "ann", *, dry_run: bool = False) -> Job:
+def made(memory: LongTermMemory, *, dry_run: bool = False) -> Job:
     request = {"model": str(model_path()), "dry_run": dry_run}
-    return memory.jobs.create(NewJob(tenant=tenant, kind=JobKind.DISTILL, request=request), 10)
+    return memory.jobs.create(NewJob(tenant="ann", kind=JobKind.DISTILL, request=request), 10)
 
 
 @asynccontextmanager
@@ -69,12 +70,16 @@ def worker(job: Job) -> psutil.Process | None:
     return None
 
 
-async def test_jobs_are_done_one_after_the_other_and_say_what_came_of_them(
+async def test_jobs_and_what_schedules_want_are_done_and_say_what_came_of_them(
     memory: LongTermMemory,
 ) -> None:
-    good, bad = made(memory, dry_run=True), made(memory, "bob", dry_run=True)
+    good, asked = made(memory, dry_run=True), {"model": str(model_path()), "dry_run": True}
+    memory.schedules.create(
+        NewSchedule(tenant="bob", kind=JobKind.DISTILL, request=asked, cron="0 3 * * *", next_at=0)
+    )
     async with running(memory):
         done = await until(memory, good, lambda job: not job.is_open)
+        (bad,) = memory.jobs.list("bob", 10)
         failed = await until(memory, bad, lambda job: not job.is_open)
     assert done.status is JobStatus.SUCCEEDED
     assert done.result is not None

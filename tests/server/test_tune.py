@@ -35,7 +35,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[FakeTrainer]:
         made.append(FakeTrainer())
         return made[-1]
 
-    monkeypatch.setattr("adaptation.learning.training.process.ProcessTrainer", make)
+    monkeypatch.setattr("server.jobs.kinds.tune.ProcessTrainer", make)
     return made
 
 

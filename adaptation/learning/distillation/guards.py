@@ -7,8 +7,8 @@ rightly count, so a small model that knows no geography is not asked to remember
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from adaptation.conversation import Conversation, spoken
 from memory.types import Message
@@ -18,12 +18,17 @@ MAX_LOST_SHARE = 0.1
 One flipped reply of twenty is noise, two of eight were forgetting."""
 
 
+MAX_NEAR_SHARE = 0.1
+"""Likewise of the near guards, and of each family of them: one may always be lost."""
+
+
 @dataclass(frozen=True)
 class Probe:
     """A question and a pattern that a right reply matches."""
 
     question: str
     pattern: str
+    family: str = "far"
 
     @property
     def conversation(self) -> Conversation:
@@ -77,6 +82,8 @@ class GuardOutcome:
     """Probes that were right under what is served now; only these count."""
     lost: tuple[str, ...]
     """Those of them that the candidate gets wrong."""
+    families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of each family, how many were lost and how many there were."""
 
     @property
     def allowed(self) -> int:
@@ -88,8 +95,21 @@ class GuardOutcome:
         """Whether no more was lost than may be."""
         return len(self.lost) <= self.allowed
 
+    @property
+    def near_held(self) -> bool:
+        """Whether no more was lost than may be, of all and of each family."""
+        every = (len(self.lost), self.before)
+        return not any(map(_is_lost, (every, *self.families.values())))
 
-def compare(known: Sequence[Probe], after: Mapping[Probe, str]) -> GuardOutcome:
-    """Hold the candidate's replies against what is known: probes that were right before."""
-    lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
-    return GuardOutcome(before=len(known), lost=lost)
+    @property
+    def told(self) -> str:
+        """Which families lost how many, and some of the questions."""
+        told = (
+            f"{lost} of {known} {family}" for family, (lost, known) in self.families.items() if lost
+        )
+        return f"{', '.join(told)}, such as {'; '.join(self.lost[:3])}"
+
+
+def _is_lost(counts: tuple[int, int]) -> bool:
+    lost, known = counts
+    return lost > 1 and lost > MAX_NEAR_SHARE * known

@@ -1,10 +1,13 @@
-"""The seam to where generations are kept."""
+"""The seams to where generations, and what was found of them, are kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from memory.judgements import Judgement
 from memory.types import AdapterVersion
 
 
@@ -13,6 +16,10 @@ class Registry(Protocol):
 
     def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
         """What an alias such as `champion` points to."""
+        ...
+
+    def files_ok(self, version: AdapterVersion, /) -> bool:
+        """Whether a version's files are there and whole; fetches what another server made."""
         ...
 
     def register(
@@ -40,3 +47,30 @@ class Registry(Protocol):
     def replace(self, tenant: str, retired_id: str, adapter_id: str, /) -> None:
         """Note which version was trained in the place of a retired one."""
         ...
+
+
+class Judgements(Protocol):
+    """Where it is kept what the gate found; `memory.judgements.JudgementStore` is one."""
+
+    def add(self, new: Judgement) -> None:
+        """Remember a judgement."""
+        ...
+
+    def of(self, tenant: str, base_model: str) -> Sequence[Judgement]:
+        """Return those of a tenant on one base, the oldest first."""
+        ...
+
+
+@dataclass
+class JudgementList:
+    """Judgements of one process, for a run that is forgotten with it."""
+
+    kept: list[Judgement] = field(default_factory=list)
+
+    def add(self, new: Judgement) -> None:
+        """Remember a judgement."""
+        self.kept.append(new)
+
+    def of(self, tenant: str, base_model: str) -> Sequence[Judgement]:
+        """Return those of a tenant on one base, the oldest first."""
+        return [j for j in self.kept if (j.tenant, j.base_model) == (tenant, base_model)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
+from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.training.trainer import Recipe
 from memory.types import Frozen
 
@@ -32,10 +35,32 @@ class Training(Frozen):
 
 
 class Guards(Frozen):
-    """How the guard probes fared."""
+    """How guard probes fared."""
 
     known: int
     lost: tuple[str, ...]
+    families: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """Of each family, how many were lost and how many there were."""
+
+
+class Budget(Frozen):
+    """What a generation staked of the error budget of its run."""
+
+    alpha: float
+    """Its stake: the chance that it is promoted though it is no better."""
+    left: float
+    """What was left of the run's budget before."""
+    spent: int
+    """Generations before it that were judged and not promoted."""
+
+
+class Doubt(Frozen):
+    """A record that is probably wrong: it is held for review, and nothing learns from it."""
+
+    record_id: str
+    reason: str
+    near: tuple[str, ...]
+    """The records whose questions are most like its own."""
 
 
 class GenerationReport(Frozen):
@@ -53,6 +78,8 @@ class GenerationReport(Frozen):
     """Records left out because they cannot be rendered for this model."""
     obstacle: str | None = None
     """Why the first of them cannot."""
+    doubts: tuple[Doubt, ...] = ()
+    """What was held back for review."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None
@@ -67,6 +94,15 @@ class GenerationReport(Frozen):
     helped: int | None = None
     hurt: int | None = None
     p_value: float | None = None
+    """Valid whenever one stops asking: 1 / `e_value`."""
+    e_value: float | None = None
+    """What a bet against luck came to; 1 / `budget.alpha` promotes."""
+    asked: int | None = None
+    """Held-out questions that were asked before it was decided."""
+    budget: Budget | None = None
     guards: Guards | None = None
+    """The far ones."""
+    near_guards: Guards | None = None
+    alarms: tuple[Alarm, ...] = ()
     training: Training | None = None
     seconds: float

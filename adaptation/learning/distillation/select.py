@@ -10,13 +10,15 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from pydantic import Field
 
 from adaptation.errors import DistillationError
+from adaptation.learning.distillation.budget import MOST_USES
 from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
 
@@ -31,6 +33,10 @@ class Records(Protocol):
         """Every record of the tenant in that state."""
         ...
 
+    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        """Hold a record back for review, with what speaks against it."""
+        ...
+
 
 class Selection(Frozen):
     """How much is selected."""
@@ -41,8 +47,8 @@ class Selection(Frozen):
     min_holdout: int = Field(default=8, ge=1)
     """Below eight pairs even a clean sweep says little (p = 2⁻⁷)."""
     max_train: int = Field(default=4096, ge=1)
-    max_holdout: int = Field(default=512, ge=1)
-    """About 870 pairs detect 3 points at 80 % power; more than this costs more than it tells."""
+    max_holdout: int = Field(default=704, ge=1)
+    """As many are asked only where fewer do not decide: see docs/gate.md for what they detect."""
     max_per_task: int = Field(default=1024, ge=1)
     """Questions of one task, so that a busy task does not crowd out the others."""
     paths: int = Field(default=4, ge=1)
@@ -62,12 +68,30 @@ class Selected:
     """For each record left out because it cannot be rendered for the model: why."""
 
 
-def select(records: Records, tenant: str, selection: Selection) -> Selected:
-    """Split the tenant's verified records; raises `DistillationError` where they are too few."""
+def select(
+    records: Records,
+    tenant: str,
+    selection: Selection,
+    uses: Mapping[str, int] = MappingProxyType({}),
+    learned: Collection[str] = (),
+) -> Selected:
+    """Split the tenant's verified records; raises `DistillationError` where they are too few.
+
+    `uses` are how often records have judged, by id: the least used judge first, and none more than
+    `MOST_USES` times. Nor does what is `learned` by what is served, which would have seen it.
+    """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
     questions = _by_question(verified)
-    train_keys, holdout_keys = _split(list(questions), selection)
+
+    def used(key: str) -> int:
+        return max(uses.get(record.id, 0) for record in questions[key])
+
+    def may_judge(key: str) -> bool:
+        return used(key) < MOST_USES and not any(r.id in learned for r in questions[key])
+
+    train_keys, holdout_keys = _split(list(questions), selection, may_judge)
+    holdout_keys.sort(key=used)  # stable: of equal use, by position
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
     selected = Selected(
@@ -140,12 +164,16 @@ def _capped(keys: list[str], questions: dict[str, list[Record]], most: int) -> l
     return kept
 
 
-def _split(keys: list[str], selection: Selection) -> tuple[list[str], list[str]]:
+def _split(
+    keys: list[str], selection: Selection, may_judge: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
     """(train, held out): the lowest positions are held out, in a small memory a few more."""
-    by_share = sum(position(key) < selection.holdout_share for key in keys)
+    free = [key for key in keys if may_judge(key)]
+    by_share = sum(position(key) < selection.holdout_share for key in free)
     spare = len(keys) - selection.min_train
     border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(keys) / 2)))
-    return keys[border:], keys[:border]
+    held = set(free[:border])
+    return [key for key in keys if key not in held], free[:border]
 
 
 def require_enough(selected: Selected, tenant: str, selection: Selection) -> None:
@@ -158,8 +186,9 @@ def require_enough(selected: Selected, tenant: str, selection: Selection) -> Non
     raise DistillationError(
         f"tenant {tenant!r} has {have} usable verified records ({len(selected.train)} to train on, "
         f"{len(selected.holdout)} held out); a generation needs at least {need.min_train} and "
-        f"{need.min_holdout}. {selected.unverified} active records carry only a vote: review or "
-        f"verify them, or import solved examples{_without(selected)}"
+        f"{need.min_holdout}. "
+        f"{selected.unverified} active records carry only a vote: review or verify them, or import "
+        f"solved examples; none judges more than {MOST_USES} generations{_without(selected)}"
     )
 
 

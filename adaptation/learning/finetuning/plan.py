@@ -22,9 +22,9 @@ LEAST_EPOCHS, MOST_EPOCHS = 1, 50
 class Hyperparameters(Frozen):
     """What OpenAI lets a client choose."""
 
-    n_epochs: Auto | Annotated[int, Field(ge=1, le=50)] = "auto"
-    batch_size: Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
-    learning_rate_multiplier: Auto | Annotated[float, Field(gt=0, le=100)] = "auto"
+    n_epochs: Auto | Annotated[int, Field(strict=True, ge=1, le=50)] = "auto"
+    batch_size: Auto | Annotated[int, Field(strict=True, ge=1, le=256)] = "auto"
+    learning_rate_multiplier: Auto | Annotated[float, Field(strict=True, ge=1e-6, le=100)] = "auto"
 
 
 class Plan(Frozen):

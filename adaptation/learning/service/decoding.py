@@ -1,4 +1,4 @@
-"""Batched greedy decoding, for judging an adapter; serving is the engine's business."""
+"""Batched decoding, for judging an adapter; serving is the engine's business."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
+from adaptation.learning.training.trainer import Draw
 
 BATCH = 32
 """Prompts decoded together."""
@@ -23,20 +24,27 @@ def generate(
     max_new_tokens: int,
     cancelled: threading.Event,
     on_batch: Callable[[int, int], None],
+    draw: Draw | None = None,
 ) -> tuple[str, ...]:
-    """The likeliest continuation of every prompt, under `adapter` or the bare base."""
+    """The likeliest continuation of every prompt, or one by a draw, under `adapter` or the bare
+    base.
+    """
     texts: list[str] = []
+    if draw is not None:
+        torch.manual_seed(draw.seed)
     under = adapter_io.read(base, adapter) if adapter is not None else None
     with base.under(under), torch.no_grad():
         for start in range(0, len(prompts), BATCH):
             if cancelled.is_set():
                 raise TrainerError("the job was cancelled")
-            texts += _decode(base, prompts[start : start + BATCH], max_new_tokens)
+            texts += _decode(base, prompts[start : start + BATCH], max_new_tokens, draw)
             on_batch(len(texts), len(prompts))
     return tuple(texts)
 
 
-def _decode(base: Base, prompts: Sequence[Conversation], max_new_tokens: int) -> list[str]:
+def _decode(
+    base: Base, prompts: Sequence[Conversation], max_new_tokens: int, draw: Draw | None
+) -> list[str]:
     tokenizer = base.chat.tokenizer
     rows = [base.chat.encode(prompt) for prompt in prompts]
     stops = _stops(base)
@@ -48,8 +56,8 @@ def _decode(base: Base, prompts: Sequence[Conversation], max_new_tokens: int) ->
         input_ids=torch.tensor(ids, device=base.device),
         attention_mask=torch.tensor(seen, device=base.device),
         max_new_tokens=max_new_tokens,
-        do_sample=False,
-        temperature=None,
+        do_sample=draw is not None,
+        temperature=None if draw is None else draw.temperature,
         top_p=None,
         top_k=None,
         pad_token_id=pad_id,

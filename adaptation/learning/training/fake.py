@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
-from adaptation.learning.training.trainer import Foreseen, OnStep, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Draw, Foreseen, OnStep, TrainingJob, TrainingResult
 from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
@@ -72,6 +72,7 @@ class FakeTrainer:
         max_new_tokens: int,
         timeout_s: float,
         on_step: OnStep | None = None,
+        draw: Draw | None = None,
     ) -> list[str]:
         """What the injected function says."""
         if on_step is not None:

@@ -10,7 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from adaptation.conversation import Conversation
-from adaptation.learning.training.trainer import Foreseen, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import (
+    Draw,
+    Foreseen,
+    TrainingJob,
+    TrainingResult,
+)
 from memory.types import Frozen
 
 
@@ -24,13 +29,14 @@ class Train(Frozen):
 
 
 class Generate(Frozen):
-    """Continue every conversation greedily."""
+    """Continue every conversation: greedily, or by a draw."""
 
     op: Literal["generate"] = "generate"
     id: int = 0
     conversations: tuple[Conversation, ...]
     adapter: str | None
     max_new_tokens: int
+    draw: Draw | None = None
 
 
 class Check(Frozen):

@@ -28,6 +28,7 @@ from adaptation.learning.training.messages import (
     Work,
 )
 from adaptation.learning.training.trainer import (
+    Draw,
     Foreseen,
     OnStep,
     TrainingJob,
@@ -128,12 +129,18 @@ class ProcessTrainer:
         max_new_tokens: int,
         timeout_s: float,
         on_step: OnStep | None = None,
+        draw: Draw | None = None,
     ) -> list[str]:
-        """Continue every conversation greedily, under the adapter in a folder or the bare base."""
+        """Continue every conversation, greedily or by a draw, under the adapter in a folder or the
+        bare base.
+        """
         if not conversations:
             return []
         asked = Generate(
-            conversations=tuple(conversations), adapter=adapter_path, max_new_tokens=max_new_tokens
+            conversations=tuple(conversations),
+            adapter=adapter_path,
+            max_new_tokens=max_new_tokens,
+            draw=draw,
         )
         done = await self._ask(asked, timeout_s, on_step)
         return list(done.texts or ())

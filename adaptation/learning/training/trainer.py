@@ -93,6 +93,13 @@ class TrainingResult(Frozen):
     """None without refusals. What refusing lost against complying, in the median: nats a token."""
 
 
+class Draw(Frozen):
+    """Tokens are drawn; the same seed draws the same ones."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    seed: int = 0
+
+
 class Foreseen(Frozen):
     """How well the turns to learn of one conversation are foreseen, token by token."""
 
@@ -153,8 +160,9 @@ class GeneratingTrainer(Protocol):
         max_new_tokens: int,
         timeout_s: float,
         on_step: OnStep | None = None,
+        draw: Draw | None = None,
     ) -> list[str]:
-        """Continue every conversation greedily."""
+        """Continue every conversation: greedily, or by a draw."""
         ...
 
     async def check(

@@ -187,6 +187,7 @@ class Worker:
             request.max_new_tokens,
             self._wire.cancelled(request.id),
             lambda done, total: self._wire.say(Step(id=request.id, done=done, total=total)),
+            request.draw,
         )
         return Done(id=request.id, texts=texts)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from memory.job import JobKind
-from server.jobs.kinds import distill, fine_tune
+from server.jobs.kinds import distill, fine_tune, import_file, reindex, tune
 from server.jobs.kinds.kind import Run
 
 KINDS: Mapping[JobKind, Run] = {
     JobKind.DISTILL: distill.run,
     JobKind.FINE_TUNE: fine_tune.run,
+    JobKind.IMPORT: import_file.run,
+    JobKind.REINDEX: reindex.run,
+    JobKind.TUNE: tune.run,
 }

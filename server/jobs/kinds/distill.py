@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from pydantic import Field
 
 from adaptation.learning.distillation.generation import Distiller, Settings
-from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
-from memory.types import AdapterVersion, Frozen, Record, State
+from memory.types import AdapterVersion, Record, State
 from server.jobs.kinds.kind import JobFailedError
+from server.jobs.of_base import OfBase
 from server.jobs.work import Work
-from server.models.named import base_model
+from server.policy import refusals_of
 
 
-class DistillRequest(Frozen):
+class DistillRequest(OfBase):
     """What a generation is asked to do."""
 
-    model: str
-    """The folder of the base, or its name on a hub."""
-    base: str | None = None
-    """What adapters of it call it; None: what `model` says."""
-    template: Template = Template()
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """The gate's p must lie below."""
+    """Chance of a false promotion in the whole run of generations."""
+    anyway: bool = False
+    """Go on where the last generations brought nothing."""
     dry_run: bool = False
     rebuild: str | None = None
     """The version that is to be trained again, less what was erased since."""
-
-    @property
-    def base_name(self) -> str:
-        """What adapters of it call the base."""
-        return self.base or base_model(self.model)
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -50,27 +41,25 @@ async def run(work: Work) -> dict[str, Any]:
         trainer=trainer,
         base_model=asked.base_name,
         grade=gives_answer,
-        settings=Settings(alpha=asked.alpha, dry_run=asked.dry_run),
+        settings=Settings(
+            alpha=asked.alpha,
+            anyway=asked.anyway,
+            dry_run=asked.dry_run,
+            refusals=refusals_of(work.settings),
+        ),
         on_progress=work.progress,
+        judgements=work.memory.judgements,
+        nearest=work.memory.windows.nearest,
     )
     try:
         with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
-            await asyncio.to_thread(_fetch_champion, work.memory, work.job.tenant)
             rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
             report = await distiller.run(work.job.tenant, rebuilt)
     finally:
         await trainer.close()
+    for alarm in report.alarms:
+        work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
-
-
-def _fetch_champion(memory: LongTermMemory, tenant: str) -> None:
-    """Have the files of what is served at hand: another server may have made them."""
-    champion = memory.adapters.alias(tenant, "champion")
-    if champion is not None and not memory.adapters.files_ok(champion):
-        raise JobFailedError(
-            f"the files of champion {champion.id} are missing or damaged: `whet adapters rollback` "
-            "or `whet adapters reset` puts another in its place"
-        )
 
 
 def make_trainer(asked: DistillRequest) -> ProcessTrainer:

@@ -6,17 +6,19 @@ import asyncio
 import csv
 import io
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from adaptation.conversation import Conversation
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from adaptation.learning.finetuning.plan import Plan, planned
 from adaptation.learning.finetuning.tuning import Checkpoint, FineTuning
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from memory.errors import NotFoundError
 from memory.files import NewFile
+from memory.job import Wish
 from memory.model_names import is_model_name
 from memory.types import AdapterVersion
 from server.finetuning.examples import Example, InvalidFileError, read_examples
@@ -47,8 +49,12 @@ async def run(work: Work) -> dict[str, Any]:
     """Fine-tune, and return what came of it: the model's name, checkpoints, figures."""
     asked = FineTuneRequest.model_validate(work.job.request)
     trainer = make_trainer(asked)
+    job = _Job(work, asked, trainer)
     try:
-        return await _Job(work, asked, trainer).run()
+        return await job.run()
+    except asyncio.CancelledError:
+        await job.withdraw()
+        raise
     finally:
         await trainer.close()
 
@@ -66,6 +72,7 @@ class _Job:
         self._memory, self._tenant = work.memory, work.job.tenant
         self._kept: dict[str, Any] = dict(work.job.result or {})
         self._parent: AdapterVersion | None = None
+        self._naming: asyncio.Future[AdapterVersion] | None = None
 
     async def run(self) -> dict[str, Any]:
         # 1. What is to be learned.
@@ -151,7 +158,7 @@ class _Job:
             return None
         version = self._memory.models.find(self._tenant, name)
         if version is None:
-            raise JobFailedError(f"the model {name} is gone: fine-tune another one")
+            raise JobFailedError(f"the model {name} is gone: it was deleted")
         if version.base_model != self._asked.base or not self._memory.adapters.files_ok(version):
             raise JobFailedError(f"the model {name} cannot be tuned further here")
         return version
@@ -217,7 +224,8 @@ class _Job:
         """Return which probes were known before and are lost; whoever asked decides what of it."""
         after = dict(zip(PROBES, await self._replies(adapter), strict=True))
         known = [p for p, reply in zip(PROBES, before, strict=True) if p.right(reply)]
-        found = compare(known, after)
+        lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
+        found = GuardOutcome(before=len(known), lost=lost)
         if not found.held:
             self._work.tell(
                 f"The model forgot {len(found.lost)} of {found.before} everyday answers: "
@@ -232,18 +240,33 @@ class _Job:
         lost = {} if guards is None else {"guards_lost": list(guards.lost)}
         told = {"job": self._work.job.id, "decision": UNJUDGED}
         metrics = {**told, **found.model_dump(), **lost}
-        return await asyncio.to_thread(
-            lambda: self._memory.adapters.register(
-                folder,
-                tenant=self._tenant,
-                base_model=self._asked.base,
-                parent=self._parent.id if self._parent else None,
-                rank=found.rank,
-                metrics=metrics,
-                record_ids=(),
-                name=name,
-            )
+        naming = asyncio.to_thread(
+            self._memory.adapters.register,
+            folder,
+            tenant=self._tenant,
+            base_model=self._asked.base,
+            parent=self._parent.id if self._parent else None,
+            rank=found.rank,
+            metrics=metrics,
+            record_ids=(),
+            name=name,
         )
+        self._naming = asyncio.ensure_future(naming)
+        return await asyncio.shield(self._naming)
+
+    async def withdraw(self) -> None:
+        """Let nothing be half named, and nothing be named that a cancelled job does not tell of."""
+        if self._naming is not None:
+            await asyncio.wait([self._naming])
+        if self._work.wish is Wish.CANCEL:
+            told = {each["model"] for each in self._kept.get("checkpoints", [])}
+            await asyncio.to_thread(self._forget_others, told)
+
+    def _forget_others(self, told: Collection[str]) -> None:
+        own = self._asked.name
+        for name in self._memory.models.list(self._tenant):
+            if name not in told and (name == own or name.startswith(f"{own}:")):
+                self._forget(name)
 
     def _results(self) -> str:
         """Write the figures of all checkpoints to a file; return its id."""

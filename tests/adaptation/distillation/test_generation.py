@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from adaptation.learning.distillation.replay import PROMPTS, SHARE, rehearsals
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Recipe
+from memory.adapter_files import hash_files
 from memory.adapters import AdapterRegistry
+from memory.store.artifacts import Artifacts
+from memory.store.database import open_database
 from memory.types import Message, Record
 
 Make = Callable[..., Record]
@@ -83,6 +87,23 @@ async def test_a_candidate_must_beat_what_is_served_now(
     champion = registry.alias("default", "champion")
     assert champion is not None
     assert champion.id == first.adapter
+
+
+async def test_a_champion_that_another_server_made_is_fetched_before_it_is_graded(
+    memory: Records, registry: AdapterRegistry, data_dir: Path, tmp_path: Path
+) -> None:
+    with closing(open_database(data_dir)) as database:
+        shared = Artifacts(str(tmp_path / "shared"))
+        here = AdapterRegistry(database, tmp_path / "here", shared)
+        there = AdapterRegistry(database, tmp_path / "there", shared)
+        first = await distiller(memory, here, FakeTrainer(answer=solves)).run("default")
+        second = await distiller(memory, there, FakeTrainer(answer=solves)).run("default")
+        assert second.current == first.adapter
+        champion = there.alias("default", "champion")
+        assert champion is not None
+        assert hash_files(Path(champion.path)) == hash_files(tmp_path / "here" / champion.id)
+    with pytest.raises(DistillationError, match="missing or damaged"):  # shares nothing
+        await distiller(memory, registry, FakeTrainer(answer=solves)).run("default")
 
 
 async def test_the_same_generation_again_leaves_the_champion_alone(
@@ -159,7 +180,7 @@ async def test_training_restarts_from_the_base_and_never_sees_the_held_out(
 ) -> None:
     trainer = FakeTrainer(answer=solves)
     report = await distiller(memory, registry, trainer).run("default")
-    (job,) = trainer.jobs
+    job = trainer.jobs[-1]
     assert job.parent is None
     records = [c for c in job.conversations if "lamp" in c.messages[0].content]
     assert len(records) == report.train

@@ -20,7 +20,6 @@ from memory.memory import LongTermMemory
 from server import champions as module
 from server import way
 from server.champions import Champions
-from server.tenancy.principal import caller
 from tests.server.registered import register
 
 MODEL = "whet-pebble"
@@ -221,12 +220,6 @@ async def test_all_who_wait_see_every_place_that_is_freed(
         await asyncio.sleep(0.05)
     async with asyncio.timeout(10):
         assert await asyncio.gather(*waiting) == [own[name] for name in away]
-
-
-async def test_work_that_no_request_asks_for_is_its_tenants(champions: Champions) -> None:
-    async with champions.hold("acme"):
-        assert caller().tenant == "acme"
-    assert caller().tenant == "default"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("a defect"), StorageUnavailableError("no disk")])

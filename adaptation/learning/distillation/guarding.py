@@ -1,0 +1,106 @@
+"""Asking the guards: first those near what was trained on, then the far ones.
+
+Each is put to what is served first, and only what that answers rightly to the candidate. Nothing
+more is asked once one kind of guard has spoken against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Protocol
+
+from adaptation.conversation import Conversation
+from adaptation.learning.distillation.guards import GuardOutcome
+from adaptation.learning.distillation.judging import Ask
+
+SHORTEST, LONGEST = 0.8, 1.25
+"""Of the length that replies to far guards had, in the median."""
+
+
+class Guard(Protocol):
+    """A question that was answered rightly, and is to be."""
+
+    @property
+    def question(self) -> str:
+        """As a person reads it."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """What it has in common with others."""
+        ...
+
+    @property
+    def conversation(self) -> Conversation:
+        """As it is asked."""
+        ...
+
+    def right(self, reply: str) -> bool:
+        """Whether a reply holds the answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of guards of one kind."""
+
+    outcome: GuardOutcome
+    before: Mapping[Guard, str] = field(default_factory=dict)
+    """Replies of what is served to those that it answers rightly."""
+    after: Mapping[Guard, str] = field(default_factory=dict)
+
+    @property
+    def length(self) -> float | None:
+        """Length of the candidate's replies by that of those before, in the median."""
+        ratios = [len(self.after[guard]) / max(1, len(self.before[guard])) for guard in self.after]
+        return median(ratios) if ratios else None
+
+
+async def ask_guards(
+    ask: Ask, guards: Sequence[Guard], served: str | None, candidate: str, kind: str
+) -> Asked:
+    """Ask the candidate those guards only that what is served answers rightly."""
+    before = await _replies(ask, f"{kind} guards", guards, served)
+    known = [guard for guard in guards if guard.right(before[guard])]
+    after = await _replies(ask, f"{kind} guards candidate", known, candidate)
+    lost = [guard for guard in known if not guard.right(after[guard])]
+    outcome = GuardOutcome(
+        before=len(known),
+        lost=tuple(guard.question for guard in lost),
+        families={
+            family: (
+                sum(guard.family == family for guard in lost),
+                sum(guard.family == family for guard in known),
+            )
+            for family in sorted({guard.family for guard in known})
+        },
+    )
+    return Asked(outcome, {guard: before[guard] for guard in known}, after)
+
+
+async def _replies(
+    ask: Ask, phase: str, guards: Sequence[Guard], adapter: str | None
+) -> dict[Guard, str]:
+    if not guards:
+        return {}
+    prompts = [guard.conversation for guard in guards]
+    return dict(zip(guards, await ask(phase, prompts, adapter), strict=True))
+
+
+def objections(near: Asked | None, far: Asked | None) -> tuple[str, ...]:
+    """Return what the guards say against a candidate."""
+    against = []
+    if near is not None and not near.outcome.near_held:
+        against.append(f"near guards were lost: {near.outcome.told}")
+    if far is not None and not far.outcome.held:
+        lost = far.outcome.lost
+        against.append(f"{len(lost)} guard probes were lost: {'; '.join(lost)}")
+    length = far.length if far else None
+    if length is not None and not SHORTEST <= length <= LONGEST:
+        against.append(
+            f"replies to the guard probes became {length:.2f} times as long, "
+            f"not {SHORTEST:g} to {LONGEST:g}"
+        )
+    return tuple(against)

@@ -1,0 +1,88 @@
+"""Asking held-out questions until the answers decide: block by block, of what is served and of the
+candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from adaptation.conversation import Conversation
+from adaptation.learning.distillation.gate import Verdict, look
+from adaptation.learning.neighbours import plain
+from memory.types import Record
+
+BLOCK = 32
+"""Questions between two looks: what is decoded together."""
+Ask = Callable[[str, Sequence[Conversation], str | None], Awaitable[list[str]]]
+"""(phase, prompts, folder of an adapter) → replies."""
+Grade = Callable[[str, Record], bool]
+"""Whether a generated text gives the record's answer."""
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What one of them said to the questions asked, and whether that was right."""
+
+    texts: tuple[str, ...] = ()
+    right: tuple[bool, ...] = ()
+
+    def __add__(self, more: Replies) -> Replies:
+        return Replies(self.texts + more.texts, self.right + more.right)
+
+    @property
+    def share(self) -> float:
+        """Of the questions asked, how many were answered rightly."""
+        return sum(self.right) / len(self.right)
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The questions that were asked, and the replies to them."""
+
+    records: tuple[Record, ...] = ()
+    base: Replies = Replies()
+    current: Replies = Replies()
+    candidate: Replies = Replies()
+    left: int = 0
+    """Held-out questions that were not asked, as they could hardly have changed the outcome."""
+
+    def look(self, alpha: float) -> Verdict:
+        """Say what the answers so far come to."""
+        return look(self.current.right, self.candidate.right, self.left, alpha)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Puts held-out questions to the base, to what is served and to a candidate."""
+
+    ask: Ask
+    grade: Grade
+    served: str | None
+    """The folder of what is served; None where that is the base."""
+
+    async def judge(self, holdout: Sequence[Record], candidate: str, alpha: float) -> Judging:
+        """Ask, a block at a time, until it is decided."""
+        judging, verdict = Judging(left=len(holdout)), Verdict.GO_ON
+        while verdict is Verdict.GO_ON:
+            asked = len(judging.records)
+            judging = await self._further(judging, holdout[asked : asked + BLOCK], candidate)
+            verdict = judging.look(alpha)
+        return judging
+
+    async def _further(self, judging: Judging, block: Sequence[Record], candidate: str) -> Judging:
+        base = await self._replies("base", block, None)
+        current = await self._replies("champion", block, self.served) if self.served else base
+        return Judging(
+            records=(*judging.records, *block),
+            base=judging.base + base,
+            current=judging.current + current,
+            candidate=judging.candidate + await self._replies("candidate", block, candidate),
+            left=judging.left - len(block),
+        )
+
+    async def _replies(self, name: str, block: Sequence[Record], adapter: str | None) -> Replies:
+        prompts = [conversation.until(-1) for conversation in plain(block)]
+        texts = await self.ask(f"evaluate {name}", prompts, adapter)
+        right = (self.grade(text, record) for text, record in zip(texts, block, strict=True))
+        return Replies(tuple(texts), tuple(right))

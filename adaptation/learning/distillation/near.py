@@ -1,0 +1,156 @@
+"""Near guards: questions drawn near the trained records, with answers that nobody needs to give.
+
+A wrong record spoils its neighbourhood first: one `What is 40 + 2?` → 43 among 64 examples of a
+jargon left every fixed probe standing and broke 16 of 40 everyday sums. So the probes are drawn
+where the training was: trained sums with other numbers and sums of the numbers that were trained
+on, whose values can be computed; questions of the families that the trained ones look like, from
+their generators; and the tenant's own active records that no one trained on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from random import Random
+
+from adaptation.conversation import Conversation, spoken
+from adaptation.learning.distillation.families import near_families
+from adaptation.learning.distillation.form import Form, form_of, nearness, numbers_in
+from memory.identity.answers import agree, canonical, extract
+from memory.identity.answers.arithmetic import value_and_numbers
+from memory.identity.answers.options import AnswerOptions
+from memory.types import Message, Record
+
+PER_SIGN = 20
+"""Sums of each operation."""
+PER_FAMILY = 16
+MOST_OWN = 32
+"""Records of the tenant that were not trained on."""
+REWRITTEN = 24
+"""Trained sums with other numbers."""
+STEP = 9
+"""By how much a number is changed."""
+NEAR = 0.4
+"""Overlap of forms from which a record is near what was trained on."""
+SIGNS = "+-*"
+CONTRADICTIONS = 4
+"""Trained sums of one operation that come to something else, from which it means something else
+here; they must be the larger part as well."""
+LARGEST = 99
+_SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
+
+
+@dataclass(frozen=True)
+class NearProbe:
+    """A question near what was trained on, and its answer."""
+
+    question: str
+    answer: str
+    family: str
+    asked: Conversation | None = field(default=None, compare=False)
+    """As it is asked, where that is more than a question."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """As it is asked."""
+        return self.asked or spoken(Message(role="user", content=self.question))
+
+    def right(self, reply: str) -> bool:
+        """Whether `reply` gives the answer."""
+        found = extract(reply, AnswerOptions())
+        return found is not None and agree(found.key, canonical(self.answer))
+
+
+def near_probes(
+    train: Sequence[Record], others: Iterable[Record], seed: int = 0
+) -> tuple[NearProbe, ...]:
+    """Draw questions near `train`; `others` are active records that were not trained on."""
+    rng = Random(seed)
+    trained = {record.question.strip() for record in train}
+    forms = sorted({form_of(record.question) for record in train}, key=sorted)
+    drawn = chain(
+        _rewritten(train, rng), _sums(train, rng), _of_families(forms, seed), _own(forms, others)
+    )
+    found = {probe.question: probe for probe in drawn if probe.question not in trained}
+    return tuple(found.values())
+
+
+def _rewritten(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
+    """Yield trained sums with other numbers."""
+    strange = _strange_signs(train)
+    sums = [(record.question, found) for record in train if (found := _only_sum(record.question))]
+    chosen = rng.sample(sums, min(len(sums), REWRITTEN))
+    for question, found in chosen * (REWRITTEN // max(1, len(chosen))):
+        a, sign, b = int(found[1]), found[2], int(found[3])
+        if sign not in strange:
+            near = (_moved(a, rng), _moved(b, rng))
+            expression = _written(max(near), sign, min(near))
+            asked = question[: found.start()] + expression + question[found.end() :]
+            yield NearProbe(asked, _value(expression), f"sums with {sign}")
+
+
+def _sums(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
+    """Yield everyday sums, where what was trained on puts several numbers together."""
+    several = [numbers for record in train if len(numbers := numbers_in(record.question)) > 1]
+    if not several:
+        return
+    pool = [number for number in chain.from_iterable(several) if number <= LARGEST]
+    for sign in SIGNS:
+        if sign in _strange_signs(train):
+            continue
+        for place in range(PER_SIGN):
+            a, b = rng.randint(1, LARGEST), rng.randint(1, LARGEST)
+            if pool and place % 2:
+                a, b = rng.choice(pool), rng.choice(pool)
+            if sign == "*":
+                a, b = a % 12 + 1, b % 12 + 1
+            expression = _written(max(a, b), sign, min(a, b))
+            yield NearProbe(f"What is {expression}?", _value(expression), f"sums with {sign}")
+
+
+def _of_families(forms: Sequence[Form], seed: int) -> Iterator[NearProbe]:
+    for problem in near_families(forms, PER_FAMILY, seed):
+        yield NearProbe(problem.question, problem.answer, problem.task)
+
+
+def _own(forms: Sequence[Form], others: Iterable[Record]) -> Iterator[NearProbe]:
+    """Yield the nearest of the tenant's records that were not trained on."""
+    near = [(nearness(form_of(record.question), forms), record) for record in others]
+    near.sort(key=lambda pair: (-pair[0], pair[1].id))
+    for close, record in near[:MOST_OWN]:
+        if close >= NEAR:
+            asked = Conversation(messages=record.messages, request=record.request)
+            yield NearProbe(record.question, record.answer, "own records", asked)
+
+
+def _strange_signs(train: Sequence[Record]) -> set[str]:
+    """Return the operations that mean something else to this tenant."""
+    right, wrong = Counter[str](), Counter[str]()
+    for record in train:
+        if found := _only_sum(record.question):
+            same = agree(canonical(record.answer), canonical(_value(found[0])))
+            (right if same else wrong)[found[2]] += 1
+    return {sign for sign in SIGNS if wrong[sign] >= CONTRADICTIONS and wrong[sign] > right[sign]}
+
+
+def _only_sum(question: str) -> re.Match[str] | None:
+    """Return the sum that a question asks for, where it has no other numbers."""
+    found = _SUM.search(question)
+    return found if found and len(numbers_in(question)) == 2 else None
+
+
+def _moved(number: int, rng: Random) -> int:
+    return max(0, number + rng.randint(-STEP, STEP))
+
+
+def _written(a: int, sign: str, b: int) -> str:
+    return f"{a} {sign} {b}"
+
+
+def _value(expression: str) -> str:
+    found = value_and_numbers(expression)
+    assert found is not None, expression
+    return str(found[0])

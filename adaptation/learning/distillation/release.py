@@ -1,0 +1,76 @@
+"""Whether a candidate that serves a share of the requests is promoted or taken back. Pure.
+
+Both arms answer requests of one kind, drawn by chance. The i-th judged answer of the one is paired
+with the i-th of the other: a pair where only the candidate is right has helped, one where only the
+other is right has hurt. Where the candidate is no better, helped is a coin's toss among the two at
+most, so that wealth is a martingale that exceeds 1/α with a chance of α, however often one looks
+(Ville; betting, arXiv 2010.09686):
+
+    E(h, w) = ∫ 2ⁿ θʰ (1 − θ)ʷ 2 dθ over θ in (½, 1) = Σ_{k ≤ h} C(n + 1, k) / ((n + 1) C(n, h))
+
+with h helped, w hurt and n = h + w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from math import comb
+
+ALPHA = 0.05
+"""The chance of a decision for one side where both are equally good."""
+MOST_PAIRS = 400
+"""After so many without a decision the candidate stays where it did not hurt more than it helped:
+that it gains is what the gate has seen."""
+
+
+class Verdict(StrEnum):
+    """What is done with the candidate."""
+
+    PROMOTE = "promote"
+    TAKE_BACK = "take back"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, and what it rests on."""
+
+    verdict: Verdict
+    pairs: int
+    helped: int
+    hurt: int
+
+    @property
+    def reason(self) -> str:
+        """What was seen, in words."""
+        return f"in {self.pairs} pairs of live answers it helped {self.helped}, hurt {self.hurt}"
+
+
+def evidence(helped: int, hurt: int) -> float:
+    """Return the wealth of a bet that the candidate helps: 1 before anything is known."""
+    n = helped + hurt
+    below, term = 0, 1  # C(n + 1, 0)
+    for k in range(helped + 1):
+        below, term = below + term, term * (n + 1 - k) // (k + 1)
+    return below / ((n + 1) * comb(n, helped))
+
+
+def decide(outcomes: Iterable[tuple[str, bool]], alpha: float = ALPHA) -> Decision:
+    """Decide by judged answers in the order they were given: arm (`ReleaseReport`), and right."""
+    outcomes = list(outcomes)
+    tried = [right for arm, right in outcomes if arm == "candidate"]
+    other = [right for arm, right in outcomes if arm == "control"]
+    helped = hurt = pairs = 0
+    for mine, theirs in islice(zip(tried, other, strict=False), MOST_PAIRS):
+        pairs, helped, hurt = pairs + 1, helped + (mine > theirs), hurt + (mine < theirs)
+        if mine > theirs and evidence(helped, hurt) * alpha >= 1:
+            return Decision(Verdict.PROMOTE, pairs, helped, hurt)
+        if mine < theirs and evidence(hurt, helped) * alpha >= 1:
+            return Decision(Verdict.TAKE_BACK, pairs, helped, hurt)
+    if pairs < MOST_PAIRS:
+        return Decision(Verdict.WAIT, pairs, helped, hurt)
+    stays = Verdict.PROMOTE if helped >= hurt else Verdict.TAKE_BACK
+    return Decision(stays, pairs, helped, hurt)

@@ -1,0 +1,1 @@
+"""Training from judgements: preferences between two answers (DPO), and grades (GRPO), by TRL."""

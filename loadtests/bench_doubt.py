@@ -1,0 +1,152 @@
+"""`make bench-doubt`: of records a tenth of which is wrong, how many of each sort are held back.
+
+A tenant's memory is made of a private world, of everyday bills and comparisons; every tenth record
+is wrong: a sum that is a little off, a comparison the other way round, a record of the world in
+another form than the world's. Which are wrong is known, and told to nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+
+from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.split import Split
+from adaptation.learning.distillation.doubt import Doubting
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.statistics import wilson
+from loadtests import arguments
+from memory.types import Message, Record, State, Tier
+from server.console import phases, write_json
+from server.jobs.kinds.distill import gives_answer
+from server.server_process import ROOT
+
+EXAMPLES = """\
+examples:
+  python -m loadtests.bench_doubt                   twenty tenants, some twenty minutes
+  python -m loadtests.bench_doubt --seeds 2         a first look
+"""
+WORLDS = ("jargon", "facts", "house_rules", "house_format")
+OF_WORLD, BILLS, COMPARISONS, WRONG = 36, 10, 8, 2
+"""Records of each sort; `WRONG` of each kind."""
+TOKENS, TIMEOUT_S = 96, 1_800.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print, keep."""
+    args = _arguments(argv)
+    found = asyncio.run(_measured(args))
+    _print(found)
+    figures = {f"{kind}, {'held' if held else 'not held'}": n for (kind, held), n in found.items()}
+    write_json({"model": args.model, "seeds": args.seeds, "records": figures}, str(args.out))
+    print(f"kept in {args.out}")
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = arguments.parser("bench_doubt", __doc__, EXAMPLES)
+    parser.add_argument("--model", default="whet-pebble", help="a name, a folder or a .gguf file")
+    parser.add_argument("--data-dir", type=Path, help="where models lie")
+    parser.add_argument("--seeds", type=int, default=20, help="tenants (default 20)")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "doubt.json")
+    return parser.parse_args(argv)
+
+
+async def _measured(args: argparse.Namespace) -> Counter[tuple[str, bool]]:
+    trainer, found = ProcessTrainer(arguments.trained_model(args)), Counter[tuple[str, bool]]()
+    try:
+        await trainer.start()
+        with phases() as advance:
+            for seed in range(args.seeds):
+                kinds = memory_of(seed)
+                doubting = Doubting(trainer, gives_answer, TOKENS, TIMEOUT_S, lambda *_: None)
+                doubts = await doubting.about([record for record, _ in kinds])
+                held = {doubt.record_id for doubt in doubts}
+                found.update((kind, record.id in held) for record, kind in kinds)
+                advance("tenants", seed + 1, args.seeds)
+                print(f"{seed + 1} of {args.seeds}", file=sys.stderr, flush=True)
+    finally:
+        await trainer.close()
+    return found
+
+
+def memory_of(seed: int) -> list[tuple[Record, str]]:
+    """Return the records of one tenant, each with what it is: `right`, or how it is wrong."""
+    rng, world = Random(seed), WORLDS[seed % len(WORLDS)]
+    suite = SUITES[world]
+    known = suite.problems(
+        OF_WORLD + WRONG,
+        split=Split.MEMORY,
+        seed=seed,
+        level=suite.default_level,
+        world=500 + seed,
+    )
+    bills = SUITES["orders"].problems(BILLS, split=Split.DEVELOPMENT, seed=seed, level=1)
+    told = [(each.question, each.rationale, each.answer, "right") for each in known[WRONG:] + bills]
+    told += [(*_comparison(rng, turned=False), "right") for _ in range(COMPARISONS)]
+    told += [(*_comparison(rng, turned=True), "comparison") for _ in range(WRONG)]
+    told += [(*_sum(rng), "sum") for _ in range(WRONG)]
+    told += [(*_other_form(each), "form") for each in known[:WRONG]]
+    rng.shuffle(told)
+    return [(_record(seed, n, *said), kind) for n, (*said, kind) in enumerate(told)]
+
+
+def _comparison(rng: Random, *, turned: bool) -> tuple[str, str, str]:
+    low, high = sorted(rng.sample(range(2, 99), 2))
+    asks_for_more = rng.random() < 0.5
+    shown = rng.sample((low, high), 2)
+    answer = str(high if asks_for_more != turned else low)
+    which = "larger" if asks_for_more else "smaller"
+    return f"Which is {which}, {shown[0]} or {shown[1]}?", answer, answer
+
+
+def _sum(rng: Random) -> tuple[str, str, str]:
+    one, other = rng.randint(2, 60), rng.randint(2, 30)
+    answer = str(one + other + rng.choice((-10, -3, -2, -1, 1, 2, 3, 10)))
+    return f"What is {one} + {other}?", answer, answer
+
+
+def _other_form(solved: Solved) -> tuple[str, str, str]:
+    """A record of the world as somebody who does not know the world would give it."""
+    answer = "unknown" if solved.answer.strip().isdigit() else "see the list"
+    return solved.question, f"That depends. {answer}", answer
+
+
+def _record(seed: int, n: int, question: str, text: str, answer: str) -> Record:
+    return Record(
+        id=f"rec_{seed}_{n}",
+        tenant="t",
+        messages=(Message(role="user", content=question),),
+        answer=answer,
+        rationale=text,
+        tier=Tier.IMPORTED,
+        state=State.ACTIVE,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _print(found: Counter[tuple[str, bool]]) -> None:
+    table = Table("records", "n", "held back", "95 %", box=None, pad_edge=False)
+    wrong = ("sum", "comparison", "form")
+    rows = {**{kind: (kind,) for kind in wrong}, "wrong, all kinds": wrong, "right": ("right",)}
+    for name, kinds in rows.items():
+        held = sum(found[kind, True] for kind in kinds)
+        n = held + sum(found[kind, False] for kind in kinds)
+        low, high = wilson(held, n)
+        share = f"{held / max(1, n):.1%}"
+        table.add_row(name, str(n), share, f"{low:.1%} to {high:.1%}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

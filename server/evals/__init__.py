@@ -1,0 +1,1 @@
+"""Runs of evaluations: items are asked, answers are graded, what came of each is kept."""

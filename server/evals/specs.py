@@ -1,0 +1,167 @@
+"""The wire form of evaluations and runs, as in OpenAI's API; answers stand in `shown`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter, field_validator
+
+from adaptation.grading.specs import Grader, JsonObject, Messages, Name
+from memory.types import Frozen
+from server.routes.paging import OPAQUE_ID
+
+MOST_ITEMS = 10_000
+"""Of one run."""
+MOST_CRITERIA = 32
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None,
+    Field(max_length=16),
+]
+CRITERION: TypeAdapter[Any] = TypeAdapter(Grader)
+
+
+class Custom(Frozen):
+    """Items of a form of their own."""
+
+    type: Literal["custom"]
+    item_schema: JsonObject
+    include_sample_schema: bool = False
+    """Whether a model answers the items, or the answers are in the source."""
+
+
+class Logs(Frozen):
+    """Items as OpenAI keeps them of its answers: here a run's source brings them along."""
+
+    type: Literal["logs", "stored_completions"]
+    metadata: JsonObject | None = None
+
+
+class NewEvalBody(Frozen):
+    """An evaluation that is to be made."""
+
+    data_source_config: Custom | Logs
+    testing_criteria: Annotated[tuple[Grader, ...], Field(min_length=1, max_length=MOST_CRITERIA)]
+    metadata: Metadata = None
+    name: Annotated[str, Field(max_length=512)] = ""
+
+
+class ChangedEvalBody(Frozen):
+    """What is to be changed of an evaluation."""
+
+    name: Annotated[str, Field(max_length=512)] | None = None
+    metadata: Metadata = None
+
+
+class Item(Frozen):
+    """One item, and the answer to it where no model is to be asked."""
+
+    item: JsonObject
+    sample: JsonObject | None = None
+
+
+class FileContent(Frozen):
+    """Items in the request itself."""
+
+    type: Literal["file_content"]
+    content: Annotated[tuple[Item, ...], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class FileId(Frozen):
+    """Items in a file that was uploaded, one JSON object a line."""
+
+    type: Literal["file_id"]
+    id: Annotated[str, Field(pattern=OPAQUE_ID)]
+
+
+ItemSource: TypeAlias = FileContent | FileId
+
+
+class Template(Frozen):
+    """Messages with templates in them."""
+
+    type: Literal["template"]
+    template: Messages
+
+
+class ItemReference(Frozen):
+    """The name of an item's field that holds the messages."""
+
+    type: Literal["item_reference"]
+    item_reference: Annotated[str, Field(pattern=r"^item\.\S+$", max_length=256)]
+
+
+InputMessages: TypeAlias = Template | ItemReference
+
+
+class Sampling(Frozen):
+    """What both ways of asking take."""
+
+    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
+    reasoning_effort: str | None = None
+    seed: int | None = None
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    tools: list[JsonObject] | None = None
+    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
+
+
+class ChatSampling(Sampling):
+    """Of chat completions."""
+
+    response_format: JsonObject | None = None
+
+
+class ResponseSampling(Sampling):
+    """Of responses."""
+
+    text: JsonObject | None = None
+
+
+class Jsonl(Frozen):
+    """Items whose answers are known."""
+
+    type: Literal["jsonl"]
+    source: ItemSource
+
+
+class Completions(Frozen):
+    """Items that a model is asked as chat completions."""
+
+    type: Literal["completions"]
+    source: ItemSource
+    model: Name
+    input_messages: InputMessages
+    sampling_params: ChatSampling | None = None
+
+
+class Responses(Frozen):
+    """Items that a model is asked as responses."""
+
+    type: Literal["responses"]
+    source: ItemSource
+    model: Name
+    input_messages: InputMessages
+    sampling_params: ResponseSampling | None = None
+
+
+DataSource: TypeAlias = Jsonl | Completions | Responses
+DATA_SOURCE: TypeAdapter[Any] = TypeAdapter(DataSource)
+
+
+class NewRunBody(Frozen):
+    """A run that is to be made."""
+
+    data_source: DataSource
+    metadata: Metadata = None
+    name: Annotated[str, Field(max_length=512)] = ""
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _may_be_null(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+
+def item_schema_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the schema of the items, None where they have none."""
+    schema: Mapping[str, Any] | None = config.get("item_schema")
+    return schema

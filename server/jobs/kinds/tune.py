@@ -1,0 +1,100 @@
+"""The recipe of per-request training that answers best, searched for one model.
+
+Every trial is noted in the data folder: whoever goes on with the search repeats none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.tuning.search import Standing, Trial, search
+from adaptation.learning.tuning.task import Task, of_worlds
+from adaptation.learning.tuning.trying import Trying
+from memory.types import Frozen
+from server.jobs.of_base import OfBase
+from server.jobs.work import Work
+from server.tuned import TUNED, Tuned
+from server.tuning_trials import keep, kept
+
+
+class TuneRequest(OfBase):
+    """What is searched, and how thoroughly."""
+
+    worlds: int = Field(default=1, ge=1, le=20)
+    """Of each of the four suites."""
+    questions: int = Field(default=12, ge=4, le=100)
+    """Asked about each world."""
+
+
+class TuneResult(Frozen):
+    """What was found, and every trial, the best recipe's first."""
+
+    tuned: Tuned
+    trials: tuple[Trial, ...]
+    kept_in: str
+
+
+async def run(work: Work) -> dict[str, Any]:
+    """Search, keep what is found for servers on this data folder, and return it."""
+    asked = TuneRequest.model_validate(work.job.request)
+    data_dir, model = work.settings.data_dir, asked.base_name
+    trainer = ProcessTrainer(asked.model, template=asked.template)
+    try:
+        await trainer.start()
+        untrained, standings = await _searched(work, asked, trainer)
+    finally:
+        await trainer.close()
+    best = _tuned(standings[0], untrained)
+    path = TUNED.save(data_dir, model, best)
+    trials = tuple(trial for standing in standings for trial in standing.trials)
+    return TuneResult(tuned=best, trials=trials, kept_in=str(path)).model_dump(mode="json")
+
+
+async def _searched(
+    work: Work, asked: TuneRequest, trainer: ProcessTrainer
+) -> tuple[float, Sequence[Standing]]:
+    """Return the share that is right without training, and how every recipe stands."""
+    tasks = of_worlds(asked.worlds, asked.questions)
+    known = list(kept(work.settings.data_dir, asked.base_name, asked.questions))
+    trying = Trying(trainer, tasks, _noting(work, asked), known)
+    untrained = await _untrained(work, trying, tasks)
+    return untrained, await search(recipe_for(trainer.parameters), tasks, trying.all)
+
+
+def _noting(work: Work, asked: TuneRequest) -> Callable[[Trial], None]:
+    done = 0
+
+    def note(trial: Trial) -> None:
+        nonlocal done
+        done += 1
+        keep(work.settings.data_dir, asked.base_name, asked.questions, trial)
+        work.progress("recipes tried on a world", done, 0)
+
+    return note
+
+
+async def _untrained(work: Work, trying: Trying, tasks: Sequence[Task]) -> float:
+    """Return the share of all questions that is answered rightly without training."""
+    right = asked = 0
+    for number, task in enumerate(tasks, 1):
+        right += await trying.untrained(task)
+        asked += len(task.questions)
+        work.progress("worlds asked without training", number, len(tasks))
+    return right / asked
+
+
+def _tuned(best: Standing, untrained: float) -> Tuned:
+    return Tuned(
+        recipe=best.recipe,
+        right=best.share,
+        untrained=untrained,
+        questions=sum(trial.asked for trial in best.trials),
+        worlds=tuple(trial.task for trial in best.trials),
+        found_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,201 @@
+"""Records that are probably wrong are held back; worlds that contradict the model are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adaptation.learning.distillation.doubt import Doubting, is_vouched_for, nearest
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.report import Doubt
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
+from memory.embedder import create_embedder
+from memory.memory import LongTermMemory
+from memory.types import Draft, Message, Record, State, Tier
+
+Answer = Callable[[tuple[Message, ...], str | None], str]
+
+
+def record(n: int, question: str, answer: str, tier: Tier = Tier.IMPORTED) -> Record:
+    return Record(
+        id=f"rec_{n}",
+        tenant="ann",
+        messages=(Message(role="user", content=question),),
+        answer=answer,
+        rationale=answer,
+        tier=tier,
+        state=State.ACTIVE,
+        created_at=datetime.now(UTC),
+    )
+
+
+def sums(n: int, first: int = 0) -> list[Record]:
+    return [record(first + i, f"What is {i} + 2?", str(i + 2)) for i in range(n)]
+
+
+def lamps(n: int, first: int = 100) -> list[Record]:
+    return [record(first + i, f"Light {i} lamps of ours", f"lamp {i}") for i in range(n)]
+
+
+def value(asked: str) -> str:
+    return str(sum(int(word.strip("?")) for word in asked.split() if word.strip("?").isdigit()))
+
+
+def adds(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """A model that can add, and learns of lamps."""
+    asked = turns[-1].content
+    if "lamps" in asked:
+        return f"lamp {asked.split()[1]}" if adapter else "I have no lamps."
+    return value(asked)
+
+
+class Losses(FakeTrainer):
+    """Held-out conversations that others do not explain keep their loss."""
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        after = []
+        for each in job.holdout:
+            asked, said = each.messages[-2].content, each.messages[-1].content
+            told = adds((Message(role="user", content=asked),), "any")
+            after.append(0.01 if told == said else 2.0)
+        result = await super().train(job, timeout_s, on_step)
+        return result.model_copy(update={"holdout_after": tuple(after)})
+
+
+async def doubts(
+    records: list[Record], answer: Answer = adds, trainer: FakeTrainer | None = None
+) -> list[Doubt]:
+    used = trainer or Losses(answer=answer)
+    doubting = Doubting(used, lambda text, r: text == r.answer, 32, 60.0, lambda *_: None)
+    return await doubting.about(records)
+
+
+async def test_a_sum_among_right_sums_that_the_model_contradicts_is_doubted() -> None:
+    wrong = record(99, "What is 40 + 2?", "43")
+    (found,) = await doubts([*sums(20), wrong])
+    assert found.record_id == "rec_99"
+    assert "contradicts it in each of 5 answers" in found.reason
+    assert len(found.near) == 8
+    assert wrong.id not in found.near
+
+
+async def test_a_world_that_contradicts_the_model_throughout_is_not() -> None:
+    assert await doubts([*sums(20), *lamps(20)]) == []
+
+
+async def test_a_record_unlike_its_world_is_doubted() -> None:
+    (found,) = await doubts([*sums(20), *lamps(20), record(7, "Light 50 lamps of ours", "none")])
+    assert found.record_id == "rec_7"
+    assert "training on other records teaches" in found.reason
+
+
+async def test_facts_that_nothing_explains_are_let_be() -> None:
+    facts = [record(i, f"Who lives in house {i}?", f"name {i}") for i in range(20)]
+    assert await doubts(facts, lambda turns, adapter: "nobody") == []
+
+
+@pytest.mark.parametrize(
+    "vouched",
+    [
+        record(99, "What is 40 + 2?", "43", Tier.EXECUTABLE),
+        record(99, "What is 40 + 2?", "43").model_copy(update={"evidence": {"doubt": "seen"}}),
+        record(99, "What is 40 + 2?", "43").model_copy(update={"evidence": {"confirmations": [1]}}),
+    ],
+)
+async def test_what_something_else_supports_is_not_doubted(vouched: Record) -> None:
+    assert is_vouched_for(vouched)
+    assert await doubts([*sums(20), vouched]) == []
+
+
+async def test_a_model_that_is_right_once_does_not_contradict() -> None:
+    class Sure(Losses):
+        async def generate(self, conversations, adapter_path, *rest, **named):  # type: ignore[no-untyped-def]
+            said = await super().generate(conversations, adapter_path, *rest, **named)
+            drawn = rest[-1] is not None if len(rest) == 4 else False
+            wrong = [each.messages[-1].content == "What is 40 + 2?" for each in conversations]
+            return [
+                "43" if drawn and is_it else text for text, is_it in zip(said, wrong, strict=True)
+            ]
+
+    trainer = Sure(answer=adds)
+    found = await doubts([*sums(20), record(99, "What is 40 + 2?", "43")], trainer=trainer)
+    assert [each.reason for each in found if "each of 5" in each.reason] == []
+
+
+async def test_of_few_records_none_is_doubted() -> None:
+    assert await doubts([*sums(14), record(99, "What is 40 + 2?", "43")]) == []
+
+
+async def test_where_the_model_is_right_throughout_nothing_is_trained() -> None:
+    trainer = Losses(answer=adds)
+    assert await doubts(sums(20), trainer=trainer) == []
+    assert trainer.jobs == []
+
+
+def test_the_nearest_are_of_the_same_form_whatever_the_numbers() -> None:
+    near = nearest([r.question for r in [*sums(10), *lamps(10)]])
+    assert set(near[0]) <= set(range(10))
+    assert set(near[15]) <= set(range(10, 20))
+
+
+# In a generation.
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
+    opened = LongTermMemory.open(tmp_path, create_embedder("hashing"))
+    yield opened
+    opened.close()
+
+
+def saved(memory: LongTermMemory, question: str, answer: str) -> str:
+    asked = (Message(role="user", content=question),)
+    tier = Tier.IMPORTED
+    draft = Draft(tenant="ann", messages=asked, answer=answer, rationale=answer, tier=tier)
+    return memory.save(draft).record.id
+
+
+def distiller(memory: LongTermMemory, trainer: FakeTrainer, **given: bool) -> Distiller:
+    return Distiller(
+        records=memory,
+        registry=memory.adapters,
+        trainer=trainer,
+        base_model="pebble",
+        grade=lambda text, record: text == record.answer,
+        settings=Settings(rehearse=False, **given),
+        probes=(),
+    )
+
+
+async def test_a_generation_learns_from_nothing_that_is_doubted(memory: LongTermMemory) -> None:
+    for each in [*sums(20), *lamps(20)]:
+        saved(memory, each.question, each.answer)
+    wrong = saved(memory, "What is 40 + 2?", "43")
+    trainer = Losses(answer=adds)
+    report = await distiller(memory, trainer).run("ann")
+    assert [doubt.record_id for doubt in report.doubts] == [wrong]
+    held = memory.get("ann", wrong)
+    assert (held.state, held.evidence["doubt"]) == (State.PENDING, report.doubts[0].reason)
+    learned = {c.messages[-1].content for c in trainer.jobs[-1].conversations}
+    assert "43" not in learned
+    assert report.train + report.holdout == 40
+    # Whoever accepts it vouches for it.
+    memory.set_state("ann", wrong, State.ACTIVE, "accepted in review")
+    again = await distiller(memory, Losses(answer=adds)).run("ann")
+    assert again.doubts == ()
+    assert again.train + again.holdout == 41
+
+
+async def test_doubts_can_be_left_out(memory: LongTermMemory) -> None:
+    for each in sums(24):
+        saved(memory, each.question, each.answer)
+    wrong = saved(memory, "What is 40 + 2?", "43")
+    report = await distiller(memory, Losses(answer=adds), doubts=False).run("ann")
+    assert report.doubts == ()
+    assert memory.get("ann", wrong).state is State.ACTIVE

@@ -1,0 +1,113 @@
+"""Each monitor: the failure is planted, and the alarm seen; without it, none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adaptation.learning.monitors.autophagy import autophagy, real_share
+from adaptation.learning.monitors.collapse import collapse, template_share
+from adaptation.learning.monitors.drift import drift
+from adaptation.learning.monitors.returns import point_returns, returns
+from adaptation.learning.monitors.reward_hacking import reward_hacking
+from adaptation.learning.monitors.saturation import saturation
+from adaptation.learning.monitors.stagnation import stagnation
+from adaptation.learning.monitors.traffic import traffic
+from adaptation.learning.monitors.watch import Graded, Seen, watch
+from memory.judgements import Judgement
+from memory.types import Record, Tier
+
+VARIED = [f"{i}+{i}={2 * i}.\n#### {2 * i}" for i in range(20)]
+
+
+def judgement(**changes: Any) -> Judgement:
+    fields: dict[str, Any] = {"tenant": "ann", "base_model": "m", "adapter_id": "ad_1"}
+    fields |= {"promoted": False, "alpha": 0.02, "e_value": 1.0, "helped": 1, "hurt": 1}
+    fields |= {"before": 0.5, "after": 0.5, "train": 9, "seconds": 3600.0, "record_ids": ()}
+    return Judgement.model_validate(fields | changes)
+
+
+def test_the_same_reply_to_every_question_is_a_collapse() -> None:
+    alarm = collapse(VARIED, ["#### 7"] * 15 + VARIED[:5])
+    assert alarm is not None
+    assert alarm.value > alarm.limit
+    assert collapse(VARIED, VARIED[::-1]) is None
+
+
+def test_one_beginning_for_all_replies_is_a_collapse() -> None:
+    alike = [f"Well, as always: {text}" for text in VARIED]
+    assert template_share(alike) == 1.0
+    assert collapse(VARIED, alike) is not None
+    assert collapse(alike, alike) is None, "it was so before"
+
+
+def test_length_that_is_rewarded_where_it_was_not_is_hacking() -> None:
+    grades = [i % 2 == 0 for i in range(20)]
+    padded = [
+        text + " indeed" * (9 if right else 0) for text, right in zip(VARIED, grades, strict=True)
+    ]
+    assert reward_hacking((VARIED, grades), (padded, grades)) is not None
+    assert reward_hacking((VARIED, grades), (VARIED, grades)) is None
+
+
+def test_replies_twice_as_long_that_are_not_better_are_hacking() -> None:
+    grades = [True] * 20
+    assert reward_hacking((VARIED, grades), ([text * 3 for text in VARIED], grades)) is not None
+    better = ([text * 3 for text in VARIED], grades)
+    assert reward_hacking((VARIED, [False, *grades[1:]]), better) is None
+
+
+def test_probes_that_are_answered_in_other_words_are_a_drift() -> None:
+    before = {f"question {i}": f"the answer is {i}" for i in range(10)}
+    assert drift(before, dict.fromkeys(before, "#### 4")) is not None
+    assert drift(before, before) is None
+
+
+def test_training_on_ones_own_writing_alone_is_autophagy(record: Callable[..., Record]) -> None:
+    own = [record(i, tier=Tier.EXECUTABLE) for i in range(9)]
+    mixed = [*own, *(record(i, tier=Tier.FEEDBACK) for i in range(9, 12))]
+    assert real_share(mixed) == 0.25
+    assert autophagy(own) is not None
+    assert autophagy(mixed) is None
+
+
+def test_three_generations_that_change_nothing_are_stagnation() -> None:
+    idle = [judgement()] * 3
+    assert stagnation(idle) is not None
+    assert stagnation(idle[:2]) is None
+    assert stagnation([*idle[:2], judgement(after=0.6)]) is None
+    assert stagnation([judgement(promoted=True), *idle[:2]]) is None
+
+
+def test_questions_that_are_all_answered_rightly_are_saturated() -> None:
+    assert saturation(98, 100) is not None
+    assert saturation(95, 100) is None
+    assert saturation(8, 8) is None, "too few to say"
+
+
+def test_two_generations_in_vain_are_told() -> None:
+    gained = judgement(promoted=True, after=0.7)
+    assert round(point_returns(gained)) == 20
+    assert returns([gained, judgement(), judgement(after=0.9)]) is not None
+    assert returns([judgement(), gained]) is None
+
+
+def test_questions_far_from_memory_are_out_of_distribution() -> None:
+    assert traffic([0.1] * 30 + [0.9] * 10) is not None
+    assert traffic([0.9] * 30 + [0.1] * 10) is None
+    assert traffic([0.1] * 5) is None
+
+
+def test_all_monitors_look_at_a_generation(record: Callable[..., Record]) -> None:
+    graded = Graded(VARIED, [True] * 20)
+    seen = Seen(
+        train=[record(1, tier=Tier.EXECUTABLE)],
+        before=graded,
+        after=Graded(["#### 7"] * 20, [False] * 20),
+        probes_before={},
+        probes_after={},
+        judged=[judgement()] * 3,
+        nearest=[0.0] * 40,
+    )
+    names = [alarm.monitor for alarm in watch(seen)]
+    assert names == ["collapse", "autophagy", "stagnation", "saturation", "returns", "traffic"]
