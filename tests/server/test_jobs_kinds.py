@@ -91,7 +91,7 @@ async def test_an_import_that_was_killed_after_its_file_was_deleted_is_done(
     assert (now(again).result or {})["imported"] == 40
 
 
-def unavailable(*_: object) -> None:
+def unavailable(*_: object, **__: object) -> None:
     raise StorageUnavailableError("the disk is full")
 
 
