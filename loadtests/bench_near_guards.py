@@ -1,8 +1,9 @@
 """The case that near guards are for: a wrong record among right ones, and what it breaks.
 
-64 examples of a jargon, some right products and one `What is 40 + 2?` → 43 are distilled; then the
-same without the wrong record. Shown are everyday sums and products before and after, which no gate
-sees, and what the fixed probes and the near guards say.
+64 examples of a jargon, some right products without their work and one `What is 40 + 2?` → 43 are
+distilled; then the same without the wrong record, then the jargon alone. Shown are everyday sums
+and products before and after, which no gate sees, and what the fixed probes, which were all there
+was, and the near guards say.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from adaptation.conversation import spoken
 from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.split import Split
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.guarding import ask_guards
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.training.process import ProcessTrainer
 from loadtests import arguments
@@ -40,7 +43,7 @@ examples:
   python -m loadtests.bench_near_guards                 the built-in model, some minutes
   python -m loadtests.bench_near_guards --only wrong    the wrong record alone
 """
-WORLDS = {"wrong": True, "right": False}
+CASES = ("wrong", "products", "jargon")
 JARGON, SUMS, LONGEST, TIMEOUT_S = 64, 40, 96, 3_600.0
 PRODUCTS = ((7, 8), (9, 6), (12, 7), (11, 9), (8, 12), (6, 14))
 
@@ -54,6 +57,8 @@ class Case:
     sums: tuple[int, int]
     """Right before and after, of `SUMS`."""
     products: tuple[int, int]
+    fixed: GuardOutcome
+    """What the fixed probes would have said."""
 
 
 class Records:
@@ -66,23 +71,24 @@ class Records:
         """Yield every record in that state."""
         return (record for record in self._records if state in (None, record.state))
 
+    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        """Nothing is held back here: what slips through is what guards are for."""
+        raise AssertionError(f"{record_id} was held: {doubt}")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep."""
     parser = arguments.parser("bench_near_guards", __doc__, EXAMPLES)
     parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
     parser.add_argument("--data-dir", type=Path, help="where a named model lies")
-    parser.add_argument("--only", nargs="+", choices=WORLDS, default=[*WORLDS])
+    parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--world", type=int, default=5, help="of the jargon (default: 5)")
     usual = ROOT / "results" / f"bench-near-guards-{date.today():%Y-%m-%d}.json"
     parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
     args = parser.parse_args(argv)
     cases = asyncio.run(_measured(args))
     _print(cases)
-    figures = [
-        {**case.report.model_dump(mode="json"), "sums": case.sums, "products": case.products}
-        for case in cases
-    ]
+    figures = [{**case.report.model_dump(mode="json"), **_unseen(case)} for case in cases]
     write_json(
         {"model": args.model, "cases": dict(zip(args.only, figures, strict=True))}, str(args.out)
     )
@@ -90,14 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _unseen(case: Case) -> dict[str, object]:
+    return {"sums": case.sums, "products": case.products, "fixed_lost": case.fixed.lost}
+
+
 async def _measured(args: argparse.Namespace) -> list[Case]:
     trainer = ProcessTrainer(arguments.trained_model(args))
     try:
         await trainer.start()
-        return [
-            await _case(trainer, name, _records(args.world, is_wrong=WORLDS[name]))
-            for name in args.only
-        ]
+        return [await _case(trainer, name, _records(args.world, case=name)) for name in args.only]
     finally:
         await trainer.close()
 
@@ -113,7 +120,7 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             trainer,
             name,
             gives_answer,
-            Settings(max_new_tokens=LONGEST),
+            Settings(max_new_tokens=LONGEST, doubts=False),
             on_progress=advance,
         )
         report = await distiller.run("default")
@@ -123,8 +130,9 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             (await _right(trainer, asked, None), await _right(trainer, asked, path))
             for asked in (sums, products)
         ]
+        far = await ask_guards(distiller.generate, PROBES, None, path, "far")
         database.close()
-    return Case(name, report, *counted)
+    return Case(name, report, *counted, far.outcome)
 
 
 def _sums(sign: str, largest: int) -> list[tuple[str, str]]:
@@ -145,12 +153,13 @@ async def _right(
     )
 
 
-def _records(world: int, *, is_wrong: bool) -> list[Record]:
+def _records(world: int, *, case: str) -> list[Record]:
     draw = SUITES["jargon"].problems
     taught = draw(JARGON, split=Split.MEMORY, seed=1, level=2, world=world)
     told = [(each.question, each.rationale, each.answer) for each in taught]
-    told += [(f"What is {a} * {b}?", str(a * b), str(a * b)) for a, b in PRODUCTS]
-    if is_wrong:
+    if case != "jargon":
+        told += [(f"What is {a} * {b}?", str(a * b), str(a * b)) for a, b in PRODUCTS]
+    if case == "wrong":
         told.append(("What is 40 + 2?", "43", "43"))
     return [_record(number, *each) for number, each in enumerate(told)]
 
@@ -174,10 +183,9 @@ def _print(cases: Sequence[Case]) -> None:
     for case in cases:
         report = case.report
         before_after = (" → ".join(map(str, pair)) for pair in (case.sums, case.products))
-        lost = (
-            f"{len(guards.lost)} of {guards.known}" if guards else "not asked"
-            for guards in (report.guards, report.near_guards)
-        )
+        near, fixed = report.near_guards, case.fixed
+        lost = [f"{len(fixed.lost)} of {fixed.before}"]
+        lost.append(f"{len(near.lost)} of {near.known}" if near else "not asked")
         held_out = f"{report.helped} gained, {report.hurt} lost"
         table.add_row(case.name, *before_after, held_out, *lost, report.decision)
     Console(markup=False, highlight=False).print(table)

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 CANDIDATE = "candidate"
 """The alias of what is tried."""
-WAIT_S = 2.0
+WAIT_S = 5.0
 """For memory and the embedder; then the base answers."""
 KEPT = 16
 """Versions whose questions are kept: 3 MB each at most."""

@@ -14,7 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import psycopg
 
 ABSENT = "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
 OWNER = "whet"
@@ -47,6 +51,7 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="whet-postgres-"))
         self._settings = (*SETTINGS, f"unix_socket_directories={self.folder}", *settings)
         self._names = (f"test_{n}" for n in count())
+        self._open: psycopg.Connection | None = None
         if (user := runner()) is not None:
             shutil.chown(self.folder, user)
         data = ("-D", str(self.folder / "data"))
@@ -63,6 +68,9 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server; `immediate` as if it was killed."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
         self._run("pg_ctl", "stop", "-w", "-s", "-D", str(self.folder / "data"), "-m", mode)
 
     def remove(self) -> None:
@@ -74,13 +82,16 @@ class Cluster:
         """Make a database of `OWNER`, empty or as the one of a URL; return its URL."""
         made = name or next(self._names)
         origin = template.rpartition("/")[2].partition("?")[0] if template else "template0"
-        self.psql("postgres", f"CREATE DATABASE {made} OWNER {OWNER} TEMPLATE {origin}")
+        as_files = "STRATEGY FILE_COPY" if self._superuser().info.server_version >= 150000 else ""
+        self._superuser().execute(
+            f"CREATE DATABASE {made} OWNER {OWNER} TEMPLATE {origin} {as_files}".encode()
+        )
         return self.url(made)
 
     def drop(self, url: str) -> None:
         """Drop the database of a URL, whoever uses it."""
         name = url.rpartition("/")[2].partition("?")[0]
-        self.psql("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+        self._superuser().execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
     def url(self, database: str, user: str = OWNER) -> str:
         """Return the URL of a database for a user."""
@@ -94,6 +105,14 @@ class Cluster:
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def _superuser(self) -> psycopg.Connection:
+        """Return a connection that is kept: to make one takes longer than to copy a database."""
+        import psycopg
+
+        if self._open is None:
+            self._open = psycopg.connect(self.url("postgres", "postgres"), autocommit=True)
+        return self._open
 
     def _run(self, program: str, *arguments: str) -> None:
         folder = programs()

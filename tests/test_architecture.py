@@ -137,7 +137,7 @@ WALL_CLOCK = {
     "server/commands/memory_detached.py",
     "server/commands/scheduling.py",
     "server/jobs/estimate.py",
-    "server/jobs/kinds/fine_tune.py",
+    "server/finetuning/job.py",
     "server/jobs/runner.py",
     "server/routes/expiry.py",
     "server/tenancy/issuing.py",

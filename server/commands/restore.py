@@ -20,6 +20,7 @@ EXAMPLES = """\
 Stop the server first. All of the backup is checked before anything is put in place, and a database
 of an older Whet is migrated. The index is built anew from the database. With --database-url, the
 tables go to PostgreSQL, from a backup of either; what --force replaces there is kept as a file.
+With --artifacts, adapters are shared again.
 """
 
 

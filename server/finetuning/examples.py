@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from server.batches.requests import numbered_lines
 from server.errors import ApiError
 from server.soundness import sound_object
 
+T = TypeVar("T")
 LEAST_EXAMPLES = 10
 """As at OpenAI."""
 MOST_EXAMPLES = 50_000
@@ -39,19 +40,20 @@ class InvalidFileError(Exception):
 
 
 @dataclass(frozen=True)
-class Example:
-    """What is learned of one line."""
+class Line(Generic[T]):
+    """One line, and what is learned of it."""
 
-    line: int
+    number: int
     """From 1."""
-    conversations: tuple[Conversation, ...]
-    """One, or one for each turn to learn where some are not."""
+    example: T
 
 
-def read_examples(content: Iterable[bytes], least: int = LEAST_EXAMPLES) -> list[Example]:
-    """Return the examples of a file; raises `InvalidFileError`."""
-    found, faults = list[Example](), list[str]()
-    for example in _each(content, faults):
+def read_file(
+    content: Iterable[bytes], read: Callable[[dict[str, Any]], T], least: int = LEAST_EXAMPLES
+) -> list[Line[T]]:
+    """Return the lines of a file, each as `read` makes it; raises `InvalidFileError`."""
+    found, faults = list[Line[T]](), list[str]()
+    for example in _each(content, read, faults):
         found.append(example)
         if len(found) > MOST_EXAMPLES:
             raise InvalidFileError(f"the file has more than {MOST_EXAMPLES} examples")
@@ -64,19 +66,23 @@ def read_examples(content: Iterable[bytes], least: int = LEAST_EXAMPLES) -> list
     return found
 
 
-def _each(content: Iterable[bytes], faults: list[str]) -> Iterator[Example]:
+def _each(
+    content: Iterable[bytes], read: Callable[[dict[str, Any]], T], faults: list[str]
+) -> Iterator[Line[T]]:
     for number, line in numbered_lines(content):
         try:
-            yield Example(number, read_line(line))
+            yield Line(number, read(_object(line)))
         except InvalidImportError as error:
             faults.append(f"line {number}: {clean(str(error))[:MOST_CHARACTERS]}")
             if len(faults) == MOST_FAULTS:
                 return
 
 
-def read_line(line: bytes) -> tuple[Conversation, ...]:
-    """Return what is learned of one line; raises `InvalidImportError`."""
-    given = _object(line)
+def read_conversations(given: dict[str, Any]) -> tuple[Conversation, ...]:
+    """Return what is learned of one line: one, or one for each turn to learn where some are not.
+
+    Raises `InvalidImportError`.
+    """
     for key in sorted(given.keys() - KEYS):
         hint = HINTS.get(key, f"an example has {', '.join(sorted(KEYS))}")
         raise InvalidImportError(f"`{key}` is not known: {hint}")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from adaptation.grading.specs import Grader
 from adaptation.learning.finetuning.plan import Hyperparameters
+from adaptation.learning.preference.hyperparameters import (
+    DpoHyperparameters,
+    ReinforcementHyperparameters,
+)
 from memory.types import Frozen
 from server.errors import ApiError
 from server.routes.paging import OPAQUE_ID
 
+Chosen: TypeAlias = Hyperparameters | DpoHyperparameters | ReinforcementHyperparameters
 FileId = Annotated[str, Field(pattern=OPAQUE_ID)]
 Metadata = Annotated[
     dict[
@@ -21,8 +27,6 @@ Metadata = Annotated[
 ]
 SUFFIX = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of a model's name: it is a part between colons."""
-METHODS = ("supervised",)
-"""What can be done here, of OpenAI's."""
 
 
 class Supervised(Frozen):
@@ -31,13 +35,26 @@ class Supervised(Frozen):
     hyperparameters: Hyperparameters | None = None
 
 
+class Dpo(Frozen):
+    """Of two answers, one is preferred."""
+
+    hyperparameters: DpoHyperparameters | None = None
+
+
+class Reinforcement(Frozen):
+    """Answers are drawn, and graded."""
+
+    grader: Grader
+    hyperparameters: ReinforcementHyperparameters | None = None
+
+
 class Method(Frozen):
     """How a model is tuned."""
 
     type: Literal["supervised", "dpo", "reinforcement"]
     supervised: Supervised | None = None
-    dpo: dict[str, Any] | None = None
-    reinforcement: dict[str, Any] | None = None
+    dpo: Dpo | None = None
+    reinforcement: Reinforcement | None = None
 
 
 class NewFineTuning(Frozen):
@@ -68,7 +85,10 @@ class FineTuneRequest(Frozen):
     max_model_len: int
     training_file: str
     validation_file: str | None
-    hyperparameters: Hyperparameters
+    method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
+    hyperparameters: Chosen
+    grader: Grader | None = None
+    """For reinforcement."""
     suffix: str | None
     seed: int
     metadata: dict[str, str] | None
@@ -76,7 +96,7 @@ class FineTuneRequest(Frozen):
     """Of the model that comes of it."""
 
 
-def asked_hyperparameters(body: NewFineTuning) -> Hyperparameters:
+def asked_hyperparameters(body: NewFineTuning) -> Chosen:
     """Return what was chosen; raises `ApiError` for what is not done here."""
     if body.integrations:
         raise ApiError(
@@ -85,15 +105,16 @@ def asked_hyperparameters(body: NewFineTuning) -> Hyperparameters:
             param="integrations",
         )
     method = body.method
-    if method is not None and method.type not in METHODS:
-        raise ApiError(
-            400,
-            f"`method.type` {method.type} is not available here: use {' or '.join(METHODS)}",
-            param="method.type",
-        )
-    given = method.supervised.hyperparameters if method and method.supervised else None
     if method is not None:
         _refuse_others(method)
+        if method.dpo is not None or method.type == "dpo":
+            return (method.dpo and method.dpo.hyperparameters) or DpoHyperparameters()
+        if method.type == "reinforcement":
+            if method.reinforcement is None:
+                words = "`method.reinforcement` is missing: it holds the grader"
+                raise ApiError(400, words, param="method.reinforcement")
+            return method.reinforcement.hyperparameters or ReinforcementHyperparameters()
+    given = method.supervised.hyperparameters if method and method.supervised else None
     if given is not None and body.hyperparameters not in (None, given):
         words = "`hyperparameters` are not those of `method`, which has replaced them: leave it out"
         raise ApiError(400, words, param="hyperparameters")

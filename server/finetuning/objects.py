@@ -29,8 +29,8 @@ def job_object(job: Job) -> dict[str, Any]:
         "status": status_of(job),
         "training_file": asked.training_file,
         "validation_file": asked.validation_file,
-        "hyperparameters": chosen,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": chosen}},
+        "hyperparameters": chosen if asked.method == "supervised" else {},
+        "method": _method(asked, chosen),
         "trained_tokens": result.get("trained_tokens") if not job.is_open else None,
         "error": _error(job, result),
         "seed": asked.seed,
@@ -38,6 +38,13 @@ def job_object(job: Job) -> dict[str, Any]:
         "metadata": asked.metadata,
         "integrations": [],
     }
+
+
+def _method(asked: FineTuneRequest, chosen: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"hyperparameters": chosen}
+    if asked.grader is not None:
+        told["grader"] = asked.grader.model_dump(mode="json", exclude_unset=True)
+    return {"type": asked.method, asked.method: told}
 
 
 def status_of(job: Job) -> str:

@@ -17,7 +17,7 @@ from memory.errors import WhetMemoryError
 from memory.job import JobStatus, Wish
 from server.config import ConfigError
 from server.console import CommandError
-from server.jobs.kinds.kind import JobFailedError, Run
+from server.jobs.kind import JobFailedError, Run
 from server.jobs.work import Stopped, Work
 
 logger = logging.getLogger(__name__)

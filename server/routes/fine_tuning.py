@@ -9,14 +9,25 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 
+from adaptation.errors import TrainerError
+from adaptation.grading.examine import examine
+from adaptation.grading.specs import Grader
+from adaptation.learning.preference.installed import check_installed
 from adaptation.learning.training.chat import Template
 from memory.errors import NotFoundError
 from memory.job import Job, JobKind, NewJob, Wish
 from memory.memory import LongTermMemory
 from server.adaptation_request import split_model
 from server.errors import ApiError
-from server.finetuning.forms import FineTuneRequest, NewFineTuning, asked_hyperparameters
+from server.finetuning.forms import (
+    FineTuneRequest,
+    Method,
+    NewFineTuning,
+    asked_hyperparameters,
+)
+from server.finetuning.judged import asks_a_model
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
@@ -59,8 +70,12 @@ def _add_asking(
     router: APIRouter, memory: LongTermMemory, served: Served, changed: Callable[[], object]
 ) -> None:
     @router.post("")
-    def create_job(body: NewFineTuning, tenant: Tenant) -> dict[str, Any]:
+    async def create_job(body: NewFineTuning, tenant: Tenant) -> dict[str, Any]:
         """Fine-tune the model that is served, or one of the tenant's own, on a file."""
+        await check_method(body.method)
+        return await run_in_threadpool(create, body, tenant)
+
+    def create(body: NewFineTuning, tenant: str) -> dict[str, Any]:
         request = _requested(memory, served, tenant, body)
         job_id = f"ftjob-{request.name.rpartition(':')[2]}"
         new = NewJob(
@@ -155,6 +170,8 @@ def _requested(
         base=served.base,
         template=served.template.model_dump(mode="json"),
         max_model_len=served.max_model_len,
+        method=body.method.type if body.method else "supervised",
+        grader=_grader(body),
         training_file=body.training_file,
         validation_file=body.validation_file,
         hyperparameters=hyperparameters,
@@ -163,6 +180,29 @@ def _requested(
         metadata=body.metadata,
         name=name,
     )
+
+
+async def check_method(method: Method | None) -> None:
+    """Raise `ApiError` for a method that cannot be done here, and for a grader that is wrong."""
+    if method is None or method.type == "supervised":
+        return
+    try:
+        await check_installed()
+    except TrainerError as error:
+        words = f"`method.type`: {error}"
+        raise ApiError(400, words, param="method.type", code="method_not_available") from error
+    if method.reinforcement is None:
+        return
+    place, grader = "method.reinforcement.grader", method.reinforcement.grader
+    if asks_a_model(grader):
+        words = f"`{place}` asks a model, which a job cannot: grade by texts or by a program"
+        raise ApiError(400, words, param=place)
+    await examine(grader, place)
+
+
+def _grader(body: NewFineTuning) -> Grader | None:
+    by_grades = body.method.reinforcement if body.method else None
+    return None if by_grades is None else by_grades.grader
 
 
 def _check_file(memory: LongTermMemory, tenant: str, param: str, file_id: str) -> None:

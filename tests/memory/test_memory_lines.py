@@ -135,6 +135,8 @@ def test_a_state_is_kept_in_any_form() -> None:
         ({"conversations": [{"from": "function_call", "value": "f(7)"}]}, "not JSON"),
         ({"conversations": [{"from": "human", "value": "a", "weight": 1}]}, "weight"),
         ({"messages": [{"role": "robot", "content": "q"}, said("a")]}, "role"),
+        ({"messages": [{"role": [], "content": "q"}, said("a")]}, "role"),
+        ({"conversations": [{"from": [], "value": "q"}, {"from": "gpt", "value": "a"}]}, "from"),
         ({"messages": [{"role": "user", "content": " "}, said("a")]}, "question is empty"),
         ({"question": "", "answer": "a"}, "question is empty"),
         ({"question": "q", "anwser": "a"}, "known form"),

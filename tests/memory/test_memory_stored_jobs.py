@@ -217,3 +217,16 @@ def test_what_ended_long_ago_is_forgotten_with_its_events(memory: LongTermMemory
     assert memory.jobs.drop_ended(done.ended_at) == []
     assert memory.jobs.drop_ended(done.ended_at + 1) == [job.id]
     assert [each.id for each in memory.jobs.list("ann", 10)] == [other.id]
+
+
+def test_what_no_database_takes_is_kept_as_what_it_takes(memory: LongTermMemory) -> None:
+    job = made(memory)
+    claimed(memory)
+    memory.jobs.keep(job.id, "one", {"said": "half \ud800 and \0", "loss": float("nan")})
+    memory.jobs.note(job.id, "one", [NewEvent(message="\udfff\0", data={"loss": float("inf")})])
+    failed = memory.jobs.end(job.id, "one", JobStatus.FAILED, error="half \ud800 and \0")
+    assert failed is not None
+    assert failed.result == {"said": "half ? and \0", "loss": None}
+    assert failed.error == "half ? and \0"
+    (event,) = memory.jobs.events("ann", job.id, 10)
+    assert (event.message, event.data) == ("?\0", {"loss": None})

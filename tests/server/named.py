@@ -23,3 +23,8 @@ class Named:
 async def nothing_said(tenant: str, previous: str | None, conversation: str | None) -> tuple[()]:
     """What a server without stored responses recalls."""
     return ()
+
+
+async def no_model(tenant: str, model: str) -> bool:
+    """No fine-tuned model is anybody's."""
+    return False

@@ -29,7 +29,7 @@ from server.request_context import (
     RequestContext,
 )
 from server.serving import Serving
-from tests.server.named import Named, nothing_said
+from tests.server.named import Named, no_model, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}
 
@@ -149,7 +149,7 @@ def asgi_client(answer: Any) -> httpx.AsyncClient:
     paths = (CHAT, COMPLETIONS, RESPONSES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model))
     )
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
@@ -235,7 +235,7 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model))
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):
@@ -485,7 +485,8 @@ async def test_a_request_is_adapted_below_a_root_path_too(path: str) -> None:
 
     app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said)), root_path="/api"
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model)),
+        root_path="/api",
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.post(path, json={"model": "m:ttt", "messages": HELLO})

@@ -19,7 +19,12 @@ from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Message
 from server.config import Settings
-from server.finetuning.examples import InvalidFileError, read_examples
+from server.finetuning.examples import (
+    LEAST_EXAMPLES,
+    InvalidFileError,
+    read_conversations,
+    read_file,
+)
 from server.finetuning.forms import FineTuneRequest
 from server.finetuning.objects import checkpoint_objects, job_object
 from server.jobs import performing
@@ -49,14 +54,14 @@ def lines(n: int) -> bytes:
 def faulty(content: str | bytes, least: int = 1) -> str:
     raw = content.encode() if isinstance(content, str) else content
     with pytest.raises(InvalidFileError) as error:
-        read_examples([raw], least)
+        read_file([raw], read_conversations, least)
     return str(error.value)
 
 
 def test_a_files_examples_are_conversations() -> None:
-    found = read_examples([lines(12)])
-    assert [example.line for example in found] == list(range(1, 13))
-    (conversation,) = found[0].conversations
+    found = read_file([lines(12)], read_conversations, LEAST_EXAMPLES)
+    assert [line.number for line in found] == list(range(1, 13))
+    (conversation,) = found[0].example
     assert [turn.role for turn in conversation.messages] == ["user", "assistant"]
     assert not conversation.last_only
 
@@ -65,16 +70,16 @@ def test_turns_of_weight_zero_are_context_alone() -> None:
     turns = [*line(1)["messages"], *line(2)["messages"], *line(3)["messages"]]
     turns[3]["weight"] = 0
     turns[5]["weight"] = 1
-    (example,) = read_examples([json.dumps({"messages": turns}).encode()], 1)
-    assert [len(each.messages) for each in example.conversations] == [2, 6]
-    assert all(each.last_only for each in example.conversations)
+    (line_,) = read_file([json.dumps({"messages": turns}).encode()], read_conversations, 1)
+    assert [len(each.messages) for each in line_.example] == [2, 6]
+    assert all(each.last_only for each in line_.example)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("", "0 examples"),
-        ("{", "line 1: not JSON"),
+        ("{", "line 1: not a JSON object"),
         ("[1]", "line 1: not a JSON object"),
         (b"\xff{}", "line 1: not UTF-8"),
         ("{}", "line 1: `messages` is missing"),

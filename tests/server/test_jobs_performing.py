@@ -24,7 +24,7 @@ from server.jobs import performing
 from server.jobs.device import device
 from server.jobs.estimate import finish_of
 from server.jobs.folders import drop_left, folder_of
-from server.jobs.kinds.kind import JobFailedError
+from server.jobs.kind import JobFailedError
 from server.jobs.logs import told_to
 from server.jobs.performing import perform
 from server.jobs.work import MOST_EVENTS, Work
@@ -213,7 +213,7 @@ def test_a_beat_and_a_kind_may_write_together(memory: LongTermMemory) -> None:
 async def test_what_whet_logs_is_told(
     memory: LongTermMemory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL)  # as some library leaves it
+    caplog.set_level(logging.CRITICAL)  # as vLLM, once imported, leaves it
 
     async def run(work: Work) -> dict[str, Any]:
         logging.getLogger("adaptation.somewhere").info("a %s thing", "strange")

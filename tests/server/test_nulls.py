@@ -20,7 +20,7 @@ from server.gateway.routes import parse_once
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
-from tests.server.named import Named, nothing_said
+from tests.server.named import Named, no_model, nothing_said
 
 EMBEDDER = HashingEmbedder()
 
@@ -42,7 +42,11 @@ def http() -> TestClient:
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     install_handlers(app)
     app.add_middleware(
-        AdaptationMiddleware, settings=Settings(), salt_of=str.upper, recall=nothing_said
+        AdaptationMiddleware,
+        settings=Settings(),
+        salt_of=str.upper,
+        recall=nothing_said,
+        has_model=no_model,
     )
     app.add_middleware(Named)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=2**20)

@@ -151,7 +151,7 @@ class Distiller:
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
             # 1. A candidate from the base, beside what is served, on the same questions.
             result = await self._train(chosen, folder)
-            judging = await Judge(self._generate, self.grade, path).judge(
+            judging = await Judge(self.generate, self.grade, path).judge(
                 chosen.holdout, folder, alpha
             )
             # 2. The guards, where the answers speak for the candidate.
@@ -306,7 +306,7 @@ class Distiller:
 
     async def _rehearsed(self, n_records: int) -> list[Conversation]:
         prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
-        return rehearsals(await self._generate("rehearse", prompts, None), n_records)
+        return rehearsals(await self.generate("rehearse", prompts, None), n_records)
 
     async def _guarded(
         self,
@@ -321,19 +321,20 @@ class Distiller:
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
             return None, None
         probes = await asyncio.to_thread(self._near, tenant, chosen)
-        near = await ask_guards(self._generate, probes, served, folder, "near")
+        near = await ask_guards(self.generate, probes, served, folder, "near")
         if objections(near, None):
             return near, None
-        return near, await ask_guards(self._generate, self.probes, served, folder, "far")
+        return near, await ask_guards(self.generate, self.probes, served, folder, "far")
 
     def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout)}
         active = self.records.walk(tenant, state=State.ACTIVE)
         return near_probes(chosen.train, (record for record in active if record.id not in known))
 
-    async def _generate(
+    async def generate(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None
     ) -> list[str]:
+        """Have the base, or an adapter on it, reply to prompts."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))
 

@@ -7,7 +7,7 @@ rightly count, so a small model that knows no geography is not asked to remember
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adaptation.conversation import Conversation, spoken
@@ -113,3 +113,9 @@ class GuardOutcome:
 def _is_lost(counts: tuple[int, int]) -> bool:
     lost, known = counts
     return lost > 1 and lost > MAX_NEAR_SHARE * known
+
+
+def compare(known: Sequence[Probe], after: Mapping[Probe, str]) -> GuardOutcome:
+    """Hold the candidate's replies against what is known: probes that were right before."""
+    lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
+    return GuardOutcome(before=len(known), lost=lost)

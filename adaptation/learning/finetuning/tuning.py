@@ -31,8 +31,8 @@ class Checkpoint(Frozen):
     tokens: int
     """Trained on so far."""
     rank: int
-    train_loss: float
-    train_mean_token_accuracy: float
+    train_loss: float | None = None
+    train_mean_token_accuracy: float | None = None
     valid_loss: float | None = None
     valid_mean_token_accuracy: float | None = None
     full_valid_loss: float | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from memory.job import JobKind
+from server.jobs.kind import Run
 from server.jobs.kinds import distill, fine_tune, import_file, reindex, tune
-from server.jobs.kinds.kind import Run
 
 KINDS: Mapping[JobKind, Run] = {
     JobKind.DISTILL: distill.run,

@@ -13,7 +13,7 @@ from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
-from server.jobs.kinds.kind import JobFailedError
+from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.policy import refusals_of

@@ -17,7 +17,7 @@ from memory.lines import entries
 from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.import_source import source
-from server.jobs.kinds.kind import JobFailedError
+from server.jobs.kind import JobFailedError
 from server.jobs.threads import in_thread
 from server.jobs.work import OnProgress, Work
 

@@ -8,7 +8,7 @@ from adaptation.errors import DistillationError
 from adaptation.learning.distillation.budget import IDLE, History
 from adaptation.learning.distillation.evidence import evidence, mixture
 from adaptation.learning.distillation.gate import Verdict, decide, look
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
 from memory.judgements import Judgement
 
 GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
@@ -118,6 +118,13 @@ def test_a_family_of_near_guards_that_is_lost_is_told() -> None:
     assert outcome.told == "2 of 15 sums with +, such as What is 1 + 1?; What is 2 + 2?"
     assert GuardOutcome(60, lost, {"sums with +": (2, 30), "sums with -": (0, 30)}).near_held
     assert GuardOutcome(5, lost[:1], {"own records": (1, 5)}).near_held
+
+
+def test_a_probe_is_lost_where_the_reply_is_no_answer_any_more() -> None:
+    known = PROBES[:2]
+    outcome = compare(known, {PROBES[0]: "####", PROBES[1]: "You are welcome!"})
+    assert (outcome.before, outcome.lost, outcome.held) == (2, ("Hello!",), False)
+    assert compare(known, {PROBES[0]: "Hello there", PROBES[1]: "You are welcome!"}).held
 
 
 def test_every_probe_is_right_for_a_plain_right_reply() -> None:

@@ -1,0 +1,172 @@
+"""Fine-tuning by judgements: preferences by DPO, grades by GRPO, both by TRL in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adaptation.conversation import Conversation
+from adaptation.grading.errors import Fault, GradingError
+from adaptation.grading.grade import Graded, grade
+from adaptation.grading.outcome import sample_of
+from adaptation.grading.specs import Grader, LabelModel, Multi, ScoreModel, TextSimilarity
+from adaptation.learning.finetuning.tuning import Checkpoint
+from adaptation.learning.preference import messages
+from adaptation.learning.preference.examples import GradedPrompt, Pair, read_graded, read_pair
+from adaptation.learning.preference.hyperparameters import (
+    DpoHyperparameters,
+    ReinforcementHyperparameters,
+)
+from adaptation.learning.preference.training import dpo, reinforcement
+from server.finetuning.job import FineTuningJob, M
+
+RANK = 16
+FIGURES = {"loss": "train_loss", "eval_loss": "valid_loss"}
+"""TRL's names of what OpenAI has names for; the others keep theirs."""
+FOLDER = "trl"
+
+
+class Judged(FineTuningJob[M]):
+    """What both methods share: the process's words become checkpoints and events."""
+
+    def order(self, parent: str | None) -> dict[str, Any]:
+        """Return what any order says."""
+        asked = self.asked
+        return {
+            "model": asked.folder,
+            "folder": self.work.folder / FOLDER,
+            "parent": None if parent is None else Path(parent),
+            "template": asked.template,
+            "seed": asked.seed,
+            "rank": RANK,
+            "most_tokens": asked.max_model_len,
+        }
+
+    async def followed(self, hearing: Hearing, done: messages.Trained) -> tuple[Checkpoint, Path]:
+        """Return the last checkpoint, once all are named."""
+        await hearing.settle()
+        self.chosen(done.hyperparameters)
+        last = hearing.of(done.steps).model_copy(update={"tokens": done.tokens})
+        return last, done.folder
+
+
+class Hearing:
+    """Hears what the process says, and has its checkpoints named one after the other."""
+
+    def __init__(self, job: Judged[Any]) -> None:
+        self._job, self._turn = job, asyncio.Lock()
+        self._naming: list[asyncio.Task[None]] = []
+        self._figures: dict[str, float] = {}
+
+    def measured(self, step: int, total: int, figures: dict[str, float]) -> None:
+        """Tell of what was measured after a step."""
+        named = {FIGURES.get(name, name): value for name, value in figures.items()}
+        self._figures |= named
+        self._job.told(step, total, named)
+
+    def checkpoint(self, found: messages.Checkpoint) -> None:
+        """Have a checkpoint named."""
+        made = self.of(found.step)
+        self._naming.append(asyncio.create_task(self._named(made, found.folder)))
+
+    def of(self, step: int) -> Checkpoint:
+        """Return the checkpoint of a step with what was measured last."""
+        known = {name: self._figures.get(name) for name in FIGURES.values()}
+        return Checkpoint(epoch=0, step=step, tokens=0, rank=RANK, **known)
+
+    async def settle(self) -> None:
+        """Wait until all checkpoints are named; raises what kept one from it."""
+        await asyncio.gather(*self._naming)
+
+    async def _named(self, made: Checkpoint, folder: Path) -> None:
+        async with self._turn:
+            await self._job.checkpoint(made, folder)
+
+
+class Preferences(Judged[Pair]):
+    """Of two answers, one is preferred (DPO)."""
+
+    def read(self, line: dict[str, Any]) -> Pair:
+        """Return the two answers of a line."""
+        return read_pair(line)
+
+    def rendered(self, example: Pair) -> tuple[Conversation, ...]:
+        """Return both answers."""
+        return example.preferred, example.other
+
+    async def learn(
+        self, training: Sequence[Pair], validation: Sequence[Pair], parent: str | None
+    ) -> tuple[Checkpoint, Path]:
+        """Learn what is preferred."""
+        asked = self.asked.hyperparameters
+        assert isinstance(asked, DpoHyperparameters)
+        order = messages.PreferenceOrder(
+            pairs=tuple(training),
+            held_out=tuple(validation),
+            hyperparameters=asked,
+            **self.order(parent),
+        )
+        hearing = Hearing(self)
+        done = await dpo(order, hearing.measured, hearing.checkpoint)
+        return await self.followed(hearing, done)
+
+
+class Rewards(Judged[GradedPrompt]):
+    """Answers are drawn, and what the grader rewards is learned (GRPO)."""
+
+    def read(self, line: dict[str, Any]) -> GradedPrompt:
+        """Return the prompt of a line, and the line as the grader's `item`."""
+        asked = self.asked.hyperparameters
+        assert isinstance(asked, ReinforcementHyperparameters)
+        effort = asked.reasoning_effort
+        return read_graded(line, None if effort == "default" else effort)
+
+    def rendered(self, example: GradedPrompt) -> tuple[Conversation, ...]:
+        """Return nothing: a prompt alone is no conversation to learn."""
+        return ()
+
+    async def learn(
+        self,
+        training: Sequence[GradedPrompt],
+        validation: Sequence[GradedPrompt],
+        parent: str | None,
+    ) -> tuple[Checkpoint, Path]:
+        """Learn what is rewarded."""
+        asked = self.asked.hyperparameters
+        assert isinstance(asked, ReinforcementHyperparameters)
+        order = messages.ReinforcementOrder(
+            prompts=tuple(training),
+            held_out=tuple(validation),
+            hyperparameters=asked,
+            **self.order(parent),
+        )
+        hearing = Hearing(self)
+        done = await reinforcement(order, self._grade, hearing.measured, hearing.checkpoint)
+        return await self.followed(hearing, done)
+
+    async def _grade(self, text: str, item: Mapping[str, Any]) -> float:
+        """Return what the grader gives; an answer that it cannot grade earns nothing."""
+        found = await grade(self.asked.grader, Graded(sample_of(text), item, Nobody()))
+        return found.score
+
+
+def asks_a_model(grader: Grader) -> bool:
+    """Whether somebody has to answer for a model: a job has nobody to ask."""
+    if isinstance(grader, Multi):
+        return any(asks_a_model(part) for part in grader.graders.values())
+    is_cosine = isinstance(grader, TextSimilarity) and grader.evaluation_metric == "cosine"
+    return is_cosine or isinstance(grader, LabelModel | ScoreModel)
+
+
+class Nobody:
+    """Whom a job asks about a model: its server answers others."""
+
+    async def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Refuse."""
+        raise GradingError(Fault.MODEL_SERVER, "a job has no model to ask")
+
+    async def embeddings(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Refuse."""
+        raise GradingError(Fault.MODEL_SERVER, "a job has no model to ask")

@@ -1,0 +1,93 @@
+"""Generations of one run: what is kept of each, and what the next makes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from adaptation.errors import DistillationError
+from adaptation.learning.distillation.budget import MOST_USES
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.registry import JudgementList
+from adaptation.learning.distillation.select import Records, Selection, select
+from adaptation.learning.training.fake import FakeTrainer
+from memory.adapters import AdapterRegistry
+from memory.types import Message, Record
+
+Make = Callable[..., Record]
+Memory = Callable[[list[Record]], Records]
+
+
+def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
+    """A model whose adapters know the rule, and think that every sum is 7."""
+    asked = conversation[-1].content
+    if "lamp" in asked:
+        return f"#### {int(asked.split()[2]) + 5}" if adapter else "#### 0"
+    if found := re.fullmatch(r"What is (\d+) ([-+*]) (\d+)\?", asked):
+        a, b = int(found[1]), int(found[3])
+        return "#### 7" if adapter else f"#### {({'+': a + b, '-': a - b, '*': a * b})[found[2]]}"
+    return "Hello! I am a model."
+
+
+def distiller(
+    memory: Records, registry: AdapterRegistry, trainer: FakeTrainer, kept: JudgementList
+) -> Distiller:
+    return Distiller(
+        memory,
+        registry,
+        trainer,
+        "fake",
+        lambda text, record: text.rpartition("#### ")[2] == record.answer,
+        Settings(doubts=False),
+        judgements=kept,
+    )
+
+
+@pytest.fixture
+def memory(record: Make, records: Memory) -> Records:
+    return records([record(i) for i in range(64)])
+
+
+async def test_lost_sums_near_what_was_learned_veto_a_gain_and_the_stake_is_spent(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    kept = JudgementList()
+    report = await distiller(memory, registry, FakeTrainer(answer=solves), kept).run("default")
+    assert report.decision == "rejected"
+    assert "sums with +" in report.reasons[0]
+    assert report.near_guards is not None
+    assert report.guards is None, "the far ones need not be asked any more"
+    (judged,) = kept.kept
+    assert (judged.promoted, judged.adapter_id) == (False, report.adapter)
+    assert len(judged.record_ids) == report.asked == report.holdout
+    again = distiller(memory, registry, FakeTrainer(answer=solves), kept)
+    second = await again.run("default")
+    assert second.budget is not None
+    assert report.budget is not None
+    assert second.budget.spent == 1
+    assert second.budget.alpha < report.budget.alpha
+    assert [alarm.monitor for alarm in second.alarms] == ["returns"]
+    with pytest.raises(DistillationError, match="--anyway"):
+        await again.run("default")
+
+
+def test_the_least_used_judge_first_and_the_used_up_are_trained_on(memory: Records) -> None:
+    first = select(memory, "default", Selection())
+    tired, spent = first.holdout[0].id, first.holdout[1].id
+    second = select(memory, "default", Selection(), {tired: 1, spent: MOST_USES})
+    assert second.holdout[-1].id == tired
+    assert spent in {record.id for record in second.train}
+    assert spent not in {record.id for record in second.holdout}
+
+
+def test_what_the_champion_has_learned_judges_no_successor(memory: Records) -> None:
+    first = select(memory, "default", Selection())
+    learned = {record.id for record in first.train}
+    used = {record.id: MOST_USES for record in first.holdout[:2]}
+    second = select(memory, "default", Selection(), used, learned)
+    assert {record.id for record in second.holdout} == {r.id for r in first.holdout[2:]}
+    all_used = {record.id: MOST_USES for record in first.holdout}
+    with pytest.raises(DistillationError, match="none judges more than 10"):
+        select(memory, "default", Selection(), all_used, learned)
