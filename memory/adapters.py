@@ -119,6 +119,16 @@ class AdapterRegistry:
                 return None
             return self._version(connection, _row(connection, tenant, adapter_id))
 
+    def named(self, tenant: str, prefix: str) -> dict[str, AdapterVersion]:
+        """Return the versions that the aliases beginning with `prefix` point to, by alias."""
+        with self._database.reading(tenant) as connection:
+            found = sorted(_aliases(connection, tenant).items())
+            return {
+                name: self._version(connection, _row(connection, tenant, adapter_id))
+                for name, adapter_id in found
+                if name.startswith(prefix)
+            }
+
     def champions(self) -> dict[str, str]:
         """Return the id of every tenant's champion."""
         named = select(alias.c.tenant, alias.c.adapter_id).where(alias.c.name == "champion")
@@ -232,7 +242,27 @@ class AdapterRegistry:
                     _point(connection, tenant, name, None)
                     if name == "champion":
                         self._succeed(connection, tenant, pointed)
-            of_them = select(adapter.c.content_hash).where(adapter.c.id.in_(adapter_ids))
+        self._drop(tenant, adapter_ids)
+
+    def unname(self, tenant: str, name: str, reason: str) -> None:
+        """Take an alias away, and end its version where no other points to it: in one step.
+
+        Raises `NotFoundError`.
+        """
+        with self._database.writing(tenant) as connection:
+            adapter_id = _aliases(connection, tenant).get(name)
+            if adapter_id is None:
+                raise NotFoundError(f"no model {name}")
+            _point(connection, tenant, name, None)
+            if adapter_id in _aliases(connection, tenant).values():
+                return
+            retire_row(connection, adapter_id, reason)
+        self._drop(tenant, [adapter_id])
+
+    def _drop(self, tenant: str, adapter_ids: Sequence[str]) -> None:
+        """Delete the weights of versions that are retired."""
+        of_them = select(adapter.c.content_hash).where(adapter.c.id.in_(adapter_ids))
+        with self._database.reading(tenant) as connection:
             contents = list(connection.execute(of_them).scalars())
         self._shelf.drop(adapter_ids, self._unused(contents))
 

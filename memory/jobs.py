@@ -209,15 +209,19 @@ class JobStore:
             _change(connection, job_id, status=status, error=said, **ended, **kept)
             return _own(connection, job_id)
 
-    def let_go(self, job_id: str, holder: str) -> None:
-        """Have the job wait: for its tenant where a pause is wanted, for anybody otherwise."""
+    def let_go(self, job_id: str, holder: str) -> Job | None:
+        """Have the job wait for anybody, or rest or end where that is wanted.
+
+        None where it is another's.
+        """
         with self._held(job_id, holder) as connection:
             if connection is None:
-                return
-            rests = _own(connection, job_id).wanted is Wish.PAUSE
-            status = JobStatus.PAUSED if rests else JobStatus.QUEUED
-            wanted = {"wanted": None} if rests else {}
-            _change(connection, job_id, status=status, holder=None, held_until=0.0, **wanted)
+                return None
+            found = _own(connection, job_id)
+            obeyed = _wished(found, found.wanted, is_held=False) if found.wanted else None
+            changes = {"status": JobStatus.QUEUED, **(obeyed or {})}
+            _change(connection, job_id, **changes | {"holder": None, "held_until": 0.0})
+            return _own(connection, job_id)
 
     def drop_ended(self, before: float) -> Ids:
         """Forget the jobs that ended before a time; return their ids."""

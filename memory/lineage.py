@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from memory.adapters import AdapterRegistry
 from memory.completions import CompletionLog
@@ -21,6 +21,8 @@ from memory.types import AdapterVersion, Completion, Frozen, Record
 Kind: TypeAlias = Literal["answer", "record", "adapter"]
 MOST_LINKS = 20
 """Of one relation: an adapter may have learned from thousands of records."""
+MOST_THINGS = 500
+"""Of one walk: everything hangs together in the end."""
 
 
 class Link(Frozen):
@@ -70,14 +72,15 @@ class Lineage:
     def walk(self, tenant: str, thing_id: str, depth: int) -> Iterator[Traced]:
         """Yield a thing and what it hangs together with, nearest first, up to `depth` links away.
 
-        What is gone by now is left out; the first one's absence raises `NotFoundError`.
+        They are the `MOST_THINGS` nearest. What is gone by now is left out; the first one's absence
+        raises `NotFoundError`.
         """
         first = self.look(tenant, thing_id)
         yield first
         seen, edge = {thing_id, first.id}, [first]
         for _ in range(depth):
             ids = dict.fromkeys(i for thing in edge for link in thing.links for i in link.ids)
-            new = [i for i in ids if i not in seen]
+            new = [i for i in ids if i not in seen][: max(0, MOST_THINGS - len(seen))]
             seen.update(new)
             edge = [found for i in new if (found := self._there(tenant, i))]
             yield from edge
@@ -124,11 +127,11 @@ class Lineage:
 
     def _record(self, tenant: str, record: Record) -> Traced:
         learned = select(lineage.c.adapter_id).where(lineage.c.record_id == record.id)
-        mine = completion.c.tenant == tenant, completion.c.record_id == record.id
         origin = _origins(record.evidence)
+        mine = and_(completion.c.record_id == record.id, completion.c.id.not_in(origin))
         with self._database.reading(tenant) as connection:
             adapters = _found(connection, learned)
-            answers = _found(connection, select(completion.c.id).where(*mine))
+            answers, total = _newest(connection, tenant, mine)
         facts = {
             "state": record.state.value,
             "tier": record.tier.value,
@@ -139,19 +142,15 @@ class Lineage:
         }
         links = (
             _link("came from", origin),
-            _link("answered", [each for each in answers if each not in origin]),
+            _link("answered", answers, total),
             _link("taught", adapters),
             _link("generated through", [record.adapter], only="ad_"),
         )
         return _traced("record", record.id, facts, links)
 
     def _adapter(self, tenant: str, version: AdapterVersion) -> Traced:
-        mine = completion.c.tenant == tenant, completion.c.adapter == version.id
-        newest = select(completion.c.id).where(*mine).order_by(completion.c.created_at.desc())
-        count = select(func.count()).select_from(completion).where(*mine)
         with self._database.reading(tenant) as connection:
-            served = _found(connection, newest.limit(MOST_LINKS))
-            total = connection.execute(count).scalar_one()
+            served, total = _newest(connection, tenant, completion.c.adapter == version.id)
         facts = {
             "base": version.base_model,
             "decision": version.metrics.get("decision"),
@@ -178,6 +177,16 @@ def _origins(evidence: Any) -> list[str]:
 
 def _found(connection: Connection, query: Select[Any]) -> list[str]:
     return list(connection.execute(query).scalars())
+
+
+def _newest(
+    connection: Connection, tenant: str, condition: ColumnElement[bool]
+) -> tuple[list[str], int]:
+    """Return a tenant's newest answers of a condition, up to `MOST_LINKS`, and how many it has."""
+    mine = completion.c.tenant == tenant, condition
+    newest = select(completion.c.id).where(*mine).order_by(completion.c.created_at.desc())
+    count = select(func.count()).select_from(completion).where(*mine)
+    return _found(connection, newest.limit(MOST_LINKS)), connection.execute(count).scalar_one()
 
 
 def _link(relation: str, ids: Any, total: int | None = None, *, only: str = "") -> Link:

@@ -5,8 +5,6 @@ A name is an alias of a version, beside `champion` and the like; it belongs to o
 
 from __future__ import annotations
 
-from sqlalchemy import and_, delete, select
-
 from memory.adapters import AdapterRegistry
 from memory.errors import ConflictError, NotFoundError
 from memory.store.database import Database
@@ -50,23 +48,13 @@ class ModelNames:
 
     def list(self, tenant: str) -> dict[str, AdapterVersion]:
         """Return a tenant's models by name."""
-        named = and_(alias.c.tenant == tenant, alias.c.name.startswith(PREFIX))
-        with self._database.reading(tenant) as connection:
-            rows = connection.execute(select(alias).where(named).order_by(alias.c.name)).all()
-        return {row.name: self._registry.show(tenant, row.adapter_id) for row in rows}
+        return self._registry.named(tenant, PREFIX)
 
     def remove(self, tenant: str, name: str) -> None:
         """Forget a model, and its weights where nothing else calls for them.
 
         Raises `NotFoundError`.
         """
-        version = self.find(tenant, name)
-        if version is None:
+        if not is_model_name(name):
             raise NotFoundError(f"no model {name}")
-        mine = alias.c.tenant == tenant
-        others = select(alias.c.name).where(mine, alias.c.adapter_id == version.id)
-        with self._database.writing(tenant) as connection:
-            connection.execute(delete(alias).where(mine, alias.c.name == name))
-            is_used = connection.execute(others).first() is not None
-        if not is_used:
-            self._registry.retire(tenant, [version.id], f"its model {name} was deleted")
+        self._registry.unname(tenant, name, f"its model {name} was deleted")

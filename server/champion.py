@@ -138,6 +138,10 @@ class Champion:
         """Wait to be asked for: there is no place."""
         self._had_to_leave = True
 
+    def try_again(self) -> None:
+        """Be loaded for who asks for it next, whatever was in its way."""
+        self._had_to_leave, self._refusal = True, None
+
     async def leave(self) -> None:
         """Make room for another tenant's."""
         held, self._held = self._held, None
@@ -228,8 +232,10 @@ class Champion:
         logger.info("now serving %s", fresh.adapter.version if fresh else "the base")
 
     def _note(self, version: AdapterVersion, error: Exception) -> None:
-        served = self.adapter.version if self.adapter else "the base"
-        message = f"champion {version.id} cannot be served: {error}; {served} is served instead"
+        message = f"{self._alias} {version.id} cannot be served: {error}"
+        if self._alias == CHAMPION:  # nobody is served with anything in a model's place
+            served = self.adapter.version if self.adapter else "the base"
+            message += f"; {served} is served instead"
         if self._refusal is None or self._refusal.message != message:
             logger.error("%s", message)
         failures = self._refusal.failures + 1 if self._refusal else 1

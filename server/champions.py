@@ -145,7 +145,8 @@ class Champions:
         if turn.locked():  # a request waits for it, and looks whenever a place may be free
             return
         if champion.adapter is None and served.alias != CHAMPION:
-            return  # nobody asks for the model now
+            champion.try_again()
+            return
         is_served_plain = champion.adapter is None and champion.problem is None
         if is_served_plain and served in self._wanted and not self._places.free:
             champion.stay_away()

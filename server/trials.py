@@ -11,9 +11,9 @@ import logging
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from adaptation.learning.distillation.release import Verdict, decide
+from adaptation.learning.distillation.release import Decision, Verdict, decide
 from adaptation.report import ReleaseReport
-from memory.errors import WhetMemoryError
+from memory.errors import ConflictError, WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
 from server.request_context import Asked
@@ -64,6 +64,10 @@ class Trials:
             if self._unread != str(error):
                 logger.error("candidates cannot be looked after: %s", error)
             self._unread = str(error)
+        except Exception as error:  # nobody awaits what follows the registry: it must not die
+            if self._unread != str(error):
+                logger.exception("candidates could not be looked after; it is tried again")
+            self._unread = str(error)
 
     def _on_trial(self) -> dict[str, AdapterVersion]:
         """Return the candidates that are still on trial after this look."""
@@ -76,12 +80,19 @@ class Trials:
         decision = decide(self._memory.live.of(tenant, candidate.id, since))
         if decision.verdict is Verdict.WAIT:
             return False
-        if decision.verdict is Verdict.PROMOTE:
-            self._memory.adapters.promote(tenant, candidate.id)
-        else:
-            self._memory.adapters.record_reject(tenant, candidate.id, decision.reason)
+        self._end(tenant, candidate, decision)
         logger.info("%s %s: %s", decision.verdict, candidate.id, decision.reason)
         return True
+
+    def _end(self, tenant: str, candidate: AdapterVersion, decision: Decision) -> None:
+        reason = decision.reason
+        if decision.verdict is Verdict.PROMOTE:
+            try:
+                self._memory.adapters.promote(tenant, candidate.id)
+                return
+            except ConflictError as error:  # its files are damaged: no reason to end all trials
+                reason = str(error)
+        self._memory.adapters.record_reject(tenant, candidate.id, reason)
 
 
 def lot(candidate: str, who: str) -> float:

@@ -18,11 +18,12 @@ from server.commands.template import (
     add_template_arguments,
     refuse_unknown_rendering,
     template_of,
+    whole_path,
 )
 from server.console import UsageError, print_fields, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
-from server.models.named import choose
+from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
     from adaptation.learning.distillation.report import GenerationReport
@@ -113,7 +114,8 @@ def _asked(args: argparse.Namespace) -> NewJob:
     from server.jobs.kinds.distill import DistillRequest
 
     asked = DistillRequest(
-        model=args.model,
+        model=whole_path(args.model),
+        base=base_model(args.model),
         template=template_of(args),
         alpha=args.alpha,
         anyway=args.anyway,

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import os
 import sys
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from memory.memory import LongTermMemory
     from server.config import Settings
     from server.jobs.work import OnProgress
+
+LOOK_S = 1.0
+"""Between two looks at a job that another does."""
 
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
@@ -43,29 +48,48 @@ def _with_unknown_totals(advance: AdvancePhase) -> OnProgress:
 def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str, Any]:
     """Do a job in this process with its progress on stderr, and return what came of it.
 
-    Raises `CommandError` where it failed or was stopped; interrupted, it is cancelled.
+    A server that was quicker does it: it is then waited for. Raises `CommandError` where it failed
+    or was stopped; interrupted, it is cancelled.
     """
+    from memory.errors import ConflictError
     from memory.job import JobStatus, Wish
     from server.jobs.device import device
+
+    try:
+        with device(memory.data_dir) as is_ours:
+            if not is_ours:
+                complain("another job is under way here: this one waits for it to end")
+        with device(memory.data_dir, waits=True), suppress(ConflictError):
+            _do(memory, settings, job)
+        ended = _left(memory, job)
+    except KeyboardInterrupt:
+        with suppress(ConflictError):  # it has ended
+            memory.jobs.ask(job.tenant, job.id, Wish.CANCEL)
+        raise
+    if ended.status is not JobStatus.SUCCEEDED:
+        raise CommandError(ended.error or f"job {job.id} was stopped: it is {ended.status}")
+    return ended.result or {}
+
+
+def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
+    """Do the job here; raises `ConflictError` where another has it, or had it."""
     from server.jobs.folders import folder_of
     from server.jobs.kinds import KINDS
     from server.jobs.performing import perform
     from server.jobs.work import Work
 
     holder = f"command-{os.getpid()}-{uuid4().hex[:8]}"
-    try:
-        with device(memory.data_dir) as is_ours:
-            if not is_ours:
-                complain("another job is under way here: this one waits for it to end")
-        with device(memory.data_dir, waits=True), phases() as advance:
-            taken = memory.jobs.take(job.tenant, job.id, holder)
-            folder = folder_of(memory.data_dir, job.id)
-            work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
-            status = asyncio.run(perform(work, KINDS[job.kind]))
-    except KeyboardInterrupt:
-        memory.jobs.ask(job.tenant, job.id, Wish.CANCEL)
-        raise
-    ended = memory.jobs.get(job.tenant, job.id)
-    if status is not JobStatus.SUCCEEDED:
-        raise CommandError(ended.error or f"job {job.id} was stopped: it is {ended.status}")
-    return ended.result or {}
+    taken = memory.jobs.take(job.tenant, job.id, holder)
+    with phases() as advance:
+        folder = folder_of(memory.data_dir, job.id)
+        work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
+        asyncio.run(perform(work, KINDS[job.kind]))
+
+
+def _left(memory: LongTermMemory, job: Job) -> Job:
+    """Return the job when nobody works on it any more."""
+    from memory.job import JobStatus
+
+    while (now := memory.jobs.get(job.tenant, job.id)).status is JobStatus.RUNNING:
+        time.sleep(LOOK_S)
+    return now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +52,21 @@ def template_of(args: argparse.Namespace) -> Template:
     from adaptation.learning.training.chat import Template
 
     return Template(
-        source=_whole_path(args.chat_template),
+        source=None if args.chat_template is None else whole_path(args.chat_template),
         arguments=args.default_chat_template_kwargs,
         content_format=args.chat_template_content_format,
         leaves_out_tools=args.exclude_tools_when_tool_choice_none,
     )
 
 
-def _whole_path(source: str | None) -> str | None:
-    """Return a file's whole path: whoever does the job may work elsewhere."""
-    if source is None or "\n" in source or not Path(source).is_file():
-        return source  # the text of a template
-    return str(Path(source).absolute())
+def whole_path(given: str) -> str:
+    """Return the whole path of what is a file or a folder here: whoever does the job may work
+    elsewhere.
+    """
+    with suppress(OSError):  # the text of a template, too long for a name
+        if Path(given).exists():
+            return str(Path(given).absolute())
+    return given  # or a model's name on a hub
 
 
 def _object(text: str) -> dict[str, Any]:

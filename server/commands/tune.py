@@ -15,7 +15,12 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.doing import add_detach, done_here, say_detached
-from server.commands.template import add_template_arguments, refuse_unknown_rendering, template_of
+from server.commands.template import (
+    add_template_arguments,
+    refuse_unknown_rendering,
+    template_of,
+    whole_path,
+)
 from server.config import DEFAULT_TENANT
 from server.console import print_fields, print_table, write_json
 from server.jobs.limits import MOST_OPEN
@@ -100,7 +105,8 @@ def _asked(args: argparse.Namespace) -> NewJob:
     from server.jobs.kinds.tune import TuneRequest
 
     asked = TuneRequest(
-        model=args.model,
+        model=whole_path(args.model),
+        base=base_model(args.model),
         template=template_of(args),
         worlds=args.worlds,
         questions=args.questions,

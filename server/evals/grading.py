@@ -26,15 +26,19 @@ async def output_of(
 ) -> NewOutput:
     """Return what came of an item; what went wrong with it is told in it."""
     if schema is not None and (fault := await _misfit(item, schema)):
-        error = {"code": "invalid_item", "message": f"the item does not fit its schema: {fault}"}
-        shown = given(None).shown | {"error": error}
-        return _output(line, item, Sampled({}, shown, is_error=True), [])
+        return ungraded(line, item, "invalid_item", f"the item does not fit its schema: {fault}")
     is_known = isinstance(source, Jsonl)
     sample = given(item.sample) if is_known else await sampled(source, item.item, door)
     if sample.is_error:
         return _output(line, item, sample, [])
     graded = Graded(sample.names, item.item, door)
     return _output(line, item, sample, [await grade(each, graded) for each in criteria])
+
+
+def ungraded(line: int, item: Item, code: str, message: str) -> NewOutput:
+    """Return what is told of an item that nothing came of."""
+    shown = given(None).shown | {"error": {"code": code, "message": message}}
+    return _output(line, item, Sampled({}, shown, is_error=True), [])
 
 
 async def _misfit(item: Item, schema: Mapping[str, Any]) -> str | None:

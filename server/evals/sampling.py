@@ -130,8 +130,8 @@ def _as_part(part: Any, said: str) -> Any:
         return part
     if part.get("type") == "text":
         return {"type": said, "text": part.get("text")}
-    if part.get("type") == "image_url":
-        image = part.get("image_url") or {}
+    image = part.get("image_url") or {}
+    if part.get("type") == "image_url" and isinstance(image, dict):
         return {"type": "input_image", "image_url": image.get("url"), "detail": "auto", **image}
     return part
 
@@ -183,5 +183,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 
 def _plain(content: Any) -> str:
     if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""

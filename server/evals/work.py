@@ -19,7 +19,7 @@ from memory.evaluation import EvalRun, RunStatus
 from memory.memory import LongTermMemory
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S
 from server.evals.asking import Door
-from server.evals.grading import output_of
+from server.evals.grading import output_of, ungraded
 from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
 from server.validation import first_error
@@ -116,7 +116,13 @@ class RunWork:
                 group.create_task(go_on())
 
     async def _grade(self, line: int, item: Item, schema: Mapping[str, Any] | None) -> None:
-        output = await output_of(line, item, self._source, self._criteria, schema, self._door)
+        try:
+            output = await output_of(line, item, self._source, self._criteria, schema, self._door)
+        except WhetMemoryError:
+            raise
+        except Exception as error:  # a defect of ours must not hold the tenant's runs up for ever
+            logger.exception("item %s of run %s could not be graded", line, self._run.id)
+            output = ungraded(line, item, "server_error", f"{type(error).__name__}: {error}")
         await self._write(self._runs.note, self._run.id, self._holder, [output])
 
     async def _end(self, status: RunStatus, code: str = "", message: str = "") -> None:

@@ -32,6 +32,8 @@ MOST_STEPS_TOLD = 500
 """Of a job, as events: of more steps every second, or third."""
 PROBE_TOKENS = 64
 TIMEOUT_S = 3_600.0
+UNJUDGED = "fine-tuned"
+"""In place of a gate's decision: nothing that was not promoted takes a champion's place."""
 RESULTS = "fine-tune-results"
 """The purpose of the file of figures."""
 FIGURES = (
@@ -51,13 +53,15 @@ class FineTuningJob(ABC, Generic[M]):
         self.work, self.asked, self.trainer = work, asked, trainer
         self._memory, self._tenant = work.memory, work.job.tenant
         self._kept: dict[str, Any] = dict(work.job.result or {})
+        self._further: AdapterVersion | None = None
         self._naming: asyncio.Future[AdapterVersion] | None = None
 
     async def run(self) -> dict[str, Any]:
         """Do it all; return what came of it."""
         # 1. What is to be learned.
         training, validation = await self._files()
-        parent = await asyncio.to_thread(self._parent)
+        self._further = await asyncio.to_thread(self._tuned_further)
+        parent = self._further.path if self._further else None
         # 2. What the model knows by now.
         before = await self._replies(parent)
         # 3. The descent, with a checkpoint after every epoch.
@@ -133,8 +137,8 @@ class FineTuningJob(ABC, Generic[M]):
         await self.work.keep(self._kept)
         return JobFailedError(message)
 
-    def _parent(self) -> str | None:
-        """Return the folder of the model that is tuned further; None for the base."""
+    def _tuned_further(self) -> AdapterVersion | None:
+        """Return the model that is tuned further; None for the base."""
         if not is_model_name(self.asked.model):
             return None
         version = self._memory.models.find(self._tenant, self.asked.model)
@@ -142,7 +146,7 @@ class FineTuningJob(ABC, Generic[M]):
             raise JobFailedError(f"the model {self.asked.model} is gone: it was deleted")
         if version.base_model != self.asked.base or not self._memory.adapters.files_ok(version):
             raise JobFailedError(f"the model {self.asked.model} cannot be tuned further here")
-        return version.path
+        return version
 
     def chosen(self, hyperparameters: Frozen) -> None:
         """Keep what `auto` came to."""
@@ -210,13 +214,14 @@ class FineTuningJob(ABC, Generic[M]):
         self, found: Checkpoint, folder: Path, name: str, guards: GuardOutcome | None
     ) -> AdapterVersion:
         lost = {} if guards is None else {"guards_lost": list(guards.lost)}
-        metrics = {"job": self.work.job.id, **found.model_dump(), **lost}
+        told = {"job": self.work.job.id, "decision": UNJUDGED}
+        metrics = {**told, **found.model_dump(), **lost}
         naming = asyncio.to_thread(
             self._memory.adapters.register,
             folder,
             tenant=self._tenant,
             base_model=self.asked.base,
-            parent=None,
+            parent=self._further.id if self._further else None,
             rank=found.rank,
             metrics=metrics,
             record_ids=(),

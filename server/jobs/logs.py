@@ -25,16 +25,18 @@ class _Teller(logging.Handler):
 
 @contextmanager
 def told_to(work: Work) -> Iterator[None]:
-    """Tell of what Whet itself logs in the block."""
+    """Tell of what Whet itself logs in the block, whatever level a library gave to all."""
     teller = _Teller(work)
-    loggers = [logging.getLogger(name) for name in OURS]
-    for logger in loggers:
-        logger.addHandler(teller)
+    before = {name: logging.getLogger(name).level for name in OURS}
+    for name in OURS:
+        logging.getLogger(name).addHandler(teller)
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         yield
     finally:
-        for logger in loggers:
-            logger.removeHandler(teller)
+        for name, level in before.items():
+            logging.getLogger(name).removeHandler(teller)
+            logging.getLogger(name).setLevel(level)
 
 
 def _level(number: int) -> Literal["info", "warn", "error"]:

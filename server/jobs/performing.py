@@ -60,6 +60,8 @@ async def _beat(work: Work, doing: asyncio.Future[Any]) -> None:
             await asyncio.to_thread(work.beat)
         except WhetMemoryError as error:
             logger.warning("job %s waits for the storage: %s", work.job.id, error)
+        except Exception:  # nobody awaits this: a job that is not held is begun twice
+            logger.exception("job %s could not be held; it is tried again", work.job.id)
         if work.is_lost or work.wish is not None:
             doing.cancel()
             return
@@ -73,8 +75,8 @@ async def _stopped(work: Work) -> JobStatus:
         return await _ended(work, JobStatus.CANCELLED)
     with suppress(WhetMemoryError):
         await asyncio.to_thread(work.flush)
-    await asyncio.to_thread(work.memory.jobs.let_go, work.job.id, work.holder)
-    return JobStatus.PAUSED if work.wish is Wish.PAUSE else JobStatus.QUEUED
+    left = await asyncio.to_thread(work.memory.jobs.let_go, work.job.id, work.holder)
+    return left.status if left is not None else JobStatus.RUNNING
 
 
 async def _ended(work: Work, status: JobStatus, **outcome: object) -> JobStatus:

@@ -111,14 +111,15 @@ class JobRunner:
         wanted_at: float | None = None
         while process.returncode is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), LOOK_S)
+                await asyncio.wait_for(process.wait(), LOOK_S)
                 return
             with suppress(WhetMemoryError):
                 now = await self._memory.aside.reading.run(self._jobs.get, job.tenant, job.id)
                 wanted_at = (wanted_at or time.monotonic()) if now.wanted else None
             if wanted_at is not None and time.monotonic() - wanted_at > OBEYS_S:
                 logger.warning("job %s does not obey: its process is killed", job.id)
-                process.kill()
+                with suppress(ProcessLookupError):
+                    process.kill()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """Have the process leave its job to others, where it has not ended."""

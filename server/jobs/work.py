@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from memory.errors import StorageUnavailableError
 from memory.job import Job, NewEvent, Progress, Wish
+from memory.jobs import JobStore
 from memory.memory import LongTermMemory
 from server.config import Settings
 
@@ -47,6 +50,7 @@ class Work:
         """It is another's by now."""
         self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
         self._progress = self._told = job.progress
+        self._flushing = threading.Lock()
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Say how far the job is, at no cost: it is noted at the next beat."""
@@ -83,13 +87,21 @@ class Work:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was said of the job."""
-        jobs, mine = self.memory.jobs, (self.job.id, self.holder)
+        """Write what was said of the job; what cannot be written now is for the next time."""
+        with self._flushing:  # a beat and a kind may come together
+            self._flush(self.memory.jobs, (self.job.id, self.holder))
+
+    def _flush(self, jobs: JobStore, mine: tuple[str, str]) -> None:
         if (now := self._progress) is not None and now != self._told:
             jobs.advance(*mine, now)
             self._told = now
-        if said := [self._events.popleft() for _ in range(len(self._events))]:
-            jobs.note(*mine, said)
+        said = [self._events.popleft() for _ in range(len(self._events))]
+        try:
+            if said:
+                jobs.note(*mine, said)
+        except StorageUnavailableError:
+            self._events.extendleft(reversed(said))
+            raise
 
     def _keep(self, result: dict[str, Any]) -> None:
         self.flush()

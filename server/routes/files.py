@@ -1,4 +1,4 @@
-"""`/v1/files`: OpenAI's files. What is in them is used by batches, and by nothing else here."""
+"""`/v1/files`: OpenAI's files. What is in them is used by batches and fine-tuning alone."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from memory import lineage as lineage_module
 from memory.errors import NotFoundError
 from memory.lineage import MOST_LINKS, Traced
 from memory.memory import LongTermMemory
@@ -121,6 +122,21 @@ def test_of_many_links_some_are_shown_and_all_counted(
     found = memory.lineage.look("ann", version(memory, tmp_path, *records))
     (learned,) = found.links
     assert (len(learned.ids), learned.total) == (MOST_LINKS, MOST_LINKS + 3)
+    for i in range(MOST_LINKS + 3):
+        answered(memory, f"chatcmpl-{i}", record_id=records[0].id)
+    reused = {link.relation: link for link in memory.lineage.look("ann", records[0].id).links}
+    assert len(reused["answered"].ids) == MOST_LINKS
+    assert reused["answered"].total == MOST_LINKS + 3
+
+
+def test_a_walk_has_an_end(
+    memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [saved(memory, f"What of {i}?", "x") for i in range(8)]
+    adapter = version(memory, tmp_path, *records)
+    assert len(list(memory.lineage.walk("ann", adapter, 2))) == 9
+    monkeypatch.setattr(lineage_module, "MOST_THINGS", 5)
+    assert len(list(memory.lineage.walk("ann", adapter, 2))) == 5
 
 
 def test_nothing_of_another_tenant_is_shown(memory: LongTermMemory, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from memory.adapter_shelf import AdapterShelf
 from memory.errors import ConflictError, NotFoundError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
@@ -54,6 +56,25 @@ def test_one_version_may_have_several_names_and_goes_with_the_last(
     retired = memory.adapters.show("ann", version.id).retired
     assert retired is not None
     assert "was deleted" in retired.reason
+
+
+def test_a_deletion_that_was_cut_short_leaves_nothing_to_serve_or_keep(
+    memory: LongTermMemory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = tuned(memory, tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(AdapterShelf, "drop", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            memory.models.remove("ann", NAME)
+    assert memory.models.list("ann") == {}
+    assert memory.adapters.show("ann", version.id).retired is not None
+    os.utime(version.path, (0, 0))
+    memory.adapters.drop_strays()
+    assert not memory.adapters.files_ok(version)
+
+
+def cut_short(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_the_same_weights_by_another_name_are_another_model(

@@ -114,6 +114,17 @@ def test_a_job_that_is_let_go_waits_for_anybody(memory: LongTermMemory) -> None:
     assert claimed(memory, "two").id == job.id
 
 
+def test_a_job_that_is_let_go_is_cancelled_where_that_is_wanted(memory: LongTermMemory) -> None:
+    job = made(memory)
+    claimed(memory)
+    memory.jobs.ask("ann", job.id, Wish.CANCEL)
+    left = memory.jobs.let_go(job.id, "one")
+    assert left is not None
+    assert (left.status, left.wanted) == (JobStatus.CANCELLED, None)
+    assert left.ended_at is not None
+    assert memory.jobs.claim("two") is None
+
+
 def test_an_ended_job_cannot_be_changed(memory: LongTermMemory) -> None:
     job = made(memory)
     claimed(memory)

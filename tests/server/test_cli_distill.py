@@ -1,7 +1,10 @@
 """`whet distill`, with a trainer that trains nothing."""
 
+import asyncio
 import io
 import json
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,18 @@ from adaptation.errors import TrainerError
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
+from memory.job import Job, NewJob
+from memory.jobs import JobStore
 from memory.types import Message, Record
 from server.cli import main
+from server.commands import doing
+from server.commands.template import whole_path
+from server.config import Settings
+from server.jobs.folders import folder_of
 from server.jobs.kinds import distill
+from server.jobs.performing import perform
+from server.jobs.work import Work
+from server.memory_opening import memory_of
 from server.models.renderer import own_renderer
 
 
@@ -56,6 +68,46 @@ def test_a_dry_run_says_what_it_would_learn_from_and_trains_nothing(
     assert "dry_run" in printed
     assert "held-out questions" in printed
     assert not trainer.jobs
+
+
+def test_a_job_that_a_server_was_quicker_to_begin_is_waited_for(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, FakeTrainer())
+    monkeypatch.setattr(doing, "LOOK_S", 0.05)
+    create, servers = JobStore.create, list[threading.Thread]()
+
+    def serve(job: Job, folder: Path) -> None:
+        settings = Settings(data_dir=folder, embedder="hashing")
+        with closing(memory_of(settings)) as memory:
+            work = Work(job, memory, settings, folder_of(folder, job.id), "server")
+            asyncio.run(perform(work, distill.run))
+
+    def created(store: JobStore, new: NewJob, most_open: int) -> Job:
+        made = create(store, new, most_open)
+        taken = store.claim("server")
+        assert taken is not None
+        servers.append(threading.Thread(target=serve, args=(taken, Path(data[1]))))
+        servers[0].start()
+        return made
+
+    monkeypatch.setattr(JobStore, "create", created)
+    assert main(["distill", "--dry-run", *data]) == 0
+    servers[0].join()
+    assert "dry_run" in capsys.readouterr().out
+
+
+def test_what_is_left_to_a_server_names_the_model_wherever_that_works(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path("mine")  # in the working directory
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    assert main(["distill", "--model", "./mine", "--detach", *data]) == 0
+    assert main(["jobs", "show", capsys.readouterr().out.strip(), "--json", *data[:2]]) == 0
+    asked = json.loads(capsys.readouterr().out)["request"]
+    assert asked["model"] == str(folder.absolute())
+    assert asked["base"] == "./mine", "as `whet serve ./mine` calls it"
 
 
 def test_a_better_candidate_is_promoted_and_reported(
@@ -135,6 +187,11 @@ def test_the_template_is_given_as_to_the_server(
             leaves_out_tools=True,
         )
     ]
+
+
+def test_a_template_may_be_a_text_of_one_long_line() -> None:
+    text = "{{ messages[0]['content'] }}" * 20
+    assert whole_path(text) == text
 
 
 def test_arguments_of_a_template_are_an_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,6 +211,37 @@ async def test_messages_may_stand_in_the_item(client: AsyncOpenAI) -> None:
     assert (bad.status, bad.sample.error.message) == ("error", "`item.turns` stands for nothing")
 
 
+@pytest.mark.parametrize("kind", ["completions", "responses"])
+async def test_an_item_that_cannot_be_asked_is_told_and_holds_no_other_up(
+    client: AsyncOpenAI, kind: str
+) -> None:
+    config: Any = {"type": "custom", "item_schema": {"type": "object"}}
+    found = await client.evals.create(data_source_config=config, testing_criteria=[EQUAL])  # type: ignore[list-item]
+    odd = [[{"type": "image_url", "image_url": "lamp"}], [{"type": "text", "text": 5}], "What?"]
+    turns = [[{"role": "user", "content": content}] for content in odd]
+    lines = [json.dumps({"item": {"turns": t, "answer": "14"}}) for t in turns]
+    content = "\n".join(lines).encode()
+    file = await client.files.create(file=("i.jsonl", content), purpose="evals")
+    given = source(kind, input_messages={"type": "item_reference", "item_reference": "item.turns"})
+    given["source"] = {"type": "file_id", "id": file.id}
+    done = await ended(client, await client.evals.runs.create(found.id, data_source=given))
+    counts = done.result_counts
+    assert (done.status, counts.errored, counts.passed) == ("completed", 2, 1)
+
+
+async def test_a_defect_of_ours_is_an_error_of_its_item(
+    client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("odd")
+
+    monkeypatch.setattr("server.evals.work.output_of", broken)
+    found = await made(client)
+    done = await ended(client, await client.evals.runs.create(found.id, data_source=source()))
+    assert done.status == "completed"
+    assert {each.sample.error.code for each in await outputs(client, done)} == {"server_error"}
+
+
 async def test_a_run_is_canceled_listed_and_deleted(server: Composed, client: AsyncOpenAI) -> None:
     gate = asyncio.Event()
     server.core.script = lambda _: Reply("14", gate=gate)

@@ -33,6 +33,7 @@ from server.jobs.kinds import fine_tune
 from server.jobs.performing import perform
 from server.jobs.work import Work
 from tests.server.composed import Composed, Reply, composed
+from tests.server.registered import register
 
 NAME = "ft:whet-pebble:whet:lamps:abc123"
 
@@ -277,6 +278,28 @@ async def test_a_model_can_be_tuned_further(memory: LongTermMemory, paper: FakeT
     work = Work(job, memory, Settings(), folder_of(memory.data_dir, job.id), "one")
     assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
     assert paper.jobs[0].parent == version.path
+    further = memory.models.find("ann", f"{NAME}9")
+    assert further is not None
+    assert further.parent == version.id, "a trace leads back"
+
+
+async def test_a_model_that_is_gone_is_not_tuned_further_from_the_base(
+    memory: LongTermMemory, paper: FakeTrainer
+) -> None:
+    work = begun(memory, lines(12), model=f"{NAME}0")
+    assert await perform(work, fine_tune.run) is JobStatus.FAILED
+    assert "is gone" in (now(memory).error or "")
+    assert not paper.jobs
+
+
+async def test_a_fine_tuned_model_never_takes_a_retired_champions_place(
+    memory: LongTermMemory, paper: FakeTrainer, tmp_path: Path
+) -> None:
+    champion = register(memory, tmp_path, 1.0, tenant="ann")
+    memory.adapters.promote("ann", champion.id)
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    memory.adapters.retire("ann", [champion.id], "it learned from what was erased")
+    assert memory.adapters.alias("ann", "champion") is None, "the base is served"
 
 
 # The job, on the real one.

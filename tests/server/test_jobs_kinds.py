@@ -12,6 +12,7 @@ import pytest
 
 from memory import jsonl
 from memory.embedder import create_embedder
+from memory.errors import NotFoundError, StorageUnavailableError
 from memory.files import NewFile
 from memory.index import cache
 from memory.job import Job, JobKind, JobStatus, NewJob, Wish
@@ -71,6 +72,27 @@ async def test_a_file_is_imported_with_a_report(memory: LongTermMemory, packed: 
     assert result["errors"][0][0] == 41
     assert count(memory) == 40
     assert memory.files.get("default", file).id == file
+
+
+async def test_an_import_that_was_killed_after_its_file_was_deleted_is_done(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = kept(memory, "\n".join(LINES).encode())
+    work = asked(memory, JobKind.IMPORT, file=file, drop=True)
+    with monkeypatch.context() as killed:
+        killed.setattr(memory.jobs, "end", unavailable)
+        with pytest.raises(StorageUnavailableError):
+            await perform(work, KINDS[JobKind.IMPORT])
+    with pytest.raises(NotFoundError):
+        memory.files.get("default", file)
+    memory.jobs.let_go(work.job.id, "one")
+    again = claimed(memory)
+    assert await perform(again, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert (now(again).result or {})["imported"] == 40
+
+
+def unavailable(*_: object, **__: object) -> None:
+    raise StorageUnavailableError("the disk is full")
 
 
 async def test_another_tenants_file_is_none(memory: LongTermMemory) -> None:

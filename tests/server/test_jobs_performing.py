@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from memory import jobs as jobs_module
 from memory.embedder import create_embedder
+from memory.errors import StorageUnavailableError
 from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
 from server.config import Settings
@@ -23,7 +27,7 @@ from server.jobs.folders import drop_left, folder_of
 from server.jobs.kind import JobFailedError
 from server.jobs.logs import told_to
 from server.jobs.performing import perform
-from server.jobs.work import Work
+from server.jobs.work import MOST_EVENTS, Work
 
 
 @pytest.fixture
@@ -150,13 +154,69 @@ async def test_a_job_that_is_anothers_is_let_alone(
     assert (work.folder / "half").exists()
 
 
+async def test_a_beat_that_fails_is_not_the_last(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begun(memory)
+    beat, failures = work.beat, iter([KeyError("odd"), StorageUnavailableError("full")])
+
+    def failing() -> None:
+        if (error := next(failures, None)) is not None:
+            raise error
+        beat()
+
+    monkeypatch.setattr(work, "beat", failing)
+    doing = asyncio.create_task(perform(work, for_ever))
+    memory.jobs.ask("ann", work.job.id, Wish.CANCEL)
+    assert await asyncio.wait_for(doing, 30) is JobStatus.CANCELLED
+
+
+def test_nothing_said_is_lost_where_it_cannot_be_written_at_once(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begun(memory)
+    work.tell("first")
+    with monkeypatch.context() as patch:
+        patch.setattr(memory.jobs, "note", unavailable)
+        with pytest.raises(StorageUnavailableError):
+            work.flush()
+    work.tell("second")
+    work.flush()
+    assert told(work) == ["first", "second"]
+
+
+def flushed(work: Work, together: Barrier) -> None:
+    together.wait(30)
+    work.flush()
+
+
+def unavailable(*_: object) -> None:
+    raise StorageUnavailableError("the disk is full")
+
+
+def test_a_beat_and_a_kind_may_write_together(memory: LongTermMemory) -> None:
+    work, both, before = begun(memory), Barrier(2), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(5):
+                for i in range(MOST_EVENTS):
+                    work.tell(str(i))
+                flushes = [pool.submit(flushed, work, both) for _ in range(2)]
+                assert [each.exception() for each in flushes] == [None, None]
+    finally:
+        sys.setswitchinterval(before)
+    events = memory.jobs.events("ann", work.job.id, 6 * MOST_EVENTS)
+    assert len(events) == 5 * MOST_EVENTS
+
+
 async def test_what_whet_logs_is_told(
     memory: LongTermMemory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)  # vLLM, once imported, leaves errors alone
+    caplog.set_level(logging.CRITICAL)  # as vLLM, once imported, leaves it
 
     async def run(work: Work) -> dict[str, Any]:
-        logging.getLogger("adaptation.somewhere").warning("a %s thing", "strange")
+        logging.getLogger("adaptation.somewhere").info("a %s thing", "strange")
         logging.getLogger("other.library").warning("not ours")
         return {}
 

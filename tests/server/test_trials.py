@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -166,6 +167,23 @@ async def test_a_candidate_that_helps_becomes_the_champion(serve: Serve, tmp_pat
             answer = await ask(server, f"user {number}")
             assert said(answer) == candidate
             assert answer["adaptation"]["release"] is None
+
+
+async def test_one_that_helps_and_is_damaged_by_now_ends_its_own_trial_alone(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with serve(reuse=False) as server:
+        served, candidate = await on_trial(server, tmp_path)
+        await judge(server, better=True)
+        shutil.rmtree(server.memory.adapters.show("default", candidate).path)
+        other = register(server.memory, tmp_path, 5.0, tenant="acme")
+        await server.trials.refresh()
+        rejected = server.memory.adapters.show("default", candidate).rejected
+        assert "missing or damaged" in (rejected or "")
+        champion = server.memory.adapters.alias("default", "champion")
+        assert champion is not None
+        assert champion.id == served
+        assert server.trials._candidates == {"acme": other}
 
 
 async def test_a_candidate_that_hurts_is_taken_back_and_named(serve: Serve, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.watch import finite
 from adaptation.learning.training.sequences import TrainingExample, to_example
 from adaptation.learning.training.trainer import Foreseen
 
@@ -23,7 +24,10 @@ def measure(
     max_tokens: int,
     cancelled: threading.Event,
 ) -> tuple[Foreseen, ...]:
-    """Return it for every conversation, under the adapter in a folder or the bare base."""
+    """Return it for every conversation, under the adapter in a folder or the bare base.
+
+    Raises `TrainerError` where it is cancelled, or a loss is not a number.
+    """
     found: list[Foreseen] = []
     under = adapter_io.read(base, adapter) if adapter is not None else None
     with base.under(under), torch.no_grad():
@@ -45,6 +49,6 @@ def _foreseen(base: Base, example: TrainingExample) -> Foreseen:
     logits = output.logits[0].float()  # (M, V)
     return Foreseen(
         tokens=len(places),
-        loss=float(cross_entropy(logits, targets, reduction="sum")),
+        loss=finite(float(cross_entropy(logits, targets, reduction="sum"))),
         right=int((logits.argmax(-1) == targets).sum()),
     )

@@ -7,25 +7,21 @@ from typing import Any
 from pydantic import Field
 
 from adaptation.learning.distillation.generation import Distiller, Settings
-from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
-from memory.types import AdapterVersion, Frozen, Record, State
+from memory.types import AdapterVersion, Record, State
 from server.jobs.kind import JobFailedError
+from server.jobs.of_base import OfBase
 from server.jobs.work import Work
-from server.models.named import base_model
 from server.policy import refusals_of
 
 
-class DistillRequest(Frozen):
+class DistillRequest(OfBase):
     """What a generation is asked to do."""
 
-    model: str
-    """The folder of the base, or its name on a hub."""
-    template: Template = Template()
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Chance of a false promotion in the whole run of generations."""
     anyway: bool = False
@@ -43,7 +39,7 @@ async def run(work: Work) -> dict[str, Any]:
         records=work.memory,
         registry=work.memory.adapters,
         trainer=trainer,
-        base_model=base_model(asked.model),
+        base_model=asked.base_name,
         grade=gives_answer,
         settings=Settings(
             alpha=asked.alpha,
@@ -82,7 +78,7 @@ def _rebuilt(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> Adap
     if asked.rebuild is None:
         return None
     version = memory.adapters.show(tenant, asked.rebuild)
-    if version.base_model != base_model(asked.model):
+    if version.base_model != asked.base_name:
         raise JobFailedError(
             f"{version.id} was trained for {version.base_model}: add --model {version.base_model}"
         )

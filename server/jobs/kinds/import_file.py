@@ -7,9 +7,11 @@ again is confirmed.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from memory.errors import NotFoundError
 from memory.jsonl import ImportReport, import_lines
 from memory.lines import entries
 from memory.memory import LongTermMemory
@@ -34,12 +36,21 @@ class ImportRequest(Frozen):
 async def run(work: Work) -> dict[str, Any]:
     """Import the file and return the report; lines that cannot be read are a result too."""
     asked = ImportRequest.model_validate(work.job.request)
+    if asked.drop and work.job.result is not None:
+        return await _dropped(work, asked.file, work.job.result)
     report = await in_thread(work, lambda progress: _imported(work, asked, progress))
     if report.stopped:
         raise JobFailedError(f"stopped after {report.stored} lines: {report.stopped}")
-    if asked.drop:
-        await asyncio.to_thread(work.memory.files.delete, work.job.tenant, asked.file)
-    return report.model_dump(mode="json")
+    result = report.model_dump(mode="json")
+    return await _dropped(work, asked.file, result) if asked.drop else result
+
+
+async def _dropped(work: Work, file_id: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Delete the file, after its report is kept: whoever goes on has nothing left to read."""
+    await work.keep(result)
+    with suppress(NotFoundError):
+        await asyncio.to_thread(work.memory.files.delete, work.job.tenant, file_id)
+    return result
 
 
 def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportReport:

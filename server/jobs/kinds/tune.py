@@ -11,25 +11,21 @@ from typing import Any
 
 from pydantic import Field
 
-from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.tuning.search import Standing, Trial, search
 from adaptation.learning.tuning.task import Task, of_worlds
 from adaptation.learning.tuning.trying import Trying
 from memory.types import Frozen
+from server.jobs.of_base import OfBase
 from server.jobs.work import Work
-from server.models.named import base_model
 from server.tuned import TUNED, Tuned
 from server.tuning_trials import keep, kept
 
 
-class TuneRequest(Frozen):
+class TuneRequest(OfBase):
     """What is searched, and how thoroughly."""
 
-    model: str
-    """The folder of the base, or its name on a hub."""
-    template: Template = Template()
     worlds: int = Field(default=1, ge=1, le=20)
     """Of each of the four suites."""
     questions: int = Field(default=12, ge=4, le=100)
@@ -47,7 +43,7 @@ class TuneResult(Frozen):
 async def run(work: Work) -> dict[str, Any]:
     """Search, keep what is found for servers on this data folder, and return it."""
     asked = TuneRequest.model_validate(work.job.request)
-    data_dir, model = work.settings.data_dir, base_model(asked.model)
+    data_dir, model = work.settings.data_dir, asked.base_name
     trainer = ProcessTrainer(asked.model, template=asked.template)
     try:
         await trainer.start()
@@ -65,7 +61,7 @@ async def _searched(
 ) -> tuple[float, Sequence[Standing]]:
     """Return the share that is right without training, and how every recipe stands."""
     tasks = of_worlds(asked.worlds, asked.questions)
-    known = list(kept(work.settings.data_dir, base_model(asked.model), asked.questions))
+    known = list(kept(work.settings.data_dir, asked.base_name, asked.questions))
     trying = Trying(trainer, tasks, _noting(work, asked), known)
     untrained = await _untrained(work, trying, tasks)
     return untrained, await search(recipe_for(trainer.parameters), tasks, trying.all)
@@ -77,7 +73,7 @@ def _noting(work: Work, asked: TuneRequest) -> Callable[[Trial], None]:
     def note(trial: Trial) -> None:
         nonlocal done
         done += 1
-        keep(work.settings.data_dir, base_model(asked.model), asked.questions, trial)
+        keep(work.settings.data_dir, asked.base_name, asked.questions, trial)
         work.progress("recipes tried on a world", done, 0)
 
     return note

@@ -85,6 +85,32 @@ async def test_generation_is_greedy_and_follows_the_adapter(
     assert await trainer.generate(prompts, None, 8, 300) == base
 
 
+async def test_what_is_measured_is_what_training_was_judged_by(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    made = job(tmp_path)
+    result = await trainer.train(made, 300)
+    for adapter, losses in ((None, result.holdout_before), (str(tmp_path), result.holdout_after)):
+        found = await trainer.measure(made.holdout, adapter, 512, 300)
+        assert [each.loss / each.tokens for each in found] == pytest.approx(losses, abs=1e-3)
+    learned = await trainer.measure([exchange("lamp?", "lamp"), made.holdout[0]], None, 512, 300)
+    assert learned[0].tokens < learned[1].tokens
+    assert all(0 <= each.right <= each.tokens for each in learned)
+
+
+async def test_what_diverged_cannot_be_measured_and_the_process_lives_on(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    made = job(tmp_path)
+    await trainer.train(made, 300)
+    pid, weights = trainer.pid, tmp_path / WEIGHTS
+    save_file({k: t * float("nan") for k, t in load_file(weights).items()}, weights)
+    with pytest.raises(TrainerError, match="diverged"):
+        await trainer.measure(made.holdout, str(tmp_path), 512, 300)
+    assert await trainer.measure(made.holdout, None, 512, 300)
+    assert trainer.pid == pid
+
+
 async def test_a_missing_parent_is_an_error_and_the_process_lives_on(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adaptation.errors import EngineError
 from adaptation.options import Strategy
+from adaptation.types import Adapter
 from memory.memory import LongTermMemory
 from server import champions as champions_module
 from server.adaptation_request import split_model
@@ -147,6 +150,30 @@ async def test_a_model_that_cannot_be_loaded_is_no_silent_base(
         refused = await server.http.post("/v1/chat/completions", json={**ASK, "model": NAME})
         assert refused.status_code == 503
         assert "it was trained for another" in refused.json()["error"]["message"]
+
+
+async def test_a_model_that_could_not_be_loaded_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("#### 14")) as server:
+        folder = server.memory.adapters.show("default", tuned(server.memory, tmp_path)).path
+        champions, away = server.parts.champions, shutil.move(folder, tmp_path / "away")
+        for _ in range(2):
+            refused = await server.http.post("/v1/chat/completions", json={**ASK, "model": NAME})
+            assert refused.status_code == 503
+            assert "files are missing" in refused.json()["error"]["message"]
+        shutil.move(away, folder)
+        await champions.refresh()
+        assert (await server.chat(model=NAME))["model"] == NAME
+        monkeypatch.setattr(champions.of("default", NAME)._engine, "load", refusing)
+        await champions.reload()
+        monkeypatch.undo()
+        await champions.refresh()
+        assert (await server.chat(model=NAME))["model"] == NAME, "after an engine that failed it"
+
+
+async def refusing(adapter: Adapter) -> None:
+    raise EngineError("out of memory")
 
 
 def test_a_strategy_is_the_last_part_of_a_name() -> None:
