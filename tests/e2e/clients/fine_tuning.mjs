@@ -21,7 +21,7 @@ const upload = async (some) =>
 const ended = async (job) => {
   const deadline = Date.now() + timeoutMs;
   while (!["succeeded", "failed", "cancelled"].includes(job.status) && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     job = await client.fineTuning.jobs.retrieve(job.id);
   }
   return job;
@@ -36,6 +36,7 @@ const ask = (model) =>
     model,
     messages: [{ role: "user", content: question("hall") }],
     temperature: 0,
+    max_tokens: 24,
   });
 
 const { jobs } = client.fineTuning;

@@ -32,14 +32,14 @@ def ended(job):
     """Wait for a job."""
     deadline = time.monotonic() + TIMEOUT_S
     while job.status not in ("succeeded", "failed", "cancelled") and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(0.5)
         job = client.fine_tuning.jobs.retrieve(job.id)
     return job
 
 
 def ask(model: str):
     """Ask a question that the model has learned."""
-    return client.chat.completions.create(model=model, messages=ASK, temperature=0)
+    return client.chat.completions.create(model=model, messages=ASK, temperature=0, max_tokens=24)
 
 
 training, validation = upload(ROOMS), upload(ROOMS[:2])
