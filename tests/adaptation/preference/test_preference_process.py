@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,10 @@ async def test_an_interpreter_says_whether_it_has_trl() -> None:
 
 
 def children() -> list[int]:
-    """The processes of the training that are left."""
-    mine = psutil.Process().children(recursive=True)
-    return [p.pid for p in mine if "light_trl_worker" in " ".join(p.cmdline())]
+    """The processes of the training that are left; the suite may have others, dead ones too."""
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "light_trl_worker" in " ".join(each.cmdline()):
+                found.append(each.pid)
+    return found
