@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep."""
     args = _arguments(argv)
     found = asyncio.run(_measured(args))
-    _print(found)
     figures = {f"{kind}, {'held' if held else 'not held'}": n for (kind, held), n in found.items()}
     write_json({"model": args.model, "seeds": args.seeds, "records": figures}, str(args.out))
+    _print(found)
     print(f"kept in {args.out}")
     return 0
 
@@ -142,9 +142,9 @@ def _print(found: Counter[tuple[str, bool]]) -> None:
     for name, kinds in rows.items():
         held = sum(found[kind, True] for kind in kinds)
         n = held + sum(found[kind, False] for kind in kinds)
-        low, high = wilson(held, n)
-        share = f"{held / max(1, n):.1%}"
-        table.add_row(name, str(n), share, f"{low:.1%} to {high:.1%}")
+        share = wilson(held, n)
+        between = f"{share.low:.1%} to {share.high:.1%}"
+        table.add_row(name, str(n), f"{share.value:.1%}", between)
     Console(width=100).print(table)
 
 
