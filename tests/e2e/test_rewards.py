@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -63,12 +62,3 @@ def test_votes_weigh_by_how_new_their_steps_are(judged: Running) -> None:
     assert 0 <= report["novelty"] <= 1
     weights = [vote["weight"] for vote in report["votes"]]
     assert 1 <= sum(weights) < sum(vote["count"] for vote in report["votes"])
-
-
-def test_a_folder_that_is_no_reward_model_is_named_before_the_engine_starts(
-    tmp_path: Path,
-) -> None:
-    from tests.e2e.test_start import complaint, start_in_vain
-
-    done = start_in_vain("--reward-model", str(tmp_path), "--data-dir", str(tmp_path / "data"))
-    assert f"reward_model = {tmp_path}: its config.json cannot be read" in complaint(done)

@@ -96,3 +96,8 @@ def test_speculation_is_refused_where_votes_would_come_out_wrong(
     for flags in (("--speculative-config", drafts), ("--spec-method", "ngram")):
         done = starts(*flags, "--data-dir", str(tmp_path))
         assert f"serve without {flags[0]} on a CPU" in complaint(done)
+
+
+def test_a_folder_that_is_no_reward_model_is_named(starts: Starts, tmp_path: Path) -> None:
+    done = starts("--reward-model", str(tmp_path), "--data-dir", str(tmp_path / "data"))
+    assert f"reward_model = {tmp_path}: its config.json cannot be read" in complaint(done)
