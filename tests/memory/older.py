@@ -14,30 +14,29 @@ from sqlalchemy.pool import NullPool
 from memory.store.migrating import migration_config
 from memory.store.sqlite import FILE_NAME
 
+LATER = {
+    "0008": ("trial",),
+    "0009": ("api_key", "tenant_limits"),
+    "0010": ("file_part", "file", "batch_answer", "batch"),
+    "0011": ("response", "conversation", "item"),
+    "0012": ("word",),
+    "0013": ("erasure", "retirement"),
+    "0014": ("job_event", "job"),
+    "0015": ("eval_output", "eval_run", "evaluation"),
+    "0017": ("judgement",),
+    "0018": ("schedule",),
+}
+"""The tables of each schema, those first that refer to others."""
 
-def drop_later_tables(connection: sqlite3.Connection | Connection) -> None:
-    """Take away what schemas after 0007 added, from what is to be one of before."""
-    later = ("trial", "api_key", "tenant_limits", "file_part", "file", "batch_answer", "batch")
-    later += (
-        "response",
-        "conversation",
-        "item",
-        "erasure",
-        "retirement",
-        "word",
-        "job_event",
-        "job",
-        "schedule",
-        "eval_output",
-        "eval_run",
-        "evaluation",
-        "judgement",
-    )
-    for table in later:
-        if isinstance(connection, Connection):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        else:
-            connection.execute(f"DROP TABLE {table}")
+
+def drop_later_tables(connection: sqlite3.Connection | Connection, schema: str = "0007") -> None:
+    """Take away what came after a schema, from what is to be one of it."""
+    for later, tables in LATER.items():
+        for table in tables if later > schema else ():
+            if isinstance(connection, Connection):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
+            else:
+                connection.execute(f"DROP TABLE {table}")
 
 
 @contextmanager

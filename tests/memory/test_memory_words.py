@@ -18,6 +18,7 @@ from memory.store.full_text import MAX_LENGTH, MAX_WORDS, words_of
 from memory.store.schema import word
 from memory.store.scope import EVERYONE
 from memory.types import Draft, State
+from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
 HOSTILE = (
@@ -179,8 +180,7 @@ def test_an_older_database_gets_the_words_of_what_is_not_erased(
     expected = noted(memory)
     memory.close()
     file = sqlite3.connect(tmp_path / "whet.db")
-    for table in ("word", "erasure", "retirement"):
-        file.execute(f"DROP TABLE {table}")
+    drop_later_tables(file, "0011")
     file.execute("UPDATE alembic_version SET version_num = '0011'")
     file.commit()
     file.close()

@@ -16,6 +16,7 @@ from memory.files import NewFile
 from memory.hashing import HashingEmbedder
 from memory.items import Item
 from memory.job import JobKind, NewJob
+from memory.judgements import Judgement
 from memory.keys import NewKey
 from memory.memory import LongTermMemory
 from memory.schedule import NewSchedule
@@ -41,6 +42,26 @@ def url(postgres: Cluster, migrated_url: str) -> Iterator[str]:
     postgres.drop(made)
 
 
+def judged(tenant: str) -> Judgement:
+    """Return what a gate found."""
+    return Judgement(
+        tenant=tenant,
+        base_model="base",
+        adapter_id="ad_1",
+        promoted=False,
+        alpha=0.025,
+        e_value=1.0,
+        helped=1,
+        hurt=1,
+        before=0.5,
+        after=0.5,
+        train=16,
+        seconds=1.0,
+        record_ids=(),
+        alarms=(),
+    )
+
+
 @pytest.fixture
 def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator[LongTermMemory]:
     """A memory in which both tenants have something in every table that is theirs."""
@@ -64,7 +85,7 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.conversations.create(tenant, {}, [Item("msg_1", {"id": "msg_1"}, None)], None)
         kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
         opened.responses.keep(Written(kept))
-        opened.jobs.create(NewJob(tenant=tenant, kind=JobKind.DISTILL, request={}), most_open=9)
+        opened.judgements.add(judged(tenant))
         graded = EvaluationDetails(source={"type": "custom"}, criteria=[])
         kept_eval = opened.evals.create(NewEvaluation(tenant=tenant, name="e", details=graded), 9)
         run = RunDetails(source={"type": "jsonl"}, criteria=[])
