@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -15,11 +16,12 @@ SLOW = "^(a|aa)+$"
 
 
 def workers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "adaptation.pattern_worker" in child.cmdline()
-    ]
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # a dead one of another test
+            if "adaptation.pattern_worker" in each.cmdline():
+                found.append(each)
+    return found
 
 
 @pytest.mark.parametrize(
