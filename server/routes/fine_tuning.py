@@ -29,11 +29,10 @@ from server.finetuning.forms import (
 )
 from server.finetuning.judged import asks_a_model
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
+from server.jobs.limits import MOST_OPEN
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
-MOST_OPEN = 100
-"""Jobs of a tenant that are not done."""
 PURPOSE = "fine-tune"
 ORGANISATION = "whet"
 KIND = (JobKind.FINE_TUNE,)

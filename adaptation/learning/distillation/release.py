@@ -4,11 +4,7 @@ Both arms answer requests of one kind, drawn by chance. The i-th judged answer o
 with the i-th of the other: a pair where only the candidate is right has helped, one where only the
 other is right has hurt. Where the candidate is no better, helped is a coin's toss among the two at
 most, so that wealth is a martingale that exceeds 1/α with a chance of α, however often one looks
-(Ville; betting, arXiv 2010.09686):
-
-    E(h, w) = ∫ 2ⁿ θʰ (1 − θ)ʷ 2 dθ over θ in (½, 1) = Σ_{k ≤ h} C(n + 1, k) / ((n + 1) C(n, h))
-
-with h helped, w hurt and n = h + w.
+(Ville; betting, arXiv 2010.09686). The bet is the gate's: see `evidence.mixture`.
 """
 
 from __future__ import annotations
@@ -17,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from math import comb
+
+from adaptation.learning.distillation.evidence import mixture
 
 ALPHA = 0.05
 """The chance of a decision for one side where both are equally good."""
@@ -49,15 +46,6 @@ class Decision:
         return f"in {self.pairs} pairs of live answers it helped {self.helped}, hurt {self.hurt}"
 
 
-def evidence(helped: int, hurt: int) -> float:
-    """Return the wealth of a bet that the candidate helps: 1 before anything is known."""
-    n = helped + hurt
-    below, term = 0, 1  # C(n + 1, 0)
-    for k in range(helped + 1):
-        below, term = below + term, term * (n + 1 - k) // (k + 1)
-    return below / ((n + 1) * comb(n, helped))
-
-
 def decide(outcomes: Iterable[tuple[str, bool]], alpha: float = ALPHA) -> Decision:
     """Decide by judged answers in the order they were given: arm (`ReleaseReport`), and right."""
     outcomes = list(outcomes)
@@ -66,9 +54,9 @@ def decide(outcomes: Iterable[tuple[str, bool]], alpha: float = ALPHA) -> Decisi
     helped = hurt = pairs = 0
     for mine, theirs in islice(zip(tried, other, strict=False), MOST_PAIRS):
         pairs, helped, hurt = pairs + 1, helped + (mine > theirs), hurt + (mine < theirs)
-        if mine > theirs and evidence(helped, hurt) * alpha >= 1:
+        if mine > theirs and mixture(helped, hurt) * alpha >= 1:
             return Decision(Verdict.PROMOTE, pairs, helped, hurt)
-        if mine < theirs and evidence(hurt, helped) * alpha >= 1:
+        if mine < theirs and mixture(hurt, helped) * alpha >= 1:
             return Decision(Verdict.TAKE_BACK, pairs, helped, hurt)
     if pairs < MOST_PAIRS:
         return Decision(Verdict.WAIT, pairs, helped, hurt)

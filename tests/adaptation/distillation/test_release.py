@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adaptation.learning.distillation.evidence import mixture
 from adaptation.learning.distillation.release import (
     ALPHA,
     MOST_PAIRS,
     Verdict,
     decide,
-    evidence,
 )
 
 Outcomes = list[tuple[str, bool]]
@@ -27,15 +27,15 @@ def drawn(rng: Random, candidate: float, control: float, count: int = 4_000) -> 
 
 
 def test_before_anything_is_known_the_bet_is_worth_its_stake() -> None:
-    assert evidence(0, 0) == 1
-    assert evidence(1, 0) == pytest.approx(1.5)
-    assert evidence(0, 1) == pytest.approx(0.5)
+    assert mixture(0, 0) == 1
+    assert mixture(1, 0) == pytest.approx(1.5)
+    assert mixture(0, 1) == pytest.approx(0.5)
 
 
 @given(helped=st.integers(0, 40), hurt=st.integers(0, 40))
 def test_a_fair_coin_leaves_the_wealth_as_it_is(helped: int, hurt: int) -> None:
-    after = (evidence(helped + 1, hurt) + evidence(helped, hurt + 1)) / 2
-    assert after == pytest.approx(evidence(helped, hurt))
+    after = (mixture(helped + 1, hurt) + mixture(helped, hurt + 1)) / 2
+    assert after == pytest.approx(mixture(helped, hurt))
 
 
 def share(verdict: Verdict, candidate: float, control: float, runs: int = 50) -> float:
