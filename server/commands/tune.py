@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from server.commands.common import (
     Subparsers,
     add_folder_arguments,
+    add_tenant_argument,
     command_parser,
     number_between,
+    open_memory,
     open_tables,
     settings_of,
 )
@@ -21,7 +23,6 @@ from server.commands.template import (
     template_of,
     whole_path,
 )
-from server.config import DEFAULT_TENANT
 from server.console import print_fields, print_table, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   whet tune --model smollm2            an hour and more on two cores; goes on where it stopped
   whet tune --worlds 2 --questions 16  more tasks, so that less is left to luck
+  whet tune --own --tenant acme        on a tenant's verified records, by cross-validation
   whet tune --detach                   leave it to the server of this data folder
   whet tune --forget                   back to the recipe that the model's size suggests
 
-Recipes are tried on worlds that no evaluation asks about: trained on 16 solved examples, then
-asked questions that only these explain. `whet serve` takes what is found when it starts next.
+Recipes are tried on worlds that no evaluation asks about: trained on 48 solved examples, then
+asked questions that only these explain. With --own some of a tenant's verified records are asked,
+and others near them learned. `whet serve` takes what is found when it starts next.
 """
 SHOWN = 12
 """Recipes in the table."""
@@ -70,6 +73,10 @@ def add_parser(subparsers: Subparsers) -> None:
         default=12,
         help="asked about each world (default: 12)",
     )
+    parser.add_argument(
+        "--own", action="store_true", help="try on the tenant's own records, not on invented worlds"
+    )
+    add_tenant_argument(parser, "whose records, with --own")
     parser.add_argument("--forget", action="store_true", help="take what was found before away")
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write every trial; no FILE: to stdout"
@@ -89,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
         print_fields({"recipe": "the one that the model's size suggests"})
         return 0
     refuse_unknown_rendering(args)
-    with open_tables(args, create=True) as memory:
+    opened = open_memory if args.own else open_tables  # own records are found by their likeness
+    with opened(args, create=True) as memory:
         job = memory.jobs.create(_asked(args), MOST_OPEN)
         if args.detach:
             return say_detached(job)
@@ -110,9 +118,10 @@ def _asked(args: argparse.Namespace) -> NewJob:
         template=template_of(args),
         worlds=args.worlds,
         questions=args.questions,
+        own=args.own,
     )
     request = asked.model_dump(mode="json")
-    return NewJob(tenant=DEFAULT_TENANT, kind=JobKind.TUNE, request=request)
+    return NewJob(tenant=args.tenant, kind=JobKind.TUNE, request=request)
 
 
 def _standings(trials: Sequence[Trial]) -> list[Standing]:

@@ -11,6 +11,7 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.training.trainer import Recipe
+from memory.types import Message
 from server.cli import main
 from server.config import ConfigError, Settings
 from server.policy import policy_from
@@ -75,3 +76,35 @@ def test_the_command_searches_keeps_prints_and_forgets(
     assert trained[1].jobs == []
     assert main([*words, "--forget"]) == 0
     assert TUNED.load(data_dir, "whet-pebble") is None
+
+
+def test_own_records_are_tried_on_by_cross_validation(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = data_dir.parent / "own.jsonl"
+    sums = [
+        {"question": f"What is {i} lamp?", "answer": f"{i}", "rationale": f"See: {i}.\n#### {i}"}
+        for i in range(40)
+    ]
+    lines.write_text("\n".join(map(json.dumps, sums)))
+    folder = ["--data-dir", str(data_dir)]
+    hashing = data_dir.parent / "whet.toml"
+    hashing.write_text('embedder = "hashing"\n')
+    configured = [*folder, "--config", str(hashing)]
+    assert main(["memory", "import", str(lines), "--tenant", "ann", *configured]) == 0
+
+    def knows_when_trained(turns: tuple[Message, ...], adapter: str | None) -> str:
+        return f"#### {turns[-1].content.split()[2]}" if adapter else "I do not know."
+
+    monkeypatch.setattr(
+        "server.jobs.kinds.tune.ProcessTrainer",
+        lambda *arguments, **keywords: FakeTrainer(answer=knows_when_trained),
+    )
+    own = ["tune", "--own", "--questions", "8", *configured]
+    assert main(own) == 1, "the default tenant has none"
+    assert "at least 24 that are alike" in capsys.readouterr().err
+    assert main([*own, "--tenant", "ann"]) == 0
+    found = TUNED.load(data_dir, "whet-pebble")
+    assert found is not None
+    assert (found.right, found.untrained) == (1.0, 0.0)
+    assert all(world.startswith("own/") for world in found.worlds)

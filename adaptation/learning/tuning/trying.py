@@ -17,6 +17,8 @@ AT_ONCE = 4
 """Trainings that are given to the trainer together."""
 CHARS_A_TOKEN = 2
 """At least, in solutions: what is generated may be so long."""
+MOST_REPLY = 2_048
+"""Tokens of a reply, however long solutions are: as many as are learned of one."""
 OnTrial = Callable[[Trial], None]
 
 
@@ -83,4 +85,4 @@ class Trying:
 
 def longest_reply(tasks: Iterable[Task]) -> int:
     """Tokens that may be generated in answer to a question of `tasks`."""
-    return longest([*tasks]) // CHARS_A_TOKEN + 32
+    return min(MOST_REPLY, longest([*tasks]) // CHARS_A_TOKEN + 32)

@@ -5,22 +5,32 @@ Every trial is noted in the data folder: whoever goes on with the search repeats
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
+from adaptation.learning.distillation.select import cluster, position
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.recipes import recipe_for
+from adaptation.learning.tuning.own import FEWEST, of_records
 from adaptation.learning.tuning.search import Standing, Trial, search
 from adaptation.learning.tuning.task import Task, of_worlds
 from adaptation.learning.tuning.trying import Trying
-from memory.types import Frozen
+from memory.errors import UnreadableError
+from memory.memory import LongTermMemory
+from memory.types import TIERS_THAT_TRAIN, Frozen, Neighbour, Record, State
+from server.jobs.kind import JobFailedError
+from server.jobs.kinds.distill import gives_answer
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.tuned import TUNED, Tuned
 from server.tuning_trials import keep, kept
+
+SUITES_OF_A_WORLD = 4
+"""Neighbourhoods of own records that count as one world: each shifted suite has one of its own."""
 
 
 class TuneRequest(OfBase):
@@ -30,6 +40,8 @@ class TuneRequest(OfBase):
     """Of each of the four suites."""
     questions: int = Field(default=12, ge=4, le=100)
     """Asked about each world."""
+    own: bool = False
+    """Whether recipes are tried on the tenant's own records, and not on invented worlds."""
 
 
 class TuneResult(Frozen):
@@ -60,11 +72,40 @@ async def _searched(
     work: Work, asked: TuneRequest, trainer: ProcessTrainer
 ) -> tuple[float, Sequence[Standing]]:
     """Return the share that is right without training, and how every recipe stands."""
-    tasks = of_worlds(asked.worlds, asked.questions)
+    tasks = await asyncio.to_thread(_tasks, work, asked)
     known = list(kept(work.settings.data_dir, asked.base_name, asked.questions))
     trying = Trying(trainer, tasks, _noting(work, asked), known)
     untrained = await _untrained(work, trying, tasks)
     return untrained, await search(recipe_for(trainer.parameters), tasks, trying.all)
+
+
+def _tasks(work: Work, asked: TuneRequest) -> list[Task]:
+    """Return what recipes are tried on; raises `JobFailedError` where there is too little."""
+    if not asked.own:
+        return of_worlds(asked.worlds, asked.questions)
+    memory, tenant = work.memory, work.job.tenant
+    records = [r for r in memory.walk(tenant, state=State.ACTIVE) if r.tier in TIERS_THAT_TRAIN]
+    records.sort(key=lambda record: position(cluster(record)))
+    found = of_records(
+        records,
+        lambda record, k: _near(memory, record, k),
+        gives_answer,
+        SUITES_OF_A_WORLD * asked.worlds,
+        asked.questions,
+    )
+    if not found:
+        raise JobFailedError(
+            f"tenant {tenant!r} has {len(records)} verified records; at least {FEWEST} that are "
+            "alike are needed: import solved examples, or tune on invented worlds, without --own"
+        )
+    return found
+
+
+def _near(memory: LongTermMemory, record: Record, k: int) -> Sequence[Neighbour]:
+    try:
+        return memory.recall(record.tenant, record.question, k=k)
+    except UnreadableError:
+        return ()
 
 
 def _noting(work: Work, asked: TuneRequest) -> Callable[[Trial], None]:
