@@ -28,14 +28,19 @@ def add_worlds(parser: argparse.ArgumentParser, name: str, *, worlds: int, quest
 
     `name` is the beginning of the file of results.
     """
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    add_model(parser, name)
     parser.add_argument(
         "--worlds", type=int, default=worlds, help=f"of every suite (default: {worlds})"
     )
     parser.add_argument(
         "--questions", type=int, default=questions, help=f"asked of each (default: {questions})"
     )
+
+
+def add_model(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the flags that say of which model something is measured, and where that is kept."""
+    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
+    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
     usual = ROOT / "results" / f"{name}-{date.today():%Y-%m-%d}.json"
     parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
 

@@ -61,6 +61,9 @@ CPU_FLAGS = {
     "enable_chunked_prefill": False,
 }
 
+CPU_WORKER = "server.engine.cpu_worker.CpuWorker"
+"""Its adapters are one product each: vLLM's own copies a whole adapter for every row."""
+
 CUDA_FLAGS = {
     # The trainer holds a copy of the model on the same device.
     "gpu_memory_utilization": 0.6,
@@ -118,6 +121,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     reserve_slots(args, settings, on_cpu)
     if not on_cpu:
         return None
+    choose_worker(args)
     taken_bytes = held_bytes(settings.reward_model)
     return fit_to_machine(args, settings.max_samples, os.environ, taken_bytes)
 
@@ -160,6 +164,15 @@ def reserve_slots(args: argparse.Namespace, settings: Settings, on_cpu: bool) ->
         )
     args.max_loras = max(args.max_loras, needed)
     args.max_cpu_loras = max(args.max_cpu_loras or 0, 2 * loadable, args.max_loras)
+
+
+def choose_worker(args: argparse.Namespace) -> None:
+    """Have a CPU's adapters computed by Whet, where nothing else is asked for.
+
+    Its products differ from batch to batch, so they cannot be compiled.
+    """
+    if args.worker_cls == "auto" and args.enable_lora and args.enforce_eager:
+        args.worker_cls = CPU_WORKER
 
 
 def own_adapters(settings: Settings) -> int:

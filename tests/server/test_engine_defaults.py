@@ -9,7 +9,9 @@ import pytest
 
 from server.config import ConfigError, Settings
 from server.engine_defaults import (
+    CPU_WORKER,
     RUNTIME_ADAPTERS,
+    choose_worker,
     prepare_environment,
     refuse_speculation,
     reserve_slots,
@@ -102,3 +104,22 @@ def test_a_server_without_speculation_is_not_refused() -> None:
     before = vars(args).copy()
     refuse_speculation(args, on_cpu=True)
     assert vars(args) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "worker"),
+    [
+        ({}, CPU_WORKER),
+        ({"enable_lora": False}, "auto"),
+        ({"enforce_eager": False}, "auto"),
+        ({"worker_cls": "their.Worker"}, "their.Worker"),
+    ],
+)
+def test_adapters_of_a_cpu_are_whets_own_where_nothing_else_is_asked_for(
+    given: dict[str, Any], worker: str
+) -> None:
+    args = argparse.Namespace(
+        **{"worker_cls": "auto", "enable_lora": True, "enforce_eager": True, **given}
+    )
+    choose_worker(args)
+    assert args.worker_cls == worker
