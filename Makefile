@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-gate bench-gate-run bench-doubt bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-doubt bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -112,6 +112,12 @@ bench-strategies: dev  ## every strategy beside a vote of as many tokens: an hou
 
 bench-tune: dev  ## what `whet tune` finds, beside a grid of guesses, on worlds it has not seen
 	$(BIN)/python -m loadtests.bench_tune $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-adapters: dev  ## what adapters cost a vote on a CPU: vLLM's own products beside Whet's
+	$(BIN)/python -m loadtests.bench_adapters $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-signals: dev  ## ways to train that papers recommend, each beside Whet's own
+	$(BIN)/python -m loadtests.bench_signals $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-ttt: dev  ## training adapters, beside an ordinary PEFT loop and beside an older build
 	$(BIN)/python -m loadtests.bench_ttt $(ARGS)
