@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, func, select, update
 
+from memory.store.bulk import insert_many
 from memory.store.dialects import inserting
 from memory.store.schema import event, head
 
@@ -37,7 +38,7 @@ def append_events(
         {**shared, "seq": number, "record_id": record_id, "payload": payload}
         for number, (record_id, payload) in enumerate(told, seq - len(told) + 1)
     ]
-    connection.execute(event.insert(), rows)
+    insert_many(connection, event, rows)
     return seq
 
 

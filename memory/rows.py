@@ -187,7 +187,7 @@ def message_rows(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping as JSON gives it back, so that what is stored equals what is compared."""
-    stored: dict[str, Any] = json.loads(json.dumps(value, default=str))
+    stored: dict[str, Any] = json.loads(json.dumps(value, default=str)) if value else {}
     return stored
 
 
