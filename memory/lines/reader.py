@@ -56,12 +56,14 @@ class Reader:
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         self._thread = ThreadPoolExecutor(1, "reading-lines")
-        self._waiting: list[Future[list[Outcome]]] = [self._thread.submit(self._greet)]
+        self.started = self._thread.submit(self._greet)
+        """Done once it reads, or never will."""
+        self._waiting: list[Future[list[Outcome]]] = []
 
     def is_free(self) -> bool:
         """Whether it has started, and has little to do."""
         self._waiting = [each for each in self._waiting if not each.done()]
-        return len(self._waiting) < AHEAD and self._is_ready
+        return self.started.done() and len(self._waiting) < AHEAD
 
     def begin(self, batch: Sequence[Text]) -> Future[list[Outcome]]:
         """Have a batch read; should the process have died, on its thread here."""
@@ -79,13 +81,10 @@ class Reader:
                 with suppress(BrokenPipeError):
                     pipe.close()
 
-    _is_ready = False
-
-    def _greet(self) -> list[Outcome]:
-        self._say(self._read)
-        self._hear()
-        self._is_ready = True
-        return []
+    def _greet(self) -> None:
+        with suppress(OSError, EOFError):
+            self._say(self._read)
+            self._hear()
 
     def _ask(self, batch: Sequence[Text]) -> list[Outcome]:
         try:

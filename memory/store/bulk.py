@@ -30,7 +30,10 @@ def insert_many(
         return
     names = list(rows[0])
     quoted = connection.dialect.identifier_preparer.quote
-    columns, marks = ", ".join(map(quoted, names)), ", ".join([placeholder(connection)] * len(names))
+    columns, marks = (
+        ", ".join(map(quoted, names)),
+        ", ".join([placeholder(connection)] * len(names)),
+    )
     known = " ON CONFLICT DO NOTHING" if keep_known else ""
     statement = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks}){known}"
     connection.exec_driver_sql(statement, list(_values(table, names, rows)))
