@@ -1,8 +1,8 @@
 """Lines read by other processes while those before them are stored.
 
-Reading an answer holds the interpreter for a third of a millisecond, as long as storing it takes: in
-a server every request would wait for it. What comes of the lines keeps their order. Who asks for it
-reads as well where it would wait otherwise, and a short file is read by nobody else.
+Reading an answer holds the interpreter for a third of a millisecond, as long as storing it takes:
+in a server every request would wait for it. What comes of the lines keeps their order. Who asks for
+it reads as well where it would wait otherwise, and a short file is read by nobody else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import TypeAlias
 
+from memory.errors import InvalidImportError
 from memory.lines.reader import Outcome, Read, Reader, Text, read_all
 
 BATCH = 128
@@ -23,7 +24,7 @@ SHORT = 2_000
 MOST_PROCESSES = 3
 MOST_WAITING = 12
 """Batches whose lines wait for those before them."""
-Batch: TypeAlias = tuple[list[Text], Exception | None]
+Batch: TypeAlias = tuple[list[Text], InvalidImportError | None]
 
 
 class ReadAhead:
@@ -52,7 +53,7 @@ class ReadAhead:
     def outcomes(self, lines: Iterable[Text]) -> Iterator[Outcome]:
         """Yield what comes of each line, in order.
 
-        What iterating over `lines` raises is raised after all that came before it.
+        Where no more can be read, `InvalidImportError` is raised after all that came before.
         """
         waiting: deque[Future[list[Outcome]]] = deque()
         for batch, failure in _batches(lines):
@@ -97,7 +98,7 @@ def _batches(lines: Iterable[Text]) -> Iterator[Batch]:
             if len(batch) == BATCH:
                 yield batch, None
                 batch = []
-    except Exception as error:  # to be raised where its line's turn comes
+    except InvalidImportError as error:
         yield batch, error
     else:
         yield batch, None
