@@ -33,6 +33,8 @@ class Figures:
     """First search after a restart, from the snapshot."""
     probes: int = 0
     """Cells that a search looks into, as measured when the index was sealed; 0 where it is flat."""
+    core_ms: list[float] = field(default_factory=list)
+    """Of a processor core, for one search of Whet's."""
     load: list[float] = field(default_factory=list)
     """Of the machine, after each round."""
     p50: dict[str, list[float]] = field(default_factory=dict)
@@ -75,7 +77,8 @@ def show(report: Report) -> None:
         console.print(
             f"{each.records:,}: recall {each.recall:.4f}; filled at {each.filled_per_s:,.0f}/s, "
             f"read in {each.opened_s:.1f} s, sealed beside searches in {each.sealed_s:.0f} s, "
-            f"back from its snapshot in {each.reopened_s:.1f} s; {each.probes} cells a search; "
+            f"back from its snapshot in {each.reopened_s:.1f} s; {each.probes} cells a search, "
+            f"{_spread(each.core_ms)} ms of a core; "
             f"load average {_spread(each.load)}"
         )
     console.print(f"a tenant of {SMALL} records: p50 {_spread(report.small_ms)} ms")
