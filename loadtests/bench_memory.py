@@ -31,9 +31,9 @@ from loadtests.measure.memory import (
     asked,
     draft,
     exact,
-    fill,
     question,
 )
+from loadtests.measure.prepared import prepare
 from loadtests.memory_table import SMALL, Figures, Report, show
 from loadtests.peers.vector_stores import Do, mem0, plain_faiss, timed
 from memory.jsonl import import_lines
@@ -46,6 +46,7 @@ examples:
   python -m loadtests.bench_memory                       the README's table: ten minutes, 8 GB
   python -m loadtests.bench_memory --quick               20,000 records, a minute
   python -m loadtests.bench_memory --sizes 100000 --no-peers
+  python -m loadtests.bench_memory --sizes 1000000 --keep /var/tmp/bench   again in a minute
 """
 K = 32
 QUERIES = 100
@@ -79,6 +80,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement (default: 5)")
     parser.add_argument("--quick", action="store_true", help="20,000 records and two rounds")
     parser.add_argument("--no-peers", action="store_true", help="without mem0 and plain FAISS")
+    parser.add_argument("--keep", type=Path, help="folder that keeps each large memory for reruns")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "memory.json")
     args = parser.parse_args(argv)
     if args.quick:
@@ -89,16 +91,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _measured(size: int, args: argparse.Namespace, console: Console, report: Report) -> Figures:
-    figures, vectors = Figures(size), Vectors(size)
+    vectors = Vectors(size)
     queries = asked(vectors, QUERIES)
     with TemporaryDirectory(prefix="whet-memory-") as name, ExitStack() as stack:
         folder = Path(name)
+        filling = prepare(folder / "whet", vectors, queries, args.keep, console)
         memory = LongTermMemory.open(folder / "whet", GivenVectors(queries))
-        began = time.perf_counter()
-        fill(memory, vectors, lambda done: console.print(f"{done:,} of {size:,}", end="\r"))
-        figures.filled_per_s = size / (time.perf_counter() - began)
-        memory = _opened(memory, folder / "whet", queries, figures, console)
         stack.callback(memory.close)
+        began = time.perf_counter()
+        memory.near(TENANT, queries[0], k=K)
+        figures = Figures(size, **asdict(filling), reopened_s=time.perf_counter() - began)
+        figures.probes = _probes(memory)
         figures.recall = _recall(memory, vectors, queries)
         doers = {"Whet": (partial(_whet, memory, queries), partial(_commits, memory, queries))}
         if size == args.peers_at:
@@ -108,7 +111,10 @@ def _measured(size: int, args: argparse.Namespace, console: Console, report: Rep
         for number in range(args.rounds):
             console.print(f"{size:,} records, round {number + 1} of {args.rounds}")
             for who, (search, _) in doers.items():
+                spent = time.process_time()
                 figures.take(who, search())
+                if who == "Whet":
+                    figures.core_ms.append((time.process_time() - spent) / QUERIES * 1e3)
         for who, (_, add) in doers.items():
             figures.added[who] = [seconds * 1e3 for seconds in add()]
     return figures
@@ -126,25 +132,9 @@ def _peers(
     return found
 
 
-def _opened(
-    memory: LongTermMemory, folder: Path, queries: np.ndarray, figures: Figures, console: Console
-) -> LongTermMemory:
-    """Search for the first time, wait for the sealed index, and come back from its snapshot."""
-    began = time.perf_counter()
-    memory.near(TENANT, queries[0], k=K)
-    figures.opened_s = time.perf_counter() - began
-    console.print(f"read in {figures.opened_s:.1f} s; the index is being sealed")
-    began = time.perf_counter()
-    index = memory._indexes._view(TENANT).index
-    while index.is_due() or memory._indexes._upkeep.is_busy(TENANT):
-        time.sleep(0.1)
-    figures.sealed_s = time.perf_counter() - began
-    memory.close()
-    again = LongTermMemory.open(folder, memory.embedder)
-    began = time.perf_counter()
-    again.near(TENANT, queries[0], k=K)
-    figures.reopened_s = time.perf_counter() - began
-    return again
+def _probes(memory: LongTermMemory) -> int:
+    lists = memory._indexes._view(TENANT).index.contents().lists
+    return 0 if lists is None else lists.probes
 
 
 def _recall(memory: LongTermMemory, vectors: Vectors, queries: np.ndarray) -> float:

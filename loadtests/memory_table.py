@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -30,6 +31,12 @@ class Figures:
     """Until the inverted lists were in place; searches went on."""
     reopened_s: float = 0.0
     """First search after a restart, from the snapshot."""
+    probes: int = 0
+    """Cells that a search looks into, as measured when the index was sealed; 0 where it is flat."""
+    core_ms: list[float] = field(default_factory=list)
+    """Of a processor core, for one search of Whet's."""
+    load: list[float] = field(default_factory=list)
+    """Of the machine, after each round."""
     p50: dict[str, list[float]] = field(default_factory=dict)
     """By who searched; likewise below."""
     p99: dict[str, list[float]] = field(default_factory=dict)
@@ -38,6 +45,7 @@ class Figures:
 
     def take(self, who: str, seconds: Sequence[float]) -> None:
         """Note one round's searches."""
+        self.load.append(os.getloadavg()[0])
         self.p50.setdefault(who, []).append(float(np.quantile(seconds, 0.5)) * 1e3)
         self.p99.setdefault(who, []).append(float(np.quantile(seconds, 0.99)) * 1e3)
 
@@ -69,7 +77,9 @@ def show(report: Report) -> None:
         console.print(
             f"{each.records:,}: recall {each.recall:.4f}; filled at {each.filled_per_s:,.0f}/s, "
             f"read in {each.opened_s:.1f} s, sealed beside searches in {each.sealed_s:.0f} s, "
-            f"back from its snapshot in {each.reopened_s:.1f} s"
+            f"back from its snapshot in {each.reopened_s:.1f} s; {each.probes} cells a search, "
+            f"{_spread(each.core_ms)} ms of a core; "
+            f"load average {_spread(each.load)}"
         )
     console.print(f"a tenant of {SMALL} records: p50 {_spread(report.small_ms)} ms")
     console.print(f"import of lines: {_spread(report.import_per_s)} records/s")

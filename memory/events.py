@@ -10,10 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
+from memory.store.bulk import insert_many
 from memory.store.dialects import inserting
 from memory.store.schema import event, head
+
+_HEAD = select(head.c.seq).where(head.c.tenant == bindparam("tenant"))
+"""Built once: every search asks it."""
 
 
 def append_event(
@@ -37,7 +41,7 @@ def append_events(
         {**shared, "seq": number, "record_id": record_id, "payload": payload}
         for number, (record_id, payload) in enumerate(told, seq - len(told) + 1)
     ]
-    connection.execute(event.insert(), rows)
+    insert_many(connection, event, rows)
     return seq
 
 
@@ -49,7 +53,7 @@ def drop_reasons(connection: Connection, tenant: str, record_id: str) -> None:
 
 def head_seq(connection: Connection, tenant: str) -> int:
     """Return the number of the tenant's newest event, 0 before the first."""
-    found = connection.execute(select(head.c.seq).where(head.c.tenant == tenant)).scalar()
+    found = connection.execute(_HEAD, {"tenant": tenant}).scalar()
     return 0 if found is None else int(found)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from sqlalchemy import Connection, and_, select
 
 from memory.events import append_events
+from memory.store.bulk import insert_many
 from memory.store.chunks import chunks
-from memory.store.dialects import inserting
 from memory.store.full_text import add_words
 from memory.store.schema import embedding, record
 
@@ -38,7 +38,7 @@ def insert_records(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     """Insert complete rows of the table of records, with the event and the words of each."""
     if not rows:
         return
-    connection.execute(record.insert(), rows)
+    insert_many(connection, record, rows)
     for tenant, own in groupby(sorted(rows, key=itemgetter("tenant")), key=itemgetter("tenant")):
         made = [(row["id"], {"state": row["state"]}) for row in own]
         append_events(connection, tenant, "created", made)
@@ -57,5 +57,4 @@ def store_vectors(
         }
         for record_id, vector in vectors
     ]
-    if rows:
-        connection.execute(inserting(connection, embedding).on_conflict_do_nothing(), rows)
+    insert_many(connection, embedding, rows, keep_known=True)

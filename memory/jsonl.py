@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.lines import Line, parse_line
+from memory.lines.ahead import ReadAhead, spare_cores
+from memory.lines.reader import Outcome, Read
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
 
 GROUP = 256
 """Lines per commit: about two seconds of embedding, and few waits for the disk."""
-Read = Callable[[str | bytes], Line | None]
-"""Reads one line; None for a blank one. Raises `InvalidImportError`."""
 MAX_ERRORS = 100
 """Told one by one; a file of another kind has one in every line."""
 
@@ -102,19 +103,16 @@ def import_lines(
     Records get the tier `imported`; `trust` keeps what an export claims, except that no file can
     claim to have been executed. `on_progress` is told how many lines are done after each commit.
     A failing storage ends the import; the report then says what was committed before. `read` reads
-    lines of other forms.
+    lines of other forms, here; those of ours are read by other processes as well.
     """
-    read = read or partial(parse_line, tenant=tenant, trust=trust)
     counts = _Counts()
-    group: list[tuple[int, Line]] = []
+    ours = partial(parse_line, tenant=tenant, trust=trust)
+    ahead = ReadAhead(ours, spare_cores()) if read is None else ReadAhead(read, 0)
     try:
-        for line in _parsed(lines, read, counts):
-            group.append((counts.read, line))
-            if len(group) == GROUP:
+        with ahead:
+            for group in _groups(_read(ahead.outcomes(lines), counts)):
                 _commit(memory, group, counts)
-                group = []
-                _tell(on_progress, counts.read)
-        _commit(memory, group, counts)
+                _tell(on_progress, group[-1][0])
     except StorageUnavailableError as error:
         return counts.report(str(error))
     _tell(on_progress, counts.read)
@@ -126,7 +124,7 @@ def tried_lines(
 ) -> ImportReport:
     """Report what an import would store, but for records that are known already; store nothing."""
     counts = _Counts()
-    for _ in _parsed(lines, read, counts):
+    for _ in _read(ReadAhead(read, 0).outcomes(lines), counts):
         counts.imported += 1
         if counts.read % GROUP == 0:
             _tell(on_progress, counts.read)
@@ -134,19 +132,22 @@ def tried_lines(
     return counts.report()
 
 
-def _parsed(lines: Iterable[str | bytes], read: Read, counts: _Counts) -> Iterator[Line]:
-    """Yield every line that makes a record; note the others, and where nothing more can be read."""
+def _read(outcomes: Iterable[Outcome], counts: _Counts) -> Iterator[tuple[int, Line]]:
+    """Yield every line that makes a record, with its number; note the others, and where nothing
+    more can be read."""
     try:
-        for counts.read, text in enumerate(lines, 1):
-            try:
-                line = read(text)
-            except InvalidImportError as error:
-                counts.refuse(counts.read, error)
-            else:
-                if line is not None:
-                    yield line
+        for counts.read, outcome in enumerate(outcomes, 1):
+            if isinstance(outcome, InvalidImportError):
+                counts.refuse(counts.read, outcome)
+            elif outcome is not None:
+                yield counts.read, outcome
     except InvalidImportError as error:
         counts.refuse(counts.read + 1, error)
+
+
+def _groups(lines: Iterator[tuple[int, Line]]) -> Iterator[list[tuple[int, Line]]]:
+    while group := list(islice(lines, GROUP)):
+        yield group
 
 
 class Exported(NamedTuple):
@@ -172,8 +173,6 @@ def export_lines(memory: LongTermMemory, tenant: str, state: State | None = None
 
 
 def _commit(memory: LongTermMemory, group: Sequence[tuple[int, Line]], counts: _Counts) -> None:
-    if not group:
-        return
     lines = [line for _, line in group]
     saved = memory.save_many([line.draft for line in lines], [line.state for line in lines])
     for (number, _), one in zip(group, saved, strict=True):

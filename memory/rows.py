@@ -32,6 +32,7 @@ ERASED_CONTENT: Mapping[str, Any] = {
 """What remains of a record's content after it was erased."""
 
 RECORD_FIELDS = frozenset(Record.model_fields)
+JSON_FIELDS = ("messages", "request", "evidence")
 MAX_CHARACTERS = 128 * 1024
 """Of a completion's conversation and text together. Agents send the whole conversation each time:
 without a bound a day of one would be kept many times over."""
@@ -112,6 +113,14 @@ def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
     return Record(**values | {"created_at": moment(row["created_at"])})
 
 
+def record_as_read(values: dict[str, Any]) -> Record:
+    """Build the record of its columns, JSON as the text that it is stored in: most says nothing."""
+    for name in JSON_FIELDS:
+        values[name] = {} if values[name] == "{}" else json.loads(values[name])
+    values["created_at"] = moment(values["created_at"])
+    return Record(**values)
+
+
 ELSEWHERE = {"vote", "trial", "created_at"}
 """Fields of a completion that are no column of that name."""
 
@@ -187,7 +196,7 @@ def message_rows(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping as JSON gives it back, so that what is stored equals what is compared."""
-    stored: dict[str, Any] = json.loads(json.dumps(value, default=str))
+    stored: dict[str, Any] = json.loads(json.dumps(value, default=str)) if value else {}
     return stored
 
 

@@ -53,8 +53,8 @@ class Settings(Frozen):
     """PostgreSQL in place of the SQLite file in the data folder, as
     `postgresql://USER:PASSWORD@HOST/DATABASE`; `none` for the file"""
     artifacts: str | None = None
-    """where servers on one database share the files of distilled adapters: a folder, or an object
-    store as `s3://BUCKET/PATH`"""
+    """where servers on one database share the files of distilled adapters and of models: a folder,
+    or an object store as `s3://BUCKET/PATH`"""
     strategy: Strategy = Strategy.CONSISTENCY
     """strategy of a request that asks for none"""
     effort: str = DEFAULT

@@ -104,7 +104,9 @@ def spelled(text: str) -> str:
 
 def shaping(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a request's body shapes its prompt; nothing for an ordinary one."""
-    given = {key: request[key] for key in REQUEST_KEYS if key in request}
+    given = {key: request[key] for key in REQUEST_KEYS & request.keys()}
+    if not given:
+        return {}
     if isinstance(given.get("tools"), list):
         given["tools"] = [_given(tool, "function") for tool in given["tools"]]
     given |= {key: _given(given[key], "json_schema") for key in WITH_NULLS if key in given}

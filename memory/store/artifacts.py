@@ -40,26 +40,33 @@ class Artifacts:
 
         Raises `StorageUnavailableError`.
         """
+        for name in names:
+            self.put_file(digest, name, folder / name)
+
+    def put_file(self, digest: str, name: str, file: Path) -> None:
+        """Keep one file under a digest and a name, likewise."""
         with self._translated():
             if self._has_folders:
                 self._files.makedirs(self._root, exist_ok=True)
-            for name in names:
-                target, size = self._place(digest, name), (folder / name).stat().st_size
-                if not self._files.exists(target) or self._files.size(target) != size:
-                    self._files.put_file(str(folder / name), target)
+            target, size = self._place(digest, name), file.stat().st_size
+            if not self._files.exists(target) or self._files.size(target) != size:
+                self._files.put_file(str(file), target)
 
     def fetch(self, digest: str, folder: Path, names: Sequence[str], limit_bytes: int) -> bool:
         """Copy the files to a folder; whether they are there, and none is larger than the limit.
 
         Raises `StorageUnavailableError`.
         """
+        return all(self.fetch_file(digest, name, folder / name, limit_bytes) for name in names)
+
+    def fetch_file(self, digest: str, name: str, target: Path, limit_bytes: int) -> bool:
+        """Copy one file, likewise."""
         with self._translated():
-            for name in names:
-                source = self._place(digest, name)
-                if not self._files.exists(source) or self._files.size(source) > limit_bytes:
-                    return False
-                self._files.get_file(source, str(folder / name))
-        return True
+            source = self._place(digest, name)
+            if not self._files.exists(source) or self._files.size(source) > limit_bytes:
+                return False
+            self._files.get_file(source, str(target))
+            return True
 
     def delete(self, digest: str, names: Sequence[str]) -> None:
         """Remove what is under a digest, where there is something.

@@ -18,6 +18,11 @@ def inserting(connection: Connection, table: Table) -> Insert:
     return postgresql.insert(table) if is_postgres else sqlite.insert(table)
 
 
+def placeholder(connection: Connection) -> str:
+    """Return what stands for a value in a statement that goes to the driver itself."""
+    return "%s" if connection.dialect.name == "postgresql" else "?"
+
+
 class holds(GenericFunction[bool]):  # noqa: N801  # reads as a function in queries
     """Whether a text has a part, letter by letter: LIKE has a longest pattern, and folds case."""
 

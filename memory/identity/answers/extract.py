@@ -21,6 +21,7 @@ from memory.identity.answers.spellings import known_spelling
 from memory.identity.answers.tool_call import extract_tool
 from memory.identity.answers.whole_text import extract_text
 
+_INTEGER = re.compile(r"-?[0-9]{1,30}")
 _ARROW = re.compile(r"\A(?:=>|[∴⇒⟹→])\s?")
 Extractor = Callable[[str, AnswerOptions], Answer | None]
 
@@ -48,6 +49,8 @@ def extract(text: str, options: AnswerOptions, *, json_output: bool = False) -> 
 
 def _extract_auto(text: str, options: AnswerOptions, *, json_output: bool) -> Answer | None:
     """JSON, an explicit mark, a bare value, a stated one, code, else the whole text."""
+    if not json_output and _INTEGER.fullmatch(text):  # most answers, and all rules agree on them
+        return Answer(text, str(int(text)), structured=True)
     body = conclusion(text)
     found = extract_json(body, options) if json_output else whole_container(body)
     marks = marked_values(body)

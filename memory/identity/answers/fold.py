@@ -43,6 +43,7 @@ _WRAPPERS = (
     ("'", "'"),
     ("*", "*"),
 )
+_OPENINGS = frozenset(opening[0] for opening, _ in _WRAPPERS)
 _EMPHASIS = ("**", "__", '"', "'", "*")
 _WIDE = str.maketrans("。．！，、；：", "..!,,;:")
 """Punctuation of Chinese and Japanese."""
@@ -136,6 +137,8 @@ def _normalised(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
+    if text[:1] not in _OPENINGS:
+        return text
     for opening, closing in _WRAPPERS:
         inner = text[len(opening) : -len(closing)]
         if inner and text.startswith(opening) and text.endswith(closing) and closing not in inner:

@@ -72,7 +72,7 @@ def joined(keys: Iterable[str]) -> dict[str, str]:
 
 def agree(key: str, reference: str) -> bool:
     """Whether two answers to one question are one, as the set of these two."""
-    return len(set(joined((key, reference)).values())) == 1
+    return key == reference or len(set(joined((key, reference)).values())) == 1
 
 
 def _noted(names: dict[str, set[str]], value: str, name: str) -> bool:
