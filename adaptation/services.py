@@ -53,8 +53,6 @@ class Services:
     """Scores replies, where the operator named a model for it."""
     allowance: Allowance = field(default_factory=Unlimited)
     """What each tenant may still train and save."""
-    short_term: ShortTermMemory = field(default_factory=ShortTermMemory)
-    """What requests of late came to."""
 
     @cached_property
     def rules(self) -> Rules:
@@ -67,6 +65,11 @@ class Services:
     def evidence(self) -> Evidence:
         """What strategies were worth."""
         return Evidence(self.memory)
+
+    @cached_property
+    def short_term(self) -> ShortTermMemory:
+        """What earlier requests of a task noted."""
+        return ShortTermMemory(self.memory, self.background)
 
     async def voting(
         self,

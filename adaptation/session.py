@@ -271,16 +271,15 @@ class Session:
             passed=passed,
         )
 
-    def notes(self) -> tuple[str, ...]:
+    async def notes(self) -> tuple[str, ...]:
         """Return what earlier requests of the same task learned from tries that failed."""
-        if not self.options.memory.read:
-            return ()
-        return self._services.short_term.notes(self.query.tenant, self.options.memory.task)
+        with self.clock.measure("retrieve"):
+            return await self._services.short_term.notes(self.query)
 
-    def note(self, notes: Sequence[str]) -> None:
+    async def note(self, notes: Sequence[str]) -> None:
         """Keep notes for the requests of the same task that follow."""
-        if self.options.memory.write:
-            self._services.short_term.note(self.query.tenant, self.options.memory.task, notes)
+        with self.clock.measure("remember"):
+            await self._services.short_term.note(self.query, notes)
 
     async def conclude(self, voting: Voting, stop: StopReason) -> Verified:
         """Return the outcome of a vote with what the verifiers say; see `Voting.conclude`."""
