@@ -13,6 +13,7 @@ from adaptation.engine import Engine
 from adaptation.evidence import Evidence
 from adaptation.learning.adapter_cache import AdapterCache
 from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.leave_one_out import LeaveOneOut
 from adaptation.learning.loaded import LoadedAdapters
 from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.trainings import Trainings
@@ -65,6 +66,11 @@ class Services:
     def evidence(self) -> Evidence:
         """What strategies were worth."""
         return Evidence(self.memory)
+
+    @cached_property
+    def leave_one_out(self) -> LeaveOneOut:
+        """What demonstrations do on neighbours."""
+        return LeaveOneOut(self.engine, self.algebra, self.policy)
 
     @cached_property
     def short_term(self) -> ShortTermMemory:

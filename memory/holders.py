@@ -16,8 +16,8 @@ from memory.text import trace
 
 
 def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
-    """Erase the completions, stored responses and notes that hold a record's question, and the items
-    of conversations that hold it or what those responses answered; return how many of each.
+    """Erase completions, stored responses and notes that hold a record's question, and items of
+    conversations that hold it or what those responses answered; return how many of each.
     """
     tenant = row["tenant"]
     asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))

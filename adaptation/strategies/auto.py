@@ -107,6 +107,8 @@ class Auto(Plainly):
         It is where those with demonstrations are sure by themselves, and the others change nothing.
         Where another way may follow, half of the samples are left to it.
         """
+        if await session.obstacle_to_showing() is not None:
+            return None, False
         most = session.samples_left // 2 if has_next else None
         found = await DEMONSTRATIONS.shown(session, most)
         if found is None or not is_enough(session, found):
