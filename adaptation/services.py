@@ -99,6 +99,7 @@ class Services:
             Reader(query, self.algebra),
             weighing(policy.vote_weight),
             self._bar(query) if is_usual and rule is None else None,
+            policy.first_samples,
         )
 
     def drawer(self, query: Query, instructions: Sequence[str] = ()) -> Drawer:

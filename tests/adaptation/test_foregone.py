@@ -62,6 +62,18 @@ async def test_what_is_foregone_counts_and_is_not_generated(
     assert engine.tokens < TOKENS + 7 * 3, "the first is whole, the others end where it is certain"
 
 
+async def test_the_first_sample_may_be_drawn_before_all_others(
+    make_query: MakeQuery, services: Build
+) -> None:
+    engine = said(("42",))
+    built = services(engine, stopping_rule="fixed", first_samples=1)
+    asked = make_query(strategy="consistency", max_samples=8, temperature=1.0)
+    report = (await answer(asked, built)).report
+    assert report.votes is not None
+    assert report.votes[0].count == 8
+    assert engine.tokens < TOKENS + 7 * 3
+
+
 @pytest.mark.parametrize(
     "more",
     [
