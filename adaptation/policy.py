@@ -20,6 +20,8 @@ class Policy(Frozen):
     """A name of `adaptation.voting.stopping.RULES`."""
     sample_price: float = Field(default=PRICE, ge=0.0, le=1.0)
     """Of one sample, in accuracy: what a vote must gain by it to go on."""
+    first_samples: int = Field(default=0, ge=0, le=64)
+    """Of a vote, drawn before all others; 0: as many as could decide it."""
     vote_weight: str = "count"
     """One of `adaptation.voting.weights.NAMES`."""
     instructions: tuple[str, ...] = ()

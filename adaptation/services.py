@@ -13,6 +13,7 @@ from adaptation.engine import Engine
 from adaptation.evidence import Evidence
 from adaptation.learning.adapter_cache import AdapterCache
 from adaptation.learning.leases import AdapterLeases
+from adaptation.learning.leave_one_out import LeaveOneOut
 from adaptation.learning.loaded import LoadedAdapters
 from adaptation.learning.training.trainer import Trainer
 from adaptation.learning.trainings import Trainings
@@ -53,8 +54,6 @@ class Services:
     """Scores replies, where the operator named a model for it."""
     allowance: Allowance = field(default_factory=Unlimited)
     """What each tenant may still train and save."""
-    short_term: ShortTermMemory = field(default_factory=ShortTermMemory)
-    """What requests of late came to."""
 
     @cached_property
     def rules(self) -> Rules:
@@ -67,6 +66,16 @@ class Services:
     def evidence(self) -> Evidence:
         """What strategies were worth."""
         return Evidence(self.memory)
+
+    @cached_property
+    def leave_one_out(self) -> LeaveOneOut:
+        """What demonstrations do on neighbours."""
+        return LeaveOneOut(self.engine, self.algebra, self.policy)
+
+    @cached_property
+    def short_term(self) -> ShortTermMemory:
+        """What earlier requests of a task noted."""
+        return ShortTermMemory(self.memory, self.background)
 
     async def voting(
         self,
@@ -90,6 +99,7 @@ class Services:
             Reader(query, self.algebra),
             weighing(policy.vote_weight),
             self._bar(query) if is_usual and rule is None else None,
+            policy.first_samples,
         )
 
     def drawer(self, query: Query, instructions: Sequence[str] = ()) -> Drawer:

@@ -32,6 +32,7 @@ from adaptation.voting.pool import SamplePool
 from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
+from memory.ledger import Seen
 from memory.types import Message, Trial
 
 logger = logging.getLogger(__name__)
@@ -220,6 +221,25 @@ class Session:
         with self.clock.measure("retrieve"):
             return await self._services.evidence.of(self.query, self.recalled.close)
 
+    async def obstacle_to_showing(self) -> str | None:
+        """Return why what was recalled would not help as demonstrations; None where it does.
+
+        Neighbours are asked what they teach each other (see `LeaveOneOut`), for half of the time
+        that is left; None as well where that does not do.
+        """
+        seen = (await self.evidence()).near.get(Strategy.DEMONSTRATIONS, Seen())
+        left_s, services = self.query.seconds_left, self._services
+        with self.clock.measure("judge"):
+            try:
+                async with asyncio.timeout(None if left_s is None else left_s / 2):
+                    found = await services.leave_one_out.effect(
+                        self.query, self.recalled.neighbours, seen, self.pool.bill_examination
+                    )
+                    return found.obstacle
+            except TimeoutError:
+                logger.info("request %s: demonstrations were not examined in time", self.query.id)
+                return None
+
     async def passes(self, voting: Voting) -> bool | None:
         """Whether a vote has an answer that passes every verifier; None: not known."""
         return (await self._best(voting))[1]
@@ -271,16 +291,15 @@ class Session:
             passed=passed,
         )
 
-    def notes(self) -> tuple[str, ...]:
+    async def notes(self) -> tuple[str, ...]:
         """Return what earlier requests of the same task learned from tries that failed."""
-        if not self.options.memory.read:
-            return ()
-        return self._services.short_term.notes(self.query.tenant, self.options.memory.task)
+        with self.clock.measure("retrieve"):
+            return await self._services.short_term.notes(self.query)
 
-    def note(self, notes: Sequence[str]) -> None:
+    async def note(self, notes: Sequence[str]) -> None:
         """Keep notes for the requests of the same task that follow."""
-        if self.options.memory.write:
-            self._services.short_term.note(self.query.tenant, self.options.memory.task, notes)
+        with self.clock.measure("remember"):
+            await self._services.short_term.note(self.query, notes)
 
     async def conclude(self, voting: Voting, stop: StopReason) -> Verified:
         """Return the outcome of a vote with what the verifiers say; see `Voting.conclude`."""

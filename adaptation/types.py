@@ -72,6 +72,9 @@ class Query:
     terms: str = ""
     """What besides the prompt decides a greedy answer, but for its length: where an output has to
     stop, what it must not say. The same for all requests that ask alike."""
+    is_bent: bool = False
+    """Whether the request changes how likely tokens are, by penalties or biases: log-probabilities
+    do not say then how likely a sample was."""
     verifiers: tuple[Verifier, ...] = ()
     """What `options.verifiers` asks for, built."""
     can_be_reworded: bool = False

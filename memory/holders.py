@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from memory.conversations import grow
+from memory.notes import erase_notes
 from memory.record_queries import tells_of
 from memory.response_rows import erase_responses
 from memory.store.schema import completion, conversation, item, response
@@ -15,7 +16,7 @@ from memory.text import trace
 
 
 def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
-    """Erase the completions and stored responses that hold a record's question, and the items of
+    """Erase completions, stored responses and notes that hold a record's question, and items of
     conversations that hold it or what those responses answered; return how many of each.
     """
     tenant = row["tenant"]
@@ -27,6 +28,7 @@ def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
     return {
         "responses": responses,
         "conversation_items": _erase_from_conversations(connection, tenant, asked, said),
+        "notes": erase_notes(connection, tenant, row["question"]),
         "completions": connection.execute(delete(completion).where(tells_of(row))).rowcount,
     }
 

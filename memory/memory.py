@@ -40,6 +40,7 @@ from memory.ledger import Ledger
 from memory.lineage import Lineage
 from memory.live import LiveOutcomes
 from memory.model_names import ModelNames
+from memory.notes import NoteStore
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
@@ -82,6 +83,7 @@ class LongTermMemory:
         self.votes = PastVotes(database)
         self.ledger = Ledger(database)
         self.windows = Windows(database)
+        self.notes = NoteStore(database)
         self.keys = KeyStore(database)
         self.tenants = TenantStore(database)
         self.files = FileStore(database)

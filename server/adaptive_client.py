@@ -16,6 +16,7 @@ from collections.abc import (
     Coroutine,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from adaptation.errors import DeadlineError, EngineError
@@ -212,6 +213,7 @@ class AdaptiveClient:
             query = asked.query(
                 request, serving, request.choices, request.seed, self._abandon, terms
             )
+            query = replace(query, is_bent=request.is_bent)
             async with self._telling(query):
                 outcome = await self._answer(query)
         return outcome, self._finish(query, outcome, asked.earlier)

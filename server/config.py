@@ -78,6 +78,9 @@ class Settings(Frozen):
     """what ends a vote: `bayesian` learns from past votes, `fixed` draws every sample"""
     sample_price: float = Field(default=0.002, ge=0.0, le=1.0)
     """what one more sample must gain in accuracy for the rule `bayesian` to draw it"""
+    first_samples: int = Field(default=0, ge=0, le=64)
+    """samples of a vote that are drawn before all others: what they foretell of those is not
+    generated; 0: as many as could decide it, the quickest"""
     instructions: Path | None = None
     """file with an instruction in each line, given in turn to the votes after the first"""
     demonstrations: int = Field(default=4, ge=1, le=64)

@@ -55,6 +55,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         shadow_share=settings.shadow_share,
         calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
+        first_samples=settings.first_samples,
         vote_weight=settings.vote_weight,
         temperatures=settings.temperatures,
         candidates=settings.candidates,

@@ -11,22 +11,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any
 
 from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
+from adaptation.learning.examiner import Examiner
 from adaptation.learning.training.gate import GateVerdict, judge_answers
-from adaptation.types import Adapter, Draw, Query, Sample
-from adaptation.voting.reader import Reader
-from memory.identity.answer_key import value_key
-from memory.identity.answers import Answer, agree
+from adaptation.types import Adapter, Draw, Query
 from memory.types import Record
 
-TOO_LONG = 4
-"""Times a verified solution, and `SPARE_CHARS`: an answer that goes on longer is not awaited."""
-SPARE_CHARS = 400
 WAVE = 6
 """Further neighbours that are asked at once."""
 Marks = Mapping[int, bool]
@@ -47,7 +42,7 @@ class Examination:
     ) -> None:
         """`bill` is told of all tokens that are generated."""
         self._query, self._engine = query, engine
-        self._reader = Reader(query, algebra)
+        self._examiner = Examiner(query, engine, algebra, bill)
         held_out, further = (
             [record for record in some if record.request == query.request]
             for some in (records, reserve)
@@ -58,9 +53,11 @@ class Examination:
         self._further = [range(i, min(i + WAVE, last)) for i in range(first, last, WAVE)]
         self._asked: set[asyncio.Task[bool | None]] = set()
         self._base: asyncio.Task[Marks] | None = None
-        self._bill, self._tokens = bill, 0
-        self.was_cut = False
+
+    @property
+    def was_cut(self) -> bool:
         """Whether the request's bound on tokens cut an answer off that came to nothing."""
+        return self._examiner.was_cut
 
     def begin(self) -> None:
         """Start asking the base, which needs no adapter: training goes on meanwhile."""
@@ -84,7 +81,7 @@ class Examination:
         further = deque(self._further)
         while True:
             # Where the base is right on something, one gained among many says too little.
-            goes_on = further and not any(base.values()) and not self._is_spent
+            goes_on = further and not any(base.values()) and not self._examiner.is_spent
             more = further.popleft() if goes_on else ()
             verdict = await self._compare(adapter, asked, base, marks, is_last=not more)
             if verdict is not None:
@@ -124,15 +121,10 @@ class Examination:
         return await asyncio.shield(self._base)
 
     async def _marks_of_the_base(self, places: Sequence[int]) -> Marks:
-        able = [place for place in places if await self._knows(self._questions[place])]
+        able = [place for place in places if await self._examiner.knows(self._questions[place])]
         tasks = {place: self._ask(place, self._query.base) for place in able}
         marks = {place: await task for place, task in tasks.items()}
         return {place: mark for place, mark in marks.items() if mark is not None}
-
-    async def _knows(self, record: Record) -> bool:
-        """Whether a right answer would be known for one: the verified solution itself is."""
-        sample = self._engine.recite(self._query, record.rationale)
-        return sample is not None and await self._is_right(sample, record)
 
     def _ask(self, place: int, adapter: Adapter | None) -> asyncio.Task[bool | None]:
         task = asyncio.create_task(self._mark(place, adapter))
@@ -142,39 +134,14 @@ class Examination:
 
     async def _mark(self, place: int, adapter: Adapter | None) -> bool | None:
         """Whether a question is answered rightly; None where the engine does not answer it."""
-        record, sample = self._questions[place], None
-        who = "base" if adapter is self._query.base else "adapter"
-        longest = TOO_LONG * len(record.rationale) + SPARE_CHARS
+        record, query = self._questions[place], self._query
+        who = "base" if adapter is query.base else "adapter"
         with suppress(EngineError):
-            prompt = self._engine.prompt(self._query, record.messages)
-            name = f"{self._query.id}-{who}-{place}"
-            draw = Draw(-1 - place, name, 0.0, self._query.seed, adapter, prompt=prompt)
-            async with aclosing(self._engine.sample(self._query, draw)) as steps:
-                async for step in steps:
-                    self._tokens += step.new_tokens
-                    self._bill(step.new_tokens)
-                    sample = step.sample if step.done else None
-                    if self._is_spent:
-                        self.was_cut = True
-                        return None
-                    if len(step.sample.text) > longest:
-                        return False
-        if sample is None:
-            return None
-        is_right = await self._is_right(sample, record)
-        self.was_cut |= not is_right and sample.finish_reason == "length"
-        return is_right
-
-    @property
-    def _is_spent(self) -> bool:
-        """Whether half of the request's tokens are used up: the answer needs the others."""
-        allowed = self._query.options.budget.tokens
-        return allowed is not None and self._tokens >= allowed / 2
-
-    async def _is_right(self, sample: Sample, record: Record) -> bool:
-        verified = Answer(record.answer, value_key(record.answer), structured=True)
-        answer = await self._reader.read(sample, (verified,))
-        return answer is not None and answer.structured and agree(answer.key, verified.key)
+            prompt = self._engine.prompt(query, record.messages)
+            name = f"{query.id}-{who}-{place}"
+            draw = Draw(-1 - place, name, 0.0, query.seed, adapter, prompt=prompt)
+            return await self._examiner.mark(record, draw)
+        return None
 
 
 async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:

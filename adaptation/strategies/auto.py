@@ -107,6 +107,8 @@ class Auto(Plainly):
         It is where those with demonstrations are sure by themselves, and the others change nothing.
         Where another way may follow, half of the samples are left to it.
         """
+        if await session.obstacle_to_showing() is not None:
+            return None, False
         most = session.samples_left // 2 if has_next else None
         found = await DEMONSTRATIONS.shown(session, most)
         if found is None or not is_enough(session, found):
@@ -144,9 +146,9 @@ class Auto(Plainly):
 async def pooled(session: Session, first: Decision, found: Decision) -> Decision:
     """Count the votes before a vote in with it.
 
-    An adapter has been examined on what is held out. Demonstrations have not: alone they turned
-    more right answers wrong than wrong ones right where the model knows its way (countdown on
-    whet-pebble, 6 to 2 of 30).
+    An adapter has been examined on all that is held out, demonstrations on a handful of neighbours
+    at most: alone, and unexamined, they turned more right answers wrong than wrong ones right where
+    the model knows its way (countdown on whet-pebble, 6 to 2 of 30).
     """
     for sample in first.voting.tally.samples:
         await found.voting.count(sample)

@@ -2,20 +2,20 @@
 
 Works with a single record. Its limits: a small model copies the form of what it is shown and not
 the rule, and every sample reads all the demonstrations, so a vote costs more the more are shown.
+So neighbours are shown only where that is seen to help on the neighbours themselves (see
+`learning.leave_one_out`); elsewhere the answer is that of the vote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from adaptation.errors import EngineError
-from adaptation.learning.neighbours import select_training_set
+from adaptation.learning.demonstrating import before, demonstrations
 from adaptation.options import Strategy
 from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.strategy import Decision, Plainly
 from adaptation.voting.voting import Voting
-from memory.types import Message, Neighbour, Record
+from memory.types import Neighbour
 
 
 class Demonstrations(Plainly):
@@ -26,9 +26,10 @@ class Demonstrations(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         recalled = await session.recall(as_examples=True)
-        if (decision := await self.shown(session)) is not None:
+        why = await session.obstacle_to_showing() if self.chosen(session) else None
+        if why is None and (decision := await self.shown(session)) is not None:
             return decision
-        why = recalled.obstacle or "no neighbour in memory can be shown"
+        why = recalled.obstacle or why or "no neighbour in memory can be shown"
         return (await CONSISTENCY.vote(session)).because(why)
 
     async def shown(self, session: Session, most: int | None = None) -> Decision | None:
@@ -44,15 +45,8 @@ class Demonstrations(Plainly):
 
     def chosen(self, session: Session) -> list[Neighbour]:
         """Return what to show, the closest last."""
-        policy = session.policy
-        chosen = select_training_set(
-            session.recalled.neighbours,
-            count=policy.demonstrations,
-            holdout=0,
-            min_similarity=policy.min_similarity,
-        ).train
-        plain = [each for each in chosen if not each.record.request]
-        return sorted(plain, key=lambda each: each.similarity)
+        policy, found = session.policy, session.recalled.neighbours
+        return demonstrations(found, policy.demonstrations, policy.min_similarity)
 
     async def _voting(
         self, session: Session, shown: list[Neighbour]
@@ -65,17 +59,3 @@ class Demonstrations(Plainly):
             except EngineError:
                 shown = shown[len(shown) // 2 + 1 :] if len(shown) > 1 else []
         return None, []
-
-
-def before(asked: Sequence[Message], shown: Sequence[Record]) -> tuple[Message, ...]:
-    """Return a conversation with solved records as turns before it, behind its system message."""
-    system = tuple(asked[:1]) if asked and asked[0].role == "system" else ()
-    turns = tuple(
-        turn
-        for record in shown
-        for turn in (
-            *(message for message in record.messages if message.role != "system"),
-            Message(role="assistant", content=record.rationale),
-        )
-    )
-    return (*system, *turns, *asked[len(system) :])

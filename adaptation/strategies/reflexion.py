@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from adaptation.options import Strategy
 from adaptation.report import Step, StopReason
 from adaptation.session import Session
-from adaptation.short_term import MOST_NOTES
 from adaptation.strategies.strategy import Decision, Plainly
 from adaptation.types import Query, Sample
 from adaptation.verify import Checked
 from adaptation.voting.draws import instructed
+from memory.notes import MOST_NOTES
 from memory.types import Message
 
 
@@ -31,7 +31,7 @@ class Reflexion(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         query, steps, failed = session.query, list[Step](), 0
-        notes = session.notes()
+        notes = await session.notes()
         voting, stop = await session.voting(), StopReason.EXHAUSTED
         while session.samples_left:
             (tried,) = await session.replies(with_notes(query, notes))
@@ -58,7 +58,7 @@ class Reflexion(Plainly):
             note = await self._noted(session, tried, checked)
             notes = (*notes, note)[-MOST_NOTES:]
             steps.append(Step(kind="note", text=note, answer=answer, passed=False))
-        session.note([step.text for step in steps])
+        await session.note([step.text for step in steps])
         return Decision(Strategy.REFLEXION, voting, session.ended or stop, steps=tuple(steps))
 
     async def _noted(self, session: Session, tried: Sample, checked: Checked) -> str:

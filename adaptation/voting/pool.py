@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
 from adaptation.cancelling import end_all
-from adaptation.engine import Engine
+from adaptation.engine import Engine, Progress
 from adaptation.errors import EngineError
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Draw, Query, Sample
+from adaptation.voting.foregone import Ended, Foregone, foregone
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class SamplePool:
         self.trained_tokens = 0
         """What training for this request took, to be on the same account."""
         self._examined = 0
+        self._foregone = Foregone(query)
 
     async def __aenter__(self) -> SamplePool:
         return self
@@ -111,27 +113,39 @@ class SamplePool:
         self._waiting += 1
         if draw.is_aside:
             self._asides.add(draw.index)
-        self._tasks[draw.index] = asyncio.create_task(self._run(draw), name=draw.request_id)
+        running = self._run(draw, self._foregone.begun(draw))
+        self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
 
-    async def _run(self, draw: Draw) -> None:
+    async def _run(self, draw: Draw, before: Sequence[Ended]) -> None:
         try:
             async with aclosing(self._engine.sample(self._query, draw)) as steps:
                 async for step in steps:
-                    self._tokens[draw.index] += step.new_tokens
-                    self._generated += step.new_tokens
-                    self._partial[draw.index] = step.sample
-                    if step.done:
-                        self._finished.add(draw.index)
-                        self._arrived.put_nowait(step.sample)
-                    if self._is_spent:
-                        self._arrived.put_nowait(StopReason.BUDGET)
-                    elif draw.is_aside and not (step.done or self.has_tokens_aside):
+                    if self._is_to_end(draw, step, before):
                         await self._engine.end([draw.request_id])  # which tells all it generated
             if draw.index not in self._finished and not self._is_ending:
                 is_long = draw.is_aside and not self.has_tokens_aside
                 raise EngineError(TOO_LONG if is_long else "the engine gave a sample up; try again")
         except Exception as error:  # noqa: BLE001 - handed to the voter, who counts or raises it
-            self._arrived.put_nowait(Failure(draw.index, error))
+            if draw.index not in self._finished:  # what was foretold needs no more of the engine
+                self._arrived.put_nowait(Failure(draw.index, error))
+
+    def _is_to_end(self, draw: Draw, step: Progress, before: Sequence[Ended]) -> bool:
+        """Count a step; whether the engine is not to generate what it has still to say."""
+        self._tokens[draw.index] += step.new_tokens
+        self._generated += step.new_tokens
+        is_over = draw.index in self._finished  # by what was foretold
+        if not is_over:
+            self._partial[draw.index] = step.sample
+            self._foregone.grown(step.sample)
+        whole = step.sample if step.done else foregone(step.sample, before)
+        if whole is not None and not is_over:
+            self._finished.add(draw.index)
+            self._arrived.put_nowait(whole)
+        if self._is_spent:
+            self._arrived.put_nowait(StopReason.BUDGET)
+            return False
+        is_too_long = draw.is_aside and not self.has_tokens_aside
+        return not step.done and not is_over and (whole is not None or is_too_long)
 
     async def next(self) -> Sample | StopReason | Failure:
         """Return the next finished sample, or why there is none: its failure, or the end of all.
@@ -143,6 +157,7 @@ class SamplePool:
         while True:
             if (ready := self._pop_ready()) is not None:
                 self._waiting -= 1
+                self._foregone.counted(ready)
                 return ready
             if self._end is not None:
                 return self._end

@@ -40,8 +40,11 @@ class Voting:
         reader: Reader,
         weigh: Callable[[Sample], float] = count,
         bar: float | None = None,
+        first: int = 0,
     ) -> None:
-        """`bar` is the group confidence from which the first sample is not voted on."""
+        """`bar` is the group confidence from which the first sample is not voted on; `first` are
+        drawn before all others, 0: as many as could decide the vote.
+        """
         self.tally = Tally(weigh)
         self._query = query
         self._rule = rule
@@ -49,6 +52,7 @@ class Voting:
         self._representative = representative
         self._reader = reader
         self._bar = bar
+        self._first = 1 if bar is not None else first  # one may be all there is to draw
         self.doubted: Callable[[], None] | None = None
         """Called when there is more than one answer, after every sample."""
         self.is_judged = False
@@ -106,8 +110,8 @@ class Voting:
         wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
         if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
             wave = max(wave, IN_FLIGHT)
-        if self._bar is not None and not ballots.total:
-            wave = 1  # it may be all there is to draw
+        if self._first and not ballots.total:
+            wave = min(wave, self._first)
         if self._needs_representative:  # no more votes will settle it: see `_verdict`
             wave = max(0, FREE_TEXT_WAVE - ballots.total)
         wave = min(max(wave, self._query.choices - ballots.total), remaining)

@@ -68,6 +68,14 @@ class EngineRequest:
         return repr([each for each in named if each[0] not in CHANCE_AND_LENGTH])
 
     @property
+    def is_bent(self) -> bool:
+        """See `Query.is_bent`; a grammar makes what it allows only likelier."""
+        params = self.params
+        penalties = params.presence_penalty or params.frequency_penalty
+        repeats = params.repetition_penalty != 1.0
+        return bool(penalties or repeats or params.logit_bias or params.watermarking)
+
+    @property
     def choices(self) -> int:
         """OpenAI's `n`."""
         return int(self.params.n)

@@ -100,6 +100,7 @@ class Eraser:
             except WhetMemoryError as error:
                 logger.warning("the erasure of %s is not complete: %s", each.record_id, error)
         self._look_again()
+        self._memory.notes.drop_expired()
         self._memory.adapters.drop_strays()
 
     async def follow(self) -> None:

@@ -70,6 +70,7 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         saved = opened.save(draft(f"{tenant}'s question", tenant=tenant))
         opened.erasures.begin(tenant, saved.record, None)
         opened.completions.append(completion("c1", f"{tenant}'s", tenant=tenant))
+        opened.notes.add(tenant, "sums", "What is 6 * 7?", ["carry the one"])
         opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
         opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))
         opened.tenants.set(tenant, Limits(files_mb=1))

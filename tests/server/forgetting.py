@@ -55,6 +55,7 @@ def live(folder: Path, tenant: str = "ann", canary: str = QUESTION) -> Life:
     other = memory.save(draft(tenant, OTHER, "4")).record
     record = memory.save(draft(tenant, canary, TEXT)).record
     memory.completions.link_record(tenant, completion.id, record.id)
+    memory.notes.add(tenant, canary, canary, [f"A try at {canary} failed"])
     memory.set_state(tenant, record.id, record.state, f"looked at: {canary}")
     assert memory.recall(tenant, canary, k=1)[0].record.id == record.id
     clean = distilled(memory, folder, tenant, [other], rank=2)

@@ -89,6 +89,7 @@ def test_a_record_is_everywhere_before_it_is_forgotten_and_nowhere_after(tmp_pat
         "completions": 1,
         "responses": 0,
         "conversation_items": 0,
+        "notes": 1,
         "vectors": 1,
         "files": {life.upload.id: 1},
         "batch_answers": 0,

@@ -189,7 +189,7 @@ async def test_notes_that_do_not_fit_are_left_out(make_query: MakeQuery, service
             return super().prompt(query, messages)
 
     built = services(Narrow(lambda query, draw: final("42")))
-    built.short_term.note("default", "sums", ["far too long a note"])
+    built.memory.notes.add("default", "sums", "asked", ["far too long a note"])
     verifiers = await build_verifiers([{"type": "math", "reference": "42"}])
     task = {"task": "sums"}
     report = await run(make_query, built, "reflexion", query_verifiers=verifiers, memory=task)
@@ -200,9 +200,9 @@ async def test_a_try_sees_the_latest_notes_only_and_none_where_memory_is_not_rea
     make_query: MakeQuery, services: Build
 ) -> None:
     built = services(engine := FakeEngine(voluble))
-    built.short_term.note("default", "sums", ["first", "second"])
-    built.short_term.note("default", "sums", ["third", "fourth"])
-    assert built.short_term.notes("default", "sums") == ("second", "third", "fourth")
+    built.memory.notes.add("default", "sums", "asked", ["first", "second"])
+    built.memory.notes.add("default", "sums", "asked", ["third", "fourth"])
+    assert built.memory.notes.of("default", "sums") == ("second", "third", "fourth")
     verifiers = await build_verifiers([{"type": "math", "reference": "-1"}])
     unread = {"task": "sums", "read": False, "write": False}
     await run(make_query, built, "reflexion", query_verifiers=verifiers, memory=unread)

@@ -29,6 +29,8 @@ def divided(base: tuple[str, ...] = ("1", "2"), shown: str = "7") -> FakeEngine:
         if draw.adapter is not None:
             return Reply(f"#### {example_asked(draw) or 9}")
         is_shown = isinstance(draw.prompt, tuple) and len(draw.prompt) > 1
+        if isinstance(draw.prompt, tuple) and draw.prompt[-1].content != ASK:  # an example is asked
+            return Reply(f"#### {example_asked(draw) if is_shown else 'unknown'}")
         return Reply(f"#### {shown if is_shown else base[draw.index % len(base)]}")
 
     return FakeEngine(script)
@@ -94,6 +96,8 @@ async def test_demonstrations_stand_for_election_beside_the_votes_before_them(
 
     def script(query: Query, draw: Draw) -> Reply:
         is_shown = isinstance(draw.prompt, tuple) and len(draw.prompt) > 1
+        if isinstance(draw.prompt, tuple) and draw.prompt[-1].content != ASK:
+            return Reply(f"#### {example_asked(draw) if is_shown else 'unknown'}")
         said = 100 + draw.index if is_shown else (1, 1, 2, 1, 3, 1, 4, 1)[draw.index % 8]
         return Reply(f"#### {said}")
 

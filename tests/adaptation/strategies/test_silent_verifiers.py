@@ -88,7 +88,7 @@ async def test_a_late_verifier_leaves_no_note_for_the_requests_that_follow(
     )
     assert outcome.report.stop_reason is StopReason.DEADLINE
     assert outcome.report.steps is None
-    assert built.short_term.notes("default", "sums") == ()
+    assert built.memory.notes.of("default", "sums") == ()
 
 
 @pytest.mark.parametrize("strategy", ["reflexion", "refine"])

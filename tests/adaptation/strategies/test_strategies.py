@@ -16,8 +16,8 @@ from adaptation.types import Draw, Query
 from adaptation.verifiers import build_verifiers
 from memory.memory import LongTermMemory
 from memory.types import Message
-from tests.adaptation.lamps import ASK, remember_examples
-from tests.adaptation.strategies.playing import Build, MakeQuery, final, playing, run
+from tests.adaptation.lamps import ASK, example_asked, remember_examples
+from tests.adaptation.strategies.playing import Build, MakeQuery, asked, final, playing, run
 
 
 def test_every_strategy_has_its_class() -> None:
@@ -82,14 +82,21 @@ async def test_plain_alone_is_not_answered_from_memory(
 # Demonstrations
 
 
+def taught(told: str, draw: Draw) -> str:
+    """Say 7; of the examples the answer, where others are shown before them, and nothing else."""
+    if not isinstance(draw.prompt, tuple) or draw.prompt[-1].content == ASK:
+        return "7"
+    return str(example_asked(draw)) if len(draw.prompt) > 1 else "unknown"
+
+
 async def test_demonstrations_come_as_turns_before_the_question_the_closest_last(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
     remember_examples(memory, 12)
-    engine = playing(lambda told, draw: "7")
+    engine = playing(taught)
     report = await run(make_query, services(engine, demonstrations=3), "demonstrations")
     assert report.strategy is Strategy.DEMONSTRATIONS
-    messages = engine.drawn[0].prompt
+    messages = engine.drawn[-1].prompt
     assert [m.role for m in messages] == ["user", "assistant"] * 3 + ["user"]
     assert messages[-1].content == ASK
     similarities = [neighbour.similarity for neighbour in report.neighbours]
@@ -121,10 +128,12 @@ async def test_demonstrations_that_do_not_fit_are_fewer(
 
     class Narrow(FakeEngine):
         def prompt(self, query: Query, messages: Any) -> object:
-            self.failing = {"prompt"} if len(messages) > 3 else set()
+            self.failing = (
+                {"prompt"} if len(messages) > 3 and messages[-1].content == ASK else set()
+            )
             return super().prompt(query, messages)
 
-    engine = Narrow(lambda query, draw: final("7"))
+    engine = Narrow(lambda query, draw: final(taught(asked(draw, query), draw)))
     report = await run(make_query, services(engine, demonstrations=4), "demonstrations")
     assert len(report.neighbours) == 1
     assert report.strategy is Strategy.DEMONSTRATIONS
@@ -134,11 +143,11 @@ async def test_a_system_message_stays_first(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
     remember_examples(memory, 4)
-    engine = playing(lambda told, draw: "7")
+    engine = playing(taught)
     query = make_query(ASK, strategy="demonstrations", query_can_be_reworded=True)
     system = Message(role="system", content="Be brief.")
     await answer(replace(query, messages=(system, *query.messages)), services(engine))
-    assert [m.role for m in engine.drawn[0].prompt][:2] == ["system", "user"]  # type: ignore[attr-defined]
+    assert [m.role for m in engine.drawn[-1].prompt][:2] == ["system", "user"]  # type: ignore[attr-defined]
 
 
 # Best of N

@@ -1,0 +1,93 @@
+"""Samples that say word for word what an earlier one said, from where on that had no choice left.
+
+The earlier one's log-probabilities say how likely the rest of it is after the words that both have.
+Where that is all but certain, the rest is not generated again: the sample counts as the earlier one
+does. So of `SURE` votes at least are what they would have been, and no text is returned that has
+not been generated whole. Only samples that were counted before another began are looked at: what
+is cut off depends on what was sampled, and not on which sample happened to be faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from adaptation.types import Draw, Query, Sample
+
+SURE = 0.99
+"""Probability of all that is left together."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A whole sample, and how it came to its end."""
+
+    sample: Sample
+    chars: Mapping[int, int]
+    """Tokens → characters of the text that they made."""
+    certain_from: int
+    """Tokens after which the rest was certain."""
+
+    def foretells(self, sample: Sample) -> bool:
+        """Whether an unfinished sample is surely going to say the same."""
+        is_beside = self.chars.get(sample.n_tokens) == len(sample.text)
+        is_certain = sample.n_tokens >= self.certain_from
+        return is_beside and is_certain and self.sample.text.startswith(sample.text)
+
+
+class Foregone:
+    """What the samples of one request foretell of those that follow."""
+
+    def __init__(self, query: Query) -> None:
+        # Of several choices the second may be one that was cut off, and is to be another text.
+        self._is_off = query.is_bent or query.choices > 1
+        self._chars: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._draws: dict[int, Draw] = {}
+        self._ended: list[Ended] = []
+
+    def begun(self, draw: Draw) -> Sequence[Ended]:
+        """Return what foretells a sample that begins now."""
+        self._draws[draw.index] = draw
+        if self._is_off or draw.temperature is None or draw.temperature > 1:
+            return ()  # hotter, a sample is freer than its log-probabilities say
+        return [each for each in self._ended if _is_alike(self._draws[each.sample.index], draw)]
+
+    def grown(self, sample: Sample) -> None:
+        """Note how far a sample has come."""
+        self._chars[sample.index][sample.n_tokens] = len(sample.text)
+
+    def counted(self, sample: Sample) -> None:
+        """Have a whole sample foretell those that begin after it."""
+        chars = self._chars.pop(sample.index, {})
+        place = certain_from(sample.logprobs)
+        is_whole = sample.finish_reason == "stop" and sample.n_tokens in chars
+        if is_whole and len(sample.logprobs) == sample.n_tokens > place:
+            self._ended.append(Ended(sample, chars, place))
+
+
+def foregone(sample: Sample, ended: Sequence[Ended]) -> Sample | None:
+    """Return an unfinished sample with the end that it will come to; None where nobody knows."""
+    for each in ended:
+        if each.foretells(sample):
+            return replace(each.sample, index=sample.index)
+    return None
+
+
+def certain_from(logprobs: Sequence[float]) -> int:
+    """Return after how many tokens the rest had the probability `SURE` together.
+
+    All of them where the numbers are no log-probabilities.
+    """
+    place, left = len(logprobs), 0.0
+    while place and math.log(SURE) <= left + logprobs[place - 1] and logprobs[place - 1] <= 0:
+        place -= 1
+        left += logprobs[place]
+    return place
+
+
+def _is_alike(one: Draw, other: Draw) -> bool:
+    """Whether two draws ask the same of the same model."""
+    asked = one.prompt is other.prompt and one.is_aside == other.is_aside
+    return asked and one.adapter == other.adapter and one.temperature == other.temperature
