@@ -40,6 +40,7 @@ from server.openapi import describe
 from server.parts import Parts, open_parts
 from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
+from server.releasing import first_stage
 from server.reports import Reports
 from server.resident import resident_bytes, said
 from server.routing import Front, add_routes
@@ -172,6 +173,7 @@ async def build(
         prices=prices_of(settings),
         stored=stored,
         draining=draining,
+        first_stage=first_stage(settings),
         stir_batches=stir_batches,
         stir_jobs=stir_jobs,
         stir_evals=stir_evals,

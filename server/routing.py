@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from adaptation.learning.warming import Warming
 from adaptation.prices import Prices
+from memory.release import Stage
 from server.draining import Draining
 from server.evals.asking import Door
 from server.gateway.item_check import refuse_wrong_items
@@ -63,6 +64,8 @@ class Front:
     prices: Prices
     stored: StoredResponses
     draining: Draining
+    first_stage: Stage
+    """Where a version begins that may be released."""
     stir_batches: Stir
     """Told when there is something to be done; likewise the next two."""
     stir_jobs: Stir
@@ -148,7 +151,7 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         erasure_router(memory, parts.eraser),
         trace_router(memory.lineage),
         warming_router(front.warming),
-        adapters_router(memory),
+        adapters_router(memory, front.first_stage),
     ]
 
 
