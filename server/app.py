@@ -43,7 +43,7 @@ from server.progress import WatchedEngine
 from server.releasing import first_stage
 from server.reports import Reports
 from server.resident import resident_bytes, said
-from server.routing import Front, add_routes
+from server.routing import Front, add_routes, generations_of
 from server.scope import Scope
 from server.services import services_of
 from server.stack import add_middleware, guard, takes_text_only
@@ -166,8 +166,10 @@ async def build(
     async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
         return await inside.post(tenant, path, body)
 
+    generations = generations_of(parts, args)
     front = Front(
         client=client,
+        generations=generations,
         reports=reports,
         warming=warming,
         prices=prices_of(settings),
@@ -183,7 +185,7 @@ async def build(
     describe(app)
     install_handlers(app)
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
-    add_middleware(app, parts, client, occupancy, settings, away, stored)
+    add_middleware(app, parts, client, occupancy, settings, away, stored, generations)
     inside = Inside(app, guard(app, parts, args, settings, occupancy, away))
     batches = BatchWorker(
         parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes

@@ -49,6 +49,7 @@ from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
 from server.stored_responses import StoredResponses
+from server.versioned import Generations
 
 Stir = Callable[[], object]
 
@@ -59,6 +60,7 @@ class Front:
 
     client: Any
     """Behind vLLM's application."""
+    generations: Generations
     reports: Reports
     warming: Warming
     prices: Prices
@@ -104,6 +106,7 @@ def _openais(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front)
             memory.embedder.id.partition("@")[0],
             int(time.time()),
             memory.models,
+            front.generations,
         ),
         embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
         files_router(memory.files, parts.quotas.files_bytes),
@@ -153,6 +156,11 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         warming_router(front.warming),
         adapters_router(memory, front.first_stage),
     ]
+
+
+def generations_of(parts: Parts, args: argparse.Namespace) -> Generations:
+    """Return the generations on the base that is served."""
+    return Generations(parts.memory.adapters, base_model(args.model), _names(args))
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:

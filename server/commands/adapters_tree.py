@@ -37,8 +37,8 @@ def _grow(
     waiting = [(tree, above)]
     while waiting:
         branch, parent = waiting.pop()
-        for version in children.get(parent, ()):
-            waiting.append((branch.add(escape(_line(version, aliases))), version.id))
+        below = children.get(parent, ())
+        waiting += [(branch.add(escape(_line(each, aliases))), each.id) for each in below]
 
 
 def _line(version: AdapterVersion, aliases: Mapping[str, str]) -> str:
