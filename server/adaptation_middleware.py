@@ -62,7 +62,7 @@ class AdaptationMiddleware:
         salt_of: Callable[[str], str],
         recall: Recall,
         has_model: HasModel,
-        is_served: IsServed,
+        is_served: IsServed = lambda name: False,
     ) -> None:
         """`salt_of` returns what keeps a tenant's prefix cache apart from all others', `recall`
         what a response goes on from, `has_model` whether a fine-tuned model is the tenant's,
