@@ -61,9 +61,10 @@ def find_parent(
 def parent_again(registry: Registry, tenant: str, rebuilt: AdapterVersion) -> Parentage:
     """Return what a version grew from, or what was trained in the place of that."""
     known = {v.id: v for v in registry.list(tenant)}
-    parent = known.get(rebuilt.parent or "")
+    left = dict(known)  # one that came to the same bytes is said to replace itself
+    parent = left.pop(rebuilt.parent or "", None)
     while parent is not None and parent.retired is not None:
-        parent = known.get(parent.retired.replaced_by or "")
+        parent = left.pop(parent.retired.replaced_by or "", None)
     return Parentage(parent, None, _seen(parent, known))
 
 

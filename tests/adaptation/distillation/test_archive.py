@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from adaptation.learning.distillation.archive import draw, find_parent, parent_a
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
+from memory.adapter_files import CONFIG
 from memory.adapters import AdapterRegistry
 from memory.release import Stage
 from memory.types import AdapterVersion, Record, Retirement
@@ -35,6 +39,19 @@ def version(number: int, right: float, parent: str | None = None, **more: object
         "metrics": {"accuracy": {"base": 0.4, "candidate": right}},
     }
     return AdapterVersion.model_validate(fields | more)
+
+
+class Trainer(FakeTrainer):
+    """Writes other weights for other material."""
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        result = await super().train(job, timeout_s, on_step)
+        config = Path(job.output_dir) / CONFIG
+        told = json.loads(config.read_text()) | {"examples": len(job.conversations)}
+        config.write_text(json.dumps(told))
+        return result
 
 
 def distiller(
@@ -61,22 +78,22 @@ def test_a_parent_is_drawn_by_its_score_and_how_few_grew_from_it() -> None:
 def test_the_same_archive_draws_the_same_and_none_that_is_retired() -> None:
     versions = [version(1, 0.9, retired=Retirement(at=NOW, reason="erased")), version(2, 0.8)]
     assert draw("ann", "fake", versions) == draw("ann", "fake", versions[::-1])
-    chosen = {draw(f"t{i}", "fake", versions)[0] for i in range(40)}
-    assert versions[0] not in chosen
+    chosen = [draw(f"t{i}", "fake", versions)[0] for i in range(40)]
+    assert {each.id for each in chosen if each} == {"ad_2"}
 
 
 async def test_a_child_is_trained_on_from_its_parent_and_judged_by_what_that_has_not_seen(
     registry: AdapterRegistry, record: Make, records: Memory
 ) -> None:
     first = await distiller(
-        records([record(i) for i in range(64)]), registry, FakeTrainer(answer=solves)
+        records([record(i) for i in range(64)]), registry, Trainer(answer=solves)
     ).run("default")
     assert first.adapter is not None
     parent = registry.show("default", first.adapter)
-    more, trainer = records([record(i) for i in range(128)]), FakeTrainer(answer=solves)
+    more, trainer = records([record(i) for i in range(128)]), Trainer(answer=solves)
     report = await distiller(more, registry, trainer, parent=parent.id).run("default")
-    assert trainer.jobs[0].parent == parent.path
-    assert trainer.jobs[0].recipe.rank == parent.rank
+    assert trainer.jobs[-1].parent == parent.path
+    assert trainer.jobs[-1].recipe.rank == parent.rank
     assert report.parent == parent.id
     assert report.adapter is not None
     child = registry.show("default", report.adapter)
@@ -90,7 +107,7 @@ async def test_an_archive_draws_and_says_so(
     registry: AdapterRegistry, record: Make, records: Memory
 ) -> None:
     report = await distiller(
-        records([record(i) for i in range(64)]), registry, FakeTrainer(answer=solves), archive=True
+        records([record(i) for i in range(64)]), registry, Trainer(answer=solves), archive=True
     ).run("default")
     assert report.parent is None
     assert report.drawn is not None
@@ -101,7 +118,7 @@ async def test_an_unknown_parent_or_one_of_another_base_is_refused(
     registry: AdapterRegistry, record: Make, records: Memory
 ) -> None:
     memory = records([record(i) for i in range(64)])
-    made = await distiller(memory, registry, FakeTrainer(answer=solves)).run("default")
+    made = await distiller(memory, registry, Trainer(answer=solves)).run("default")
     for parent, base in (("ad_unknown", "fake"), (made.adapter, "another")):
         with pytest.raises(DistillationError, match="whet adapters lineage"):
             find_parent(registry, "default", base, parent, draws=False)
@@ -112,7 +129,7 @@ async def test_what_is_trained_again_grows_from_what_took_its_parents_place(
 ) -> None:
     made = [
         await distiller(
-            records([record(i) for i in range(n)]), registry, FakeTrainer(answer=solves)
+            records([record(i) for i in range(n)]), registry, Trainer(answer=solves)
         ).run("default")
         for n in (64, 80)
     ]
@@ -135,7 +152,7 @@ async def test_a_version_that_passed_begins_where_it_may(
     registry: AdapterRegistry, record: Make, records: Memory, first: Stage, named: str | None
 ) -> None:
     memory = records([record(i) for i in range(64)])
-    running = distiller(memory, registry, FakeTrainer(answer=solves), first=first)
+    running = distiller(memory, registry, Trainer(answer=solves), first=first)
     report = await running.run("default")
     assert (report.decision, report.stage) == ("passed", first)
     assert registry.alias("default", "champion") is None
