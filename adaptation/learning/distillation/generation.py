@@ -54,7 +54,8 @@ WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
 
 
-_DAMAGED = "the files of {} are missing or damaged: `whet adapters reset` serves the base instead"
+_WAYS_OUT = ("`whet adapters reset` serves the base instead", "choose another --parent")
+"""Of a champion, and of a parent, that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,11 @@ class Distiller:
         return find_parent(self.registry, tenant, self.base_model, *how)
 
     def _refuse_damaged(self, *versions: AdapterVersion | None) -> None:
-        for version in versions:
+        for version, way_out in zip(versions, _WAYS_OUT, strict=True):
             if version is not None and not self.registry.files_ok(version):
-                raise DistillationError(_DAMAGED.format(version.id))
+                raise DistillationError(
+                    f"the files of {version.id} are missing or damaged: {way_out}"
+                )
 
     def _recipe(self, chosen: Selected, parent: AdapterVersion | None) -> Recipe:
         """Return how it is trained; what is trained on keeps its rank."""
