@@ -99,6 +99,9 @@ class ReleaseReport(Frozen):
     """The version on trial."""
     arm: Literal["candidate", "control"]
     """Whether it answered, or what is served otherwise."""
+    stage: Literal["shadow", "share", "all"] = "share"
+    """In the shadow it may answer as well, unseen; at `all` it is the champion, and the control
+    what was served before."""
 
 
 class AdapterReport(Frozen):

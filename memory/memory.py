@@ -44,8 +44,10 @@ from memory.notes import NoteStore
 from memory.past_votes import PastVotes
 from memory.recalling import Recall
 from memory.records import Entry, RecordStore
+from memory.release import Releases
 from memory.responses import ResponseStore
 from memory.schedules import ScheduleStore
+from memory.shadows import Shadows
 from memory.statistics import tenant_statistics
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
@@ -97,6 +99,8 @@ class LongTermMemory:
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
         self.models = ModelNames(database, self.adapters)
+        self.releases = Releases(database)
+        self.shadows = Shadows(database)
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)

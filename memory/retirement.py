@@ -6,7 +6,7 @@ Owns the table of retirements, and lineage read from the record's end.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from memory.errors import ConflictError
 from memory.rows import moment
 from memory.store.chunks import chunks
-from memory.store.schema import adapter, lineage, record, retirement
+from memory.store.schema import adapter, lineage, record, release_step, retirement
 from memory.types import Retirement, State
 
 TELLING = ("tasks", "obstacle")
@@ -75,7 +75,13 @@ def promoted_before(connection: Connection, tenant: str, base_model: str) -> lis
         adapter.c.parent.is_(None) | adapter.c.parent.not_in(gone),
     )
     rows = connection.execute(query.order_by(adapter.c.created_at.desc())).mappings().all()
-    return [row for row in rows if row["metrics"].get("decision", "promoted") == "promoted"]
+    served = select(release_step.c.adapter_id).where(release_step.c.stage == "all")
+    once = set(connection.execute(served.where(release_step.c.tenant == tenant)).scalars())
+    return [row for row in rows if row["id"] in once or _promoted(row["metrics"])]
+
+
+def _promoted(metrics: Mapping[str, Any]) -> bool:
+    return bool(metrics.get("decision", "promoted") == "promoted")
 
 
 def registered(connection: Connection) -> set[str]:

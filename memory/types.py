@@ -150,6 +150,8 @@ class AdapterVersion(Frozen):
     """Why the gate refused it; such a version is never promoted."""
     retired: Retirement | None = None
     """Set where its weights were deleted, as it learned from what was erased since."""
+    number: int | None = None
+    """Which of its tenant's generations on its base, from 1; None for a fine-tuned model."""
 
 
 class PastVote(Frozen):

@@ -49,6 +49,7 @@ TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 
 
 HasModel = Callable[[str, str], Awaitable[bool]]
+IsServed = Callable[[str], bool]
 
 
 class AdaptationMiddleware:
@@ -61,10 +62,12 @@ class AdaptationMiddleware:
         salt_of: Callable[[str], str],
         recall: Recall,
         has_model: HasModel,
+        is_served: IsServed = lambda name: False,
     ) -> None:
         """`salt_of` returns what keeps a tenant's prefix cache apart from all others', `recall`
-        what a response goes on from, `has_model` whether a fine-tuned model is the tenant's."""
-        self._recall, self._has_model = recall, has_model
+        what a response goes on from, `has_model` whether a fine-tuned model is the tenant's,
+        `is_served` whether a name is what everybody calls the base."""
+        self._recall, self._has_model, self._is_served = recall, has_model, is_served
         self._app = app
         self._settings = settings
         self._salt_of = salt_of
@@ -107,15 +110,18 @@ class AdaptationMiddleware:
             earlier = await take_earlier(body, tenant, self._recall)
         context = take_context(path, body, self._settings, tenant, earlier)
         if context is not None and context.model is not None:
-            await self._check_model(tenant, context.model)
+            context = await self._with_model(tenant, context, context.model)
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
         body.update(salt)
         return raw, Arrival(body, context, earlier, body.get("input"))
 
-    async def _check_model(self, tenant: str, model: str) -> None:
+    async def _with_model(self, tenant: str, context: RequestContext, model: str) -> RequestContext:
+        if self._is_served(model):  # the base's name may end as a generation's
+            return replace(context, model=None)
         if not await self._has_model(tenant, model):
             raise unknown_model(model)
+        return context
 
 
 async def _with_verifiers(context: RequestContext) -> RequestContext:

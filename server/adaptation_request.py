@@ -26,6 +26,7 @@ from server.errors import ApiError
 from server.heavy import refuse_heavy
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
 from server.shapes import refuse_shapeless
+from server.versioned import version_asked
 
 EARLIER_TURNS = frozenset({"previous_input_messages"})
 """Keys whose messages are not known here."""
@@ -107,9 +108,11 @@ def take_nothing(path: str, body: dict[str, Any]) -> None:
 
 
 def _fine_tuned(body: Mapping[str, Any]) -> str | None:
-    """Return the name of the fine-tuned model that a body asks for, None where it asks for none."""
+    """Return the name of the fine-tuned model, or generation, that a body asks for."""
     model = body.get("model")
-    return model if isinstance(model, str) and is_model_name(model) else None
+    if not isinstance(model, str):
+        return None
+    return model if is_model_name(model) or version_asked(model) else None
 
 
 def _end_user(body: dict[str, Any]) -> str | None:

@@ -82,6 +82,8 @@ class AdaptiveClient:
         self._loop = asyncio.get_running_loop()
         self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
+        self.answered: Callable[[Query, Outcome], None] = lambda query, outcome: None
+        """Told of every voted answer."""
         self.drain: Callable[[], object] = lambda: None
         """Blocks until what is under way has had its time to end."""
 
@@ -216,6 +218,7 @@ class AdaptiveClient:
             query = replace(query, is_bent=request.is_bent)
             async with self._telling(query):
                 outcome = await self._answer(query)
+        self.answered(query, outcome)
         return outcome, self._finish(query, outcome, asked.earlier)
 
 

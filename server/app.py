@@ -40,15 +40,17 @@ from server.openapi import describe
 from server.parts import Parts, open_parts
 from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
+from server.releasing import first_stage
 from server.reports import Reports
 from server.resident import resident_bytes, said
-from server.routing import Front, add_routes
+from server.routing import Front, add_routes, generations_of
 from server.scope import Scope
 from server.services import services_of
+from server.shadowing import Shadowing
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
 from server.trends import Trends
-from server.trials import Trials
+from server.trials import Shares, Trials
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Built(NamedTuple):
     evals: EvalWorker
     jobs: JobRunner
     trials: Trials
+    shadowing: Shadowing
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -100,6 +103,8 @@ async def run_server(
                 built.evals.follow(),
                 parts.eraser.follow(),
             ]
+            if settings.champion_shadow:
+                followed.append(built.shadowing.follow())
             if settings.jobs:
                 followed.append(built.jobs.follow())
             if settings.idle_training:
@@ -136,7 +141,8 @@ async def build(
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
     books = _books(parts, reports, Metrics(registry), base_model(args.model))
-    trials = Trials(parts.memory, base_model(args.model), settings.champion_share)
+    shares = Shares(settings.champion_shadow, settings.champion_share, settings.champion_holdback)
+    trials = Trials(parts.memory, base_model(args.model), shares)
     scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
     client = AdaptiveClient(
         parts.client,
@@ -157,6 +163,13 @@ async def build(
     client.drain = draining.wait
     wanted = services.wanted or Wanted()
     warming = Warming(services, wanted, scope.hold, lambda: occupancy.taken > 0)
+    shadowing = Shadowing(
+        parts.memory,
+        parts.champions,
+        partial(answer, services=services),
+        lambda: occupancy.taken > 0,
+    )
+    client.answered = shadowing.want
     batch_news, stir_batches = _news()
     job_news, stir_jobs = _news()
     eval_news, stir_evals = _news()
@@ -165,13 +178,16 @@ async def build(
     async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
         return await inside.post(tenant, path, body)
 
+    generations = generations_of(parts, args)
     front = Front(
         client=client,
+        generations=generations,
         reports=reports,
         warming=warming,
         prices=prices_of(settings),
         stored=stored,
         draining=draining,
+        first_stage=first_stage(settings),
         stir_batches=stir_batches,
         stir_jobs=stir_jobs,
         stir_evals=stir_evals,
@@ -181,7 +197,7 @@ async def build(
     describe(app)
     install_handlers(app)
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
-    add_middleware(app, parts, client, occupancy, settings, away, stored)
+    add_middleware(app, parts, client, occupancy, settings, away, stored, generations)
     inside = Inside(app, guard(app, parts, args, settings, occupancy, away))
     batches = BatchWorker(
         parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes
@@ -193,7 +209,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, evals, jobs, trials, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, shadowing, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

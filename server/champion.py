@@ -23,6 +23,7 @@ from adaptation.types import Adapter
 from memory.adapters import AdapterRegistry
 from memory.errors import WhetMemoryError
 from memory.types import AdapterVersion
+from server.versioned import version_of
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +173,8 @@ class Champion:
         """Serve the registry's present champion; on any fault go on serving what is served."""
         try:
             await self.drop_unused()
-            version = await asyncio.to_thread(self._registry.alias, self._tenant, self._alias)
+            named = self._tenant, self._model, self._alias
+            version = await asyncio.to_thread(version_of, self._registry, *named)
             self._unread = None
             await self._pursue(version)
         except WhetMemoryError as error:

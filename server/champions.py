@@ -23,6 +23,7 @@ from memory.errors import WhetMemoryError
 from server.champion import CHAMPION, Champion, Served
 from server.config import DEFAULT_TENANT
 from server.tenancy.principal import in_name_of
+from server.versioned import alias_asked
 from server.way import PATIENCE_S, Way
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Champions:
 
         Raises `EngineError` where all places stay in use, or the model cannot be loaded.
         """
-        served = Served(tenant, model or CHAMPION)
+        served = Served(tenant, alias_asked(model or CHAMPION))
         if model is None and served not in self._wanted and served not in self._champions:
             yield None
             return

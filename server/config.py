@@ -197,6 +197,17 @@ class Settings(Frozen):
     champion_share: float = Field(default=0.0, ge=0.0, lt=1.0)
     """share of the requests near it that a candidate answers, until how its answers fared decides;
     0 tries none"""
+    champion_shadow: float = Field(default=0.0, ge=0.0, le=1.0)
+    """share of the requests near it that a candidate answers unseen, before it answers any"""
+    champion_holdback: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """share of the requests near it that a new champion leaves to what was served before, until how
+    its answers fared decides whether it stays"""
+    champion_autonomy: Literal["suggest", "approve", "auto"] = "auto"
+    """what is done with a version that passed the gate: `suggest` reports it, `approve` waits for
+    `whet adapters approve`, `auto` begins its release"""
+    champion_archive: bool = False
+    """a generation is trained on from a version drawn among all that were judged, not from the
+    base"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
     """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)

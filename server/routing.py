@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from adaptation.learning.warming import Warming
 from adaptation.prices import Prices
+from memory.release import Stage
 from server.draining import Draining
 from server.evals.asking import Door
 from server.gateway.item_check import refuse_wrong_items
@@ -48,6 +49,7 @@ from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
 from server.stored_responses import StoredResponses
+from server.versioned import Generations
 
 Stir = Callable[[], object]
 
@@ -58,11 +60,14 @@ class Front:
 
     client: Any
     """Behind vLLM's application."""
+    generations: Generations
     reports: Reports
     warming: Warming
     prices: Prices
     stored: StoredResponses
     draining: Draining
+    first_stage: Stage
+    """Where a version begins that may be released."""
     stir_batches: Stir
     """Told when there is something to be done; likewise the next two."""
     stir_jobs: Stir
@@ -101,6 +106,7 @@ def _openais(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front)
             memory.embedder.id.partition("@")[0],
             int(time.time()),
             memory.models,
+            front.generations,
         ),
         embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
         files_router(memory.files, parts.quotas.files_bytes),
@@ -148,8 +154,13 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         erasure_router(memory, parts.eraser),
         trace_router(memory.lineage),
         warming_router(front.warming),
-        adapters_router(memory),
+        adapters_router(memory, front.first_stage),
     ]
+
+
+def generations_of(parts: Parts, args: argparse.Namespace) -> Generations:
+    """Return the generations on the base that is served."""
+    return Generations(parts.memory.adapters, base_model(args.model), _names(args))
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from adaptation.errors import EngineError
-from adaptation.report import NeighbourReport, ScopeReport
+from adaptation.report import NeighbourReport, ReleaseReport, ScopeReport
 from adaptation.types import Adapter, Query
 from memory.errors import WhetMemoryError
 from memory.learned import Learned
@@ -31,8 +31,8 @@ from server.trials import Trials
 
 logger = logging.getLogger(__name__)
 
-CANDIDATE = "candidate"
-"""The alias of what is tried."""
+CANDIDATE, PREVIOUS = "candidate", "previous"
+"""The aliases of what is tried, and of what was served before."""
 WAIT_S = 5.0
 """For memory and the embedder; then the base answers."""
 KEPT = 16
@@ -94,9 +94,10 @@ class Scope:
             return
         async with AsyncExitStack() as stack:
             found = await self._tried(asked, stack)
-            if found.base is None:
+            if found.base is None and not _is_held_back(found.release):
                 usual = self._placed(context.tenant, asked.question, context.deadline)
-                found = (await stack.enter_async_context(usual))._replace(release=found.release)
+                served = await stack.enter_async_context(usual)
+                found = served._replace(release=_still(found.release, served.base))
             yield found
 
     @asynccontextmanager
@@ -123,7 +124,9 @@ class Scope:
         scope = await self._scope(tenant, release.candidate, asked.question, asked.context.deadline)
         if scope is not None and not scope.within:
             return Serving()
-        if release.arm == "control":
+        if _is_held_back(release):
+            return await self._before(asked, release, stack)
+        if release.arm == "control" or release.stage == "all":
             return Serving(release=release)
         try:
             using = self._champions.use(tenant, CANDIDATE)
@@ -132,6 +135,22 @@ class Scope:
             logger.warning("candidate %s cannot be tried: %s", release.candidate, error)
             return Serving()
         if base is None or base.version != release.candidate:  # another one is the candidate by now
+            return Serving()
+        return Serving(base, scope, release)
+
+    async def _before(self, asked: Asked, release: ReleaseReport, stack: AsyncExitStack) -> Serving:
+        """Return what was served before the champion, held by `stack`."""
+        tenant = asked.context.tenant
+        version = self._trials.previous(tenant)
+        scope = await self._scope(tenant, version, asked.question, asked.context.deadline)
+        if version is None or (scope is not None and not scope.within):
+            return Serving(None, scope, release)
+        try:
+            base = await stack.enter_async_context(self._champions.use(tenant, PREVIOUS))
+        except EngineError as error:
+            logger.warning("what was served before cannot be compared with: %s", error)
+            return Serving()
+        if base is None or base.version != version:
             return Serving()
         return Serving(base, scope, release)
 
@@ -210,3 +229,15 @@ class Scope:
         del self._readings[tenant, version]
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.warning("what %s learned from cannot be read: %s", version, error)
+
+
+def _is_held_back(release: ReleaseReport | None) -> bool:
+    """Whether a new champion leaves a question to what was served before."""
+    return release is not None and (release.stage, release.arm) == ("all", "control")
+
+
+def _still(release: ReleaseReport | None, base: Adapter | None) -> ReleaseReport | None:
+    """Return a trial, unless it is of a champion that is another by now."""
+    if release is None or release.stage != "all":
+        return release
+    return release if base is not None and base.version == release.candidate else None

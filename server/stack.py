@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from memory.memory import LongTermMemory
+from memory.model_names import is_model_name
 from server.adaptation_middleware import AdaptationMiddleware
 from server.admission import Admission, Away, Occupancy, Turnstile
 from server.body_limits import BodyLimits
@@ -26,6 +27,7 @@ from server.stored_responses import StoredResponses
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
+from server.versioned import Generations
 
 
 def add_middleware(
@@ -36,6 +38,7 @@ def add_middleware(
     settings: Settings,
     away: Away,
     stored: StoredResponses,
+    generations: Generations,
 ) -> None:
     """Put ours innermost, behind vLLM's."""
     app.user_middleware += [
@@ -53,7 +56,8 @@ def add_middleware(
             settings=settings,
             salt_of=parts.secret.salt_of,
             recall=stored.recall,
-            has_model=partial(has_model, parts.memory),
+            has_model=partial(has_model, parts.memory, generations),
+            is_served=frozenset(generations.names).__contains__,
         ),
     ]
 
@@ -77,9 +81,12 @@ def guard(
     return OpenAIErrorShape(inner, settings.max_body_bytes)
 
 
-async def has_model(memory: LongTermMemory, tenant: str, model: str) -> bool:
-    """Whether a fine-tuned model is the tenant's."""
-    return await memory.aside.reading.run(memory.models.find, tenant, model) is not None
+async def has_model(
+    memory: LongTermMemory, generations: Generations, tenant: str, model: str
+) -> bool:
+    """Whether a fine-tuned model, or a generation, is the tenant's."""
+    find = memory.models.find if is_model_name(model) else generations.find
+    return await memory.aside.reading.run(find, tenant, model) is not None
 
 
 def takes_text_only(client: Any) -> bool:

@@ -1,9 +1,9 @@
 """`make torture`: kills, canaries and clients that leave, by the thousands.
 
-kills: SIGKILL at random points of write, snapshot, compact, migrate and promote; after each the
-memory is opened again and compared with what had been acknowledged. tenants: two tenants with
-canaries, by hypothesis, with index files that are swapped, damaged and forged. disconnects: clients
-of a running server that leave at random moments. The status is 1 where anything was found.
+kills: SIGKILL at random points of write, snapshot, compact, migrate, promote and release; after
+each the memory is opened again and compared with what had been acknowledged. tenants: two tenants
+with canaries, by hypothesis, with index files that are swapped, damaged and forged. disconnects:
+clients of a running server that leave at random moments. The status is 1 where anything was found.
 """
 
 from __future__ import annotations

@@ -14,17 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save_file
-
-from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from loadtests.torture.older import make_older
 from loadtests.torture.place import opened
+from loadtests.torture.releasing import Releasing
+from loadtests.torture.small_adapter import MODEL, write_adapter
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
 
-MODEL = "tortured"
 TASK = "canary"
 OLDER_RECORDS = 20
 
@@ -102,6 +99,10 @@ class Acts:
             if self._random.random() < 0.3:
                 self._point(tenant, "rollback", partial(_rolled_back, memory, tenant))
 
+    def release(self) -> None:
+        """Register at every stage, approve, go on, promote, take back, reset: without an end."""
+        Releasing(self._folder, self._url, self._tenants, self._seed, self._tell).go_on()
+
     def _save(self, memory: LongTermMemory) -> None:
         draft = self._draft(self._random.choice(self._tenants))
         asked = [draft.messages[0].content]
@@ -173,15 +174,3 @@ def _promoted(memory: LongTermMemory, tenant: str, adapter_id: str) -> str:
 
 def _rolled_back(memory: LongTermMemory, tenant: str) -> str:
     return memory.adapters.rollback(tenant).id
-
-
-def write_adapter(folder: Path, number: int) -> None:
-    """Write a small adapter that differs from that of every other number."""
-    folder.mkdir(exist_ok=True)
-    write_config(folder, rank=4, base_model=MODEL, modules=["q_proj"])
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
-    tensors = {
-        f"{name}.lora_A.weight": np.full((4, 4), number, np.float32),
-        f"{name}.lora_B.weight": np.full((4, 4), number % 97, np.float32),
-    }
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})

@@ -1,4 +1,4 @@
-"""SIGKILL at random points of write, snapshot, compact, migrate and promote, and a look after each.
+"""SIGKILL at random points of write, snapshot, compact, migrate, promote and release, then a look.
 
 Every process is a fork of this one, which opens no memory and starts no thread itself: a kill costs
 what its work costs, not the imports. Where a kill falls depends on the machine as well: a seed
@@ -24,10 +24,11 @@ from typing import Any
 
 from loadtests.torture.acts import Acts
 from loadtests.torture.place import opened
+from loadtests.torture.releasing import release_faults, shared_of
 from loadtests.torture.truth import Kept, Truth
 from memory.store.scope import EVERYONE
 
-SCENES = ("write", "snapshot", "compact", "migrate", "promote")
+SCENES = ("write", "snapshot", "compact", "migrate", "promote", "release")
 LIFE = 25
 """Kills that one folder lives through."""
 MOST_WORK_S = 0.25
@@ -91,12 +92,13 @@ def _live(scene: str, kills: int, seed: int, folder: Path, url: str | None, foun
         found.acknowledged += truth.acknowledged - heard
         found.kills[scene] += 1
         found.under_way += truth.open is not None
-        if faults := faults or _look(folder, url, truth):
+        if faults := faults or _look(folder, url, truth, scene):
             found.faults += [f"{scene}, life seed {seed}, kill {number}: {each}" for each in faults]
             break
     if not found.faults:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(copy, ignore_errors=True)
+        shutil.rmtree(shared_of(folder), ignore_errors=True)
 
 
 def _work(act: str, given: Any, work_s: float, truth: Truth) -> list[str]:
@@ -147,14 +149,14 @@ class _Lines:
                 self.heard += 1
 
 
-def _look(folder: Path, url: str | None, truth: Truth) -> list[str]:
+def _look(folder: Path, url: str | None, truth: Truth, scene: str) -> list[str]:
     """Have a process open what was left, and compare; the truth learns what became of the rest."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         _quiet()
-        _end_after(lambda: _compare(folder, url, truth, writing))
+        _end_after(lambda: _compare(folder, url, truth, scene, writing))
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()
@@ -168,13 +170,16 @@ def _look(folder: Path, url: str | None, truth: Truth) -> list[str]:
     return faults
 
 
-def _compare(folder: Path, url: str | None, truth: Truth, pipe: int) -> None:
-    memory = opened(folder, url)
+def _compare(folder: Path, url: str | None, truth: Truth, scene: str, pipe: int) -> None:
+    releases = scene == "release"
+    memory = opened(folder, url, shared_of(folder) if releases else None)
     said = {
         "faults": truth.faults(memory),
         "records": {key: [k.tenant, k.asked, k.state] for key, k in truth.records.items()},
         "champions": truth.champions,
     }
+    if releases:
+        said["faults"] += release_faults(memory, truth.tenants, folder)
     if url is None:
         with memory._database.reading(EVERYONE) as connection:
             whole = connection.exec_driver_sql("PRAGMA integrity_check").scalar()

@@ -13,9 +13,14 @@ DIMENSIONS = 32
 """Of the embedder, which needs no model: what is tortured is what keeps its vectors."""
 
 
-def opened(folder: Path, url: str | None) -> LongTermMemory:
-    """Open the memory in `folder`, with its tables in the database at `url` where there is one."""
+def opened(folder: Path, url: str | None, shared: Path | None = None) -> LongTermMemory:
+    """Open the memory in `folder`, with its tables in the database at `url` where there is one.
+
+    `shared` is a folder of what replicas share.
+    """
     given: dict[str, Any] = {} if url is None else {"database_url": url}
+    if shared is not None:
+        given["artifacts"] = shared.as_uri()
     return LongTermMemory.open(folder, HashingEmbedder(DIMENSIONS), **given)
 
 

@@ -25,6 +25,9 @@ from memory.store.eval_tables import eval_run as eval_run
 from memory.store.eval_tables import evaluation as evaluation
 from memory.store.metadata import metadata as metadata
 from memory.store.note_table import note as note
+from memory.store.release_tables import release_step as release_step
+from memory.store.release_tables import shadow as shadow
+from memory.store.release_tables import version_number as version_number
 from memory.store.schedule_table import schedule as schedule
 from memory.store.stored_tables import batch as batch
 from memory.store.stored_tables import batch_answer as batch_answer
@@ -37,7 +40,7 @@ from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0022"
+SCHEMA_VERSION = "0024"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

@@ -6,9 +6,17 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from server.aliases import aliases_of
+from server.commands.adapters_tree import trees_of
 from server.commands.adapters_warm import add_warm
-from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
-from server.console import plain, print_fields, print_json, print_table
+from server.commands.common import (
+    Subparsers,
+    add_memory_arguments,
+    command_parser,
+    open_memory,
+    settings_of,
+)
+from server.console import console, plain, print_fields, print_json, print_table
+from server.releasing import first_stage
 
 if TYPE_CHECKING:
     from memory.types import AdapterVersion
@@ -17,6 +25,8 @@ EXAMPLES = """\
   whet adapters list
   whet adapters promote ad_0123456789ab
   whet adapters offer ad_0123456789ab    try it on a share of the requests (champion_share)
+  whet adapters approve ad_0123456789ab  begin the release of one that passed the gate
+  whet adapters lineage                  which version grew from which
   whet adapters rollback                 serve the previous champion again
   whet adapters reset                    serve the bare base model
   whet adapters warm                     train now for what requests had no time for
@@ -55,10 +65,12 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
         version = memory.adapters.show(args.tenant, args.id)
+        steps = memory.releases.of(args.tenant, args.id)
+    fields = _fields(version) | {"release": [step.model_dump(mode="json") for step in steps]}
     if args.json:
-        print_json(_fields(version))
+        print_json(fields)
     else:
-        print_fields(_fields(version))
+        print_fields(fields | {"release": [f"{step.stage}: {step.reason}" for step in steps]})
     return 0
 
 
@@ -82,6 +94,30 @@ def _rollback(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
         version = memory.adapters.rollback(args.tenant)
     return _say(args, version, f"champion: {version.id}")
+
+
+def _approve(args: argparse.Namespace) -> int:
+    stage = first_stage(settings_of(args))
+    with open_memory(args) as memory:
+        version = memory.adapters.approve(args.tenant, args.id, stage)
+    if args.json:
+        print_json({"approved": _fields(version), "stage": stage})
+    else:
+        print(f"approved: {version.id} is at the stage `{stage}`")
+    return 0
+
+
+def _lineage(args: argparse.Namespace) -> int:
+    with open_memory(args) as memory:
+        versions = memory.adapters.list(args.tenant)
+        aliases = aliases_of(memory.adapters, args.tenant)
+    if args.json:
+        print_json({"data": [_fields(version) for version in versions]})
+    elif not versions:
+        print("no adapters; `whet distill` makes one from memory")
+    for tree in () if args.json else trees_of(versions, aliases):
+        console().print(tree, soft_wrap=True)
+    return 0
 
 
 def _reset(args: argparse.Namespace) -> int:
@@ -122,6 +158,8 @@ _ACTIONS = {
     "show": ("show one version, its lineage and what it measured", _show, True),
     "promote": ("serve this version from now on", _promote, True),
     "offer": ("try this version on a share of the requests", _offer, True),
+    "approve": ("begin the release of a version that the gate let through", _approve, True),
+    "lineage": ("show which version grew from which, as a tree", _lineage, False),
     "rollback": ("serve the previous champion again", _rollback, False),
     "reset": ("serve the base model, without an adapter", _reset, False),
 }

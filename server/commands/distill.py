@@ -37,6 +37,8 @@ EXAMPLES = """\
   whet distill --detach                leave it to the server of this data folder
   whet distill --schedule "0 3 * * *" --when 50     at 3:00 UTC, if 50 records are new
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
+  whet distill --parent 3              trained on from the third version
+  whet distill --autonomy approve      where it passes, it waits for `whet adapters approve`
 """
 
 
@@ -54,6 +56,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--rebuild",
         metavar="ADAPTER",
         help="train a version again, from its own records less those erased since",
+    )
+    parser.add_argument(
+        "--parent",
+        metavar="VERSION",
+        help="train on from a version, by id or number (default: the base, or champion_archive)",
     )
     add_schedule_arguments(parser)
     parser.set_defaults(run=run_or_schedule)
@@ -73,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--anyway", action="store_true", help="go on where the last generations brought nothing"
+    )
+    parser.add_argument(
+        "--autonomy",
+        choices=("suggest", "approve", "auto"),
+        help="what is done with a version that passes the gate (default: champion_autonomy)",
     )
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
@@ -121,6 +133,8 @@ def _asked(args: argparse.Namespace) -> NewJob:
         anyway=args.anyway,
         dry_run=args.dry_run,
         rebuild=args.rebuild,
+        autonomy=args.autonomy,
+        parent=args.parent,
     )
     return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
 
@@ -138,6 +152,10 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     }
     if report.doubts:
         fields["held for review"] = f"{len(report.doubts)} records: see `whet memory review`"
+    if report.stage:
+        fields["stage"] = report.stage
+    if report.parent or report.drawn:
+        fields["trained on from"] = _grown(report)
     if report.rebuilds:
         fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:
@@ -158,6 +176,13 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         loss = " → ".join(f"{value:.3f}" for value in training.loss)
         fields["training"] = f"rank {training.rank}, {training.steps} steps, loss {loss}"
     return fields | {"seconds": f"{report.seconds:.1f}"}
+
+
+def _grown(report: GenerationReport) -> str:
+    parent = report.parent or "the base"
+    if report.drawn is None:
+        return parent
+    return f"{parent}, drawn among {report.drawn.among} with seed {report.drawn.seed}"
 
 
 def _left_out(report: GenerationReport) -> str:

@@ -9,17 +9,19 @@ from fastapi import APIRouter
 
 from memory.adapters import AdapterRegistry
 from memory.memory import LongTermMemory
+from memory.release import Releases, Stage, Step
 from memory.types import AdapterVersion
 from server.aliases import aliases_of
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant
 
 
-def adapters_router(memory: LongTermMemory) -> APIRouter:
-    """Return the routes, over the registry of `memory`."""
+def adapters_router(memory: LongTermMemory, first: Stage) -> APIRouter:
+    """Return the routes, over the registry of `memory`; what is approved begins at `first`."""
     router = APIRouter(prefix="/v1/adapters", tags=["adapters"])
-    _add_views(router, memory.adapters)
+    _add_views(router, memory.adapters, memory.releases)
     _add_moves(router, memory.adapters)
+    _add_approval(router, memory.adapters, first)
     return router
 
 
@@ -28,6 +30,7 @@ def adapter_object(version: AdapterVersion, aliases: Mapping[str, str]) -> dict[
     return {
         "object": "adapter",
         "id": version.id,
+        "number": version.number,
         "base_model": version.base_model,
         "parent": version.parent,
         "rank": version.rank,
@@ -40,7 +43,12 @@ def adapter_object(version: AdapterVersion, aliases: Mapping[str, str]) -> dict[
     }
 
 
-def _add_views(router: APIRouter, registry: AdapterRegistry) -> None:
+def step_object(step: Step) -> dict[str, Any]:
+    """Return a stage of a release as it is on the wire."""
+    return {"stage": step.stage, "reason": step.reason, "created_at": int(step.at)}
+
+
+def _add_views(router: APIRouter, registry: AdapterRegistry, releases: Releases) -> None:
     @router.get("")
     def list_adapters(tenant: Tenant) -> dict[str, Any]:
         """List all versions, newest first."""
@@ -49,10 +57,11 @@ def _add_views(router: APIRouter, registry: AdapterRegistry) -> None:
 
     @router.get("/{adapter_id}")
     def get_adapter(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
-        """Return one version with its lineage: the records it learned from."""
+        """Return one version with the records it learned from, and the stages of its release."""
         version = registry.show(tenant, adapter_id)
         found = adapter_object(version, aliases_of(registry, tenant))
-        return found | {"record_ids": list(version.record_ids)}
+        steps = [step_object(step) for step in releases.of(tenant, adapter_id)]
+        return found | {"record_ids": list(version.record_ids), "release": steps}
 
 
 def _add_moves(router: APIRouter, registry: AdapterRegistry) -> None:
@@ -79,3 +88,11 @@ def _add_moves(router: APIRouter, registry: AdapterRegistry) -> None:
         """Serve the base model, without an adapter; `rollback` undoes it."""
         registry.reset(tenant)
         return {"object": "adapter.reset", "champion": None}
+
+
+def _add_approval(router: APIRouter, registry: AdapterRegistry, first: Stage) -> None:
+    @router.post("/{adapter_id}/approve")
+    def approve(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Begin the release of a version that the gate let through."""
+        version = registry.approve(tenant, adapter_id, first)
+        return adapter_object(version, aliases_of(registry, tenant))

@@ -15,6 +15,7 @@ from memory.jobs import JobStore
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
 from server.jobs.limits import MOST_OPEN
+from server.releasing import Autonomy
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
@@ -29,6 +30,8 @@ class NewDistillation(Frozen):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     dry_run: bool = False
     rebuild: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
+    autonomy: Autonomy | None = None
+    parent: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
 
 
 class NewImport(Frozen):

@@ -15,10 +15,16 @@ from memory.types import AdapterVersion
 from server.adaptation_request import split_model
 from server.errors import ApiError, unknown_model
 from server.tenancy.principal import Tenant
+from server.versioned import Generations
 
 
 def models_router(
-    names: tuple[str, ...], max_model_len: int, embedder: str, created: int, models: ModelNames
+    names: tuple[str, ...],
+    max_model_len: int,
+    embedder: str,
+    created: int,
+    models: ModelNames,
+    generations: Generations,
 ) -> APIRouter:
     """Return the routes; `created` is Unix seconds, `max_model_len` tokens.
 
@@ -38,12 +44,14 @@ def models_router(
 
     @router.get("/v1/models")
     def list_models(tenant: Tenant) -> dict[str, Any]:
-        mine = [tuned(name, version, tenant) for name, version in models.list(tenant).items()]
+        owned = models.list(tenant) | generations.list(tenant)
+        mine = [tuned(name, version, tenant) for name, version in owned.items()]
         return {"object": "list", "data": [*map(card, served), *mine]}
 
     @router.get("/v1/models/{model:path}")
     def retrieve_model(model: str, tenant: Tenant) -> dict[str, Any]:
-        version = models.find(tenant, split_model(model)[0])
+        own = split_model(model)[0]
+        version = models.find(tenant, own) or generations.find(tenant, own)
         if version is not None:
             return tuned(model, version, tenant)
         if model not in served:
@@ -55,6 +63,9 @@ def models_router(
         """Delete a fine-tuned model of the tenant's."""
         if model in served:
             words = f"`{model}` is what is served: only fine-tuned models can be deleted"
+            raise ApiError(400, words, param="model")
+        if generations.find(tenant, model) is not None:
+            words = f"`{model}` is a generation: what learned from a record goes with the record"
             raise ApiError(400, words, param="model")
         if not is_model_name(model) or models.find(tenant, model) is None:
             raise unknown_model(model)

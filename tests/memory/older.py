@@ -26,6 +26,7 @@ LATER = {
     "0017": ("judgement",),
     "0018": ("schedule",),
     "0022": ("note",),
+    "0020": ("shadow", "release_step", "version_number"),
 }
 """The tables of each schema, those first that refer to others."""
 

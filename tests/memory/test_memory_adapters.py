@@ -70,16 +70,16 @@ def test_a_promotion_cut_short_leaves_the_old_champion(
 ) -> None:
     first, second = register(1.0), register(2.0)
     memory.adapters.promote("ann", first.id)
-    from memory import adapters
+    from memory import adapter_moves
 
-    real = adapters._point
+    real = adapter_moves.point
 
     def stops_at_champion(connection: object, tenant: str, name: str, value: str) -> None:
         if name == "champion":
             raise KeyboardInterrupt
         real(connection, tenant, name, value)
 
-    monkeypatch.setattr(adapters, "_point", stops_at_champion)
+    monkeypatch.setattr(adapter_moves, "point", stops_at_champion)
     with pytest.raises(KeyboardInterrupt):
         memory.adapters.promote("ann", second.id)
     assert memory.adapters.alias("ann", "champion") == first

@@ -35,6 +35,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.engine.keeper import EngineKeeper
     from server.evals.worker import EvalWorker
     from server.parts import Parts
+    from server.shadowing import Shadowing
     from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
@@ -60,6 +61,7 @@ class Composed:
     gave_up: asyncio.Event
     """Set where the server would end for want of an engine."""
     trials: Trials
+    shadowing: Shadowing
     _working: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start_batches(self) -> None:
@@ -160,6 +162,7 @@ async def composed(
                     cores,
                     gave_up,
                     built.trials,
+                    built.shadowing,
                 )
                 made.start_batches()
                 made.watch(built.reload)

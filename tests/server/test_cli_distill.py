@@ -262,3 +262,20 @@ def test_the_built_in_model_and_unknown_ones_go_through_a_template() -> None:
     assert own_renderer(str(model_path())) is None
     assert own_renderer("nobody/nothing") is None
     assert own_renderer("/no/such/folder") is None
+
+
+def test_one_that_passed_waits_for_approval_and_its_child_hangs_below_it(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, FakeTrainer(answer=solves))
+    assert main(["distill", "--autonomy", "approve", "--json", *data]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["decision"], report["stage"]) == ("passed", "waiting")
+    assert main(["adapters", "approve", report["adapter"], *data]) == 0
+    assert "at the stage `all`" in capsys.readouterr().out
+    assert main(["adapters", "lineage", *data]) == 0
+    tree = capsys.readouterr().out
+    assert tree.startswith("whet-pebble\n")
+    assert f"@1  {report['adapter']}  champion" in tree
+    assert main(["distill", "--parent", "7", *data]) == 1
+    assert "whet-pebble has no version 7" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from adaptation.allowance import Unlimited
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.release import Stage
 from memory.types import AdapterVersion, Completion, Draft, Message, Tier
 from server.erasure.certificate import signer_of
 from server.erasure.eraser import Eraser
@@ -43,7 +44,7 @@ def http(memory: LongTermMemory) -> Iterator[TestClient]:
         feedback_router(memory, Unlimited()),
         records_router(memory),
         erasure_router(memory, Eraser(memory, Secret.of_folder(memory.data_dir))),
-        adapters_router(memory),
+        adapters_router(memory, Stage.ALL),
     ):
         app.include_router(router)
     install_handlers(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from memory.release import Stage
 from memory.types import Draft, Message, Tier
+from server.shadowing import TRIES
 from server.trials import lot
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.registered import register
@@ -183,7 +186,9 @@ async def test_one_that_helps_and_is_damaged_by_now_ends_its_own_trial_alone(
         champion = server.memory.adapters.alias("default", "champion")
         assert champion is not None
         assert champion.id == served
-        assert server.trials._candidates == {"acme": other}
+        assert {tenant: each.version for tenant, each in server.trials._on.items()} == {
+            "acme": other
+        }
 
 
 async def test_a_candidate_that_hurts_is_taken_back_and_named(serve: Serve, tmp_path: Path) -> None:
@@ -229,3 +234,116 @@ async def test_the_next_candidate_is_tried_when_the_last_is_gone(
         await server.parts.champions.refresh()
         await server.trials.refresh()
         assert said(await ask(server, "ann")) == second
+
+
+async def test_a_new_champion_leaves_a_share_to_what_was_served_before(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with serve(champion_share=0.0, champion_holdback=0.5, max_champions=3) as server:
+        served, candidate = await on_trial(server, tmp_path)
+        server.memory.adapters.promote("default", candidate)
+        await server.parts.champions.refresh()
+        await server.trials.refresh()
+        arms = set()
+        for number in range(8):
+            answer = await ask(server, f"user {number}")
+            release = answer["adaptation"]["release"]
+            assert (release["candidate"], release["stage"]) == (candidate, "all")
+            assert said(answer) == (candidate if release["arm"] == "candidate" else served)
+            arms.add(release["arm"])
+        assert arms == {"candidate", "control"}
+        await judge(server, better=False)
+        await server.trials.refresh()
+        champion = server.memory.adapters.alias("default", "champion")
+        assert champion is not None
+        assert champion.id == served, "rolled back by itself"
+        steps = server.memory.releases.of("default", candidate)
+        assert steps[-1].stage is Stage.BACK
+        assert "hurt 7" in steps[-1].reason
+
+
+async def test_a_new_champion_that_helps_is_kept_and_asked_by_all(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with serve(champion_share=0.0, champion_holdback=0.5) as server:
+        _, candidate = await on_trial(server, tmp_path, champion=False)
+        server.memory.adapters.promote("default", candidate)
+        await server.parts.champions.refresh()
+        await server.trials.refresh()
+        await judge(server, better=True)
+        await server.trials.refresh()
+        assert server.memory.releases.of("default", candidate)[-1].stage is Stage.KEPT
+        answers = [await ask(server, f"user {number}") for number in range(8)]
+        assert {said(answer) for answer in answers} == {candidate}
+
+
+async def shadowed(server: Composed) -> str:
+    """Ask with a verifier of the truth, and have the shadow answer."""
+    body = {
+        "messages": [{"role": "user", "content": STORY}],
+        "adaptation": {
+            "strategy": "consistency",
+            "max_samples": 2,
+            "verifiers": [{"type": "string_check", "operation": "eq", "reference": "14"}],
+            "memory": {"write": False, "reuse": False},
+        },
+    }
+    answer = await server.post("/v1/chat/completions", model=MODEL, **body)
+    assert answer["adaptation"]["release"]["stage"] == "shadow"
+    await server.shadowing.next(look_s=0.01)
+    return said(answer)
+
+
+@pytest.mark.parametrize("better", [True, False])
+async def test_a_shadow_answers_unseen_and_decides(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, better: bool
+) -> None:
+    through: list[str | None] = []
+
+    def script(request: Any) -> Reply:
+        through.append(request.lora_request and Path(request.lora_request.lora_path).name)
+        is_right = (through[-1] is not None) is better
+        return Reply("#### 14" if is_right else "#### 15")
+
+    given = {"champion_shadow": 1.0, "champion_share": 0.5, "stopping_rule": "fixed"}
+    async with composed(data_dir.parent, monkeypatch, script, **given) as server:
+        (_, candidate) = await on_trial(server, tmp_path, champion=False)
+        server.memory.adapters.offer("default", candidate, Stage.SHADOW)
+        await server.trials.refresh()
+        for _ in range(7):
+            through.clear()
+            shown = await shadowed(server)
+            assert shown == ("#### 15" if better else "#### 14"), "the base is shown"
+            assert through[-1] == candidate
+        seen = server.memory.shadows.of("default", candidate)
+        assert (seen.total, seen.same, seen.pairs) == (7, 0, [(better, not better)] * 7)
+        await server.trials.refresh()
+        last = server.memory.releases.of("default", candidate)[-1]
+        assert last.stage is (Stage.SHARE if better else Stage.BACK)
+
+
+async def test_a_shadow_gives_way_to_whoever_asks(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with composed(
+        data_dir.parent, monkeypatch, lambda _: Reply("#### 14"), champion_shadow=1.0
+    ) as server:
+        (_, candidate) = await on_trial(server, tmp_path, champion=False)
+        server.memory.adapters.offer("default", candidate, Stage.SHADOW)
+        await server.trials.refresh()
+        monkeypatch.setattr(server.shadowing, "_is_busy", lambda: True)
+        started = asyncio.Event()
+
+        async def endless(query: object) -> Any:
+            started.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(server.shadowing, "_answer", endless)
+        body = {"strategy": "consistency", "memory": {"write": False, "reuse": False}}
+        await server.chat(adaptation=body)
+        for _ in range(TRIES):
+            await server.shadowing.next(look_s=0.5)
+            assert started.is_set()
+        with pytest.raises(IndexError):
+            await server.shadowing.next()
+        assert server.memory.shadows.of("default", candidate).total == 0

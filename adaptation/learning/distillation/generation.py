@@ -1,7 +1,8 @@
 """One generation of offline distillation: select → train → evaluate → gate → promote or reject.
 
 Every generation restarts from the base (ReST-EM, arXiv 2312.06585: same score on the task, better
-transfer) on all that is verified by now, and must beat what is served now on held-out questions.
+transfer), unless it is given a parent, on all that is verified by now, and must beat what is served
+now on held-out questions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
+from adaptation.learning.distillation.archive import Parentage, find_parent, parent_again
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Asked, ask_guards, objections
@@ -52,7 +54,8 @@ WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
 
 
-_DAMAGED = "the files of {} are missing or damaged: `whet adapters reset` serves the base instead"
+_WAYS_OUT = ("`whet adapters reset` serves the base instead", "choose another --parent")
+"""Of a champion, and of a parent, that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Distiller:
         judged = await asyncio.to_thread(self.judgements.of, tenant, self.base_model)
         history = History(judged)
         material = Material(self.records, self.trainer, self.grade, self.settings, self.on_progress)
-        chosen = await material.select(tenant, rebuilt, champion, history)
+        parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
+        chosen = await material.select(tenant, rebuilt, champion, history, parentage.seen)
         if rebuilt is None and not (self.settings.anyway or self.settings.dry_run):
             history.refuse_idle(len(chosen.train))
         try:
@@ -91,10 +95,10 @@ class Distiller:
             doubts: list[Doubt] = []
             if self.settings.doubts and not self.settings.dry_run and rebuilt is None:
                 chosen, doubts = await material.undoubted(tenant, chosen)
-            report = report_of(tenant, self.base_model, chosen, champion, rebuilt)
+            report = report_of(tenant, self.base_model, chosen, champion, rebuilt, parentage)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
-                report = await self._learn(report, chosen, champion, history)
+                report = await self._learn(report, chosen, champion, history, parentage.version)
         except TrainerError as error:
             raise DistillationError(f"the generation failed: {error}") from error
         return report.model_copy(update={"seconds": time.monotonic() - started})
@@ -105,15 +109,15 @@ class Distiller:
         chosen: Selected,
         champion: AdapterVersion | None,
         history: History,
+        parent: AdapterVersion | None,
     ) -> GenerationReport:
-        if champion and not await asyncio.to_thread(self.registry.files_ok, champion):
-            raise DistillationError(_DAMAGED.format(champion.id))
+        await asyncio.to_thread(self._refuse_damaged, champion, parent)
         started = time.monotonic()
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
-            # 1. A candidate from the base, beside what is served, on the same questions.
-            result = await self._train(chosen, folder)
+            # 1. A candidate from its parent, beside what is served, on the same questions.
+            result = await self._train(chosen, folder, parent)
             judging = await Judge(self.generate, self.grade, path).judge(
                 chosen.holdout, folder, alpha
             )
@@ -135,7 +139,9 @@ class Distiller:
                     "budget": budget,
                     "guards": guards_told(far),
                     "near_guards": guards_told(near),
-                    **evidence_of(decision, result, self._recipe(chosen)),
+                    **evidence_of(
+                        decision, result, self._recipe(chosen, parent), self.settings.first
+                    ),
                 }
             )
             # 3. The version, and what was found of it, whatever became of it.
@@ -178,18 +184,36 @@ class Distiller:
         found = await asyncio.to_thread(self.registry.alias, tenant, "champion")
         return found if found is not None and found.base_model == self.base_model else None
 
-    def _recipe(self, chosen: Selected) -> Recipe:
-        return self.settings.recipe or distillation_recipe(
+    def _parentage(self, tenant: str, rebuilt: AdapterVersion | None) -> Parentage:
+        if rebuilt is not None:
+            return parent_again(self.registry, tenant, rebuilt)
+        how = self.settings.parent, self.settings.archive
+        return find_parent(self.registry, tenant, self.base_model, *how)
+
+    def _refuse_damaged(self, *versions: AdapterVersion | None) -> None:
+        for version, way_out in zip(versions, _WAYS_OUT, strict=True):
+            if version is not None and not self.registry.files_ok(version):
+                raise DistillationError(
+                    f"the files of {version.id} are missing or damaged: {way_out}"
+                )
+
+    def _recipe(self, chosen: Selected, parent: AdapterVersion | None) -> Recipe:
+        """Return how it is trained; what is trained on keeps its rank."""
+        recipe = self.settings.recipe or distillation_recipe(
             self.trainer.parameters, len(chosen.train)
         )
+        return recipe.model_copy(update={"rank": parent.rank}) if parent else recipe
 
-    async def _train(self, chosen: Selected, folder: str) -> TrainingResult:
-        recipe = self._recipe(chosen)
+    async def _train(
+        self, chosen: Selected, folder: str, parent: AdapterVersion | None
+    ) -> TrainingResult:
+        recipe = self._recipe(chosen, parent)
         rehearsed = await self._rehearsed(len(chosen.train)) if self.settings.rehearse else []
         job = TrainingJob(
             conversations=(*plain(chosen.train), *rehearsed),
             recipe=recipe,
             output_dir=folder,
+            parent=parent.path if parent else None,
             refusals=self.settings.refusals,
         )
         return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
@@ -237,15 +261,16 @@ class Distiller:
             Path(folder),
             tenant=judged.tenant,
             base_model=self.base_model,
-            parent=None,  # restarted from the base; lineage is in the records
+            parent=judged.parent,
             rank=judged.training.rank,
             metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"})
             | {JUDGED_BY: [record.id for record in chosen.holdout]},
             record_ids=tuple(record.id for record in chosen.train),
+            stage=judged.stage if judged.decision == "passed" else None,
         )
         if judged.decision == "promoted":
             self.registry.promote(judged.tenant, version.id)
-        elif version.id != judged.current:
+        elif judged.decision == "rejected" and version.id != judged.current:
             self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
         if judged.rebuilds is not None:
             self.registry.replace(judged.tenant, judged.rebuilds, version.id)

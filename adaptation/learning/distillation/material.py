@@ -42,13 +42,17 @@ class Material:
         rebuilt: AdapterVersion | None,
         champion: AdapterVersion | None,
         history: History,
+        seen: frozenset[str] = frozenset(),
     ) -> Selected:
-        """Split the tenant's records, or what is left of a version's own."""
+        """Split the tenant's records, or what is left of a version's own.
+
+        What is `seen` judges nothing.
+        """
         self.on_progress("select", 0, 1)
         selection = self.settings.selection
         if rebuilt is None:
             learned = champion.record_ids if champion else ()
-            fresh = (selection, history.uses, frozenset(learned))
+            fresh = (selection, history.uses, seen.union(learned))
             chosen = await asyncio.to_thread(select, self.records, tenant, *fresh)
         else:
             chosen = await asyncio.to_thread(reselect, self.records, tenant, rebuilt, selection)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from memory.judgements import Judgement
+from memory.release import Stage
 from memory.types import AdapterVersion
 
 
@@ -16,6 +17,10 @@ class Registry(Protocol):
 
     def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
         """What an alias such as `champion` points to."""
+        ...
+
+    def list(self, tenant: str, /) -> Sequence[AdapterVersion]:
+        """Return a tenant's versions."""
         ...
 
     def files_ok(self, version: AdapterVersion, /) -> bool:
@@ -32,8 +37,9 @@ class Registry(Protocol):
         rank: int,
         metrics: dict[str, object],
         record_ids: tuple[str, ...],
+        stage: Stage | None = None,
     ) -> AdapterVersion:
-        """Copy an adapter into the registry."""
+        """Copy an adapter into the registry, its release begun at a stage."""
         ...
 
     def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:

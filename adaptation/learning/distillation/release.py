@@ -10,7 +10,7 @@ most, so that wealth is a martingale that exceeds 1/α with a chance of α, howe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -21,6 +21,10 @@ ALPHA = 0.05
 MOST_PAIRS = 400
 """After so many without a decision the candidate stays where it did not hurt more than it helped:
 that it gains is what the gate has seen."""
+MOST_SHADOW_PAIRS = 100
+"""The same of a shadow, which is to find harm before anybody is answered so."""
+MOST_SHADOWS = 200
+"""After so many it goes on even where few could be judged: the share is to tell."""
 
 
 class Verdict(StrEnum):
@@ -51,14 +55,32 @@ def decide(outcomes: Iterable[tuple[str, bool]], alpha: float = ALPHA) -> Decisi
     outcomes = list(outcomes)
     tried = [right for arm, right in outcomes if arm == "candidate"]
     other = [right for arm, right in outcomes if arm == "control"]
-    helped = hurt = pairs = 0
-    for mine, theirs in islice(zip(tried, other, strict=False), MOST_PAIRS):
-        pairs, helped, hurt = pairs + 1, helped + (mine > theirs), hurt + (mine < theirs)
+    return weigh(zip(tried, other, strict=False), MOST_PAIRS, alpha)
+
+
+def decide_shadow(outcomes: Iterable[tuple[bool, bool]], shadows: int) -> Decision:
+    """Decide by questions that both have answered: the candidate right, the other right.
+
+    `shadows` are those that nobody could judge as well.
+    """
+    decision = weigh(outcomes, MOST_SHADOW_PAIRS)
+    if decision.verdict is Verdict.WAIT and shadows >= MOST_SHADOWS:
+        return replace(decision, verdict=_what_stays(decision.helped, decision.hurt))
+    return decision
+
+
+def weigh(pairs: Iterable[tuple[bool, bool]], most: int, alpha: float = ALPHA) -> Decision:
+    """Decide by pairs of the candidate's answer and the other's, each right or not."""
+    helped = hurt = seen = 0
+    for mine, theirs in islice(pairs, most):
+        seen, helped, hurt = seen + 1, helped + (mine > theirs), hurt + (mine < theirs)
         if mine > theirs and mixture(helped, hurt) * alpha >= 1:
-            return Decision(Verdict.PROMOTE, pairs, helped, hurt)
+            return Decision(Verdict.PROMOTE, seen, helped, hurt)
         if mine < theirs and mixture(hurt, helped) * alpha >= 1:
-            return Decision(Verdict.TAKE_BACK, pairs, helped, hurt)
-    if pairs < MOST_PAIRS:
-        return Decision(Verdict.WAIT, pairs, helped, hurt)
-    stays = Verdict.PROMOTE if helped >= hurt else Verdict.TAKE_BACK
-    return Decision(stays, pairs, helped, hurt)
+            return Decision(Verdict.TAKE_BACK, seen, helped, hurt)
+    verdict = Verdict.WAIT if seen < most else _what_stays(helped, hurt)
+    return Decision(verdict, seen, helped, hurt)
+
+
+def _what_stays(helped: int, hurt: int) -> Verdict:
+    return Verdict.PROMOTE if helped >= hurt else Verdict.TAKE_BACK

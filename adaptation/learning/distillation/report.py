@@ -8,6 +8,7 @@ from pydantic import Field
 
 from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.training.trainer import Recipe
+from memory.release import Stage
 from memory.types import Frozen
 
 
@@ -54,6 +55,16 @@ class Budget(Frozen):
     """Generations before it that were judged and not promoted."""
 
 
+class Drawn(Frozen):
+    """How the parent of a generation was drawn from the archive."""
+
+    seed: int
+    among: int
+    """Versions, the base included."""
+    chance: float
+    """That of the one that was drawn."""
+
+
 class Doubt(Frozen):
     """A record that is probably wrong: it is held for review, and nothing learns from it."""
 
@@ -68,7 +79,8 @@ class GenerationReport(Frozen):
 
     tenant: str
     base_model: str
-    decision: Literal["promoted", "rejected", "dry_run"]
+    decision: Literal["promoted", "passed", "rejected", "dry_run"]
+    """`passed`: the gate let it through, and it is not the champion yet; see `stage`."""
     reasons: tuple[str, ...]
     train: int
     holdout: int
@@ -86,6 +98,12 @@ class GenerationReport(Frozen):
     """Id of the adapter served when the generation began; None for the base."""
     adapter: str | None = None
     """Id of the candidate."""
+    stage: Stage | None = None
+    """Where its release begins, where it passed."""
+    parent: str | None = None
+    """The version it was trained on from; None: the base."""
+    drawn: Drawn | None = None
+    """How the parent came to be that one, where the archive was asked."""
     rebuilds: str | None = None
     """The version that this one was trained in the place of, without what was erased since."""
     gone: int = 0

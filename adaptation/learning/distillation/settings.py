@@ -7,6 +7,7 @@ from pydantic import Field
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import Recipe
+from memory.release import Stage
 from memory.types import Frozen
 
 
@@ -22,6 +23,12 @@ class Settings(Frozen):
     """Chance of a false promotion in the whole run: see `budget`."""
     anyway: bool = False
     """Go on where the last generations brought nothing."""
+    first: Stage = Stage.ALL
+    """Where the release of a version begins that passed the gate; `all`: it is promoted."""
+    parent: str | None = None
+    """The version that is trained on from; None: the base."""
+    archive: bool = False
+    """Draw the parent from all that were judged: see `archive`."""
     refusals: tuple[Refusal, ...] = ()
     """What a candidate may not make the model comply with."""
     max_new_tokens: int = Field(default=512, ge=1)

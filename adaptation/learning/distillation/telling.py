@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from adaptation.learning.distillation.archive import Parentage
 from adaptation.learning.distillation.gate import Decision
 from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.judging import Judging
@@ -12,7 +13,11 @@ from adaptation.learning.distillation.select import Selected
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.trainer import Recipe, TrainingResult
 from memory.judgements import Judgement
+from memory.release import Stage
 from memory.types import AdapterVersion
+
+PASSED = ("promoted", "passed")
+"""Decisions of the gate for a candidate: the error budget goes by them, whatever follows."""
 
 
 def report_of(
@@ -21,6 +26,7 @@ def report_of(
     chosen: Selected,
     champion: AdapterVersion | None,
     rebuilt: AdapterVersion | None,
+    parentage: Parentage,
 ) -> GenerationReport:
     """Return what is known before anything is trained."""
     return GenerationReport(
@@ -35,6 +41,8 @@ def report_of(
         obstacle=next(iter(chosen.unlearnable), None),
         tasks=dict(Counter(record.task or "" for record in chosen.train)),
         current=champion.id if champion else None,
+        parent=parentage.version.id if parentage.version else None,
+        drawn=parentage.drawn,
         rebuilds=rebuilt.id if rebuilt else None,
         gone=len(rebuilt.record_ids) - len(chosen.train) if rebuilt else 0,
         seconds=0.0,
@@ -68,7 +76,7 @@ def judgement_of(judged: GenerationReport, judging: Judging, adapter_id: str) ->
         tenant=judged.tenant,
         base_model=judged.base_model,
         adapter_id=adapter_id,
-        promoted=judged.decision == "promoted",
+        promoted=judged.decision in PASSED,
         alpha=judged.budget.alpha,
         e_value=judged.e_value,
         helped=judged.helped or 0,
@@ -82,10 +90,14 @@ def judgement_of(judged: GenerationReport, judging: Judging, adapter_id: str) ->
     )
 
 
-def evidence_of(decision: Decision, result: TrainingResult, recipe: Recipe) -> dict[str, object]:
+def evidence_of(
+    decision: Decision, result: TrainingResult, recipe: Recipe, first: Stage
+) -> dict[str, object]:
     """Return what a report tells of the decision and the training behind it."""
+    passed = "promoted" if first is Stage.ALL else "passed"
     return {
-        "decision": "promoted" if decision.promote else "rejected",
+        "decision": passed if decision.promote else "rejected",
+        "stage": first if decision.promote else None,
         "reasons": decision.reasons,
         "helped": decision.helped,
         "hurt": decision.hurt,

@@ -17,6 +17,7 @@ from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.policy import refusals_of
+from server.releasing import Autonomy, stage_once_passed
 
 
 class DistillRequest(OfBase):
@@ -29,6 +30,10 @@ class DistillRequest(OfBase):
     dry_run: bool = False
     rebuild: str | None = None
     """The version that is to be trained again, less what was erased since."""
+    autonomy: Autonomy | None = None
+    """What is done with a version that passes the gate; None: as the settings have it."""
+    parent: str | None = None
+    """The version to be trained on from, by its id or its number; None: as the settings have it."""
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -41,12 +46,7 @@ async def run(work: Work) -> dict[str, Any]:
         trainer=trainer,
         base_model=asked.base_name,
         grade=gives_answer,
-        settings=Settings(
-            alpha=asked.alpha,
-            anyway=asked.anyway,
-            dry_run=asked.dry_run,
-            refusals=refusals_of(work.settings),
-        ),
+        settings=_settings(work, asked),
         on_progress=work.progress,
         judgements=work.memory.judgements,
         nearest=work.memory.windows.nearest,
@@ -57,9 +57,34 @@ async def run(work: Work) -> dict[str, Any]:
             report = await distiller.run(work.job.tenant, rebuilt)
     finally:
         await trainer.close()
+    if report.drawn is not None:
+        told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
+        work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
+
+
+def _settings(work: Work, asked: DistillRequest) -> Settings:
+    return Settings(
+        alpha=asked.alpha,
+        anyway=asked.anyway,
+        dry_run=asked.dry_run,
+        refusals=refusals_of(work.settings),
+        first=stage_once_passed(work.settings, asked.autonomy),
+        parent=_parent(work.memory, work.job.tenant, asked),
+        archive=work.settings.champion_archive,
+    )
+
+
+def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str | None:
+    """Return the id of the version that is asked for."""
+    if asked.parent is None or not asked.parent.isdecimal():
+        return asked.parent
+    found = memory.adapters.numbered(tenant, asked.base_name, int(asked.parent))
+    if found is None:
+        raise JobFailedError(f"{asked.base_name} has no version {asked.parent}")
+    return found.id
 
 
 def make_trainer(asked: DistillRequest) -> ProcessTrainer:
