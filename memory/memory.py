@@ -94,7 +94,7 @@ class LongTermMemory:
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
-        self.models = ModelNames(database, self.adapters)
+        self.models = ModelNames(self.adapters)
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)

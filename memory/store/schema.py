@@ -36,7 +36,7 @@ from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0018"
+SCHEMA_VERSION = "0024"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

@@ -48,8 +48,6 @@ class JobRunner:
         """`news` is set when there is a new job, or something new is wanted of one."""
         self._memory, self._jobs, self._settings, self._news = memory, memory.jobs, settings, news
         self._name = f"runner-{uuid4().hex[:12]}"
-        self._killed: dict[str, int] = {}
-        """How often the process of a job ended without a word."""
         self._sweep_at = 0.0
 
     async def follow(self) -> None:
@@ -140,9 +138,8 @@ class JobRunner:
         held = await self._write(self._jobs.hold, job.id, self._name)
         if held is None:
             logger.info("job %s is %s", job.id, now.status)
-            self._killed.pop(job.id, None)
             return
-        times = self._killed[job.id] = self._killed.get(job.id, 0) + 1
+        times = await self._write(self._jobs.killed, job.id, self._name)
         why = f"its process ended with {status}"
         if held.wanted is Wish.CANCEL:
             await self._write(self._jobs.end, job.id, self._name, JobStatus.CANCELLED)

@@ -72,12 +72,6 @@ class Work:
         """Note what came of the job so far, and what was said of it."""
         await asyncio.to_thread(self._keep, result)
 
-    async def goes_on(self) -> None:
-        """Note what was said; raises `Stopped` where the job is not to be worked on any more."""
-        await asyncio.to_thread(self.beat)
-        if self.is_lost or self.wish is not None:
-            raise Stopped
-
     def beat(self) -> None:
         """Say that the job is worked on, write what was said, and learn what is wanted."""
         held = self.memory.jobs.hold(self.job.id, self.holder)

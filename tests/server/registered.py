@@ -20,8 +20,12 @@ def register(
     base_model: str = "whet-pebble",
     tenant: str = "default",
     record_ids: Collection[str] = (),
+    name: str | None = None,
 ) -> AdapterVersion:
-    """Put an adapter into the registry; `value` makes its content its own."""
+    """Put an adapter into the registry; `value` makes its content its own.
+
+    With a `name` it is a fine-tuned model.
+    """
     folder = tmp_path / f"trained-{tenant}-{value}"
     folder.mkdir()
     write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
@@ -39,4 +43,5 @@ def register(
         rank=8,
         metrics={},
         record_ids=record_ids,
+        name=name,
     )

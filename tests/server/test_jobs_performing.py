@@ -117,17 +117,6 @@ async def test_a_wish_is_obeyed_wherever_the_kind_is(
     assert (work.folder / "half").exists() is kept, "whoever resumes it goes on from there"
 
 
-async def test_a_kind_may_look_for_itself(memory: LongTermMemory) -> None:
-    async def run(work: Work) -> dict[str, Any]:
-        memory.jobs.ask("ann", work.job.id, Wish.CANCEL)
-        await work.goes_on()
-        return {"not": "reached"}
-
-    work = begun(memory)
-    assert await perform(work, run) is JobStatus.CANCELLED
-    assert now(work).result is None
-
-
 async def test_a_process_that_is_to_end_leaves_its_job_to_others(memory: LongTermMemory) -> None:
     work = begun(memory)
     doing = asyncio.create_task(perform(work, for_ever))

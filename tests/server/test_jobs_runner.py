@@ -133,6 +133,21 @@ async def test_a_job_that_kills_its_process_every_time_fails(
     )
 
 
+async def test_a_server_that_is_started_anew_remembers_how_often_a_job_was_killed(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made(memory)
+    for _ in range(2):
+        memory.jobs.take("ann", job.id, "a server before")
+        memory.jobs.killed(job.id, "a server before")
+        memory.jobs.let_go(job.id, "a server before")
+    monkeypatch.setattr(runner_module.child, "command", lambda *_: ("/bin/sh", "-c", "exit 7"))
+    async with running(memory) as news:
+        news.set()
+        failed = await until(memory, job, lambda job: not job.is_open)
+    assert "ended with 7 3 times" in (failed.error or "")
+
+
 async def test_a_process_that_does_not_obey_is_killed(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
