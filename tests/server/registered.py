@@ -29,10 +29,10 @@ def register(
     folder = tmp_path / f"trained-{tenant}-{value}"
     folder.mkdir()
     write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
     tensors = {
-        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
-        f"{name}.lora_B.weight": np.zeros((4, 8), np.float32),
+        f"{module}.lora_A.weight": np.full((8, 4), value, np.float32),
+        f"{module}.lora_B.weight": np.zeros((4, 8), np.float32),
     }
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return memory.adapters.register(
