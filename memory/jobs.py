@@ -11,10 +11,22 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select
 
-from memory.errors import ConflictError, NotFoundError
+from memory.errors import ConflictError
 from memory.job import OPEN, Job, JobEvent, JobKind, JobStatus, NewEvent, NewJob, Progress, Wish
+from memory.job_rows import (
+    add_events,
+    change,
+    ended_as,
+    event_of,
+    job_of,
+    latest_begun,
+    number_of_event,
+    read_job,
+    row_of,
+    wished,
+)
 from memory.store.database import Database
 from memory.store.schema import job, job_event
 from memory.store.scope import EVERYONE
@@ -56,7 +68,7 @@ class JobStore:
     def get(self, tenant: str, job_id: str) -> Job:
         """Return a job; raises `NotFoundError`."""
         with self._database.reading(tenant) as connection:
-            return _job(_row(connection, tenant, job_id))
+            return job_of(row_of(connection, tenant, job_id))
 
     def list(
         self,
@@ -69,9 +81,9 @@ class JobStore:
         wanted = and_(job.c.tenant == tenant, job.c.kind.in_(kinds))
         with self._database.reading(tenant) as connection:
             if after is not None:
-                wanted = and_(wanted, job.c.number < _row(connection, tenant, after).number)
+                wanted = and_(wanted, job.c.number < row_of(connection, tenant, after).number)
             newest = select(job).where(wanted).order_by(job.c.number.desc()).limit(limit)
-            return [_job(row) for row in connection.execute(newest)]
+            return [job_of(row) for row in connection.execute(newest)]
 
     def ask(self, tenant: str, job_id: str, wish: Wish) -> Job:
         """Have a job cancelled, paused or gone on with: at once where nobody works on it.
@@ -79,16 +91,16 @@ class JobStore:
         Raises `NotFoundError`, and `ConflictError` where it cannot be.
         """
         with self._database.writing(tenant) as connection:
-            row = _row(connection, tenant, job_id)
-            found = _job(row)
+            row = row_of(connection, tenant, job_id)
+            found = job_of(row)
             if not found.is_open:
-                raise ConflictError(f"job {job_id} has {_ended_as(found)} already")
+                raise ConflictError(f"job {job_id} has {ended_as(found)} already")
             is_held = row.holder is not None and row.held_until > time.time()
-            changes = _wished(found, wish, is_held=is_held)
+            changes = wished(found, wish, is_held=is_held)
             if changes is None:
                 raise ConflictError(f"job {job_id} is {found.status}: it cannot {wish}")
-            _change(connection, job_id, **changes)
-            return _own(connection, job_id)
+            change(connection, job_id, **changes)
+            return read_job(connection, job_id)
 
     def events(
         self,
@@ -105,14 +117,14 @@ class JobStore:
         """
         of_job = job_event.c.job_id == job_id
         with self._database.reading(tenant) as connection:
-            _row(connection, tenant, job_id)
+            row_of(connection, tenant, job_id)
             if after is not None:
-                number = _number_of(connection, job_id, after)
+                number = number_of_event(connection, job_id, after)
                 follows = job_event.c.number > number if oldest else job_event.c.number < number
                 of_job = and_(of_job, follows)
             order = job_event.c.number.asc() if oldest else job_event.c.number.desc()
             found = select(job_event).where(of_job).order_by(order).limit(limit)
-            return [_event(row) for row in connection.execute(found)]
+            return [event_of(row) for row in connection.execute(found)]
 
     # What follows is for whoever works on jobs: it is of all tenants.
 
@@ -130,9 +142,9 @@ class JobStore:
                 first.setdefault(row.tenant, row)
             if not first:
                 return None
-            latest = _latest(connection, first)
+            latest = latest_begun(connection, first)
             row = min(first.values(), key=lambda each: (latest[each.tenant], each.number))
-            _change(
+            change(
                 connection,
                 row.id,
                 status=JobStatus.RUNNING,
@@ -141,20 +153,20 @@ class JobStore:
                 held_until=now + HELD_S,
                 begun_at=now,
             )
-            return _own(connection, row.id)
+            return read_job(connection, row.id)
 
     def take(self, tenant: str, job_id: str, holder: str) -> Job:
         """Hold one job, whoever waits; raises `ConflictError` where it is not free."""
         with self._database.writing(tenant) as connection:
-            row = _row(connection, tenant, job_id)
+            row = row_of(connection, tenant, job_id)
             now = time.time()
             is_held = row.holder not in (None, holder) and row.held_until > now
-            if is_held or not _job(row).is_open:
+            if is_held or not job_of(row).is_open:
                 raise ConflictError(f"job {job_id} is {row.status}: it cannot be taken")
             held = {"holder": holder, "held_until": now + HELD_S, "begun_at": now}
             started = row.started_at or now
-            _change(connection, job_id, status=JobStatus.RUNNING, started_at=started, **held)
-            return _own(connection, job_id)
+            change(connection, job_id, status=JobStatus.RUNNING, started_at=started, **held)
+            return read_job(connection, job_id)
 
     def open_ids(self) -> set[str]:
         """Return the ids of the jobs, of all tenants, that are not done."""
@@ -170,26 +182,26 @@ class JobStore:
         with self._held(job_id, holder) as connection:
             if connection is None:
                 return None
-            _change(connection, job_id, held_until=time.time() + HELD_S)
-            return _own(connection, job_id)
+            change(connection, job_id, held_until=time.time() + HELD_S)
+            return read_job(connection, job_id)
 
     def advance(self, job_id: str, holder: str, progress: Progress) -> None:
         """Note how far the job is, where it is the holder's."""
         with self._held(job_id, holder) as connection:
             if connection is not None:
-                _change(connection, job_id, progress=progress.model_dump(mode="json"))
+                change(connection, job_id, progress=progress.model_dump(mode="json"))
 
     def keep(self, job_id: str, holder: str, result: dict[str, Any]) -> None:
         """Note what came of the job so far, where it is the holder's."""
         with self._held(job_id, holder) as connection:
             if connection is not None:
-                _change(connection, job_id, result=clean_json(result))
+                change(connection, job_id, result=clean_json(result))
 
     def note(self, job_id: str, holder: str, events: Sequence[NewEvent]) -> None:
         """Note what is to be told of the job, where it is the holder's."""
         with self._held(job_id, holder) as connection:
             if connection is not None:
-                _note(connection, job_id, events)
+                add_events(connection, job_id, events)
 
     def end(
         self,
@@ -206,8 +218,20 @@ class JobStore:
             kept = {} if result is None else {"result": clean_json(result)}
             said = None if error is None else clean(error)
             ended = {"ended_at": time.time(), "wanted": None, "holder": None}
-            _change(connection, job_id, status=status, error=said, **ended, **kept)
-            return _own(connection, job_id)
+            change(connection, job_id, status=status, error=said, **ended, **kept)
+            return read_job(connection, job_id)
+
+    def killed(self, job_id: str, holder: str) -> int:
+        """Note that a process of the job ended without a word; return how often that was.
+
+        0 where it is another's.
+        """
+        with self._held(job_id, holder) as connection:
+            if connection is None:
+                return 0
+            change(connection, job_id, killed=job.c.killed + 1)
+            here = select(job.c.killed).where(job.c.id == job_id)
+            return int(connection.execute(here).scalar_one())
 
     def let_go(self, job_id: str, holder: str) -> Job | None:
         """Have the job wait for anybody, or rest or end where that is wanted.
@@ -217,11 +241,11 @@ class JobStore:
         with self._held(job_id, holder) as connection:
             if connection is None:
                 return None
-            found = _own(connection, job_id)
-            obeyed = _wished(found, found.wanted, is_held=False) if found.wanted else None
+            found = read_job(connection, job_id)
+            obeyed = wished(found, found.wanted, is_held=False) if found.wanted else None
             changes = {"status": JobStatus.QUEUED, **(obeyed or {})}
-            _change(connection, job_id, **changes | {"holder": None, "held_until": 0.0})
-            return _own(connection, job_id)
+            change(connection, job_id, **changes | {"holder": None, "held_until": 0.0})
+            return read_job(connection, job_id)
 
     def drop_ended(self, before: float) -> Ids:
         """Forget the jobs that ended before a time; return their ids."""
@@ -242,74 +266,3 @@ class JobStore:
         with self._database.writing(found) as connection:
             is_mine = connection.execute(select(job.c.id).where(mine)).first() is not None
             yield connection if is_mine else None
-
-
-def _wished(found: Job, wish: Wish, *, is_held: bool) -> dict[str, Any] | None:
-    """Return what a wish changes, None where it cannot be fulfilled."""
-    if wish is Wish.RESUME:
-        if found.status is JobStatus.PAUSED:
-            return {"status": JobStatus.QUEUED, "wanted": None}
-        return {"wanted": None} if found.wanted is Wish.PAUSE else None
-    if is_held:
-        return {"wanted": Wish.CANCEL if found.wanted is Wish.CANCEL else wish}
-    if wish is Wish.CANCEL:
-        return {"status": JobStatus.CANCELLED, "ended_at": time.time(), "wanted": None}
-    if found.status is JobStatus.PAUSED:
-        return None
-    return {"status": JobStatus.PAUSED, "wanted": None, "holder": None}
-
-
-def _ended_as(found: Job) -> str:
-    return "been cancelled" if found.status is JobStatus.CANCELLED else found.status
-
-
-def _latest(connection: Connection, tenants: Collection[str]) -> dict[str, float]:
-    """Return when somebody last began a job of each tenant."""
-    begun = select(job.c.tenant, func.max(job.c.begun_at)).where(job.c.tenant.in_(tenants))
-    rows = connection.execute(begun.group_by(job.c.tenant)).all()
-    return {tenant: at or 0.0 for tenant, at in rows}
-
-
-def _note(connection: Connection, job_id: str, events: Sequence[NewEvent]) -> None:
-    now = time.time()
-    rows = [
-        {"job_id": job_id, "id": f"jobevent_{uuid4().hex}", "at": now, **event.model_dump()}
-        | {"message": clean(event.message), "data": clean_json(event.data)}
-        for event in events
-    ]
-    if rows:
-        connection.execute(insert(job_event), rows)
-
-
-def _number_of(connection: Connection, job_id: str, event_id: str) -> int:
-    here = and_(job_event.c.job_id == job_id, job_event.c.id == event_id)
-    number = connection.execute(select(job_event.c.number).where(here)).scalar()
-    if number is None:
-        raise NotFoundError(f"job {job_id} has no event {event_id}")
-    return int(number)
-
-
-def _change(connection: Connection, job_id: str, **values: Any) -> None:
-    connection.execute(update(job).where(job.c.id == job_id).values(**values))
-
-
-def _own(connection: Connection, job_id: str) -> Job:
-    return _job(connection.execute(select(job).where(job.c.id == job_id)).one())
-
-
-def _row(connection: Connection, tenant: str, job_id: str) -> Row[tuple[Any, ...]]:
-    here = and_(job.c.id == job_id, job.c.tenant == tenant)
-    row = connection.execute(select(job).where(here)).first()
-    if row is None:
-        raise NotFoundError(f"no job {job_id}")
-    return row
-
-
-def _job(row: Row[tuple[Any, ...]]) -> Job:
-    fields = {name: value for name, value in row._mapping.items() if name in Job.model_fields}
-    return Job.model_validate(fields)
-
-
-def _event(row: Row[tuple[Any, ...]]) -> JobEvent:
-    fields = {name: value for name, value in row._mapping.items() if name in JobEvent.model_fields}
-    return JobEvent.model_validate(fields)

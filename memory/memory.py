@@ -98,7 +98,7 @@ class LongTermMemory:
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
-        self.models = ModelNames(database, self.adapters)
+        self.models = ModelNames(self.adapters)
         self.releases = Releases(database)
         self.shadows = Shadows(database)
         self._database = database

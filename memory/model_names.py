@@ -6,10 +6,7 @@ A name is an alias of a version, beside `champion` and the like; it belongs to o
 from __future__ import annotations
 
 from memory.adapters import AdapterRegistry
-from memory.errors import ConflictError, NotFoundError
-from memory.store.database import Database
-from memory.store.schema import alias
-from memory.store.upsert import upsert
+from memory.errors import NotFoundError
 from memory.types import AdapterVersion
 
 PREFIX = "ft:"
@@ -24,23 +21,8 @@ def is_model_name(name: str) -> bool:
 class ModelNames:
     """The fine-tuned models of all tenants."""
 
-    def __init__(self, database: Database, registry: AdapterRegistry) -> None:
-        self._database, self._registry = database, registry
-
-    def give(self, tenant: str, name: str, adapter_id: str) -> None:
-        """Call a version by a name; one that was given already is another version's from now on.
-
-        Raises `NotFoundError` for a version that is not the tenant's, `ConflictError` for a name of
-        another form or a version that is retired.
-        """
-        if not is_model_name(name):
-            raise ConflictError(f"{name} is no name of a fine-tuned model: it begins with {PREFIX}")
-        version = self._registry.show(tenant, adapter_id)
-        if version.retired is not None:
-            raise ConflictError(f"{adapter_id} is retired: {version.retired.reason}")
-        row = {"tenant": tenant, "name": name, "adapter_id": adapter_id}
-        with self._database.writing(tenant) as connection:
-            upsert(connection, alias, ("tenant", "name"), row)
+    def __init__(self, registry: AdapterRegistry) -> None:
+        self._registry = registry
 
     def find(self, tenant: str, name: str) -> AdapterVersion | None:
         """Return the version of a name; None where the tenant has no such model."""

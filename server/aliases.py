@@ -1,8 +1,10 @@
-"""Which adapter versions the moving names point to; for the command line and HTTP alike."""
+"""Which adapter versions the names point to; for the command line and HTTP alike."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from memory.model_names import PREFIX
 
 if TYPE_CHECKING:
     from memory.adapters import AdapterRegistry, AliasName
@@ -11,6 +13,8 @@ ALIASES: tuple[AliasName, ...] = ("candidate", "champion", "previous")
 
 
 def aliases_of(registry: AdapterRegistry, tenant: str) -> dict[str, str]:
-    """Return the version id behind each alias; those that point nowhere are left out."""
+    """Return the version id behind each alias and each name of a fine-tuned model."""
     found = {name: registry.alias(tenant, name) for name in ALIASES}
-    return {name: version.id for name, version in found.items() if version is not None}
+    moving = {name: version.id for name, version in found.items() if version is not None}
+    models = registry.named(tenant, PREFIX)
+    return moving | {name: version.id for name, version in models.items()}

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import httpx
@@ -33,6 +33,7 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
+from server.jobs.device import device_name, lock_of
 from server.jobs.runner import JobRunner
 from server.metrics import Metrics
 from server.models.named import base_model
@@ -49,6 +50,7 @@ from server.services import services_of
 from server.shadowing import Shadowing
 from server.stack import add_middleware, guard, takes_text_only
 from server.stored_responses import StoredResponses
+from server.tenancy.principal import Principal, Role
 from server.trends import Trends
 from server.trials import Shares, Trials
 
@@ -179,6 +181,7 @@ async def build(
         return await inside.post(tenant, path, body)
 
     generations = generations_of(parts, args)
+    device_lock = cache(lambda: lock_of(settings.device_locks, device_name()))
     front = Front(
         client=client,
         generations=generations,
@@ -191,6 +194,7 @@ async def build(
         stir_batches=stir_batches,
         stir_jobs=stir_jobs,
         stir_evals=stir_evals,
+        device_lock=device_lock,
         door_of=lambda tenant: Door(post, tenant, embedder),
     )
     add_routes(app, parts, args, front)
@@ -203,7 +207,13 @@ async def build(
         parts.memory, inside.post, batch_news, settings.batch_requests, most_bytes
     )
     evals = EvalWorker(parts.memory, post, eval_news, settings.batch_requests, most_bytes, embedder)
-    jobs = JobRunner(parts.memory, settings, job_news)
+    jobs = JobRunner(
+        parts.memory,
+        settings,
+        job_news,
+        device_lock,
+        lambda tenant: inside.client(Principal(tenant, Role.ADMIN, in_batch=True)),
+    )
 
     async def reload() -> None:
         await services.loaded.drop_others(())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -149,6 +150,9 @@ class Settings(Frozen):
     jobs: bool = True
     """do the offline jobs of this data folder: distillation and the like, one at a time, in a
     process of its own"""
+    device_locks: Path = Field(default_factory=lambda: default_device_locks())
+    """folder in which whoever trains on a device of this machine locks it; containers that share
+    a device share the folder"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     response_retention_days: float = Field(default=30.0, gt=0)
@@ -271,7 +275,7 @@ class Settings(Frozen):
         efforts(text)
         return text
 
-    @field_validator("data_dir", "reward_model")
+    @field_validator("data_dir", "device_locks", "reward_model")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -288,6 +292,11 @@ class Resolved:
 def default_data_dir() -> Path:
     """Return the platform's folder for a user's data."""
     return platformdirs.user_data_path("whet", appauthor=False)
+
+
+def default_device_locks() -> Path:
+    """Return the machine's folder for temporary files."""
+    return Path(tempfile.gettempdir())
 
 
 def resolve(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -72,6 +73,8 @@ class Front:
     """Told when there is something to be done; likewise the next two."""
     stir_jobs: Stir
     stir_evals: Stir
+    device_lock: Callable[[], Path]
+    """Returns the lock of the device that jobs train on."""
     door_of: Callable[[str], Door]
     """Asks models in a tenant's name."""
 
@@ -133,7 +136,7 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
     return [
         batches_router(memory.batches, front.stir_batches),
         fine_tuning_router(memory, served, front.stir_jobs),
-        jobs_router(memory.jobs, memory.files, distilled, front.stir_jobs),
+        jobs_router(memory, distilled, front.device_lock, front.stir_jobs),
         graders_router(front.door_of),
         evals_router(memory.evals, memory.aside, front.stir_evals),
         eval_runs_router(memory, memory.aside, front.stir_evals),

@@ -59,6 +59,14 @@ def same_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait for no job on this machine that is not the tests' own."""
+    folder = tmp_path_factory.getbasetemp()
+    with mock.patch("server.config.default_device_locks", return_value=folder):
+        yield
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Mount a file system of 1 MiB, or of the size that is the parameter, where that may be."""

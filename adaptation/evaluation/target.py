@@ -82,14 +82,22 @@ class Target:
         api_key: str = "none",
         timeout_s: float = 600.0,
         first_pause_s: float = FIRST_PAUSE_S,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """`transport` is the way to the server; None: by its address."""
         base = url.rstrip("/").removesuffix("/v1")
         headers = {"Authorization": f"Bearer {api_key}"}
         self.url = base
         self._first_pause_s = first_pause_s
-        self._http = httpx.AsyncClient(base_url=base, timeout=timeout_s, headers=headers)
+        self._http = httpx.AsyncClient(
+            base_url=base, timeout=timeout_s, headers=headers, transport=transport
+        )
         self._openai = AsyncOpenAI(
-            base_url=f"{base}/v1", api_key=api_key, timeout=timeout_s, max_retries=0
+            base_url=f"{base}/v1",
+            api_key=api_key,
+            timeout=timeout_s,
+            max_retries=0,
+            http_client=self._http if transport else None,
         )
         self.model = model or ""
         self.is_whet = False

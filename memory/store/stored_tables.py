@@ -159,6 +159,8 @@ job = Table(
     Column("holder", String),
     Column("begun_at", Float),
     Column("held_until", Float, nullable=False),
+    # How often a process that worked on it ended without a word.
+    Column("killed", Integer, nullable=False, server_default="0"),
     Index("job_by_tenant", "tenant", "number"),
     Index("job_by_status", "status", "number"),
     sqlite_autoincrement=True,

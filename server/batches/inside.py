@@ -19,6 +19,12 @@ class Inside:
     async def post(self, tenant: str, path: str, body: bytes) -> httpx.Response:
         """Return the answer to a request whose `body` is JSON."""
         principal = Principal(tenant, Role.USER, in_batch=True)
+        async with self.client(principal) as http:
+            sent = {"content-type": "application/json"}
+            return await http.post(path, content=body, headers=sent)
+
+    def client(self, principal: Principal) -> httpx.AsyncClient:
+        """Return a client that asks in somebody's name."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             CALLER.set(principal)
@@ -26,6 +32,5 @@ class Inside:
             await self._behind(given, receive, send)
 
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            sent = {"content-type": "application/json"}
-            return await http.post(path, content=body, headers=sent, timeout=None)
+        base = "http://127.0.0.1"
+        return httpx.AsyncClient(transport=transport, base_url=base, timeout=None)

@@ -7,7 +7,8 @@ import asyncio
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -53,13 +54,9 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
     """
     from memory.errors import ConflictError
     from memory.job import JobStatus, Wish
-    from server.jobs.device import device
 
     try:
-        with device(memory.data_dir) as is_ours:
-            if not is_ours:
-                complain("another job is under way here: this one waits for it to end")
-        with device(memory.data_dir, waits=True), suppress(ConflictError):
+        with _device(memory, settings, job), suppress(ConflictError):
             _do(memory, settings, job)
         ended = _left(memory, job)
     except KeyboardInterrupt:
@@ -69,6 +66,24 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
     if ended.status is not JobStatus.SUCCEEDED:
         raise CommandError(ended.error or f"job {job.id} was stopped: it is {ended.status}")
     return ended.result or {}
+
+
+@contextmanager
+def _device(memory: LongTermMemory, settings: Settings, job: Job) -> Iterator[None]:
+    """Have the device, and the jobs of this data folder, to oneself; say for whom is waited."""
+    from server.jobs.device import device_name, held, holder_of, lock_of
+
+    name = device_name()
+    locks = (lock_of(settings.device_locks, name), lock_of(memory.data_dir, "jobs"))
+    with ExitStack() as stack:
+        for path in locks:
+            with held(path) as lock:
+                is_free = lock.is_ours
+            if not is_free:
+                other = holder_of(path) or "another job"
+                complain(f"{other} is under way on {name} ({path}): this one waits for it to end")
+            stack.enter_context(held(path, waits=True)).say(job.id)
+        yield
 
 
 def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:

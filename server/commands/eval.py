@@ -6,7 +6,13 @@ import argparse
 import math
 from pathlib import Path
 
-from server.commands.common import Subparsers, command_parser, number_between
+from server.commands.common import (
+    Subparsers,
+    add_tenant_argument,
+    command_parser,
+    number_between,
+)
+from server.commands.doing import add_detach
 from server.commands.eval_actions import run
 from server.flags import add_arguments
 
@@ -15,6 +21,7 @@ EXAMPLES = """\
   whet eval --suite jargon facts --strategy consistency demos-16 ttt -n 300
   whet eval --model smollm2 --suite stories      a real model, after `whet models get smollm2`
   whet eval --suite rg:chain_sum --url http://127.0.0.1:8000 --strategy one vote
+  whet eval --suite stories --detach             a job of the server of this data folder
   whet eval --list                               suites, their difficulties, and arms
   whet eval --calibrate -n 100                   find out when one sample is enough
   whet eval --compare before.jsonl after.jsonl   differences with their intervals
@@ -36,6 +43,8 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_how(what)
     _add_where(parser)
     _add_output(parser)
+    add_detach(parser)
+    add_tenant_argument(parser, "with --detach: whose job")
     parser.set_defaults(run=run)
 
 

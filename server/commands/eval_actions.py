@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
+from server.commands.eval_detached import detached
 from server.console import CommandError, UsageError, complain, print_table, write_json, write_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
             return _compare(args)
         if args.write_examples:
             return _write_examples(args)
+        if args.detach:
+            return detached(_choice(args), args)
         return _evaluate(args)
     except (EvaluationError, SuiteError, ServerFailedError) as error:
         raise CommandError(str(error)) from error

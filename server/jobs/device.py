@@ -1,24 +1,152 @@
-"""The device that jobs train on: one job at a time, of whatever process of this data folder."""
+"""What jobs train on, the processor or an accelerator: one job at a time on each, of whatever
+process of this machine, data folder or user.
+
+The lock of a device is a file that all of them can open. It is free again when the process that
+holds it ends, however that ended.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from memory.job import JobKind
+from server.config import ConfigError
+
+TRAINS = frozenset({JobKind.DISTILL, JobKind.FINE_TUNE, JobKind.TUNE})
+"""Kinds that need the device to themselves."""
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+"""One of them is there where there may be an accelerator."""
+LOOK = (
+    "import torch; "
+    "print(torch.cuda.get_device_properties(0).uuid if torch.cuda.is_available() else '')"
+)
+LOOK_TIMEOUT_S = 120.0
+MOST_SAID = 200
+FOR_ALL = 0o666
+
+
+def device_name() -> str:
+    """Return what jobs of this process train on: `cpu`, or `cuda-` and the device's UUID.
+
+    Of several CUDA devices trainers take the first that `CUDA_VISIBLE_DEVICES` leaves; torch is
+    asked for it in another process, as this one may not need it.
+    """
+    if not any(driver.exists() for driver in DRIVERS):
+        return "cpu"
+    asked = [sys.executable, "-c", LOOK]
+    with suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=LOOK_TIMEOUT_S)
+        if uuid := said.stdout.strip():
+            return f"cuda-{uuid}"
+    return "cpu"
+
+
+def lock_of(folder: Path, name: str) -> Path:
+    """Return the file that is the lock of a device, or of a data folder's jobs."""
+    return folder / f"whet-{name}.lock"
+
+
+class Lock:
+    """A lock, perhaps held."""
+
+    def __init__(self, file: int, *, is_ours: bool) -> None:
+        self._file = file
+        self.is_ours = is_ours
+
+    def say(self, who: str) -> None:
+        """Say who works under it, for those that wait; nothing where it is not ours."""
+        with suppress(OSError):  # another user's file that only he may write
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, who.encode(), 0)
 
 
 @contextmanager
-def device(data_dir: Path, *, waits: bool = False) -> Iterator[bool]:
-    """Hold the device in the block; False where another has it and nobody `waits`.
+def held(path: Path, *, waits: bool = False) -> Iterator[Lock]:
+    """Hold a lock in the block; not ours where another has it and nobody `waits`.
 
-    It is free again when the process that holds it ends, however that ended.
+    Raises `ConfigError` where the file cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "jobs.lock").open("a") as file:
+    file = _locked(path, waits=waits)
+    if file is None:
+        yield Lock(-1, is_ours=False)
+        return
+    lock = Lock(file, is_ours=True)
+    try:
+        yield lock
+    finally:
+        lock.say("")
+        os.close(file)
+
+
+def holder_of(path: Path) -> str | None:
+    """Return what the holder of a lock says of itself; None where nobody holds it."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(file, MOST_SAID, 0).decode(errors="replace")
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _locked(path: Path, *, waits: bool) -> int | None:
+    """Return the file of a lock that is ours; None where another holds it."""
+    while True:
+        file = _opened(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except BlockingIOError:
-            yield False
-        else:
-            yield True
+            os.close(file)
+            return None
+        except BaseException:
+            os.close(file)
+            raise
+        if _is_there(path, file):
+            return file
+        os.close(file)  # it was deleted meanwhile, and another may have made a new one
+
+
+def _opened(path: Path) -> int:
+    """Open the file of a lock; made where there is none, for every user.
+
+    Opened without O_CREAT where it is there: in a sticky folder the kernel keeps others from that
+    (fs.protected_regular).
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with suppress(FileNotFoundError):
+                return _readable(path, flags)
+            with suppress(FileExistsError):
+                file = os.open(path, flags | os.O_CREAT | os.O_EXCL, FOR_ALL)
+                os.fchmod(file, FOR_ALL)  # whatever the umask
+                return file
+    except OSError as error:
+        told = f"the lock {path} cannot be used ({error.strerror}): set device_locks"
+        raise ConfigError(f"{told} to a folder that all who share the device may write") from error
+
+
+def _readable(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except PermissionError:  # it can be held all the same
+        return os.open(path, flags & ~os.O_RDWR | os.O_RDONLY)
+
+
+def _is_there(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False

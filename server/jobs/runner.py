@@ -1,5 +1,8 @@
 """Runs the jobs of all tenants, one at a time, each in a process of its own.
 
+Those that train need the device besides, which is the whole machine's (`device`): while others of
+it have it, only what does not train is done.
+
 A job is held while it is worked on (`memory.jobs`): of several servers one does so, and another
 goes on where it died.
 """
@@ -10,19 +13,24 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
+import httpx
+
 from adaptation import child
 from memory.errors import WhetMemoryError
-from memory.job import Job, JobStatus, Wish
+from memory.job import Job, JobKind, JobStatus, Wish
 from memory.memory import LongTermMemory
 from server.config import Settings
 from server.database_url import secret_of
-from server.jobs.device import device
+from server.jobs.bridge import answer
+from server.jobs.device import TRAINS, Lock, held, lock_of
 from server.jobs.folders import drop_left
 from server.jobs.scheduling import ask_for_due
 
@@ -44,12 +52,21 @@ SWEEP_S = 3600.0
 class JobRunner:
     """Looks after jobs until it is cancelled."""
 
-    def __init__(self, memory: LongTermMemory, settings: Settings, news: asyncio.Event) -> None:
-        """`news` is set when there is a new job, or something new is wanted of one."""
+    def __init__(
+        self,
+        memory: LongTermMemory,
+        settings: Settings,
+        news: asyncio.Event,
+        lock: Callable[[], Path],
+        client_of: Callable[[str], httpx.AsyncClient],
+    ) -> None:
+        """`news` is set when there is a new job, or something new is wanted of one.
+
+        `lock` is the device's; `client_of` asks this server in a tenant's name, for its jobs.
+        """
         self._memory, self._jobs, self._settings, self._news = memory, memory.jobs, settings, news
+        self._lock, self._client_of = lock, client_of
         self._name = f"runner-{uuid4().hex[:12]}"
-        self._killed: dict[str, int] = {}
-        """How often the process of a job ended without a word."""
         self._sweep_at = 0.0
 
     async def follow(self) -> None:
@@ -69,9 +86,19 @@ class JobRunner:
         """Do the jobs that wait, one after the other."""
         await self._sweep()
         await self._write(ask_for_due, self._memory, time.time())
-        with device(self._settings.data_dir) as is_ours:
-            while is_ours and (job := await self._write(self._jobs.claim, self._name)):
-                await self._run(job)
+        with held(lock_of(self._settings.data_dir, "jobs")) as folder:
+            if folder.is_ours:
+                with held(await asyncio.to_thread(self._lock)) as device:
+                    await self._do_all(device)
+
+    async def _do_all(self, device: Lock) -> None:
+        kinds = [kind for kind in JobKind if self._may_do(kind, device)]
+        while job := await self._write(self._jobs.claim, self._name, kinds):
+            device.say(job.id)
+            await self._run(job)
+
+    def _may_do(self, kind: JobKind, device: Lock) -> bool:
+        return device.is_ours or kind not in TRAINS
 
     async def _sweep(self) -> None:
         if time.monotonic() < self._sweep_at:
@@ -83,23 +110,40 @@ class JobRunner:
     async def _run(self, job: Job) -> None:
         """Have a job done, however its process ends."""
         logger.info("job %s (%s) begins", job.id, job.kind)
-        process = await self._started(job)
-        try:
-            await self._until_ended(job, process)
-        except BaseException:
-            await self._end(process)
-            with suppress(WhetMemoryError):
-                await self._write(self._jobs.let_go, job.id, self._name)
-            raise
+        async with self._answered(job) as theirs:
+            process = await self._started(job, theirs)
+            theirs.close()
+            try:
+                await self._until_ended(job, process)
+            except BaseException:
+                await self._end(process)
+                with suppress(WhetMemoryError):
+                    await self._write(self._jobs.let_go, job.id, self._name)
+                raise
         await self._noted(job, process.returncode or 0)
 
-    async def _started(self, job: Job) -> asyncio.subprocess.Process:
-        words = child.command("server.jobs.worker", job.tenant, job.id, self._name)
+    @asynccontextmanager
+    async def _answered(self, job: Job) -> AsyncIterator[socket.socket]:
+        """Answer what the job asks in the block; yields its end of the way."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with self._client_of(job.tenant) as client:
+                answering = asyncio.create_task(answer(ours, client))
+                try:
+                    yield theirs
+                finally:
+                    answering.cancel()
+                    await asyncio.gather(answering, return_exceptions=True)
+
+    async def _started(self, job: Job, way: socket.socket) -> asyncio.subprocess.Process:
+        asks = str(way.fileno())
+        words = child.command("server.jobs.worker", job.tenant, job.id, self._name, asks)
         process = await asyncio.create_subprocess_exec(
             *words,
             stdin=asyncio.subprocess.PIPE,
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
             start_new_session=True,
+            pass_fds=(way.fileno(),),
         )
         assert process.stdin is not None
         process.stdin.write(told(self._settings))
@@ -140,9 +184,8 @@ class JobRunner:
         held = await self._write(self._jobs.hold, job.id, self._name)
         if held is None:
             logger.info("job %s is %s", job.id, now.status)
-            self._killed.pop(job.id, None)
             return
-        times = self._killed[job.id] = self._killed.get(job.id, 0) + 1
+        times = await self._write(self._jobs.killed, job.id, self._name)
         why = f"its process ended with {status}"
         if held.wanted is Wish.CANCEL:
             await self._write(self._jobs.end, job.id, self._name, JobStatus.CANCELLED)

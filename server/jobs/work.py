@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import httpx
+
 from memory.errors import StorageUnavailableError
 from memory.job import Job, NewEvent, Progress, Wish
 from memory.jobs import JobStore
@@ -39,9 +41,11 @@ class Work:
         folder: Path,
         holder: str,
         on_progress: OnProgress = lambda phase, done, total: None,
+        asks: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`folder` is the job's own; it stays until the job ends, for whoever goes on with it."""
-        self._on_progress = on_progress
+        self._on_progress, self.asks = on_progress, asks
+        """`asks` reaches the server that began the job, in its tenant's name; None: nobody did."""
         self.job, self.memory, self.settings = job, memory, settings
         self.folder, self.holder = folder, holder
         self.wish: Wish | None = None
@@ -71,12 +75,6 @@ class Work:
     async def keep(self, result: dict[str, Any]) -> None:
         """Note what came of the job so far, and what was said of it."""
         await asyncio.to_thread(self._keep, result)
-
-    async def goes_on(self) -> None:
-        """Note what was said; raises `Stopped` where the job is not to be worked on any more."""
-        await asyncio.to_thread(self.beat)
-        if self.is_lost or self.wish is not None:
-            raise Stopped
 
     def beat(self) -> None:
         """Say that the job is worked on, write what was said, and learn what is wanted."""

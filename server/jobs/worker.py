@@ -1,4 +1,5 @@
-"""The process of one job: `python -m server.jobs.worker TENANT JOB HOLDER`, settings on stdin.
+"""The process of one job: `python -m server.jobs.worker TENANT JOB HOLDER SOCKET`, settings on
+stdin; by the socket it asks the server that began it.
 
 It works with what serving leaves: at the lowest priority of the processor.
 """
@@ -9,11 +10,13 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from contextlib import closing
 
 from memory.job import JobStatus
 from server.config import Settings
+from server.jobs.bridge import BridgeTransport
 from server.jobs.folders import folder_of
 from server.jobs.kinds import KINDS
 from server.jobs.logs import told_to
@@ -26,14 +29,15 @@ NICENESS = 19
 
 def main() -> int:
     """Do the job; status 0 whatever became of it, as that is in the database."""
-    tenant, job_id, holder = sys.argv[1:]
+    tenant, job_id, holder, way = sys.argv[1:]
     os.nice(NICENESS)
     settings = Settings.model_validate_json(sys.stdin.read())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     with closing(memory_of(settings)) as memory:
         job = memory.jobs.take(tenant, job_id, holder)
         folder = folder_of(settings.data_dir, job_id)
-        work = Work(job, memory, settings, folder, holder)
+        asks = BridgeTransport(socket.socket(fileno=int(way)))
+        work = Work(job, memory, settings, folder, holder, asks=asks)
         with told_to(work):
             asyncio.run(_until_ended(work))
     return 0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from adaptation.learning.training.chat import Template
-from memory.files import FileStore
 from memory.job import Job, JobEvent, JobKind, NewJob, Wish
-from memory.jobs import JobStore
+from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
+from server.jobs.evaluation import EvaluateRequest, check_evaluation
 from server.jobs.limits import MOST_OPEN
+from server.jobs.waiting import waits_for
 from server.releasing import Autonomy
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
@@ -47,7 +49,13 @@ class NewReindexing(Frozen):
     kind: Literal["reindex"]
 
 
-NewWork = NewDistillation | NewImport | NewReindexing
+class NewEvaluation(EvaluateRequest):
+    """Suites that are to be put to what is served."""
+
+    kind: Literal["evaluate"]
+
+
+NewWork = NewDistillation | NewImport | NewReindexing | NewEvaluation
 """What a tenant may have done; what is the whole machine's business is a command's alone."""
 Requested = Callable[[NewWork], dict[str, Any]]
 """Returns what a job of the kind is asked, on the model that is served."""
@@ -61,12 +69,21 @@ def asked_of_served(model: str, template: Template, body: NewWork) -> dict[str, 
     return {"model": model, "template": template.model_dump(mode="json"), **given}
 
 
-def job_object(job: Job) -> dict[str, Any]:
+def check(memory: LongTermMemory, tenant: str, body: NewWork) -> None:
+    """Refuse what can be seen to come to nothing."""
+    if isinstance(body, NewImport):
+        memory.files.get(tenant, body.file)
+    elif isinstance(body, NewEvaluation):
+        check_evaluation(body)
+
+
+def job_object(job: Job, waits_for: str | None = None) -> dict[str, Any]:
     """Return a job as clients see it; times are Unix seconds."""
     shown = job.model_dump(mode="json", exclude={"tenant", "request"})
     for name in ("created_at", "started_at", "ended_at"):
         shown[name] = None if shown[name] is None else int(shown[name])
-    return {"object": "job", **shown, "estimated_finish": finish_of(job)}
+    told = {"estimated_finish": finish_of(job), "waits_for": waits_for}
+    return {"object": "job", **shown, **told}
 
 
 def event_object(event: JobEvent) -> dict[str, Any]:
@@ -76,20 +93,28 @@ def event_object(event: JobEvent) -> dict[str, Any]:
 
 
 def jobs_router(
-    store: JobStore, files: FileStore, requested: Requested, changed: Callable[[], object]
+    memory: LongTermMemory,
+    requested: Requested,
+    lock: Callable[[], Path],
+    changed: Callable[[], object],
 ) -> APIRouter:
-    """Return the routes; `changed` is called when there is something to be done."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+    """Return the routes; `changed` is called when there is something to be done.
+
+    `lock` returns that of the device that jobs train on.
+    """
+    router, store = APIRouter(prefix="/v1/jobs", tags=["jobs"]), memory.jobs
+
+    def shown(job: Job) -> dict[str, Any]:
+        return job_object(job, waits_for(store, lock(), job))
 
     @router.post("")
     def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
-        """Have memory distilled, a file read into it, or its index built anew."""
-        if isinstance(body, NewImport):
-            files.get(tenant, body.file)
+        """Have memory distilled, a file read into it, its index built anew, or suites asked."""
+        check(memory, tenant, body)
         new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=requested(body))
         made = store.create(new, MOST_OPEN)
         changed()
-        return job_object(made)
+        return shown(made)
 
     @router.get("")
     def list_jobs(
@@ -98,12 +123,12 @@ def jobs_router(
         """List the jobs, newest first."""
         kinds = tuple(JobKind) if kind is None else (kind,)
         found = store.list(tenant, limit + 1, after, kinds)
-        return list_object([job_object(each) for each in found[:limit]], len(found) > limit)
+        return list_object([shown(each) for each in found[:limit]], len(found) > limit)
 
     @router.get("/{job_id}")
     def get_job(job_id: Id, tenant: Tenant) -> dict[str, Any]:
         """Return how far a job is, or what came of it."""
-        return job_object(store.get(tenant, job_id))
+        return shown(store.get(tenant, job_id))
 
     @router.get("/{job_id}/events")
     def list_events(
@@ -117,7 +142,7 @@ def jobs_router(
         def ask(job_id: Id, tenant: Tenant) -> dict[str, Any]:
             found = store.ask(tenant, job_id, wish)
             changed()
-            return job_object(found)
+            return shown(found)
 
         ask.__name__ = f"{wish}_job"
         ask.__doc__ = f"{wish.capitalize()} a job; one under way obeys within seconds."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory.adapter_shelf import AdapterShelf
-from memory.errors import ConflictError, NotFoundError
+from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
 from tests.memory.adapters_made import write_adapter
@@ -42,15 +42,10 @@ def test_a_model_is_found_and_listed_by_its_tenant_alone(
     assert memory.adapters.alias("ann", "candidate") is None, "it is nobody's candidate"
 
 
-def test_one_version_may_have_several_names_and_goes_with_the_last(
-    memory: LongTermMemory, tmp_path: Path
-) -> None:
+def test_a_version_goes_with_its_name(memory: LongTermMemory, tmp_path: Path) -> None:
     version = tuned(memory, tmp_path)
-    memory.models.give("ann", f"{NAME}:ckpt-step-8", version.id)
-    memory.models.remove("ann", NAME)
-    assert memory.models.list("ann") == {f"{NAME}:ckpt-step-8": version}
     assert memory.adapters.files_ok(version)
-    memory.models.remove("ann", f"{NAME}:ckpt-step-8")
+    memory.models.remove("ann", NAME)
     assert memory.models.list("ann") == {}
     assert not memory.adapters.files_ok(version)
     retired = memory.adapters.show("ann", version.id).retired
@@ -102,14 +97,7 @@ def test_a_model_that_became_the_champion_keeps_its_weights(
 def test_what_is_no_models_name_or_not_there_is_refused(
     memory: LongTermMemory, tmp_path: Path
 ) -> None:
-    version = tuned(memory, tmp_path)
-    with pytest.raises(ConflictError, match="ft:"):
-        memory.models.give("ann", "champion", version.id)
-    with pytest.raises(NotFoundError):
-        memory.models.give("bob", NAME, version.id)
+    tuned(memory, tmp_path)
     for tenant, name in (("ann", "ft:none"), ("bob", NAME), ("ann", "candidate")):
         with pytest.raises(NotFoundError):
             memory.models.remove(tenant, name)
-    memory.models.remove("ann", NAME)
-    with pytest.raises(ConflictError, match="retired"):
-        memory.models.give("ann", NAME, version.id)

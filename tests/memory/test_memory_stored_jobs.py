@@ -230,3 +230,13 @@ def test_what_no_database_takes_is_kept_as_what_it_takes(memory: LongTermMemory)
     assert failed.error == "half ? and \0"
     (event,) = memory.jobs.events("ann", job.id, 10)
     assert (event.message, event.data) == ("?\0", {"loss": None})
+
+
+def test_how_often_a_job_was_killed_is_in_its_row(memory: LongTermMemory) -> None:
+    job = made(memory)
+    claimed(memory)
+    assert memory.jobs.killed(job.id, "other") == 0
+    assert memory.jobs.killed(job.id, "one") == 1
+    memory.jobs.let_go(job.id, "one")
+    claimed(memory, "two")
+    assert memory.jobs.killed(job.id, "two") == 2

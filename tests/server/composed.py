@@ -34,6 +34,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.engine.fake_client import FakeCore, FakeCores, Reply, Script, open_fake_engine
     from server.engine.keeper import EngineKeeper
     from server.evals.worker import EvalWorker
+    from server.jobs.runner import JobRunner
     from server.parts import Parts
     from server.shadowing import Shadowing
     from server.trials import Trials
@@ -57,6 +58,7 @@ class Composed:
     http: httpx.AsyncClient
     batches: BatchWorker
     evals: EvalWorker
+    jobs: JobRunner
     cores: FakeCores
     gave_up: asyncio.Event
     """Set where the server would end for want of an engine."""
@@ -67,6 +69,9 @@ class Composed:
     def start_batches(self) -> None:
         self._working.append(asyncio.create_task(self.batches.follow()))
         self._working.append(asyncio.create_task(self.evals.follow()))
+
+    def start_jobs(self) -> None:
+        self._working.append(asyncio.create_task(self.jobs.follow()))
 
     def watch(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Start the engine again when it dies."""
@@ -159,6 +164,7 @@ async def composed(
                     http,
                     built.batches,
                     built.evals,
+                    built.jobs,
                     cores,
                     gave_up,
                     built.trials,

@@ -20,15 +20,19 @@ def register(
     base_model: str = "whet-pebble",
     tenant: str = "default",
     record_ids: Collection[str] = (),
+    name: str | None = None,
 ) -> AdapterVersion:
-    """Put an adapter into the registry; `value` makes its content its own."""
+    """Put an adapter into the registry; `value` makes its content its own.
+
+    With a `name` it is a fine-tuned model.
+    """
     folder = tmp_path / f"trained-{tenant}-{value}"
     folder.mkdir()
     write_config(folder, rank=8, base_model="whet-pebble", modules=["q_proj"])
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
     tensors = {
-        f"{name}.lora_A.weight": np.full((8, 4), value, np.float32),
-        f"{name}.lora_B.weight": np.zeros((4, 8), np.float32),
+        f"{module}.lora_A.weight": np.full((8, 4), value, np.float32),
+        f"{module}.lora_B.weight": np.zeros((4, 8), np.float32),
     }
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return memory.adapters.register(
@@ -39,4 +43,5 @@ def register(
         rank=8,
         metrics={},
         record_ids=record_ids,
+        name=name,
     )

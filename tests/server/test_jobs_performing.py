@@ -21,7 +21,6 @@ from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
 from server.config import Settings
 from server.jobs import performing
-from server.jobs.device import device
 from server.jobs.estimate import finish_of
 from server.jobs.folders import drop_left, folder_of
 from server.jobs.kind import JobFailedError
@@ -115,17 +114,6 @@ async def test_a_wish_is_obeyed_wherever_the_kind_is(
     assert now(work).status is status
     kept = wish is Wish.PAUSE
     assert (work.folder / "half").exists() is kept, "whoever resumes it goes on from there"
-
-
-async def test_a_kind_may_look_for_itself(memory: LongTermMemory) -> None:
-    async def run(work: Work) -> dict[str, Any]:
-        memory.jobs.ask("ann", work.job.id, Wish.CANCEL)
-        await work.goes_on()
-        return {"not": "reached"}
-
-    work = begun(memory)
-    assert await perform(work, run) is JobStatus.CANCELLED
-    assert now(work).result is None
 
 
 async def test_a_process_that_is_to_end_leaves_its_job_to_others(memory: LongTermMemory) -> None:
@@ -224,13 +212,6 @@ async def test_what_whet_logs_is_told(
     with told_to(work):
         await perform(work, run)
     assert told(work) == ["a strange thing"]
-
-
-def test_one_has_the_device_at_a_time(tmp_path: Path) -> None:
-    with device(tmp_path) as first, device(tmp_path) as second:
-        assert (first, second) == (True, False)
-    with device(tmp_path) as again:
-        assert again
 
 
 def test_folders_of_jobs_that_are_done_are_deleted(memory: LongTermMemory) -> None:

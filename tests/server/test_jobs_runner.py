@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -19,6 +20,7 @@ from memory.schedule import NewSchedule
 from memory.types import Draft, Message, Tier
 from server.config import Settings
 from server.jobs import runner as runner_module
+from server.jobs.device import held, holder_of, lock_of
 from server.jobs.folders import folder_of
 from server.jobs.runner import JobRunner, told
 
@@ -42,11 +44,20 @@ def made(memory: LongTermMemory, *, dry_run: bool = False) -> Job:
     return memory.jobs.create(NewJob(tenant="ann", kind=JobKind.DISTILL, request=request), 10)
 
 
+def lock(settings: Settings) -> Path:
+    return lock_of(settings.device_locks, "cpu")
+
+
+def nobody(_: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient()
+
+
 @asynccontextmanager
 async def running(memory: LongTermMemory) -> AsyncIterator[asyncio.Event]:
     news = asyncio.Event()
     settings = Settings(data_dir=memory.data_dir, embedder="hashing")
-    runner = asyncio.create_task(JobRunner(memory, settings, news).follow())
+    jobs = JobRunner(memory, settings, news, lambda: lock(settings), nobody)
+    runner = asyncio.create_task(jobs.follow())
     try:
         yield news
     finally:
@@ -109,6 +120,24 @@ async def test_a_job_outlives_its_process_rests_and_is_cancelled(memory: LongTer
     assert not folder_of(memory.data_dir, job.id).exists()
 
 
+async def test_while_another_has_the_device_only_what_does_not_train_is_done(
+    memory: LongTermMemory,
+) -> None:
+    training = made(memory, dry_run=True)
+    other = memory.jobs.create(NewJob(tenant="ann", kind=JobKind.REINDEX, request={}), 10)
+    device = lock(Settings(data_dir=memory.data_dir))
+    with held(device) as ours:
+        ours.say("job_of_another_folder")
+        async with running(memory):
+            done = await until(memory, other, lambda job: not job.is_open)
+        assert done.result == {"indexed": 32}
+        assert memory.jobs.get("ann", training.id).status is JobStatus.QUEUED
+        assert holder_of(device) == "job_of_another_folder"
+    async with running(memory):
+        done = await until(memory, training, lambda job: not job.is_open)
+    assert done.status is JobStatus.SUCCEEDED
+
+
 async def test_a_server_that_ends_leaves_its_job_to_the_next(memory: LongTermMemory) -> None:
     job = made(memory)
     async with running(memory):
@@ -131,6 +160,21 @@ async def test_a_job_that_kills_its_process_every_time_fails(
         JobStatus.FAILED,
         "its process ended with 7 3 times: see the server's log",
     )
+
+
+async def test_a_server_that_is_started_anew_remembers_how_often_a_job_was_killed(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made(memory)
+    for _ in range(2):
+        memory.jobs.take("ann", job.id, "a server before")
+        memory.jobs.killed(job.id, "a server before")
+        memory.jobs.let_go(job.id, "a server before")
+    monkeypatch.setattr(runner_module.child, "command", lambda *_: ("/bin/sh", "-c", "exit 7"))
+    async with running(memory) as news:
+        news.set()
+        failed = await until(memory, job, lambda job: not job.is_open)
+    assert "ended with 7 3 times" in (failed.error or "")
 
 
 async def test_a_process_that_does_not_obey_is_killed(

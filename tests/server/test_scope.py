@@ -221,9 +221,8 @@ async def test_a_model_asked_for_by_name_answers_whatever_it_is_asked(
 ) -> None:
     async with serve() as server:
         ids = saved(server)
-        made = register(server.memory, tmp_path, 5.0, record_ids=ids)
         name = f"ft:{MODEL}:whet::abc123"
-        server.memory.models.give("default", name, made.id)
+        register(server.memory, tmp_path, 5.0, record_ids=ids, name=name)
         answer = await server.chat(**{**ask(FAR), "model": f"{name}:plain"})
         assert answer["choices"][0]["message"]["content"] == "#### 2"
         assert answer["adaptation"]["scope"] is None

@@ -23,9 +23,7 @@ OTHER = "ft:whet-pebble:whet::def456"
 
 
 def tuned(memory: LongTermMemory, folder: Path, name: str = NAME, tenant: str = "default") -> str:
-    made = register(memory, folder, float(len(name)), tenant=tenant)
-    memory.models.give(tenant, name, made.id)
-    return made.id
+    return register(memory, folder, float(len(name)), tenant=tenant, name=name).id
 
 
 def seen(server: Composed) -> list[str | None]:
@@ -145,8 +143,7 @@ async def test_a_model_that_cannot_be_loaded_is_no_silent_base(
 ) -> None:
     monkeypatch.setattr(champions_module, "WAIT_S", 0.1)
     async with composed(tmp_path, monkeypatch, lambda _: Reply("#### 14")) as server:
-        made = register(server.memory, tmp_path, 3.0, base_model="another")
-        server.memory.models.give("default", NAME, made.id)
+        register(server.memory, tmp_path, 3.0, base_model="another", name=NAME)
         refused = await server.http.post("/v1/chat/completions", json={**ASK, "model": NAME})
         assert refused.status_code == 503
         assert "it was trained for another" in refused.json()["error"]["message"]
