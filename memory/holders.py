@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
+from memory.candidates import erase_scores
 from memory.conversations import grow
 from memory.record_queries import tells_of
 from memory.response_rows import erase_responses
@@ -15,8 +16,9 @@ from memory.text import trace
 
 
 def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
-    """Erase the completions and stored responses that hold a record's question, and the items of
-    conversations that hold it or what those responses answered; return how many of each.
+    """Erase the completions and stored responses that hold a record's question, the items of
+    conversations that hold it or what those responses answered, and what generations noted of the
+    record; return how many of each.
     """
     tenant = row["tenant"]
     asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))
@@ -28,6 +30,7 @@ def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
         "responses": responses,
         "conversation_items": _erase_from_conversations(connection, tenant, asked, said),
         "completions": connection.execute(delete(completion).where(tells_of(row))).rowcount,
+        **erase_scores(connection, tenant, row["id"]),
     }
 
 

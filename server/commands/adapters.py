@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from server.aliases import aliases_of
 from server.commands.adapters_warm import add_warm
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.commands.told_choice import worth_rows
 from server.console import plain, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ EXAMPLES = """\
   whet adapters list
   whet adapters promote ad_0123456789ab
   whet adapters offer ad_0123456789ab    try it on a share of the requests (champion_share)
+  whet adapters policies                 what each way to choose records gained
   whet adapters rollback                 serve the previous champion again
   whet adapters reset                    serve the bare base model
   whet adapters warm                     train now for what requests had no time for
@@ -90,6 +92,24 @@ def _reset(args: argparse.Namespace) -> int:
     return _say(args, None, "champion: none, the base model is served")
 
 
+def _policies(args: argparse.Namespace) -> int:
+    from adaptation.learning.candidates.bandit import worths
+
+    with open_memory(args) as memory:
+        kept, tenant = memory.candidates, args.tenant
+        logs = {base: kept.selections(tenant, base) for base in kept.bases(tenant)}
+    found = {base: worths(log) for base, log in logs.items()}
+    if args.json:
+        of_base = {base: [each.model_dump() for each in past] for base, past in found.items()}
+        print_json({"data": of_base})
+    elif not found:
+        print("no generation has chosen yet; `whet distill` makes one from memory")
+    else:
+        rows = [(plain(base, 40), *row) for base, past in found.items() for row in worth_rows(past)]
+        print_table(("base model", "policy", "generations", "mean gain", "gain if always"), rows)
+    return 0
+
+
 def _say(args: argparse.Namespace, champion: AdapterVersion | None, words: str) -> int:
     if args.json:
         print_json({"champion": _fields(champion) if champion else None})
@@ -120,6 +140,7 @@ def _ended(version: AdapterVersion) -> str:
 _ACTIONS = {
     "list": ("list the versions, newest first", _list, False),
     "show": ("show one version, its lineage and what it measured", _show, True),
+    "policies": ("show what each way to choose records came to", _policies, False),
     "promote": ("serve this version from now on", _promote, True),
     "offer": ("try this version on a share of the requests", _offer, True),
     "rollback": ("serve the previous champion again", _rollback, False),

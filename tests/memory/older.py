@@ -25,6 +25,7 @@ LATER = {
     "0015": ("eval_output", "eval_run", "evaluation"),
     "0017": ("judgement",),
     "0018": ("schedule",),
+    "0019": ("candidate", "selection", "worked_solution"),
 }
 """The tables of each schema, those first that refer to others."""
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from adaptation.learning.candidates.choosing import Choice
 from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.training.trainer import Recipe
 from memory.types import Frozen
@@ -80,6 +81,12 @@ class GenerationReport(Frozen):
     """Why the first of them cannot."""
     doubts: tuple[Doubt, ...] = ()
     """What was held back for review."""
+    written: int = 0
+    """Bare corrections whose solution the model wrote."""
+    unsolved: int = 0
+    """Bare corrections left out as it wrote none that came to the answer."""
+    selection: Choice | None = None
+    """How it was chosen what to learn from; None in a dry run and where a version is rebuilt."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None
