@@ -104,7 +104,7 @@ def pick(
     choice = Choice(
         policy=name,
         propensity=chances[name],
-        propensities={**chances},
+        propensities={str(name): chance for name, chance in chances.items()},
         chosen=told([scores[place] for place in places]),
         left_out=told([scores[place] for place in left]) if left else None,
         past=worths(log),

@@ -30,7 +30,7 @@ from memory.identity.answers import extract
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.prompt import spelled
 from memory.lines.calls import calls_in
-from memory.types import Message, Record
+from memory.types import AdapterVersion, Message, Record
 
 Bare: TypeAlias = Literal["solve", "learn", "leave"]
 """What becomes of bare corrections: a solution is written, they are learned as they are, or not."""
@@ -124,6 +124,12 @@ class Solver:
             content=content_of(record),
             text=text,
         )
+
+
+def as_before(version: AdapterVersion) -> Bare:
+    """Return what became of bare corrections when a version was trained."""
+    found: Bare = version.metrics.get("bare", "learn")
+    return found
 
 
 def is_bare_correction(record: Record) -> bool:

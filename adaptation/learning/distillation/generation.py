@@ -18,6 +18,7 @@ from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.candidates.kept import Kept, KeptHere
 from adaptation.learning.candidates.scoring import Vectors, by_wording
+from adaptation.learning.candidates.solutions import as_before
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Asked, ask_guards, objections
@@ -94,8 +95,8 @@ class Distiller:
         try:
             doubts: list[Doubt] = []
             if not self.settings.dry_run:
-                is_new, is_served = rebuilt is None, champion is not None
-                chosen, doubts = await self._prepared(material, tenant, chosen, is_new, is_served)
+                served = champion is not None
+                chosen, doubts = await self._prepared(material, tenant, chosen, rebuilt, served)
             report = report_of(tenant, self.base_model, chosen, champion, rebuilt)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
@@ -117,7 +118,12 @@ class Distiller:
         )
 
     async def _prepared(
-        self, material: Material, tenant: str, chosen: Selected, is_new: bool, is_served: bool
+        self,
+        material: Material,
+        tenant: str,
+        chosen: Selected,
+        rebuilt: AdapterVersion | None,
+        served: bool,
     ) -> tuple[Selected, list[Doubt]]:
         """Return what is learned of what was selected, and what was held back.
 
@@ -125,11 +131,13 @@ class Distiller:
         """
         doubts: list[Doubt] = []
         chosen = await material.learnable(tenant, chosen)
-        if self.settings.doubts and is_new:
+        if rebuilt is not None:
+            return await material.solved(tenant, chosen, as_before(rebuilt)), doubts
+        if self.settings.doubts:
             chosen, doubts = await material.undoubted(tenant, chosen)
-        chosen = await material.solved(tenant, chosen)
-        if self.settings.scores and is_new:
-            chosen = await material.picked(tenant, chosen, served=is_served)
+        chosen = await material.solved(tenant, chosen, self.settings.bare)
+        if self.settings.scores:
+            chosen = await material.picked(tenant, chosen, served=served)
         return chosen, doubts
 
     async def _learn(

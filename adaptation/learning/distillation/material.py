@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from adaptation.learning.candidates.choosing import pick
 from adaptation.learning.candidates.kept import Kept
 from adaptation.learning.candidates.scoring import Scorer, Vectors
-from adaptation.learning.candidates.solutions import Solver
+from adaptation.learning.candidates.solutions import Bare, Solver
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.doubt import Doubting
 from adaptation.learning.distillation.judging import Grade
@@ -93,7 +93,7 @@ class Material:
         require_enough(kept, tenant, self.settings.selection)
         return kept, doubts
 
-    async def solved(self, tenant: str, chosen: Selected) -> Selected:
+    async def solved(self, tenant: str, chosen: Selected, bare: Bare) -> Selected:
         """Give bare corrections the solution that the model writes; leave out those without one."""
         solver = Solver(
             self.trainer,
@@ -104,8 +104,14 @@ class Material:
             self.settings.timeout_s,
             self._step("solve"),
         )
-        found = await solver.solved(tenant, chosen.train, self.settings.bare)
-        kept = replace(chosen, train=found.records, written=found.written, unsolved=found.left_out)
+        found = await solver.solved(tenant, chosen.train, bare)
+        kept = replace(
+            chosen,
+            train=found.records,
+            bare=bare,
+            written=found.written,
+            unsolved=found.left_out,
+        )
         require_enough(kept, tenant, self.settings.selection)
         return kept
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from adaptation.learning.candidates.choosing import Choice
+from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.training.trainer import Recipe
 from memory.types import Frozen
@@ -81,6 +82,8 @@ class GenerationReport(Frozen):
     """Why the first of them cannot."""
     doubts: tuple[Doubt, ...] = ()
     """What was held back for review."""
+    bare: Bare = "learn"
+    """What became of bare corrections: as it was in versions that do not say."""
     written: int = 0
     """Bare corrections whose solution the model wrote."""
     unsolved: int = 0

@@ -33,6 +33,7 @@ def report_of(
         unverified=chosen.unverified,
         unlearnable=len(chosen.unlearnable),
         obstacle=next(iter(chosen.unlearnable), None),
+        bare=chosen.bare,
         written=chosen.written,
         unsolved=chosen.unsolved,
         selection=chosen.picked.choice if chosen.picked else None,
