@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, up
 from sqlalchemy.exc import ProgrammingError
 
 from memory.batch import BatchDetails, NewBatch
+from memory.candidates import WorkedSolution
 from memory.errors import StorageUnavailableError
 from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
 from memory.files import NewFile
@@ -28,6 +29,7 @@ from memory.store.scope import EVERYONE
 from memory.stored_response import StoredResponse, Written
 from memory.tenants import Limits
 from memory.types import Completion, Draft, Trial
+from tests.memory.candidates_made import candidate, choice
 from tests.memory.older import connected
 from tests.postgres import OWNER, Cluster
 
@@ -86,6 +88,9 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         kept = StoredResponse(id=f"resp_{tenant}", tenant=tenant, status="completed", body={})
         opened.responses.keep(Written(kept))
         opened.judgements.add(judged(tenant))
+        opened.candidates.add(choice(tenant), [candidate(saved.record)])
+        named = {"tenant": tenant, "record_id": saved.record.id, "base_model": "base"}
+        opened.candidates.add_solution(WorkedSolution(**named, content="x", text=None))
         graded = EvaluationDetails(source={"type": "custom"}, criteria=[])
         kept_eval = opened.evals.create(NewEvaluation(tenant=tenant, name="e", details=graded), 9)
         run = RunDetails(source={"type": "jsonl"}, criteria=[])

@@ -87,34 +87,29 @@ class Solver:
         """Return what is to be learned of a record; None for nothing."""
         if known is not None and known.content == content_of(record):
             return known.text
+        (asked,) = plain([record])
+        prompt = asked.until(-1)
         text: str | None = record.rationale
-        if not is_direct(await self._reply(record, None)):
+        likeliest, told = await self._replies(
+            [prompt, hinted(prompt, HINT.format(record.answer))], None
+        )
+        if not is_direct(likeliest):
             if bare == "leave":
                 return None
-            text = await self._written(record)
+            text = await self._agreed(record, prompt, told)
         await asyncio.to_thread(self.kept.add_solution, self._new(record, text))
         return text
 
-    async def _written(self, record: Record) -> str | None:
+    async def _agreed(self, record: Record, prompt: Conversation, told: str) -> str | None:
         """Return the first of `AGREEING` solutions that end in the answer, None without them."""
-        hinted = await self._reply(record, None, HINT.format(record.answer))
-        agreeing = [hinted] if self._fits(hinted, record) else []
-        for seed in range(DRAWS):
-            drawn = await self._reply(record, Draw(temperature=TEMPERATURE, seed=seed))
-            agreeing += [drawn] if self._fits(drawn, record) else []
-            if len(agreeing) == AGREEING:
-                return agreeing[0]
-        return None
+        drawn = await self._replies([prompt] * DRAWS, Draw(temperature=TEMPERATURE))
+        fitting = [t for t in (told, *drawn) if self.grade(t, record) and not is_direct(t)]
+        return fitting[0] if len(fitting) >= AGREEING else None
 
-    def _fits(self, text: str, record: Record) -> bool:
-        return self.grade(text, record) and not is_direct(text)
-
-    async def _reply(self, record: Record, draw: Draw | None, hint: str = "") -> str:
-        (asked,) = plain([record])
-        prompt = hinted(asked.until(-1), hint)
+    async def _replies(self, prompts: Sequence[Conversation], draw: Draw | None) -> list[str]:
         limits = self.max_new_tokens, self.timeout_s
-        (text,) = await self.trainer.generate([prompt], None, *limits, None, draw)
-        return text.strip()
+        texts = await self.trainer.generate(prompts, None, *limits, None, draw)
+        return [text.strip() for text in texts]
 
     def _new(self, record: Record, text: str | None) -> WorkedSolution:
         return WorkedSolution(
