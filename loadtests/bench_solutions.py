@@ -39,7 +39,7 @@ from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_solutions               six tasks, some minutes
+  python -m loadtests.bench_solutions               eight tasks, up to an hour on two cores
   python -m loadtests.bench_solutions --tasks units facts
 """
 PRIVATE = ("facts", "jargon", "house_format", "house_rules")
