@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-doubt bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-doubt bench-solutions bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -97,6 +97,9 @@ torture: dev  ## SIGKILLs, canaries of two tenants, clients that leave: hours on
 
 bench-doubt: dev  ## of records a tenth of which is wrong, how many of each sort are held back
 	$(BIN)/python -m loadtests.bench_doubt $(ARGS)
+
+bench-solutions: dev  ## corrections that are a bare answer: learned as they are, or with a solution
+	$(BIN)/python -m loadtests.bench_solutions $(ARGS)
 
 bench-gate-run: dev  ## the promotion gate over runs of generations, simulated
 	$(BIN)/python -m loadtests.bench_gate_run $(ARGS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
+from memory.candidates import erase_scores
 from memory.conversations import grow
 from memory.notes import erase_notes
 from memory.record_queries import tells_of
@@ -16,8 +17,9 @@ from memory.text import trace
 
 
 def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
-    """Erase completions, stored responses and notes that hold a record's question, and items of
-    conversations that hold it or what those responses answered; return how many of each.
+    """Erase completions, stored responses and notes that hold a record's question, items of
+    conversations that hold it or what those responses answered, and what generations noted of the
+    record; return how many of each.
     """
     tenant = row["tenant"]
     asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))
@@ -30,6 +32,7 @@ def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
         "conversation_items": _erase_from_conversations(connection, tenant, asked, said),
         "notes": erase_notes(connection, tenant, row["question"]),
         "completions": connection.execute(delete(completion).where(tells_of(row))).rowcount,
+        **erase_scores(connection, tenant, row["id"]),
     }
 
 

@@ -53,6 +53,11 @@ class LearnedQuestions:
         vectors = np.frombuffer(b"".join(found.values()), dtype="<f4").reshape(-1, self._dim)
         return Learned(len(ids), tuple(found), vectors)
 
+    def stored(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return by record the vectors there are of a tenant's questions: float32, d numbers."""
+        with self._database.reading(tenant) as connection:
+            return self._vectors(connection, tenant, ids)
+
     def _vectors(self, connection: Connection, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
         mine = and_(record.c.id == embedding.c.record_id, record.c.tenant == tenant)
         known = select(embedding.c.record_id, embedding.c.vector).join(record, mine)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from memory.adapters import AdapterRegistry
+from memory.candidates import CandidateStore
 from memory.completions import CompletionLog
 from memory.errors import NotFoundError
 from memory.records import RecordStore
@@ -57,6 +58,7 @@ class Lineage:
     ) -> None:
         self._database, self._completions = database, completions
         self._records, self._adapters = records, adapters
+        self._candidates = CandidateStore(database)
 
     def look(self, tenant: str, thing_id: str) -> Traced:
         """Return what a tenant's answer, record or adapter version hangs together with.
@@ -139,7 +141,7 @@ class Lineage:
             "task": record.task,
             "model": record.model,
             "created": record.created_at,
-        }
+        } | self._scores(tenant, record.id)
         links = (
             _link("came from", origin),
             _link("answered", answers, total),
@@ -148,11 +150,20 @@ class Lineage:
         )
         return _traced("record", record.id, facts, links)
 
+    def _scores(self, tenant: str, record_id: str) -> dict[str, Any]:
+        """Return the newest scores of a record, where a generation has considered it."""
+        considered = self._candidates.of_record(tenant, record_id)
+        if not considered:
+            return {}
+        scores, names = considered[0].scores, ("difficulty", "perplexity", "novelty", "influence")
+        return {name: getattr(scores, name) for name in names}
+
     def _adapter(self, tenant: str, version: AdapterVersion) -> Traced:
         with self._database.reading(tenant) as connection:
             served, total = _newest(connection, tenant, completion.c.adapter == version.id)
         facts = {
             "base": version.base_model,
+            "chosen by": (version.metrics.get("selection") or {}).get("policy"),
             "decision": version.metrics.get("decision"),
             "job": version.metrics.get("job"),
             "rejected": version.rejected,

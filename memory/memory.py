@@ -17,6 +17,7 @@ import numpy as np
 from memory.adapters import AdapterRegistry
 from memory.aside import Aside
 from memory.batches import BatchStore
+from memory.candidates import CandidateStore
 from memory.completions import CompletionLog
 from memory.conversations import ConversationStore
 from memory.embedder import Embedder
@@ -95,6 +96,7 @@ class LongTermMemory:
         self.evals = EvalStore(database)
         self.eval_runs = EvalRunStore(database)
         self.judgements = JudgementStore(database)
+        self.candidates = CandidateStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
@@ -204,6 +206,23 @@ class LongTermMemory:
                 "neighbours (another `embedder` may read its language)"
             )
         return question.vector
+
+    def question_vectors(self, records: Sequence[Record]) -> np.ndarray:
+        """Return the unit vectors of records' questions, float32, shape (n, d).
+
+        Those that are not stored are computed.
+        """
+        found: dict[str, bytes] = {}
+        for tenant in {each.tenant for each in records}:
+            mine = [each.id for each in records if each.tenant == tenant]
+            found |= self.learned.stored(tenant, mine)
+        lacking = [each for each in records if each.id not in found]
+        made = dict(zip((each.id for each in lacking), self.embed(lacking), strict=True))
+        rows = [
+            made[each.id] if each.id in made else np.frombuffer(found[each.id], dtype="<f4")
+            for each in records
+        ]
+        return np.array(rows, dtype=np.float32).reshape(-1, self.embedder.dim)
 
     def near(
         self,

@@ -20,6 +20,9 @@ from sqlalchemy import (
     Text,
 )
 
+from memory.store.candidate_tables import candidate as candidate
+from memory.store.candidate_tables import selection as selection
+from memory.store.candidate_tables import worked_solution as worked_solution
 from memory.store.eval_tables import eval_output as eval_output
 from memory.store.eval_tables import eval_run as eval_run
 from memory.store.eval_tables import evaluation as evaluation

@@ -15,6 +15,7 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
+from server.commands.told_choice import worth_rows
 from server.console import console, plain, print_fields, print_json, print_table
 from server.releasing import first_stage
 
@@ -27,6 +28,7 @@ EXAMPLES = """\
   whet adapters offer ad_0123456789ab    try it on a share of the requests (champion_share)
   whet adapters approve ad_0123456789ab  begin the release of one that passed the gate
   whet adapters lineage                  which version grew from which
+  whet adapters policies                 what each way to choose records gained
   whet adapters rollback                 serve the previous champion again
   whet adapters reset                    serve the bare base model
   whet adapters warm                     train now for what requests had no time for
@@ -126,6 +128,24 @@ def _reset(args: argparse.Namespace) -> int:
     return _say(args, None, "champion: none, the base model is served")
 
 
+def _policies(args: argparse.Namespace) -> int:
+    from adaptation.learning.candidates.bandit import worths
+
+    with open_memory(args) as memory:
+        kept, tenant = memory.candidates, args.tenant
+        logs = {base: kept.selections(tenant, base) for base in kept.bases(tenant)}
+    found = {base: worths(log) for base, log in logs.items()}
+    if args.json:
+        of_base = {base: [each.model_dump() for each in past] for base, past in found.items()}
+        print_json({"data": of_base})
+    elif not found:
+        print("no generation has chosen yet; `whet distill` makes one from memory")
+    else:
+        rows = [(plain(base, 40), *row) for base, past in found.items() for row in worth_rows(past)]
+        print_table(("base model", "policy", "generations", "mean gain", "gain if always"), rows)
+    return 0
+
+
 def _say(args: argparse.Namespace, champion: AdapterVersion | None, words: str) -> int:
     if args.json:
         print_json({"champion": _fields(champion) if champion else None})
@@ -156,6 +176,7 @@ def _ended(version: AdapterVersion) -> str:
 _ACTIONS = {
     "list": ("list the versions, newest first", _list, False),
     "show": ("show one version, its lineage and what it measured", _show, True),
+    "policies": ("show what each way to choose records came to", _policies, False),
     "promote": ("serve this version from now on", _promote, True),
     "offer": ("try this version on a share of the requests", _offer, True),
     "approve": ("begin the release of a version that the gate let through", _approve, True),

@@ -20,6 +20,7 @@ from server.commands.template import (
     template_of,
     whole_path,
 )
+from server.commands.told_choice import chosen_fields
 from server.console import UsageError, print_fields, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
@@ -87,6 +88,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is done with a version that passes the gate (default: champion_autonomy)",
     )
     parser.add_argument(
+        "--policy",
+        choices=["all", "frontier", "coverage", "influence", "surprise"],
+        help="what chooses the records to learn from (default: by what earlier ones gained)",
+    )
+    parser.add_argument(
+        "--bare",
+        choices=["solve", "learn", "leave"],
+        default="solve",
+        help="corrections that are a bare answer: have the model write a solution (the default), "
+        "learn them as they are, or leave them out",
+    )
+    parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
     )
 
@@ -131,6 +144,8 @@ def _asked(args: argparse.Namespace) -> NewJob:
         template=template_of(args),
         alpha=args.alpha,
         anyway=args.anyway,
+        policy=args.policy,
+        bare=args.bare,
         dry_run=args.dry_run,
         rebuild=args.rebuild,
         autonomy=args.autonomy,
@@ -150,6 +165,7 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
+    fields |= chosen_fields(report)
     if report.doubts:
         fields["held for review"] = f"{len(report.doubts)} records: see `whet memory review`"
     if report.stage:

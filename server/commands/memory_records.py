@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from memory.memory import LongTermMemory
 
 HELD_BACK = (State.PENDING, State.QUARANTINED)
+_TOLD_ALREADY = {"tenant", "record_id", "content"}
 REVIEW_PAGE = 200
 """Records listed for review at a time, of each state."""
 
@@ -52,7 +53,10 @@ def show(args: argparse.Namespace) -> int:
     """Print everything about one record."""
     with open_memory(args) as memory:
         record = memory.get(args.tenant, args.id)
+        considered = memory.candidates.of_record(args.tenant, args.id)
     fields = record.model_dump(mode="json")
+    if considered:
+        fields["candidate"] = considered[0].model_dump(mode="json", exclude=_TOLD_ALREADY)
     if args.json:
         print_json(fields)
         return 0

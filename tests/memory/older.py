@@ -27,6 +27,7 @@ LATER = {
     "0018": ("schedule",),
     "0022": ("note",),
     "0020": ("shadow", "release_step", "version_number"),
+    "0019": ("candidate", "selection", "worked_solution"),
 }
 """The tables of each schema, those first that refer to others."""
 

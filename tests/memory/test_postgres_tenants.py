@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, up
 from sqlalchemy.exc import ProgrammingError
 
 from memory.batch import BatchDetails, NewBatch
+from memory.candidates import WorkedSolution
 from memory.errors import StorageUnavailableError
 from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
 from memory.files import NewFile
@@ -31,6 +32,7 @@ from memory.stored_response import StoredResponse, Written
 from memory.tenants import Limits
 from memory.types import Completion, Draft, Trial
 from tests.memory.adapters_made import write_adapter
+from tests.memory.candidates_made import candidate, choice
 from tests.memory.older import connected
 from tests.postgres import OWNER, Cluster
 
@@ -95,6 +97,9 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         version = opened.adapters.register(trained, tenant=tenant, stage=Stage.SHADOW, **given)
         seen = {"adapter_id": version.id, "shown_right": True, "right": True, "same": True}
         opened.shadows.add(tenant, Shadow(id="c1", **seen))
+        opened.candidates.add(choice(tenant), [candidate(saved.record)])
+        named = {"tenant": tenant, "record_id": saved.record.id, "base_model": "base"}
+        opened.candidates.add_solution(WorkedSolution(**named, content="x", text=None))
         graded = EvaluationDetails(source={"type": "custom"}, criteria=[])
         kept_eval = opened.evals.create(NewEvaluation(tenant=tenant, name="e", details=graded), 9)
         run = RunDetails(source={"type": "jsonl"}, criteria=[])

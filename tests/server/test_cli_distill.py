@@ -279,3 +279,35 @@ def test_one_that_passed_waits_for_approval_and_its_child_hangs_below_it(
     assert f"@1  {report['adapter']}  champion" in tree
     assert main(["distill", "--parent", "7", *data]) == 1
     assert "whet-pebble has no version 7" in capsys.readouterr().err
+
+
+def test_how_records_were_chosen_is_told_and_kept(
+    data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["adapters", "policies", *data]) == 0
+    assert "no generation has chosen yet" in capsys.readouterr().out
+    use(monkeypatch, FakeTrainer(answer=solves))
+    assert main(["distill", "--policy", "coverage", *data]) == 0
+    printed = capsys.readouterr().out
+    assert "coverage, which had a chance of 100%" in printed
+    assert "26 records" in printed
+    assert main(["adapters", "policies", "--json", *data]) == 0
+    (past,) = json.loads(capsys.readouterr().out)["data"].values()
+    found = {each["policy"]: (each["generations"], each["gain"]) for each in past}
+    assert found["coverage"] == (1, 1.0)
+    assert found["all"] == (0, None)
+    assert main(["adapters", "policies", *data]) == 0
+    assert "+100.0 points" in capsys.readouterr().out
+    assert main(["memory", "list", "--json", "--limit", "16", *data]) == 0
+    ids = [each["id"] for each in json.loads(capsys.readouterr().out)]
+    shown = []
+    for record_id in ids:
+        assert main(["memory", "show", record_id, "--json", *data]) == 0
+        shown.append(json.loads(capsys.readouterr().out).get("candidate"))
+    candidates = [each for each in shown if each]
+    assert 0 < len(candidates) < len(shown), "the others judge"
+    assert {each["chosen"] for each in candidates} == {True, False}
+    assert {each["scores"]["difficulty"] for each in candidates} == {0.0}
+    assert main(["trace", ids[0], *data[:2]]) == 0
+    assert main(["distill", "--policy", "all", "--anyway", *data]) == 0
+    assert "earlier gains" in capsys.readouterr().out

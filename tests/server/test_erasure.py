@@ -90,6 +90,8 @@ def test_a_record_is_everywhere_before_it_is_forgotten_and_nowhere_after(tmp_pat
         "responses": 0,
         "conversation_items": 0,
         "notes": 1,
+        "scores": 0,
+        "worked_solutions": 0,
         "vectors": 1,
         "files": {life.upload.id: 1},
         "batch_answers": 0,

@@ -17,6 +17,9 @@ from pathlib import Path
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
+from adaptation.learning.candidates.kept import Kept, KeptHere
+from adaptation.learning.candidates.scoring import Vectors, by_wording
+from adaptation.learning.candidates.solutions import as_before
 from adaptation.learning.distillation.archive import Parentage, find_parent, parent_again
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.gate import Verdict, decide
@@ -71,6 +74,10 @@ class Distiller:
     probes: tuple[Probe, ...] = PROBES
     on_progress: OnProgress = lambda phase, done, total: None
     judgements: Judgements = field(default_factory=JudgementList)
+    kept: Kept = field(default_factory=KeptHere)
+    """Scores, selections and written solutions."""
+    vectors: Vectors = by_wording
+    """Of questions, to tell what is novel."""
     nearest: Callable[[str], Sequence[float]] = lambda tenant: ()
     """How near to memory the questions of a tenant were lately."""
 
@@ -84,17 +91,16 @@ class Distiller:
         champion = await self._champion(tenant)
         judged = await asyncio.to_thread(self.judgements.of, tenant, self.base_model)
         history = History(judged)
-        material = Material(self.records, self.trainer, self.grade, self.settings, self.on_progress)
+        material = self._material()
         parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
         chosen = await material.select(tenant, rebuilt, champion, history, parentage.seen)
         if rebuilt is None and not (self.settings.anyway or self.settings.dry_run):
             history.refuse_idle(len(chosen.train))
         try:
-            if not self.settings.dry_run:
-                chosen = await material.learnable(tenant, chosen)
             doubts: list[Doubt] = []
-            if self.settings.doubts and not self.settings.dry_run and rebuilt is None:
-                chosen, doubts = await material.undoubted(tenant, chosen)
+            if not self.settings.dry_run:
+                served = champion is not None
+                chosen, doubts = await self._prepared(material, tenant, chosen, rebuilt, served)
             report = report_of(tenant, self.base_model, chosen, champion, rebuilt, parentage)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
@@ -102,6 +108,41 @@ class Distiller:
         except TrainerError as error:
             raise DistillationError(f"the generation failed: {error}") from error
         return report.model_copy(update={"seconds": time.monotonic() - started})
+
+    def _material(self) -> Material:
+        return Material(
+            self.records,
+            self.trainer,
+            self.grade,
+            self.settings,
+            self.on_progress,
+            self.kept,
+            self.vectors,
+            self.base_model,
+        )
+
+    async def _prepared(
+        self,
+        material: Material,
+        tenant: str,
+        chosen: Selected,
+        rebuilt: AdapterVersion | None,
+        served: bool,
+    ) -> tuple[Selected, list[Doubt]]:
+        """Return what is learned of what was selected, and what was held back.
+
+        One that is rebuilt learns what it learned: nothing is doubted or chosen again.
+        """
+        doubts: list[Doubt] = []
+        chosen = await material.learnable(tenant, chosen)
+        if rebuilt is not None:
+            return await material.solved(tenant, chosen, as_before(rebuilt)), doubts
+        if self.settings.doubts:
+            chosen, doubts = await material.undoubted(tenant, chosen)
+        chosen = await material.solved(tenant, chosen, self.settings.bare)
+        if self.settings.scores:
+            chosen = await material.picked(tenant, chosen, served=served)
+        return chosen, doubts
 
     async def _learn(
         self,
@@ -176,7 +217,12 @@ class Distiller:
         """Register the version and remember the judgement; the champion again is no news."""
         adapter_id = self._register(judged, chosen, folder)
         if adapter_id != judged.current:
-            self.judgements.add(judgement_of(judged, judging, adapter_id))
+            judgement = judgement_of(judged, judging, adapter_id)
+            self.judgements.add(judgement)
+            if chosen.picked is not None:
+                of = judged.tenant, self.base_model, adapter_id
+                gain = (judgement.helped - judgement.hurt) / len(judging.records)
+                self.kept.add(chosen.picked.selection(*of, gain), chosen.picked.candidates(*of))
         return judged.model_copy(update={"adapter": adapter_id})
 
     async def _champion(self, tenant: str) -> AdapterVersion | None:

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from adaptation.learning.candidates.choosing import pick
+from adaptation.learning.candidates.kept import Kept
+from adaptation.learning.candidates.scoring import Scorer, Vectors
+from adaptation.learning.candidates.solutions import Bare, Solver
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.doubt import Doubting
 from adaptation.learning.distillation.judging import Grade
@@ -19,7 +23,7 @@ from adaptation.learning.distillation.select import (
 )
 from adaptation.learning.distillation.settings import Settings
 from adaptation.learning.neighbours import plain
-from adaptation.learning.training.trainer import GeneratingTrainer
+from adaptation.learning.training.trainer import GeneratingTrainer, OnStep
 from memory.types import AdapterVersion
 
 OnProgress = Callable[[str, int, int], None]
@@ -35,6 +39,9 @@ class Material:
     grade: Grade
     settings: Settings
     on_progress: OnProgress
+    kept: Kept
+    vectors: Vectors
+    base_model: str
 
     async def select(
         self,
@@ -77,12 +84,7 @@ class Material:
     async def undoubted(self, tenant: str, chosen: Selected) -> tuple[Selected, list[Doubt]]:
         """Hold back what is probably wrong; return the rest."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
-        doubting = Doubting(
-            self.trainer,
-            self.grade,
-            *limits,
-            lambda done, total, loss: self.on_progress("doubt", done, total),
-        )
+        doubting = Doubting(self.trainer, self.grade, *limits, self._step("doubt"))
         doubts = await doubting.about((*chosen.train, *chosen.holdout))
         for doubt in doubts:
             await asyncio.to_thread(self.records.hold, tenant, doubt.record_id, doubt.reason)
@@ -94,3 +96,52 @@ class Material:
         )
         require_enough(kept, tenant, self.settings.selection)
         return kept, doubts
+
+    async def solved(self, tenant: str, chosen: Selected, bare: Bare) -> Selected:
+        """Give bare corrections the solution that the model writes; leave out those without one."""
+        solver = Solver(
+            self.trainer,
+            self.grade,
+            self.kept,
+            self.base_model,
+            self.settings.max_new_tokens,
+            self.settings.timeout_s,
+            self._step("solve"),
+        )
+        found = await solver.solved(tenant, chosen.train, bare)
+        kept = replace(
+            chosen,
+            train=found.records,
+            bare=bare,
+            written=found.written,
+            unsolved=found.left_out,
+        )
+        require_enough(kept, tenant, self.settings.selection)
+        return kept
+
+    async def picked(self, tenant: str, chosen: Selected, *, served: bool) -> Selected:
+        """Score what may be learned, and let a policy choose of it."""
+        scorer = Scorer(
+            self.trainer,
+            self.grade,
+            self.vectors,
+            self.settings.max_new_tokens,
+            self.settings.timeout_s,
+            self._step("score"),
+        )
+        named = tenant, self.base_model
+        scores = await scorer.scores(chosen.train, await asyncio.to_thread(self.kept.known, *named))
+        found = pick(
+            chosen.train,
+            scores,
+            await asyncio.to_thread(self.kept.selections, *named),
+            served=served,
+            least=self.settings.selection.min_train,
+            seed=f"{tenant} {self.base_model} {self.settings.seed}",
+            policy=self.settings.policy,
+        )
+        train = tuple(chosen.train[place] for place in found.places)
+        return replace(chosen, train=train, picked=found)
+
+    def _step(self, phase: str) -> OnStep:
+        return lambda done, total, loss: self.on_progress(phase, done, total)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from adaptation.learning.candidates.choosing import Choice
+from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.training.trainer import Recipe
 from memory.release import Stage
@@ -92,6 +94,14 @@ class GenerationReport(Frozen):
     """Why the first of them cannot."""
     doubts: tuple[Doubt, ...] = ()
     """What was held back for review."""
+    bare: Bare = "learn"
+    """What became of bare corrections: as it was in versions that do not say."""
+    written: int = 0
+    """Bare corrections whose solution the model wrote."""
+    unsolved: int = 0
+    """Bare corrections left out as it wrote none that came to the answer."""
+    selection: Choice | None = None
+    """How it was chosen what to learn from; None in a dry run and where a version is rebuilt."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

@@ -18,6 +18,8 @@ from typing import Protocol
 from pydantic import Field
 
 from adaptation.errors import DistillationError
+from adaptation.learning.candidates.choosing import Picked
+from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.budget import MOST_USES
 from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
@@ -66,6 +68,14 @@ class Selected:
     """Active records left out because their tier may not reach weights."""
     unlearnable: tuple[str, ...] = ()
     """For each record left out because it cannot be rendered for the model: why."""
+    bare: Bare = "learn"
+    """What became of bare corrections."""
+    written: int = 0
+    """Bare corrections whose solution the model wrote."""
+    unsolved: int = 0
+    """Bare corrections left out as it wrote none that came to the answer."""
+    picked: Picked | None = None
+    """How `train` was chosen; None where everything is learned from and nothing was scored."""
 
 
 def select(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from adaptation.learning.candidates.policies import Policy
+from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import Recipe
@@ -34,7 +36,18 @@ class Settings(Frozen):
     max_new_tokens: int = Field(default=512, ge=1)
     timeout_s: float = Field(default=6 * 3600.0, gt=0)
     """For each phase."""
+    scores: bool = True
+    """Score what may be learned, and let a policy choose of it: see `candidates`."""
+    policy: Policy | None = None
+    """The policy that chooses; None: one that is drawn by what earlier ones came to."""
+    bare: Bare = "solve"
+    """What becomes of corrections that are a bare answer: see `candidates.solutions`."""
     doubts: bool = True
     """Hold back for review what is probably wrong: see `doubt`."""
     dry_run: bool = False
     """Select and report; train nothing."""
+
+    @property
+    def seed(self) -> int:
+        """What a run is repeated by."""
+        return self.recipe.seed if self.recipe else 0

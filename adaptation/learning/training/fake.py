@@ -96,6 +96,16 @@ class FakeTrainer:
         right = 2 if adapter_path is None else 4
         return [Foreseen(tokens=4, loss=4.0 - right, right=right) for _ in conversations]
 
+    async def align(
+        self,
+        conversations: Sequence[Conversation],
+        reference: Sequence[int],
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[float]:
+        """The later a conversation comes, the less it helps."""
+        return [1 / (1 + place) for place in range(len(conversations))]
+
     async def close(self) -> None:
         """Nothing to end."""
         self.closed = True

@@ -57,6 +57,16 @@ class Measure(Frozen):
     max_tokens: int
 
 
+class Align(Frozen):
+    """Say how far learning each conversation would help those at the places of the reference."""
+
+    op: Literal["align"] = "align"
+    id: int = 0
+    conversations: tuple[Conversation, ...]
+    reference: tuple[int, ...]
+    max_tokens: int
+
+
 class Cancel(Frozen):
     """Give request `id` up at the next step."""
 
@@ -92,6 +102,7 @@ class Done(Frozen):
     obstacles: tuple[str | None, ...] | None = None
     """For each conversation, why it cannot be learned."""
     measured: tuple[Foreseen, ...] | None = None
+    aligned: tuple[float, ...] | None = None
 
 
 class Failed(Frozen):
@@ -102,7 +113,7 @@ class Failed(Frozen):
     error: str
 
 
-Work = Train | Generate | Check | Measure
+Work = Train | Generate | Check | Measure | Align
 Request = Annotated[Work | Cancel, Field(discriminator="op")]
 Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
 

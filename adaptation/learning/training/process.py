@@ -18,6 +18,7 @@ from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import (
+    Align,
     Check,
     Done,
     Generate,
@@ -165,6 +166,21 @@ class ProcessTrainer:
             conversations=tuple(conversations), adapter=adapter_path, max_tokens=max_tokens
         )
         return list((await self._ask(asked, timeout_s, None)).measured or ())
+
+    async def align(
+        self,
+        conversations: Sequence[Conversation],
+        reference: Sequence[int],
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[float]:
+        """Return for every conversation how far learning it would help those of the reference."""
+        if not conversations:
+            return []
+        asked = Align(
+            conversations=tuple(conversations), reference=tuple(reference), max_tokens=max_tokens
+        )
+        return list((await self._ask(asked, timeout_s, None)).aligned or ())
 
     async def close(self) -> None:
         """End the process; the trainer is of no use afterwards."""

@@ -181,6 +181,18 @@ class GeneratingTrainer(Protocol):
         """Return how well every conversation is foreseen."""
         ...
 
+    async def align(
+        self,
+        conversations: Sequence[Conversation],
+        reference: Sequence[int],
+        max_tokens: int,
+        timeout_s: float,
+    ) -> list[float]:
+        """Return for every conversation how far learning it would help those at the places of
+        `reference`: the cosine of its gradient with their mean one, its own left out.
+        """
+        ...
+
     async def close(self) -> None:
         """End the trainer."""
         ...

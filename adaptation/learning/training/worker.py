@@ -24,6 +24,7 @@ from typing import TextIO
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.messages import (
     REQUEST,
+    Align,
     Cancel,
     Check,
     Done,
@@ -158,13 +159,15 @@ class Worker:
         control = Control(self._wire.cancelled(request.id), request.soft_s, on_step, given)
         self._scheduler.submit(request.job, control, on_end)
 
-    def _answer(self, request: Generate | Check | Measure) -> None:
+    def _answer(self, request: Generate | Check | Measure | Align) -> None:
         reply: Done | Failed
         try:
             if isinstance(request, Generate):
                 reply = self._generate(request)
             elif isinstance(request, Measure):
                 reply = self._measure(request)
+            elif isinstance(request, Align):
+                reply = self._align(request)
             else:
                 reply = self._check(request)
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
@@ -197,6 +200,13 @@ class Worker:
         cancelled, limit = self._wire.cancelled(request.id), request.max_tokens
         found = measure(self._base, request.conversations, request.adapter, limit, cancelled)
         return Done(id=request.id, measured=found)
+
+    def _align(self, request: Align) -> Done:
+        from adaptation.learning.service.aligning import align
+
+        cancelled, limit = self._wire.cancelled(request.id), request.max_tokens
+        found = align(self._base, request.conversations, request.reference, limit, cancelled)
+        return Done(id=request.id, aligned=found)
 
     def _check(self, request: Check) -> Done:
         from adaptation.learning.training.sequences import obstacle

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
+from adaptation.learning.candidates.policies import Policy
+from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
@@ -27,6 +29,10 @@ class DistillRequest(OfBase):
     """Chance of a false promotion in the whole run of generations."""
     anyway: bool = False
     """Go on where the last generations brought nothing."""
+    policy: Policy | None = None
+    """What chooses the records to learn from; None: by what earlier generations gained."""
+    bare: Bare = "solve"
+    """What becomes of corrections that are a bare answer."""
     dry_run: bool = False
     rebuild: str | None = None
     """The version that is to be trained again, less what was erased since."""
@@ -49,6 +55,8 @@ async def run(work: Work) -> dict[str, Any]:
         settings=_settings(work, asked),
         on_progress=work.progress,
         judgements=work.memory.judgements,
+        kept=work.memory.candidates,
+        vectors=work.memory.question_vectors,
         nearest=work.memory.windows.nearest,
     )
     try:
@@ -69,6 +77,8 @@ def _settings(work: Work, asked: DistillRequest) -> Settings:
     return Settings(
         alpha=asked.alpha,
         anyway=asked.anyway,
+        policy=asked.policy,
+        bare=asked.bare,
         dry_run=asked.dry_run,
         refusals=refusals_of(work.settings),
         first=stage_once_passed(work.settings, asked.autonomy),

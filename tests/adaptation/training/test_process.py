@@ -98,6 +98,21 @@ async def test_what_is_measured_is_what_training_was_judged_by(
     assert all(0 <= each.right <= each.tokens for each in learned)
 
 
+async def test_what_helps_most_is_what_is_most_like_the_others(trainer: ProcessTrainer) -> None:
+    alike = [exchange(f"lamp {i}?", "lamp is +") for i in range(6)]
+    other = exchange("piano 7 and 8?", "mix mix mix")
+    found = await trainer.align([*alike, other], range(6), 512, 300)
+    assert len(found) == 7
+    assert min(found[:6]) > 0.5 > found[6]
+    assert await trainer.align([*alike, other], range(6), 512, 300) == found
+    # Alone with its own, each is compared with the others and never with itself.
+    (one, two) = await trainer.align([alike[0], other], range(2), 512, 300)
+    assert one == pytest.approx(two)
+    assert one < 0.5
+    assert await trainer.align([alike[0]], [0], 512, 300) == [0.0]
+    assert await trainer.align([], [], 512, 300) == []
+
+
 async def test_what_diverged_cannot_be_measured_and_the_process_lives_on(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:

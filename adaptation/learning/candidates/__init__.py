@@ -1,0 +1,1 @@
+"""What a generation considers learning from: scored, chosen, and with a solution where it lacks."""

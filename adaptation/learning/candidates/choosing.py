@@ -1,0 +1,125 @@
+"""Choosing what a generation learns from, by a policy that the bandit draws."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from adaptation.learning.candidates.bandit import Worth, drawn, propensities, worths
+from adaptation.learning.candidates.policies import ALL, EASIEST, HARDEST, Policy, chosen
+from memory.candidates import Candidate, Scores, Selection, content_of
+from memory.types import Frozen, Record
+
+FEWEST = 64
+"""Records below which all are learned from: half of them would be too few."""
+
+
+class Told(Frozen):
+    """Scores of some records in short; None of none."""
+
+    records: int
+    frontier: float | None
+    """Share of those asked that the base gets right at times."""
+    perplexity: float
+    """Medians, as those below."""
+    novelty: float
+    influence: float
+    tokens: float
+
+
+class Choice(Frozen):
+    """How a generation chose, fit for its report."""
+
+    policy: str
+    propensity: float
+    """The chance that this policy had; 1 where nothing was drawn."""
+    propensities: dict[str, float]
+    chosen: Told
+    left_out: Told | None
+    """None where nothing was."""
+    past: tuple[Worth, ...]
+    """What each policy came to before."""
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What was considered, and what was chosen of it."""
+
+    considered: tuple[Record, ...]
+    scores: tuple[Scores, ...]
+    places: tuple[int, ...]
+    """Of what was chosen, in order."""
+    choice: Choice
+    served: bool
+
+    def selection(self, tenant: str, base_model: str, adapter_id: str, gain: float) -> Selection:
+        """Return what the log keeps of it."""
+        return Selection(
+            tenant=tenant,
+            base_model=base_model,
+            adapter_id=adapter_id,
+            policy=self.choice.policy,
+            propensity=self.choice.propensity,
+            propensities=self.choice.propensities,
+            served=self.served,
+            gain=gain,
+        )
+
+    def candidates(self, tenant: str, base_model: str, adapter_id: str) -> list[Candidate]:
+        """Return what is kept of each record."""
+        taken = set(self.places)
+        return [
+            Candidate(
+                tenant=tenant,
+                base_model=base_model,
+                adapter_id=adapter_id,
+                record_id=record.id,
+                content=content_of(record),
+                chosen=place in taken,
+                scores=scores,
+            )
+            for place, (record, scores) in enumerate(zip(self.considered, self.scores, strict=True))
+        ]
+
+
+def pick(
+    records: Sequence[Record],
+    scores: Sequence[Scores],
+    log: Sequence[Selection],
+    *,
+    served: bool,
+    least: int,
+    seed: str,
+    policy: Policy | None = None,
+) -> Picked:
+    """Choose by `policy`, or by one that is drawn: the same `seed` and log draw the same one."""
+    if policy is None and len(records) < FEWEST:
+        policy = ALL
+    chances = propensities(log, served=served) if policy is None else {policy: 1.0}
+    name = policy or drawn(chances, random.Random(f"{seed} {len(log)}").random())
+    places = chosen(name, scores, least)
+    left = sorted(set(range(len(records))) - set(places))
+    choice = Choice(
+        policy=name,
+        propensity=chances[name],
+        propensities={str(name): chance for name, chance in chances.items()},
+        chosen=told([scores[place] for place in places]),
+        left_out=told([scores[place] for place in left]) if left else None,
+        past=worths(log),
+    )
+    return Picked(tuple(records), tuple(scores), tuple(places), choice, served)
+
+
+def told(scores: Sequence[Scores]) -> Told:
+    """Return scores in short."""
+    rates = [each.difficulty for each in scores if each.difficulty is not None]
+    return Told(
+        records=len(scores),
+        frontier=fmean(HARDEST <= rate <= EASIEST for rate in rates) if rates else None,
+        perplexity=median(each.perplexity for each in scores),
+        novelty=median(each.novelty for each in scores),
+        influence=median(each.influence for each in scores),
+        tokens=median(each.tokens for each in scores),
+    )
