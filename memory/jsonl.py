@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.lines import Line, parse_line
+from memory.lines.origin import NOWHERE, Origin
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
 
@@ -96,15 +97,16 @@ def import_lines(
     *,
     trust: bool = False,
     read: Read | None = None,
+    origin: Origin = NOWHERE,
 ) -> ImportReport:
     """Store every readable line as a record of `tenant`.
 
     Records get the tier `imported`; `trust` keeps what an export claims, except that no file can
     claim to have been executed. `on_progress` is told how many lines are done after each commit.
-    A failing storage ends the import; the report then says what was committed before. `read` reads
-    lines of other forms.
+    A failing storage ends the import; the report then says what was committed before. `origin` is
+    what is known of the file. `read` reads lines of other forms.
     """
-    read = read or partial(parse_line, tenant=tenant, trust=trust)
+    read = read or partial(parse_line, tenant=tenant, trust=trust, origin=origin)
     counts = _Counts()
     group: list[tuple[int, Line]] = []
     try:

@@ -146,6 +146,11 @@ class Settings(Frozen):
     jobs: bool = True
     """do the offline jobs of this data folder: distillation and the like, one at a time, in a
     process of its own"""
+    min_real_share: float = Field(default=0.2, ge=0, le=1)
+    """of what a generation trains on, what people asked or brought; practice beyond it is left
+    out"""
+    max_written_share: float = Field(default=0.25, ge=0, le=1)
+    """of what a generation trains on, questions that the model itself wrote"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     response_retention_days: float = Field(default=30.0, gt=0)

@@ -36,7 +36,7 @@ from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0018"
+SCHEMA_VERSION = "0021"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 
@@ -61,6 +61,8 @@ record = Table(
     # Quarantined because answers disagree, not because somebody judged this one wrong.
     Column("contested", Boolean, nullable=False),
     Column("tier", String, nullable=False),
+    # Where its question is from: see `memory.types.Source`.
+    Column("source", String, nullable=False, server_default="served"),
     Column("evidence", JSON, nullable=False),
     Column("confidence", Float, nullable=False),
     Column("uses", Integer, nullable=False),

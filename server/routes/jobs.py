@@ -12,6 +12,7 @@ from adaptation.learning.training.chat import Template
 from memory.files import FileStore
 from memory.job import Job, JobEvent, JobKind, NewJob, Wish
 from memory.jobs import JobStore
+from memory.lines.origin import Licence, Provenance
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
 from server.jobs.limits import MOST_OPEN
@@ -36,6 +37,8 @@ class NewImport(Frozen):
 
     kind: Literal["import"]
     file: Annotated[str, Field(pattern=OPAQUE_ID)]
+    licence: Licence | None = None
+    provenance: Provenance | None = None
 
 
 class NewReindexing(Frozen):

@@ -80,6 +80,12 @@ class GenerationReport(Frozen):
     """Why the first of them cannot."""
     doubts: tuple[Doubt, ...] = ()
     """What was held back for review."""
+    sources: dict[str, int] = Field(default_factory=dict)
+    """Training records by where they are from."""
+    real_share: float | None = None
+    """Of the training records, those that people asked or brought."""
+    practice_left_out: int = 0
+    """Records left out so that real ones keep their share."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

@@ -9,6 +9,7 @@ from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.judging import Judging
 from adaptation.learning.distillation.report import GenerationReport, Guards, Training
 from adaptation.learning.distillation.select import Selected
+from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.trainer import Recipe, TrainingResult
 from memory.judgements import Judgement
@@ -33,6 +34,9 @@ def report_of(
         unverified=chosen.unverified,
         unlearnable=len(chosen.unlearnable),
         obstacle=next(iter(chosen.unlearnable), None),
+        sources=dict(Counter(record.source.value for record in chosen.train)),
+        real_share=real_share(chosen.train),
+        practice_left_out=chosen.practice_left_out,
         tasks=dict(Counter(record.task or "" for record in chosen.train)),
         current=champion.id if champion else None,
         rebuilds=rebuilt.id if rebuilt else None,

@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import Field
 
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.select import Selection
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
+from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
@@ -42,6 +44,7 @@ async def run(work: Work) -> dict[str, Any]:
         base_model=asked.base_name,
         grade=gives_answer,
         settings=Settings(
+            selection=selection_of(work.settings),
             alpha=asked.alpha,
             anyway=asked.anyway,
             dry_run=asked.dry_run,
@@ -57,6 +60,7 @@ async def run(work: Work) -> dict[str, Any]:
             report = await distiller.run(work.job.tenant, rebuilt)
     finally:
         await trainer.close()
+    work.metrics(0, {"real_share": report.real_share, "trained_on": report.train})
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
@@ -65,6 +69,13 @@ async def run(work: Work) -> dict[str, Any]:
 def make_trainer(asked: DistillRequest) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     return ProcessTrainer(asked.model, template=asked.template)
+
+
+def selection_of(settings: ServerSettings) -> Selection:
+    """Return how much is selected, as the server is set."""
+    return Selection(
+        min_real_share=settings.min_real_share, max_written_share=settings.max_written_share
+    )
 
 
 def gives_answer(text: str, record: Record) -> bool:
