@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,7 @@ def test_the_command_reads_tests_and_prints_a_table(
     words = ["practise", "--tests", str(file), "--family", "sums", "--exercises", "9", *flags]
     assert main(words) == 0
     assert "9 became records" in capsys.readouterr().out
-    with memory_of(Settings(data_dir=tmp_path / "data", embedder="hashing")) as memory:
+    with closing(memory_of(Settings(data_dir=tmp_path / "data", embedder="hashing"))) as memory:
         assert len(records(memory)) == 9
     file.write_text("{}\n")
     assert main(["practise", "--tests", str(file), *flags]) == 1

@@ -14,7 +14,7 @@ from adaptation.learning.practice.exercise import Exercise, equals
 from adaptation.learning.practice.frames import Frame
 from adaptation.verifiers import sandbox
 
-LIMITS = sandbox.Limits(wall_s=5.0, cpu_s=2, memory_bytes=256 * 2**20, processes=1)
+LIMITS = sandbox.Limits(wall_s=3.0, cpu_s=1, memory_bytes=256 * 2**20, processes=1)
 MOST_PRINTED = 60
 """Characters of one line."""
 MOST_CODE = 1_000
@@ -28,8 +28,11 @@ async def printed(code: str) -> str | None:
     """Return the one line that a program prints, None where it does anything else."""
     if len(code) > MOST_CODE or "```" in code:
         return None
-    first, again = [await sandbox.run(code, b"", LIMITS) for _ in range(2)]
-    if first.exit != 0 or first.timed_out or first.stdout != again.stdout:
+    first = await sandbox.run(code, b"", LIMITS)
+    if first.exit != 0 or first.timed_out:
+        return None
+    again = await sandbox.run(code, b"", LIMITS)
+    if again.stdout != first.stdout:
         return None
     line = first.stdout.decode("utf-8", "replace").strip()
     return line if line and len(line) <= MOST_PRINTED and "\n" not in line else None
