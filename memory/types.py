@@ -240,6 +240,8 @@ class Completion(Frozen):
     trial: Trial | None = None
     """For the ledger; not read again with the completion."""
     created_at: datetime | None = None
+    metadata: Mapping[str, str] | None = None
+    """What the client noted with its request."""
     conversation: str | None = None
     """The prompt's fingerprint where it was too long to keep: then there are no messages."""
 

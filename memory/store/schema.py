@@ -132,6 +132,8 @@ completion = Table(
     Column("vote_trained", Boolean),
     Column("vote_near", String),
     Column("report", JSON),
+    # What the client noted with its request.
+    Column("metadata", JSON(none_as_null=True)),
     Column("created_at", Float, nullable=False),
     Column("asked_hash", String),
     # The identity of a conversation that was too long to keep.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, field_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from adaptation.grading.specs import Grader, JsonObject, Messages, Name
 from memory.types import Frozen
@@ -31,7 +31,7 @@ class Custom(Frozen):
 
 
 class Logs(Frozen):
-    """Items as OpenAI keeps them of its answers: here a run's source brings them along."""
+    """Answers that were given here, by the metadata of their requests; or whatever a run brings."""
 
     type: Literal["logs", "stored_completions"]
     metadata: JsonObject | None = None
@@ -77,6 +77,30 @@ class FileId(Frozen):
 ItemSource: TypeAlias = FileContent | FileId
 
 
+class StoredCompletions(Frozen):
+    """Completions that were answered here; times are Unix seconds, both included."""
+
+    type: Literal["stored_completions"]
+    created_after: int | None = None
+    created_before: int | None = None
+    limit: Annotated[int | None, Field(ge=1, le=MOST_ITEMS)] = None
+    metadata: Metadata = None
+    model: Name | None = None
+
+
+class StoredResponses(Frozen):
+    """Responses that were stored here; times are Unix seconds, both included."""
+
+    type: Literal["responses"]
+    created_after: int | None = None
+    created_before: int | None = None
+    metadata: Metadata = None
+    model: Name | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    users: list[str] | None = None
+
+
 class Template(Frozen):
     """Messages with templates in them."""
 
@@ -117,6 +141,18 @@ class ResponseSampling(Sampling):
     text: JsonObject | None = None
 
 
+STORED = (StoredCompletions, StoredResponses)
+
+
+def _knows_what_to_ask(source: Any) -> Any:
+    """Refuse items from elsewhere without a model or messages; stored answers bring theirs."""
+    if not isinstance(source.source, STORED):
+        for name in ("model", "input_messages"):
+            if getattr(source, name) is None:
+                raise ValueError(f"`{name}` is missing: only stored answers have their own")
+    return source
+
+
 class Jsonl(Frozen):
     """Items whose answers are known."""
 
@@ -128,20 +164,26 @@ class Completions(Frozen):
     """Items that a model is asked as chat completions."""
 
     type: Literal["completions"]
-    source: ItemSource
-    model: Name
-    input_messages: InputMessages
+    source: ItemSource | StoredCompletions
+    model: Name | None = None
+    """None: the answers are graded that were given."""
+    input_messages: InputMessages | None = None
+    """None: of stored answers, what they were asked."""
     sampling_params: ChatSampling | None = None
+
+    _whole = model_validator(mode="after")(_knows_what_to_ask)
 
 
 class Responses(Frozen):
     """Items that a model is asked as responses."""
 
     type: Literal["responses"]
-    source: ItemSource
-    model: Name
-    input_messages: InputMessages
+    source: ItemSource | StoredResponses
+    model: Name | None = None
+    input_messages: InputMessages | None = None
     sampling_params: ResponseSampling | None = None
+
+    _whole = model_validator(mode="after")(_knows_what_to_ask)
 
 
 DataSource: TypeAlias = Jsonl | Completions | Responses

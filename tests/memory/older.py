@@ -29,7 +29,7 @@ LATER = {
 """The tables of each schema, those first that refer to others."""
 
 
-LATER_COLUMNS = {"0021": (("record", "source"),)}
+LATER_COLUMNS = {"0021": (("record", "source"), ("completion", "metadata"))}
 """The columns of each schema that tables of earlier ones got."""
 
 

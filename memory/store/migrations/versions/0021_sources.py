@@ -1,4 +1,4 @@
-"""Records know where their questions are from."""
+"""Records know where their questions are from, completions what the client noted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ down_revision = "0018"
 
 
 def upgrade() -> None:
-    """Add the source; what a file brought says so in its evidence, all else was asked here."""
+    """Add both; what a file brought says so in its evidence, all else was asked here."""
+    op.add_column("completion", sa.Column("metadata", sa.JSON(none_as_null=True)))
     source = sa.Column("source", sa.String, nullable=False, server_default="served")
     op.add_column("record", source)
     names = ("source", "tier", "evidence")
