@@ -32,9 +32,9 @@ EARLIER_TURNS = frozenset({"previous_input_messages"})
 ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
 MAX_END_USER = 256
+"""Characters of an end user's name that are kept."""
 MAX_NOTED, MAX_NOTED_KEY, MAX_NOTED_VALUE = 16, 64, 512
 """Pairs of metadata, and characters of each; what exceeds them is not kept."""
-"""Characters of an end user's name that are kept."""
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 

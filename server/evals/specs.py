@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator
 
 from adaptation.grading.specs import Grader, JsonObject, Messages, Name
 from memory.types import Frozen
@@ -144,15 +144,6 @@ class ResponseSampling(Sampling):
 STORED = (StoredCompletions, StoredResponses)
 
 
-def _knows_what_to_ask(source: Any) -> Any:
-    """Refuse items from elsewhere without a model or messages; stored answers bring theirs."""
-    if not isinstance(source.source, STORED):
-        for name in ("model", "input_messages"):
-            if getattr(source, name) is None:
-                raise ValueError(f"`{name}` is missing: only stored answers have their own")
-    return source
-
-
 class Jsonl(Frozen):
     """Items whose answers are known."""
 
@@ -171,8 +162,6 @@ class Completions(Frozen):
     """None: of stored answers, what they were asked."""
     sampling_params: ChatSampling | None = None
 
-    _whole = model_validator(mode="after")(_knows_what_to_ask)
-
 
 class Responses(Frozen):
     """Items that a model is asked as responses."""
@@ -182,8 +171,6 @@ class Responses(Frozen):
     model: Name | None = None
     input_messages: InputMessages | None = None
     sampling_params: ResponseSampling | None = None
-
-    _whole = model_validator(mode="after")(_knows_what_to_ask)
 
 
 DataSource: TypeAlias = Jsonl | Completions | Responses

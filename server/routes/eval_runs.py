@@ -13,8 +13,10 @@ from memory.aside import Aside
 from memory.eval_runs import EvalRunStore
 from memory.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
 from memory.memory import LongTermMemory
+from server.errors import ApiError
 from server.evals.specs import (
     STORED,
+    DataSource,
     FileContent,
     FileId,
     Jsonl,
@@ -194,9 +196,20 @@ def _of_stored(
     return new.model_copy(update={"details": details, "total": len(ids)})
 
 
+def _require_question(source: DataSource) -> None:
+    """Refuse items from elsewhere without a model or messages; stored answers bring theirs."""
+    if isinstance(source, Jsonl) or isinstance(source.source, STORED):
+        return
+    for name in ("model", "input_messages"):
+        if getattr(source, name) is None:
+            param = f"data_source.{name}"
+            raise ApiError(400, f"`{param}` is missing: only stored answers have one", param=param)
+
+
 def _new_run(evaluation: Evaluation, body: NewRunBody) -> NewRun:
     """Return a run of an evaluation; raises `UngradableError` for names that no item has."""
     source = body.data_source
+    _require_question(source)
     if not isinstance(source, Jsonl) and isinstance(source.input_messages, Template):
         schema = item_schema_of(evaluation.details.source)
         for place, message in enumerate(source.input_messages.template):

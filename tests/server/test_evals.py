@@ -343,7 +343,8 @@ WRONG_CRITERIA: list[tuple[dict[str, Any], str]] = [
 NAMELESS = {"type": "template", "template": [{"role": "user", "content": "{{ item.nothing }}"}]}
 WRONG_RUNS: list[tuple[dict[str, Any], str]] = [
     ({"items": []}, "data_source.source.content"),
-    ({"source": {"type": "stored_completions"}}, "data_source.source.type"),
+    ({"source": {"type": "stored_completions"}}, "data_source.source"),
+    ({"source": {"type": "elsewhere"}}, "data_source.source.type"),
     ({"model": None}, "data_source.model"),
     ({"sampling_params": {"n": 3}}, "data_source.sampling_params.n"),
     ({"items": [{"item": {"question": "\ud800"}}]}, "data_source.source.content.0.item"),
@@ -468,5 +469,5 @@ async def test_no_stored_answer_is_a_400_that_says_so(client: AsyncOpenAI) -> No
 
 
 async def test_items_of_ones_own_need_a_model_and_messages(client: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="`model` is missing"):
+    with pytest.raises(openai.BadRequestError, match="`data_source.model` is missing"):
         await logged(client, {"type": "file_content", "content": ITEMS})
