@@ -469,5 +469,5 @@ async def test_no_stored_answer_is_a_400_that_says_so(client: AsyncOpenAI) -> No
 
 
 async def test_items_of_ones_own_need_a_model_and_messages(client: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="`data_source.model` is missing"):
+    with pytest.raises(openai.BadRequestError, match=r"`data_source\.model` is missing"):
         await logged(client, {"type": "file_content", "content": ITEMS})
