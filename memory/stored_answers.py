@@ -79,7 +79,7 @@ class StoredAnswers:
         while True:
             with self._database.reading(tenant) as connection:
                 rows = connection.execute(here).mappings().all()
-            yield from rows
+            yield from (dict(row) for row in rows)
             if len(rows) < AT_ONCE:
                 return
             at, last = rows[-1]["created_at"], rows[-1]["id"]
