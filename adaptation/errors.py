@@ -49,5 +49,9 @@ class DistillationError(AdaptationError):
     """An offline generation cannot start or finish."""
 
 
+class PracticeError(AdaptationError):
+    """No exercise can be posed or tried."""
+
+
 class ConversionError(AdaptationError):
     """A model file cannot be made into a folder that engine and trainer load."""

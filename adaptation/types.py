@@ -83,6 +83,8 @@ class Query:
     """What the request says of how hard to think, where that chose the strategy."""
     end_user: str | None = None
     """Who of the tenant's own users asks; kept with what is saved, and decides nothing."""
+    metadata: Mapping[str, str] | None = None
+    """What the client notes with its request; likewise."""
     notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
     """Told the votes after every sample; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)

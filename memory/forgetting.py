@@ -10,17 +10,21 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
+from sqlalchemy import Connection, and_, select
+
 from memory.blanking import blank, signs_of
 from memory.completions import CompletionLog
-from memory.erasures import ErasureStore, Witness
+from memory.erasures import ErasureStore, Witness, note_removed
 from memory.errors import StorageUnavailableError
 from memory.files import FileStore
 from memory.index.cache import IndexCache
 from memory.record_queries import completions_of, records_alike
 from memory.records import Entry, RecordStore
 from memory.responses import ResponseStore
+from memory.scrubbing import scrub, texts_of
 from memory.store.database import Database
 from memory.store.group_commit import GroupCommit
+from memory.store.schema import erasure
 from memory.text import folded
 from memory.types import Record, Saved, State, question_of
 
@@ -78,6 +82,17 @@ class Forgetting:
         gone = blank(self._database, self._files, tenant, signs)
         counts = {"files": dict(gone.files), "batch_answers": gone.batch_answers}
         self.erasures.note(tenant, record.id, **counts)
+        with self._database.writing(tenant) as connection:
+            files = self._files_of(connection, tenant, record.id)
+            texts = texts_of(connection, tenant, record, told)
+            scrubbed = scrub(connection, tenant, texts, record.id, files)
+            note_removed(connection, tenant, record.id, scrubbed)
+
+    def _files_of(self, connection: Connection, tenant: str, record_id: str) -> set[str]:
+        """Return the files that lines were taken out of, before a kill as well."""
+        here = and_(erasure.c.tenant == tenant, erasure.c.record_id == record_id)
+        removed = connection.execute(select(erasure.c.removed).where(here)).scalar() or {}
+        return set(removed.get("files", ()))
 
     def _sweep(self, tenant: str, record_id: str) -> None:
         """Delete what may hold an erased record beside the database's tables.

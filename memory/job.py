@@ -21,6 +21,7 @@ class JobKind(StrEnum):
     TUNE = "tune"
     REINDEX = "reindex"
     IMPORT = "import"
+    PRACTISE = "practise"
 
 
 class JobStatus(StrEnum):

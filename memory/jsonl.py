@@ -15,6 +15,7 @@ from typing import NamedTuple
 from memory.errors import InvalidImportError, StorageUnavailableError
 from memory.lines import Line, parse_line
 from memory.lines.ahead import ReadAhead, spare_cores
+from memory.lines.origin import NOWHERE, Origin
 from memory.lines.reader import Outcome, Read
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
@@ -97,16 +98,18 @@ def import_lines(
     *,
     trust: bool = False,
     read: Read | None = None,
+    origin: Origin = NOWHERE,
 ) -> ImportReport:
     """Store every readable line as a record of `tenant`.
 
     Records get the tier `imported`; `trust` keeps what an export claims, except that no file can
     claim to have been executed. `on_progress` is told how many lines are done after each commit.
-    A failing storage ends the import; the report then says what was committed before. `read` reads
-    lines of other forms, here; those of ours are read by other processes as well.
+    A failing storage ends the import; the report then says what was committed before. `origin` is
+    what is known of the file. `read` reads lines of other forms, here; those of ours are read by
+    other processes as well.
     """
     counts = _Counts()
-    ours = partial(parse_line, tenant=tenant, trust=trust)
+    ours = partial(parse_line, tenant=tenant, trust=trust, origin=origin)
     ahead = ReadAhead(ours, spare_cores()) if read is None else ReadAhead(read, 0)
     try:
         with ahead:

@@ -54,6 +54,7 @@ from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
 from memory.store.scope import EVERYONE
+from memory.stored_answers import StoredAnswers
 from memory.tenants import TenantStore
 from memory.traces import Trace, traces_of
 from memory.types import Draft, Neighbour, Record, Saved, State, question_of
@@ -99,6 +100,7 @@ class LongTermMemory:
         self.candidates = CandidateStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
+        self.stored_answers = StoredAnswers(database)
         self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
         self.models = ModelNames(self.adapters)
         self.releases = Releases(database)

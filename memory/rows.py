@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,17 @@ from sqlalchemy import RowMapping
 from memory.identity.answer_key import answer_key
 from memory.identity.prompt import Prompt, shaping
 from memory.text import clean, trace
-from memory.types import Completion, Draft, Message, PastVote, Record, State, Tier, question_of
+from memory.types import (
+    Completion,
+    Draft,
+    Message,
+    PastVote,
+    Record,
+    Source,
+    State,
+    Tier,
+    question_of,
+)
 
 ERASED_CONTENT: Mapping[str, Any] = {
     "state": State.ERASED,
@@ -58,6 +68,7 @@ def draft_row(draft: Draft) -> dict[str, Any]:
         "answer": clean(draft.answer),
         "rationale": clean(draft.rationale),
         "tier": draft.tier,
+        "source": draft.source,
         "evidence": plain(draft.evidence),
         "confidence": draft.confidence,
         "uses": 0,
@@ -87,12 +98,13 @@ def confirmed(known: RowMapping, draft: Draft, state: State) -> dict[str, Any]:
     contested = state is State.QUARANTINED and bool(
         known["contested"] or known["state"] == State.ACTIVE
     )
-    changes = {"tier": tier, "state": state, "contested": contested}
+    source = Source(known["source"]).more_real(draft.source)
+    changes = {"tier": tier, "source": source, "state": state, "contested": contested}
     evidence = dict(known["evidence"])
     seen = list(evidence.pop("confirmations", []))
     newest = {"tier": str(draft.tier), "evidence": plain(draft.evidence)}
     first = {"tier": str(known["tier"]), "evidence": evidence}
-    if newest in seen or (newest == first and evidence):
+    if newest in seen or (newest == first and evidence) or _brought_twice(newest, [first, *seen]):
         return changes
     doubt = (1 - known["confidence"]) * (1 - draft.confidence)
     confirmations = [*seen, newest][-MAX_CONFIRMATIONS:]
@@ -100,6 +112,15 @@ def confirmed(known: RowMapping, draft: Draft, state: State) -> dict[str, Any]:
         "evidence": evidence | {"confirmations": confirmations},
         "confidence": 1 - doubt,
     }
+
+
+def _brought_twice(newest: Mapping[str, Any], seen: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a file says what one has said: the one may be a copy of the other."""
+    return _is_brought(newest) and any(map(_is_brought, seen))
+
+
+def _is_brought(said: Mapping[str, Any]) -> bool:
+    return bool(said["evidence"].get("source") == "import")
 
 
 def prompt_of(asked: Draft | Completion) -> Prompt:

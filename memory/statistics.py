@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select, true
 
 from memory.store.schema import adapter, completion, head, record
-from memory.types import State, Tier
+from memory.types import Source, State, Tier
 
 
 def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, Any]:
-    """Count records by state and tier, uses, wins, completions and adapters of a tenant, or all."""
+    """Count records in several ways, completions and adapters, of a tenant or of all."""
     mine = _of(record.c.tenant, tenant)
     sums = select(func.sum(record.c.uses), func.sum(record.c.wins)).where(mine)
     uses, wins = connection.execute(sums).one()
@@ -20,7 +21,8 @@ def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, A
         "tenant": tenant,
         "records": sum(n for state, n in states.items() if state != State.ERASED),
         "states": {state.value: states.get(state, 0) for state in State},
-        "tiers": _tiers(connection, mine),
+        "tiers": _of_active(connection, record.c.tier, Tier, mine),
+        "sources": _of_active(connection, record.c.source, Source, mine),
         "uses": int(uses or 0),
         "wins": int(wins or 0),
         "completions": _count(connection, completion.c.tenant, tenant),
@@ -29,9 +31,11 @@ def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, A
     }
 
 
-def _tiers(connection: Connection, mine: ColumnElement[bool]) -> dict[str, int]:
-    found = _grouped(connection, record.c.tier, mine & (record.c.state == State.ACTIVE))
-    return {tier.value: found.get(tier, 0) for tier in Tier}
+def _of_active(
+    connection: Connection, column: Column[Any], kinds: type[StrEnum], mine: ColumnElement[bool]
+) -> dict[str, int]:
+    found = _grouped(connection, column, mine & (record.c.state == State.ACTIVE))
+    return {kind.value: found.get(kind.value, 0) for kind in kinds}
 
 
 def _grouped(

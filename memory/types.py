@@ -70,6 +70,39 @@ TIERS_THAT_TRAIN = frozenset({Tier.EXECUTABLE, Tier.CORROBORATED, Tier.FEEDBACK,
 (prolonged majority-label training collapses: arXiv 2505.21444)."""
 
 
+class Source(StrEnum):
+    """Where the question of a record is from, the most real first."""
+
+    SERVED = "served"
+    """Somebody asked it here."""
+    IMPORTED = "import"
+    """A file brought it; the evidence says which, under which licence."""
+    ENVIRONMENT = "environment"
+    """A generator drew it, whose own scorer judged the answer."""
+    SELF_PLAY = "self-play"
+    """The model posed it to itself, as hard as it could just solve."""
+    SYNTHETIC = "synthetic"
+    """The model wrote it after questions of the tenant's."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether people, and neither a generator nor the model, asked it."""
+        return self in (Source.SERVED, Source.IMPORTED)
+
+    @property
+    def is_written_by_model(self) -> bool:
+        """Whether the model wrote the question."""
+        return self in (Source.SELF_PLAY, Source.SYNTHETIC)
+
+    def more_real(self, other: Source) -> Source:
+        """Return the more real of two: what people ask as well is no longer practice alone."""
+        return min(self, other, key=list(Source).index)
+
+    def less_real(self, other: Source) -> Source:
+        """Return the less real of two: a file may claim less than that it is one, never more."""
+        return max(self, other, key=list(Source).index)
+
+
 class Draft(Frozen):
     """A verified success on its way into memory, before it has an id."""
 
@@ -83,6 +116,7 @@ class Draft(Frozen):
     rationale: str
     """The full assistant text that led to the answer, as it was or should be served."""
     tier: Tier
+    source: Source = Source.SERVED
     evidence: Mapping[str, Any] = Field(default_factory=dict)
     confidence: float = Field(default=1.0, ge=0.0, le=1.0)
     model: str = ""
@@ -208,6 +242,8 @@ class Completion(Frozen):
     trial: Trial | None = None
     """For the ledger; not read again with the completion."""
     created_at: datetime | None = None
+    metadata: Mapping[str, str] | None = None
+    """What the client noted with its request."""
     conversation: str | None = None
     """The prompt's fingerprint where it was too long to keep: then there are no messages."""
 

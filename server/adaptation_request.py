@@ -34,6 +34,8 @@ ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
 MAX_END_USER = 256
 """Characters of an end user's name that are kept."""
+MAX_NOTED, MAX_NOTED_KEY, MAX_NOTED_VALUE = 16, 64, 512
+"""Pairs of metadata, and characters of each; what exceeds them is not kept."""
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 
@@ -86,6 +88,7 @@ def take_context(
         can_be_reworded=can_be_reworded,
         effort=effort,
         end_user=_end_user(body),
+        metadata=_metadata(body),
         route=path,
         opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
         deadline=time.monotonic() + wall_s if wall_s else math.inf,
@@ -120,6 +123,19 @@ def _end_user(body: dict[str, Any]) -> str | None:
     given = (body.get(key) for key in ("safety_identifier", "user"))
     named = next((each for each in given if isinstance(each, str) and each.strip()), None)
     return None if named is None else named[:MAX_END_USER]
+
+
+def _metadata(body: dict[str, Any]) -> dict[str, str] | None:
+    """Return what the client notes with its request, as far as OpenAI's limits let it."""
+    given = body.get("metadata")
+    if not isinstance(given, dict):
+        return None
+    fits = {
+        key: value
+        for key, value in given.items()
+        if isinstance(value, str) and len(key) <= MAX_NOTED_KEY and len(value) <= MAX_NOTED_VALUE
+    }
+    return dict(list(fits.items())[:MAX_NOTED]) or None
 
 
 def _look_over(path: str, body: dict[str, Any]) -> None:

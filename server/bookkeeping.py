@@ -75,4 +75,5 @@ class Bookkeeper:
             vote=outcome.vote,
             trial=outcome.trial,
             report=shown,
+            metadata=query.metadata,
         )

@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
     "eval": "run task suites and print a table with confidence intervals",
     "distill": "train what memory holds into the base adapter, if that is an improvement",
+    "practise": "have the model solve exercises that are verified, for what it learns from",
     "rebase": "train the champion again on a new base model, from memory",
     "tune": "find the recipe of per-request training for a model",
     "adapters": "list, show, promote, roll back or reset distilled adapters",

@@ -153,6 +153,11 @@ class Settings(Frozen):
     device_locks: Path = Field(default_factory=lambda: default_device_locks())
     """folder in which whoever trains on a device of this machine locks it; containers that share
     a device share the folder"""
+    min_real_share: float = Field(default=0.2, ge=0, le=1)
+    """of what a generation trains on, what people asked or brought; practice beyond it is left
+    out"""
+    max_written_share: float = Field(default=0.25, ge=0, le=1)
+    """of what a generation trains on, questions that the model itself wrote"""
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     response_retention_days: float = Field(default=30.0, gt=0)

@@ -61,6 +61,8 @@ class RequestContext:
     """The effort that chose strategy and samples, where the request asked for no other."""
     end_user: str | None = None
     """Who of the tenant's own users asks, as the client calls them."""
+    metadata: Mapping[str, str] | None = None
+    """What the client notes with its request."""
     route: str = CHAT
     opens_late: bool = True
     """Whether a stream says nothing before the engine's first output, and may say it earlier."""
@@ -155,6 +157,7 @@ class Asked:
             can_be_reworded=context.can_be_reworded,
             effort=context.effort,
             end_user=context.end_user,
+            metadata=context.metadata,
             notify=self.notify,
             abandoned=abandoned,
         )

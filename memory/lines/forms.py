@@ -18,7 +18,7 @@ from memory.lines.turns import read_learned, read_shared, read_turns, refuse_unk
 from memory.types import Message, Record
 
 Fields = dict[str, Any]
-COMMON = frozenset({"task", "state", "id"})
+COMMON = frozenset({"task", "state", "id", "licence", "provenance"})
 """What a line of any form may say."""
 SHAPING = frozenset({"tools", "tool_choice", "response_format", "parallel_tool_calls"})
 """What of a request makes its question another one."""

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from memory.errors import InvalidImportError
 from memory.lines.forms import Fields, form_of
-from memory.types import Draft, State, Tier
+from memory.lines.origin import NOWHERE, Origin, origin_of_line
+from memory.types import Draft, Source, State, Tier
 
 MAX_LINE_BYTES = 1 << 20
 MAX_TEXT_CHARACTERS = 64_000
@@ -27,14 +28,20 @@ class Line:
     state: State = State.ACTIVE
 
 
-def parse_line(line: str | bytes, tenant: str, *, trust: bool) -> Line | None:
-    """Read one line; None for a blank one, `InvalidImportError` for one that makes no record."""
+def parse_line(
+    line: str | bytes, tenant: str, *, trust: bool, origin: Origin = NOWHERE
+) -> Line | None:
+    """Read one line; None for a blank one, `InvalidImportError` for one that makes no record.
+
+    `origin` is what is known of its file, and is kept with the record.
+    """
     fields = _read(line)
     if fields is None:
         return None
     try:
         parsed = form_of(fields).fields(fields)
-        return Line(_draft(parsed, tenant, trust), _state(parsed))
+        known = {**origin.evidence(), **origin_of_line(fields).evidence()}
+        return Line(_with(_draft(parsed, tenant, trust), known), _state(parsed))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -66,6 +73,7 @@ def _draft(fields: Fields, tenant: str, trust: bool) -> Draft:
         **content,
         tenant=tenant,
         tier=Tier.VOTE if fields.get("tier") == Tier.VOTE else Tier.IMPORTED,  # a vote stays one
+        source=_source(fields),
         request=fields.get("request") or {},
         evidence={"source": "import"} if "tier" in fields else fields["evidence"],
     )
@@ -80,9 +88,22 @@ def _draft(fields: Fields, tenant: str, trust: bool) -> Draft:
     return _trusted(draft, fields) if trust and "tier" in fields else draft
 
 
+def _source(fields: Fields) -> Source:
+    """Return where a line is from: practice that was exported is no file of other people's."""
+    given: Any = fields.get("source", Source.IMPORTED)
+    try:
+        return Source.IMPORTED.less_real(Source(given))
+    except ValueError as error:
+        raise InvalidImportError(f'"source" is not one of {", ".join(Source)}') from error
+
+
+def _with(draft: Draft, known: Fields) -> Draft:
+    return draft.model_copy(update={"evidence": {**draft.evidence, **known}}) if known else draft
+
+
 def _trusted(draft: Draft, fields: Fields) -> Draft:
     """Keep what our own export says of a record."""
-    names = ("evidence", "confidence", "model", "adapter")
+    names = ("source", "evidence", "confidence", "model", "adapter")
     claims = {name: fields[name] for name in names if name in fields}
     kept = Draft(**dict(draft) | claims | {"tier": fields["tier"]})
     # A file is no execution: the best it can claim is that something independent agreed.

@@ -68,6 +68,8 @@ record = Table(
     # Quarantined because answers disagree, not because somebody judged this one wrong.
     Column("contested", Boolean, nullable=False),
     Column("tier", String, nullable=False),
+    # Where its question is from: see `memory.types.Source`.
+    Column("source", String, nullable=False, server_default="served"),
     Column("evidence", JSON, nullable=False),
     Column("confidence", Float, nullable=False),
     Column("uses", Integer, nullable=False),
@@ -137,6 +139,8 @@ completion = Table(
     Column("vote_trained", Boolean),
     Column("vote_near", String),
     Column("report", JSON),
+    # What the client noted with its request.
+    Column("metadata", JSON(none_as_null=True)),
     Column("created_at", Float, nullable=False),
     Column("asked_hash", String),
     # The identity of a conversation that was too long to keep.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -55,6 +56,26 @@ def add_folder_arguments(parser: argparse.ArgumentParser, json: bool = True) -> 
     parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_origin_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where imported lines are from."""
+    parser.add_argument(
+        "--licence", metavar="SPDX", type=_licence, help="under which the lines may be used"
+    )
+    parser.add_argument(
+        "--provenance", metavar="TEXT", help="who made them and where they were found"
+    )
+
+
+def _licence(text: str) -> str:
+    from memory.lines.origin import SPDX
+
+    if not re.match(SPDX, text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no SPDX expression, such as CC-BY-4.0; one of your own is LicenseRef-NAME"
+        )
+    return text
 
 
 def tenant_name(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from server import flags
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -70,6 +71,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that runs a generation takes."""
     add_memory_arguments(parser, json=False)
+    flags.add_arguments(parser, only={"min_real_share", "max_written_share"})
     add_template_arguments(parser)
     add_detach(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
@@ -162,6 +164,7 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "because": "; ".join(report.reasons),
         "trained on": f"{report.train} records: {tasks}",
         "judged by": f"{report.holdout} held-out questions",
+        "of these asked or brought by people": _real(report),
         "left out": _left_out(report),
         "served before": report.current or "the base model",
     }
@@ -201,8 +204,15 @@ def _grown(report: GenerationReport) -> str:
     return f"{parent}, drawn among {report.drawn.among} with seed {report.drawn.seed}"
 
 
+def _real(report: GenerationReport) -> str:
+    sources = ", ".join(f"{count} {source}" for source, count in report.sources.items())
+    return f"{report.real_share or 0:.0%} ({sources})"
+
+
 def _left_out(report: GenerationReport) -> str:
     of_tiers = f"{report.unverified} records of tiers that may not train"
+    if practice := report.practice_left_out:
+        of_tiers += f", {practice} of practice so that real ones keep their share"
     if not report.unlearnable:
         return of_tiers
     return f"{of_tiers}, {report.unlearnable} that cannot be rendered: {report.obstacle}"

@@ -10,14 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.commands.common import Subparsers, add_memory_arguments, command_parser, open_memory
+from server.commands.common import (
+    Subparsers,
+    add_memory_arguments,
+    add_origin_arguments,
+    command_parser,
+    open_memory,
+)
 from server.commands.memory_files import print_report
 from server.console import CommandError, print_json, progress
 from server.import_source import source
 
 if TYPE_CHECKING:
     from memory.jsonl import ImportReport
-    from memory.lines import Line
+    from memory.lines import Line, Origin
     from server.openai_export import Mapped
 
 EXAMPLES = """\
@@ -47,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_memory_arguments(openai)
     add = openai.add_argument
     add("files", metavar="FILE", nargs="+", help="JSONL, packed with gzip or not, or an eval")
-    add("--licence", metavar="NAME", help="under which the files may be used: kept with records")
+    add_origin_arguments(openai)
     add("--question", metavar="FIELD", help="of an item (default: as its eval says, or its name)")
     add("--answer", metavar="FIELD", help="of an item, likewise")
     add("--preferred", action="store_true", help="learn the preferred output of preferences")
@@ -79,10 +85,11 @@ def _import_one(
 ) -> ImportReport:
     """Import the lines of a file, or the items of an eval."""
     from memory.jsonl import import_lines, tried_lines
-    from memory.lines import entries
+    from memory.lines import entries, origin_of_file
     from server.openai_export import items_of
 
-    read = partial(_read, tenant=args.tenant, where=where, args=args, evidence=_origin(name, args))
+    origin = origin_of_file(name, args.licence, args.provenance)
+    read = partial(_read, tenant=args.tenant, where=where, args=args, origin=origin)
     with source(name) as (stream, total), progress(f"importing {Path(name).name}") as advance:
         lines: Iterable[str | bytes] = entries(stream)
         if found is not None:
@@ -98,7 +105,7 @@ def _read(
     tenant: str,
     where: Mapped,
     args: argparse.Namespace,
-    evidence: dict[str, Any],
+    origin: Origin,
 ) -> Line | None:
     """Read one line; raises `InvalidImportError`."""
     from dataclasses import replace
@@ -112,10 +119,11 @@ def _read(
         fields = None  # the parser says what is wrong, or that there is nothing
     if isinstance(fields, dict):
         text = json.dumps(line_of(fields, where, takes_preferred=args.preferred))
-    line = parse_line(text, tenant, trust=False)
+    line = parse_line(text, tenant, trust=False, origin=origin)
     if line is None:
         return None
-    draft = line.draft.model_copy(update={"evidence": {**line.draft.evidence, **evidence}})
+    evidence = {**line.draft.evidence, "from": "openai"}
+    draft = line.draft.model_copy(update={"evidence": evidence})
     return replace(line, draft=draft)
 
 
@@ -149,14 +157,6 @@ def _named(where: Mapped, args: argparse.Namespace) -> Mapped:
     if args.question is not None:
         where = replace(where, question=args.question, template=None)
     return where if args.answer is None else replace(where, answer=args.answer)
-
-
-def _origin(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Return what every record of a file keeps of where it is from."""
-    from memory.file_hash import file_hash
-
-    origin = {"from": "openai", "file": Path(name).name, "sha256": file_hash(Path(name))}
-    return origin | ({"licence": args.licence} if args.licence else {})
 
 
 def _advance(advance: Any, total: int | None, done: int) -> None:

@@ -7,6 +7,7 @@ from server.commands import memory_files, memory_records
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
+    add_origin_arguments,
     command_parser,
     number_between,
 )
@@ -26,6 +27,7 @@ EXAMPLES = """\
 IMPORT_EXAMPLES = """\
   whet memory import solved.jsonl
   whet memory import alpaca_data.json
+  whet memory import gsm8k.jsonl --licence MIT --provenance "GSM8K, github.com/openai"
   whet memory import large.jsonl --detach      by the server of this data folder
   zstdcat solved.jsonl.zst | whet memory import -
 
@@ -36,6 +38,7 @@ a line has one of these forms; a key that a form does not know is refused by nam
   {"instruction": "Add.", "input": "2 3", "output": "5"}                  Alpaca
   {"prompt": "2 + 3?", "completion": "5"}
   what `whet memory export` writes
+any line may say its own "licence" and "provenance"
 """
 
 
@@ -92,6 +95,7 @@ def _import(below: Subparsers) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="keep the tiers and states the file claims"
     )
+    add_origin_arguments(parser)
     add_detach(parser)
     parser.set_defaults(run=memory_files.import_file)
 

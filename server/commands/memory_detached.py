@@ -32,7 +32,13 @@ def import_file(args: argparse.Namespace) -> int:
         name = Path(args.file).name
         new = NewFile(tenant=args.tenant, name=name, purpose="user_data", expires_at=until)
         kept = memory.files.create(new, iter(partial(stream.read, PART_BYTES), b""))
-        asked = ImportRequest(file=kept.id, trust=args.trust, drop=True)
+        asked = ImportRequest(
+            file=kept.id,
+            trust=args.trust,
+            drop=True,
+            licence=args.licence,
+            provenance=args.provenance,
+        )
         request = asked.model_dump(mode="json")
         job = NewJob(tenant=args.tenant, kind=JobKind.IMPORT, request=request)
         return say_detached(memory.jobs.create(job, MOST_OPEN))

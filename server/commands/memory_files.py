@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def import_file(args: argparse.Namespace) -> int:
     """Import JSONL; the status is 1 when any line was refused."""
     from memory.jsonl import import_lines
-    from memory.lines import entries
+    from memory.lines import entries, origin_of_file
 
     if args.detach:
         return memory_detached.import_file(args)
@@ -37,6 +37,7 @@ def import_file(args: argparse.Namespace) -> int:
                 entries(stream),
                 on_progress=lambda done: advance(done, total),
                 trust=args.trust,
+                origin=origin_of_file(args.file, args.licence, args.provenance),
             )
         except KeyboardInterrupt:
             complain("what was imported stays: the same command confirms it and goes on")

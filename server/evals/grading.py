@@ -27,7 +27,7 @@ async def output_of(
     """Return what came of an item; what went wrong with it is told in it."""
     if schema is not None and (fault := await _misfit(item, schema)):
         return ungraded(line, item, "invalid_item", f"the item does not fit its schema: {fault}")
-    is_known = isinstance(source, Jsonl)
+    is_known = isinstance(source, Jsonl) or source.model is None
     sample = given(item.sample) if is_known else await sampled(source, item.item, door)
     if sample.is_error:
         return _output(line, item, sample, [])

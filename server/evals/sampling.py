@@ -44,18 +44,20 @@ def given(sample: Mapping[str, Any] | None) -> Sampled:
 
 async def sampled(source: Completions | Responses, item: Names, door: Door) -> Sampled:
     """Return what the model says to an item; what goes wrong is told in it."""
+    model = source.model
+    assert model is not None
     params = source.sampling_params.model_dump(exclude_none=True) if source.sampling_params else {}
     messages: list[dict[str, Any]] = []
     try:
         messages = _messages(source, item)
         if source.type == "completions":
-            return await _chat(source.model, messages, params, door)
-        return await _response(source.model, messages, params, door)
+            return await _chat(model, messages, params, door)
+        return await _response(model, messages, params, door)
     except RefusedError as error:
         told = {"code": error.code, "message": str(error)}
     except GradingError as error:
         told = {"code": error.fault.value, "message": str(error)}
-    shown = _shown(messages, None, source.model, params)
+    shown = _shown(messages, None, model, params)
     return Sampled({}, shown | {"error": told}, is_error=True)
 
 
@@ -64,9 +66,10 @@ def _messages(source: Completions | Responses, item: Names) -> list[dict[str, An
     names, asked = {"item": item, "sample": {}}, source.input_messages
     if isinstance(asked, Template):
         return judge.messages_of(asked.template, names)
-    found = value_at(asked.item_reference, names)
+    reference = "item.input" if asked is None else asked.item_reference
+    found = value_at(reference, names)
     if not isinstance(found, list) or not found or not all(isinstance(m, dict) for m in found):
-        told = f"`{asked.item_reference}` is no list of messages"
+        told = f"`{reference}` is no list of messages"
         raise GradingError(Fault.INVALID_VARIABLE, told)
     return found
 

@@ -31,7 +31,7 @@ class Custom(Frozen):
 
 
 class Logs(Frozen):
-    """Items as OpenAI keeps them of its answers: here a run's source brings them along."""
+    """Answers that were given here, by the metadata of their requests; or whatever a run brings."""
 
     type: Literal["logs", "stored_completions"]
     metadata: JsonObject | None = None
@@ -77,6 +77,30 @@ class FileId(Frozen):
 ItemSource: TypeAlias = FileContent | FileId
 
 
+class StoredCompletions(Frozen):
+    """Completions that were answered here; times are Unix seconds, both included."""
+
+    type: Literal["stored_completions"]
+    created_after: int | None = None
+    created_before: int | None = None
+    limit: Annotated[int | None, Field(ge=1, le=MOST_ITEMS)] = None
+    metadata: Metadata = None
+    model: Name | None = None
+
+
+class StoredResponses(Frozen):
+    """Responses that were stored here; times are Unix seconds, both included."""
+
+    type: Literal["responses"]
+    created_after: int | None = None
+    created_before: int | None = None
+    metadata: Metadata = None
+    model: Name | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    users: list[str] | None = None
+
+
 class Template(Frozen):
     """Messages with templates in them."""
 
@@ -117,6 +141,9 @@ class ResponseSampling(Sampling):
     text: JsonObject | None = None
 
 
+STORED = (StoredCompletions, StoredResponses)
+
+
 class Jsonl(Frozen):
     """Items whose answers are known."""
 
@@ -128,9 +155,11 @@ class Completions(Frozen):
     """Items that a model is asked as chat completions."""
 
     type: Literal["completions"]
-    source: ItemSource
-    model: Name
-    input_messages: InputMessages
+    source: ItemSource | StoredCompletions
+    model: Name | None = None
+    """None: the answers are graded that were given."""
+    input_messages: InputMessages | None = None
+    """None: of stored answers, what they were asked."""
     sampling_params: ChatSampling | None = None
 
 
@@ -138,9 +167,9 @@ class Responses(Frozen):
     """Items that a model is asked as responses."""
 
     type: Literal["responses"]
-    source: ItemSource
-    model: Name
-    input_messages: InputMessages
+    source: ItemSource | StoredResponses
+    model: Name | None = None
+    input_messages: InputMessages | None = None
     sampling_params: ResponseSampling | None = None
 
 

@@ -22,6 +22,7 @@ from server.evals.asking import Door
 from server.evals.grading import output_of, ungraded
 from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
+from server.evals.stored import items_of
 from server.validation import first_error
 
 logger = logging.getLogger(__name__)
@@ -91,11 +92,13 @@ class RunWork:
 
     def _items(self) -> Iterator[tuple[int, Item]]:
         """Yield the items with their lines; blocks while it reads."""
-        source = self._source.source
-        if isinstance(source, FileContent):
+        source, run = self._source.source, self._run
+        if run.details.answers is not None:
+            yield from items_of(self._memory, run.tenant, source.type, run.details.answers)
+        elif isinstance(source, FileContent):
             yield from enumerate(source.content, 1)
         else:
-            content = self._memory.files.content(self._run.tenant, source.id)
+            content = self._memory.files.content(run.tenant, source.id)
             yield from items_in(content, self._most_bytes)
 
     async def _grade_all(self, done: set[int], schema: Mapping[str, Any] | None) -> None:

@@ -13,7 +13,20 @@ from memory.aside import Aside
 from memory.eval_runs import EvalRunStore
 from memory.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
 from memory.memory import LongTermMemory
-from server.evals.specs import FileContent, FileId, Jsonl, NewRunBody, Template, item_schema_of
+from server.errors import ApiError
+from server.evals.specs import (
+    STORED,
+    DataSource,
+    FileContent,
+    FileId,
+    Jsonl,
+    NewRunBody,
+    StoredCompletions,
+    StoredResponses,
+    Template,
+    item_schema_of,
+)
+from server.evals.stored import ids_of
 from server.routes.evals import After, Limit, Order
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant
@@ -88,6 +101,8 @@ def _add_making(
     def made(tenant: str, eval_id: str, body: NewRunBody) -> EvalRun:
         evaluation = memory.evals.get(tenant, eval_id)
         new = _new_run(evaluation, body)
+        if isinstance(body.data_source.source, STORED):
+            new = _of_stored(memory, evaluation, new, body.data_source.source)
         if isinstance(body.data_source.source, FileId):
             memory.files.get(tenant, body.data_source.source.id)
         return memory.eval_runs.create(new, MOST_OPEN, MOST_RUNS)
@@ -166,9 +181,35 @@ def _add_outputs(router: APIRouter, store: EvalRunStore) -> None:
         return output_object(store.output(tenant, eval_id, run_id, output_id), eval_id)
 
 
+def _of_stored(
+    memory: LongTermMemory,
+    evaluation: Evaluation,
+    new: NewRun,
+    source: StoredCompletions | StoredResponses,
+) -> NewRun:
+    """Return a run whose answers are settled; the evaluation's own metadata narrow them further."""
+    noted = evaluation.details.source.get("metadata") or {}
+    own = {key: value for key, value in noted.items() if isinstance(value, str)}
+    metadata = {**own, **(source.metadata or {})} or None
+    ids = ids_of(memory, new.tenant, source.model_copy(update={"metadata": metadata}))
+    details = new.details.model_copy(update={"answers": ids})
+    return new.model_copy(update={"details": details, "total": len(ids)})
+
+
+def _require_question(source: DataSource) -> None:
+    """Refuse items from elsewhere without a model or messages; stored answers bring theirs."""
+    if isinstance(source, Jsonl) or isinstance(source.source, STORED):
+        return
+    for name in ("model", "input_messages"):
+        if getattr(source, name) is None:
+            param = f"data_source.{name}"
+            raise ApiError(400, f"`{param}` is missing: only stored answers have one", param=param)
+
+
 def _new_run(evaluation: Evaluation, body: NewRunBody) -> NewRun:
     """Return a run of an evaluation; raises `UngradableError` for names that no item has."""
     source = body.data_source
+    _require_question(source)
     if not isinstance(source, Jsonl) and isinstance(source.input_messages, Template):
         schema = item_schema_of(evaluation.details.source)
         for place, message in enumerate(source.input_messages.template):
@@ -184,7 +225,7 @@ def _new_run(evaluation: Evaluation, body: NewRunBody) -> NewRun:
         tenant=evaluation.tenant,
         eval_id=evaluation.id,
         name=body.name,
-        model="" if isinstance(source, Jsonl) else source.model,
+        model="" if isinstance(source, Jsonl) else source.model or "",
         details=details,
         total=len(source.source.content) if isinstance(source.source, FileContent) else 0,
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from adaptation.learning.training.chat import Template
 from memory.job import Job, JobEvent, JobKind, NewJob, Wish
+from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.jobs.estimate import finish_of
@@ -41,6 +42,8 @@ class NewImport(Frozen):
 
     kind: Literal["import"]
     file: Annotated[str, Field(pattern=OPAQUE_ID)]
+    licence: Licence | None = None
+    provenance: Provenance | None = None
 
 
 class NewReindexing(Frozen):

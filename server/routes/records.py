@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -12,7 +14,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from memory.jsonl import ImportReport, export_lines, import_lines
-from memory.lines import entries
+from memory.lines import Origin, entries
+from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Record, State
 from server.errors import ApiError
@@ -81,10 +84,18 @@ def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
 
 def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
     @router.post("/import")
-    async def import_records(request: Request, tenant: Tenant) -> dict[str, Any]:
+    async def import_records(
+        request: Request,
+        tenant: Tenant,
+        licence: Licence | None = None,
+        provenance: Provenance | None = None,
+    ) -> dict[str, Any]:
         """Store each line of a JSONL body; bad lines are named, the others are kept."""
-        lines = entries(io.BytesIO(await request.body()))
-        report = await memory.aside.importing.run(import_lines, memory, tenant, lines)
+        body = await request.body()
+        digest = sha256(body).hexdigest()
+        origin = Origin(sha256=digest, licence=licence, provenance=provenance)
+        store = partial(import_lines, memory, tenant, entries(io.BytesIO(body)), origin=origin)
+        report = await memory.aside.importing.run(store)
         return _import_object(report)
 
     @router.get("/export")

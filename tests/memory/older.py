@@ -32,14 +32,19 @@ LATER = {
 """The tables of each schema, those first that refer to others."""
 
 
+LATER_COLUMNS = {"0021": (("record", "source"), ("completion", "metadata"))}
+"""The columns of each schema that tables of earlier ones got."""
+
+
 def drop_later_tables(connection: sqlite3.Connection | Connection, schema: str = "0007") -> None:
     """Take away what came after a schema, from what is to be one of it."""
+    run = connection.exec_driver_sql if isinstance(connection, Connection) else connection.execute
     for later, tables in LATER.items():
         for table in tables if later > schema else ():
-            if isinstance(connection, Connection):
-                connection.exec_driver_sql(f"DROP TABLE {table}")
-            else:
-                connection.execute(f"DROP TABLE {table}")
+            run(f"DROP TABLE {table}")
+    for later, columns in LATER_COLUMNS.items():
+        for table, column in columns if later > schema else ():
+            run(f"ALTER TABLE {table} DROP COLUMN {column}")
 
 
 @contextmanager

@@ -95,6 +95,7 @@ def test_a_record_is_everywhere_before_it_is_forgotten_and_nowhere_after(tmp_pat
         "vectors": 1,
         "files": {life.upload.id: 1},
         "batch_answers": 0,
+        "adapter_texts": 1,
         "copies": ["whet.db.schema-0010"],
         "kept_adapters": ["key-ann"],
     }

@@ -343,7 +343,8 @@ WRONG_CRITERIA: list[tuple[dict[str, Any], str]] = [
 NAMELESS = {"type": "template", "template": [{"role": "user", "content": "{{ item.nothing }}"}]}
 WRONG_RUNS: list[tuple[dict[str, Any], str]] = [
     ({"items": []}, "data_source.source.content"),
-    ({"source": {"type": "stored_completions"}}, "data_source.source.type"),
+    ({"source": {"type": "stored_completions"}}, "data_source.source"),
+    ({"source": {"type": "elsewhere"}}, "data_source.source.type"),
     ({"model": None}, "data_source.model"),
     ({"sampling_params": {"n": 3}}, "data_source.sampling_params.n"),
     ({"items": [{"item": {"question": "\ud800"}}]}, "data_source.source.content.0.item"),
@@ -399,3 +400,74 @@ async def test_a_grader_is_tried_and_looked_at(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         await graders.validate(grader=program | {"source": "def grde(): pass"})
     assert refused.value.param == "grader.source"
+
+
+async def answered(client: AsyncOpenAI, text: str, **noted: str) -> str:
+    said = await client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": text}], metadata=noted, store=True
+    )
+    return said.id
+
+
+LOGGED: dict[str, Any] = {**EQUAL, "reference": "14", "name": "fourteen"}
+
+
+async def logged(client: AsyncOpenAI, source: dict[str, Any], **given: Any) -> Any:
+    config: Any = {"type": "logs", "metadata": {"of": "night"}}
+    criteria: Any = [LOGGED]
+    found = await client.evals.create(data_source_config=config, testing_criteria=criteria)
+    data: Any = {"type": "completions", "source": source, **given}
+    return await ended(client, await client.evals.runs.create(found.id, data_source=data))
+
+
+async def test_stored_completions_are_graded_as_they_were_answered(client: AsyncOpenAI) -> None:
+    first = await answered(client, "one?", of="night", n="1")
+    await answered(client, "two?", of="day")
+    second = await answered(client, "three?", of="night", n="2")
+    run = await logged(client, {"type": "stored_completions"})
+    assert (run.status, run.result_counts.passed, run.result_counts.total) == ("completed", 2, 2)
+    items = await outputs(client, run)
+    assert [item.datasource_item["id"] for item in items] == [first, second]
+    assert items[0].datasource_item["input"] == [{"role": "user", "content": "one?"}]
+    assert items[0].datasource_item["metadata"] == {"of": "night", "n": "1"}
+    assert items[0].sample.output[0].content == "14"
+    narrow = await logged(client, {"type": "stored_completions", "metadata": {"n": "2"}})
+    assert narrow.result_counts.total == 1
+    assert (
+        await logged(client, {"type": "stored_completions", "limit": 1})
+    ).result_counts.total == 1
+
+
+async def test_stored_completions_are_asked_of_another_model_too(
+    client: AsyncOpenAI, server: Composed
+) -> None:
+    await answered(client, "one?", of="night")
+    run = await logged(client, {"type": "stored_completions"}, model=MODEL)
+    assert (run.status, run.result_counts.passed) == ("completed", 1)
+    (usage,) = run.per_model_usage
+    assert usage.invocation_count == 1
+
+
+async def test_stored_responses_are_graded_by_their_metadata(client: AsyncOpenAI) -> None:
+    kept = await client.responses.create(model=MODEL, input="one?", metadata={"of": "night"})
+    await client.responses.create(model=MODEL, input="two?", metadata={"of": "day"})
+    await client.responses.create(
+        model=MODEL, input="three?", metadata={"of": "night"}, store=False
+    )
+    run = await logged(client, {"type": "responses"}, type="responses")
+    assert (run.status, run.result_counts.passed, run.result_counts.total) == ("completed", 1, 1)
+    (item,) = await outputs(client, run)
+    assert item.datasource_item["id"] == kept.id
+    assert item.datasource_item["input"] == [{"role": "user", "content": "one?"}]
+
+
+async def test_no_stored_answer_is_a_400_that_says_so(client: AsyncOpenAI) -> None:
+    await answered(client, "one?", of="night")
+    for filters in ({"metadata": {"n": "9"}}, {"model": "other"}, {"created_before": 1}):
+        with pytest.raises(openai.BadRequestError, match="names no stored answer"):
+            await logged(client, {"type": "stored_completions", **filters})
+
+
+async def test_items_of_ones_own_need_a_model_and_messages(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"`data_source\.model` is missing"):
+        await logged(client, {"type": "file_content", "content": ITEMS})

@@ -1,7 +1,7 @@
 """Any family of reasoning-gym as a suite: `rg:chain_sum`, with its own generator and verifier.
 
 Owns the way from a family's entries to questions and from replies to its scorer. reasoning-gym is
-an extra (`whet[eval]`) and is imported when the first such suite is asked for.
+an extra (`whet[gym]`, part of `whet[eval]` too), imported when the first such suite is asked for.
 
 An answer is right when the family's scorer gives it the full 1.0. What it gives for less (the right
 value in the wrong form, one number of several) is meant to shape a reward, not to count as right.
@@ -197,6 +197,6 @@ def _factory() -> Any:
         if error.name != "reasoning_gym":
             raise
         raise MissingPackageError(
-            'the rg: suites need reasoning-gym: pip install "whet[eval]"'
+            'the rg: suites need reasoning-gym: pip install "whet[gym]"'
         ) from error
     return reasoning_gym.factory

@@ -102,6 +102,12 @@ class GenerationReport(Frozen):
     """Bare corrections left out as it wrote none that came to the answer."""
     selection: Choice | None = None
     """How it was chosen what to learn from; None in a dry run and where a version is rebuilt."""
+    sources: dict[str, int] = Field(default_factory=dict)
+    """Training records by where they are from."""
+    real_share: float | None = None
+    """Of the training records, those that people asked or brought."""
+    practice_left_out: int = 0
+    """Records left out so that real ones keep their share."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -21,6 +21,7 @@ from adaptation.errors import DistillationError
 from adaptation.learning.candidates.choosing import Picked
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.budget import MOST_USES
+from adaptation.learning.distillation.mixing import mixed
 from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
 
@@ -55,6 +56,10 @@ class Selection(Frozen):
     """Questions of one task, so that a busy task does not crowd out the others."""
     paths: int = Field(default=4, ge=1)
     """Different solutions of one question that are trained on (RFT: more teach nothing new)."""
+    min_real_share: float = Field(default=0.2, ge=0, le=1)
+    """Of what is trained on, what people asked or brought; practice beyond it is left out."""
+    max_written_share: float = Field(default=0.25, ge=0, le=1)
+    """Of what is trained on, questions that the model wrote."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Selected:
     """Bare corrections left out as it wrote none that came to the answer."""
     picked: Picked | None = None
     """How `train` was chosen; None where everything is learned from and nothing was scored."""
+    practice_left_out: int = 0
+    """Records left out so that real ones keep their share."""
 
 
 def select(
@@ -92,7 +99,8 @@ def select(
     """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
-    questions = _by_question(verified)
+    usable = _mixed(verified[::-1], selection)
+    questions = _by_question(usable)
 
     def used(key: str) -> int:
         return max(uses.get(record.id, 0) for record in questions[key])
@@ -105,9 +113,10 @@ def select(
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
     selected = Selected(
-        train=tuple(train[: selection.max_train]),
+        train=tuple(_mixed(train[: selection.max_train], selection)),
         holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
         unverified=len(active) - len(verified),
+        practice_left_out=len(verified) - len(usable),
     )
     require_enough(selected, tenant, selection)
     return selected
@@ -139,6 +148,11 @@ def reselect(
     )
     require_enough(selected, tenant, selection)
     return selected
+
+
+def _mixed(records: Sequence[Record], selection: Selection) -> list[Record]:
+    """Return the records without the practice that is too much; what comes first stays."""
+    return mixed(records, selection.min_real_share, selection.max_written_share)
 
 
 def cluster(record: Record) -> str:
@@ -203,7 +217,9 @@ def require_enough(selected: Selected, tenant: str, selection: Selection) -> Non
 
 
 def _without(selected: Selected) -> str:
-    left_out = selected.unlearnable
-    if not left_out:
-        return ""
-    return f". {len(left_out)} cannot be rendered for this model, such as: {left_out[0]}"
+    said = ""
+    if practice := selected.practice_left_out:
+        said = f". {practice} are practice beyond what `min_real_share` and `max_written_share` let"
+    if left_out := selected.unlearnable:
+        said += f". {len(left_out)} cannot be rendered for this model, such as: {left_out[0]}"
+    return said

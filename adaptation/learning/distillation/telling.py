@@ -10,6 +10,7 @@ from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.judging import Judging
 from adaptation.learning.distillation.report import GenerationReport, Guards, Training
 from adaptation.learning.distillation.select import Selected
+from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.trainer import Recipe, TrainingResult
 from memory.judgements import Judgement
@@ -43,6 +44,9 @@ def report_of(
         written=chosen.written,
         unsolved=chosen.unsolved,
         selection=chosen.picked.choice if chosen.picked else None,
+        sources=dict(Counter(record.source.value for record in chosen.train)),
+        real_share=real_share(chosen.train),
+        practice_left_out=chosen.practice_left_out,
         tasks=dict(Counter(record.task or "" for record in chosen.train)),
         current=champion.id if champion else None,
         parent=parentage.version.id if parentage.version else None,

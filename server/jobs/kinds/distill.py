@@ -9,12 +9,14 @@ from pydantic import Field
 from adaptation.learning.candidates.policies import Policy
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.select import Selection
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
+from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
@@ -68,6 +70,7 @@ async def run(work: Work) -> dict[str, Any]:
     if report.drawn is not None:
         told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
         work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
+    work.metrics(0, {"real_share": report.real_share, "trained_on": report.train})
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
     return report.model_dump(mode="json")
@@ -75,6 +78,7 @@ async def run(work: Work) -> dict[str, Any]:
 
 def _settings(work: Work, asked: DistillRequest) -> Settings:
     return Settings(
+        selection=selection_of(work.settings),
         alpha=asked.alpha,
         anyway=asked.anyway,
         policy=asked.policy,
@@ -100,6 +104,13 @@ def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str |
 def make_trainer(asked: DistillRequest) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     return ProcessTrainer(asked.model, template=asked.template)
+
+
+def selection_of(settings: ServerSettings) -> Selection:
+    """Return how much is selected, as the server is set."""
+    return Selection(
+        min_real_share=settings.min_real_share, max_written_share=settings.max_written_share
+    )
 
 
 def gives_answer(text: str, record: Record) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from memory.errors import NotFoundError
 from memory.jsonl import ImportReport, import_lines
-from memory.lines import entries
+from memory.lines import entries, origin_of_file
+from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.import_source import source
@@ -31,6 +32,8 @@ class ImportRequest(Frozen):
     """Keep the tiers and states that the file claims."""
     drop: bool = False
     """Delete the file afterwards: it was kept for this job alone."""
+    licence: Licence | None = None
+    provenance: Provenance | None = None
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -56,6 +59,8 @@ async def _dropped(work: Work, file_id: str, result: dict[str, Any]) -> dict[str
 def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportReport:
     path = work.folder / "file"
     _fetch(work.memory, work.job.tenant, asked.file, path)
+    name = work.memory.files.get(work.job.tenant, asked.file).name
+    origin = origin_of_file(str(path), asked.licence, asked.provenance)
     with source(str(path)) as (stream, total):
         return import_lines(
             work.memory,
@@ -63,6 +68,7 @@ def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportR
             entries(stream),
             on_progress=lambda done: progress("import", done, max(done, total) if total else 0),
             trust=asked.trust,
+            origin=origin.model_copy(update={"file": name}),
         )
 
 

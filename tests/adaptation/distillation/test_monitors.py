@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adaptation.learning.monitors.autophagy import autophagy, real_share
+from adaptation.learning.monitors.autophagy import autophagy, given_share, real_share
 from adaptation.learning.monitors.collapse import collapse, template_share
 from adaptation.learning.monitors.drift import drift
 from adaptation.learning.monitors.returns import point_returns, returns
@@ -15,7 +15,7 @@ from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from memory.judgements import Judgement
-from memory.types import Record, Tier
+from memory.types import Record, Source, Tier
 
 VARIED = [f"{i}+{i}={2 * i}.\n#### {2 * i}" for i in range(20)]
 
@@ -66,8 +66,18 @@ def test_probes_that_are_answered_in_other_words_are_a_drift() -> None:
 def test_training_on_ones_own_writing_alone_is_autophagy(record: Callable[..., Record]) -> None:
     own = [record(i, tier=Tier.EXECUTABLE) for i in range(9)]
     mixed = [*own, *(record(i, tier=Tier.FEEDBACK) for i in range(9, 12))]
-    assert real_share(mixed) == 0.25
+    assert given_share(mixed) == 0.25
     assert autophagy(own) is not None
+    assert autophagy(mixed) is None
+
+
+def test_training_on_practice_alone_is_autophagy(record: Callable[..., Record]) -> None:
+    practice = [record(i, source=Source.ENVIRONMENT) for i in range(9)]
+    alarm = autophagy(practice)
+    assert alarm is not None
+    assert "0% of the training records were asked" in alarm.message
+    mixed = [*practice, *(record(i, source=Source.SERVED) for i in range(9, 12))]
+    assert real_share(mixed) == 0.25
     assert autophagy(mixed) is None
 
 

@@ -1,0 +1,180 @@
+"""What jobs, evaluations and versions keep of a record goes with it, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adaptation.learning.training.fake import write_zeros
+from memory.evaluation import (
+    EvaluationDetails,
+    NewEvaluation,
+    NewOutput,
+    NewRun,
+    RunDetails,
+    RunStatus,
+)
+from memory.files import NewFile
+from memory.job import JobKind, JobStatus, NewEvent, NewJob, Wish
+from memory.memory import LongTermMemory
+from memory.scrubbing import Texts
+from memory.types import AdapterVersion, Draft, Record
+
+Build = Callable[..., Draft]
+SECRET = "where is the zanzibar file?"
+ANSWER = "It lies in the third drawer of zanzibar, beside the stamps."
+HI = "hi zanzibar"
+OTHER = "what is two and two?"
+
+
+def about(question: str) -> dict[str, Any]:
+    return {"item": {"question": question, "n": [1, {"deep": question}]}}
+
+
+def evaluated(memory: LongTermMemory, tenant: str = "ann") -> tuple[str, str]:
+    """Return an evaluation and its run over a secret and something else."""
+    criteria = [{"type": "string_check", "name": "right", "reference": SECRET}]
+    details = EvaluationDetails(source={"type": "custom"}, criteria=criteria)
+    made = memory.evals.create(NewEvaluation(tenant=tenant, name="n", details=details), 10)
+    source = {
+        "type": "completions",
+        "source": {"type": "file_content", "content": [about(OTHER), about(SECRET), about(OTHER)]},
+    }
+    asked = RunDetails(source=source, criteria=criteria)
+    run = memory.eval_runs.create(
+        NewRun(tenant=tenant, eval_id=made.id, name="", model="m", details=asked, total=3), 9, 9
+    )
+    assert memory.eval_runs.claim("w") is not None
+    memory.eval_runs.note(
+        run.id, "w", [output(1, OTHER), output(2, SECRET), output(3, f"So: {ANSWER}")]
+    )
+    return made.id, run.id
+
+
+def output(line: int, text: str) -> NewOutput:
+    content = {"datasource_item": {"question": text}, "results": [], "sample": {}}
+    return NewOutput(line=line, status="pass", content=content, met={}, usage={})
+
+
+def job_about(
+    memory: LongTermMemory, text: str, kind: JobKind = JobKind.DISTILL, **more: Any
+) -> str:
+    made = memory.jobs.create(NewJob(tenant="ann", kind=kind, request={"say": text, **more}), 10)
+    assert memory.jobs.claim("w") is not None
+    memory.jobs.note(made.id, "w", [NewEvent(message=f"lost: {text}", data={"lost": [text]})])
+    memory.jobs.end(
+        made.id, "w", JobStatus.SUCCEEDED, {"tasks": {text: 2, "": 3}, "obstacle": text}
+    )
+    return made.id
+
+
+def version(memory: LongTermMemory, folder: Path, **metrics: Any) -> AdapterVersion:
+    folder.mkdir()
+    write_zeros(folder, 2)
+    return memory.adapters.register(
+        folder, tenant="ann", base_model="fake", parent=None, rank=2, metrics=metrics, record_ids=()
+    )
+
+
+def traced(memory: LongTermMemory, text: str = "zanzibar") -> set[str]:
+    return {trace.table for trace in memory.traces([text.encode()])}
+
+
+def forget(memory: LongTermMemory, record: Record) -> dict[str, Any]:
+    memory.forget("ann", record.id)
+    return dict(memory.erasures.get("ann", record.id).removed)
+
+
+def test_what_evaluations_jobs_and_versions_hold_of_a_record_goes_with_it(
+    memory: LongTermMemory, draft: Build, tmp_path: Path
+) -> None:
+    record = memory.save(draft(SECRET, rationale=ANSWER)).record
+    eval_id, run_id = evaluated(memory)
+    job_id = job_about(memory, SECRET)
+    version(memory, tmp_path / "a", guards={"lost": [SECRET, OTHER]})
+    tables = {"evaluation", "eval_run", "eval_output", "job", "job_event", "adapter", "record"}
+    assert tables <= traced(memory)
+    removed = forget(memory, record)
+    assert traced(memory) == set()
+    assert (removed["eval_outputs"], removed["eval_items"], removed["runs_ended"]) == (2, 1, 1)
+    run = memory.eval_runs.get("ann", eval_id, run_id)
+    assert run.status is RunStatus.CANCELED, "its worker knows the text"
+    assert run.details.source["source"]["content"] == [about(OTHER), {"item": {}}, about(OTHER)]
+    outputs = memory.eval_runs.outputs("ann", eval_id, run_id, 10)
+    assert [each.line for each in outputs] == [1]
+    job = memory.jobs.get("ann", job_id)
+    assert job.result == {"tasks": {"": 5}, "obstacle": ""}
+    (told,) = memory.jobs.events("ann", job_id, 10)
+    assert told.message == "lost: "
+    (kept,) = memory.adapters.list("ann")
+    assert kept.metrics["guards"]["lost"] == ["", OTHER]
+
+
+def test_a_short_text_goes_only_where_it_is_all_of_a_value(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    record = memory.save(draft(HI)).record
+    whole, part = job_about(memory, HI), job_about(memory, f"{HI}, friend")
+    forget(memory, record)
+    assert memory.jobs.get("ann", whole).request == {"say": ""}
+    assert memory.jobs.get("ann", part).request == {"say": f"{HI}, friend"}
+
+
+def test_another_tenants_jobs_and_evaluations_stay(memory: LongTermMemory, draft: Build) -> None:
+    eval_id, run_id = evaluated(memory, "bob")
+    forget(memory, memory.save(draft(SECRET, rationale=ANSWER)).record)
+    assert len(memory.eval_runs.outputs("bob", eval_id, run_id, 10)) == 3
+    assert memory.eval_runs.get("bob", eval_id, run_id).status is RunStatus.IN_PROGRESS
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_task_goes_where_no_other_record_has_it(
+    memory: LongTermMemory, draft: Build, shared: bool
+) -> None:
+    record = memory.save(draft(SECRET, task="tax 2025")).record
+    if shared:
+        memory.save(draft(OTHER, task="tax 2025"))
+    job_id = job_about(memory, "tax 2025")
+    forget(memory, record)
+    result = memory.jobs.get("ann", job_id).result
+    assert result is not None
+    assert result["tasks"] == ({"tax 2025": 2, "": 3} if shared else {"": 5})
+
+
+def test_what_was_fine_tuned_on_a_line_of_it_has_learned_from_it(
+    memory: LongTermMemory, draft: Build, tmp_path: Path
+) -> None:
+    record = memory.save(draft(SECRET)).record
+    files = [
+        memory.files.create(NewFile(tenant="ann", name="t.jsonl", purpose="fine-tune"), [line]).id
+        for line in (
+            json.dumps({"prompt": SECRET}).encode(),
+            json.dumps({"prompt": OTHER}).encode(),
+        )
+    ]
+    on, off = (
+        job_about(memory, "x", JobKind.FINE_TUNE, training_file=file, validation_file=None)
+        for file in files
+    )
+    learned = version(memory, tmp_path / "a", job=on)
+    version(memory, tmp_path / "b", job=off, seed=1)
+    asked = NewJob(tenant="ann", kind=JobKind.FINE_TUNE, request={"training_file": files[0]})
+    waiting, running = memory.jobs.create(asked, 10), memory.jobs.create(asked, 10)
+    memory.jobs.take("ann", running.id, "w")
+    assert forget(memory, record)["learned_from_files"] == 1
+    assert [each.id for each in memory.adapters.revoked_by(record.id)] == [learned.id]
+    assert memory.jobs.get("ann", waiting.id).status is JobStatus.CANCELLED
+    assert memory.jobs.get("ann", running.id).wanted is Wish.CANCEL
+
+
+def test_texts_go_out_of_keys_values_and_longer_texts() -> None:
+    texts = Texts((SECRET, "ab"))
+    value = {SECRET: [SECRET, "ab", "abc", 7, None], "k": f"see {SECRET} there"}
+    assert texts.are_in(value)
+    assert texts.out_of(value) == {"": ["", "", "abc", 7, None], "k": "see  there"}
+    assert not texts.are_in(texts.out_of(value))
+    assert not texts.are_in({"abc": ["abc"]})
