@@ -25,26 +25,30 @@ LATER = {
     "0015": ("eval_output", "eval_run", "evaluation"),
     "0017": ("judgement",),
     "0018": ("schedule",),
-    "0022": ("note",),
-    "0020": ("shadow", "release_step", "version_number"),
     "0019": ("candidate", "selection", "worked_solution"),
+    "0020": ("shadow", "release_step", "version_number"),
+    "0022": ("note",),
 }
 """The tables of each schema, those first that refer to others."""
 
 
-LATER_COLUMNS = {"0021": (("record", "source"), ("completion", "metadata"))}
+LATER_COLUMNS = {
+    "0021": (("record", "source"), ("completion", "metadata")),
+    "0024": (("job", "killed"),),
+}
 """The columns of each schema that tables of earlier ones got."""
 
 
 def drop_later_tables(connection: sqlite3.Connection | Connection, schema: str = "0007") -> None:
     """Take away what came after a schema, from what is to be one of it."""
     run = connection.exec_driver_sql if isinstance(connection, Connection) else connection.execute
-    for later, tables in LATER.items():
-        for table in tables if later > schema else ():
-            run(f"DROP TABLE {table}")
+    dropped = [table for later, tables in LATER.items() if later > schema for table in tables]
+    for table in dropped:
+        run(f"DROP TABLE {table}")
     for later, columns in LATER_COLUMNS.items():
         for table, column in columns if later > schema else ():
-            run(f"ALTER TABLE {table} DROP COLUMN {column}")
+            if table not in dropped:
+                run(f"ALTER TABLE {table} DROP COLUMN {column}")
 
 
 @contextmanager

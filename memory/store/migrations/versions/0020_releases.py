@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 NUMBERED = """
 INSERT INTO version_number (adapter_id, tenant, base_model, number)
