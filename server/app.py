@@ -33,6 +33,7 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
+from server.generations import Generations
 from server.jobs.runner import JobRunner
 from server.metrics import Metrics
 from server.models.named import base_model
@@ -67,6 +68,7 @@ class Built(NamedTuple):
     evals: EvalWorker
     jobs: JobRunner
     trials: Trials
+    generations: Generations
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -96,6 +98,7 @@ async def run_server(
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
                 built.trials.follow(),
+                built.generations.follow(),
                 built.batches.follow(),
                 built.evals.follow(),
                 parts.eraser.follow(),
@@ -135,7 +138,9 @@ async def build(
     services = await services_of(parts, watched, args, settings)
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
-    books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    metrics = Metrics(registry)
+    books = _books(parts, reports, metrics, base_model(args.model))
+    generations = Generations(parts.memory.judgements, parts.memory.aside, metrics)
     trials = Trials(parts.memory, base_model(args.model), settings.champion_share)
     scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
     client = AdaptiveClient(
@@ -193,7 +198,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, evals, jobs, trials, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, generations, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

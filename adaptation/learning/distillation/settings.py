@@ -29,5 +29,7 @@ class Settings(Frozen):
     """For each phase."""
     doubts: bool = True
     """Hold back for review what is probably wrong: see `doubt`."""
+    samples: bool = True
+    """Sample some guards and held-out questions of a candidate that is better: see `sampling`."""
     dry_run: bool = False
     """Select and report; train nothing."""
