@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -41,17 +42,17 @@ class Timed:
     model: str
     embedder: str
 
-    def seconds(self, build: Build) -> dict[str, Any]:
-        """Let a build distil them in a memory of its own; seconds of `whet distill` alone."""
+    def taken(self, build: Build) -> dict[str, Any]:
+        """Let a build distil them in a memory of its own; what `whet distill` alone took."""
         with tempfile.TemporaryDirectory(prefix="whet-loop-") as data:
             flags = ["--data-dir", data, "--embedder", self.embedder]
             whet(build, "memory", "import", str(self.records), *flags)
             report = Path(data) / "report.json"
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), _cpu_s()
             whet(build, "distill", "--model", self.model, "--json", str(report), *flags)
-            took = time.perf_counter() - began
+            took = {"seconds": time.perf_counter() - began, "cpu_s": _cpu_s() - cpu}
             found = json.loads(report.read_text("utf-8"))
-            return {"seconds": took, "decision": found["decision"], "train": found["train"]}
+            return {**took, "decision": found["decision"], "train": found["train"]}
 
 
 def measure(args: argparse.Namespace, place: Place) -> None:
@@ -64,22 +65,30 @@ def measure(args: argparse.Namespace, place: Place) -> None:
     with checked_out(args.before) as old:
         for number in left:
             pair = [(OLD, old), (NOW, THIS)] if number % 2 == 0 else [(NOW, THIS), (OLD, old)]
-            rows = [{"build": name, **timed.seconds(build)} for name, build in pair]
+            rows = [{"build": name, **timed.taken(build)} for name, build in pair]
             with (place.folder / FILE).open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
             for row in rows:
-                print(f"{row['build']}: {row['seconds']:.0f} s, {row['decision']}", flush=True)
+                took = f"{row['seconds']:.0f} s, {row['cpu_s']:.0f} CPU s"
+                print(f"{row['build']}: {took}, {row['decision']}", flush=True)
 
 
 def claims(place: Place) -> list[Claim]:
     """Hold what was timed against the target; nothing where nothing was."""
-    before, now = (_seconds(place, name) for name in (OLD, NOW))
-    if not before or not now:
+    rows = _rows(place)
+    if not rows:
         return []
-    found: Interval = ratio(now, before)
-    told = f"{_told(before)} before, {_told(now)} now: × {found.show('.2f')}"
+    wall, told = _compared(rows, "seconds", "s")
+    _, cores = _compared(rows, "cpu_s", "s of cores")
     target = f"≤ {MOST_TIME} × the seconds of the older build, on the same records"
-    return [Claim("seconds of a generation", target, (told,), found.value <= MOST_TIME)]
+    return [Claim("seconds of a generation", target, (told, cores), wall.value <= MOST_TIME)]
+
+
+def _compared(rows: Sequence[dict[str, Any]], key: str, unit: str) -> tuple[Interval, str]:
+    before, now = ([row[key] for row in rows if row["build"] == name] for name in (OLD, NOW))
+    found = ratio(now, before)
+    told = f"{_told(before)} {unit} before, {_told(now)} now: × {found.show('.2f')}"
+    return found, told
 
 
 def figures(place: Place) -> list[dict[str, Any]]:
@@ -105,12 +114,14 @@ def _records(args: argparse.Namespace, place: Place) -> Path:
     return path
 
 
-def _seconds(place: Place, build: str) -> list[float]:
-    return [row["seconds"] for row in _rows(place) if row["build"] == build]
-
-
 def _told(seconds: Sequence[float]) -> str:
-    return ", ".join(f"{each:.0f}" for each in seconds) + " s"
+    return ", ".join(f"{each:.0f}" for each in seconds)
+
+
+def _cpu_s() -> float:
+    """Return the seconds of cores that ended children took, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _rows(place: Place) -> list[dict[str, Any]]:

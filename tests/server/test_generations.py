@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adaptation.learning.monitors.alarm import MONITORS
-from memory.embedder import HashingEmbedder
+from memory.embedder import create_embedder
 from memory.judgements import Judgement
 from memory.memory import LongTermMemory
 from server.generations import Generations
@@ -17,7 +17,7 @@ from server.metrics import Metrics
 
 @pytest.fixture
 def memory(data_dir: Path) -> Iterator[LongTermMemory]:
-    with closing(LongTermMemory.open(data_dir, HashingEmbedder(64))) as opened:
+    with closing(LongTermMemory.open(data_dir, create_embedder("hashing"))) as opened:
         yield opened
 
 
