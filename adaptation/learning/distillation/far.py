@@ -47,7 +47,7 @@ class SchemaProbe:
         """Whether the reply holds JSON that the schema allows."""
         found = extract_json(reply, AnswerOptions(kind="json"))
         value = _value(found.text) if found is not None else None
-        return Draft202012Validator(self.schema).is_valid(value)
+        return bool(Draft202012Validator(self.schema).is_valid(value))
 
 
 @dataclass(frozen=True)
