@@ -8,11 +8,15 @@ import pytest
 
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.far import JSON, TOOLS, SchemaProbe, ToolProbe, far_probes
+from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.guarding import Guard, ask_guards, objections
 from adaptation.learning.distillation.sampling import K, Sampling, sampled_objections
+from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.telling import guards_told
-from adaptation.learning.training.trainer import Foreseen
-from memory.types import Record
+from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import Draw, Foreseen, OnStep
+from memory.adapters import AdapterRegistry
+from memory.types import Message, Record
 
 Make = Callable[..., Record]
 
@@ -129,6 +133,42 @@ async def test_replies_that_are_all_alike_refuse_the_candidate(record: Make) -> 
         of_family("manners"), [record(1)], None, "candidate"
     )
     assert sampled_objections(same) == ()
+
+
+class Varied(FakeTrainer):
+    """A base whose samples differ, and adapters that always say the same."""
+
+    async def generate(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        draw: Draw | None = None,
+    ) -> list[str]:
+        limits = max_new_tokens, timeout_s
+        said = await super().generate(conversations, adapter_path, *limits, on_step, draw)
+        return [f"{t} ({i})" for i, t in enumerate(said)] if draw and not adapter_path else said
+
+
+async def test_a_generation_that_lost_all_variety_is_refused_with_its_figures(
+    record: Make, records: Callable[[list[Record]], Records], registry: AdapterRegistry
+) -> None:
+    def knows(turns: tuple[Message, ...], adapter: str | None) -> str:
+        number = turns[-1].content.split()[2:3]
+        return str(int(number[0]) + 5) if adapter and "lamp" in turns[-1].content else "Hello!"
+
+    memory = records([record(i) for i in range(64)])
+    trainer = Varied(answer=knows)
+    distiller = Distiller(memory, registry, trainer, "fake", lambda text, r: text == r.answer)
+    report = await distiller.run("default")
+    assert report.decision == "rejected"
+    assert report.sampled is not None
+    assert report.sampled.different == (K, 1)
+    assert report.sampled.divergence == 0.5
+    assert "different ones" in report.reasons[0]
+    assert "drift" in {alarm.monitor for alarm in report.alarms}
 
 
 async def test_the_divergence_is_what_a_token_of_the_candidates_lost_under_the_base(
