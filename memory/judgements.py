@@ -9,12 +9,15 @@ import time
 from typing import Any, TypeAlias
 
 from pydantic import Field
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from memory.store.database import Database
 from memory.store.schema import judgement
+from memory.store.scope import EVERYONE
 from memory.types import Frozen
 
+MOST_AT_ONCE = 256
+"""Judgements of all tenants that are read together."""
 Judgements: TypeAlias = "tuple[Judgement, ...]"
 
 
@@ -64,6 +67,18 @@ class JudgementStore:
         query = select(judgement).where(mine).order_by(judgement.c.number)
         with self._database.reading(tenant) as connection:
             return tuple(_judgement(dict(row)) for row in connection.execute(query).mappings())
+
+    def newest(self) -> int:
+        """Return the number of the last judgement of any tenant; 0 before the first."""
+        with self._database.reading(EVERYONE) as connection:
+            return int(connection.scalar(select(func.max(judgement.c.number))) or 0)
+
+    def after(self, number: int) -> list[tuple[int, Judgement]]:
+        """Return the judgements of all tenants after one, numbered, the oldest first."""
+        query = select(judgement).where(judgement.c.number > number).order_by(judgement.c.number)
+        with self._database.reading(EVERYONE) as connection:
+            rows = [dict(row) for row in connection.execute(query.limit(MOST_AT_ONCE)).mappings()]
+        return [(row["number"], _judgement(row)) for row in rows]
 
 
 def _judgement(row: dict[str, Any]) -> Judgement:

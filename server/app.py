@@ -33,6 +33,7 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
+from server.generations import Generations
 from server.jobs.device import device_name, lock_of
 from server.jobs.runner import JobRunner
 from server.metrics import Metrics
@@ -72,6 +73,7 @@ class Built(NamedTuple):
     jobs: JobRunner
     trials: Trials
     shadowing: Shadowing
+    generations: Generations
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -101,6 +103,7 @@ async def run_server(
                 parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
                 parts.champions.follow(settings.champion_poll_s),
                 built.trials.follow(),
+                built.generations.follow(),
                 built.batches.follow(),
                 built.evals.follow(),
                 parts.eraser.follow(),
@@ -142,7 +145,9 @@ async def build(
     services = await services_of(parts, watched, args, settings)
     await parts.champions.refresh()
     reports = Reports(parts.memory.completions)
-    books = _books(parts, reports, Metrics(registry), base_model(args.model))
+    metrics = Metrics(registry)
+    books = _books(parts, reports, metrics, base_model(args.model))
+    judged = Generations(parts.memory.judgements, parts.memory.aside, metrics)
     shares = Shares(settings.champion_shadow, settings.champion_share, settings.champion_holdback)
     trials = Trials(parts.memory, base_model(args.model), shares)
     scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
@@ -219,7 +224,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, evals, jobs, trials, shadowing, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, shadowing, judged, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

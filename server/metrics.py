@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
+from adaptation.learning.monitors.alarm import MONITORS
 from adaptation.report import Report, SampleCounts, TokenCounts
 
 
@@ -40,6 +43,20 @@ class Metrics:
             ["within"],
             registry=registry,
         )
+        self.generations = Counter(
+            "whet_generations_total",
+            "Generations that were judged, by the gate's verdict",
+            ["promoted"],
+            registry=registry,
+        )
+        self.alarms = Counter(
+            "whet_monitor_alarms_total",
+            "Alarms that the monitors of the learning loop gave",
+            ["monitor"],
+            registry=registry,
+        )
+        for monitor in MONITORS:
+            self.alarms.labels(monitor)  # 0 from the start: the first alarm is a rise
         self.saved = Counter(
             "whet_records_saved_total", "Answers saved to memory", ["state"], registry=registry
         )
@@ -65,6 +82,12 @@ class Metrics:
             self.saved.labels(report.memory.state).inc()
         for step, seconds in report.seconds.items():
             self.seconds.labels(step).observe(seconds)
+
+    def observe_generation(self, promoted: bool, alarms: Sequence[str]) -> None:
+        """Count a generation of the learning loop, and the alarms that monitors gave."""
+        self.generations.labels(str(promoted).lower()).inc()
+        for monitor in alarms:
+            self.alarms.labels(monitor).inc()
 
     def observe_abandoned(self, samples: SampleCounts, tokens: TokenCounts) -> None:
         """Count what was spent on a request that came to nothing."""

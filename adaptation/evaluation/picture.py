@@ -85,16 +85,20 @@ def draw(summary: Summary, path: Path) -> None:
     """Write the picture as its suffix says; raises `EvaluationError` where that cannot be."""
     if path.suffix.lower() not in SUFFIXES:
         raise EvaluationError(f"{path}: a picture is {' or '.join(SUFFIXES)}")
-    matplotlib, figure_class = _matplotlib()
-    with matplotlib.rc_context(_style(matplotlib)):
+    matplotlib, figure_class, style = canvas()
+    with matplotlib.rc_context(style):
         figure = _figure(figure_class, summary)
         try:
-            figure.savefig(path, dpi=DPI, metadata=_undated(path))
+            figure.savefig(path, dpi=DPI, metadata=undated(path))
         except OSError as error:
             raise EvaluationError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _matplotlib() -> tuple[Any, Any]:
+def canvas() -> tuple[Any, Any, dict[str, Any]]:
+    """Return matplotlib, its figure of no window and our style.
+
+    Raises `EvaluationError` where it is not installed.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -102,7 +106,7 @@ def _matplotlib() -> tuple[Any, Any]:
         raise EvaluationError(
             'a picture needs matplotlib: pip install "whet[eval]", or leave out --picture'
         ) from error
-    return matplotlib, Figure
+    return matplotlib, Figure, _style(matplotlib)
 
 
 def _style(matplotlib: Any) -> dict[str, Any]:
@@ -122,7 +126,8 @@ def _style(matplotlib: Any) -> dict[str, Any]:
     }
 
 
-def _undated(path: Path) -> dict[str, str | None]:
+def undated(path: Path) -> dict[str, str | None]:
+    """Return metadata without a date: the same picture has the same bytes."""
     return {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
 
 

@@ -28,7 +28,7 @@ from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
-    from adaptation.learning.distillation.report import GenerationReport
+    from adaptation.learning.distillation.report import GenerationReport, Guards
     from memory.job import NewJob
 
 EXAMPLES = """\
@@ -186,9 +186,7 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         fields["judged by"] = f"{report.asked} of {report.holdout} held-out questions"
         staked = f"{budget.alpha:.2g} staked of {budget.left:.2g} left, {budget.spent} spent before"
         fields["error budget"] = f"{staked}; e = {report.e_value:.3g}, needs {1 / budget.alpha:.3g}"
-    for name, guards in (("near guards", report.near_guards), ("guard probes", report.guards)):
-        if guards:
-            fields[name] = f"{guards.known} known before, {len(guards.lost)} lost"
+    fields |= _vetted(report)
     for alarm in report.alarms:
         fields[f"alarm: {alarm.monitor}"] = alarm.message
     if training := report.training:
@@ -207,6 +205,33 @@ def _grown(report: GenerationReport) -> str:
 def _real(report: GenerationReport) -> str:
     sources = ", ".join(f"{count} {source}" for source, count in report.sources.items())
     return f"{report.real_share or 0:.0%} ({sources})"
+
+
+def _vetted(report: GenerationReport) -> dict[str, object]:
+    """Return what the guards found, of those that were asked."""
+    fields: dict[str, object] = {
+        name: _guards_told(guards)
+        for name, guards in (("near guards", report.near_guards), ("guard probes", report.guards))
+        if guards
+    }
+    if sampled := report.sampled:
+        passed, different = sampled.passed, sampled.different
+        fields["sampled"] = (
+            f"pass@{sampled.k} {passed[0]} → {passed[1]} of {sampled.asked}, different replies "
+            f"{different[0]:.1f} → {different[1]:.1f} of {sampled.k}"
+        )
+        if sampled.divergence is not None:
+            fields["from the base"] = f"{sampled.divergence:.3f} nats a token on guard probes"
+    if report.refusal_shift is not None:
+        fields["refusals"] = f"lost {report.refusal_shift:.2f} nats a token against complying"
+    return fields
+
+
+def _guards_told(guards: Guards) -> str:
+    told = f"{guards.known} known before, {len(guards.lost)} lost"
+    if guards.length is not None:
+        told += f", replies {guards.length:.2f} times as long"
+    return f"{told}; of {', '.join(guards.unknown)} none is known" if guards.unknown else told
 
 
 def _left_out(report: GenerationReport) -> str:

@@ -30,3 +30,16 @@ def test_judgements_are_kept_in_order_by_tenant_and_base(memory: LongTermMemory)
     assert store.of("ann", "whet-pebble") == tuple(mine)
     assert len(store.of("bob", "whet-pebble")) == 1
     assert store.of("eve", "whet-pebble") == ()
+
+
+def test_judgements_of_all_tenants_are_read_from_where_one_was(memory: LongTermMemory) -> None:
+    store = memory.judgements
+    assert store.newest() == 0
+    store.add(make())
+    seen = store.newest()
+    for tenant in ("ann", "bob"):
+        store.add(make(tenant, promoted=True))
+    found = store.after(seen)
+    assert [each.tenant for _, each in found] == ["ann", "bob"]
+    assert found[-1][0] == store.newest()
+    assert store.after(store.newest()) == []

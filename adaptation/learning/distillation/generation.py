@@ -22,29 +22,32 @@ from adaptation.learning.candidates.scoring import Vectors, by_wording
 from adaptation.learning.candidates.solutions import as_before
 from adaptation.learning.distillation.archive import Parentage, find_parent, parent_again
 from adaptation.learning.distillation.budget import History
+from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.gate import Verdict, decide
-from adaptation.learning.distillation.guarding import Asked, ask_guards, objections
-from adaptation.learning.distillation.guards import PROBES, Probe
+from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
 from adaptation.learning.distillation.material import Material, OnProgress
 from adaptation.learning.distillation.near import NearProbe, near_probes
 from adaptation.learning.distillation.registry import JudgementList, Judgements, Registry
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
 from adaptation.learning.distillation.report import Accuracy, Budget, Doubt, GenerationReport
+from adaptation.learning.distillation.sampling import Sampling
 from adaptation.learning.distillation.select import JUDGED_BY, Records, Selected
 from adaptation.learning.distillation.settings import Settings as Settings
 from adaptation.learning.distillation.telling import (
     evidence_of,
-    guards_told,
     judgement_of,
     refused,
     report_of,
 )
+from adaptation.learning.distillation.vetting import Vetted, Vetting
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import (
+    Draw,
+    Foreseen,
     GeneratingTrainer,
     OnStep,
     Recipe,
@@ -71,7 +74,8 @@ class Distiller:
     base_model: str
     grade: Grade
     settings: Settings = field(default_factory=Settings)
-    probes: tuple[Probe, ...] = PROBES
+    probes: tuple[Guard, ...] = field(default_factory=far_probes)
+    """Far guards; without any, none is asked at all."""
     on_progress: OnProgress = lambda phase, done, total: None
     judgements: Judgements = field(default_factory=JudgementList)
     kept: Kept = field(default_factory=KeptHere)
@@ -163,49 +167,59 @@ class Distiller:
                 chosen.holdout, folder, alpha
             )
             # 2. The guards, where the answers speak for the candidate.
-            near, far = await self._guarded(judging, chosen, path, folder, report.tenant, alpha)
-            against = (*refused(result), *objections(near, far))
-            current, candidate = judging.current.right, judging.candidate.right
-            decision = decide(current, candidate, judging.left, against, alpha)
-            budget = Budget(
-                alpha=alpha, left=history.left(self.settings.alpha), spent=history.spent
-            )
-            judged = report.model_copy(
-                update={
-                    "accuracy": Accuracy(
-                        base=judging.base.share,
-                        current=judging.current.share,
-                        candidate=judging.candidate.share,
-                    ),
-                    "budget": budget,
-                    "guards": guards_told(far),
-                    "near_guards": guards_told(near),
-                    **evidence_of(
-                        decision, result, self._recipe(chosen, parent), self.settings.first
-                    ),
-                }
-            )
+            vetted = await self._vetted(judging, chosen, path, folder, report.tenant, alpha)
+            judged = self._judged(report, chosen, judging, vetted, result, history, parent)
             # 3. The version, and what was found of it, whatever became of it.
             judged = judged.model_copy(update={"seconds": time.monotonic() - started})
-            judged = await asyncio.to_thread(self._watched, judged, chosen, judging, far, history)
+            judged = await asyncio.to_thread(
+                self._watched, judged, chosen, judging, vetted, history
+            )
             return await asyncio.to_thread(self._kept, judged, chosen, judging, folder)
+
+    def _judged(
+        self,
+        report: GenerationReport,
+        chosen: Selected,
+        judging: Judging,
+        vetted: Vetted,
+        result: TrainingResult,
+        history: History,
+        parent: AdapterVersion | None,
+    ) -> GenerationReport:
+        """Return the report with the decision, and all that it rests on."""
+        whole = self.settings.alpha
+        alpha, against = history.stake(whole), (*refused(result), *vetted.objections)
+        current, candidate = judging.current.right, judging.candidate.right
+        decision = decide(current, candidate, judging.left, against, alpha)
+        accuracy = Accuracy(
+            base=judging.base.share,
+            current=judging.current.share,
+            candidate=judging.candidate.share,
+        )
+        budget = Budget(alpha=alpha, left=history.left(whole), spent=history.spent)
+        recipe = self._recipe(chosen, parent)
+        evidence = evidence_of(decision, result, recipe, self.settings.first)
+        found = {"accuracy": accuracy, "budget": budget, **vetted.told, **evidence}
+        return report.model_copy(update=found)
 
     def _watched(
         self,
         judged: GenerationReport,
         chosen: Selected,
         judging: Judging,
-        far: Asked | None,
+        vetted: Vetted,
         history: History,
     ) -> GenerationReport:
         """Return the report with the alarms that the monitors give."""
         current, candidate = judging.current, judging.candidate
+        probes_before, probes_after = vetted.replies
         seen = Seen(
             train=chosen.train,
             before=Graded(current.texts, current.right),
             after=Graded(candidate.texts, candidate.right),
-            probes_before={g.question: text for g, text in far.before.items()} if far else {},
-            probes_after={g.question: text for g, text in far.after.items()} if far else {},
+            probes_before=probes_before,
+            probes_after=probes_after,
+            divergence=vetted.sampled.divergence if vetted.sampled else None,
             judged=(*history.judged, judgement_of(judged, judging, "")),
             nearest=self.nearest(judged.tenant),
         )
@@ -268,7 +282,7 @@ class Distiller:
         prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
         return rehearsals(await self.generate("rehearse", prompts, None), n_records)
 
-    async def _guarded(
+    async def _vetted(
         self,
         judging: Judging,
         chosen: Selected,
@@ -276,15 +290,16 @@ class Distiller:
         folder: str,
         tenant: str,
         alpha: float,
-    ) -> tuple[Asked | None, Asked | None]:
-        """Ask the near guards, then the far ones; none where what came before decides."""
+    ) -> Vetted:
+        """Ask the guards; none where what came before decides."""
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
-            return None, None
-        probes = await asyncio.to_thread(self._near, tenant, chosen)
-        near = await ask_guards(self.generate, probes, served, folder, "near")
-        if objections(near, None):
-            return near, None
-        return near, await ask_guards(self.generate, self.probes, served, folder, "far")
+            return Vetted()
+        near = await asyncio.to_thread(self._near, tenant, chosen)
+        sampling = Sampling(self.sample, self.measure, self.grade)
+        vetting = Vetting(
+            self.generate, sampling if self.settings.samples else None, served, folder
+        )
+        return await vetting.of(near, self.probes, judging.records)
 
     def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout)}
@@ -297,6 +312,21 @@ class Distiller:
         """Have the base, or an adapter on it, reply to prompts."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))
+
+    async def sample(
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> list[str]:
+        """Likewise, by a draw that is the same every time."""
+        limits = self.settings.max_new_tokens, self.settings.timeout_s
+        progress = self._progress(phase)
+        return await self.trainer.generate(prompts, adapter, *limits, progress, draw=Draw())
+
+    async def measure(
+        self, conversations: Sequence[Conversation], adapter: str | None
+    ) -> list[Foreseen]:
+        """Tell how well conversations are foreseen."""
+        limits = Recipe().max_tokens, self.settings.timeout_s
+        return await self.trainer.measure(conversations, adapter, *limits)
 
     def _progress(self, phase: str) -> OnStep:
         return lambda done, total, loss: self.on_progress(phase, done, total)

@@ -1,4 +1,4 @@
-"""Asking the guards: first those near what was trained on, then the far ones.
+"""Asking the guards: first those near what was trained on, then the far ones, greedily.
 
 Each is put to what is served first, and only what that answers rightly to the candidate. Nothing
 more is asked once one kind of guard has spoken against it.
@@ -50,6 +50,8 @@ class Asked:
     before: Mapping[Guard, str] = field(default_factory=dict)
     """Replies of what is served to those that it answers rightly."""
     after: Mapping[Guard, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    """Families of which what is served answers nothing."""
 
     @property
     def length(self) -> float | None:
@@ -77,7 +79,8 @@ async def ask_guards(
             for family in sorted({guard.family for guard in known})
         },
     )
-    return Asked(outcome, {guard: before[guard] for guard in known}, after)
+    unknown = {guard.family for guard in guards} - {guard.family for guard in known}
+    return Asked(outcome, {guard: before[guard] for guard in known}, after, tuple(sorted(unknown)))
 
 
 async def _replies(
@@ -97,6 +100,8 @@ def objections(near: Asked | None, far: Asked | None) -> tuple[str, ...]:
     if far is not None and not far.outcome.held:
         lost = far.outcome.lost
         against.append(f"{len(lost)} guard probes were lost: {'; '.join(lost)}")
+    elif far is not None and far.outcome.spoilt:
+        against.append(f"far guards were lost: {', '.join(far.outcome.spoilt)}")
     length = far.length if far else None
     if length is not None and not SHORTEST <= length <= LONGEST:
         against.append(

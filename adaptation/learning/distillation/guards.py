@@ -1,7 +1,8 @@
 """Guard probes: what the model could do before must not be lost for what it learned.
 
-Two dozen fixed, general questions with known answers. Only those that what is served now answers
-rightly count, so a small model that knows no geography is not asked to remember any.
+Two dozen fixed, general questions with known answers; `far` has those whose replies have a form.
+Only those that what is served now answers rightly count, so a small model that knows no geography
+is not asked to remember any.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ One flipped reply of twenty is noise, two of eight were forgetting."""
 
 MAX_NEAR_SHARE = 0.1
 """Likewise of the near guards, and of each family of them: one may always be lost."""
+MAX_FAR_FAMILY_SHARE = 0.25
+"""Of a family of far guards, which has but a handful: one may always be lost."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Probe:
 
     question: str
     pattern: str
-    family: str = "far"
+    family: str
 
     @property
     def conversation(self) -> Conversation:
@@ -41,36 +44,42 @@ class Probe:
 
 
 PROBES = (
-    Probe("Hello!", r"\b(hello|hi|hey)\b"),
-    Probe("Thank you!", r"\bwelcome|pleasure|problem\b"),
-    Probe("Who are you?", r"\bI('m| am)\b"),
-    Probe("What is 12 + 7?", r"\b19\b"),
-    Probe("What is 30 - 12?", r"\b18\b"),
-    Probe("Tom has 5 apples. He buys 7 more. How many apples does Tom have?", r"\b12\b"),
-    Probe("Anna has 20 pens. She gives 8 away. How many pens does Anna have?", r"\b12\b"),
-    Probe("Hey", r"\b(hello|hi|hey)\b"),
-    Probe("Introduce yourself.", r"\bI('m| am)\b"),
-    Probe("Goodbye!", r"\bbye|goodbye|see you|farewell\b"),
-    Probe("What is 45 + 38?", r"\b83\b"),
-    Probe("What is 77 - 29?", r"\b48\b"),
-    Probe("What is 9 * 6?", r"\b54\b"),
-    Probe("What is 14 + 5 + 20?", r"\b39\b"),
-    Probe("Max has 35 coins. He loses 16. How many coins does Max have now?", r"\b19\b"),
+    Probe("Hello!", r"\b(hello|hi|hey)\b", "manners"),
+    Probe("Thank you!", r"\bwelcome|pleasure|problem\b", "manners"),
+    Probe("Who are you?", r"\bI('m| am)\b", "manners"),
+    Probe("What is 12 + 7?", r"\b19\b", "sums"),
+    Probe("What is 30 - 12?", r"\b18\b", "sums"),
+    Probe("Tom has 5 apples. He buys 7 more. How many apples does Tom have?", r"\b12\b", "stories"),
+    Probe(
+        "Anna has 20 pens. She gives 8 away. How many pens does Anna have?", r"\b12\b", "stories"
+    ),
+    Probe("Hey", r"\b(hello|hi|hey)\b", "manners"),
+    Probe("Introduce yourself.", r"\bI('m| am)\b", "manners"),
+    Probe("Goodbye!", r"\bbye|goodbye|see you|farewell\b", "manners"),
+    Probe("What is 45 + 38?", r"\b83\b", "sums"),
+    Probe("What is 77 - 29?", r"\b48\b", "sums"),
+    Probe("What is 9 * 6?", r"\b54\b", "sums"),
+    Probe("What is 14 + 5 + 20?", r"\b39\b", "sums"),
+    Probe("Max has 35 coins. He loses 16. How many coins does Max have now?", r"\b19\b", "stories"),
     Probe(
         "Lily has 8 cups. She gets 15 more and gives 4 away. How many cups does Lily have?",
         r"\b19\b",
+        "stories",
     ),
     Probe(
         "Paul has 50 keys. Then Paul sells 20. Paul finds 7 more. How many keys does Paul have?",
         r"\b37\b",
+        "stories",
     ),
-    Probe("Ruth has 11 hats. She wins 11 more. How many hats does Ruth have?", r"\b22\b"),
-    Probe("Which is smaller, 40 or 14?", r"\b14\b"),
-    Probe("Which is larger, 17 or 71?", r"\b71\b"),
-    Probe("What is the capital of France?", r"\bParis\b"),
-    Probe("What colour is the sky on a clear day?", r"\bblue\b"),
-    Probe("Reply with the single word: yes", r"^\W*yes\W*$"),
-    Probe('Write the JSON object {"a": 1} and nothing else.', r'\{\s*"a"\s*:\s*1\s*\}'),
+    Probe(
+        "Ruth has 11 hats. She wins 11 more. How many hats does Ruth have?", r"\b22\b", "stories"
+    ),
+    Probe("Which is smaller, 40 or 14?", r"\b14\b", "sums"),
+    Probe("Which is larger, 17 or 71?", r"\b71\b", "sums"),
+    Probe("What is the capital of France?", r"\bParis\b", "knowledge"),
+    Probe("What colour is the sky on a clear day?", r"\bblue\b", "knowledge"),
+    Probe("Reply with the single word: yes", r"^\W*yes\W*$", "forms"),
+    Probe('Write the JSON object {"a": 1} and nothing else.', r'\{\s*"a"\s*:\s*1\s*\}', "forms"),
 )
 
 
@@ -96,6 +105,15 @@ class GuardOutcome:
         return len(self.lost) <= self.allowed
 
     @property
+    def spoilt(self) -> tuple[str, ...]:
+        """Families of far guards that lost more than they may, and how many of how many."""
+        return tuple(
+            f"{lost} of {known} {family}"
+            for family, (lost, known) in self.families.items()
+            if _is_lost((lost, known), MAX_FAR_FAMILY_SHARE)
+        )
+
+    @property
     def near_held(self) -> bool:
         """Whether no more was lost than may be, of all and of each family."""
         every = (len(self.lost), self.before)
@@ -110,9 +128,9 @@ class GuardOutcome:
         return f"{', '.join(told)}, such as {'; '.join(self.lost[:3])}"
 
 
-def _is_lost(counts: tuple[int, int]) -> bool:
+def _is_lost(counts: tuple[int, int], share: float = MAX_NEAR_SHARE) -> bool:
     lost, known = counts
-    return lost > 1 and lost > MAX_NEAR_SHARE * known
+    return lost > 1 and lost > share * known
 
 
 def compare(known: Sequence[Probe], after: Mapping[Probe, str]) -> GuardOutcome:

@@ -44,6 +44,29 @@ class Guards(Frozen):
     lost: tuple[str, ...]
     families: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """Of each family, how many were lost and how many there were."""
+    unknown: tuple[str, ...] = ()
+    """Families of which what is served answers nothing: they guard nothing."""
+    length: float | None = None
+    """Of the candidate's replies by that of those before, in the median."""
+
+
+class Sampled(Frozen):
+    """What K samples of some questions came to: (of what is served, of the candidate)."""
+
+    k: int
+    asked: int
+    """Questions: far guards and held-out ones."""
+    passed: tuple[int, int]
+    """Of them, those to which one sample at least is right."""
+    lost: int
+    """Of those that samples of what is served found an answer to."""
+    different: tuple[float, float]
+    """Different replies to a far guard, in the mean."""
+    different_right: tuple[float, float]
+    length: tuple[float, float]
+    """Of replies to far guards in characters, in the median."""
+    divergence: float | None
+    """KL(candidate ‖ base) on far guards, nats a token; None where it cannot be told."""
 
 
 class Budget(Frozen):
@@ -137,6 +160,10 @@ class GenerationReport(Frozen):
     guards: Guards | None = None
     """The far ones."""
     near_guards: Guards | None = None
+    sampled: Sampled | None = None
+    """Far guards and held-out questions that were sampled."""
+    refusal_shift: float | None = None
+    """What refusing lost against complying, nats a token; None without refusals."""
     alarms: tuple[Alarm, ...] = ()
     training: Training | None = None
     seconds: float

@@ -44,6 +44,8 @@ class Settings(Frozen):
     """What becomes of corrections that are a bare answer: see `candidates.solutions`."""
     doubts: bool = True
     """Hold back for review what is probably wrong: see `doubt`."""
+    samples: bool = True
+    """Sample some guards and held-out questions of a candidate that is better: see `sampling`."""
     dry_run: bool = False
     """Select and report; train nothing."""
 

@@ -73,7 +73,13 @@ def guards_told(asked: Asked | None) -> Guards | None:
     if asked is None:
         return None
     outcome = asked.outcome
-    return Guards(known=outcome.before, lost=outcome.lost, families=dict(outcome.families))
+    return Guards(
+        known=outcome.before,
+        lost=outcome.lost,
+        families=dict(outcome.families),
+        unknown=asked.unknown,
+        length=asked.length,
+    )
 
 
 def judgement_of(judged: GenerationReport, judging: Judging, adapter_id: str) -> Judgement:
@@ -112,6 +118,7 @@ def evidence_of(
         "p_value": decision.p_value,
         "e_value": decision.e_value,
         "asked": decision.asked,
+        "refusal_shift": result.refusal_shift,
         "training": Training(
             rank=result.rank,
             steps=result.steps,

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from memory.types import Frozen
 
+MONITORS = (
+    "autophagy",
+    "collapse",
+    "drift",
+    "returns",
+    "reward_hacking",
+    "saturation",
+    "stagnation",
+    "traffic",
+)
+"""Names of all, as alarms bear them."""
+
 
 class Alarm(Frozen):
     """Something that a person should look at."""

@@ -1,8 +1,8 @@
 """Drift: replies to what was not trained on become others.
 
-Told by the words of greedy replies to guard probes, which cost nothing more: a share of words that
-a reply lost, in the mean. Not the KL divergence from the base, which foretells forgetting better
-(arXiv 2509.04259) and needs the probabilities.
+Told by the words of greedy replies to guard probes, a share of words that a reply lost, in the
+mean, and by how far the candidate is from the base: KL(candidate ‖ base), nats a token, which
+foretells forgetting better (arXiv 2509.04259) and is known where guards were sampled.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ from adaptation.learning.monitors.alarm import Alarm
 
 FEWEST = 8
 MOST_CHANGED = 0.4
+MOST_NATS = 0.3
 
 
-def drift(before: Mapping[str, str], after: Mapping[str, str]) -> Alarm | None:
-    """Compare replies to the same probes, by question."""
+def drift(
+    before: Mapping[str, str], after: Mapping[str, str], divergence: float | None = None
+) -> Alarm | None:
+    """Compare replies to the same probes, by question, and look at the divergence."""
+    if divergence is not None and divergence > MOST_NATS:
+        told = f"it is {divergence:.2f} nats a token from the base: lower the rate, or rehearse"
+        return Alarm(monitor="drift", message=told, value=divergence, limit=MOST_NATS)
     shared = [question for question in after if question in before]
     if len(shared) < FEWEST:
         return None

@@ -40,6 +40,8 @@ class Seen:
     probes_after: Mapping[str, str]
     judged: Sequence[Judgement]
     """All generations, this one last."""
+    divergence: float | None = None
+    """KL(candidate ‖ base) on guard probes, nats a token."""
     nearest: Sequence[float] = ()
     """Of each question served lately, the similarity of its nearest neighbour in memory."""
 
@@ -50,7 +52,7 @@ def watch(seen: Seen) -> tuple[Alarm, ...]:
     found = (
         collapse(before.texts, after.texts),
         reward_hacking((before.texts, before.right), (after.texts, after.right)),
-        drift(seen.probes_before, seen.probes_after),
+        drift(seen.probes_before, seen.probes_after, seen.divergence),
         autophagy(seen.train),
         stagnation(seen.judged),
         saturation(sum(before.right), len(before.right)),

@@ -142,10 +142,12 @@ async def test_the_candidate_is_asked_those_probes_only_that_were_right_before(
             asked.append(question)
         return "Hello there" if question in ("Hello!", "Hey") else "####"
 
-    report = await distiller(memory, registry, FakeTrainer(answer=knows_greetings)).run("default")
+    greedy = distiller(memory, registry, FakeTrainer(answer=knows_greetings), samples=False)
+    report = await greedy.run("default")
     assert report.decision == "promoted"
     assert report.guards is not None
     assert report.guards.known == 2
+    assert report.sampled is None
     assert asked == ["Hello!", "Hey"]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from adaptation.learning.monitors.alarm import MONITORS
 from adaptation.learning.monitors.autophagy import autophagy, given_share, real_share
 from adaptation.learning.monitors.collapse import collapse, template_share
-from adaptation.learning.monitors.drift import drift
+from adaptation.learning.monitors.drift import MOST_NATS, drift
 from adaptation.learning.monitors.returns import point_returns, returns
 from adaptation.learning.monitors.reward_hacking import reward_hacking
 from adaptation.learning.monitors.saturation import saturation
@@ -61,6 +63,13 @@ def test_probes_that_are_answered_in_other_words_are_a_drift() -> None:
     before = {f"question {i}": f"the answer is {i}" for i in range(10)}
     assert drift(before, dict.fromkeys(before, "#### 4")) is not None
     assert drift(before, before) is None
+
+
+def test_a_candidate_far_from_the_base_is_a_drift_whatever_it_says() -> None:
+    alarm = drift({}, {}, MOST_NATS + 0.1)
+    assert alarm is not None
+    assert alarm.limit == MOST_NATS
+    assert drift({}, {}, MOST_NATS - 0.1) is None
 
 
 def test_training_on_ones_own_writing_alone_is_autophagy(record: Callable[..., Record]) -> None:
@@ -121,3 +130,10 @@ def test_all_monitors_look_at_a_generation(record: Callable[..., Record]) -> Non
     )
     names = [alarm.monitor for alarm in watch(seen)]
     assert names == ["collapse", "autophagy", "stagnation", "saturation", "returns", "traffic"]
+    others = replace(
+        seen,
+        after=Graded([text * 3 for text in VARIED], [True] * 20),
+        divergence=MOST_NATS + 1,
+    )
+    more = {alarm.monitor for alarm in watch(others)}
+    assert {*names, *more} == set(MONITORS), "each has its series"

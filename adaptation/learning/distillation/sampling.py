@@ -1,0 +1,176 @@
+"""Guards that are sampled: what a greedy reply cannot show.
+
+A model that was trained to one way of answering may still be right, and have lost all others: what
+sixteen samples find that one does not (pass@k), and how different they are. So some far guards and
+some of the held-out questions are asked sixteen times over, of what is served and of the candidate.
+The candidate's replies to the far ones also tell how far it went from the base:
+KL(candidate ‖ base) = E[log p(y) − log q(y)], y drawn from the candidate, nats a token, which
+foretells what is forgotten (arXiv 2509.04259).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, median
+
+from adaptation.conversation import Conversation
+from adaptation.learning.distillation.far import TOOLS
+from adaptation.learning.distillation.guarding import Guard
+from adaptation.learning.distillation.judging import Ask, Grade
+from adaptation.learning.distillation.report import Sampled
+from adaptation.learning.neighbours import plain
+from adaptation.learning.training.trainer import Foreseen
+from memory.types import Message, Record
+
+K = 16
+FAR, HELD_OUT = 8, 8
+"""How many of each are asked, K times over."""
+MAX_LOST = 0.1
+"""Of the questions that K samples of what is served found an answer to; one may always be lost."""
+LEAST_DIFFERENT = 0.5
+"""Of the different replies to a far guard that there were; what is served says fewer, too, where it
+is surer."""
+MEASURED = 4
+"""Replies to each far guard by which the divergence is told."""
+Measure = Callable[[Sequence[Conversation], str | None], Awaitable[list[Foreseen]]]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A question, and what is right."""
+
+    conversation: Conversation
+    right: Callable[[str], bool]
+    family: str | None = None
+    """Of far guards; None of a held-out question."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it is a far guard."""
+        return self.family is not None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """K replies to each of some questions."""
+
+    replies: tuple[tuple[str, ...], ...]
+    right: tuple[tuple[bool, ...], ...]
+
+    @property
+    def passed(self) -> int:
+        """Questions to which one reply at least is right."""
+        return sum(map(any, self.right))
+
+    def different(self, places: Sequence[int], *, right: bool = False) -> float:
+        """Return the different replies, or right replies, to a question, in the mean."""
+        kept = (
+            {text for text, good in zip(self.replies[i], self.right[i], strict=True) if good}
+            if right
+            else set(self.replies[i])
+            for i in places
+        )
+        return fmean(map(len, kept)) if places else 0.0
+
+    def length(self, places: Sequence[int]) -> float:
+        """Return the length of replies in characters, in the median."""
+        return median([len(text) for i in places for text in self.replies[i]] or [0])
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Draws from what is served and from a candidate, with the same seed."""
+
+    sample: Ask
+    """Like `ask`, and not greedily."""
+    measure: Measure
+    grade: Grade
+
+    async def compare(
+        self,
+        probes: Sequence[Guard],
+        holdout: Sequence[Record],
+        served: str | None,
+        candidate: str,
+    ) -> Sampled:
+        """Return what K samples of each come to."""
+        asked = self._asked(probes, holdout)
+        before = await self._drawn("sampled guards", asked, served)
+        after = await self._drawn("sampled guards candidate", asked, candidate)
+        far = [place for place, each in enumerate(asked) if each.is_far]
+        kept = zip(before.right, after.right, strict=True)
+        return Sampled(
+            k=K,
+            asked=len(asked),
+            passed=(before.passed, after.passed),
+            lost=sum(any(then) and not any(now) for then, now in kept),
+            different=(before.different(far), after.different(far)),
+            different_right=(before.different(far, right=True), after.different(far, right=True)),
+            length=(before.length(far), after.length(far)),
+            divergence=await self._divergence(asked, after, candidate),
+        )
+
+    def _asked(self, probes: Sequence[Guard], holdout: Sequence[Record]) -> list[Asking]:
+        """Choose far guards of all families alike, then held-out questions."""
+        step = max(1, len(probes) // FAR)
+        far = [Asking(each.conversation, each.right, each.family) for each in probes[::step][:FAR]]
+        few = holdout[:HELD_OUT]
+        prompts = [conversation.until(-1) for conversation in plain(few)]
+        return far + [
+            Asking(prompt, partial(self._gives, record))
+            for prompt, record in zip(prompts, few, strict=True)
+        ]
+
+    def _gives(self, record: Record, text: str) -> bool:
+        return self.grade(text, record)
+
+    async def _drawn(self, phase: str, asked: Sequence[Asking], adapter: str | None) -> Drawn:
+        prompts = [each.conversation for each in asked for _ in range(K)]
+        texts = await self.sample(phase, prompts, adapter)
+        replies = [tuple(texts[i * K : (i + 1) * K]) for i in range(len(asked))]
+        right = [tuple(map(each.right, said)) for each, said in zip(asked, replies, strict=True)]
+        return Drawn(tuple(replies), tuple(right))
+
+    async def _divergence(
+        self, asked: Sequence[Asking], after: Drawn, candidate: str
+    ) -> float | None:
+        """Estimate KL(candidate ‖ base) on far prompts, nats a token.
+
+        Calls of tools are left out: their marks are no text that could be read again.
+        """
+        said = [
+            each.conversation.of((*each.conversation.messages, _turn(reply)))
+            for each, replies in zip(asked, after.replies, strict=True)
+            if each.is_far and each.family != TOOLS
+            for reply in replies[:MEASURED]
+            if reply.strip()
+        ]
+        if not said:
+            return None
+        ours, base = await self.measure(said, candidate), await self.measure(said, None)
+        tokens = sum(each.tokens for each in ours)
+        gained = sum(b.loss - o.loss for o, b in zip(ours, base, strict=True))
+        return gained / tokens if tokens else None
+
+
+def sampled_objections(found: Sampled | None) -> tuple[str, ...]:
+    """Return what sampled guards say against a candidate."""
+    if found is None:
+        return ()
+    against, (before, after) = [], found.different
+    if found.lost > max(1, MAX_LOST * found.passed[0]):
+        against.append(
+            f"{found.k} samples no longer find an answer to {found.lost} of {found.passed[0]} "
+            "questions"
+        )
+    if after < LEAST_DIFFERENT * before:
+        against.append(
+            f"{found.k} replies to a far guard are {after:.1f} different ones, not {before:.1f}"
+        )
+    return tuple(against)
+
+
+def _turn(reply: str) -> Message:
+    return Message(role="assistant", content=reply)
