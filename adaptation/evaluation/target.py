@@ -97,7 +97,7 @@ class Target:
             api_key=api_key,
             timeout=timeout_s,
             max_retries=0,
-            http_client=self._http if transport else None,
+            http_client=self._http if transport else None,  # type: ignore[arg-type]
         )
         self.model = model or ""
         self.is_whet = False

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import socket
 from contextlib import suppress
 from typing import Any
 
 import httpx
+
+logger = logging.getLogger(__name__)
 
 LENGTH_BYTES = 4
 KEPT_HEADERS = ("content-type", "retry-after")
@@ -46,9 +49,14 @@ async def answer(mine: socket.socket, client: httpx.AsyncClient) -> None:
 
 async def _answered(client: httpx.AsyncClient, asked: dict[str, Any]) -> dict[str, Any]:
     sent = {"content-type": "application/json"}
-    response = await client.request(
-        asked["method"], asked["path"], content=asked["body"].encode(), headers=sent
-    )
+    try:
+        response = await client.request(
+            asked["method"], asked["path"], content=asked["body"].encode(), headers=sent
+        )
+    except Exception as error:  # noqa: BLE001  whoever asked would wait for ever
+        logger.exception("%s %s of a job failed", asked["method"], asked["path"])
+        body = {"error": {"message": f"the server failed: {error}", "type": "server_error"}}
+        return {"id": asked["id"], "status": 500, "headers": sent, "body": json.dumps(body)}
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     told = {"status": response.status_code, "headers": headers, "body": response.text}
     return {"id": asked["id"], **told}
@@ -74,7 +82,10 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         try:
             _send(writer, {"id": number, "method": request.method, "path": path, "body": body})
             await writer.drain()
-            told = await coming
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("read")):
+                told = await coming
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the server did not answer in time") from error
         except ConnectionError as error:
             raise httpx.ConnectError(GONE) from error
         finally:
