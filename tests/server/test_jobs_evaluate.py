@@ -15,6 +15,7 @@ from memory.memory import LongTermMemory
 from server.cli import main
 from tests.server.composed import Composed, Reply, composed
 
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 ASKED: dict[str, Any] = {"suites": ["stories"], "questions": 4, "arms": ["one", "vote-2"]}
 
 

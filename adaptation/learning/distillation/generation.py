@@ -19,8 +19,8 @@ from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.candidates.kept import Kept, KeptHere
 from adaptation.learning.candidates.scoring import Vectors, by_wording
-from adaptation.learning.candidates.solutions import as_before
 from adaptation.learning.distillation.archive import Parentage, find_parent, parent_again
+from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.gate import Verdict, decide
@@ -28,7 +28,12 @@ from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
 from adaptation.learning.distillation.material import Material, OnProgress
 from adaptation.learning.distillation.near import NearProbe, near_probes
-from adaptation.learning.distillation.registry import JudgementList, Judgements, Registry
+from adaptation.learning.distillation.registry import (
+    JudgementList,
+    Judgements,
+    Registry,
+    refuse_damaged,
+)
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
 from adaptation.learning.distillation.report import Accuracy, Budget, Doubt, GenerationReport
 from adaptation.learning.distillation.sampling import Sampling
@@ -46,10 +51,7 @@ from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import (
-    Draw,
-    Foreseen,
     GeneratingTrainer,
-    OnStep,
     Recipe,
     TrainingJob,
     TrainingResult,
@@ -58,10 +60,6 @@ from memory.types import AdapterVersion, Message, State
 
 WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
-
-
-_WAYS_OUT = ("`whet adapters reset` serves the base instead", "choose another --parent")
-"""Of a champion, and of a parent, that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,10 @@ class Distiller:
     nearest: Callable[[str], Sequence[float]] = lambda tenant: ()
     """How near to memory the questions of a tenant were lately."""
 
+    @property
+    def _asking(self) -> Asking:
+        return Asking(self.trainer, self.settings, self.on_progress)
+
     async def run(self, tenant: str, rebuilt: AdapterVersion | None = None) -> GenerationReport:
         """Run one generation; raises `DistillationError` when it cannot start or finish.
 
@@ -104,7 +106,7 @@ class Distiller:
             doubts: list[Doubt] = []
             if not self.settings.dry_run:
                 served = champion is not None
-                chosen, doubts = await self._prepared(material, tenant, chosen, rebuilt, served)
+                chosen, doubts = await material.prepared(tenant, chosen, rebuilt, served=served)
             report = report_of(tenant, self.base_model, chosen, champion, rebuilt, parentage)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
@@ -125,29 +127,6 @@ class Distiller:
             self.base_model,
         )
 
-    async def _prepared(
-        self,
-        material: Material,
-        tenant: str,
-        chosen: Selected,
-        rebuilt: AdapterVersion | None,
-        served: bool,
-    ) -> tuple[Selected, list[Doubt]]:
-        """Return what is learned of what was selected, and what was held back.
-
-        One that is rebuilt learns what it learned: nothing is doubted or chosen again.
-        """
-        doubts: list[Doubt] = []
-        chosen = await material.learnable(tenant, chosen)
-        if rebuilt is not None:
-            return await material.solved(tenant, chosen, as_before(rebuilt)), doubts
-        if self.settings.doubts:
-            chosen, doubts = await material.undoubted(tenant, chosen)
-        chosen = await material.solved(tenant, chosen, self.settings.bare)
-        if self.settings.scores:
-            chosen = await material.picked(tenant, chosen, served=served)
-        return chosen, doubts
-
     async def _learn(
         self,
         report: GenerationReport,
@@ -156,14 +135,14 @@ class Distiller:
         history: History,
         parent: AdapterVersion | None,
     ) -> GenerationReport:
-        await asyncio.to_thread(self._refuse_damaged, champion, parent)
+        await asyncio.to_thread(refuse_damaged, self.registry, champion, parent)
         started = time.monotonic()
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
             # 1. A candidate from its parent, beside what is served, on the same questions.
             result = await self._train(chosen, folder, parent)
-            judging = await Judge(self.generate, self.grade, path).judge(
+            judging = await Judge(self._asking.generate, self.grade, path).judge(
                 chosen.holdout, folder, alpha
             )
             # 2. The guards, where the answers speak for the candidate.
@@ -250,13 +229,6 @@ class Distiller:
         how = self.settings.parent, self.settings.archive
         return find_parent(self.registry, tenant, self.base_model, *how)
 
-    def _refuse_damaged(self, *versions: AdapterVersion | None) -> None:
-        for version, way_out in zip(versions, _WAYS_OUT, strict=True):
-            if version is not None and not self.registry.files_ok(version):
-                raise DistillationError(
-                    f"the files of {version.id} are missing or damaged: {way_out}"
-                )
-
     def _recipe(self, chosen: Selected, parent: AdapterVersion | None) -> Recipe:
         """Return how it is trained; what is trained on keeps its rank."""
         recipe = self.settings.recipe or distillation_recipe(
@@ -276,11 +248,13 @@ class Distiller:
             parent=parent.path if parent else None,
             refusals=self.settings.refusals,
         )
-        return await self.trainer.train(job, self.settings.timeout_s, self._progress("train"))
+        return await self.trainer.train(
+            job, self.settings.timeout_s, self._asking.progress("train")
+        )
 
     async def _rehearsed(self, n_records: int) -> list[Conversation]:
         prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
-        return rehearsals(await self.generate("rehearse", prompts, None), n_records)
+        return rehearsals(await self._asking.generate("rehearse", prompts, None), n_records)
 
     async def _vetted(
         self,
@@ -295,9 +269,9 @@ class Distiller:
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
             return Vetted()
         near = await asyncio.to_thread(self._near, tenant, chosen)
-        sampling = Sampling(self.sample, self.measure, self.grade)
+        sampling = Sampling(self._asking.sample, self._asking.measure, self.grade)
         vetting = Vetting(
-            self.generate, sampling if self.settings.samples else None, served, folder
+            self._asking.generate, sampling if self.settings.samples else None, served, folder
         )
         return await vetting.of(near, self.probes, judging.records)
 
@@ -305,31 +279,6 @@ class Distiller:
         known = {record.id for record in (*chosen.train, *chosen.holdout)}
         active = self.records.walk(tenant, state=State.ACTIVE)
         return near_probes(chosen.train, (record for record in active if record.id not in known))
-
-    async def generate(
-        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
-    ) -> list[str]:
-        """Have the base, or an adapter on it, reply to prompts."""
-        limits = self.settings.max_new_tokens, self.settings.timeout_s
-        return await self.trainer.generate(prompts, adapter, *limits, self._progress(phase))
-
-    async def sample(
-        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
-    ) -> list[str]:
-        """Likewise, by a draw that is the same every time."""
-        limits = self.settings.max_new_tokens, self.settings.timeout_s
-        progress = self._progress(phase)
-        return await self.trainer.generate(prompts, adapter, *limits, progress, draw=Draw())
-
-    async def measure(
-        self, conversations: Sequence[Conversation], adapter: str | None
-    ) -> list[Foreseen]:
-        """Tell how well conversations are foreseen."""
-        limits = Recipe().max_tokens, self.settings.timeout_s
-        return await self.trainer.measure(conversations, adapter, *limits)
-
-    def _progress(self, phase: str) -> OnStep:
-        return lambda done, total, loss: self.on_progress(phase, done, total)
 
     def _register(self, judged: GenerationReport, chosen: Selected, folder: str) -> str:
         assert judged.training is not None

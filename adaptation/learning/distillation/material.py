@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from adaptation.learning.candidates.choosing import pick
 from adaptation.learning.candidates.kept import Kept
 from adaptation.learning.candidates.scoring import Scorer, Vectors
-from adaptation.learning.candidates.solutions import Bare, Solver
+from adaptation.learning.candidates.solutions import Bare, Solver, as_before
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.doubt import Doubting
 from adaptation.learning.distillation.judging import Grade
@@ -65,6 +65,24 @@ class Material:
             chosen = await asyncio.to_thread(reselect, self.records, tenant, rebuilt, selection)
         self.on_progress("select", 1, 1)
         return chosen
+
+    async def prepared(
+        self, tenant: str, chosen: Selected, rebuilt: AdapterVersion | None, *, served: bool
+    ) -> tuple[Selected, list[Doubt]]:
+        """Return what is learned of what was selected, and what was held back.
+
+        One that is rebuilt learns what it learned: nothing is doubted or chosen again.
+        """
+        doubts: list[Doubt] = []
+        chosen = await self.learnable(tenant, chosen)
+        if rebuilt is not None:
+            return await self.solved(tenant, chosen, as_before(rebuilt)), doubts
+        if self.settings.doubts:
+            chosen, doubts = await self.undoubted(tenant, chosen)
+        chosen = await self.solved(tenant, chosen, self.settings.bare)
+        if self.settings.scores:
+            chosen = await self.picked(tenant, chosen, served=served)
+        return chosen, doubts
 
     async def learnable(self, tenant: str, chosen: Selected) -> Selected:
         """Return `chosen` without what the model's chat template cannot render."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from adaptation.errors import DistillationError
 from memory.judgements import Judgement
 from memory.release import Stage
 from memory.types import AdapterVersion
@@ -80,3 +81,13 @@ class JudgementList:
     def of(self, tenant: str, base_model: str) -> Sequence[Judgement]:
         """Return those of a tenant on one base, the oldest first."""
         return [j for j in self.kept if (j.tenant, j.base_model) == (tenant, base_model)]
+
+
+def refuse_damaged(
+    registry: Registry, champion: AdapterVersion | None, parent: AdapterVersion | None
+) -> None:
+    """Raise `DistillationError` where files are missing of what is served or trained on from."""
+    ways_out = ("`whet adapters reset` serves the base instead", "choose another --parent")
+    for version, way_out in zip((champion, parent), ways_out, strict=True):
+        if version is not None and not registry.files_ok(version):
+            raise DistillationError(f"the files of {version.id} are missing or damaged: {way_out}")

@@ -96,16 +96,23 @@ def distillation_recipe(parameters: int | None, records: int) -> Recipe:
         96, 3e-4                24     15
     """
     once = recipe_for(parameters)
-    slower, times = (8, 8) if _is_small(parameters) else (2, 4)
+    slower, epochs = _patience(parameters)
     return once.model_copy(
         update={
             "rank": 16,
             "learning_rate": once.learning_rate / slower,
             "batch_size": 8,
-            "steps": times * max(24, math.ceil(records / 8)),
+            "steps": epochs * max(24, math.ceil(records / 8)),
             "min_loss": 0.0,
         }
     )
+
+
+def _patience(parameters: int | None) -> tuple[int, int]:
+    """Return by what the rate is divided, and how often each record is seen."""
+    if _is_small(parameters):
+        return 8, 8
+    return (2, 2) if parameters is None or parameters > MEDIUM else (2, 4)
 
 
 def _is_small(parameters: int | None) -> bool:

@@ -56,7 +56,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     memory, whole = Memory(), httpx.AsyncClient
 
     def client(**settings: Any) -> httpx.AsyncClient:
-        return whole(**settings, transport=httpx.MockTransport(memory))
+        return whole(**settings | {"transport": httpx.MockTransport(memory)})
 
     monkeypatch.setattr("adaptation.evaluation.target.httpx.AsyncClient", client)
     return memory

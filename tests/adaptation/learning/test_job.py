@@ -192,7 +192,12 @@ def test_small_models_take_higher_rates() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "records", "steps", "part"),
-    [(8_000_000_000, 4000, 1000, 2), (None, 20, 48, 2), (3_500_000, 51, 192, 8)],
+    [
+        (8_000_000_000, 4000, 1000, 2),
+        (None, 20, 48, 2),
+        (135_000_000, 53, 96, 2),
+        (3_500_000, 51, 192, 8),
+    ],
 )
 def test_small_models_are_distilled_in_smaller_steps_and_more_of_them(
     parameters: int | None, records: int, steps: int, part: int

@@ -349,5 +349,5 @@ def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
 
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "reasoning_gym", None)
-    with pytest.raises(MissingPackageError, match=r'pip install "whet\[eval\]"'):
+    with pytest.raises(MissingPackageError, match=r'pip install "whet\[gym\]"'):
         suite_named("rg:chain_sum")
