@@ -18,6 +18,7 @@ from tests.server.composed import MODEL, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 from tests.server.test_batches import client_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 SCHEMA = {
     "type": "object",
     "properties": {"question": {"type": "string"}, "answer": {"type": "string"}},
