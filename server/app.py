@@ -6,9 +6,9 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from fastapi import FastAPI
@@ -98,22 +98,7 @@ async def run_server(
         async with open_parts(args, settings, training_threads) as parts:
             built = await build(parts, args, settings)
             app, client, warming = built.app, built.client, built.warming
-            end = partial(launch.end, app)
-            followed = [
-                parts.keeper.follow(built.reload, end, lambda: client.is_stopping),
-                parts.champions.follow(settings.champion_poll_s),
-                built.trials.follow(),
-                built.generations.follow(),
-                built.batches.follow(),
-                built.evals.follow(),
-                parts.eraser.follow(),
-            ]
-            if settings.champion_shadow:
-                followed.append(built.shadowing.follow())
-            if settings.jobs:
-                followed.append(built.jobs.follow())
-            if settings.idle_training:
-                followed.append(warming.follow())
+            followed = _followed(parts, built, settings)
             following = [asyncio.create_task(each) for each in followed]
             logger.info("ready on %s (routes at %s/docs)", address, address)
             logger.info("resident: %s", said(resident_bytes()))
@@ -129,6 +114,29 @@ async def run_server(
                 await parts.keyring.close()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died: see the log above, and start the server again")
+
+
+def _followed(parts: Parts, built: Built, settings: Settings) -> list[Coroutine[Any, Any, object]]:
+    """Return what goes on beside requests, for as long as the server does."""
+    client = built.client
+    found: list[Coroutine[Any, Any, object]] = [
+        parts.keeper.follow(
+            built.reload, partial(launch.end, built.app), lambda: client.is_stopping
+        ),
+        parts.champions.follow(settings.champion_poll_s),
+        built.trials.follow(),
+        built.generations.follow(),
+        built.batches.follow(),
+        built.evals.follow(),
+        parts.eraser.follow(),
+    ]
+    if settings.champion_shadow:
+        found.append(built.shadowing.follow())
+    if settings.jobs:
+        found.append(built.jobs.follow())
+    if settings.idle_training:
+        found.append(built.warming.follow())
+    return found
 
 
 async def build(
