@@ -25,6 +25,7 @@ from adaptation.statistics import geometric_mean
 from loadtests import arguments
 from server import engine_defaults
 from server.console import phases, write_json
+from server.server_process import ROOT
 
 EXAMPLES = """\
 examples:
@@ -97,11 +98,12 @@ def _made(model: str, folder: Path) -> list[str]:
 
 
 def _in_a_process(worker: str, model: str, adapters: Sequence[str]) -> dict[str, float]:
-    words = [sys.executable, "-P", "-m", "loadtests.bench_adapters", "--turn", worker]
+    words = [sys.executable, "-m", "loadtests.bench_adapters", "--turn", worker]
     words += ["--model", model, "--adapters", *adapters]
     environment: dict[str, str] = dict(os.environ)
     engine_defaults.prepare_environment(environment)
     environment |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"a turn failed:\n{done.stderr[-2000:]}")
