@@ -51,8 +51,9 @@ async def test_a_file_of_the_tenants_own_is_imported_and_memory_indexed_anew(
     async with composed(tmp_path, monkeypatch, lambda _: None) as server:
         new = NewFile(tenant="default", name="a.jsonl", purpose="user_data")
         file = server.memory.files.create(new, [b"{}"])
-        made = await server.post("/v1/jobs", kind="import", file=file.id)
-        assert server.memory.jobs.get("default", made["id"]).request == {"file": file.id}
+        known = {"licence": "CC-BY-4.0", "provenance": "tickets of May"}
+        made = await server.post("/v1/jobs", kind="import", file=file.id, **known)
+        assert server.memory.jobs.get("default", made["id"]).request == {"file": file.id, **known}
         indexed = await server.post("/v1/jobs", kind="reindex")
         assert indexed["kind"] == "reindex"
         other = server.memory.files.create(new.model_copy(update={"tenant": "bob"}), [b"{}"])
