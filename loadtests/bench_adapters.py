@@ -30,7 +30,7 @@ from server.server_process import ROOT
 EXAMPLES = """\
 examples:
   python -m loadtests.bench_adapters                     the built-in model, five minutes
-  python -m loadtests.bench_adapters --model smollm2     a real one, a quarter of an hour
+  python -m loadtests.bench_adapters --model smollm2 --tokens 8     a real one
 """
 ARMS = {"vLLM's own": "vllm.v1.worker.cpu_worker.CPUWorker", "Whet's": engine_defaults.CPU_WORKER}
 SAMPLES, TOKENS, ADAPTERS, RANK = 16, 64, 4, 8
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep."""
     args = _arguments(argv)
     if args.turn:
-        print(json.dumps(_drawn(args.turn, args.model, args.adapters)))
+        print(json.dumps(_drawn(args)))
         return 0
     model = arguments.trained_model(args)
     turns: list[Turn] = []
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         adapters = _made(model, Path(folder))
         for _ in range(args.rounds):
             for arm, worker in ARMS.items():
-                turns.append(Turn(arm, _in_a_process(worker, model, adapters)))
+                turns.append(Turn(arm, _in_a_process(worker, model, adapters, args.tokens)))
                 advance("turns", len(turns), args.rounds * len(ARMS))
     _print(turns)
     write_json({"model": args.model, "turns": [asdict(turn) for turn in turns]}, str(args.out))
@@ -70,6 +70,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_adapters", __doc__, EXAMPLES)
     arguments.add_model(parser, "bench-adapters")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default: 3)")
+    parser.add_argument(
+        "--tokens", type=int, default=TOKENS, help=f"of each sample (default: {TOKENS})"
+    )
     parser.add_argument("--turn", help=argparse.SUPPRESS)
     parser.add_argument("--adapters", nargs="+", default=(), help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -97,9 +100,11 @@ def _made(model: str, folder: Path) -> list[str]:
     return paths
 
 
-def _in_a_process(worker: str, model: str, adapters: Sequence[str]) -> dict[str, float]:
+def _in_a_process(
+    worker: str, model: str, adapters: Sequence[str], tokens: int
+) -> dict[str, float]:
     words = [sys.executable, "-m", "loadtests.bench_adapters", "--turn", worker]
-    words += ["--model", model, "--adapters", *adapters]
+    words += ["--model", model, "--tokens", str(tokens), "--adapters", *adapters]
     environment: dict[str, str] = dict(os.environ)
     engine_defaults.prepare_environment(environment)
     environment |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
@@ -111,7 +116,7 @@ def _in_a_process(worker: str, model: str, adapters: Sequence[str]) -> dict[str,
     return found
 
 
-def _drawn(worker: str, model: str, adapters: Sequence[str]) -> dict[str, float]:
+def _drawn(args: argparse.Namespace) -> dict[str, float]:
     """Return the tokens a second of every mix, after one batch to warm up."""
     from vllm import LLM, SamplingParams
     from vllm.lora.request import LoRARequest
@@ -125,16 +130,16 @@ def _drawn(worker: str, model: str, adapters: Sequence[str]) -> dict[str, float]
         "max_model_len": 512,
         **engine_defaults.CPU_FLAGS,
     }
-    llm = LLM(model=model, worker_cls=worker, disable_log_stats=True, **flags)
-    loaded = [LoRARequest(f"a{i}", i, path) for i, path in enumerate(adapters, 1)]
-    params = SamplingParams(max_tokens=TOKENS, ignore_eos=True, temperature=0.8, seed=1)
+    llm = LLM(model=args.model, worker_cls=args.turn, disable_log_stats=True, **flags)
+    loaded = [LoRARequest(f"a{i}", i, path) for i, path in enumerate(args.adapters, 1)]
+    params = SamplingParams(max_tokens=args.tokens, ignore_eos=True, temperature=0.8, seed=1)
     found: dict[str, float] = {}
     for name, mix in _mixes(loaded):
         prompts = [{"prompt_token_ids": list(PROMPT)} for _ in mix]
         for _ in range(2):  # the first warms up
             began = time.perf_counter()
             llm.generate(prompts, params, lora_request=list(mix), use_tqdm=False)
-            found[name] = len(mix) * TOKENS / (time.perf_counter() - began)
+            found[name] = len(mix) * args.tokens / (time.perf_counter() - began)
     return found
 
 
