@@ -16,7 +16,6 @@ from collections.abc import (
     Coroutine,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from adaptation.errors import DeadlineError, EngineError
@@ -213,9 +212,14 @@ class AdaptiveClient:
             trains = asked.context.options.strategy in TRAINING_STRATEGIES
             terms = request.terms if trains else ""
             query = asked.query(
-                request, serving, request.choices, request.seed, self._abandon, terms
+                request,
+                serving,
+                request.choices,
+                request.seed,
+                self._abandon,
+                terms,
+                is_bent=request.is_bent,
             )
-            query = replace(query, is_bent=request.is_bent)
             async with self._telling(query):
                 outcome = await self._answer(query)
         self.answered(query, outcome)

@@ -33,7 +33,7 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
-from server.generations import Generations
+from server.generations import GenerationCounts
 from server.jobs.device import device_name, lock_of
 from server.jobs.runner import JobRunner
 from server.metrics import Metrics
@@ -73,7 +73,7 @@ class Built(NamedTuple):
     jobs: JobRunner
     trials: Trials
     shadowing: Shadowing
-    generations: Generations
+    counts: GenerationCounts
     reload: Callable[[], Awaitable[None]]
     """Puts back into a new engine what was in the old one."""
 
@@ -125,7 +125,7 @@ def _followed(parts: Parts, built: Built, settings: Settings) -> list[Coroutine[
         ),
         parts.champions.follow(settings.champion_poll_s),
         built.trials.follow(),
-        built.generations.follow(),
+        built.counts.follow(),
         built.batches.follow(),
         built.evals.follow(),
         parts.eraser.follow(),
@@ -155,7 +155,7 @@ async def build(
     reports = Reports(parts.memory.completions)
     metrics = Metrics(registry)
     books = _books(parts, reports, metrics, base_model(args.model))
-    judged = Generations(parts.memory.judgements, parts.memory.aside, metrics)
+    counts = GenerationCounts(parts.memory.judgements, parts.memory.aside, metrics)
     shares = Shares(settings.champion_shadow, settings.champion_share, settings.champion_holdback)
     trials = Trials(parts.memory, base_model(args.model), shares)
     scope = Scope(parts.champions, parts.memory, trials, settings.champion_least)
@@ -232,7 +232,7 @@ async def build(
         await services.loaded.drop_others(())
         await parts.champions.reload()
 
-    return Built(app, client, warming, batches, evals, jobs, trials, shadowing, judged, reload)
+    return Built(app, client, warming, batches, evals, jobs, trials, shadowing, counts, reload)
 
 
 def _news() -> tuple[asyncio.Event, Callable[[], object]]:

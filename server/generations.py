@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 10.0
 
 
-class Generations:
+class GenerationCounts:
     """Looks for judgements until it is cancelled."""
 
     def __init__(self, judgements: JudgementStore, aside: Aside, metrics: Metrics) -> None:

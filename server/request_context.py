@@ -134,6 +134,8 @@ class Asked:
         seed: int | None = None,
         abandoned: Abandoned | None = None,
         terms: str = "",
+        *,
+        is_bent: bool = False,
     ) -> Query:
         """Return the prompt as the pipeline sees it."""
         context = self.context
@@ -153,6 +155,7 @@ class Asked:
             json_output=context.json_output,
             request=context.request,
             terms=terms,
+            is_bent=is_bent,
             verifiers=context.verifiers,
             can_be_reworded=context.can_be_reworded,
             effort=context.effort,

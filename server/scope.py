@@ -128,15 +128,8 @@ class Scope:
             return await self._before(asked, release, stack)
         if release.arm == "control" or release.stage == "all":
             return Serving(release=release)
-        try:
-            using = self._champions.use(tenant, CANDIDATE)
-            base = await stack.enter_async_context(using)
-        except EngineError as error:
-            logger.warning("candidate %s cannot be tried: %s", release.candidate, error)
-            return Serving()
-        if base is None or base.version != release.candidate:  # another one is the candidate by now
-            return Serving()
-        return Serving(base, scope, release)
+        base = await self._held(stack, tenant, CANDIDATE, release.candidate)
+        return Serving(base, scope, release) if base else Serving()
 
     async def _before(self, asked: Asked, release: ReleaseReport, stack: AsyncExitStack) -> Serving:
         """Return what was served before the champion, held by `stack`."""
@@ -145,14 +138,19 @@ class Scope:
         scope = await self._scope(tenant, version, asked.question, asked.context.deadline)
         if version is None or (scope is not None and not scope.within):
             return Serving(None, scope, release)
+        base = await self._held(stack, tenant, PREVIOUS, version)
+        return Serving(base, scope, release) if base else Serving()
+
+    async def _held(
+        self, stack: AsyncExitStack, tenant: str, alias: str, version: str
+    ) -> Adapter | None:
+        """Return what an alias stands for, held by `stack`; None where it is another by now."""
         try:
-            base = await stack.enter_async_context(self._champions.use(tenant, PREVIOUS))
+            base = await stack.enter_async_context(self._champions.use(tenant, alias))
         except EngineError as error:
-            logger.warning("what was served before cannot be compared with: %s", error)
-            return Serving()
-        if base is None or base.version != version:
-            return Serving()
-        return Serving(base, scope, release)
+            logger.warning("%s %s cannot be tried: %s", alias, version, error)
+            return None
+        return base if base is not None and base.version == version else None
 
     @asynccontextmanager
     async def _placed(

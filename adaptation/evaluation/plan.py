@@ -38,6 +38,11 @@ class Plan:
         """In the order they were asked for."""
         return tuple({world.suite.name: world.suite for world in self.worlds}.values())
 
+    @property
+    def levels(self) -> dict[str, int]:
+        """Difficulty of each suite, by name."""
+        return {world.suite.name: world.level for world in self.worlds}
+
     def of_suite(self, suite: Suite) -> Iterator[World]:
         """Its worlds."""
         return (world for world in self.worlds if world.suite.name == suite.name)

@@ -56,7 +56,8 @@ class Foregone:
 
     def grown(self, sample: Sample) -> None:
         """Note how far a sample has come."""
-        self._chars[sample.index][sample.n_tokens] = len(sample.text)
+        if not self._is_off:
+            self._chars[sample.index][sample.n_tokens] = len(sample.text)
 
     def counted(self, sample: Sample) -> None:
         """Have a whole sample foretell those that begin after it."""

@@ -33,7 +33,7 @@ async def header_of(
         data_version=plan.data_version(),
         seed=args.seed,
         questions=args.questions,
-        levels={world.suite.name: world.level for world in plan.worlds},
+        levels=plan.levels,
         split=plan.split.name.lower(),
         examples=args.examples,
         worlds=args.worlds,

@@ -11,7 +11,7 @@ from adaptation.learning.monitors.alarm import MONITORS
 from memory.embedder import create_embedder
 from memory.judgements import Judgement
 from memory.memory import LongTermMemory
-from server.generations import Generations
+from server.generations import GenerationCounts
 from server.metrics import Metrics
 
 
@@ -32,7 +32,7 @@ async def test_alarms_of_all_tenants_are_counted_from_the_first_look_on(
     memory: LongTermMemory,
 ) -> None:
     registry = CollectorRegistry()
-    generations = Generations(memory.judgements, memory.aside, Metrics(registry))
+    generations = GenerationCounts(memory.judgements, memory.aside, Metrics(registry))
 
     def counted(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)

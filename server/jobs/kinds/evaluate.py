@@ -99,7 +99,7 @@ async def _header(asked: EvaluateRequest, plan: Plan, target: Target) -> Header:
         data_version=plan.data_version(),
         seed=asked.seed,
         questions=asked.questions,
-        levels={world.suite.name: world.level for world in plan.worlds},
+        levels=plan.levels,
         split=plan.split.name.lower(),
         examples=asked.examples if asked.teach else 0,
         worlds=asked.worlds,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -88,7 +89,7 @@ def _tasks(work: Work, asked: TuneRequest) -> list[Task]:
     records.sort(key=lambda record: position(cluster(record)))
     found = of_records(
         records,
-        lambda record, k: _near(memory, record, k),
+        partial(_near, memory),
         gives_answer,
         SUITES_OF_A_WORLD * asked.worlds,
         asked.questions,
