@@ -26,7 +26,7 @@ from loadtests.bench_sound import keep, report
 from loadtests.measure.training_speed import conversations
 from loadtests.sound.builds import THIS, Build, NoBuildError, checked_out
 from loadtests.sound.figures import Compared, table
-from loadtests.ttt import served
+from loadtests.ttt.served import decided_votes, plain_requests, second_requests
 from loadtests.ttt.workers import ORDINARY, TRAINER, Worker, WorkerFailedError, at_work
 from server.server_process import ROOT, ServerFailedError, ended_in_order
 
@@ -42,7 +42,7 @@ EXAMPLES = """\
 examples:
   python -m loadtests.bench_ttt --model ./SmolLM2-135M-Instruct     everything: 15 minutes
   python -m loadtests.bench_ttt --only pebble --rounds 3
-  python -m loadtests.bench_ttt --only served                       what a server's requests see
+  python -m loadtests.bench_ttt --only again beside decided         what a server's requests see
 """
 
 
@@ -140,7 +140,9 @@ def _real(args: argparse.Namespace, old: Build, console: Console) -> list[Compar
 
 PARTS: dict[str, Part] = {
     "pebble": _pebble,
-    "served": lambda args, old, console: served.measure(args.rounds, args.seed, console),
+    "again": lambda args, old, console: second_requests(args.rounds, args.seed, console),
+    "beside": lambda args, old, console: plain_requests(args.rounds, args.seed, console),
+    "decided": lambda args, old, console: decided_votes(args.rounds, args.seed, console),
     "real": _real,
 }
 """In the order they run."""

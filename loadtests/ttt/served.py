@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from statistics import median
@@ -41,29 +41,12 @@ LONG_AND_USELESS = ("--train-steps", "256", "--learning-rate", "1e-7", "--train-
 """Trainings that learn nothing: no adapter is sampled from, and what is measured is training."""
 TRAINING_AT_ONCE = 2
 Figures = defaultdict[str, list[float]]
+Ask = Callable[[httpx.Client, int, Figures], None]
 
 
-def measure(rounds: int, seed: int, console: Console) -> list[Compared]:
-    """Start a server whose votes all draw the same number of samples, one that only trains, and one
-    as it comes.
-    """
-    found: Figures = defaultdict(list)
-    for what, flags, ask in (
-        ("second requests", ("--stopping-rule", "fixed"), _second_requests),
-        ("plain requests", LONG_AND_USELESS, _plain_requests),
-        ("decided votes", (), _decided_votes),
-    ):
-        with (
-            _serving(console, *flags) as server,
-            httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
-        ):
-            for number in range(rounds):
-                console.print(f"{what}, round {number + 1} of {rounds}")
-                ask(http, seed + number, found)
-    return _compared(found)
-
-
-def _compared(found: Figures) -> list[Compared]:
+def second_requests(rounds: int, seed: int, console: Console) -> list[Compared]:
+    """Compare the next request of a neighbourhood with a vote, on a server of fixed votes."""
+    found = _found(rounds, seed, console, _second_requests, "--stopping-rule", "fixed")
     return [
         Compared(
             "second request of a neighbourhood (before: a vote of as many samples)", "s",
@@ -72,16 +55,42 @@ def _compared(found: Figures) -> list[Compared]:
         Compared(
             "hand-off of an adapter", "ms", (), tuple(found["hand_off"]), "now", "at most", 10
         ),
+    ]  # fmt: skip
+
+
+def plain_requests(rounds: int, seed: int, console: Console) -> list[Compared]:
+    """Compare plain requests beside trainings with plain requests alone."""
+    found = _found(rounds, seed, console, _plain_requests, *LONG_AND_USELESS)
+    return [
         Compared(
             f"plain requests while {TRAINING_AT_ONCE} others train (before: while none does)",
             "tokens/s", tuple(found["alone"]), tuple(found["beside"]),
             "now / before", "at least", 0.7,
-        ),
+        )
+    ]  # fmt: skip
+
+
+def decided_votes(rounds: int, seed: int, console: Console) -> list[Compared]:
+    """Compare votes that are decided while training runs with the same votes without it."""
+    found = _found(rounds, seed, console, _decided_votes)
+    return [
         Compared(
             "`auto` whose vote is decided while it trains (before: the same without training)", "s",
             tuple(found["untrained"]), tuple(found["decided"]), "now / before", "at most", 1.25,
-        ),
+        )
     ]  # fmt: skip
+
+
+def _found(rounds: int, seed: int, console: Console, ask: Ask, *flags: str) -> Figures:
+    found: Figures = defaultdict(list)
+    with (
+        _serving(console, *flags) as server,
+        httpx.Client(base_url=server.url, timeout=TIMEOUT_S) as http,
+    ):
+        for number in range(rounds):
+            console.print(f"{ask.__name__.lstrip('_')}, round {number + 1} of {rounds}")
+            ask(http, seed + number, found)
+    return found
 
 
 @contextmanager

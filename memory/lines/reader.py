@@ -24,8 +24,8 @@ Read: TypeAlias = Callable[[Text], Line | None]
 """Reads one line; None for a blank one. Raises `InvalidImportError`."""
 Outcome: TypeAlias = Line | InvalidImportError | None
 """What came of a line: a draft, what is wrong with it, or nothing where it is blank."""
-AHEAD = 2
-"""Batches a process has at most: one that it reads, and the next."""
+AHEAD = 6
+"""Batches a process has at most: work enough for it while what was read is being stored."""
 ROOT = Path(__file__).absolute().parents[2]
 # From this very folder, whatever the working directory holds.
 _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from memory.lines.reader import main; main()"

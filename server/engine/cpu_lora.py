@@ -1,15 +1,19 @@
-"""Adapters on a CPU: an adapter's rows in one product, and nothing for rows without one.
+"""Adapters on a CPU: an adapter's rows in two products, and nothing for rows without one.
 
 vLLM 0.32 copies a whole adapter for every row (`lora.ops.torch_ops.lora_ops`), also for rows that
 have none: what it adds to those is that of the last slot, an empty one where `reserve_slots` has
 its way. Here the rows of each adapter are taken together, and others are left as they are.
+
+Its products are of the model's type and the widest rank. A product of bfloat16 as small as an
+adapter's takes five times as long as one of float32, most of it in being set up (torch 2.13): so
+`Matrices` keeps each adapter in float32, cut to its own rank, with all slices of a layer as one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from vllm.lora.layers import LoRAMapping
@@ -18,6 +22,37 @@ from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 Rows: TypeAlias = "slice | torch.Tensor"
 Groups: TypeAlias = "list[tuple[int, Rows]]"
 """Each slot that is used, and the rows that use it."""
+Stacked: TypeAlias = "tuple[torch.Tensor, ...]"
+"""Of a layer: for each slice of its outputs the matrices of all slots."""
+
+
+class Factors(NamedTuple):
+    """What an adapter adds to a layer is x·Aᵀ·Bᵀ; in float32, of rank r over all slices."""
+
+    a: torch.Tensor
+    """(r, d)"""
+    b: torch.Tensor
+    """(outs, r), zero where a row of A belongs to another slice."""
+
+
+class Matrices:
+    """The factors of each layer and slot; made again once vLLM has written to the layer's slots."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[tuple[int, ...], dict[int, Factors]]] = {}
+
+    def of(self, slot: int, a_stacked: Stacked, b_stacked: Stacked) -> Factors:
+        """Return a slot's factors; a slice's A is (slots, 1, r, d), its B (slots, 1, o, r)."""
+        if a_stacked[0].is_inference():  # whether such a tensor was written to cannot be seen
+            return _factors(slot, a_stacked, b_stacked)
+        written = tuple(each._version for each in (*a_stacked, *b_stacked))
+        seen, factors = self._made.get(a_stacked[0].data_ptr(), ((), {}))
+        if seen != written:
+            factors = {}
+            self._made[a_stacked[0].data_ptr()] = written, factors
+        if slot not in factors:
+            factors[slot] = _factors(slot, a_stacked, b_stacked)
+        return factors[slot]
 
 
 class GroupedLora(PunicaWrapperCPU):  # type: ignore[misc]
@@ -27,6 +62,7 @@ class GroupedLora(PunicaWrapperCPU):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._of_tokens: Groups = []
         self._of_samples: Groups = []
+        self._matrices = Matrices()
 
     def update_metadata(
         self,
@@ -58,11 +94,7 @@ class GroupedLora(PunicaWrapperCPU):  # type: ignore[misc]
 
         `x` is (T, d); a slice's A is (slots, 1, r, d), its B (slots, 1, o, r).
         """
-        for slot, rows in self._of_tokens:
-            taken, first = x[rows], 0
-            for a, b, width in zip(lora_a_stacked, lora_b_stacked, output_slices, strict=True):
-                y[rows, first : first + width] += _product(taken, a, b, slot, scale, y.dtype)
-                first += width
+        self._add(self._of_tokens, y, x, lora_a_stacked, lora_b_stacked, scale)
 
     def add_lora_embedding(
         self,
@@ -90,10 +122,26 @@ class GroupedLora(PunicaWrapperCPU):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """Add x·Aᵀ·Bᵀ to the logits `y` (samples, vocabulary)."""
-        width = min(y.shape[1], lora_b_stacked.shape[2])
-        for slot, rows in self._of_samples:
-            added = _product(x[rows], lora_a_stacked, lora_b_stacked, slot, scale, y.dtype)
-            y[rows, :width] += added[:, :width]
+        within = y[:, : lora_b_stacked.shape[2]]
+        self._add(self._of_samples, within, x, (lora_a_stacked,), (lora_b_stacked,), scale)
+
+    def _add(
+        self,
+        groups: Groups,
+        y: torch.Tensor,
+        x: torch.Tensor,
+        a_stacked: Stacked,
+        b_stacked: Stacked,
+        scale: float,
+    ) -> None:
+        """Add to `y` (n, outs), rounded once."""
+        for slot, rows in groups:
+            a, b = self._matrices.of(slot, a_stacked, b_stacked)
+            added = x[rows].float() @ a.t() @ b[: y.shape[1]].t()
+            if isinstance(rows, slice):
+                y[rows].add_(added, alpha=scale)
+            else:
+                y.index_add_(0, rows, added.to(y.dtype), alpha=scale)
 
 
 def _grouped(loras: Sequence[int], slots: Mapping[int, int]) -> Groups:
@@ -112,14 +160,11 @@ def _rows(places: list[int]) -> Rows:
     return torch.tensor(places)
 
 
-def _product(
-    x: torch.Tensor,
-    a: torch.Tensor,
-    b: torch.Tensor,
-    slot: int,
-    scale: float,
-    dtype: torch.dtype,
-) -> torch.Tensor:
-    """Rounded where vLLM rounds: first in the type of the adapter, then in that of the output."""
-    low = (x.to(a.dtype) @ a[slot, 0].t()) * scale
-    return low.to(dtype) @ b[slot, 0].to(dtype).t()
+def _factors(slot: int, a_stacked: Stacked, b_stacked: Stacked) -> Factors:
+    """Return what lies in a slot, without the rows that fill it up to the widest rank."""
+    rows, blocks = [], []
+    for a, b in zip(a_stacked, b_stacked, strict=True):
+        used = (a[slot, 0] != 0).any(dim=1)  # what is no number is used as well
+        rows.append(a[slot, 0][used].float())
+        blocks.append(b[slot, 0][:, used].float())
+    return Factors(torch.cat(rows), torch.block_diag(*blocks))

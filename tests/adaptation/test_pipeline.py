@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import sqlite3
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -142,18 +144,20 @@ async def test_every_training_gets_a_fresh_id_and_path_under_a_leased_name(
 
 
 @pytest.mark.parametrize(
-    ("count", "tier", "options", "why"),
+    ("count", "tier", "options", "policy", "why"),
     [
-        (0, Tier.IMPORTED, {}, "0 usable neighbours"),
-        (12, Tier.VOTE, {}, "0 usable neighbours"),
-        (12, Tier.IMPORTED, {"budget": {"train_steps": 0}}, "no training steps"),
-        (12, Tier.IMPORTED, {"memory": {"read": False}}, "does not read memory"),
+        (0, Tier.IMPORTED, {}, {}, "0 usable neighbours"),
+        (12, Tier.VOTE, {}, {}, "0 usable neighbours"),
+        (12, Tier.IMPORTED, {"budget": {"train_steps": 0}}, {}, "no training steps"),
+        (12, Tier.IMPORTED, {}, {"may_train": False}, "does not train per request"),
+        (12, Tier.IMPORTED, {"memory": {"read": False}}, {}, "does not read memory"),
     ],
 )
 async def test_without_usable_neighbours_ttt_answers_by_voting_and_says_why(
     count: int,
     tier: Tier,
     options: dict[str, object],
+    policy: dict[str, object],
     why: str,
     make_query: MakeQuery,
     services: Build,
@@ -162,11 +166,38 @@ async def test_without_usable_neighbours_ttt_answers_by_voting_and_says_why(
     remember_examples(memory, count, tier)
     trainer = FakeTrainer()
     query = make_query(ASK, strategy="ttt", **options)
-    report = (await answer(query, services(adapted_engine(), trainer))).report
+    report = (await answer(query, services(adapted_engine(), trainer, **policy))).report
     assert (report.strategy, report.requested) == (Strategy.CONSISTENCY, Strategy.TTT)
     assert report.answer == "1"
     assert why in str(report.reason)
     assert trainer.jobs == []
+
+
+async def test_requests_that_train_leave_no_memory_behind(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    engine, trainer = adapted_engine(), FakeTrainer()
+    parts = services(engine, trainer)
+
+    async def held_after(requests: int) -> int:
+        """Return the bytes held by what was allocated since tracing began."""
+        for _ in range(requests):
+            query = make_query(ASK, strategy="ttt", memory={"write": False})
+            assert (await answer(query, parts)).report.strategy is Strategy.TTT
+        for kept_by_fakes in (engine.drawn, trainer.jobs):
+            kept_by_fakes.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first = await held_after(40)
+        last = await held_after(40)
+    finally:
+        tracemalloc.stop()
+    assert (last - first) / 40 < 500, "two thousand would leave a megabyte"
+    assert len(engine.loaded) <= 2
 
 
 async def test_an_adapter_the_gate_refuses_is_never_sampled(

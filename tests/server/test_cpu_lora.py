@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # of vLLM's own imports
     from vllm.lora.layers import LoRAMapping
     from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
-    from server.engine.cpu_lora import GroupedLora
+    from server.engine.cpu_lora import GroupedLora, Matrices
 
 WIDE, RANK, SLOTS = 48, 8, 4
 SLICES = (24, 16)
@@ -69,6 +69,9 @@ def test_the_logits_of_every_sample_are_what_vllm_finds(mix: tuple[int, ...]) ->
     wrapper(GroupedLora, mix).add_lora_logits(ours, x, a, b, 1.0)
     torch.testing.assert_close(ours, theirs)
     assert (ours[:, 60:] == 1).all()
+    fewer = torch.ones(len(mix), 50)
+    wrapper(GroupedLora, mix).add_lora_logits(fewer, x, a, b, 1.0)
+    torch.testing.assert_close(fewer, theirs[:, :50])
 
 
 @pytest.mark.parametrize("add_inputs", [True, False])
@@ -102,6 +105,44 @@ def test_products_are_of_the_models_own_type() -> None:
     wrapper(PunicaWrapperCPU, mix).add_lora_linear(theirs, x, (a,), (b,), 1.0, (60,))
     wrapper(GroupedLora, mix).add_lora_linear(ours, x, (a,), (b,), 1.0, (60,))
     assert (ours - theirs).norm() < 0.02 * (theirs - 1).norm()
+
+
+def added(made: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    y = torch.zeros(1, WIDE)
+    made.add_lora_linear(y, rows(1), (a,), (b,), 1.0, (WIDE,))
+    return y
+
+
+@pytest.mark.parametrize("is_inference", [False, True])
+def test_what_is_written_to_a_slot_later_is_seen(is_inference: bool) -> None:
+    """vLLM writes an adapter that is loaded again, under its old id, where the old one lay."""
+    made = wrapper(GroupedLora, (9,))
+    with torch.inference_mode(is_inference):
+        a, b = weights(RANK, WIDE), weights(WIDE, RANK)
+    with torch.inference_mode():  # as vLLM writes
+        before = added(made, a, b)
+        b[LOADED.index(9)] *= 2
+        torch.testing.assert_close(added(made, a, b), 2 * before)
+        a[LOADED.index(9)] = math.nan
+        assert added(made, a, b).isnan().all()  # no worse than what vLLM finds
+        a[LOADED.index(9)] = 0
+        assert (added(made, a, b) == 0).all()
+
+
+def test_products_are_of_the_rank_that_is_used() -> None:
+    a, b = weights(RANK, WIDE), weights(24, RANK)
+    a[0, 0, 3:], b[0, 0, :, 3:] = 0, 0
+    found = Matrices().of(0, (a, a), (b, b))
+    assert found.a.shape == (6, WIDE)
+    assert found.b.shape == (48, 6)
+
+
+def test_factors_are_made_once_for_what_was_written_once() -> None:
+    matrices, a, b = Matrices(), weights(RANK, WIDE), weights(24, RANK)
+    first = matrices.of(0, (a,), (b,))
+    assert matrices.of(0, (a,), (b,)).a is first.a
+    a[1] = 0  # another slot of the layer
+    assert matrices.of(0, (a,), (b,)).a is not first.a
 
 
 def test_before_any_mapping_there_is_no_adapter() -> None:

@@ -136,6 +136,42 @@ def test_what_breaks_a_step_breaks_the_job_whose_fault_it_is(
     assert all(same(alone[number], ends[number]) for number in (0, 1, 3))
 
 
+@pytest.mark.parametrize("is_short_for_good", [False, True])
+def test_where_memory_runs_out_no_job_but_the_greedy_one_ends(
+    base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_short_for_good: bool
+) -> None:
+    """All at once may be too many where each alone is not: then nobody is refused."""
+    alone = [run_job(base, *each) for each in different_jobs(job, tmp_path / "a", 4)]
+    usual, freed = base.learn, []
+
+    def learn(parts: list[Part]) -> list[tuple[torch.Tensor, ...]]:
+        is_greedy = any(part.adapter.rank == 3 for part in parts)
+        if len(parts) > 1 or (is_short_for_good and is_greedy):
+            raise torch.OutOfMemoryError("no memory for rank 3")
+        return usual(parts)
+
+    monkeypatch.setattr(base, "learn", learn)
+    monkeypatch.setattr(base, "free_memory", lambda: freed.append(True))
+    ends = run_jobs(base, different_jobs(job, tmp_path / "b", 4), PLENTY)
+    fine = (0, 1, 3) if is_short_for_good else range(4)
+    assert all(same(alone[number], ends[number]) for number in fine)
+    assert isinstance(ends[2], torch.OutOfMemoryError) is is_short_for_good
+    assert freed
+
+
+def test_a_broken_accelerator_ends_all(
+    base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of its memory can be trusted: the process ends, and another one is started."""
+
+    def learn(parts: list[Part]) -> list[tuple[torch.Tensor, ...]]:
+        raise torch.AcceleratorError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(base, "learn", learn)
+    with pytest.raises(torch.AcceleratorError):
+        run_jobs(base, different_jobs(job, tmp_path, 2), PLENTY)
+
+
 def test_jobs_join_and_leave_between_steps_in_the_order_they_came(
     base: Base, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
