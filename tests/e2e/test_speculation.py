@@ -1,6 +1,6 @@
 """Drafting tokens changes how fast an answer comes, and not which: greedy, voted and adapted.
 
-With CUDA only: on a CPU it is refused, see `test_start`.
+With CUDA only: on a CPU it is refused, see `test_start_refused`.
 """
 
 from __future__ import annotations

@@ -60,3 +60,26 @@ def test_json_that_a_schema_demands_is_json(server: Running) -> None:
         "Invent a person.", "smollm2:plain", temperature=0, max_tokens=60, response_format=form
     )
     assert set(json.loads(answer["choices"][0]["message"]["content"])) == {"name", "age"}
+
+
+def test_it_trains_for_a_request(server: Running) -> None:
+    """Two steps teach it nothing: the whole way is what counts, to an answer and a reason."""
+    solved = [
+        {"question": f"What is the code word for lamp {n}?", "answer": f"moon{n}"}
+        for n in range(12)
+    ]
+    lines = "\n".join(json.dumps(each) for each in solved)
+    server.post("/v1/memory/import", content=lines)
+    asked = {
+        "strategy": "ttt",
+        "max_samples": 2,
+        "memory": {"write": False},
+        "budget": {"train_steps": 2, "wall_s": 300},
+    }
+    question = "What is the code word for lamp 12?"
+    answer = server.chat(question, "smollm2", max_tokens=16, adaptation=asked)
+    report = answer["adaptation"]
+    assert report["adapter"]["steps"] == 2
+    assert report["tokens"]["training"] > 0
+    assert report["adapter"]["reason"]
+    assert answer["choices"][0]["message"]["content"]
