@@ -76,7 +76,7 @@ async def _known(query: Query, services: Services) -> Record | None:
                 lambda: memory.answer_to(query.tenant, asked)
             )
     except (WhetMemoryError, TimeoutError) as error:
-        logger.info("memory was not asked for an answer: %s", error or "no reply in time")
+        logger.info("no known answer could be looked up: %s", error or "no reply in time")
         return None
     if record is None or record.tier not in TIERS_THAT_TRAIN:
         return None

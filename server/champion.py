@@ -183,8 +183,8 @@ class Champion:
         # seen, and no promotion or rollback would reach this server any more.
         except Exception as error:
             if self._unread is None:
-                logger.exception("the champion could not be looked after; it is tried again")
-            self._unread = f"the champion cannot be looked after: {error or type(error).__name__}"
+                logger.exception("the champion could not be read or loaded; it is tried again")
+            self._unread = f"the champion cannot be read: {error or type(error).__name__}"
 
     async def reload(self) -> None:
         """Load what is served into an engine that was started anew.

@@ -92,7 +92,7 @@ class StoredResponses:
         try:
             return await self._write(self._memory.responses.hold, tenant, response_id)
         except StorageUnavailableError as error:
-            logger.warning("response %s is made on, unheld: %s", response_id, error)
+            logger.warning("response %s goes on, but cannot be stored: %s", response_id, error)
             return True
 
     async def finish(self, new: Written) -> bool:

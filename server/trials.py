@@ -109,11 +109,11 @@ class Trials:
             self._unread = None
         except WhetMemoryError as error:
             if self._unread != str(error):
-                logger.error("candidates cannot be looked after: %s", error)
+                logger.error("candidates on trial cannot be read: %s", error)
             self._unread = str(error)
         except Exception as error:  # nobody awaits what follows the registry: it must not die
             if self._unread != str(error):
-                logger.exception("candidates could not be looked after; it is tried again")
+                logger.exception("candidates on trial could not be read; it is tried again")
             self._unread = str(error)
 
     def _on_trial(self) -> dict[str, OnTrial]:

@@ -80,7 +80,7 @@ class Drawer:
         try:
             drawer = self.asking(messages)
         except EngineError as error:
-            logger.info("request %s: a conversation was not asked: %s", self._query.id, error)
+            logger.info("request %s: a sample could not be drawn: %s", self._query.id, error)
             return None
         return replace(drawer.draw(index, adapter), is_aside=is_aside)
 

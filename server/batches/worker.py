@@ -59,7 +59,7 @@ class BatchWorker:
                 except WhetMemoryError as error:
                     logger.warning("batches cannot be read: %s", error)
                 except Exception:  # nobody awaits this: it must not die
-                    logger.exception("batches could not be looked after; it is tried again")
+                    logger.exception("batches could not be read or started; it is tried again")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), SWEEP_S)
         finally:

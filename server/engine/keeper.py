@@ -96,7 +96,7 @@ class EngineKeeper:
             if self._client.errored:
                 await self._mend(reload)
             elif self._silence is not None and await self._silence.is_stuck():
-                logger.error("the engine gives no sign of life: it is killed")
+                logger.error("the engine does not answer: it is killed and started again")
                 self._cores.kill(self._client)
         logger.error("the engine died %d times in short order: the server ends", self._failures)
         give_up()

@@ -109,9 +109,9 @@ class Eraser:
             try:
                 await self._memory.aside.importing.run(self.finish)
             except WhetMemoryError as error:
-                logger.warning("erasures were not looked after: %s", error)
+                logger.warning("open erasures could not be gone on with: %s", error)
             except Exception:  # the task's boundary: nobody would see that it ended
-                logger.exception("erasures were not looked after")
+                logger.exception("open erasures could not be gone on with")
             await asyncio.sleep(SWEEP_S)
 
     def _look_again(self) -> None:

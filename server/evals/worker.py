@@ -59,7 +59,7 @@ class EvalWorker:
                 except WhetMemoryError as error:
                     logger.warning("evaluation runs cannot be read: %s", error)
                 except Exception:  # nobody awaits this: it must not die
-                    logger.exception("evaluation runs could not be looked after; tried again")
+                    logger.exception("runs could not be read or started; it is tried again")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), SWEEP_S)
         finally:

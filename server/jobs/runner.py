@@ -78,7 +78,7 @@ class JobRunner:
             except WhetMemoryError as error:
                 logger.warning("jobs cannot be read: %s", error)
             except Exception:  # nobody awaits this: it must not die
-                logger.exception("jobs could not be looked after; it is tried again")
+                logger.exception("jobs could not be read or started; it is tried again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), LOOK_S)
 
@@ -161,7 +161,7 @@ class JobRunner:
                 now = await self._memory.aside.reading.run(self._jobs.get, job.tenant, job.id)
                 wanted_at = (wanted_at or time.monotonic()) if now.wanted else None
             if wanted_at is not None and time.monotonic() - wanted_at > OBEYS_S:
-                logger.warning("job %s does not obey: its process is killed", job.id)
+                logger.warning("job %s did not stop in time: its process is killed", job.id)
                 with suppress(ProcessLookupError):
                     process.kill()
 
