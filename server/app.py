@@ -113,7 +113,7 @@ async def run_server(
                 await parts.background.settle()
                 await parts.keyring.close()
             if client.errored and not client.is_stopping:
-                raise EngineError("the engine died too often, see the log above and `engine_restarts`")
+                raise EngineError("the engine died too often: see the log above")
 
 
 def _followed(parts: Parts, built: Built, settings: Settings) -> list[Coroutine[Any, Any, object]]:
