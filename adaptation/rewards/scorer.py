@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
-from adaptation.rewards.reading import Read, Reader, Turn
+from adaptation.rewards.encoding import Read, Reader, Turn
 
 LONGEST = 8_192
 """Tokens of a conversation and its reply that are read at most, whatever the model's context."""

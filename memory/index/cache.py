@@ -23,7 +23,7 @@ import numpy as np
 from memory.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.index.backfill import Backfill
-from memory.index.growing import SEAL_AT, GrowingIndex
+from memory.index.layered import SEAL_AT, LayeredIndex
 from memory.index.snapshots import SnapshotFolder
 from memory.index.upkeep import Upkeep
 from memory.index.vectors import VectorStore
@@ -180,8 +180,8 @@ class IndexCache:
             cold.append((tenant, view))
         return cold
 
-    def _new_index(self) -> GrowingIndex:
-        return GrowingIndex(self._embedder.dim, self._seal_at)
+    def _new_index(self) -> LayeredIndex:
+        return LayeredIndex(self._embedder.dim, self._seal_at)
 
     def _load(self, tenant: str, view: View) -> None:
         view.fresh = False

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from memory.index.growing import Contents
+from memory.index.layered import Contents
 from memory.index.vector_index import Lists
 from memory.store.durable import write_durably
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from memory.index.growing import Contents
+from memory.index.layered import Contents
 from memory.index.sealed import among
 from memory.index.vectors import Changes, VectorStore
 from memory.types import Frozen

@@ -6,7 +6,7 @@ import math
 import threading
 from dataclasses import dataclass, field
 
-from memory.index.growing import GrowingIndex
+from memory.index.layered import LayeredIndex
 from memory.index.vectors import Changes
 
 
@@ -14,7 +14,7 @@ from memory.index.vectors import Changes
 class View:
     """A tenant's index as of event `seq`."""
 
-    index: GrowingIndex
+    index: LayeredIndex
     seq: int = 0
     mark: str | None = None
     saved_seq: int = -1

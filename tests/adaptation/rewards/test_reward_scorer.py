@@ -12,8 +12,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from adaptation.rewards.encoding import Reader
 from adaptation.rewards.folder import check_folder
-from adaptation.rewards.reading import Reader
 from adaptation.rewards.scorer import Scorer, _batches
 from tests.adaptation.rewards.conftest import CONTEXT, make_chat_model, make_pair_tokenizer
 from tests.adaptation.training.conftest import make_tokenizer

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
-from memory.index import growing, sealed
+from memory.index import layered, sealed
 from memory.index.cache import IndexCache
-from memory.index.growing import Contents, GrowingIndex
+from memory.index.layered import Contents, LayeredIndex
 from memory.index.sealed import SealedIndex, StoppedError, sealed_from
 from memory.index.snapshots import SnapshotFolder
 from memory.index.upkeep import Upkeep
@@ -36,13 +36,13 @@ def clustered(n: int, seed: int = 0, dim: int = DIM) -> np.ndarray:
     return unit.astype(np.float32)
 
 
-def filled(n: int, seal_at: int = 20) -> GrowingIndex:
-    index = GrowingIndex(DIM, seal_at)
+def filled(n: int, seal_at: int = 20) -> LayeredIndex:
+    index = LayeredIndex(DIM, seal_at)
     index.add(np.arange(n), clustered(n))
     return index
 
 
-def held(index: GrowingIndex) -> dict[int, bytes]:
+def held(index: LayeredIndex) -> dict[int, bytes]:
     blocks = index.contents().blocks
     pairs = [
         (number, vector.tobytes())
@@ -53,7 +53,7 @@ def held(index: GrowingIndex) -> dict[int, bytes]:
     return dict(pairs)
 
 
-def base_of(index: GrowingIndex) -> object:
+def base_of(index: LayeredIndex) -> object:
     return index._state.base
 
 
@@ -72,7 +72,7 @@ changes = st.lists(
 def test_whatever_happens_to_it_an_index_holds_what_a_dictionary_would(
     changes: list[tuple[str, int, int]], seed: int
 ) -> None:
-    index, truth = GrowingIndex(DIM, seal_at=20), dict[int, np.ndarray]()
+    index, truth = LayeredIndex(DIM, seal_at=20), dict[int, np.ndarray]()
     for step, (kind, first, many) in enumerate(changes):
         ids = np.arange(first, first + many)
         if kind == "add":
@@ -95,8 +95,8 @@ def test_whatever_happens_to_it_an_index_holds_what_a_dictionary_would(
     assert [s for _, s in found] == sorted((s for _, s in found), reverse=True)
 
 
-def reopened(index: GrowingIndex) -> GrowingIndex:
-    contents, again = index.contents(), GrowingIndex(DIM, seal_at=20)
+def reopened(index: LayeredIndex) -> LayeredIndex:
+    contents, again = index.contents(), LayeredIndex(DIM, seal_at=20)
     empty = (np.empty(0, np.int64), np.empty((0, DIM), np.float32))
     ids, vectors = zip(empty, *contents.blocks, strict=True)
     again.load(contents.lists, np.concatenate(ids), np.concatenate(vectors))
@@ -135,7 +135,7 @@ def test_a_few_changes_keep_the_cells_and_many_make_new_ones() -> None:
 
 def test_the_recall_of_a_sealed_index_is_what_it_was_built_for() -> None:
     vectors = clustered(6000, dim=64)
-    index = GrowingIndex(64, seal_at=1000)
+    index = LayeredIndex(64, seal_at=1000)
     index.add(np.arange(6000), vectors)
     index.compact(GO_ON)
     base = base_of(index)
@@ -158,7 +158,7 @@ def test_what_changes_while_a_base_is_built_is_in_it_or_beside_it(
         assert let_go.wait(60)
         return sealed_from(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(growing, "sealed_from", slowly)
+    monkeypatch.setattr(layered, "sealed_from", slowly)
     builder = threading.Thread(target=index.compact, args=(GO_ON,))
     builder.start()
     assert begun.wait(60)
@@ -279,7 +279,7 @@ def opened(tmp_path: Path, embedder: HashingEmbedder) -> Callable[[], LongTermMe
     return build
 
 
-def index_of(memory: LongTermMemory, tenant: str = "ann") -> GrowingIndex:
+def index_of(memory: LongTermMemory, tenant: str = "ann") -> LayeredIndex:
     return memory._indexes._view(tenant).index
 
 

@@ -46,7 +46,7 @@ class Contents:
     """Keeps the memory that the blocks look into."""
 
 
-class GrowingIndex:
+class LayeredIndex:
     """Thread-safe; changes and `compact` exclude each other only for moments."""
 
     def __init__(self, dim: int, seal_at: int = SEAL_AT) -> None:
