@@ -1,9 +1,10 @@
 """`make bench-sound`: this build beside the build before it was made sound, in one run.
 
-Four parts: what the fast tests cost, bodies that keep everybody else waiting, sixteen trainings at
-once, and a real model on busy and idle cores. Both builds run with the same libraries, in turns, on
-the same machine. Figures are medians with their whole spread. Targets that are missed are printed
-as missed; the status is 0 all the same.
+Its parts: what the fast tests cost, bodies that keep everybody else waiting, sixteen trainings at
+once, two hundred votes at once, the work around the engine, and a real model on busy and idle
+cores. Both builds run with the same libraries, in turns, on the same machine. Figures are medians
+with their whole spread. Targets that are missed are printed as missed; the status is 0 all the
+same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rich.console import Console
 from adaptation.statistics import without_nan
 from loadtests import arguments
 from loadtests.bench import machine, versions
-from loadtests.sound import blocking, overload, speed, suite_cost
+from loadtests.sound import blocking, overload, session_cost, speed, suite_cost, voted
 from loadtests.sound.builds import THIS, Build, NoBuildError, checked_out
 from loadtests.sound.figures import Compared, table
 from server.server_process import ROOT, ServerFailedError, ended_in_order
@@ -35,6 +36,8 @@ PARTS: dict[str, Part] = {
     "overload": lambda args, old, console: overload.measure(
         args.rounds, args.seed, old, THIS, console
     ),
+    "votes": lambda args, old, console: voted.measure(args.rounds, args.seed, old, THIS, console),
+    "session": lambda args, old, console: session_cost.measure(args.rounds, old, THIS, console),
     "speed": lambda args, old, console: speed.measure(
         speed.Plan(args.model, args.rounds, args.repeats, args.limit), old, THIS, console
     ),
@@ -46,6 +49,7 @@ examples:
   python -m loadtests.bench_sound                                     without the real model
   python -m loadtests.bench_sound --only blocking overload --rounds 1 --out /tmp/sound.json
   python -m loadtests.bench_sound --only tests --old main~20
+  python -m loadtests.bench_sound --only votes session --old 9169247~1   before strategies
 """
 
 

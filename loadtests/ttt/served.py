@@ -35,7 +35,7 @@ ASKED = 12
 DOUBTED = 64
 NO_STEPS = {"train_steps": 0}
 SAMPLES = 8
-FIXED = {"max_tokens": 64, "ignore_eos": True}
+FIXED: dict[str, Any] = {"max_tokens": 64, "ignore_eos": True}
 BURST, AT_ONCE = 24, 4
 LONG_AND_USELESS = ("--train-steps", "256", "--learning-rate", "1e-7", "--train-timeout-s", "300")
 """Trainings that learn nothing: no adapter is sampled from, and what is measured is training."""

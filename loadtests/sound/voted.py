@@ -1,0 +1,103 @@
+"""Two hundred voted chats at once, beside as many plain ones: time, tokens and right answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import httpx
+from rich.console import Console
+
+from adaptation.evaluation.suites.solved import Solved
+from loadtests import questions
+from loadtests.sound.builds import Build
+from loadtests.sound.figures import Compared
+
+MODEL = "whet-pebble"
+AT_ONCE = 200
+TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What all requests of a strategy came to."""
+
+    seconds: float
+    p50_s: float
+    tokens: float
+    """Generated for each, by the bill."""
+    right: float
+    """Share of them."""
+
+
+def measure(rounds: int, seed: int, before: Build, now: Build, console: Console) -> list[Compared]:
+    """Ask both builds the same questions, in turns."""
+    found: dict[Build, dict[str, list[float]]] = {before: defaultdict(list), now: defaultdict(list)}
+    for number in range(rounds):
+        for build, figures in found.items():
+            console.print(f"votes, round {number + 1} of {rounds}: {build.name}")
+            with build.serving(console) as server:
+                asked = questions.everyday(AT_ONCE, seed + number)
+                asyncio.run(_sent(server.url, asked[:8], "plain"))  # the first ones warm up
+                plain = asyncio.run(_sent(server.url, asked, "plain"))
+                voted = asyncio.run(_sent(server.url, asked, "consistency"))
+            figures["times"].append(voted.seconds / plain.seconds)
+            figures["p50"].append(voted.p50_s)
+            figures["tokens"].append(voted.tokens)
+            figures["right"].append(100 * voted.right)
+    then, today = found[before], found[now]
+    all_of_them = f"{AT_ONCE} voted chats at once"
+    return [
+        Compared(
+            f"{all_of_them} ÷ as many plain ones", "", tuple(then["times"]), tuple(today["times"]),
+            "now", "at most", 5,
+        ),
+        Compared(
+            f"{all_of_them}, p50", "s", tuple(then["p50"]), tuple(today["p50"]),
+            "now / before", "at most", 0.5,
+        ),
+        Compared(
+            "tokens of such a vote", "", tuple(then["tokens"]), tuple(today["tokens"]),
+            "now / before", "at most", 0.8,
+        ),
+        Compared(
+            "right of such votes", "%", tuple(then["right"]), tuple(today["right"]),
+            "now / before", "at least", 1,
+        ),
+    ]  # fmt: skip
+
+
+async def _sent(url: str, asked: Sequence[Solved], strategy: str) -> Burst:
+    limits = httpx.Limits(max_connections=AT_ONCE)
+    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, limits=limits) as http:
+        began = time.perf_counter()
+        told = await asyncio.gather(*(_one(http, each, strategy) for each in asked))
+        seconds = time.perf_counter() - began
+    waits, tokens, right = zip(*told, strict=True)
+    return Burst(seconds, median(waits), sum(tokens) / len(told), sum(right) / len(told))
+
+
+async def _one(http: httpx.AsyncClient, solved: Solved, strategy: str) -> tuple[float, int, bool]:
+    body = {
+        "model": f"{MODEL}:{strategy}",
+        "messages": [{"role": "user", "content": solved.question}],
+        "max_tokens": 256,
+        "seed": 7,
+        "adaptation": {"memory": {"read": False, "write": False}},
+    }
+    if strategy == "plain":
+        del body["adaptation"]
+    began = time.perf_counter()
+    response = await http.post("/v1/chat/completions", json=body)
+    seconds = time.perf_counter() - began
+    response.raise_for_status()
+    answered = response.json()
+    spent = answered["usage"]["completion_tokens"]
+    if "adaptation" in answered:
+        spent = answered["adaptation"]["tokens"]["generated"]
+    text = answered["choices"][0]["message"]["content"]
+    return seconds, spent, questions.is_right(questions.answer_in(text), solved)
