@@ -19,6 +19,7 @@ from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
 from adaptation.pipeline import answer
 from server.access_log import drop_queries
+from server.adaptation_middleware import TAKEN_PATHS
 from server.adaptive_client import AdaptiveClient
 from server.admission import Away, Occupancy
 from server.batches.inside import Inside
@@ -33,6 +34,7 @@ from server.errors import install_handlers
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
 from server.gateway.application import make_app
+from server.gateway.routes import parse_once
 from server.generations import GenerationCounts
 from server.jobs.device import device_name, lock_of
 from server.jobs.runner import JobRunner
@@ -44,6 +46,7 @@ from server.policy import check_files, prices_of
 from server.progress import WatchedEngine
 from server.releasing import first_stage
 from server.reports import Reports
+from server.request_body import Body
 from server.resident import resident_bytes, said
 from server.routing import Front, add_routes, generations_of
 from server.scope import Scope
@@ -190,7 +193,7 @@ async def build(
     eval_news, stir_evals = _news()
     embedder = parts.memory.embedder.id.partition("@")[0]
 
-    async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def post(tenant: str, path: str, body: Body) -> httpx.Response:
         return await inside.post(tenant, path, body)
 
     generations = generations_of(parts, args)
@@ -211,6 +214,7 @@ async def build(
         door_of=lambda tenant: Door(post, tenant, embedder),
     )
     add_routes(app, parts, args, front)
+    parse_once(app, TAKEN_PATHS)
     describe(app)
     install_handlers(app)
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)

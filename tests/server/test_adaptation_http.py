@@ -231,7 +231,7 @@ async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> 
 @pytest.mark.parametrize("path", sorted(PLAIN_PATHS))
 async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> None:
     async def answer(request: Request) -> Response:
-        return JSONResponse(await request.json())
+        return JSONResponse(arrived(request).body)
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
