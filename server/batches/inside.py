@@ -16,8 +16,12 @@ from server.tenancy.principal import CALLER, PRINCIPAL, Principal, Role
 class Inside:
     """Sends requests in the names of tenants, for which nobody waits."""
 
-    def __init__(self, app: FastAPI, behind: ASGIApp) -> None:
-        """`behind` is what of the `app` lies behind the check of keys."""
+    def __init__(self) -> None:
+        self._app: FastAPI | None = None
+        self._behind: ASGIApp | None = None
+
+    def lead_to(self, app: FastAPI, behind: ASGIApp) -> None:
+        """Have requests answered by `behind`: what of the `app` lies behind the check of keys."""
         self._app, self._behind = app, behind
 
     async def post(self, tenant: str, path: str, body: Body) -> httpx.Response:
@@ -33,6 +37,7 @@ class Inside:
         """Return a client that asks in somebody's name; `told` goes into its requests' scope."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            assert self._behind is not None, "asked before the server was built"
             CALLER.set(principal)
             given = {**scope, **told, "app": self._app, PRINCIPAL: principal}
             await self._behind(given, receive, send)

@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from memory.hashing import HashingEmbedder
-from server.adaptation_middleware import TAKEN_PATHS
+from server.adaptation_middleware import ADAPTED_PATHS, TAKEN_PATHS
 from server.batches.output import answer_line
 from server.gateway.routes import ParsedRoute
 from server.request_body import Body
@@ -140,6 +140,8 @@ async def test_every_route_whose_body_is_taken_is_given_what_was_parsed(server: 
     ]
     assert {route.path for route in routes} >= {*WRITTEN, *LOOKED_AT}
     assert all(isinstance(route, ParsedRoute) for route in routes)
+    first = [getattr(route, "path", None) for route in server.app.routes[:3]]
+    assert set(first) == ADAPTED_PATHS, "what is asked most stands behind nothing"
 
 
 @pytest.mark.parametrize(
