@@ -1,4 +1,4 @@
-"""What one database holds of all tenants, store by store: each knows its own tables and no other's."""
+"""What one database holds of all tenants, store by store: each has tables of its own."""
 
 from __future__ import annotations
 
