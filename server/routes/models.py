@@ -12,8 +12,8 @@ from fastapi import APIRouter
 from adaptation.options import Strategy
 from memory.model_names import ModelNames, is_model_name
 from memory.types import AdapterVersion
-from server.adaptation_request import split_model
 from server.errors import ApiError, unknown_model
+from server.request_options import split_model
 from server.tenancy.principal import Tenant
 from server.versioned import Generations
 

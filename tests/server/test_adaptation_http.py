@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from adaptation.options import Strategy
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
-from server.adaptation_request import split_model, take_context, take_nothing
+from server.adaptation_request import take_context, take_nothing
 from server.config import Settings
 from server.conversations import conversations
 from server.earlier_turns import Earlier
@@ -28,6 +28,7 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
+from server.request_options import split_model
 from server.serving import Serving
 from tests.server.named import Named, no_model, nothing_said
 
