@@ -27,7 +27,7 @@ from adaptation.rewards.reward_model import Scores
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Adapter, Given, Query, Sample
-from adaptation.verify import Checked, Checks, Verified, verify
+from adaptation.verify import Checked, Checks, Verified, best_group, verify
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
@@ -249,14 +249,7 @@ class Session:
         groups = voting.tally.groups
         if not groups or not self.query.verifiers:
             return next(iter(groups), None), None
-        found: list[bool | None] = []
-        for group in groups:
-            answer = group.answer.text if group.answer else None
-            checked = await self.check(group.example, answer)
-            if checked.passed or checked.is_late:
-                return (group if checked.passed else groups[0]), checked.passed
-            found.append(checked.passed)
-        return groups[0], found[0]
+        return await best_group(groups, self.check)
 
     def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
         """Note what a strategy was worth whose answer is not the one that is returned."""
@@ -274,10 +267,8 @@ class Session:
             seconds=self.clock.since_start_s,
         )
         memory, query = self._services.memory, self.query
-        note = memory.ledger.note
-        self._services.background.start(
-            memory.aside.writing.run(note, query.tenant, [(query.id, noted)])
-        )
+        noting = memory.aside.writing.run(memory.ledger.note, query.tenant, [(query.id, noted)])
+        self._services.background.start(noting)
 
     async def compared(self, voting: Voting | None, verified: Verified) -> Baseline | None:
         """Return what another vote came to, beside the answer that is returned."""

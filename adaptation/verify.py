@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adaptation.errors import VerifierError
 from adaptation.report import VerifierReport
 from adaptation.types import Query, Sample, Vote
 from adaptation.voting.ballots import leader_probability
+from adaptation.voting.tally import Group
 from memory.types import Tier
 
 
@@ -116,6 +118,20 @@ async def verify(query: Query, vote: Vote, checks: Checks | None = None) -> Veri
         if checked.is_late:
             break
     return verdicts[0]
+
+
+async def best_group(
+    groups: Sequence[Group], check: Callable[[Sample, str | None], Awaitable[Checked]]
+) -> tuple[Group, bool | None]:
+    """Return the answer that `verify` would, before a vote ends, and what the verifiers say."""
+    found: list[bool | None] = []
+    for group in groups:
+        answer = group.answer.text if group.answer else None
+        checked = await check(group.example, answer)
+        if checked.passed or checked.is_late:
+            return (group if checked.passed else groups[0]), checked.passed
+        found.append(checked.passed)
+    return groups[0], found[0]
 
 
 def _candidates(vote: Vote) -> list[Vote]:

@@ -41,7 +41,7 @@ class Aside:
     ) -> list[Neighbour]:
         """See `LongTermMemory.recall`."""
         (found,) = await self.embedding.embedded(tenant, [question])
-        vector = self._memory.readable(found)
+        vector = self._memory.questions.readable(found)
         near = partial(self._memory.near, tenant, vector, k=k, task=task, question=question)
         return await self.reading.run(near)
 

@@ -18,8 +18,9 @@ from memory.erasures import ErasureStore, Witness, note_removed
 from memory.errors import StorageUnavailableError
 from memory.files import FileStore
 from memory.index.cache import IndexCache
+from memory.newcomers import Entry
 from memory.record_queries import completions_of, records_alike
-from memory.records import Entry, RecordStore
+from memory.records import RecordStore
 from memory.responses import ResponseStore
 from memory.scrubbing import scrub, texts_of
 from memory.store.database import Database

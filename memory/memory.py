@@ -14,61 +14,37 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from memory.adapters import AdapterRegistry
 from memory.aside import Aside
-from memory.batches import BatchStore
-from memory.candidates import CandidateStore
-from memory.completions import CompletionLog
-from memory.conversations import ConversationStore
 from memory.embedder import Embedder
-from memory.embedding_queue import Embedded, embedded
 from memory.erasures import Witness
-from memory.errors import StorageUnavailableError, UnreadableError
-from memory.eval_runs import EvalRunStore
-from memory.evals import EvalStore
+from memory.errors import StorageUnavailableError
 from memory.events import changed_records, head_seq
-from memory.files import FileStore
 from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
 from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
-from memory.jobs import JobStore
-from memory.judgements import JudgementStore
-from memory.keys import KeyStore
 from memory.learned import LearnedQuestions
-from memory.ledger import Ledger
 from memory.lineage import Lineage
-from memory.live import LiveOutcomes
-from memory.model_names import ModelNames
-from memory.notes import NoteStore
-from memory.past_votes import PastVotes
+from memory.newcomers import Entry
+from memory.questions import Questions
 from memory.recalling import Recall
-from memory.records import Entry, RecordStore
-from memory.release import Releases
-from memory.responses import ResponseStore
-from memory.schedules import ScheduleStore
-from memory.shadows import Shadows
+from memory.records import RecordStore
 from memory.statistics import tenant_statistics
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
 from memory.store.scope import EVERYONE
-from memory.stored_answers import StoredAnswers
-from memory.tenants import TenantStore
+from memory.stores import Stores
 from memory.traces import Trace, traces_of
-from memory.types import Draft, Neighbour, Record, Saved, State, question_of
-from memory.window import Windows
+from memory.types import Draft, Neighbour, Record, Saved, State
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 Ids: TypeAlias = list[str]
 Neighbours: TypeAlias = list[Neighbour]
-MAX_UNKNOWN = 0.25
-"""Of a question's tokens. A question of Chinese signs has a third and more with all-MiniLM-L6-v2,
-one in any European language none."""
 
 
-class LongTermMemory:
+class LongTermMemory(Stores):
     """The memory of all tenants in one data directory."""
 
     def __init__(
@@ -81,38 +57,17 @@ class LongTermMemory:
         artifacts: Artifacts | None,
         recall_text: bool = True,
     ) -> None:
+        super().__init__(database, data_dir, retention_days, response_days, artifacts)
         self.data_dir = data_dir
         self.embedder = embedder
-        self.completions = CompletionLog(database, retention_days=retention_days)
-        self.votes = PastVotes(database)
-        self.ledger = Ledger(database)
-        self.windows = Windows(database)
-        self.notes = NoteStore(database)
-        self.keys = KeyStore(database)
-        self.tenants = TenantStore(database)
-        self.files = FileStore(database)
-        self.batches = BatchStore(database)
-        self.jobs = JobStore(database)
-        self.schedules = ScheduleStore(database)
-        self.evals = EvalStore(database)
-        self.eval_runs = EvalRunStore(database)
-        self.judgements = JudgementStore(database)
-        self.candidates = CandidateStore(database)
-        self.responses = ResponseStore(database, response_days)
-        self.conversations = ConversationStore(database)
-        self.stored_answers = StoredAnswers(database)
-        self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
-        self.models = ModelNames(self.adapters)
-        self.releases = Releases(database)
-        self.shadows = Shadows(database)
         self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)
-        self.live = LiveOutcomes(database)
         self.learned = LearnedQuestions(database, embedder.id, embedder.dim)
+        self.questions = Questions(embedder, self.learned)
         self._saver = GroupCommit(self._records.save_many)
-        self._vectors = VectorStore(database, embedder.id, embedder.dim)
-        self._indexes = IndexCache(self._vectors, embedder, data_dir / "index")
+        vectors = VectorStore(database, embedder.id, embedder.dim)
+        self._indexes = IndexCache(vectors, embedder, data_dir / "index")
         self._forgetting = Forgetting(
             database,
             self._records,
@@ -123,7 +78,7 @@ class LongTermMemory:
             self._saver,
         )
         self.erasures = self._forgetting.erasures
-        self._recall = Recall(self._vectors, self._indexes, by_words=recall_text)
+        self._recall = Recall(vectors, self._indexes, by_words=recall_text)
         self.aside = Aside(self)
 
     @classmethod
@@ -172,7 +127,7 @@ class LongTermMemory:
 
     def embed(self, drafts: Sequence[Draft]) -> np.ndarray:
         """Return the unit vectors of the drafts' questions, float32, shape (n, d)."""
-        return self.embedder.embed([question_of(draft.messages) for draft in drafts])
+        return self.questions.vectors(drafts)
 
     def recall(
         self, tenant: str, question: str, *, k: int, task: str | None = None
@@ -184,47 +139,8 @@ class LongTermMemory:
         """
         if k <= 0:
             return []
-        vector = self.vector_of(question)
+        vector = self.questions.vector_of(question)
         return self.near(tenant, vector, k=k, task=task, question=question)
-
-    def vector_of(self, question: str) -> np.ndarray:
-        """Return a question's unit vector, float32, shape (d,), to find neighbours by.
-
-        Raises `UnreadableError`.
-        """
-        (found,) = embedded(self.embedder, [question])
-        return self.readable(found)
-
-    def readable(self, question: Embedded) -> np.ndarray:
-        """Return the vector to find a question's neighbours by.
-
-        Raises `UnreadableError`: words that an embedder does not know all have one vector, and
-        would be neighbours of each other.
-        """
-        share = question.unknown_share
-        if share > MAX_UNKNOWN:
-            raise UnreadableError(
-                f"the embedder does not know {share:.0%} of the question's words: it has no "
-                "neighbours (another `embedder` may read its language)"
-            )
-        return question.vector
-
-    def question_vectors(self, records: Sequence[Record]) -> np.ndarray:
-        """Return the unit vectors of records' questions, float32, shape (n, d).
-
-        Those that are not stored are computed.
-        """
-        found: dict[str, bytes] = {}
-        for tenant in {each.tenant for each in records}:
-            mine = [each.id for each in records if each.tenant == tenant]
-            found |= self.learned.stored(tenant, mine)
-        lacking = [each for each in records if each.id not in found]
-        made = dict(zip((each.id for each in lacking), self.embed(lacking), strict=True))
-        rows = [
-            made[each.id] if each.id in made else np.frombuffer(found[each.id], dtype="<f4")
-            for each in records
-        ]
-        return np.array(rows, dtype=np.float32).reshape(-1, self.embedder.dim)
 
     def near(
         self,

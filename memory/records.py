@@ -6,52 +6,30 @@ from the events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 
 from memory.erasures import note_removed
 from memory.errors import ConflictError
 from memory.events import append_event, drop_reasons
 from memory.holders import erase_what_tells_of
-from memory.identity.answer_key import answer_key, contradiction, same_answer
+from memory.identity.answer_key import answer_key, contradiction
 from memory.identity.prompt import Prompt
-from memory.inserting import insert_records, store_vectors, unasked
+from memory.moving import move, refuse_two_answers
+from memory.newcomers import Entry, Newcomer, save_all
 from memory.record_queries import filters, of_record, row_of, same_question
 from memory.retraction import taken_back
-from memory.rows import ERASED_CONTENT, confirmed, draft_row, edited, record_of
-from memory.settle import Settlement, Standing, settle_known, settle_new
+from memory.rows import ERASED_CONTENT, draft_row, edited, record_of
 from memory.store.database import Database
 from memory.store.full_text import remove_words
 from memory.store.schema import embedding, record
-from memory.types import Draft, Record, Saved, State, Tier
+from memory.types import Draft, Record, Saved, State
 
 MAX_PAGE = 1000
-
-
 DOUBT = "doubt"
 """In a record's evidence, why it was held back before anything learned from it."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A draft with its unit vector (float32, shape (d,)), ready to be stored."""
-
-    draft: Draft
-    vector: np.ndarray
-    state: State = State.ACTIVE
-    """The best state the newcomer may get: an import can bring in quarantined records."""
-
-
-@dataclass(frozen=True)
-class Newcomer:
-    """An entry and the columns it would be stored in."""
-
-    entry: Entry
-    row: dict[str, Any]
 
 
 class RecordStore:
@@ -70,13 +48,7 @@ class RecordStore:
         newcomers = [Newcomer(entry, draft_row(entry.draft)) for entry in entries]
         tenants = {entry.draft.tenant for entry in entries}
         with self._database.writing(tenants) as connection:
-            fresh = unasked(connection, [one.row for one in newcomers])
-            made = self._create(connection, [newcomers[place] for place in fresh])
-            saved = dict(zip(fresh, made, strict=True))
-            for place, newcomer in enumerate(newcomers):
-                if place not in saved:
-                    saved[place] = self._save(connection, newcomer)
-            return [saved[place] for place in range(len(newcomers))]
+            return save_all(connection, self._embedder_id, newcomers)
 
     def get(self, tenant: str, record_id: str) -> Record:
         """Return one record, erased ones as an empty tombstone; `NotFoundError` otherwise."""
@@ -147,8 +119,8 @@ class RecordStore:
             if row["state"] == State.ERASED:
                 raise ConflictError(f"{record_id} is erased; nothing is left to restore")
             if state is State.ACTIVE:
-                _refuse_two_answers(connection, row)
-            _move(connection, tenant, record_id, state, reason, contested=False)
+                refuse_two_answers(connection, row)
+            move(connection, tenant, record_id, state, reason, contested=False)
             return record_of(row_of(connection, tenant, record_id))
 
     def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
@@ -161,7 +133,7 @@ class RecordStore:
             if row["state"] == State.ACTIVE and DOUBT not in row["evidence"]:
                 evidence = dict(row["evidence"]) | {DOUBT: doubt}
                 connection.execute(of_record(tenant, record_id).values(evidence=evidence))
-                _move(connection, tenant, record_id, State.PENDING, doubt, contested=False)
+                move(connection, tenant, record_id, State.PENDING, doubt, contested=False)
             return record_of(row_of(connection, tenant, record_id))
 
     def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
@@ -171,7 +143,7 @@ class RecordStore:
             known = select(record).where(same_question(tenant, asked))
             for row in connection.execute(known).mappings().all():
                 if (state := taken_back(row, completion_id, answer)) is not None:
-                    _move(connection, tenant, row["id"], state, reason, contested=False)
+                    move(connection, tenant, row["id"], state, reason, contested=False)
 
     def edit(
         self, tenant: str, record_id: str, answer: str, rationale: str, by: str | None = None
@@ -226,97 +198,3 @@ class RecordStore:
         counts = {"uses": record.c.uses + 1, "wins": record.c.wins + int(won)}
         with self._database.writing(tenant) as connection:
             connection.execute(update(record).where(used).values(**counts))
-
-    def _save(self, connection: Connection, newcomer: Newcomer) -> Saved:
-        entry, row = newcomer.entry, newcomer.row
-        alike = same_question(row["tenant"], row["question_hash"])
-        rows = connection.execute(select(record).where(alike)).mappings().all()
-        known = _given_by(rows, row)
-        rivals = [_standing(r) for r in rows if r is not known]
-        if known is None:
-            return self._create(connection, [newcomer], rivals)[0]
-        settled = settle_known(entry.draft.tier, _standing(known), rivals)
-        if entry.state is not State.ACTIVE:
-            settled = Settlement(known["state"], "already known")
-        _quarantine(connection, row["tenant"], settled)
-        changes = confirmed(known, entry.draft, settled.state)
-        connection.execute(of_record(row["tenant"], known["id"]).values(**changes))
-        append_event(connection, row["tenant"], "confirmed", known["id"], state=settled.state)
-        saved = record_of(row_of(connection, row["tenant"], known["id"]))
-        return Saved(
-            record=saved, created=False, reason=settled.reason, fingerprint=row["question_hash"]
-        )
-
-    def _create(
-        self,
-        connection: Connection,
-        newcomers: Sequence[Newcomer],
-        rivals: Sequence[Standing] = (),
-    ) -> list[Saved]:
-        """Insert newcomers; `rivals` are the other answers to the question, where it has some."""
-        reasons = []
-        for newcomer in newcomers:
-            settled = _settled(newcomer.entry, rivals)
-            _quarantine(connection, newcomer.row["tenant"], settled)
-            contested = settled.contested and newcomer.entry.state is State.ACTIVE
-            newcomer.row.update(state=settled.state, contested=contested)
-            reasons.append(settled.reason)
-        rows = [newcomer.row for newcomer in newcomers]
-        insert_records(connection, rows)
-        vectors = ((one.row["id"], one.entry.vector) for one in newcomers)
-        store_vectors(connection, self._embedder_id, vectors)
-        return [
-            Saved(record=record_of(row), created=True, reason=why, fingerprint=row["question_hash"])
-            for row, why in zip(rows, reasons, strict=True)
-        ]
-
-
-def _settled(entry: Entry, rivals: Sequence[Standing]) -> Settlement:
-    if entry.state is not State.ACTIVE:
-        return Settlement(entry.state, f"stored as {entry.state}")
-    return settle_new(entry.draft.tier, rivals)
-
-
-def _given_by(rows: Sequence[Any], new: Mapping[str, Any]) -> Any:
-    """Return the record of the question that gives the new answer, or the only one it agrees with.
-
-    A value without a unit is the one with a unit, as it is in a vote, unless two name units.
-    """
-    for row in rows:
-        if row["answer_hash"] == new["answer_hash"]:
-            return row
-    alike = [row for row in rows if same_answer(row["answer"], new["answer"])]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _standing(row: Any) -> Standing:
-    return Standing(row["id"], State(row["state"]), Tier(row["tier"]), row["contested"])
-
-
-def _quarantine(connection: Connection, tenant: str, settled: Settlement) -> None:
-    for loser in settled.quarantine:
-        _move(connection, tenant, loser, State.QUARANTINED, settled.reason, contested=True)
-
-
-def _move(
-    connection: Connection,
-    tenant: str,
-    record_id: str,
-    state: State,
-    reason: str,
-    *,
-    contested: bool,
-) -> None:
-    connection.execute(of_record(tenant, record_id).values(state=state, contested=contested))
-    append_event(connection, tenant, "moved", record_id, state=state, reason=reason)
-
-
-def _refuse_two_answers(connection: Connection, row: Any) -> None:
-    rival = and_(
-        same_question(row["tenant"], row["question_hash"]),
-        record.c.id != row["id"],
-        record.c.state == State.ACTIVE,
-    )
-    other = connection.execute(select(record.c.id).where(rival)).scalar()
-    if other is not None:
-        raise ConflictError(f"{other} answers the same question otherwise: quarantine it first")

@@ -1,13 +1,13 @@
 """Before vLLM's generation routes: takes the `adaptation` object off the request, and checks it.
 
-Its body is parsed here, once. Pure ASGI: `BaseHTTPMiddleware` would hide disconnects and buffer
-streams. What comes back is no concern of it, but for the headers that the handler asks for.
+Its body is parsed here, once: the route is given what was parsed (`gateway.routes`). Pure ASGI:
+`BaseHTTPMiddleware` would hide disconnects and buffer streams. What comes back is no concern of it,
+but for the headers that the handler asks for.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -26,6 +26,7 @@ from server.errors import ApiError, api_error, unknown_model
 from server.openai_form import drop_nulls
 from server.replay import replayed
 from server.report_headers import with_headers
+from server.request_body import BODY, Body
 from server.request_context import (
     ARRIVAL,
     CHAT,
@@ -35,7 +36,6 @@ from server.request_context import (
     RequestContext,
     route_path,
 )
-from server.soundness import sound_object
 from server.tenancy.principal import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
@@ -44,7 +44,7 @@ PLAIN_PATHS = frozenset(
 )
 """Generation routes that vLLM serves alone."""
 CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/tokenize"})
-"""Routes of others whose bodies go through a tokenizer: looked at, and passed on as they came."""
+"""Routes of others whose bodies go through a tokenizer: looked at, and passed on as they are."""
 TAKEN_PATHS = ADAPTED_PATHS | PLAIN_PATHS | CHECKED_PATHS
 
 
@@ -80,31 +80,34 @@ class AdaptationMiddleware:
             return
         request = Request(scope, receive)
         try:
-            raw, arrival = await self._take(path, await request.body(), tenant_of(scope))
+            raw = await request.body()
+            arrival = await self._take(path, scope.get(BODY) or Body(raw), tenant_of(scope))
         except (ApiError, AdaptationError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, send)
             return
         if path not in CHECKED_PATHS:
-            scope = _renamed(scope, len(raw))
+            scope = _renamed(scope)
         if arrival is not None:
             scope, send = {**scope, ARRIVAL: arrival}, with_headers(send, arrival)
         await self._app(scope, replayed(raw, receive), send)
 
-    async def _take(self, path: str, raw: bytes, tenant: str) -> tuple[bytes, Arrival | None]:
-        """Return the body to pass on, and on an adapted route what its handler is told."""
-        body = sound_object(raw)
+    async def _take(self, path: str, given: Body, tenant: str) -> Arrival | None:
+        """Return what the route is given in place of the text, None where that is no object."""
+        body = given.take()
         await asyncio.sleep(0)  # of a long text, each step takes long enough
         if body is None and path == "/invocations":
             raise ApiError(400, "The request body must be a JSON object")
-        if body is None or path in CHECKED_PATHS:
-            return raw, None  # the route words the refusal of what is no JSON object
+        if body is None:
+            return None  # the route words the refusal
+        if path in CHECKED_PATHS:
+            return Arrival(body, None)
         drop_nulls(body)
         body.pop("cache_salt", None)
         salt = {"cache_salt": self._salt_of(tenant)}
         if path in PLAIN_PATHS:
             take_nothing(path, body)
             body.update(salt)
-            return json.dumps(body, ensure_ascii=False).encode(), None
+            return Arrival(body, None)
         earlier = Earlier()
         if path == RESPONSES:
             earlier = await take_earlier(body, tenant, self._recall)
@@ -114,7 +117,7 @@ class AdaptationMiddleware:
         if context is not None and context.options.verifiers:
             context = await _with_verifiers(context)
         body.update(salt)
-        return raw, Arrival(body, context, earlier, body.get("input"))
+        return Arrival(body, context, earlier, body.get("input"))
 
     async def _with_model(self, tenant: str, context: RequestContext, model: str) -> RequestContext:
         if self._is_served(model):  # the base's name may end as a generation's
@@ -135,8 +138,7 @@ async def _with_verifiers(context: RequestContext) -> RequestContext:
     return replace(context, verifiers=verifiers)
 
 
-def _renamed(scope: Scope, length: int) -> Scope:
+def _renamed(scope: Scope) -> Scope:
     # vLLM would make the completion's id of the client's request id, which need not be unique.
-    dropped = (b"content-length", b"x-request-id")
-    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}
+    headers = [(name, value) for name, value in scope["headers"] if name != b"x-request-id"]
+    return {**scope, "headers": headers}

@@ -11,8 +11,6 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from adaptation.options import Options, Strategy
 from adaptation.strategies import STRATEGIES, obstacle
 from adaptation.types import Given
@@ -21,10 +19,17 @@ from server.config import Settings
 from server.conversations import conversations, prompt_shape
 from server.dropped import is_number, refuse_dropped
 from server.earlier_turns import Earlier
-from server.effort import effort_of, efforts
 from server.errors import ApiError
 from server.heavy import refuse_heavy
 from server.request_context import CHAT, COMPLETIONS, RESPONSES, RequestContext
+from server.request_options import (
+    choices_of,
+    names_strategy,
+    split_model,
+    take_options,
+    within_limits,
+    without_memory,
+)
 from server.shapes import refuse_shapeless
 from server.versioned import version_asked
 
@@ -39,14 +44,6 @@ MAX_NOTED, MAX_NOTED_KEY, MAX_NOTED_VALUE = 16, 64, 512
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 
-def split_model(name: str) -> tuple[str, Strategy | None]:
-    """Return the model's own name and the strategy appended to it, as in `MODEL:ttt`."""
-    model, colon, suffix = name.rpartition(":")
-    if colon and suffix in set(Strategy):
-        return model, Strategy(suffix)
-    return name, None
-
-
 def take_context(
     path: str,
     body: dict[str, Any],
@@ -59,19 +56,19 @@ def take_context(
     `earlier` is what a response goes on from. None stands for a request that is vLLM's alone.
     """
     _look_over(path, body)
-    is_named = _names_strategy(body)
-    options, asked, effort = _options(body, settings)
+    is_named = names_strategy(body)
+    options, asked, effort = take_options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
     _refuse_meaningless(body, options)
     _refuse_unseen_progress(path, body, options)
-    options = _within_limits(options, settings)
+    options = within_limits(options, settings)
     can_be_reworded = _can_be_reworded(path, body)
     if is_named:  # what the server chooses falls back, and says why
         _refuse_unmet(body, options, can_be_reworded=can_be_reworded)
     _let_choices_differ(body, options)
     if path == RESPONSES and _given(body, EARLIER_TURNS):
-        options = _without_memory(options)
+        options = without_memory(options)
     wall_s = options.budget.wall_s
     whole = {**body, "input": earlier.before(body.get("input"))} if earlier.items else body
     return RequestContext(
@@ -151,87 +148,8 @@ def _take_id(body: dict[str, Any]) -> None:
     body.pop("request_id", None)
 
 
-def _options(
-    body: dict[str, Any], settings: Settings
-) -> tuple[Options, Strategy | None, str | None]:
-    """Return the options in force, the strategy if the request asked for any, and the effort that
-    chose it otherwise.
-    """
-    suffix: Strategy | None = None
-    if isinstance(body.get("model"), str):
-        body["model"], suffix = split_model(body["model"])
-    given = body.pop("adaptation", None)
-    if given is None:
-        given = {}
-    if not isinstance(given, Mapping):
-        raise ApiError(400, "`adaptation` must be an object", param="adaptation")
-    named = given.get("strategy")
-    if suffix is not None and named not in (None, suffix.value):
-        raise ApiError(
-            400,
-            f"the model's name asks for {suffix.value}, `adaptation.strategy` for {named}: say one",
-            param="adaptation.strategy",
-        )
-    is_silent = suffix is None and named is None
-    effort = effort_of(body, efforts(settings.effort)) if is_silent else None
-    samples = settings.max_samples
-    if effort and effort.max_samples:  # who asks for `n` so knows nothing of samples
-        samples = max(effort.max_samples, _choices(body))
-    defaults = {
-        "strategy": suffix or (effort.strategy if effort else settings.strategy),
-        "max_samples": min(samples, settings.limit_samples),
-        "confidence": settings.confidence,
-    }
-    if not settings.temperatures:  # else it counts as named: see `Drawer`
-        defaults["temperature"] = settings.temperature
-    try:
-        options = Options.model_validate({**defaults, **given})
-    except ValidationError as error:
-        raise ApiError.invalid(error, prefix="adaptation") from error
-    asked = options.strategy if given or suffix else None
-    return options, asked, effort.name if effort else None
-
-
-def _within_limits(options: Options, settings: Settings) -> Options:
-    """Refuse to spend more than the server allows; what the request leaves open is filled in."""
-    if options.strategy is Strategy.PLAIN:
-        return options
-    budget = options.budget
-    for param, asked, limit in (
-        ("max_samples", options.max_samples, settings.limit_samples),
-        ("budget.tokens", budget.tokens, settings.limit_tokens),
-        ("budget.wall_s", budget.wall_s, settings.limit_wall_s),
-    ):
-        if asked is not None and limit is not None and asked > limit:
-            name = f"adaptation.{param}"
-            raise ApiError(400, f"`{name}`: this server allows at most {limit:g}", param=name)
-    filled = {
-        "tokens": budget.tokens or settings.limit_tokens,
-        "wall_s": budget.wall_s or _earliest(settings.wall_s, settings.limit_wall_s),
-    }
-    return options.model_copy(update={"budget": budget.model_copy(update=filled)})
-
-
-def _without_memory(options: Options) -> Options:
-    """The messages before are not known here: the question alone would be remembered."""
-    memory = options.memory
-    asked = [name for name in ("read", "write") if name in memory.model_fields_set]
-    if wanted := [name for name in asked if getattr(memory, name)]:
-        raise ApiError(
-            400,
-            f"`adaptation.memory.{wanted[0]}`: with `previous_input_messages` no memory is used",
-            param=f"adaptation.memory.{wanted[0]}",
-        )
-    unused = memory.model_copy(update={"read": False, "write": False})
-    return options.model_copy(update={"memory": unused})
-
-
 def _given(body: Mapping[str, Any], keys: Collection[str]) -> bool:
     return any(body.get(key) is not None for key in keys)
-
-
-def _earliest(*times_s: float | None) -> float | None:
-    return min((time_s for time_s in times_s if time_s is not None), default=None)
 
 
 def _let_choices_differ(body: dict[str, Any], options: Options) -> None:
@@ -266,22 +184,10 @@ def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
 
 def _refuse_unmet(body: Mapping[str, Any], options: Options, *, can_be_reworded: bool) -> None:
     """Refuse a strategy that was asked for without what it needs."""
-    given = Given(bool(options.verifiers), can_be_reworded, _choices(body))
+    given = Given(bool(options.verifiers), can_be_reworded, choices_of(body))
     if (why := obstacle(STRATEGIES[options.strategy], given)) is not None:
         message = f"strategy `{options.strategy}` cannot keep its meaning here: {why}"
         raise ApiError(400, message, param="adaptation.strategy")
-
-
-def _names_strategy(body: Mapping[str, Any]) -> bool:
-    """Whether a request says by which strategy it wants to be answered."""
-    given, model = body.get("adaptation"), body.get("model")
-    in_name = isinstance(model, str) and split_model(model)[1] is not None
-    return in_name or (isinstance(given, Mapping) and given.get("strategy") is not None)
-
-
-def _choices(body: Mapping[str, Any]) -> int:
-    n = body.get("n")
-    return int(n) if is_number(n) else 1
 
 
 def _can_be_reworded(path: str, body: Mapping[str, Any]) -> bool:

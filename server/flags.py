@@ -10,8 +10,9 @@ from typing import Any, get_args
 
 from rich.console import Console
 
-from server.config import Resolved, Settings, flag_name
+from server.config import Settings
 from server.hiding import hidden
+from server.setting_sources import Resolved, flag_name
 
 DEST_PREFIX = "whet_"
 """Keeps our argparse destinations apart from vLLM's in one namespace."""

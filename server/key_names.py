@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
-from server.wording import of_vllm
+from server.vllm_words import of_vllm
 
 _PROMPTS: Mapping[str, str] = {
     CHAT: "messages",

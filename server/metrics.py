@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
@@ -14,60 +15,51 @@ class Metrics:
     """Counts answers by what was done for them."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        self.requests = Counter(
+        counter, histogram = (
+            partial(Counter, registry=registry),
+            partial(Histogram, registry=registry),
+        )
+        self.requests = counter(
             "whet_requests_total",
             "Answers, by the strategy used and why sampling stopped",
             ["strategy", "stop_reason"],
-            registry=registry,
         )
-        self.samples = Counter(
-            "whet_samples_total", "Samples, by what became of them", ["outcome"], registry=registry
-        )
-        self.tokens = Counter(
-            "whet_tokens_total", "Tokens, by what became of them", ["outcome"], registry=registry
-        )
-        self.abandoned = Counter(
+        self.samples = counter("whet_samples_total", "Samples, by what became of them", ["outcome"])
+        self.tokens = counter("whet_tokens_total", "Tokens, by what became of them", ["outcome"])
+        self.abandoned = counter(
             "whet_abandoned_total",
             "Requests that ended without an answer: the client left, or an error came",
-            registry=registry,
         )
-        self.trainings = Counter(
-            "whet_trainings_total",
-            "Test-time training jobs, by the gate's verdict",
-            ["accepted"],
-            registry=registry,
+        self.trainings = counter(
+            "whet_trainings_total", "Test-time training jobs, by the gate's verdict", ["accepted"]
         )
-        self.scope = Counter(
+        self.scope = counter(
             "whet_champion_scope_total",
             "Answers, by whether the question was near what the distilled adapter learned from",
             ["within"],
-            registry=registry,
         )
-        self.generations = Counter(
+        self.saved = counter("whet_records_saved_total", "Answers saved to memory", ["state"])
+        self.seconds = histogram("whet_step_seconds", "Seconds in each step of a request", ["step"])
+        self._watch_learning(counter)
+
+    def _watch_learning(self, counter: Callable[..., Counter]) -> None:
+        """Make the series of what becomes of generations, and of a tenant's answers over time."""
+        self.generations = counter(
             "whet_generations_total",
             "Generations that were judged, by the gate's verdict",
             ["promoted"],
-            registry=registry,
         )
-        self.alarms = Counter(
+        self.alarms = counter(
             "whet_monitor_alarms_total",
             "Alarms that the monitors of the learning loop gave",
             ["monitor"],
-            registry=registry,
         )
         for monitor in MONITORS:
             self.alarms.labels(monitor)  # 0 from the start: the first alarm is a rise
-        self.saved = Counter(
-            "whet_records_saved_total", "Answers saved to memory", ["state"], registry=registry
-        )
-        self.trends = Counter(
+        self.trends = counter(
             "whet_trend_changes_total",
             "Times that answers of a tenant got worse, no better, or steady again",
             ["trend"],
-            registry=registry,
-        )
-        self.seconds = Histogram(
-            "whet_step_seconds", "Seconds in each step of a request", ["step"], registry=registry
         )
 
     def observe(self, report: Report) -> None:

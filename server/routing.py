@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -17,11 +15,11 @@ from starlette.routing import BaseRoute
 from adaptation.learning.warming import Warming
 from adaptation.prices import Prices
 from memory.release import Stage
+from server.adaptation_middleware import ADAPTED_PATHS
 from server.draining import Draining
-from server.evals.asking import Door
 from server.gateway.item_check import refuse_wrong_items
-from server.gateway.routes import ParsedRoute
 from server.models.named import base_model
+from server.offline import Offline
 from server.parts import Parts
 from server.reports import Reports
 from server.routes.adapters import adapters_router
@@ -52,8 +50,6 @@ from server.same_origin import refuse_cross_site
 from server.stored_responses import StoredResponses
 from server.versioned import Generations
 
-Stir = Callable[[], object]
-
 
 @dataclass(frozen=True)
 class Front:
@@ -69,14 +65,7 @@ class Front:
     draining: Draining
     first_stage: Stage
     """Where a version begins that may be released."""
-    stir_batches: Stir
-    """Told when there is something to be done; likewise the next two."""
-    stir_jobs: Stir
-    stir_evals: Stir
-    device_lock: Callable[[], Path]
-    """Returns the lock of the device that jobs train on."""
-    door_of: Callable[[str], Door]
-    """Asks models in a tenant's name."""
+    offline: Offline
 
 
 def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front) -> None:
@@ -91,7 +80,7 @@ def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Fron
         unserved_router(),
     ):
         app.include_router(router, dependencies=guarded)
-    busiest = [route for route in theirs if isinstance(route, ParsedRoute)]
+    busiest = [route for route in theirs if _is_busiest(route)]
     ours = [route for route in app.router.routes if route not in theirs]
     answered = {place for route in ours for place in _places(route)}
     others = [route for route in theirs if route not in busiest and not _is_among(answered, route)]
@@ -124,7 +113,7 @@ def _openais(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front)
 
 def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRouter]:
     """Return the routes of what is done while nobody waits."""
-    memory = parts.memory
+    memory, offline = parts.memory, front.offline
     served = Served(
         _names(args),
         args.model,
@@ -134,12 +123,12 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
     )
     distilled = partial(asked_of_served, args.model, parts.template)
     return [
-        batches_router(memory.batches, front.stir_batches),
-        fine_tuning_router(memory, served, front.stir_jobs),
-        jobs_router(memory, distilled, front.device_lock, front.stir_jobs),
-        graders_router(front.door_of),
-        evals_router(memory.evals, memory.aside, front.stir_evals),
-        eval_runs_router(memory, memory.aside, front.stir_evals),
+        batches_router(memory.batches, offline.stir_batches),
+        fine_tuning_router(memory, served, offline.stir_jobs),
+        jobs_router(memory, distilled, offline.device_lock, offline.stir_jobs),
+        graders_router(offline.door_of),
+        evals_router(memory.evals, memory.aside, offline.stir_evals),
+        eval_runs_router(memory, memory.aside, offline.stir_evals),
     ]
 
 
@@ -169,6 +158,10 @@ def generations_of(parts: Parts, args: argparse.Namespace) -> Generations:
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """Return what clients call the base."""
     return tuple(args.served_model_name or [args.model])
+
+
+def _is_busiest(route: BaseRoute) -> bool:
+    return any(path in ADAPTED_PATHS and method == "POST" for path, method in _places(route))
 
 
 def _is_among(answered: set[tuple[str, str]], route: BaseRoute) -> bool:

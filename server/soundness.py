@@ -25,14 +25,14 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 Place = tuple[Any, str, int]  # a value, its dotted path, its depth
 
 
-def sound_object(raw: bytes) -> dict[str, Any] | None:
+def sound_object(raw: bytes, parse: Callable[[bytes], Any] = json.loads) -> dict[str, Any] | None:
     """Return the JSON object in `raw`, None where there is none; raises `ApiError` (400).
 
     Costs one more pass over the parsed body only where the raw one gives reason to look.
     """
     is_readable = True
     try:
-        body = json.loads(raw)
+        body = parse(raw)
     except RecursionError as error:
         raise _too_deep("the body") from error
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -44,6 +44,8 @@ def sound_object(raw: bytes) -> dict[str, Any] | None:
     has_depth = raw.count(b"[") + raw.count(b"{") > MAX_NESTING
     if has_depth or not is_readable or _may_hold_surrogates(raw):
         _check(body)
+    if not is_readable:  # the number's key comes again, with another value
+        raise _endless("a value", None)
     return body
 
 
@@ -86,7 +88,8 @@ def _check(body: dict[str, Any]) -> None:
             elif isinstance(child, str) and not _is_encodable(child.encode, UnicodeEncodeError):
                 raise _half_character(f"{path}.{name}" if path else name)
             elif child is ENDLESS:
-                raise _endless(f"{path}.{name}" if path else name)
+                place = f"{path}.{name}" if path else name
+                raise _endless(f"`{place}`", place)
 
 
 def _children(value: Any) -> Iterator[tuple[Any, str]]:
@@ -105,9 +108,9 @@ def _half_character(path: str) -> ApiError:
     return ApiError(400, message, param=path)
 
 
-def _endless(path: str) -> ApiError:
-    message = f"`{path}` must be a number of at most {MAX_DIGITS} digits"
-    return ApiError(400, message, param=path)
+def _endless(what: str, param: str | None) -> ApiError:
+    message = f"{what} must be a number of at most {MAX_DIGITS} digits"
+    return ApiError(400, message, param=param)
 
 
 def _too_deep(name: str, param: str | None = None) -> ApiError:

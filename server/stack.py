@@ -23,26 +23,40 @@ from server.config import Settings
 from server.error_shape import OpenAIErrorShape
 from server.keep_alive import KeepAlive
 from server.parts import Parts
-from server.stored_responses import StoredResponses
+from server.routing import Front
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
 from server.versioned import Generations
 
 
-def add_middleware(
+def add_layers(
     app: FastAPI,
     parts: Parts,
-    client: Any,
-    occupancy: Occupancy,
+    args: argparse.Namespace,
     settings: Settings,
+    occupancy: Occupancy,
+    front: Front,
+) -> ASGIApp:
+    """Put all layers around the `app`; return what is behind the check of keys."""
+    draining, client = front.draining, front.client
+    away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
+    _add_innermost(app, parts, settings, occupancy, away, front)
+    return _guard(app, parts, args, settings, occupancy, away)
+
+
+def _add_innermost(
+    app: FastAPI,
+    parts: Parts,
+    settings: Settings,
+    occupancy: Occupancy,
     away: Away,
-    stored: StoredResponses,
-    generations: Generations,
+    front: Front,
 ) -> None:
-    """Put ours innermost, behind vLLM's."""
+    """Put ours behind vLLM's."""
+    generations = front.generations
     app.user_middleware += [
-        Middleware(BodyLimits, settings=settings, text_only=takes_text_only(client)),
+        Middleware(BodyLimits, settings=settings, text_only=takes_text_only(front.client)),
         Middleware(
             Admission,
             places=settings.max_concurrent_requests,
@@ -55,14 +69,14 @@ def add_middleware(
             AdaptationMiddleware,
             settings=settings,
             salt_of=parts.secret.salt_of,
-            recall=stored.recall,
+            recall=front.stored.recall,
             has_model=partial(has_model, parts.memory, generations),
             is_served=frozenset(generations.names).__contains__,
         ),
     ]
 
 
-def guard(
+def _guard(
     app: FastAPI,
     parts: Parts,
     args: argparse.Namespace,

@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from server.unions import is_internal, meant
-from server.wording import field_in, kind_of, of_pydantic, of_vllm
+from server.vllm_words import of_vllm
+from server.wording import field_in, kind_of, of_pydantic
 
 _WHOLE_BODY = {
     "missing": "The request body is empty; send a JSON object",

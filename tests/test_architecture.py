@@ -155,3 +155,40 @@ def test_deadlines_are_counted_by_a_clock_that_nobody_sets() -> None:
         if "time.time()" in path.read_text()
     }
     assert using == WALL_CLOCK
+
+
+MOST_LINES = {"function": 40, "file": 300}
+FROZEN = "memory/store/migrations/versions/"
+"""Migrations are written once, and never again."""
+LONGER = {"adaptation/learning/distillation/generation.py"}
+"""Files that are longer; none is to come."""
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many lines a function's body has, without its docstring."""
+    first = function.body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    body = function.body[1:] if is_docstring else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_function_is_longer_than_forty_lines() -> None:
+    longer = {
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for package in ALLOWED
+        for path in sources(package)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and lines_of(node) > MOST_LINES["function"]
+    }
+    assert {each for each in longer if not each.startswith(FROZEN)} == set()
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    longer = {
+        str(path.relative_to(ROOT))
+        for package in ALLOWED
+        for path in sources(package)
+        if len(path.read_text().splitlines()) > MOST_LINES["file"]
+    }
+    assert longer <= LONGER

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from adaptation.options import Options
 from adaptation.report import Report, StopReason
 from server.cli import COMMANDS, main
-from server.config import ENV_PREFIX, Settings
+from server.config import Settings
 from server.request_context import CHAT
+from server.setting_sources import ENV_PREFIX
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -21,7 +21,8 @@ from server.backup.manifest import parse_manifest
 from server.backup.seal import check_seal
 from server.backup.unpacking import unpack
 from server.calibrations import CALIBRATIONS
-from server.config import ConfigError, resolve
+from server.config import ConfigError
+from server.setting_sources import resolve
 from server.tuned import TUNED
 
 DIM = 4

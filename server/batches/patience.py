@@ -7,6 +7,8 @@ from typing import Protocol
 
 import httpx
 
+from server.request_body import Body
+
 LEAST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
 """Before a request that found no room is sent again."""
 MOST_TRIES = 20
@@ -16,12 +18,12 @@ MOST_TRIES = 20
 class Post(Protocol):
     """Answers a request of a tenant's."""
 
-    async def __call__(self, tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def __call__(self, tenant: str, path: str, body: Body) -> httpx.Response:
         """Return the answer."""
         ...
 
 
-async def answered(post: Post, tenant: str, path: str, body: bytes) -> httpx.Response:
+async def answered(post: Post, tenant: str, path: str, body: Body) -> httpx.Response:
     """Return the answer to a request, which waits as long as its tenant is over a limit."""
     wait_s, tries = LEAST_WAIT_S, 0
     while True:

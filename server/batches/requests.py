@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from server.batches.members import Members
 from server.errors import ApiError
+from server.request_body import Body
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.soundness import sound_object
 
@@ -27,8 +28,7 @@ class BatchRequest:
     line: int
     """From 1, likewise below."""
     custom_id: str
-    body: bytes
-    """JSON."""
+    body: Body
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ def requests_of(content: Iterable[bytes], endpoint: str) -> Iterator[BatchReques
 
 def read_request(number: int, line: bytes, endpoint: str) -> BatchRequest:
     """Return the request of one line; raises `FaultyLineError`."""
+    members = Members()
     try:
-        given = sound_object(line)
+        given = sound_object(line, members.parsed)
     except ApiError as error:
         raise _faulty(number, "invalid_json_line", error.message) from error
     if given is None:
@@ -108,7 +109,7 @@ def read_request(number: int, line: bytes, endpoint: str) -> BatchRequest:
     for key in ("stream", "background"):
         if body.get(key):
             raise _faulty(number, "invalid_body", "must be false: nobody waits", f"body.{key}")
-    return BatchRequest(number, custom_id, json.dumps(body, ensure_ascii=False).encode())
+    return BatchRequest(number, custom_id, Body(members.texts["body"].encode(), body))
 
 
 def numbered_lines(content: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

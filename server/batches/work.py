@@ -6,21 +6,18 @@ What has been answered is kept line by line, so that whoever goes on with it ask
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
-from uuid import uuid4
-
-import httpx
 
 from memory.batch import Answer, Batch, Status
 from memory.batches import HELD_S
 from memory.errors import NotFoundError, WhetMemoryError
 from memory.memory import LongTermMemory
+from server.batches.output import answer_line, error_line
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S, Post, answered
 from server.batches.requests import BatchRequest, examined, requests_of
 
@@ -178,17 +175,12 @@ class Work:
             )
         except Exception:  # one request is not to end all others
             logger.exception("line %d of batch %s failed", request.line, self._batch.id)
-            answer = Answer(
-                line=request.line, failed=True, content=_line(request, None, NOT_ANSWERED)
-            )
+            content = error_line(request.custom_id, NOT_ANSWERED)
+            answer = Answer(line=request.line, failed=True, content=content)
         else:
-            told = {
-                "status_code": response.status_code,
-                "request_id": response.headers.get("x-request-id") or "",
-                "body": _body(response),
-            }
             has_failed = response.status_code >= 400
-            answer = Answer(line=request.line, failed=has_failed, content=_line(request, told))
+            content = answer_line(request.custom_id, response)
+            answer = Answer(line=request.line, failed=has_failed, content=content)
         noting = asyncio.create_task(
             self._write(self._batches.note, self._batch.id, self._holder, [answer])
         )
@@ -201,28 +193,10 @@ class Work:
         requests = self._open_requests()
         while lines := await self._aside.importing.run(list, islice(requests, AT_ONCE)):
             answers = [
-                Answer(line=each.line, failed=True, content=_line(each, None, EXPIRED))
+                Answer(line=each.line, failed=True, content=error_line(each.custom_id, EXPIRED))
                 for each in lines
             ]
             await self._write(self._batches.note, self._batch.id, self._holder, answers)
 
     async def _write(self, work: Any, *given: Any) -> Any:
         return await self._aside.writing.run(work, *given)
-
-
-def _body(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:  # nothing here answers so, and one line is not to end a batch
-        return response.text
-
-
-def _line(request: BatchRequest, response: Any, error: Any = None) -> bytes:
-    """Return a line of the output, as OpenAI writes it."""
-    fields = {
-        "id": f"batch_req_{uuid4().hex}",
-        "custom_id": request.custom_id,
-        "response": response,
-        "error": error,
-    }
-    return json.dumps(fields).encode()  # in ASCII: some take U+2028 for the end of a line

@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from server.config import DEFAULT_TENANT, TENANT_NAME, Settings, resolve
+from server.config import DEFAULT_TENANT, TENANT_NAME, Settings
 from server.console import CommandError
 from server.flags import add_arguments, flags_of
+from server.setting_sources import resolve
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory

@@ -16,7 +16,7 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
 from server.errors import RESTARTING, STOPPING
-from server.wording import of_vllm
+from server.vllm_words import of_vllm
 
 logger = logging.getLogger(__name__)
 

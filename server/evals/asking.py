@@ -9,6 +9,7 @@ from typing import Any
 
 from adaptation.grading.errors import Fault, GradingError
 from server.batches.patience import Post, answered
+from server.request_body import Body
 from server.request_context import CHAT
 
 EMBEDDINGS = "/v1/embeddings"
@@ -34,7 +35,7 @@ class Door:
     async def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the answer; raises `RefusedError`."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        response = await answered(self.post, self.tenant, path, content)
+        response = await answered(self.post, self.tenant, path, Body(content))
         try:
             found: dict[str, Any] = response.json()
         except ValueError:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from adaptation.conversation import Conversation
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
+from adaptation.learning.distillation.guarding import compare
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.errors import NotFoundError

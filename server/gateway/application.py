@@ -23,8 +23,6 @@ from server.gateway.completions import Completions
 from server.gateway.messages import Messages
 from server.gateway.models import Models
 from server.gateway.responses import Responses
-from server.gateway.routes import parse_once
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.stored_responses import StoredResponses
 
 
@@ -46,7 +44,6 @@ async def make_app(
     if "generate" not in tasks:
         return app, tuple
     use_handlers(app.state, args, stored)
-    parse_once(app, (CHAT, COMPLETIONS, RESPONSES))
     return app, app.state.openai_serving_responses.in_background
 
 

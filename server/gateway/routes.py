@@ -1,4 +1,4 @@
-"""vLLM's routes, given the body that was parsed on its way in: JSON is read once.
+"""Routes that are given the body as it was parsed on its way in: JSON is read once.
 
 A route knows nothing of what was taken off the body.
 """
@@ -40,7 +40,7 @@ class ParsedRoute(APIRoute):
 
 
 def parse_once(app: FastAPI, paths: Collection[str]) -> None:
-    """Put such routes in place of vLLM's."""
+    """Put such routes in place of those that are there."""
     routes = app.router.routes
     for place, route in enumerate(routes):
         if isinstance(route, APIRoute) and route.path in paths and "POST" in route.methods:

@@ -72,23 +72,7 @@ def batches_router(store: BatchStore, changed: Callable[[], object]) -> APIRoute
     @router.post("")
     def create_batch(body: NewBatchBody, tenant: Tenant) -> dict[str, Any]:
         """Have the requests of a file answered, within a day."""
-        if body.endpoint not in ENDPOINTS:
-            words = f"`endpoint` must be one of {', '.join(ENDPOINTS)}"
-            raise ApiError(400, words, param="endpoint")
-        kept = body.output_expires_after
-        details = BatchDetails(
-            metadata=body.metadata,
-            completion_window=body.completion_window,
-            output_expires_s=None if kept is None else kept.seconds,
-        )
-        new = NewBatch(
-            tenant=tenant,
-            endpoint=body.endpoint,
-            input_file_id=body.input_file_id,
-            details=details,
-            seconds=WINDOW_S,
-        )
-        made = store.create(new, MOST_OPEN)
+        made = store.create(_asked(body, tenant), MOST_OPEN)
         changed()
         return batch_object(made)
 
@@ -117,3 +101,22 @@ def batches_router(store: BatchStore, changed: Callable[[], object]) -> APIRoute
         return batch_object(found)
 
     return router
+
+
+def _asked(body: NewBatchBody, tenant: str) -> NewBatch:
+    if body.endpoint not in ENDPOINTS:
+        words = f"`endpoint` must be one of {', '.join(ENDPOINTS)}"
+        raise ApiError(400, words, param="endpoint")
+    kept = body.output_expires_after
+    details = BatchDetails(
+        metadata=body.metadata,
+        completion_window=body.completion_window,
+        output_expires_s=None if kept is None else kept.seconds,
+    )
+    return NewBatch(
+        tenant=tenant,
+        endpoint=body.endpoint,
+        input_file_id=body.input_file_id,
+        details=details,
+        seconds=WINDOW_S,
+    )

@@ -59,21 +59,8 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
     @router.post("", status_code=201)
     async def create_eval(body: NewEvalBody, tenant: Tenant) -> dict[str, Any]:
         """Keep what is to be graded, and by what."""
-        schema = None
-        if isinstance(body.data_source_config, Custom):
-            schema = body.data_source_config.item_schema
-            await _examine_schema(schema)
-        for place, grader in enumerate(body.testing_criteria):
-            await examine(grader, f"testing_criteria.{place}", schema)
-        criteria = [
-            each.model_dump(mode="json", exclude_unset=True) for each in body.testing_criteria
-        ]
-        details = EvaluationDetails(
-            source=body.data_source_config.model_dump(mode="json"),
-            criteria=criteria,
-            metadata=body.metadata,
-        )
-        new = NewEvaluation(tenant=tenant, name=body.name, details=details)
+        await _examine(body)
+        new = _asked(body, tenant)
         return eval_object(await aside.writing.run(store.create, new, MOST_EVALS))
 
     @router.get("")
@@ -85,10 +72,8 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
         order_by: Literal["created_at", "updated_at"] = "created_at",
     ) -> dict[str, Any]:
         """List the evaluations."""
-        by_update = order_by == "updated_at"
-        found = store.list(
-            tenant, limit + 1, after, newest_first=order == "desc", by_update=by_update
-        )
+        newest, by_update = order == "desc", order_by == "updated_at"
+        found = store.list(tenant, limit + 1, after, newest_first=newest, by_update=by_update)
         return list_object([eval_object(each) for each in found[:limit]], len(found) > limit)
 
     @router.get("/{eval_id}")
@@ -99,9 +84,7 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
     @router.post("/{eval_id}")
     def update_eval(eval_id: Id, body: ChangedEvalBody, tenant: Tenant) -> dict[str, Any]:
         """Change the name or the metadata."""
-        given = body.model_dump(exclude_unset=True)
-        changes = {key: value for key, value in given.items() if key != "name" or value is not None}
-        return eval_object(store.change(tenant, eval_id, changes))
+        return eval_object(store.change(tenant, eval_id, _changes(body)))
 
     @router.delete("/{eval_id}")
     def delete_eval(eval_id: Id, tenant: Tenant) -> dict[str, Any]:
@@ -111,6 +94,32 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
         return {"object": "eval.deleted", "deleted": True, "eval_id": eval_id}
 
     return router
+
+
+async def _examine(body: NewEvalBody) -> None:
+    """Refuse what could grade nothing."""
+    schema = None
+    if isinstance(body.data_source_config, Custom):
+        schema = body.data_source_config.item_schema
+        await _examine_schema(schema)
+    for place, grader in enumerate(body.testing_criteria):
+        await examine(grader, f"testing_criteria.{place}", schema)
+
+
+def _changes(body: ChangedEvalBody) -> dict[str, Any]:
+    given = body.model_dump(exclude_unset=True)
+    return {key: value for key, value in given.items() if key != "name" or value is not None}
+
+
+def _asked(body: NewEvalBody, tenant: str) -> NewEvaluation:
+    details = EvaluationDetails(
+        source=body.data_source_config.model_dump(mode="json"),
+        criteria=[
+            each.model_dump(mode="json", exclude_unset=True) for each in body.testing_criteria
+        ],
+        metadata=body.metadata,
+    )
+    return NewEvaluation(tenant=tenant, name=body.name, details=details)
 
 
 async def _examine_schema(schema: dict[str, Any]) -> None:

@@ -19,7 +19,6 @@ from adaptation.learning.training.chat import Template
 from memory.errors import NotFoundError
 from memory.job import Job, JobKind, NewJob, Wish
 from memory.memory import LongTermMemory
-from server.adaptation_request import split_model
 from server.errors import ApiError
 from server.finetuning.forms import (
     FineTuneRequest,
@@ -30,6 +29,7 @@ from server.finetuning.forms import (
 from server.finetuning.judged import asks_a_model
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
 from server.jobs.limits import MOST_OPEN
+from server.request_options import split_model
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 

@@ -110,14 +110,16 @@ def jobs_router(
     def shown(job: Job) -> dict[str, Any]:
         return job_object(job, waits_for(store, lock(), job))
 
+    def told(job: Job) -> dict[str, Any]:
+        changed()
+        return shown(job)
+
     @router.post("")
     def create_job(body: NewWork, tenant: Tenant) -> dict[str, Any]:
         """Have memory distilled, a file read into it, its index built anew, or suites asked."""
         check(memory, tenant, body)
         new = NewJob(tenant=tenant, kind=JobKind(body.kind), request=requested(body))
-        made = store.create(new, MOST_OPEN)
-        changed()
-        return shown(made)
+        return told(store.create(new, MOST_OPEN))
 
     @router.get("")
     def list_jobs(
@@ -141,16 +143,20 @@ def jobs_router(
         found = store.events(tenant, job_id, limit + 1, after)
         return list_object([event_object(each) for each in found[:limit]], len(found) > limit)
 
-    def wished(wish: Wish) -> Callable[[str, str], dict[str, Any]]:
+    _add_wishes(router, lambda *wished: told(store.ask(*wished)))
+    return router
+
+
+def _add_wishes(router: APIRouter, ask_for: Callable[[str, str, Wish], dict[str, Any]]) -> None:
+    """Add a route for whatever may be wished of a job."""
+
+    def route(wish: Wish) -> Callable[[str, str], dict[str, Any]]:
         def ask(job_id: Id, tenant: Tenant) -> dict[str, Any]:
-            found = store.ask(tenant, job_id, wish)
-            changed()
-            return shown(found)
+            return ask_for(tenant, job_id, wish)
 
         ask.__name__ = f"{wish}_job"
         ask.__doc__ = f"{wish.capitalize()} a job; one under way obeys within seconds."
         return ask
 
     for wish in Wish:
-        router.add_api_route(f"/{{job_id}}/{wish}", wished(wish), methods=["POST"])
-    return router
+        router.add_api_route(f"/{{job_id}}/{wish}", route(wish), methods=["POST"])

@@ -12,10 +12,12 @@ from fastapi import APIRouter
 from adaptation.options import Strategy
 from memory.model_names import ModelNames, is_model_name
 from memory.types import AdapterVersion
-from server.adaptation_request import split_model
 from server.errors import ApiError, unknown_model
+from server.request_options import split_model
 from server.tenancy.principal import Tenant
 from server.versioned import Generations
+
+GENERATION = "a generation: what learned from a record goes with the record"
 
 
 def models_router(
@@ -31,8 +33,7 @@ def models_router(
     `models` are the fine-tuned ones of all tenants.
     """
     router = APIRouter(tags=["models"])
-    voting = [f"{name}{suffix}" for name in names for suffix in ("", *_suffixes())]
-    served = [*voting, embedder]
+    served = [*_with_suffixes(names), embedder]
 
     def card(model: str) -> dict[str, Any]:
         shown = {"id": model, "object": "model", "created": created, "owned_by": "whet"}
@@ -62,11 +63,9 @@ def models_router(
     def delete_model(model: str, tenant: Tenant) -> dict[str, Any]:
         """Delete a fine-tuned model of the tenant's."""
         if model in served:
-            words = f"`{model}` is what is served: only fine-tuned models can be deleted"
-            raise ApiError(400, words, param="model")
+            raise _undeletable(model, "what is served: only fine-tuned models can be deleted")
         if generations.find(tenant, model) is not None:
-            words = f"`{model}` is a generation: what learned from a record goes with the record"
-            raise ApiError(400, words, param="model")
+            raise _undeletable(model, GENERATION)
         if not is_model_name(model) or models.find(tenant, model) is None:
             raise unknown_model(model)
         models.remove(tenant, model)
@@ -75,5 +74,10 @@ def models_router(
     return router
 
 
-def _suffixes() -> list[str]:
-    return [f":{strategy}" for strategy in Strategy]
+def _with_suffixes(names: tuple[str, ...]) -> list[str]:
+    suffixes = ("", *(f":{strategy}" for strategy in Strategy))
+    return [f"{name}{suffix}" for name in names for suffix in suffixes]
+
+
+def _undeletable(model: str, why: str) -> ApiError:
+    return ApiError(400, f"`{model}` is {why}", param="model")

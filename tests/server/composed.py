@@ -149,7 +149,7 @@ async def composed(
                 ),
             )
             built = await build(parts, args, settings, CollectorRegistry())
-            app, client, warming = built.app, built.client, built.warming
+            app, client, warming = built.app, built.answering.client, built.warming
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()
             inner.core.begun = asyncio.Semaphore(0)
@@ -162,12 +162,12 @@ async def composed(
                     parts,
                     trainer,
                     http,
-                    built.batches,
-                    built.evals,
-                    built.jobs,
+                    built.offline.batches,
+                    built.offline.evals,
+                    built.offline.jobs,
                     cores,
                     gave_up,
-                    built.trials,
+                    built.answering.trials,
                     built.shadowing,
                 )
                 made.start_batches()

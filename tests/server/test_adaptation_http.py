@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from adaptation.options import Strategy
 from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
-from server.adaptation_request import split_model, take_context, take_nothing
+from server.adaptation_request import take_context, take_nothing
 from server.config import Settings
 from server.conversations import conversations
 from server.earlier_turns import Earlier
@@ -28,6 +28,7 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
+from server.request_options import split_model
 from server.serving import Serving
 from tests.server.named import Named, no_model, nothing_said
 
@@ -231,7 +232,7 @@ async def test_what_is_no_object_goes_to_the_handler_as_it_came(body: bytes) -> 
 @pytest.mark.parametrize("path", sorted(PLAIN_PATHS))
 async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> None:
     async def answer(request: Request) -> Response:
-        return JSONResponse(await request.json())
+        return JSONResponse(arrived(request).body)
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(

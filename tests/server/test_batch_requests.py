@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.batches import requests
+from server.batches.members import Members
 from server.batches.requests import examined, numbered_lines, requests_of
 
 CHAT = "/v1/chat/completions"
@@ -24,10 +25,42 @@ def line(custom_id: object = "a", **changed: Any) -> bytes:
 def test_requests_are_read_as_they_stand() -> None:
     content = [line("a") + b"\r\n\n" + line("b", body={"x": "é"})]
     assert examined(content, CHAT, MOST) == (2, [])
-    assert [(each.line, each.custom_id, each.body) for each in requests_of(content, CHAT)] == [
+    assert [(each.line, each.custom_id, each.body.text) for each in requests_of(content, CHAT)] == [
         (1, "a", b'{"model": "m"}'),
-        (3, "b", '{"x": "é"}'.encode()),
+        (3, "b", b'{"x": "\\u00e9"}'),
     ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON, st.booleans(), st.sampled_from([None, 2, "\t"]))
+def test_members_are_parsed_as_json_parses_them_and_their_texts_say_the_same(
+    value: Any, is_ascii: bool, indent: Any
+) -> None:
+    text = json.dumps({"a": value, "b": {"c": value}}, ensure_ascii=is_ascii, indent=indent)
+    members = Members()
+    assert members.parsed(text.encode("utf-8", "surrogatepass")) == json.loads(text)
+    assert {key: json.loads(each) for key, each in members.texts.items()} == json.loads(text)
+
+
+@given(st.text('{}[]":,1a \n\\', max_size=12))
+@example('{"a":1,"a":[2]}')
+@example(' {"a" : 1 , } ')
+@example("{1:2}")
+@example('{"a":1}}')
+@example("\ufeff{}")
+def test_what_is_no_json_is_none_to_both(text: str) -> None:
+    try:
+        expected = json.loads(text.encode())
+    except json.JSONDecodeError:
+        with pytest.raises(json.JSONDecodeError):
+            Members().parsed(text.encode())
+    else:
+        assert Members().parsed(text.encode()) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,6 +71,7 @@ def test_requests_are_read_as_they_stand() -> None:
         (b"\xff", "invalid_json_line", None),
         (b'{"a":' * 1600 + b"1" + b"}" * 1600, "invalid_json_line", None),
         (line(body={"x": "y" * MOST}), "line_too_long", None),
+        (b'{"a": %s, "a": 1}' % (b"9" * 5000), "invalid_json_line", None),
         (line(7), "missing_custom_id", "custom_id"),
         (line(""), "missing_custom_id", "custom_id"),
         (line("good"), "duplicate_custom_id", "custom_id"),

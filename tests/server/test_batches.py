@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 from memory.hashing import HashingEmbedder
 from server.batches import patience, work, worker
 from server.batches.worker import BatchWorker
+from server.request_body import Body
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
@@ -198,7 +199,7 @@ async def test_a_batch_waits_for_its_tenants_quota(
     monkeypatch.setattr(patience, "MOST_WAIT_S", 0.02)
     client, statuses, post = client_of(server, acme.key), [], server.batches._post
 
-    async def noted(tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def noted(tenant: str, path: str, body: Body) -> httpx.Response:
         response = await post(tenant, path, body)
         statuses.append(response.status_code)
         return response
@@ -217,8 +218,8 @@ async def test_a_request_that_cannot_be_answered_ends_no_other(
     monkeypatch.setattr(patience, "MOST_WAIT_S", 0.001)
     post = server.batches._post
 
-    async def broken(tenant: str, path: str, body: bytes) -> httpx.Response:
-        match json.loads(body).get("user"):
+    async def broken(tenant: str, path: str, body: Body) -> httpx.Response:
+        match json.loads(body.text).get("user"):
             case "raises":
                 raise ValueError("no")
             case "busy":
@@ -268,8 +269,8 @@ class Gate:
         self.asked: list[str] = []
         server.batches._post = self
 
-    async def __call__(self, tenant: str, path: str, body: bytes) -> httpx.Response:
-        self.asked.append(json.loads(body)["user"])
+    async def __call__(self, tenant: str, path: str, body: Body) -> httpx.Response:
+        self.asked.append(json.loads(body.text)["user"])
         self._left -= 1
         if self._left < 0:
             await self._open.wait()

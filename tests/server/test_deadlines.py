@@ -8,7 +8,6 @@ import pytest
 
 from adaptation.learning.training.trainer import Recipe
 from server.commands.serve import with_deadline
-from server.config import resolve
 from server.fitting import Fit
 from server.policy import (
     LEAST_TIMEOUT_S,
@@ -19,6 +18,7 @@ from server.policy import (
     policy_from,
     timed,
 )
+from server.setting_sources import resolve
 
 SLOW = Fit(threads=2, training_threads=2, cache_bytes=0, wall_s=480)
 

@@ -14,6 +14,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from server.evals.worker import EvalWorker
+from server.request_body import Body
 from tests.server.composed import MODEL, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 from tests.server.test_batches import client_of
@@ -265,15 +266,15 @@ async def test_a_run_is_canceled_listed_and_deleted(server: Composed, client: As
 
 
 async def test_another_goes_on_with_what_is_left(server: Composed, client: AsyncOpenAI) -> None:
-    gate, post, asked = asyncio.Event(), server.evals._post, list[bytes]()
+    gate, post, asked = asyncio.Event(), server.evals._post, list[Body]()
 
-    async def three_only(tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def three_only(tenant: str, path: str, body: Body) -> httpx.Response:
         asked.append(body)
         if len(asked) > 3:
             await gate.wait()
         return await post(tenant, path, body)
 
-    async def noted(tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def noted(tenant: str, path: str, body: Body) -> httpx.Response:
         asked.append(body)
         return await post(tenant, path, body)
 

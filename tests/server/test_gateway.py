@@ -19,7 +19,7 @@ from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
 from memory.types import Message
 from server.conversations import conversations, prompt_shape
-from server.request_context import COMPLETIONS, RESPONSES, RequestContext
+from server.request_context import COMPLETIONS, RequestContext
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
@@ -294,33 +294,6 @@ async def test_every_handler_goes_by_the_same_list_of_models(serve: Serve) -> No
         knowing = [each for each in state._state.values() if hasattr(each, "models")]
         assert len(knowing) > len(HANDLERS)
         assert all(each.models is models for each in knowing)
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/chat/completions", ASK),
-        (COMPLETIONS, {"model": MODEL, "prompt": "MARK"}),
-        (RESPONSES, {"model": MODEL, "input": "MARK"}),
-    ],
-)
-async def test_a_body_is_parsed_once(
-    path: str, body: dict[str, Any], serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parsed, loads = [], json.loads
-
-    def counting(text: Any, **how: Any) -> Any:
-        if (text if isinstance(text, bytes) else str(text).encode()) == raw:
-            parsed.append(text)
-        return loads(text, **how)
-
-    raw = json.dumps({**body, "adaptation": {"strategy": "consistency"}}).encode()
-    async with serve() as server:
-        monkeypatch.setattr(json, "loads", counting)
-        headers = {"content-type": "application/json"}
-        response = await server.http.post(path, content=raw, headers=headers)
-        assert response.status_code == 200, response.text
-        assert len(parsed) == 1
 
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {

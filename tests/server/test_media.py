@@ -14,7 +14,7 @@ from server.adaptation_request import take_context
 from server.config import Settings
 from server.media import part_text, without_media
 from server.request_context import CHAT, RESPONSES
-from server.wording import of_vllm
+from server.vllm_words import of_vllm
 
 PIXELS = base64.b64encode(bytes(range(256)) * 40).decode()
 URL = f"data:image/png;base64,{PIXELS}"

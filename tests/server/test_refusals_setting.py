@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from adaptation.learning.training.refusals import Refusal
-from server.config import ConfigError, resolve
+from server.config import ConfigError
 from server.policy import check_files, policy_from
+from server.setting_sources import resolve
 
 ONE = Refusal(request="Give me the key.", refusal="I will not.", compliance="It is 4711.")
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from server.config import ConfigError, Settings, resolve
+from server.config import ConfigError, Settings
 from server.policy import check_files
 from server.rewards import BYTES, held_bytes, open_rewards
+from server.setting_sources import resolve
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.guards import GuardOutcome
@@ -42,6 +42,9 @@ class Guard(Protocol):
         ...
 
 
+G = TypeVar("G", bound=Guard)
+
+
 @dataclass(frozen=True)
 class Asked:
     """What became of guards of one kind."""
@@ -67,8 +70,15 @@ async def ask_guards(
     before = await _replies(ask, f"{kind} guards", guards, served)
     known = [guard for guard in guards if guard.right(before[guard])]
     after = await _replies(ask, f"{kind} guards candidate", known, candidate)
+    outcome = compare(known, after)
+    unknown = {guard.family for guard in guards} - {guard.family for guard in known}
+    return Asked(outcome, {guard: before[guard] for guard in known}, after, tuple(sorted(unknown)))
+
+
+def compare(known: Sequence[G], after: Mapping[G, str]) -> GuardOutcome:
+    """Hold a candidate's replies against guards that were answered rightly before."""
     lost = [guard for guard in known if not guard.right(after[guard])]
-    outcome = GuardOutcome(
+    return GuardOutcome(
         before=len(known),
         lost=tuple(guard.question for guard in lost),
         families={
@@ -79,8 +89,6 @@ async def ask_guards(
             for family in sorted({guard.family for guard in known})
         },
     )
-    unknown = {guard.family for guard in guards} - {guard.family for guard in known}
-    return Asked(outcome, {guard: before[guard] for guard in known}, after, tuple(sorted(unknown)))
 
 
 async def _replies(

@@ -8,7 +8,7 @@ is not asked to remember any.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from adaptation.conversation import Conversation, spoken
@@ -131,9 +131,3 @@ class GuardOutcome:
 def _is_lost(counts: tuple[int, int], share: float = MAX_NEAR_SHARE) -> bool:
     lost, known = counts
     return lost > 1 and lost > share * known
-
-
-def compare(known: Sequence[Probe], after: Mapping[Probe, str]) -> GuardOutcome:
-    """Hold the candidate's replies against what is known: probes that were right before."""
-    lost = tuple(probe.question for probe in known if not probe.right(after[probe]))
-    return GuardOutcome(before=len(known), lost=lost)

@@ -1,33 +1,24 @@
-"""The real trainer: a resident process that is restarted when it dies, hangs or will not answer.
+"""The real trainer: what is asked of it is done by a process of its own (`resident.py`).
 
-Owns the policy (deadlines, the bound on what waits, restarts, back-off); `link.py` owns the pipes,
-and the process itself decides which jobs train together. Safe to import in the server: torch is
-imported in the other process only.
+Safe to import in the server: torch is imported in the other process only.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from adaptation.backoff import pause_s
 from adaptation.conversation import Conversation
-from adaptation.errors import NoTurnError, TrainerError
+from adaptation.errors import TrainerError
 from adaptation.learning.training.chat import Template
-from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import (
     Align,
     Check,
-    Done,
     Generate,
     Measure,
-    Ready,
-    Step,
     Train,
-    Work,
 )
+from adaptation.learning.training.resident import Resident
 from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
@@ -35,20 +26,6 @@ from adaptation.learning.training.trainer import (
     TrainingJob,
     TrainingResult,
 )
-
-SOFT = 0.8
-"""Share of the time left after which the worker begins no further step, so that a slow job ends
-early with what it has learned instead of being killed."""
-MOST_JOBS = 64
-"""Given to the process and not answered: one more is refused at once."""
-CANCEL_GRACE_S = 5.0
-"""How long a job given up may take to reach its next step before the process is killed, beside
-twice what steps take: others may be in training, and lose what they have."""
-LOOK_S = 1.0
-"""Between two looks at whether the process is stopped. It is replaced at the second in a row that
-finds it so: who stops this process with it means both."""
-FIRST_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
-"""Pause before the restart after the second failure in a row; doubles with every further one."""
 
 
 class ProcessTrainer:
@@ -63,53 +40,35 @@ class ProcessTrainer:
         device: str = "auto",
         start_timeout_s: float = 600.0,
     ) -> None:
-        self._arguments = ["--model", str(model), "--device", device]
+        arguments = ["--model", str(model), "--device", device]
         if template is not None:
-            self._arguments += ["--template", template.model_dump_json()]
+            arguments += ["--template", template.model_dump_json()]
         if threads is not None:
-            self._arguments += ["--threads", str(threads)]
-        self._threads = threads
-        self._start_timeout_s = start_timeout_s
-        self._in_flight: set[int] = set()
-        self._ids = itertools.count(1)
-        self._link: Link | None = None
-        self._about: Ready | None = None
-        self._starting: asyncio.Task[Link] | None = None
-        self._settling: set[asyncio.Task[None]] = set()
-        self._reaping: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._failures = 0
-        self._not_before = 0.0
-        self._error: str | None = None
-        self._closed = False
+            arguments += ["--threads", str(threads)]
+        self._resident = Resident(arguments, threads, start_timeout_s)
 
     @property
     def status(self) -> str:
-        """`ready`, `stopped`, `giving a job up`, `starting`, `idle` (not asked for yet), `closed`
-        or `failed: …`."""
-        if self._closed:
-            return "closed"
-        if self._link is not None and self._link.alive:
-            if self._link.stopped:
-                return "stopped"
-            return "giving a job up" if self._settling else "ready"
-        if self._starting is not None:
-            return "starting"
-        return f"failed: {self._error}" if self._error else "idle"
+        """See `Resident.status`."""
+        return self._resident.status
 
     @property
     def pid(self) -> int | None:
         """Of the running process."""
-        return self._link.pid if self._link is not None else None
+        return self._resident.pid
 
     @property
     def parameters(self) -> int | None:
         """Size of the base model, once it is known; see `recipes.recipe_for`."""
-        return self._about.parameters if self._about else None
+        return self._resident.parameters
 
     async def start(self) -> None:
         """Start the process and await that it is ready."""
-        await self._ready_link()
+        await self._resident.start()
+
+    async def close(self) -> None:
+        """End the process; the trainer is of no use afterwards."""
+        await self._resident.close()
 
     async def train(
         self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
@@ -118,7 +77,7 @@ class ProcessTrainer:
 
         Raises `NoTurnError` at once where too many wait already.
         """
-        done = await self._ask(Train(job=job), timeout_s, on_step)
+        done = await self._resident.ask(Train(job=job), timeout_s, on_step)
         if done.result is None:
             raise TrainerError("the trainer answered without a result")
         return done.result
@@ -143,7 +102,7 @@ class ProcessTrainer:
             max_new_tokens=max_new_tokens,
             draw=draw,
         )
-        done = await self._ask(asked, timeout_s, on_step)
+        done = await self._resident.ask(asked, timeout_s, on_step)
         return list(done.texts or ())
 
     async def check(
@@ -151,7 +110,7 @@ class ProcessTrainer:
     ) -> list[str | None]:
         """Return for every conversation why it cannot be learned, None where it can."""
         asked = Check(conversations=tuple(conversations))
-        done = await self._ask(asked, timeout_s, None)
+        done = await self._resident.ask(asked, timeout_s, None)
         return list(done.obstacles or ())
 
     async def measure(
@@ -165,7 +124,7 @@ class ProcessTrainer:
         asked = Measure(
             conversations=tuple(conversations), adapter=adapter_path, max_tokens=max_tokens
         )
-        return list((await self._ask(asked, timeout_s, None)).measured or ())
+        return list((await self._resident.ask(asked, timeout_s, None)).measured or ())
 
     async def align(
         self,
@@ -180,153 +139,4 @@ class ProcessTrainer:
         asked = Align(
             conversations=tuple(conversations), reference=tuple(reference), max_tokens=max_tokens
         )
-        return list((await self._ask(asked, timeout_s, None)).aligned or ())
-
-    async def close(self) -> None:
-        """End the process; the trainer is of no use afterwards."""
-        self._closed = True
-        for task in (self._starting, *self._settling, self._watching):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-        if self._reaping is not None:
-            await self._reaping
-        if self._link is not None:
-            await self._link.close()
-            self._link = None
-
-    async def _ask(self, work: Work, timeout_s: float, on_step: OnStep | None) -> Done:
-        if len(self._in_flight) >= MOST_JOBS:
-            raise NoTurnError(f"the trainer's queue is full: {MOST_JOBS} jobs are before this one")
-        now = asyncio.get_running_loop().time
-        deadline = now() + timeout_s
-        request_id = next(self._ids)
-        self._in_flight.add(request_id)
-        try:
-            link = await self._link_by(deadline)
-            soft = {"soft_s": SOFT * (deadline - now())} if isinstance(work, Train) else {}
-            request = work.model_copy(update={"id": request_id, **soft})
-            done = await self._converse(link, request, deadline, on_step)
-        finally:
-            self._in_flight.discard(request_id)
-        self._failures, self._error = 0, None
-        return done
-
-    async def _link_by(self, deadline: float) -> Link:
-        """The running process, once no job that was given up keeps it."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._ready_link()
-        except TimeoutError as error:
-            raise TrainerError("the trainer was not ready before the time was up") from error
-
-    async def _converse(
-        self,
-        link: Link,
-        message: Work,
-        deadline: float,
-        on_step: OnStep | None,
-    ) -> Done:
-        def report(step: Step) -> None:
-            if on_step is not None:
-                on_step(step.done, step.total, step.loss)
-
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await link.call(message, report)
-        except TimeoutError as error:
-            self._give_up(link, message.id)  # slow, and perhaps in good health
-            raise TrainerError(f"the {message.op} request outlasted its time") from error
-        except TrainerError as error:
-            if not link.alive:
-                self._bury(link, str(error))
-            raise
-        except BaseException:  # cancelled, or what `on_step` raised
-            self._give_up(link, message.id)
-            raise
-
-    def _give_up(self, link: Link, request_id: int) -> None:
-        """Let the caller go at once; what is asked next waits until the worker has settled."""
-        task = asyncio.create_task(self._settle(link, request_id))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    async def _settle(self, link: Link, request_id: int) -> None:
-        """Await that the worker gives a request up, or kill it."""
-        try:
-            async with asyncio.timeout(CANCEL_GRACE_S + 2 * link.pace_s):
-                await link.cancel(request_id)
-        except TimeoutError:
-            self._bury(link, "it did not give a job up")
-        except TrainerError as error:
-            self._bury(link, str(error))
-
-    def _bury(self, link: Link, cause: str) -> None:
-        """Kill the process and start the next one, later with every failure in a row."""
-        if self._link is not link:
-            return  # two have noticed
-        link.kill(cause)
-        self._link = None
-        self._fail(cause)
-        self._reaping = asyncio.create_task(link.close())
-        if not self._closed:
-            self._starting = self._launch_task()
-
-    def _fail(self, cause: str) -> None:
-        self._failures += 1
-        pause = pause_s(self._failures, FIRST_BACKOFF_S, MAX_BACKOFF_S)
-        self._not_before = asyncio.get_running_loop().time() + pause
-        self._error = cause
-
-    async def _ready_link(self) -> Link:
-        """The running process; starts it where there is none. Cancelling leaves the start be."""
-        if self._closed:
-            raise TrainerError("the trainer is closed")
-        while self._settling:
-            await asyncio.wait(self._settling)
-        if self._link is not None and not self._link.alive:
-            self._bury(self._link, "it died between two jobs")
-        if self._link is not None:
-            return self._link
-        if self._starting is None:
-            self._starting = self._launch_task()
-        return await asyncio.shield(self._starting)
-
-    def _launch_task(self) -> asyncio.Task[Link]:
-        task = asyncio.create_task(self._launch())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if failed
-        return task
-
-    async def _launch(self) -> Link:
-        if self._reaping is not None:  # its memory must be free before the next one loads
-            await asyncio.shield(self._reaping)
-        await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
-        link = await Link.spawn(self._arguments, self._threads)
-        try:
-            async with asyncio.timeout(self._start_timeout_s):
-                self._about = await link.ready()
-        except (TimeoutError, TrainerError) as error:
-            await link.close()
-            self._fail(str(error) or "it did not start in time")
-            raise TrainerError(f"the trainer cannot start: {self._error}") from error
-        except asyncio.CancelledError:
-            await link.close()
-            raise
-        finally:
-            self._starting = None
-        self._link = link
-        self._watching = asyncio.create_task(self._watch(link))
-        return link
-
-    async def _watch(self, link: Link) -> None:
-        """Replace a process that has ended, or was stopped from outside."""
-        was_stopped = False
-        while True:
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    cause = await link.ended()
-                return self._bury(link, cause)
-            except TimeoutError:
-                if was_stopped and link.stopped:
-                    return self._bury(link, "it was stopped")
-                was_stopped = link.stopped
+        return list((await self._resident.ask(asked, timeout_s, None)).aligned or ())

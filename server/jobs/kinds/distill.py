@@ -58,7 +58,7 @@ async def run(work: Work) -> dict[str, Any]:
         on_progress=work.progress,
         judgements=work.memory.judgements,
         kept=work.memory.candidates,
-        vectors=work.memory.question_vectors,
+        vectors=work.memory.questions.of_records,
         nearest=work.memory.windows.nearest,
     )
     try:

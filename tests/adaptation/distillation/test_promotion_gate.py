@@ -8,7 +8,8 @@ from adaptation.errors import DistillationError
 from adaptation.learning.distillation.budget import IDLE, History
 from adaptation.learning.distillation.evidence import evidence, mixture
 from adaptation.learning.distillation.gate import Verdict, decide, look
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome, compare
+from adaptation.learning.distillation.guarding import compare
+from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from memory.judgements import Judgement
 
 GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)

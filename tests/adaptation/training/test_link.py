@@ -126,7 +126,7 @@ async def test_no_job_receives_the_result_of_another(
     else:
         for job in asked:
             await ask(trainer, *job)
-    assert trainer._link is link
+    assert trainer._resident._link is link
     link._process.stdin.close()  # type: ignore[union-attr]
     await trainer.close()
 
@@ -135,7 +135,7 @@ async def linked() -> tuple[Link, ProcessTrainer]:
     """A trainer at work with a fake of its process."""
     process: Any = FakeWorker()
     link, trainer = LinkToFake(process), ProcessTrainer("no model")
-    trainer._link = link
+    trainer._resident._link = link
     return link, trainer
 
 

@@ -10,10 +10,11 @@ from transformers import AutoModelForCausalLM
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.errors import NoTurnError, TrainerError
-from adaptation.learning.training import process
+from adaptation.learning.training import resident
 from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.learning.training.chat import Template
-from adaptation.learning.training.process import MAX_BACKOFF_S, ProcessTrainer
+from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.resident import MAX_BACKOFF_S
 from adaptation.learning.training.trainer import Recipe, TrainingJob
 from memory.types import Message
 from tests.adaptation.training.working import LONG, in_training
@@ -153,7 +154,7 @@ async def test_a_loss_that_is_not_finite_is_an_error_and_the_process_lives_on(
 async def test_jobs_that_outlast_their_time_leave_a_healthy_process_alive(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "SOFT", 1e6)  # the worker would end the job in time by itself
+    monkeypatch.setattr(resident, "SOFT", 1e6)  # the worker would end the job in time by itself
     await trainer.start()
     pid = trainer.pid
     given = [trainer.train(job(tmp_path, recipe=LONG), 0.3) for _ in range(5)]
@@ -183,7 +184,7 @@ async def test_one_job_too_many_is_refused_at_once(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = await in_training(trainer, job(tmp_path / "a"))
-    monkeypatch.setattr(process, "MOST_JOBS", 1)
+    monkeypatch.setattr(resident, "MOST_JOBS", 1)
     with pytest.raises(NoTurnError, match="queue is full: 1 jobs"):
         await trainer.train(job(tmp_path / "b"), 300)
     work.cancel()
@@ -253,7 +254,7 @@ async def test_the_process_renders_as_it_was_told_and_says_what_it_cannot_render
 
 async def test_failures_without_end_keep_the_pause_bounded() -> None:
     trainer = ProcessTrainer("nowhere")
-    trainer._failures = 5_000
-    trainer._fail("again")
-    left_s = trainer._not_before - asyncio.get_running_loop().time()
+    trainer._resident._failures = 5_000
+    trainer._resident._fail("again")
+    left_s = trainer._resident._not_before - asyncio.get_running_loop().time()
     assert 0 < left_s <= MAX_BACKOFF_S

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from adaptation.errors import TrainerError
-from adaptation.learning.training import link, process
+from adaptation.learning.training import link, resident
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import TrainingJob
 from tests.adaptation.training.working import LIGHT_WORKER, in_training
@@ -110,8 +110,8 @@ async def test_the_end_of_the_process_is_told_to_every_job_in_flight(
 async def test_a_job_that_is_not_given_up_ends_the_process_and_the_others_are_told_why(
     trainer: ProcessTrainer, tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "CANCEL_GRACE_S", 0.1)
-    monkeypatch.setattr(process, "LOOK_S", 100.0)
+    monkeypatch.setattr(resident, "CANCEL_GRACE_S", 0.1)
+    monkeypatch.setattr(resident, "LOOK_S", 100.0)
     works = [await in_training(trainer, job(tmp_path / str(n))) for n in range(2)]
     os.kill(trainer.pid, signal.SIGSTOP)
     works[0].cancel()

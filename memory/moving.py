@@ -1,0 +1,39 @@
+"""A record's move from one state to another; of a question's answers at most one is active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from memory.errors import ConflictError
+from memory.events import append_event
+from memory.record_queries import of_record, same_question
+from memory.store.schema import record
+from memory.types import State
+
+
+def move(
+    connection: Connection,
+    tenant: str,
+    record_id: str,
+    state: State,
+    reason: str,
+    *,
+    contested: bool,
+) -> None:
+    """Write a record's new state down, and that it moved."""
+    connection.execute(of_record(tenant, record_id).values(state=state, contested=contested))
+    append_event(connection, tenant, "moved", record_id, state=state, reason=reason)
+
+
+def refuse_two_answers(connection: Connection, row: Any) -> None:
+    """Raise `ConflictError` where another record of the question is active."""
+    rival = and_(
+        same_question(row["tenant"], row["question_hash"]),
+        record.c.id != row["id"],
+        record.c.state == State.ACTIVE,
+    )
+    other = connection.execute(select(record.c.id).where(rival)).scalar()
+    if other is not None:
+        raise ConflictError(f"{other} answers the same question otherwise: quarantine it first")

@@ -1,0 +1,67 @@
+"""What one database holds of all tenants, store by store: each has tables of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memory.adapters import AdapterRegistry
+from memory.batches import BatchStore
+from memory.candidates import CandidateStore
+from memory.completions import CompletionLog
+from memory.conversations import ConversationStore
+from memory.eval_runs import EvalRunStore
+from memory.evals import EvalStore
+from memory.files import FileStore
+from memory.jobs import JobStore
+from memory.judgements import JudgementStore
+from memory.keys import KeyStore
+from memory.ledger import Ledger
+from memory.live import LiveOutcomes
+from memory.model_names import ModelNames
+from memory.notes import NoteStore
+from memory.past_votes import PastVotes
+from memory.release import Releases
+from memory.responses import ResponseStore
+from memory.schedules import ScheduleStore
+from memory.shadows import Shadows
+from memory.store.artifacts import Artifacts
+from memory.store.database import Database
+from memory.stored_answers import StoredAnswers
+from memory.tenants import TenantStore
+from memory.window import Windows
+
+
+class Stores:
+    """Everything in the database but records, which `LongTermMemory` keeps with their index."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Path,
+        retention_days: float,
+        response_days: float,
+        artifacts: Artifacts | None,
+    ) -> None:
+        self.completions = CompletionLog(database, retention_days=retention_days)
+        self.responses = ResponseStore(database, response_days)
+        self.conversations = ConversationStore(database)
+        self.stored_answers = StoredAnswers(database)
+        self.votes = PastVotes(database)
+        self.ledger = Ledger(database)
+        self.windows = Windows(database)
+        self.notes = NoteStore(database)
+        self.keys = KeyStore(database)
+        self.tenants = TenantStore(database)
+        self.files = FileStore(database)
+        self.batches = BatchStore(database)
+        self.jobs = JobStore(database)
+        self.schedules = ScheduleStore(database)
+        self.evals = EvalStore(database)
+        self.eval_runs = EvalRunStore(database)
+        self.judgements = JudgementStore(database)
+        self.candidates = CandidateStore(database)
+        self.adapters = AdapterRegistry(database, data_dir / "adapters", artifacts)
+        self.models = ModelNames(self.adapters)
+        self.releases = Releases(database)
+        self.shadows = Shadows(database)
+        self.live = LiveOutcomes(database)

@@ -1,0 +1,78 @@
+"""What answers requests: the pipeline with what it needs, and who notes what came of each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from adaptation.pipeline import answer
+from adaptation.services import Services
+from adaptation.types import Outcome, Query
+from server.adaptive_client import AdaptiveClient
+from server.bookkeeping import Bookkeeper
+from server.config import Settings
+from server.engine.parsers import Parsers
+from server.generations import GenerationCounts
+from server.metrics import Metrics
+from server.models.named import base_model
+from server.parts import Parts
+from server.progress import WatchedEngine
+from server.reports import Reports
+from server.scope import Scope
+from server.services import services_of
+from server.trends import Trends
+from server.trials import Shares, Trials
+
+
+@dataclass(frozen=True)
+class Answering:
+    """What requests are answered by."""
+
+    client: AdaptiveClient
+    """Behind vLLM's application."""
+    services: Services
+    answer: Callable[[Query], Awaitable[Outcome]]
+    """The pipeline."""
+    scope: Scope
+    trials: Trials
+    reports: Reports
+    counts: GenerationCounts
+
+
+async def answering_of(
+    parts: Parts, args: argparse.Namespace, settings: Settings, registry: CollectorRegistry
+) -> Answering:
+    """Build it once the engine has been through all of it; Whet's series go into `registry`."""
+    memory, model = parts.memory, base_model(args.model)
+    watched = WatchedEngine(parts.engine)
+    services = await services_of(parts, watched, args, settings)
+    await parts.champions.refresh()
+    reports, metrics = Reports(memory.completions), Metrics(registry)
+    shares = Shares(settings.champion_shadow, settings.champion_share, settings.champion_holdback)
+    trials = Trials(memory, model, shares)
+    scope = Scope(parts.champions, memory, trials, settings.champion_least)
+    books = _books(parts, reports, metrics, model)
+    pipeline = partial(answer, services=services)
+    client = AdaptiveClient(
+        parts.client,
+        pipeline,
+        scope,
+        books.finish,
+        books.abandon,
+        watched.telling,
+        Parsers(args, parts.client),
+    )
+    counts = GenerationCounts(memory.judgements, memory.aside, metrics)
+    return Answering(client, services, pipeline, scope, trials, reports, counts)
+
+
+def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:
+    """Return what notes every answer."""
+    memory = parts.memory
+    trends = Trends(memory.windows, memory.aside, parts.background, metrics)
+    parsed = parts.engine.parsed_at_once
+    return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
