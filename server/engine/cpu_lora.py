@@ -167,4 +167,5 @@ def _factors(slot: int, a_stacked: Stacked, b_stacked: Stacked) -> Factors:
         used = (a[slot, 0] != 0).any(dim=1)  # what is no number is used as well
         rows.append(a[slot, 0][used].float())
         blocks.append(b[slot, 0][:, used].float())
-    return Factors(torch.cat(rows), torch.block_diag(*blocks))
+    diagonal: torch.Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return Factors(torch.cat(rows), diagonal)
