@@ -22,6 +22,7 @@ from server.commands.template import (
     whole_path,
 )
 from server.commands.told_choice import chosen_fields
+from server.commands.told_judgement import judged_fields
 from server.console import UsageError, print_fields, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
@@ -40,6 +41,7 @@ EXAMPLES = """\
   whet distill --schedule "0 3 * * *" --when 50     at 3:00 UTC, if 50 records are new
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
   whet distill --parent 3              trained on from the third version
+  whet distill --target house_rules/507    judged by this suite's development questions
   whet distill --autonomy approve      where it passes, it waits for `whet adapters approve`
 """
 
@@ -63,6 +65,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "--parent",
         metavar="VERSION",
         help="train on from a version, by id or number (default: the base, or champion_archive)",
+    )
+    parser.add_argument(
+        "--target",
+        metavar="SUITE",
+        help="aim at a suite of `whet eval --list`, or a world of it such as house_rules/507: "
+        "records near it first, judged by its development questions",
     )
     add_schedule_arguments(parser)
     parser.set_defaults(run=run_or_schedule)
@@ -139,7 +147,10 @@ def run(args: argparse.Namespace) -> int:
 def _asked(args: argparse.Namespace) -> NewJob:
     from memory.job import JobKind, NewJob
     from server.jobs.kinds.distill import DistillRequest
+    from server.jobs.targets import refusal_of
 
+    if (why := refusal_of(args.target, args.rebuild)) is not None:
+        raise UsageError(why)
     asked = DistillRequest(
         model=whole_path(args.model),
         base=base_model(args.model),
@@ -152,6 +163,7 @@ def _asked(args: argparse.Namespace) -> NewJob:
         rebuild=args.rebuild,
         autonomy=args.autonomy,
         parent=args.parent,
+        target=args.target,
     )
     return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
 
@@ -163,7 +175,6 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         "decision": report.decision,
         "because": "; ".join(report.reasons),
         "trained on": f"{report.train} records: {tasks}",
-        "judged by": f"{report.holdout} held-out questions",
         "of these asked or brought by people": _real(report),
         "left out": _left_out(report),
         "served before": report.current or "the base model",
@@ -179,14 +190,7 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:
         fields["candidate"] = report.adapter
-    if accuracy := report.accuracy:
-        before = f"base {accuracy.base:.1%}, served {accuracy.current:.1%}"
-        fields["held-out right"] = f"{before}, candidate {accuracy.candidate:.1%}"
-    if budget := report.budget:
-        fields["judged by"] = f"{report.asked} of {report.holdout} held-out questions"
-        staked = f"{budget.alpha:.2g} staked of {budget.left:.2g} left, {budget.spent} spent before"
-        fields["error budget"] = f"{staked}; e = {report.e_value:.3g}, needs {1 / budget.alpha:.3g}"
-    fields |= _vetted(report)
+    fields |= judged_fields(report) | _vetted(report)
     for alarm in report.alarms:
         fields[f"alarm: {alarm.monitor}"] = alarm.message
     if training := report.training:

@@ -17,6 +17,7 @@ from memory.types import Frozen
 from server.jobs.estimate import finish_of
 from server.jobs.evaluation import EvaluateRequest, check_evaluation
 from server.jobs.limits import MOST_OPEN
+from server.jobs.targets import check_target
 from server.jobs.waiting import waits_for
 from server.releasing import Autonomy
 from server.routes.paging import OPAQUE_ID, Id, list_object
@@ -24,6 +25,8 @@ from server.tenancy.principal import Tenant
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
+
+MOST_NAME = 128
 
 
 class NewDistillation(Frozen):
@@ -35,6 +38,7 @@ class NewDistillation(Frozen):
     rebuild: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
     autonomy: Autonomy | None = None
     parent: Annotated[str | None, Field(pattern=OPAQUE_ID)] = None
+    target: Annotated[str | None, Field(max_length=MOST_NAME)] = None
 
 
 class NewImport(Frozen):
@@ -78,6 +82,8 @@ def check(memory: LongTermMemory, tenant: str, body: NewWork) -> None:
         memory.files.get(tenant, body.file)
     elif isinstance(body, NewEvaluation):
         check_evaluation(body)
+    elif isinstance(body, NewDistillation):
+        check_target(body.target, body.rebuild)
 
 
 def job_object(job: Job, waits_for: str | None = None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
+from adaptation.learning.distillation.keeping import Keeping
 from adaptation.learning.distillation.material import Material, OnProgress
 from adaptation.learning.distillation.near import NearProbe, near_probes
 from adaptation.learning.distillation.registry import (
@@ -37,8 +38,9 @@ from adaptation.learning.distillation.registry import (
 from adaptation.learning.distillation.replay import PROMPTS, rehearsals
 from adaptation.learning.distillation.report import Accuracy, Budget, Doubt, GenerationReport
 from adaptation.learning.distillation.sampling import Sampling
-from adaptation.learning.distillation.select import JUDGED_BY, Records, Selected
+from adaptation.learning.distillation.select import Records, Selected
 from adaptation.learning.distillation.settings import Settings as Settings
+from adaptation.learning.distillation.target import Target
 from adaptation.learning.distillation.telling import (
     evidence_of,
     judgement_of,
@@ -82,6 +84,8 @@ class Distiller:
     """Of questions, to tell what is novel."""
     nearest: Callable[[str], Sequence[float]] = lambda tenant: ()
     """How near to memory the questions of a tenant were lately."""
+    target: Target | None = None
+    """What is aimed at; None: held-out questions of the tenant's records judge."""
 
     @property
     def _asking(self) -> Asking:
@@ -107,7 +111,9 @@ class Distiller:
             if not self.settings.dry_run:
                 served = champion is not None
                 chosen, doubts = await material.prepared(tenant, chosen, rebuilt, served=served)
-            report = report_of(tenant, self.base_model, chosen, champion, rebuilt, parentage)
+            chosen = chosen.aimed()
+            known = (chosen, champion, rebuilt, parentage, self.target)
+            report = report_of(tenant, self.base_model, *known)
             report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
                 report = await self._learn(report, chosen, champion, history, parentage.version)
@@ -125,7 +131,12 @@ class Distiller:
             self.kept,
             self.vectors,
             self.base_model,
+            self.target,
         )
+
+    @property
+    def _grade(self) -> Grade:
+        return self.target.grading(self.grade) if self.target else self.grade
 
     async def _learn(
         self,
@@ -142,7 +153,7 @@ class Distiller:
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
             # 1. A candidate from its parent, beside what is served, on the same questions.
             result = await self._train(chosen, folder, parent)
-            judging = await Judge(self._asking.generate, self.grade, path).judge(
+            judging = await Judge(self._asking.generate, self._grade, path).judge(
                 chosen.holdout, folder, alpha
             )
             # 2. The guards, where the answers speak for the candidate.
@@ -153,7 +164,8 @@ class Distiller:
             judged = await asyncio.to_thread(
                 self._watched, judged, chosen, judging, vetted, history
             )
-            return await asyncio.to_thread(self._kept, judged, chosen, judging, folder)
+            keeping = Keeping(self.registry, self.judgements, self.kept, self.base_model)
+            return await asyncio.to_thread(keeping.keep, judged, chosen, judging, folder)
 
     def _judged(
         self,
@@ -179,6 +191,9 @@ class Distiller:
         recipe = self._recipe(chosen, parent)
         evidence = evidence_of(decision, result, recipe, self.settings.first)
         found = {"accuracy": accuracy, "budget": budget, **vetted.told, **evidence}
+        if report.target is not None:
+            aim = {"asked": decision.asked, "right": accuracy}
+            found["target"] = report.target.model_copy(update=aim)
         return report.model_copy(update=found)
 
     def _watched(
@@ -203,20 +218,6 @@ class Distiller:
             nearest=self.nearest(judged.tenant),
         )
         return judged.model_copy(update={"alarms": watch(seen)})
-
-    def _kept(
-        self, judged: GenerationReport, chosen: Selected, judging: Judging, folder: str
-    ) -> GenerationReport:
-        """Register the version and remember the judgement; the champion again is no news."""
-        adapter_id = self._register(judged, chosen, folder)
-        if adapter_id != judged.current:
-            judgement = judgement_of(judged, judging, adapter_id)
-            self.judgements.add(judgement)
-            if chosen.picked is not None:
-                of = judged.tenant, self.base_model, adapter_id
-                gain = (judgement.helped - judgement.hurt) / len(judging.records)
-                self.kept.add(chosen.picked.selection(*of, gain), chosen.picked.candidates(*of))
-        return judged.model_copy(update={"adapter": adapter_id})
 
     async def _champion(self, tenant: str) -> AdapterVersion | None:
         """Return what is served on this base; a champion of another base serves nothing on it."""
@@ -269,34 +270,13 @@ class Distiller:
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
             return Vetted()
         near = await asyncio.to_thread(self._near, tenant, chosen)
-        sampling = Sampling(self._asking.sample, self._asking.measure, self.grade)
+        sampling = Sampling(self._asking.sample, self._asking.measure, self._grade)
         vetting = Vetting(
             self._asking.generate, sampling if self.settings.samples else None, served, folder
         )
         return await vetting.of(near, self.probes, judging.records)
 
     def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
-        known = {record.id for record in (*chosen.train, *chosen.holdout)}
+        known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
         active = self.records.walk(tenant, state=State.ACTIVE)
         return near_probes(chosen.train, (record for record in active if record.id not in known))
-
-    def _register(self, judged: GenerationReport, chosen: Selected, folder: str) -> str:
-        assert judged.training is not None
-        version = self.registry.register(
-            Path(folder),
-            tenant=judged.tenant,
-            base_model=self.base_model,
-            parent=judged.parent,
-            rank=judged.training.rank,
-            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"})
-            | {JUDGED_BY: [record.id for record in chosen.holdout]},
-            record_ids=tuple(record.id for record in chosen.train),
-            stage=judged.stage if judged.decision == "passed" else None,
-        )
-        if judged.decision == "promoted":
-            self.registry.promote(judged.tenant, version.id)
-        elif judged.decision == "rejected" and version.id != judged.current:
-            self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
-        if judged.rebuilds is not None:
-            self.registry.replace(judged.tenant, judged.rebuilds, version.id)
-        return version.id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from adaptation.learning.candidates.choosing import pick
 from adaptation.learning.candidates.kept import Kept
@@ -22,6 +23,7 @@ from adaptation.learning.distillation.select import (
     select,
 )
 from adaptation.learning.distillation.settings import Settings
+from adaptation.learning.distillation.target import Target
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.trainer import GeneratingTrainer, OnStep
 from memory.types import AdapterVersion
@@ -42,6 +44,7 @@ class Material:
     kept: Kept
     vectors: Vectors
     base_model: str
+    target: Target | None = None
 
     async def select(
         self,
@@ -56,15 +59,26 @@ class Material:
         What is `seen` judges nothing.
         """
         self.on_progress("select", 0, 1)
-        selection = self.settings.selection
         if rebuilt is None:
             learned = champion.record_ids if champion else ()
-            fresh = (selection, history.uses, seen.union(learned))
-            chosen = await asyncio.to_thread(select, self.records, tenant, *fresh)
+            fresh = (history.uses, seen.union(learned))
+            chosen = await asyncio.to_thread(self._selected, tenant, *fresh)
         else:
-            chosen = await asyncio.to_thread(reselect, self.records, tenant, rebuilt, selection)
+            of_target = self.target.questions(tenant) if self.target else ()
+            again = (rebuilt, self.settings.selection, of_target)
+            chosen = await asyncio.to_thread(reselect, self.records, tenant, *again)
         self.on_progress("select", 1, 1)
         return chosen
+
+    def _selected(self, tenant: str, uses: Mapping[str, int], seen: frozenset[str]) -> Selected:
+        selection, target = self.settings.selection, self.target
+        if target is None:
+            return select(self.records, tenant, selection, uses, seen)
+        known = self.records.walk(tenant)
+        judges = target.fresh(tenant, known, uses, seen)[: selection.max_holdout]
+        target.require_enough(judges, selection.min_holdout)
+        near = partial(target.nearness, vectors=self.vectors)
+        return replace(select(self.records, tenant, selection, uses, seen, near), judges=judges)
 
     async def prepared(
         self, tenant: str, chosen: Selected, rebuilt: AdapterVersion | None, *, served: bool
@@ -87,16 +101,19 @@ class Material:
     async def learnable(self, tenant: str, chosen: Selected) -> Selected:
         """Return `chosen` without what the model's chat template cannot render."""
         await self.trainer.start()
-        records = (*chosen.train, *chosen.holdout)
+        records = (*chosen.train, *chosen.holdout, *chosen.judges)
         found = await self.trainer.check(plain(records), self.settings.timeout_s)
         obstacles = {record.id: why for record, why in zip(records, found, strict=True) if why}
         kept = replace(
             chosen,
             train=tuple(record for record in chosen.train if record.id not in obstacles),
             holdout=tuple(record for record in chosen.holdout if record.id not in obstacles),
+            judges=tuple(record for record in chosen.judges if record.id not in obstacles),
             unlearnable=tuple(obstacles.values()),
         )
         require_enough(kept, tenant, self.settings.selection)
+        if self.target is not None and chosen.judges:
+            self.target.require_enough(kept.judges, self.settings.selection.min_holdout)
         return kept
 
     async def undoubted(self, tenant: str, chosen: Selected) -> tuple[Selected, list[Doubt]]:

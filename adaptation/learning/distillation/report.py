@@ -23,6 +23,17 @@ class Accuracy(Frozen):
     candidate: float
 
 
+class Aim(Frozen):
+    """The target whose development questions judge a generation."""
+
+    name: str
+    questions: int
+    """That could be asked."""
+    asked: int | None = None
+    right: Accuracy | None = None
+    """Before and after; None where nothing was judged."""
+
+
 class Training(Frozen):
     """How the candidate was trained."""
 
@@ -131,6 +142,8 @@ class GenerationReport(Frozen):
     """Of the training records, those that people asked or brought."""
     practice_left_out: int = 0
     """Records left out so that real ones keep their share."""
+    target: Aim | None = None
+    """What was aimed at; None: questions of the tenant's own records judge."""
     tasks: dict[str, int]
     """Training records by task; those without one under the empty name."""
     current: str | None

@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -83,6 +83,24 @@ class Selected:
     """How `train` was chosen; None where everything is learned from and nothing was scored."""
     practice_left_out: int = 0
     """Records left out so that real ones keep their share."""
+    judges: tuple[Record, ...] = ()
+    """Questions of a target, that are to judge in the place of `holdout`."""
+    aside: tuple[Record, ...] = ()
+    """Held-out records that do not judge, as a target's questions do."""
+
+    def aimed(self) -> Selected:
+        """Return it judged by the target, where there is one.
+
+        What is trained on takes its usual order again: a generation that is rebuilt goes by it.
+        """
+        if not self.judges:
+            return self
+        train = sorted(self.train, key=lambda record: position(cluster(record)))  # stable
+        return replace(self, train=tuple(train), holdout=self.judges, aside=self.holdout, judges=())
+
+
+Near = Callable[[Sequence[Record]], Sequence[float]]
+"""How near records are to what a generation aims at."""
 
 
 def select(
@@ -91,11 +109,13 @@ def select(
     selection: Selection,
     uses: Mapping[str, int] = MappingProxyType({}),
     learned: Collection[str] = (),
+    near: Near | None = None,
 ) -> Selected:
     """Split the tenant's verified records; raises `DistillationError` where they are too few.
 
     `uses` are how often records have judged, by id: the least used judge first, and none more than
     `MOST_USES` times. Nor does what is `learned` by what is served, which would have seen it.
+    What is `near` comes first, so that it is left out last.
     """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
@@ -110,6 +130,7 @@ def select(
 
     train_keys, holdout_keys = _split(list(questions), selection, may_judge)
     holdout_keys.sort(key=used)  # stable: of equal use, by position
+    train_keys = _nearest_first(train_keys, questions, near)
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
     selected = Selected(
@@ -123,12 +144,17 @@ def select(
 
 
 def reselect(
-    records: Records, tenant: str, version: AdapterVersion, selection: Selection
+    records: Records,
+    tenant: str,
+    version: AdapterVersion,
+    selection: Selection,
+    of_target: Iterable[Record] = (),
 ) -> Selected:
     """Return what a version learned from, less what is no longer there, in the same order.
 
     So the order, and with it every mini-batch, is what it would have been without the records that
-    are gone. It is judged by the questions that the version was judged by, where they are known.
+    are gone. It is judged by the questions that the version was judged by, where they are known;
+    some may be those `of_target`.
     """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
@@ -136,7 +162,7 @@ def reselect(
     train = _by_question(record for record in verified if record.id in learned)
     others = [record for record in verified if record.id not in learned]
     if judged:
-        holdout = list(_by_question(r for r in others if r.id in judged).items())
+        holdout = list(_by_question(r for r in (*others, *of_target) if r.id in judged).items())
     else:
         groups, share = _by_question(others), selection.holdout_share
         unseen = {key: group for key, group in groups.items() if key not in train}
@@ -174,6 +200,15 @@ def _by_question(records: Iterable[Record]) -> dict[str, list[Record]]:
     for group in groups.values():
         group.sort(key=lambda r: (-r.tier.strength, -r.created_at.timestamp(), r.id))
     return {key: groups[key] for key in sorted(groups, key=position)}
+
+
+def _nearest_first(
+    keys: list[str], questions: dict[str, list[Record]], near: Near | None
+) -> list[str]:
+    if near is None:
+        return keys
+    found = dict(zip(keys, near([questions[key][0] for key in keys]), strict=True))
+    return sorted(keys, key=lambda key: -found[key])  # stable: of equal ones, by position
 
 
 def _capped(keys: list[str], questions: dict[str, list[Record]], most: int) -> list[str]:

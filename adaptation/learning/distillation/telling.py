@@ -8,8 +8,9 @@ from adaptation.learning.distillation.archive import Parentage
 from adaptation.learning.distillation.gate import Decision
 from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.judging import Judging
-from adaptation.learning.distillation.report import GenerationReport, Guards, Training
+from adaptation.learning.distillation.report import Aim, GenerationReport, Guards, Training
 from adaptation.learning.distillation.select import Selected
+from adaptation.learning.distillation.target import Target
 from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.trainer import Recipe, TrainingResult
@@ -28,6 +29,7 @@ def report_of(
     champion: AdapterVersion | None,
     rebuilt: AdapterVersion | None,
     parentage: Parentage,
+    target: Target | None = None,
 ) -> GenerationReport:
     """Return what is known before anything is trained."""
     return GenerationReport(
@@ -47,6 +49,7 @@ def report_of(
         sources=dict(Counter(record.source.value for record in chosen.train)),
         real_share=real_share(chosen.train),
         practice_left_out=chosen.practice_left_out,
+        target=Aim(name=target.name, questions=len(chosen.holdout)) if target else None,
         tasks=dict(Counter(record.task or "" for record in chosen.train)),
         current=champion.id if champion else None,
         parent=parentage.version.id if parentage.version else None,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic import Field
 
+from adaptation.evaluation.suites import SuiteError
 from adaptation.learning.candidates.policies import Policy
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
+from adaptation.learning.distillation.target import Target, target_named
 from adaptation.learning.training.process import ProcessTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
@@ -19,6 +23,7 @@ from memory.types import AdapterVersion, Record, State
 from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
+from server.jobs.targets import refusal_of
 from server.jobs.work import Work
 from server.policy import refusals_of
 from server.releasing import Autonomy, stage_once_passed
@@ -42,13 +47,30 @@ class DistillRequest(OfBase):
     """What is done with a version that passes the gate; None: as the settings have it."""
     parent: str | None = None
     """The version to be trained on from, by its id or its number; None: as the settings have it."""
+    target: str | None = None
+    """The suite, or world of it, whose development questions judge; None: the tenant's own."""
 
 
 async def run(work: Work) -> dict[str, Any]:
     """Run a generation and return its report; a rejected candidate is a result too."""
     asked = DistillRequest.model_validate(work.job.request)
+    target = await asyncio.to_thread(_target, work, asked)
     trainer = make_trainer(asked)
-    distiller = Distiller(
+    distiller = _distiller(work, asked, trainer, target)
+    try:
+        with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
+            rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
+            report = await distiller.run(work.job.tenant, rebuilt)
+    finally:
+        await trainer.close()
+    _tell(work, report)
+    return report.model_dump(mode="json")
+
+
+def _distiller(
+    work: Work, asked: DistillRequest, trainer: ProcessTrainer, target: Target | None
+) -> Distiller:
+    return Distiller(
         records=work.memory,
         registry=work.memory.adapters,
         trainer=trainer,
@@ -60,20 +82,31 @@ async def run(work: Work) -> dict[str, Any]:
         kept=work.memory.candidates,
         vectors=work.memory.questions.of_records,
         nearest=work.memory.windows.nearest,
+        target=target,
     )
+
+
+def _target(work: Work, asked: DistillRequest) -> Target | None:
+    """Return what is aimed at: a version that is rebuilt is judged as it was."""
+    if (why := refusal_of(asked.target, asked.rebuild)) is not None:
+        raise JobFailedError(why)
+    name = asked.target
+    if asked.rebuild is not None:
+        before = work.memory.adapters.show(work.job.tenant, asked.rebuild).metrics.get("target")
+        name = before["name"] if before else None
     try:
-        with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
-            rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
-            report = await distiller.run(work.job.tenant, rebuilt)
-    finally:
-        await trainer.close()
+        return target_named(name) if name else None
+    except SuiteError as error:
+        raise JobFailedError(str(error)) from error
+
+
+def _tell(work: Work, report: GenerationReport) -> None:
     if report.drawn is not None:
         told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
         work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
     work.metrics(0, {"real_share": report.real_share, "trained_on": report.train})
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
-    return report.model_dump(mode="json")
 
 
 def _settings(work: Work, asked: DistillRequest) -> Settings:
