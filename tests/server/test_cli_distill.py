@@ -11,6 +11,7 @@ import pytest
 
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
+from adaptation.learning.distillation.target import target_named
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
@@ -279,6 +280,65 @@ def test_one_that_passed_waits_for_approval_and_its_child_hangs_below_it(
     assert f"@1  {report['adapter']}  champion" in tree
     assert main(["distill", "--parent", "7", *data]) == 1
     assert "whet-pebble has no version 7" in capsys.readouterr().err
+
+
+def test_a_suite_is_aimed_at_and_the_report_says_what_came_of_it(
+    data: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    known = {
+        each.question: each.rationale for each in target_named("house_rules/507").problems.values()
+    }
+
+    def answer(conversation: tuple[Message, ...], adapter: str | None) -> str:
+        return known.get(conversation[-1].content, "Hello!") if adapter else "Hello!"
+
+    use(monkeypatch, FakeTrainer(answer=answer))
+    words = ["--target", "house_rules/507", "--json", str(tmp_path / "report.json")]
+    assert main(["distill", *words, *data]) == 0
+    printed = capsys.readouterr().out
+    assert "development questions of house_rules/507" in printed
+    assert "base 0.0%, served 0.0%, candidate 100.0%" in printed
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["decision"] == "promoted", report["reasons"]
+    assert report["target"]["name"] == "house_rules/507"
+    assert report["target"]["right"]["candidate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--target", "house_rule"], "there are stories"),
+        (["--target", "house_rule", "--schedule", "0 3 * * *"], "there are stories"),
+        (["--target", "house_rules/507", "--rebuild", "ad_0123456789ab"], "leave out the target"),
+    ],
+)
+def test_a_target_that_cannot_be_is_a_usage_error(
+    words: list[str],
+    said: str,
+    data: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trainer = use(monkeypatch, FakeTrainer())
+    assert main(["distill", *words, *data]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert not trainer.jobs
+    assert main(["jobs", "list", "--json", *data[:2]]) == 0
+    assert not json.loads(capsys.readouterr().out)["data"]
+
+
+def test_a_schedule_keeps_its_target(data: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--target", "house_rules/507", "--schedule", "0 3 * * *"]
+    assert main(["distill", *words, *data]) == 0
+    capsys.readouterr()
+    assert main(["jobs", "schedules", "--json", *data[:2]]) == 0
+    (kept,) = json.loads(capsys.readouterr().out)["data"]
+    assert kept["request"]["target"] == "house_rules/507"
 
 
 def test_how_records_were_chosen_is_told_and_kept(

@@ -21,10 +21,11 @@ async def test_a_job_is_made_listed_and_cancelled_over_http(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with composed(tmp_path, monkeypatch, lambda _: None) as server:
-        made = await server.post("/v1/jobs", kind="distill", dry_run=True)
+        made = await server.post("/v1/jobs", kind="distill", dry_run=True, target="facts/507")
         assert (made["object"], made["kind"], made["status"]) == ("job", "distill", "queued")
         kept = server.memory.jobs.get("default", made["id"])
         assert kept.request["dry_run"] is True
+        assert kept.request["target"] == "facts/507"
         assert kept.request["model"].endswith("weights")
         listed = (await server.http.get("/v1/jobs?kind=distill&limit=1")).json()
         assert [job["id"] for job in listed["data"]] == [made["id"]]
@@ -68,6 +69,9 @@ async def test_a_file_of_the_tenants_own_is_imported_and_memory_indexed_anew(
         ({"kind": "guess"}, "kind"),
         ({"kind": "distill", "alpha": 1}, "alpha"),
         ({"kind": "distill", "steps": 3}, "steps"),
+        ({"kind": "distill", "target": "house_rule"}, "target"),
+        ({"kind": "distill", "target": "stories/3"}, "target"),
+        ({"kind": "distill", "target": "stories", "rebuild": "ad_0123456789ab"}, "target"),
         ({"kind": "import"}, "file"),
         ({"kind": "import", "file": "/etc/passwd"}, "file"),
         ({"kind": "reindex", "alpha": 0.1}, "alpha"),

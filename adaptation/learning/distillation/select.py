@@ -162,14 +162,15 @@ def reselect(
     train = _by_question(record for record in verified if record.id in learned)
     others = [record for record in verified if record.id not in learned]
     if judged:
-        holdout = list(_by_question(r for r in (*others, *of_target) if r.id in judged).items())
+        holdout = list(_by_question(r for r in others if r.id in judged).items())
     else:
         groups, share = _by_question(others), selection.holdout_share
         unseen = {key: group for key, group in groups.items() if key not in train}
         holdout = [(key, group) for key, group in unseen.items() if position(key) < share]
+    asked = [group[0] for _, group in holdout] + [r for r in of_target if r.id in judged]
     selected = Selected(
         train=tuple(record for group in train.values() for record in group),
-        holdout=tuple(group[0] for _, group in holdout[: selection.max_holdout]),
+        holdout=tuple(asked[: selection.max_holdout]),
         unverified=0,
     )
     require_enough(selected, tenant, selection)

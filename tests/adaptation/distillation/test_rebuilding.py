@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from adaptation.errors import DistillationError
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection, position
+from adaptation.learning.distillation.target import target_named
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Recipe
 from memory.adapter_files import CONFIG, WEIGHTS
@@ -156,3 +158,43 @@ async def test_too_little_that_is_left_is_an_error(trainer: ProcessTrainer, tmp_
     with pytest.raises(DistillationError, match="usable verified records"):
         await distiller(memory, trainer).run("ann", first)
     memory.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_version_that_was_aimed_is_rebuilt_to_the_same_bytes_and_judged_as_it_was(
+    trainer: ProcessTrainer, tmp_path: Path
+) -> None:
+    target = target_named("house_rules/507")
+    settings = SETTINGS.model_copy(
+        update={
+            "selection": Selection(min_train=8, min_holdout=4, max_holdout=8),
+            "doubts": False,
+            "scores": False,
+        }
+    )
+
+    async def aimed(memory: LongTermMemory, rebuilt: AdapterVersion | None) -> AdapterVersion:
+        run = replace(
+            distiller(memory, trainer),
+            settings=settings,
+            vectors=memory.question_vectors,
+            target=target,
+        )
+        report = await run.run("ann", rebuilt)
+        assert report.target is not None
+        return memory.adapters.show("ann", report.adapter or "")
+
+    memory = taught(tmp_path / "with", *sums(), CANARY)
+    never = taught(tmp_path / "never", *sums())
+    first = await aimed(memory, None)
+    canary = of_question(memory, CANARY)
+    assert canary.id in first.record_ids
+    assert len(first.metrics["judged_by"]) == 8
+    assert set(first.metrics["judged_by"]) <= set(target.problems)
+    memory.forget("ann", canary.id)
+    memory.adapters.retire("ann", [first.id], "it learned from what was erased")
+    again, other = await aimed(memory, first), await aimed(never, None)
+    assert again.metrics["judged_by"] == first.metrics["judged_by"]
+    assert files(again) == files(other)
+    memory.close()
+    never.close()
