@@ -10,13 +10,13 @@ def refusal_of(target: str | None, rebuild: str | None) -> str | None:
 
     A suite of reasoning-gym is looked for when the job is done.
     """
-    from adaptation.evaluation.suites import SuiteError
-    from adaptation.learning.distillation.target import check_name
-
     if target is None:
         return None
     if rebuild is not None:
         return "a version that is rebuilt is judged as it was: leave out the target"
+    from adaptation.evaluation.suites import SuiteError
+    from adaptation.learning.distillation.target import check_name
+
     try:
         check_name(target)
     except SuiteError as error:
