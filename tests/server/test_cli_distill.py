@@ -305,6 +305,14 @@ def test_a_suite_is_aimed_at_and_the_report_says_what_came_of_it(
     assert report["decision"] == "promoted", report["reasons"]
     assert report["target"]["name"] == "house_rules/507"
     assert report["target"]["right"]["candidate"] == 1.0
+    assert main(["adapters", "show", report["adapter"], "--json", *data]) == 0
+    learned = json.loads(capsys.readouterr().out)["record_ids"]
+    assert main(["memory", "forget", learned[0], "--yes", *data]) == 0
+    capsys.readouterr()
+    assert main(["distill", "--rebuild", report["adapter"], "--dry-run", "--json", *data]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["gone"], again["target"]["name"]) == (1, "house_rules/507")
+    assert again["target"]["questions"] == report["target"]["questions"], "judged as it was"
 
 
 @pytest.mark.parametrize(
