@@ -113,7 +113,7 @@ def _answered(base: Base, task: Task, adapter: str | None, way: str) -> tuple[bo
     prompts = [_put(task, question.conversation, way) for question in task.questions]
     most = longest_reply([task])
     never = threading.Event()
-    replies = generate(base, prompts, adapter, most, never, lambda done, total: None)
+    replies = generate(base, prompts, adapter, most, never, lambda done, total: None).texts
     return tuple(q.is_right(reply) for q, reply in zip(task.questions, replies, strict=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
-from adaptation.learning.training.trainer import Draw
+from adaptation.learning.training.trainer import Draw, Generated
 
 BATCH = 32
 """Prompts decoded together."""
@@ -25,26 +26,30 @@ def generate(
     cancelled: threading.Event,
     on_batch: Callable[[int, int], None],
     draw: Draw | None = None,
-) -> tuple[str, ...]:
+) -> Generated:
     """The likeliest continuation of every prompt, or one by a draw, under `adapter` or the bare
     base.
     """
-    texts: list[str] = []
+    rows: list[list[int]] = []
     if draw is not None:
         torch.manual_seed(draw.seed)
     under = adapter_io.read(base, adapter) if adapter is not None else None
+    started = time.perf_counter()
     with base.under(under), torch.no_grad():
         for start in range(0, len(prompts), BATCH):
             if cancelled.is_set():
                 raise TrainerError("the job was cancelled")
-            texts += _decode(base, prompts[start : start + BATCH], max_new_tokens, draw)
-            on_batch(len(texts), len(prompts))
-    return tuple(texts)
+            rows += _decode(base, prompts[start : start + BATCH], max_new_tokens, draw)
+            on_batch(len(rows), len(prompts))
+    seconds = time.perf_counter() - started
+    texts = base.chat.tokenizer.batch_decode(rows, skip_special_tokens=True)
+    return Generated(texts=tuple(map(str, texts)), tokens=sum(map(len, rows)), seconds=seconds)
 
 
 def _decode(
     base: Base, prompts: Sequence[Conversation], max_new_tokens: int, draw: Draw | None
-) -> list[str]:
+) -> list[list[int]]:
+    """Return the tokens of every reply, up to what ends it."""
     tokenizer = base.chat.tokenizer
     rows = [base.chat.encode(prompt) for prompt in prompts]
     stops = _stops(base)
@@ -63,8 +68,7 @@ def _decode(
         pad_token_id=pad_id,
         eos_token_id=sorted(stops) or None,
     )
-    new = [_until_stop(row[longest:].tolist(), stops) for row in output]
-    return [str(text) for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+    return [_until_stop(row[longest:].tolist(), stops) for row in output]
 
 
 def _stops(base: Base) -> set[int]:

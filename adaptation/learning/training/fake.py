@@ -15,7 +15,14 @@ from safetensors.numpy import save_file
 from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
-from adaptation.learning.training.trainer import Draw, Foreseen, OnStep, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import (
+    Draw,
+    Foreseen,
+    Generated,
+    OnStep,
+    TrainingJob,
+    TrainingResult,
+)
 from memory.types import Message
 
 Continue = Callable[[tuple[Message, ...], str | None], str]
@@ -78,6 +85,21 @@ class FakeTrainer:
         if on_step is not None:
             on_step(len(conversations), len(conversations), None)
         return [self._answer(asked.messages, adapter_path) for asked in conversations]
+
+    async def timed(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        draw: Draw | None = None,
+    ) -> Generated:
+        """A word is a token, and takes a hundredth of a second."""
+        limits = max_new_tokens, timeout_s
+        texts = await self.generate(conversations, adapter_path, *limits, on_step, draw)
+        tokens = sum(len(text.split()) for text in texts)
+        return Generated(texts=tuple(texts), tokens=tokens, seconds=tokens / 100)
 
     async def check(
         self, conversations: Sequence[Conversation], timeout_s: float

@@ -13,6 +13,7 @@ from adaptation.conversation import Conversation
 from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
+    Generated,
     TrainingJob,
     TrainingResult,
 )
@@ -98,7 +99,7 @@ class Done(Frozen):
     kind: Literal["done"] = "done"
     id: int
     result: TrainingResult | None = None
-    texts: tuple[str, ...] | None = None
+    generated: Generated | None = None
     obstacles: tuple[str | None, ...] | None = None
     """For each conversation, why it cannot be learned."""
     measured: tuple[Foreseen, ...] | None = None

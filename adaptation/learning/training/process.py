@@ -22,6 +22,7 @@ from adaptation.learning.training.resident import Resident
 from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
+    Generated,
     OnStep,
     TrainingJob,
     TrainingResult,
@@ -29,7 +30,7 @@ from adaptation.learning.training.trainer import (
 
 
 class ProcessTrainer:
-    """Implements `Trainer` in a process of its own."""
+    """Implements `GeneratingTrainer` in a process of its own."""
 
     def __init__(
         self,
@@ -94,16 +95,29 @@ class ProcessTrainer:
         """Continue every conversation, greedily or by a draw, under the adapter in a folder or the
         bare base.
         """
+        limits = max_new_tokens, timeout_s
+        return list((await self.timed(conversations, adapter_path, *limits, on_step, draw)).texts)
+
+    async def timed(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        draw: Draw | None = None,
+    ) -> Generated:
+        """Continue every conversation likewise, and tell how long that took."""
+        nothing = Generated(texts=(), tokens=0, seconds=0.0)
         if not conversations:
-            return []
+            return nothing
         asked = Generate(
             conversations=tuple(conversations),
             adapter=adapter_path,
             max_new_tokens=max_new_tokens,
             draw=draw,
         )
-        done = await self._resident.ask(asked, timeout_s, on_step)
-        return list(done.texts or ())
+        return (await self._resident.ask(asked, timeout_s, on_step)).generated or nothing
 
     async def check(
         self, conversations: Sequence[Conversation], timeout_s: float

@@ -111,6 +111,15 @@ class Foreseen(Frozen):
     """Tokens that were the likeliest in their places."""
 
 
+class Generated(Frozen):
+    """Replies, and what they took."""
+
+    texts: tuple[str, ...]
+    tokens: int
+    """Of all replies, without those that end a turn."""
+    seconds: float
+
+
 class Trainer(Protocol):
     """Adapts the base model on a job's conversations."""
 
@@ -163,6 +172,18 @@ class GeneratingTrainer(Protocol):
         draw: Draw | None = None,
     ) -> list[str]:
         """Continue every conversation: greedily, or by a draw."""
+        ...
+
+    async def timed(
+        self,
+        conversations: Sequence[Conversation],
+        adapter_path: str | None,
+        max_new_tokens: int,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        draw: Draw | None = None,
+    ) -> Generated:
+        """Continue every conversation likewise, and tell how long that took."""
         ...
 
     async def check(

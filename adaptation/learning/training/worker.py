@@ -183,7 +183,7 @@ class Worker:
     def _generate(self, request: Generate) -> Done:
         from adaptation.learning.service.decoding import generate
 
-        texts = generate(
+        generated = generate(
             self._base,
             request.conversations,
             request.adapter,
@@ -192,7 +192,7 @@ class Worker:
             lambda done, total: self._wire.say(Step(id=request.id, done=done, total=total)),
             request.draw,
         )
-        return Done(id=request.id, texts=texts)
+        return Done(id=request.id, generated=generated)
 
     def _measure(self, request: Measure) -> Done:
         from adaptation.learning.service.measuring import measure

@@ -15,6 +15,7 @@ from adaptation.errors import TrainerError
 from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import REQUEST, Cancel, Done, Failed, Generate, Step
 from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import Generated
 from memory.types import Message
 from tests.adaptation.training.working import LIGHT_WORKER
 
@@ -67,11 +68,15 @@ class FakeWorker:
             self._say(Step(id=request.id, done=step + 1, total=STEPS))
         return (
             Failed(id=request.id, error=said) if "failed" in said
-            else Done(id=request.id, texts=(said,))
+            else Done(id=request.id, generated=wrote(said))
         )  # fmt: skip
 
     def _say(self, reply: Step | Done | Failed) -> None:
         self.stdout.feed_data(reply.model_dump_json().encode() + b"\n")
+
+
+def wrote(*texts: str) -> Generated:
+    return Generated(texts=texts, tokens=len(texts), seconds=0.0)
 
 
 class LinkToFake(Link):
@@ -162,7 +167,7 @@ async def test_a_link_knows_how_long_steps_take() -> None:
         )
     )
     await asyncio.sleep(0.2)
-    worker.stdout.feed_data(Done(id=3, texts=()).model_dump_json().encode() + b"\n")
+    worker.stdout.feed_data(Done(id=3, generated=wrote()).model_dump_json().encode() + b"\n")
     await asked
     assert link.pace_s >= 0.15
     worker.close()
@@ -186,9 +191,11 @@ async def test_the_trainer_starts_in_a_folder_with_packages_named_like_ours(
 async def test_what_is_said_to_another_request_is_dropped() -> None:
     worker: Any = FakeWorker()
     link = Link(worker)
-    worker.stdout.feed_data(Done(id=1, texts=("another's",)).model_dump_json().encode() + b"\n")
+    worker.stdout.feed_data(
+        Done(id=1, generated=wrote("another's")).model_dump_json().encode() + b"\n"
+    )
     own = spoken(Message(role="user", content="own"))
     request = Generate(id=2, conversations=(own,), adapter=None, max_new_tokens=1)
     done = await link.call(request, lambda step: None)
     worker.close()
-    assert done.texts == ("own",)
+    assert done.generated == wrote("own")
