@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.material import OnProgress
 from adaptation.learning.distillation.settings import Settings
-from adaptation.learning.training.trainer import Draw, Foreseen, GeneratingTrainer, OnStep, Recipe
+from adaptation.learning.training.trainer import (
+    Draw,
+    Foreseen,
+    Generated,
+    GeneratingTrainer,
+    OnStep,
+    Recipe,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,13 @@ class Asking:
         """Have the base, or an adapter on it, reply to prompts."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         return await self.trainer.generate(prompts, adapter, *limits, self.progress(phase))
+
+    async def timed(
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> Generated:
+        """Likewise, and tell how long that took."""
+        limits = self.settings.max_new_tokens, self.settings.timeout_s
+        return await self.trainer.timed(prompts, adapter, *limits, self.progress(phase))
 
     async def sample(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None

@@ -32,6 +32,8 @@ class History:
     """What the gate has judged for a tenant on one base, the oldest first."""
 
     judged: Sequence[Judgement] = ()
+    elsewhere: Sequence[Judgement] = ()
+    """On another base, whose questions judge here too."""
 
     @property
     def spent(self) -> int:
@@ -41,7 +43,8 @@ class History:
     @cached_property
     def uses(self) -> Counter[str]:
         """By record, how many generations it has helped to judge."""
-        return Counter(record_id for each in self.judged for record_id in each.record_ids)
+        judged = (*self.judged, *self.elsewhere)
+        return Counter(record_id for each in judged for record_id in each.record_ids)
 
     def stake(self, alpha: float) -> float:
         """Return the level at which the next generation is judged; `alpha` is that of the run."""

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adaptation.conversation import Conversation, spoken
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.learning.candidates.kept import Kept, KeptHere
 from adaptation.learning.candidates.scoring import Vectors, by_wording
@@ -27,16 +26,17 @@ from adaptation.learning.distillation.gate import Verdict, decide
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade, Judge, Judging
 from adaptation.learning.distillation.keeping import Keeping
-from adaptation.learning.distillation.material import Material, OnProgress
+from adaptation.learning.distillation.material import Gathered, Material, OnProgress
 from adaptation.learning.distillation.near import NearProbe, near_probes
 from adaptation.learning.distillation.registry import (
     JudgementList,
     Judgements,
     Registry,
     refuse_damaged,
+    served_on,
 )
-from adaptation.learning.distillation.replay import PROMPTS, rehearsals
-from adaptation.learning.distillation.report import Accuracy, Budget, Doubt, GenerationReport
+from adaptation.learning.distillation.replay import rehearsed
+from adaptation.learning.distillation.report import Accuracy, Budget, GenerationReport
 from adaptation.learning.distillation.sampling import Sampling
 from adaptation.learning.distillation.select import Records, Selected
 from adaptation.learning.distillation.settings import Settings as Settings
@@ -58,7 +58,7 @@ from adaptation.learning.training.trainer import (
     TrainingJob,
     TrainingResult,
 )
-from memory.types import AdapterVersion, Message, State
+from memory.types import AdapterVersion, State
 
 WORK = "whet-distill-"
 """What the folders begin with in which candidates are trained."""
@@ -91,37 +91,41 @@ class Distiller:
     def _asking(self) -> Asking:
         return Asking(self.trainer, self.settings, self.on_progress)
 
-    async def run(self, tenant: str, rebuilt: AdapterVersion | None = None) -> GenerationReport:
+    async def run(
+        self,
+        tenant: str,
+        rebuilt: AdapterVersion | None = None,
+        given: Gathered | None = None,
+    ) -> GenerationReport:
         """Run one generation; raises `DistillationError` when it cannot start or finish.
 
         `rebuilt` is a version to be trained again, from what is left of its records: with the same
-        base and seed that comes, on a CPU, to the bytes of one that never saw the others.
+        base and seed that comes, on a CPU, to the bytes of one that never saw the others. What is
+        `given` was gathered for this base already.
         """
         started = time.monotonic()
-        champion = await self._champion(tenant)
-        judged = await asyncio.to_thread(self.judgements.of, tenant, self.base_model)
-        history = History(judged)
-        material = self._material()
+        champion = await asyncio.to_thread(served_on, self.registry, tenant, self.base_model)
+        history = await self.history(tenant)
         parentage = await asyncio.to_thread(self._parentage, tenant, rebuilt)
-        chosen = await material.select(tenant, rebuilt, champion, history, parentage.seen)
-        if rebuilt is None and not (self.settings.anyway or self.settings.dry_run):
-            history.refuse_idle(len(chosen.train))
         try:
-            doubts: list[Doubt] = []
-            if not self.settings.dry_run:
-                served = champion is not None
-                chosen, doubts = await material.prepared(tenant, chosen, rebuilt, served=served)
-            chosen = chosen.aimed()
-            known = (chosen, champion, rebuilt, parentage, self.target)
+            found = given or await self.material().gathered(
+                tenant, rebuilt, champion, history, parentage.seen
+            )
+            known = (found, champion, rebuilt, parentage, self.target)
             report = report_of(tenant, self.base_model, *known)
-            report = report.model_copy(update={"doubts": tuple(doubts)})
             if not self.settings.dry_run:
-                report = await self._learn(report, chosen, champion, history, parentage.version)
+                version = parentage.version
+                report = await self._learn(report, found.chosen, champion, history, version)
         except TrainerError as error:
             raise DistillationError(f"the generation failed: {error}") from error
         return report.model_copy(update={"seconds": time.monotonic() - started})
 
-    def _material(self) -> Material:
+    async def history(self, tenant: str) -> History:
+        """Return what the gate has judged on this base."""
+        return History(await asyncio.to_thread(self.judgements.of, tenant, self.base_model))
+
+    def material(self) -> Material:
+        """Return what finds the records for a generation on this base."""
         return Material(
             self.records,
             self.trainer,
@@ -219,11 +223,6 @@ class Distiller:
         )
         return judged.model_copy(update={"alarms": watch(seen)})
 
-    async def _champion(self, tenant: str) -> AdapterVersion | None:
-        """Return what is served on this base; a champion of another base serves nothing on it."""
-        found = await asyncio.to_thread(self.registry.alias, tenant, "champion")
-        return found if found is not None and found.base_model == self.base_model else None
-
     def _parentage(self, tenant: str, rebuilt: AdapterVersion | None) -> Parentage:
         if rebuilt is not None:
             return parent_again(self.registry, tenant, rebuilt)
@@ -241,9 +240,10 @@ class Distiller:
         self, chosen: Selected, folder: str, parent: AdapterVersion | None
     ) -> TrainingResult:
         recipe = self._recipe(chosen, parent)
-        rehearsed = await self._rehearsed(len(chosen.train)) if self.settings.rehearse else []
+        n_records, rehearse = len(chosen.train), self.settings.rehearse
+        known = await rehearsed(self._asking.generate, n_records) if rehearse else []
         job = TrainingJob(
-            conversations=(*plain(chosen.train), *rehearsed),
+            conversations=(*plain(chosen.train), *known),
             recipe=recipe,
             output_dir=folder,
             parent=parent.path if parent else None,
@@ -252,10 +252,6 @@ class Distiller:
         return await self.trainer.train(
             job, self.settings.timeout_s, self._asking.progress("train")
         )
-
-    async def _rehearsed(self, n_records: int) -> list[Conversation]:
-        prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
-        return rehearsals(await self._asking.generate("rehearse", prompts, None), n_records)
 
     async def _vetted(
         self,

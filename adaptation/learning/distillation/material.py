@@ -33,6 +33,17 @@ OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """What was found."""
+
+    chosen: Selected
+    doubts: tuple[Doubt, ...] = ()
+    """What was held back."""
+    teacher: str | None = None
+    """The base that it was found with, where that is not the one that learns."""
+
+
+@dataclass(frozen=True)
 class Material:
     """Finds it."""
 
@@ -45,6 +56,42 @@ class Material:
     vectors: Vectors
     base_model: str
     target: Target | None = None
+
+    async def gathered(
+        self,
+        tenant: str,
+        rebuilt: AdapterVersion | None,
+        champion: AdapterVersion | None,
+        history: History,
+        seen: frozenset[str] = frozenset(),
+    ) -> Gathered:
+        """Select, and prepare what was selected; a dry run only selects.
+
+        Raises `DistillationError` where a generation would be in vain.
+        """
+        chosen = await self.select(tenant, rebuilt, champion, history, seen)
+        if self.settings.dry_run:
+            return Gathered(chosen.aimed())
+        if rebuilt is None and not self.settings.anyway:
+            history.refuse_idle(len(chosen.train))
+        found = await self.prepared(tenant, chosen, rebuilt, served=champion is not None)
+        return replace(found, chosen=found.chosen.aimed())
+
+    async def taken_over(self, tenant: str, given: Gathered) -> Gathered:
+        """Return what was gathered with another base, as far as this one can render it.
+
+        What the other base wrote is kept as what this one learned, for whoever trains it again.
+        What its scores came to is its own affair.
+        """
+        assert given.teacher is not None
+        written = await asyncio.to_thread(self.kept.solutions, tenant, given.teacher)
+        chosen = await self.learnable(tenant, given.chosen)
+        for record in chosen.train:
+            if (solution := written.get(record.id)) is not None:
+                mine = solution.model_copy(update={"base_model": self.base_model})
+                await asyncio.to_thread(self.kept.add_solution, mine)
+        left_out = (*given.chosen.unlearnable, *chosen.unlearnable)
+        return replace(given, chosen=replace(chosen, picked=None, unlearnable=left_out))
 
     async def select(
         self,
@@ -82,7 +129,7 @@ class Material:
 
     async def prepared(
         self, tenant: str, chosen: Selected, rebuilt: AdapterVersion | None, *, served: bool
-    ) -> tuple[Selected, list[Doubt]]:
+    ) -> Gathered:
         """Return what is learned of what was selected, and what was held back.
 
         One that is rebuilt learns what it learned: nothing is doubted or chosen again.
@@ -90,13 +137,13 @@ class Material:
         doubts: list[Doubt] = []
         chosen = await self.learnable(tenant, chosen)
         if rebuilt is not None:
-            return await self.solved(tenant, chosen, as_before(rebuilt)), doubts
+            return Gathered(await self.solved(tenant, chosen, as_before(rebuilt)))
         if self.settings.doubts:
             chosen, doubts = await self.undoubted(tenant, chosen)
         chosen = await self.solved(tenant, chosen, self.settings.bare)
         if self.settings.scores:
             chosen = await self.picked(tenant, chosen, served=served)
-        return chosen, doubts
+        return Gathered(chosen, tuple(doubts))
 
     async def learnable(self, tenant: str, chosen: Selected) -> Selected:
         """Return `chosen` without what the model's chat template cannot render."""

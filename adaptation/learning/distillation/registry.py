@@ -83,6 +83,17 @@ class JudgementList:
         return [j for j in self.kept if (j.tenant, j.base_model) == (tenant, base_model)]
 
 
+def served_on(
+    registry: Registry, tenant: str, base_model: str, *names: str
+) -> AdapterVersion | None:
+    """Return what is served on a base; a champion of another base serves nothing on it.
+
+    `names` are further aliases that it may stand under.
+    """
+    found = (registry.alias(tenant, name) for name in ("champion", *names))
+    return next((v for v in found if v is not None and v.base_model == base_model), None)
+
+
 def refuse_damaged(
     registry: Registry, champion: AdapterVersion | None, parent: AdapterVersion | None
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.learning.distillation.judging import Ask
 from memory.types import Message
 
 SHARE = 1.0
@@ -89,6 +90,12 @@ PROMPTS = (
     "Ida wants a book and has 4 coins. Reply in JSON with keys name, item and count.",
     "Karl likes brown. Reply in JSON with keys name and color.",
 )
+
+
+async def rehearsed(ask: Ask, n_records: int) -> list[Conversation]:
+    """Have the base reply to `PROMPTS`, and return that as what is rehearsed."""
+    prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
+    return rehearsals(await ask("rehearse", prompts, None), n_records)
 
 
 def rehearsals(replies: Sequence[str], n_records: int) -> list[Conversation]:

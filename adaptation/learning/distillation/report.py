@@ -115,6 +115,8 @@ class GenerationReport(Frozen):
 
     tenant: str
     base_model: str
+    teacher: str | None = None
+    """The base that the records were selected and prepared with, where it is another."""
     decision: Literal["promoted", "passed", "rejected", "dry_run"]
     """`passed`: the gate let it through, and it is not the champion yet; see `stage`."""
     reasons: tuple[str, ...]

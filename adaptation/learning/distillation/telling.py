@@ -8,8 +8,8 @@ from adaptation.learning.distillation.archive import Parentage
 from adaptation.learning.distillation.gate import Decision
 from adaptation.learning.distillation.guarding import Asked
 from adaptation.learning.distillation.judging import Judging
+from adaptation.learning.distillation.material import Gathered
 from adaptation.learning.distillation.report import Aim, GenerationReport, Guards, Training
-from adaptation.learning.distillation.select import Selected
 from adaptation.learning.distillation.target import Target
 from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
@@ -25,16 +25,18 @@ PASSED = ("promoted", "passed")
 def report_of(
     tenant: str,
     base_model: str,
-    chosen: Selected,
+    gathered: Gathered,
     champion: AdapterVersion | None,
     rebuilt: AdapterVersion | None,
     parentage: Parentage,
     target: Target | None = None,
 ) -> GenerationReport:
     """Return what is known before anything is trained."""
+    chosen = gathered.chosen
     return GenerationReport(
         tenant=tenant,
         base_model=base_model,
+        teacher=gathered.teacher,
         decision="dry_run",
         reasons=("a dry run trains nothing",),
         train=len(chosen.train),
@@ -42,6 +44,7 @@ def report_of(
         unverified=chosen.unverified,
         unlearnable=len(chosen.unlearnable),
         obstacle=next(iter(chosen.unlearnable), None),
+        doubts=gathered.doubts,
         bare=chosen.bare,
         written=chosen.written,
         unsolved=chosen.unsolved,
