@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server import flags
 from server.commands.common import (
@@ -15,6 +15,12 @@ from server.commands.common import (
 )
 from server.commands.doing import add_detach, done_here, say_detached
 from server.commands.scheduling import add_schedule_arguments, scheduled
+from server.commands.student import (
+    add_student_argument,
+    print_comparison,
+    refuse_with_student,
+    student_of,
+)
 from server.commands.template import (
     add_template_arguments,
     refuse_unknown_rendering,
@@ -42,6 +48,7 @@ EXAMPLES = """\
   whet distill --rebuild ad_0123456789ab   again, without what was erased since
   whet distill --parent 3              trained on from the third version
   whet distill --target house_rules/507    judged by this suite's development questions
+  whet distill --model smollm2 --student whet-pebble   have a smaller model learn it
   whet distill --autonomy approve      where it passes, it waits for `whet adapters approve`
 """
 
@@ -72,6 +79,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="aim at a suite of `whet eval --list`, or a world of it such as house_rules/507: "
         "records near it first, judged by its development questions",
     )
+    add_student_argument(parser)
     add_schedule_arguments(parser)
     parser.set_defaults(run=run_or_schedule)
 
@@ -116,6 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_or_schedule(args: argparse.Namespace) -> int:
     """Run a generation, or have the server run them again and again."""
+    refuse_with_student(args)
     if args.schedule is None and args.when is None:
         return run(args)
     if args.rebuild or args.json or args.detach:
@@ -128,8 +137,6 @@ def run_or_schedule(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run one generation; a rejected candidate is a result too, with status 0."""
-    from adaptation.learning.distillation.report import GenerationReport
-
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     refuse_unknown_rendering(args)
@@ -137,11 +144,23 @@ def run(args: argparse.Namespace) -> int:
         job = memory.jobs.create(_asked(args), MOST_OPEN)
         if args.detach:
             return say_detached(job)
-        report = GenerationReport.model_validate(done_here(memory, settings, job))
-    if args.json != "-":
-        print_fields(fields_of(report))
+        report = _report_of(args, done_here(memory, settings, job))
     write_json(report.model_dump(mode="json"), args.json)
     return 0
+
+
+def _report_of(args: argparse.Namespace, result: dict[str, Any]) -> GenerationReport:
+    """Return what came of the job, and print it where a person reads it."""
+    from adaptation.learning.distillation.comparison import StudentReport
+    from adaptation.learning.distillation.report import GenerationReport
+
+    kind = GenerationReport if args.student is None else StudentReport
+    report = kind.model_validate(result)
+    if args.json != "-":
+        print_fields(fields_of(report))
+        if isinstance(report, StudentReport):
+            print_comparison(report, args)
+    return report
 
 
 def _asked(args: argparse.Namespace) -> NewJob:
@@ -164,6 +183,7 @@ def _asked(args: argparse.Namespace) -> NewJob:
         autonomy=args.autonomy,
         parent=args.parent,
         target=args.target,
+        student=student_of(args),
     )
     return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
 
@@ -182,6 +202,8 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     fields |= chosen_fields(report)
     if report.doubts:
         fields["held for review"] = f"{len(report.doubts)} records: see `whet memory review`"
+    if report.teacher:
+        fields["taught by"] = report.teacher
     if report.stage:
         fields["stage"] = report.stage
     if report.parent or report.drawn:

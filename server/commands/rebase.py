@@ -29,7 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--model", required=True, help="the new base: a name, a folder or a .gguf file"
     )
-    parser.set_defaults(run=run, rebuild=None, parent=None, target=None)
+    parser.set_defaults(run=run, rebuild=None, parent=None, target=None, student=None)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,12 +37,17 @@ def add_template_arguments(parser: argparse.ArgumentParser) -> None:
 
 def refuse_unknown_rendering(args: argparse.Namespace) -> None:
     """Raise `CommandError` for a model whose chats the server renders without a Jinja template."""
-    own = own_renderer(args.model)
-    if own is None or (args.tokenizer_mode == "hf" and own != HARMONY):
+    refuse_renderer(args.model, args.tokenizer_mode)
+
+
+def refuse_renderer(model: str, tokenizer_mode: str) -> None:
+    """Raise `CommandError` likewise, for a model that is served in a mode of vLLM's."""
+    own = own_renderer(model)
+    if own is None or (tokenizer_mode == "hf" and own != HARMONY):
         return
     way_out = "" if own == HARMONY else ": serve it with --tokenizer-mode hf, and say so here too"
     raise CommandError(
-        f"the server renders chats for {args.model} with vLLM's own `{own}`, not with a chat "
+        f"the server renders chats for {model} with vLLM's own `{own}`, not with a chat "
         f"template, so the trainer cannot see what it sees{way_out}"
     )
 

@@ -32,7 +32,7 @@ class Size:
 
 def size_of(model: str) -> Size | None:
     """Return the size of a model in a folder, or of one that a hub's cache holds; None: unknown."""
-    folder = _folder(model)
+    folder = folder_of(model)
     if folder is None:
         return None
     try:
@@ -55,11 +55,18 @@ def parameters_of(folder: Path) -> int:
         return 0
 
 
+def weight_bytes_of(folder: Path) -> int:
+    """Return how large its weights are on disk; 0 where there are none that are known."""
+    found = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
+    return sum(file.stat().st_size for file in found)
+
+
 def _parameters(tensors: list[dict[str, Any]]) -> int:
     return sum(math.prod(tensor["shape"]) for tensor in tensors)
 
 
-def _folder(model: str) -> Path | None:
+def folder_of(model: str) -> Path | None:
+    """Return where a model lies: a folder, or a hub's cache; None where it is not here yet."""
     path = Path(model).expanduser()
     if path.is_dir():
         return path

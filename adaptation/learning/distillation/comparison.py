@@ -48,11 +48,8 @@ class Arm(Frozen):
     tokens: int
     """Of all its replies, by its own tokenizer."""
     seconds: float
-
-    @property
-    def pace(self) -> float | None:
-        """Tokens a second; None where that took no time."""
-        return self.tokens / self.seconds if self.seconds else None
+    tokens_per_s: float | None
+    """None where that took no time."""
 
 
 class Evidence(Frozen):
@@ -105,6 +102,7 @@ class Answered:
         """Return it for the report, by the questions that all were asked."""
         right = sum(self.right[each] for each in asked)
         share = wilson(right, len(asked))
+        tokens, seconds = self.generated.tokens, self.generated.seconds
         return Arm(
             name=self.name,
             model=self.model,
@@ -115,8 +113,9 @@ class Answered:
             asked=len(asked),
             low=share.low,
             high=share.high,
-            tokens=self.generated.tokens,
-            seconds=self.generated.seconds,
+            tokens=tokens,
+            seconds=seconds,
+            tokens_per_s=tokens / seconds if seconds else None,
         )
 
 

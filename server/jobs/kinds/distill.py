@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import Field
@@ -23,8 +25,9 @@ from memory.types import AdapterVersion, Record, State
 from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
+from server.jobs.studying import Student, studied
 from server.jobs.targets import refusal_of
-from server.jobs.work import Work
+from server.jobs.work import OnProgress, Work
 from server.policy import refusals_of
 from server.releasing import Autonomy, stage_once_passed
 
@@ -49,41 +52,42 @@ class DistillRequest(OfBase):
     """The version to be trained on from, by its id or its number; None: as the settings have it."""
     target: str | None = None
     """The suite, or world of it, whose development questions judge; None: the tenant's own."""
+    student: Student | None = None
+    """The base that learns in place of this one, which teaches it then."""
 
 
 async def run(work: Work) -> dict[str, Any]:
     """Run a generation and return its report; a rejected candidate is a result too."""
     asked = DistillRequest.model_validate(work.job.request)
-    target = await asyncio.to_thread(_target, work, asked)
-    trainer = make_trainer(asked)
-    distiller = _distiller(work, asked, trainer, target)
-    try:
-        with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
-            rebuilt = _rebuilt(work.memory, work.job.tenant, asked)
-            report = await distiller.run(work.job.tenant, rebuilt)
-    finally:
-        await trainer.close()
+    with work.memory.alone(f"a distillation of tenant {work.job.tenant}"):
+        report = await (_generation(work, asked) if asked.student is None else _study(work, asked))
     _tell(work, report)
     return report.model_dump(mode="json")
 
 
-def _distiller(
-    work: Work, asked: DistillRequest, trainer: ProcessTrainer, target: Target | None
-) -> Distiller:
-    return Distiller(
-        records=work.memory,
-        registry=work.memory.adapters,
-        trainer=trainer,
-        base_model=asked.base_name,
-        grade=gives_answer,
-        settings=_settings(work, asked),
-        on_progress=work.progress,
-        judgements=work.memory.judgements,
-        kept=work.memory.candidates,
-        vectors=work.memory.questions.of_records,
-        nearest=work.memory.windows.nearest,
-        target=target,
-    )
+async def _generation(work: Work, asked: DistillRequest) -> GenerationReport:
+    tenant, settings = work.job.tenant, _settings(work, asked)
+    target = await asyncio.to_thread(_target, work, asked)
+    async with _distilling(work, asked, settings, work.progress, target) as distiller:
+        return await distiller.run(tenant, _rebuilt(work.memory, tenant, asked))
+
+
+async def _study(work: Work, asked: DistillRequest) -> GenerationReport:
+    """Have the student learn; who is asked of what is told before each phase."""
+    assert asked.student is not None
+    settings = _settings(work, asked).model_copy(update={"archive": False})
+
+    def telling(who: str) -> OnProgress:
+        return lambda phase, done, total: work.progress(f"{who}: {phase}", done, total)
+
+    async with (
+        _distilling(work, asked, settings, telling("teacher")) as teacher,
+        _distilling(work, asked.student, settings, telling("student")) as student,
+    ):
+        report = await studied(work.job.tenant, (asked, teacher), (asked.student, student))
+    for warning in report.warnings:
+        work.tell(warning, "warn")
+    return report
 
 
 def _target(work: Work, asked: DistillRequest) -> Target | None:
@@ -100,7 +104,37 @@ def _target(work: Work, asked: DistillRequest) -> Target | None:
         raise JobFailedError(str(error)) from error
 
 
+@asynccontextmanager
+async def _distilling(
+    work: Work,
+    base: OfBase,
+    settings: Settings,
+    on_progress: OnProgress,
+    target: Target | None = None,
+) -> AsyncIterator[Distiller]:
+    """Yield what runs generations on a base, which is loaded when it is first asked something."""
+    trainer = make_trainer(base)
+    try:
+        yield Distiller(
+            records=work.memory,
+            registry=work.memory.adapters,
+            trainer=trainer,
+            base_model=base.base_name,
+            grade=gives_answer,
+            settings=settings,
+            on_progress=on_progress,
+            judgements=work.memory.judgements,
+            kept=work.memory.candidates,
+            vectors=work.memory.questions.of_records,
+            nearest=work.memory.windows.nearest,
+            target=target,
+        )
+    finally:
+        await trainer.close()
+
+
 def _tell(work: Work, report: GenerationReport) -> None:
+    """Say of the job what its tenant should know."""
     if report.drawn is not None:
         told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
         work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
@@ -134,7 +168,7 @@ def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str |
     return found.id
 
 
-def make_trainer(asked: DistillRequest) -> ProcessTrainer:
+def make_trainer(asked: OfBase) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
     return ProcessTrainer(asked.model, template=asked.template)
 
