@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from server.commands.common import settings_of
 from server.commands.template import refuse_renderer, whole_path
 from server.console import UsageError, print_fields, print_table
+from server.flags import DEST_PREFIX
 from server.models.named import base_model, choose
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ def print_comparison(report: StudentReport, args: argparse.Namespace) -> None:
         print()
         against = [_against(each) for each in report.comparison.evidence]
         print_fields({f"against {name}": told for name, told in against})
-    told: dict[str, object] = {
-        f"warning {number}": warning for number, warning in enumerate(report.warnings, 1)
-    }
-    print_fields(told | _served(report, args))
+    warned: dict[str, object] = {"warning": "; ".join(report.warnings)} if report.warnings else {}
+    print_fields(warned | _served(report, args))
 
 
 def _row(arm: Arm) -> tuple[object, ...]:
@@ -90,26 +89,24 @@ def _against(evidence: Evidence) -> tuple[str, str]:
 
 def _served(report: StudentReport, args: argparse.Namespace) -> dict[str, object]:
     """Say what command serves the student, or what is in the way."""
-    serve = f"`{report.serve}{_folder(args)}`"
+    folder = _folder(args)
+    serve = f"`{report.serve}{folder}`"
     if report.decision == "dry_run":
         return {}
     if report.decision == "rejected":
-        return {
-            "served by": f"nothing: it was rejected, and {serve} answers as the base; "
-            f"`whet eval --model {shlex.quote(args.student)} --adapter {report.adapter}` tries it"
-        }
+        tries = f"--model {shlex.quote(args.student)} --adapter {report.adapter}{folder}"
+        told = f"nothing: it was rejected, and {serve} answers as the base; `whet eval {tries}`"
+        return {"served by": f"{told} tries it"}
     fields: dict[str, object] = {"served by": serve}
     if report.decision == "passed":
         fields["served by"] = f"{serve}, as its release goes on (stage {report.stage})"
     if report.displaced:
-        fields["no longer served"] = (
-            f"{report.displaced}, the champion of another model: `whet adapters rollback` "
-            "has it again"
-        )
+        way_back = "`whet adapters rollback` has it again"
+        fields["no longer served"] = f"{report.displaced}, champion of another model: {way_back}"
     return fields
 
 
 def _folder(args: argparse.Namespace) -> str:
     """Return the flag that names the data folder, where it was given."""
-    given = getattr(args, "data_dir", None)
+    given = getattr(args, f"{DEST_PREFIX}data_dir", None)
     return "" if given is None else f" --data-dir {shlex.quote(str(given))}"
