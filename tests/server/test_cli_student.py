@@ -72,7 +72,7 @@ def test_a_student_is_trained_promoted_and_shown_beside_its_teacher(
     assert "helped, 0 hurt (p = " in lines["against student"]
     assert f"`whet serve {STUDENT} --data-dir {data[1]}`" in lines["served by"]
     aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))
-    served = [v for v in aliases["adapters"] if v["id"] == aliases["aliases"]["champion"]]
+    served = [v for v in aliases["data"] if v["id"] == aliases["aliases"]["champion"]]
     assert [v["base_model"] for v in served] == [STUDENT]
 
 
@@ -129,7 +129,7 @@ def test_a_student_that_is_left_to_a_server_is_asked_for_as_it_is_served(
 
 @pytest.mark.parametrize(
     "flags",
-    [("--rebuild", "ad_1"), ("--parent", "1"), ("--schedule", "0 3 * * *"), ("--when", "5")],
+    [("--rebuild", "ad_1"), ("--parent", "1"), ("--target", "jargon"), ("--schedule", "0 3 * * *"), ("--when", "5")],
 )
 def test_what_means_nothing_for_a_student_is_refused(
     data: list[str], capsys: Capture, flags: tuple[str, str]

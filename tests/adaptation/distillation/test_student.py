@@ -254,12 +254,18 @@ async def test_what_the_teacher_wrote_is_what_the_student_learns_whenever_it_is_
         FakeTrainer(answer=works),
     )
     report = await both.run("default")
-    mine = both.student.distiller.kept.solutions("default", "small")
-    if bare.id in version_of(registry, report).record_ids:
-        assert mine[bare.id].text == "Lamp adds.\n37 and 5 make 42.\n#### 42"
-        assert report.written == 1
-    else:
-        pytest.fail("the record judges: give it another question")
+    version = version_of(registry, report)
+    assert bare.id in version.record_ids, "it judges: give it another question"
+    assert report.written == 1
+    again = await both.student.distiller.run("default", version)
+    assert again.adapter == report.adapter
+    trainer = both.student.distiller.trainer
+    assert isinstance(trainer, FakeTrainer)
+    first, second = (
+        {each.messages[-1].content for each in job.conversations} for job in trainer.jobs
+    )
+    assert first == second
+    assert works(asked, None) in first
 
 
 async def test_a_student_that_is_no_smaller_is_warned_of_and_trained(
