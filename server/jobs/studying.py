@@ -25,11 +25,8 @@ async def studied(
 
     Raises `DistillationError`.
     """
-    teaching = Teaching(
-        Side(teacher[1], extent_of(teacher[0].model)),
-        Side(student[1], extent_of(student[0].model)),
-        extent_of,
-    )
+    large, small = (Side(distiller, base.model) for base, distiller in (teacher, student))
+    teaching = Teaching(large, small, extent_of)
     report = await teaching.run(tenant)
     return report.model_copy(update={"serve": f"whet serve {shlex.quote(student[0].named)}"})
 

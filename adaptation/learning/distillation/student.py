@@ -39,7 +39,8 @@ class Side:
     """A base, with what runs generations on it."""
 
     distiller: Distiller
-    extent: Extent
+    model: str
+    """Its folder, or its name on a hub."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Teaching:
     teacher: Side
     student: Side
     extent_of: Callable[[str], Extent]
-    """Of the adapter in a folder."""
+    """Of a model, once it has been loaded, or of the adapter in a folder."""
 
     async def run(self, tenant: str) -> StudentReport:
         """Gather, train, judge and compare; raises `DistillationError`."""
@@ -132,12 +133,13 @@ class Teaching:
         prompts = [conversation.until(-1) for conversation in plain(asked)]
         path = version.path if version else None
         generated = await asking.timed(f"compare {name}", prompts, path)
+        extent = self.extent_of(side.model)
         pairs = zip(generated.texts, asked, strict=True)
         return Answered(
             name=name,
             model=distiller.base_model,
             adapter=version.id if version else None,
-            extent=side.extent + self.extent_of(path) if path else side.extent,
+            extent=extent + self.extent_of(path) if path else extent,
             generated=generated,
             right={record.id: distiller.grade(text, record) for text, record in pairs},
         )
@@ -155,7 +157,8 @@ class Teaching:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        teacher, student = self.teacher.extent.parameters, self.student.extent.parameters
+        both = self.extent_of(self.teacher.model), self.extent_of(self.student.model)
+        teacher, student = (extent.parameters for extent in both)
         if teacher is None or student is None or student < teacher:
             return ()
         return (

@@ -30,6 +30,10 @@ TEACHER, STUDENT = Extent(parameters=1_000, bytes=2_000), Extent(parameters=100,
 OF_ADAPTER = Extent(parameters=10, bytes=20)
 
 
+def extent_of(of: str) -> Extent:
+    return {"large": TEACHER, "small": STUDENT}.get(of, OF_ADAPTER)
+
+
 def grade(text: str, record: Record) -> bool:
     return text.rpartition("#### ")[2] == record.answer
 
@@ -74,13 +78,12 @@ def side(
     registry: AdapterRegistry,
     name: str,
     trainer: FakeTrainer | ProcessTrainer,
-    extent: Extent,
     settings: Settings | None = None,
     kept: Kept | None = None,
 ) -> Side:
     how = settings or Settings()
     made = Distiller(records, registry, trainer, name, grade, how, kept=kept or KeptHere())
-    return Side(made, extent)
+    return Side(made, name)
 
 
 def teaching(
@@ -93,9 +96,9 @@ def teaching(
     settings, kept = Settings.model_validate({"doubts": False} | changes), KeptHere()
     taught_by = teacher or FakeTrainer(answer=knows_some(4))
     return Teaching(
-        side(records, registry, "large", taught_by, TEACHER, settings, kept),
-        side(records, registry, "small", student, STUDENT, settings, kept),
-        lambda folder: OF_ADAPTER,
+        side(records, registry, "large", taught_by, settings, kept),
+        side(records, registry, "small", student, settings, kept),
+        extent_of,
     )
 
 
@@ -112,7 +115,7 @@ def version_of(registry: AdapterRegistry, report: StudentReport) -> AdapterVersi
 async def test_the_student_learns_and_is_judged_by_what_a_generation_of_the_teacher_would_be(
     memory: Records, registry: AdapterRegistry
 ) -> None:
-    of_teacher = side(memory, registry, "large", FakeTrainer(answer=solves), TEACHER)
+    of_teacher = side(memory, registry, "large", FakeTrainer(answer=solves))
     theirs = await of_teacher.distiller.run("default")
     learned = registry.show("default", theirs.adapter or "")
     registry.reset("default")
@@ -198,7 +201,7 @@ async def test_what_fails_the_gate_is_kept_as_rejected_and_compared_all_the_same
 async def test_a_champion_of_the_teacher_gives_way_and_is_asked_before_and_after_that(
     memory: Records, registry: AdapterRegistry
 ) -> None:
-    of_teacher = side(memory, registry, "large", FakeTrainer(answer=solves), TEACHER)
+    of_teacher = side(memory, registry, "large", FakeTrainer(answer=solves))
     champion = (await of_teacher.distiller.run("default")).adapter
     first = await teaching(memory, registry, FakeTrainer(answer=solves)).run("default")
     assert (first.decision, first.displaced) == ("promoted", champion)
@@ -272,14 +275,12 @@ async def test_a_student_that_is_no_smaller_is_warned_of_and_trained(
     memory: Records, registry: AdapterRegistry
 ) -> None:
     both = teaching(memory, registry, FakeTrainer(answer=solves))
-    swapped = replace(both, student=Side(both.student.distiller, TEACHER))
-    report = await swapped.run("default")
+    report = await replace(both, extent_of=lambda of: TEACHER).run("default")
     assert report.decision == "promoted"
     assert report.warnings == (
         "the student is no smaller than the teacher: it has 1,000 parameters, the teacher 1,000",
     )
-    unknown = replace(both, student=Side(both.student.distiller, Extent()))
-    report = await unknown.run("default")
+    report = await replace(both, extent_of=lambda of: Extent()).run("default")
     assert report.warnings == ()
     assert report.comparison is not None
     assert report.comparison.arms[-1].parameters is None
@@ -347,9 +348,9 @@ async def test_two_real_models_follow_each_other(
     )
     memory = records([record(i) for i in range(20)])
     both = Teaching(
-        side(memory, registry, "large", large, TEACHER, settings),
-        side(memory, registry, "small", small, STUDENT, settings),
-        lambda folder: OF_ADAPTER,
+        side(memory, registry, "large", large, settings),
+        side(memory, registry, "small", small, settings),
+        extent_of,
     )
     phases: list[tuple[str, str, str]] = []
 
