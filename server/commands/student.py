@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from adaptation.learning.distillation.comparison import Arm, Evidence, StudentReport
     from server.jobs.studying import Student
 
-COLUMNS = ("", "model", "parameters", "on disk", "tokens/s", "s/question", "right", "95 %")
+COLUMNS = ("", "model", "parameters", "on disk", "tokens/s", "s/reply", "right", "95 %")
 MB = 1_000_000
 
 
@@ -73,7 +73,7 @@ def _row(arm: Arm) -> tuple[object, ...]:
         None if arm.parameters is None else f"{arm.parameters:,}",
         None if arm.bytes is None else f"{arm.bytes / MB:,.1f} MB",
         None if arm.tokens_per_s is None else f"{arm.tokens_per_s:,.0f}",
-        f"{arm.seconds / arm.asked:.3f}",
+        f"{arm.seconds_per_reply:.3f}",
         f"{arm.right} of {arm.asked}",
         f"{arm.low:.0%} to {arm.high:.0%}",
     )

@@ -50,6 +50,7 @@ class Arm(Frozen):
     seconds: float
     tokens_per_s: float | None
     """None where that took no time."""
+    seconds_per_reply: float
 
 
 class Evidence(Frozen):
@@ -116,6 +117,7 @@ class Answered:
             tokens=tokens,
             seconds=seconds,
             tokens_per_s=tokens / seconds if seconds else None,
+            seconds_per_reply=seconds / len(self.generated.texts),
         )
 
 

@@ -144,6 +144,7 @@ async def test_all_stand_side_by_side_on_the_same_questions(
     assert (trained.parameters, trained.bytes) == (110, 220), "an adapter comes on top"
     assert trained.tokens == 2 * report.holdout, "a fake's token is a word"
     assert trained.tokens_per_s == pytest.approx(100)
+    assert trained.seconds_per_reply == pytest.approx(0.02)
     assert trained.low < 1.0 == trained.high
 
 
