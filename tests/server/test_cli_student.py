@@ -129,7 +129,13 @@ def test_a_student_that_is_left_to_a_server_is_asked_for_as_it_is_served(
 
 @pytest.mark.parametrize(
     "flags",
-    [("--rebuild", "ad_1"), ("--parent", "1"), ("--target", "jargon"), ("--schedule", "0 3 * * *"), ("--when", "5")],
+    [
+        ("--rebuild", "ad_1"),
+        ("--parent", "1"),
+        ("--target", "jargon"),
+        ("--schedule", "0 3 * * *"),
+        ("--when", "5"),
+    ],
 )
 def test_what_means_nothing_for_a_student_is_refused(
     data: list[str], capsys: Capture, flags: tuple[str, str]
