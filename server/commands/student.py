@@ -100,6 +100,9 @@ def _served(report: StudentReport, args: argparse.Namespace) -> dict[str, object
     fields: dict[str, object] = {"served by": serve}
     if report.decision == "passed":
         fields["served by"] = f"{serve}, as its release goes on (stage {report.stage})"
+    if report.stage in ("suggested", "waiting"):
+        approve = f"`whet adapters approve {report.adapter}{folder}`"
+        fields["served by"] = f"{serve}, once {approve} has made it the champion"
     if report.displaced:
         way_back = "`whet adapters rollback` has it again"
         fields["no longer served"] = f"{report.displaced}, champion of another model: {way_back}"

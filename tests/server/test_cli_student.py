@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,39 @@ def test_the_report_for_programs_has_the_figures(
     assert arms[0]["bytes"] == (model_path() / "model.safetensors").stat().st_size
     assert {arm["asked"] for arm in arms} == {report["holdout"]}
     assert arms[1]["tokens_per_s"] == pytest.approx(100)
-    assert report["displaced"] == arms[1]["adapter"]
     assert report["serve"] == f"whet serve {STUDENT}"
+    assert (report["decision"], report["stage"], report["displaced"]) == ("passed", "waiting", None)
+
+
+def test_a_champion_of_another_base_makes_way_only_where_that_is_said(
+    data: list[str], trainers: dict[str, FakeTrainer], capsys: Capture
+) -> None:
+    ran(capsys, "distill", *data)
+    teachers = champion(capsys, data)
+    told = ran(capsys, "distill", "--student", STUDENT, *data)
+    approve = re.search(r"`whet (adapters approve ad_\w+)", told)
+    assert approve
+    assert champion(capsys, data) == teachers
+    ran(capsys, *approve[1].split(), *data)
+    assert champion(capsys, data) == approve[1].split()[-1]
     told = ran(capsys, "distill", "--student", STUDENT, "--anyway", *data)
     assert "student's champion" in told
+
+
+def test_with_autonomy_auto_a_student_takes_the_place(
+    data: list[str], trainers: dict[str, FakeTrainer], capsys: Capture
+) -> None:
+    ran(capsys, "distill", *data)
+    teachers = champion(capsys, data)
+    words = ("--student", STUDENT, "--autonomy", "auto", "--json")
+    report = json.loads(ran(capsys, "distill", *words, *data))
+    assert report["displaced"] == teachers
+    assert champion(capsys, data) == report["adapter"]
+
+
+def champion(capsys: Capture, data: list[str]) -> str:
+    listed = json.loads(ran(capsys, "adapters", "list", "--json", *data))
+    return str(listed["aliases"]["champion"])
 
 
 def test_a_rejected_student_is_a_result(

@@ -21,6 +21,7 @@ from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
+from memory.release import Stage
 from memory.types import AdapterVersion, Record, State
 from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
@@ -76,18 +77,27 @@ async def _study(work: Work, asked: DistillRequest) -> GenerationReport:
     """Have the student learn; who is asked of what is told before each phase."""
     assert asked.student is not None
     settings = _settings(work, asked).model_copy(update={"archive": False})
+    modest = settings
+    if asked.autonomy is None and _serves_another(work, asked.student.base_name):
+        modest = settings.model_copy(update={"first": Stage.WAITING})
 
     def telling(who: str) -> OnProgress:
         return lambda phase, done, total: work.progress(f"{who}: {phase}", done, total)
 
     async with (
         _distilling(work, asked, settings, telling("teacher")) as teacher,
-        _distilling(work, asked.student, settings, telling("student")) as student,
+        _distilling(work, asked.student, modest, telling("student")) as student,
     ):
         report = await studied(work.job.tenant, (asked, teacher), (asked.student, student))
     for warning in report.warnings:
         work.tell(warning, "warn")
     return report
+
+
+def _serves_another(work: Work, base: str) -> bool:
+    """Whether the tenant's champion is of another base, which would not be served any more."""
+    champion = work.memory.adapters.alias(work.job.tenant, "champion")
+    return champion is not None and champion.base_model != base
 
 
 def _target(work: Work, asked: DistillRequest) -> Target | None:
