@@ -17,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from loadtests.postgres import ABSENT, OWNER, Cluster, programs
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -27,7 +28,6 @@ from memory.store.sqlite import FILE_NAME
 from memory.types import Completion, Draft
 from tests.memory.older import connected
 from tests.memory.test_memory_crash import WRITER
-from tests.postgres import ABSENT, OWNER, Cluster, programs
 
 Build = Callable[..., Draft]
 SCRIPTS = ScriptDirectory.from_config(migration_config())
