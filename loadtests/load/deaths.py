@@ -14,6 +14,7 @@ import signal
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,8 +35,6 @@ from server.server_process import WHET, Server, running
 CLIENTS = 4
 PAUSE_S = 0.5
 """After a refusal: a client that comes back at once would take the cores of the start."""
-STALL_S = 6
-"""So long an engine may be silent: it is to be told from one that others starve."""
 AT_WORK_S = 3.0
 MOST_S = 600.0
 ANSWER_S = 180.0
@@ -66,7 +65,7 @@ class Death:
 def measure(deaths: int, console: Console, flags: Sequence[str] = ()) -> Result:
     """Serve the built-in model, and end its engine so often in each way."""
     with TemporaryDirectory(prefix="whet-deaths-") as data:
-        given = ("--data-dir", data, "--embedder", "hashing", "--engine-stall-s", str(STALL_S))
+        given = ("--data-dir", data, "--embedder", "hashing")
         given += ("--engine-restarts", str(min(100, 2 * deaths + 1)), *flags)
         with running(WHET, console, *given) as server:
             return _result(asyncio.run(_measured(deaths, server, console)))
@@ -87,17 +86,18 @@ async def _measured(deaths: int, server: Server, console: Console) -> list[Death
 
 
 async def _ask(port: int, number: int, replies: list[Reply]) -> None:
-    wire, asked = Wire(port), itertools.cycle(questions.everyday(64, number))
-    for strategy in itertools.cycle(STRATEGIES):
-        body: dict[str, Any] = {
-            "model": f"{BUILT_IN}:{strategy}",
-            "messages": [{"role": "user", "content": next(asked).question}],
-            "max_tokens": 200,
-            "adaptation": {"memory": {"write": False}},
-        }
-        replies.append(await wire.post(posting("/v1/chat/completions", body)))
-        if replies[-1].status != 200:
-            await asyncio.sleep(PAUSE_S)
+    asked = itertools.cycle(questions.everyday(64, number))
+    with closing(Wire(port)) as wire:
+        for strategy in itertools.cycle(STRATEGIES):
+            body: dict[str, Any] = {
+                "model": f"{BUILT_IN}:{strategy}",
+                "messages": [{"role": "user", "content": next(asked).question}],
+                "max_tokens": 200,
+                "adaptation": {"memory": {"write": False}},
+            }
+            replies.append(await wire.post(posting("/v1/chat/completions", body)))
+            if replies[-1].status != 200:
+                await asyncio.sleep(PAUSE_S)
 
 
 async def _at_work(clients: Sequence[Sequence[Reply]]) -> None:
@@ -169,14 +169,15 @@ def _result(deaths: Sequence[Death]) -> Result:
     by_harm = {harm: [each for each in deaths if each.harm == harm] for harm in HARMS}
     rows = [row for harm, found in by_harm.items() for row in _rows(harm, found)]
     targets = [
-        Target(f"{harm}: ready again", READY_S, "at most", _spread([d.seconds for d in found]), "s")
+        Target(f"{harm}: from the notice to ready", READY_S, "at most", _spread(restarts), "s")
         for harm, found in by_harm.items()
+        if (restarts := [each.seconds - each.noticed_s for each in found])
     ]
     lost = float(sum(sum(each.disorderly.values()) for each in deaths))
     name = "requests neither answered nor refused in order"
     targets.append(Target(name, 0.0, "at most", Interval(lost, lost, lost)))
     title = f"the engine's end, {len(by_harm['killed'])} × each way, {CLIENTS} clients"
-    note = f"`engine_stall_s` is {STALL_S}. In order: 503 with `retry-after`. Medians and spread."
+    note = "In order: 503 with `retry-after`. Medians and spread. A hang is noticed by its silence."
     return Result("engine", title, rows, {"deaths": [asdict(d) for d in deaths]}, targets, note)
 
 
@@ -186,6 +187,7 @@ def _rows(harm: str, found: Sequence[Death]) -> list[tuple[str, str]]:
         return f"{spread.value:.3g} ({spread.low:.3g} to {spread.high:.3g})"
 
     return [
+        (f"{harm}: ready again after, s", shown([each.seconds for each in found])),
         (f"{harm}: noticed after, s", shown([each.noticed_s for each in found])),
         (f"{harm}: answered meanwhile", str(sum(each.answered for each in found))),
         (f"{harm}: 503 with retry-after", str(sum(each.refused for each in found))),

@@ -32,7 +32,7 @@ PERSON = {
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
     "required": ["name", "age"],
 }
-START_S = 120
+START_S = 240
 
 
 def served(url: str, customer: str) -> dict:
