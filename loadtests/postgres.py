@@ -114,12 +114,12 @@ class Cluster:
         """
         import psycopg
 
-        ours = self._superuser()
+        ours, end = self._superuser(), time.monotonic() + RECOVERY_S
         os.kill(process, signal.SIGKILL)
         with suppress(psycopg.OperationalError), ours:
-            while True:
+            while time.monotonic() < end:
                 ours.execute("SELECT pg_sleep(0.01)")
-        self._open, end = None, time.monotonic() + RECOVERY_S
+        self._open = None
         while self._open is None:
             try:
                 self._superuser()

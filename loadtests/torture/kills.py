@@ -147,7 +147,8 @@ class Life:
             lines = _Lines(reading, self._truth)
             lines.until(lambda: lines.heard > 0, CHECK_S)
             lines.until(lambda: False, work_s)
-            self._found.servers += self._databases.kill(child, self._url)
+            if lines.goes_on:
+                self._found.servers += self._databases.kill(child, self._url)
             _, status = os.waitpid(child, 0)
             lines.until(lambda: False, CHECK_S)
         finally:
@@ -162,6 +163,8 @@ class _Lines:
     def __init__(self, pipe: int, truth: Truth) -> None:
         self._pipe, self._truth, self._rest = pipe, truth, b""
         self.heard = 0
+        self.goes_on = True
+        """Whether the process may still say something: it has not ended by itself."""
 
     def until(self, enough: Callable[[], bool], limit_s: float) -> None:
         """Read for so long, until it is enough, or until the process has ended."""
@@ -172,6 +175,7 @@ class _Lines:
                 return
             data = os.read(self._pipe, 1 << 16)
             if not data:
+                self.goes_on = False
                 return
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
