@@ -16,7 +16,7 @@ from memory.store.database import open_database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 NAMES = (SQLITE, POSTGRESQL)
-ALONG = 5
+ALONG = 8
 """Every so many-th kill takes a process of PostgreSQL's along."""
 
 
