@@ -90,7 +90,7 @@ def test_litellms_proxy_with_two_customers(
     assert id_of_stream.startswith("chatcmpl-")
     told = found["customers"]
     assert told["statuses"] == {"globex": [404, 404], "acme": [200, 200]}
-    assert told["acme"].endswith("#### 99"), "what acme corrected, acme is told"
+    assert told["acme"] == "99", "what acme corrected, acme is told"
     assert told["globex"].endswith("#### 14"), "and nobody else"
     assert "requests_per_minute" in told["limited"]
     assert told["unlimited"] == told["acme"]
