@@ -28,7 +28,7 @@ from loadtests.bench import machine
 from loadtests.torture import kills, tenants
 from loadtests.torture.databases import NAMES, Databases, absent, provided
 from server.console import write_json
-from server.server_process import ROOT, WHET, running
+from server.server_process import ROOT, WHET, ended_in_order, running
 
 PARTS = ("kills", "tenants", "disconnects")
 EXAMPLES = """\
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     began, found = time.monotonic(), dict[str, dict[str, Any]]()
     logging.disable(logging.ERROR)  # damaged index files are told, and are what is wanted
     for name in args.database:
-        with provided(name) as databases:
+        with ended_in_order(), provided(name) as databases:
             for part in args.only or PARTS:
                 figures = _tortured(part, name, databases, args, console)
                 found.setdefault(part, {})[name] = figures
