@@ -89,7 +89,7 @@ fuzz: dev  ## every parser of what others send, by atheris (ARGS="--seconds 60 -
 bench-memory: dev  ## recall at a million records, beside mem0 and plain FAISS: ten minutes
 	$(BIN)/python -m loadtests.bench_memory $(ARGS)
 
-load: dev  ## too many requests, rolling restarts, a soak of hours: how a server holds
+load: dev  ## too many requests, restarts, dying engines, a soak of hours: how a server holds
 	$(BIN)/python -m loadtests.load $(ARGS)
 
 torture: dev  ## SIGKILLs, canaries of two tenants, clients that leave: hours on two cores

@@ -19,8 +19,8 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
+from loadtests.postgres import ABSENT, Cluster, programs
 from tests.lanes import LANES, lane_of
-from tests.postgres import ABSENT, Cluster, programs
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported

@@ -1,8 +1,8 @@
 """`make load`: how a server holds under too much load, restarts and hours of requests.
 
 overload: ten times what it can answer, for a minute. restarts: two replicas behind a balancer,
-restarted in turn while clients ask. soak: mixed requests for hours. Targets that are missed are
-printed as missed; the status is 0 all the same.
+restarted in turn while clients ask. engine: it is killed and stopped, and comes back. soak: mixed
+requests for hours. Targets that are missed are printed as missed; the status is 0 all the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from loadtests import arguments
 from loadtests.bench import machine, versions
-from loadtests.load import overload, restarts, soak
+from loadtests.load import deaths, overload, restarts, soak
 from loadtests.measure.result import Result, Target
 from server.console import write_json
 from server.server_process import ROOT, ServerFailedError, ended_in_order
@@ -29,6 +29,7 @@ ROWS: dict[str, Row] = {
         overload.Plan.of(args.quick), console, args.flags
     ),
     "restarts": lambda args, console: restarts.measure(args.restarts, console, args.flags),
+    "engine": lambda args, console: deaths.measure(args.deaths, console, args.flags),
     "soak": lambda args, console: soak.measure(args.minutes, console, args.flags),
 }
 EXAMPLES = """\
@@ -36,6 +37,7 @@ examples:
   python -m loadtests.load                            all of it: five hours on two cores
   python -m loadtests.load --only overload            two minutes
   python -m loadtests.load --only restarts --restarts 10
+  python -m loadtests.load --only engine --deaths 3   ten minutes
   python -m loadtests.load --only soak --minutes 30
   python -m loadtests.load --quick                    ten minutes
 """
@@ -66,13 +68,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("load", __doc__, EXAMPLES)
     parser.add_argument("--only", nargs="+", choices=ROWS, help=f"some of: {', '.join(ROWS)}")
     parser.add_argument("--restarts", type=int, default=None, help="(default: 100)")
+    parser.add_argument("--deaths", type=int, default=None, help="in each way (default: 10)")
     parser.add_argument("--minutes", type=float, default=None, help="of soaking (default: 120)")
-    parser.add_argument("--quick", action="store_true", help="10 s, 4 restarts, 6 minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="10 s, 4 restarts, 2 deaths, 6 minutes"
+    )
     parser.add_argument("--flags", type=str.split, default=[], help="more flags of the servers")
     usual = ROOT / "results" / f"load-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.json"
     parser.add_argument("--out", type=Path, default=usual, help="file of figures")
     args = parser.parse_args(argv)
     args.restarts = args.restarts or (4 if args.quick else 100)
+    args.deaths = args.deaths or (1 if args.quick else 10)
     args.minutes = args.minutes or (6.0 if args.quick else 120.0)
     return args
 

@@ -77,7 +77,7 @@ class Replica:
     async def look(self) -> None:
         """Ask `/ready` for ever."""
         while True:
-            self.is_ready = await _says_ready(self.port)
+            self.is_ready = await says_ready(self.port)
             await asyncio.sleep(LOOK_S)
 
 
@@ -123,7 +123,8 @@ class Balancer:
         return answer or b"HTTP/1.1 502 Broken\r\ncontent-length: 0\r\n\r\n"
 
 
-async def _says_ready(port: int) -> bool:
+async def says_ready(port: int) -> bool:
+    """Whether `/ready` of a server on this machine answers 200."""
     try:
         async with asyncio.timeout(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

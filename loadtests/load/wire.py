@@ -71,11 +71,15 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, began: float
 ) -> Reply:
     writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    if length is None:
-        raise ValueError("an answer without a length")
-    body = await reader.readexactly(int(length[1]))
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if length is None:
+            raise ValueError("an answer without a length")
+        body = await reader.readexactly(int(length[1]))
+    except BaseException:  # a client that is cancelled leaves no connection
+        writer.close()
+        raise
     retry = _RETRY.search(head)
     seconds = time.perf_counter() - began
     return Reply(int(head[9:12]), seconds, int(retry[1]) if retry else None, body, began)

@@ -80,8 +80,7 @@ class Acts:
         for _ in range(OLDER_RECORDS):
             self._save(memory)
         memory.close()
-        if self._url is None:
-            make_older(self._folder)
+        make_older(self._folder, self._url)
 
     def migrate(self) -> None:
         """Open a database of an older schema, and go on writing."""

@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
 
-from memory.store.migrating import migration_config
+from memory.store.migrating import migrate
+from memory.store.schema import metadata
 from memory.store.sqlite import FILE_NAME
+from memory.store.transfer import load_file, save_as_file
 
 OLD = "0007"
 """The schema before tenants, files and batches."""
 
 
-def make_older(folder: Path, version: str = OLD) -> None:
-    """Turn the database in `folder`, which nobody has open, into one of an older schema.
+def make_older(folder: Path, url: str | None, version: str = OLD) -> None:
+    """Turn a memory that nobody has open into one of an older schema.
 
     Every row is kept, as far as the older schema has a place for it.
     """
-    current = folder / FILE_NAME
     older = folder / "older.db"
-    engine = create_engine(f"sqlite:///{older}")
+    with _connected(url or f"sqlite:///{folder / FILE_NAME}") as connection:
+        save_as_file(connection, older, version)
+    if url is None:
+        for file in folder.glob(f"{FILE_NAME}*"):
+            file.unlink()
+        older.rename(folder / FILE_NAME)
+        return
+    with _connected(url) as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        migrate(connection, version)
+        load_file(older, connection)
+    older.unlink()
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """Connect past all of Whet, as the owner of the tables; commit at the end."""
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
     with engine.begin() as connection:
-        config = migration_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"ATTACH DATABASE '{current}' AS today")
-        for table in inspect(connection).get_table_names():
-            if table != "alembic_version":
-                _copy(connection, table)
-        connection.commit()
+        yield connection
     engine.dispose()
-    for file in folder.glob(f"{FILE_NAME}*"):
-        file.unlink()
-    shutil.move(older, current)
-
-
-def _copy(connection: Connection, table: str) -> None:
-    def columns(schema: str) -> list[str]:
-        rows = connection.exec_driver_sql(f"PRAGMA {schema}.table_info({table})")
-        return [str(row[1]) for row in rows]
-
-    today = set(columns("today"))
-    shared = ", ".join(f'"{name}"' for name in columns("main") if name in today)
-    if shared:
-        connection.exec_driver_sql(f"DELETE FROM main.{table}")
-        connection.exec_driver_sql(
-            f"INSERT INTO main.{table} ({shared}) SELECT {shared} FROM today.{table}"
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,5 @@ def opened(folder: Path, url: str | None, shared: Path | None = None) -> LongTer
 
     `shared` is a folder of what replicas share.
     """
-    given: dict[str, Any] = {} if url is None else {"database_url": url}
-    if shared is not None:
-        given["artifacts"] = shared.as_uri()
-    return LongTermMemory.open(folder, HashingEmbedder(DIMENSIONS), **given)
-
-
-def takes_urls() -> bool:
-    """Whether this build knows another database than SQLite's file."""
-    return "database_url" in inspect.signature(LongTermMemory.open).parameters
+    given: dict[str, Any] = {} if shared is None else {"artifacts": shared.as_uri()}
+    return LongTermMemory.open(folder, HashingEmbedder(DIMENSIONS), database_url=url, **given)

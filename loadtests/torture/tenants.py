@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from loadtests.torture.databases import Databases, Files
 from loadtests.torture.place import DIMENSIONS, opened
 from memory.errors import ConflictError, NotFoundError
 from memory.hashing import HashingEmbedder
@@ -42,12 +45,13 @@ class Tenants(RuleBasedStateMachine):
     """One memory, opened and closed as the rules have it."""
 
     operations = 0
-    url: str | None = None
+    databases: Databases = Files()
 
     @initialize()
     def begin(self) -> None:
         """Open an empty one."""
         self.folder = Path(tempfile.mkdtemp(prefix="whet-canaries-"))
+        self.url = self.databases.new()
         self.memory = opened(self.folder, self.url)
         self.embedder = HashingEmbedder(DIMENSIONS)
 
@@ -138,6 +142,7 @@ class Tenants(RuleBasedStateMachine):
         """Close and tidy."""
         if hasattr(self, "memory"):
             self.memory.close()
+            self.databases.drop(self.url)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def reopened(self, harm: Harm | None) -> None:
@@ -207,9 +212,19 @@ def _forged(first: Path, second: Path) -> None:
         file.with_suffix(".forged").replace(file)
 
 
-def torture(operations: int, number: int, url: str | None, say: Callable[[str], None]) -> int:
-    """Run until there were so many operations; return how many. What fails is raised and told."""
-    machine = type("Tenants", (Tenants,), {"url": url, "operations": 0})
+def torture(
+    operations: int,
+    number: int,
+    databases: Databases,
+    say: Callable[[str], None],
+    limit_s: float = inf,
+) -> int:
+    """Run until there were so many operations, or for a time; return how many.
+
+    What fails is raised and told.
+    """
+    end = time.monotonic() + limit_s
+    machine = type("Tenants", (Tenants,), {"databases": databases, "operations": 0})
     bounds = settings(
         max_examples=25,
         stateful_step_count=STEPS,
@@ -218,7 +233,7 @@ def torture(operations: int, number: int, url: str | None, say: Callable[[str], 
         suppress_health_check=list(HealthCheck),
     )
     round_ = 0
-    while machine.operations < operations:
+    while machine.operations < operations and time.monotonic() < end:
         run_state_machine_as_test(seed(number + round_)(machine), settings=bounds)
         round_ += 1
         say(f"{machine.operations:,} operations of two tenants, 0 records of another")

@@ -17,6 +17,7 @@ NEED_CLIENTS = (
     "test_fine_tuning.py",
     "test_lm_eval.py",
     "test_openapi.py",
+    "test_tenants.py",
     "test_trl.py",
 )
 

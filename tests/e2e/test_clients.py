@@ -113,21 +113,6 @@ def test_llama_index(server: Running) -> None:
     assert found["request_id"].startswith("req_")
 
 
-def test_litellms_proxy(server: Running) -> None:
-    found = printed(python_client("litellm"), server.url)
-    assert found["text"].endswith("#### 14")
-    assert found["streamed"].endswith("#### 14")
-    assert found["pieces"] > 5
-    assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
-    assert found["person"] == PERSON
-    assert found["report"] == {"whole": "consistency", "chunks": None}
-    expected = {f"llm_provider-x-{name}" for name in ("request-id", "whet-strategy", "whet-report")}
-    assert expected <= set(found["headers"])
-    assert found["id"].startswith("chatcmpl-")
-    (id_of_stream,) = found["stream_ids"]
-    assert id_of_stream.startswith("chatcmpl-")
-
-
 def test_vercel_ai_sdk(server: Running) -> None:
     try:
         folder = node_modules("vercel", "ai@6", "@ai-sdk/openai-compatible@2", "zod@4")

@@ -1,4 +1,4 @@
-"""Keys, made while a real server runs, and two customers on it."""
+"""Keys, made while a real server runs, and two customers on it, LiteLLM's proxy in between."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.e2e.running import Running, serving, wait_until
+from tests.e2e.test_clients import PERSON, printed, python_client
 
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
 
@@ -64,3 +65,32 @@ def test_the_first_key_closes_a_running_server_and_tenants_share_nothing(
     assert "whet-" not in server.log.read_text(errors="replace").replace("whet-pebble", "").replace(
         "whet-adapter", ""
     ).replace("whet-champion", "")
+
+
+def test_litellms_proxy_with_two_customers(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/tenants.md has it."""
+    for customer in ("acme", "globex"):
+        key = key_of(server, "--tenant", f"{customer}-inc", "--name", "litellm")
+        monkeypatch.setenv(f"{customer.upper()}_KEY", key)
+    limited = server.whet("tenants", "set", "globex-inc", "--requests-per-minute", "1")
+    assert limited.returncode == 0, limited.stderr
+    found = printed(python_client("litellm"), server.url)
+    assert found["text"].endswith("#### 14")
+    assert found["streamed"].endswith("#### 14")
+    assert found["pieces"] > 5
+    assert found["calls"] == [{"name": "get_weather", "args": {"city": "Paris"}}]
+    assert found["person"] == PERSON
+    assert found["report"] == {"whole": "consistency", "chunks": None}
+    expected = {f"llm_provider-x-{name}" for name in ("request-id", "whet-strategy", "whet-report")}
+    assert expected <= set(found["headers"])
+    assert found["id"].startswith("chatcmpl-")
+    (id_of_stream,) = found["stream_ids"]
+    assert id_of_stream.startswith("chatcmpl-")
+    told = found["customers"]
+    assert told["statuses"] == {"globex": [404, 404], "acme": [200, 200]}
+    assert told["acme"] == "99", "what acme corrected, acme is told"
+    assert told["globex"].endswith("#### 14"), "and nobody else"
+    assert "requests_per_minute" in told["limited"]
+    assert told["unlimited"] == told["acme"]

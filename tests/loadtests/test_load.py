@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import random
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from subprocess import PIPE, Popen
 
+import psutil
 import pytest
 
-from loadtests.load import overload, restarts, soak
+from loadtests.load import deaths, overload, restarts, soak
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.torture.disconnects import Left, _request
 
@@ -104,3 +108,66 @@ def test_what_became_of_clients_that_leave_can_be_kept() -> None:
     requests = {_request(random.Random(seed), left) for seed in range(50)}
     assert len(requests) > 30
     assert sum(json.loads(json.dumps(asdict(left)))["asked"].values()) == 50
+
+
+class Dying:
+    """A server whose engine is a process that does nothing, and that refuses without one."""
+
+    def __init__(self) -> None:
+        self._cores = [self._started()]
+
+    @staticmethod
+    def _started() -> Popen[bytes]:
+        return Popen([sys.executable, "-c", "input()", "VLLM::EngineCore"], stdin=PIPE)
+
+    def family(self) -> list[psutil.Process]:
+        return [psutil.Process(self._cores[-1].pid)]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            while head := await reader.read(65_536):
+                core = self._cores[-1]
+                is_well = core.poll() is None and self.family()[0].status() != psutil.STATUS_STOPPED
+                code = 200 if is_well else 503 if head.startswith(b"GET") else 500
+                told = f"HTTP/1.1 {code} x\r\nretry-after: 3\r\ncontent-length: 0\r\n\r\n"
+                writer.write(told.encode())
+                await asyncio.sleep(0.01)
+                if b"connection: close" in head:
+                    break
+        writer.close()
+
+    async def mend(self) -> None:
+        """Have another engine once the one is missed."""
+        await asyncio.sleep(1.0)
+        self._cores[-1].kill()
+        self._cores[-1].wait()
+        self._cores.append(self._started())
+
+    def close(self) -> None:
+        for core in self._cores:
+            core.kill()
+            core.communicate()
+
+
+@pytest.mark.parametrize("harm", deaths.HARMS)
+async def test_an_engines_end_is_timed_and_what_is_refused_out_of_order_counted(
+    harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deaths, "PAUSE_S", 0.05)
+    dying, clients = Dying(), [list[Reply](), list[Reply]()]
+    server = await asyncio.start_server(dying.serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        asking = [asyncio.create_task(deaths._ask(port, *each)) for each in enumerate(clients)]
+        mending = asyncio.create_task(dying.mend())
+        found = await deaths._death(harm, dying, port, clients)  # type: ignore[arg-type]
+        await mending
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    dying.close()
+    assert 0.5 < found.seconds < 60
+    assert found.noticed_s < found.seconds
+    assert found.disorderly.keys() == {"500"}
+    result = deaths._result([dataclasses.replace(found, harm=each) for each in deaths.HARMS])
+    assert [target.met for target in result.targets][-1] is False

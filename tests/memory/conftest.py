@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from loadtests.postgres import Cluster
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import Database, open_database
 from memory.store.sqlite import FILE_NAME, SqliteDatabase
 from memory.types import Completion, Draft, Message, Tier
 from tests.memory.older import connected
-from tests.postgres import Cluster
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,10 +1,8 @@
-"""A PostgreSQL server that is set up, migrated, wrong, away, killed and back again."""
+"""A PostgreSQL server that is set up, migrated, wrong, away and back again."""
 
 from __future__ import annotations
 
 import logging
-import os
-import random
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from loadtests.postgres import ABSENT, OWNER, Cluster, programs
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -26,13 +25,10 @@ from memory.store.schema import SCHEMA_VERSION, metadata
 from memory.store.sqlite import FILE_NAME
 from memory.types import Completion, Draft
 from tests.memory.older import connected
-from tests.memory.test_memory_crash import WRITER
-from tests.postgres import ABSENT, OWNER, Cluster, programs
 
 Build = Callable[..., Draft]
 SCRIPTS = ScriptDirectory.from_config(migration_config())
 VERSIONS = [each.revision for each in SCRIPTS.walk_revisions()]
-KILLS = int(os.environ.get("TEST_KILLS", "5"))
 
 
 @pytest.fixture
@@ -218,30 +214,6 @@ def test_a_restart_between_two_uses_is_not_noticed(
     own_cluster.stop()
     own_cluster.start()
     assert memory.save(draft("after")).created
-    memory.close()
-
-
-def test_writers_and_servers_that_are_killed_lose_nothing_acknowledged(
-    own_cluster: Cluster, tmp_path: Path
-) -> None:
-    url, acknowledged = own_cluster.database(), list[str]()
-    chance = random.Random(14)
-    for round_ in range(KILLS):
-        words = [sys.executable, "-c", WRITER, str(tmp_path), f"round {round_}", "10000", url]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            rows = chance.randrange(1, 20)
-            acknowledged += [writer.stdout.readline().strip() for _ in range(rows)]
-            if round_ % 3 == 2:
-                own_cluster.stop("immediate")
-            writer.kill()
-            acknowledged += writer.stdout.read().split()
-        if round_ % 3 == 2:
-            own_cluster.start()
-    memory = opened(url, tmp_path)
-    assert all(memory.get("ann", record_id).id == record_id for record_id in acknowledged)
-    assert memory.verify("ann").ok
-    assert memory.rebuild("ann") == memory.stats("ann")["states"]["active"]
     memory.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
+from loadtests.postgres import OWNER, Cluster
 from memory.batch import BatchDetails, NewBatch
 from memory.candidates import WorkedSolution
 from memory.errors import StorageUnavailableError
@@ -34,7 +35,6 @@ from memory.types import Completion, Draft, Trial
 from tests.memory.adapters_made import write_adapter
 from tests.memory.candidates_made import candidate, choice
 from tests.memory.older import connected
-from tests.postgres import OWNER, Cluster
 
 Build = Callable[..., Draft]
 Note = Callable[..., Completion]

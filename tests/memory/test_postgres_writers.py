@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+from loadtests.postgres import Cluster
 from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -20,7 +21,6 @@ from memory.store.database import Database, open_database
 from memory.store.schema import record
 from memory.store.scope import EVERYONE
 from memory.types import Draft, State, Tier
-from tests.postgres import Cluster
 
 Build = Callable[..., Draft]
 

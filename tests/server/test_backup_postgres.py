@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.postgres import Cluster
 from memory.errors import StorageBusyError
 from memory.files import NewFile
 from memory.hashing import HashingEmbedder
@@ -14,7 +15,6 @@ from memory.memory import LongTermMemory
 from server.backup.manifest import DATABASE
 from server.backup.restoring import BEFORE
 from server.console import CommandError
-from tests.postgres import Cluster
 from tests.server.backups import backed_up, questions_in, register, remember, restored
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.postgres import ABSENT, Cluster, programs
+from loadtests.postgres import ABSENT, Cluster, programs
 from tests.server.composed import STORY, Composed, Reply, Script, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")

@@ -1,4 +1,7 @@
-"""What LiteLLM's proxy passes on: `python litellm_client.py URL` prints it as JSON."""
+"""What LiteLLM's proxy passes on for two customers, as JSON: `python litellm_client.py URL`.
+
+`ACME_KEY` and `GLOBEX_KEY` are their keys; globex may ask once in a minute.
+"""
 
 import json
 import os
@@ -11,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from openai import OpenAI
+from openai import OpenAI, RateLimitError
 
-MODEL, KEY = "whet", "sk-none"
+MODEL, LIMITED, KEY = "acme", "globex", "sk-none"
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
 WEATHER = {
     "name": "get_weather",
@@ -29,7 +32,13 @@ PERSON = {
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
     "required": ["name", "age"],
 }
-START_S = 120
+START_S = 240
+
+
+def served(url: str, customer: str) -> dict:
+    """Return a customer's deployment: the server, with a key of its own."""
+    key = f"os.environ/{customer.upper()}_KEY"
+    return {"model": "openai/whet-pebble", "api_base": f"{url}/v1", "api_key": key}
 
 
 @contextmanager
@@ -38,8 +47,12 @@ def proxy(url: str):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    served = {"model": "openai/whet-pebble", "api_base": f"{url}/v1", "api_key": "none"}
-    settings = {"model_list": [{"model_name": MODEL, "litellm_params": served}]}
+    settings = {
+        "model_list": [
+            {"model_name": n, "litellm_params": served(url, n)} for n in (MODEL, LIMITED)
+        ],
+        "router_settings": {"num_retries": 0},
+    }
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.yaml")
         config.write_text(json.dumps(settings), "utf-8")  # JSON is YAML
@@ -76,10 +89,45 @@ def strategy(shown) -> str | None:
     return report["strategy"] if report else None
 
 
-def ask(client: OpenAI, question: str, **more):
+def ask(client: OpenAI, question: str, model: str = MODEL, **more):
     """Ask one question."""
     messages = [{"role": "user", "content": question}]
-    return client.chat.completions.create(model=MODEL, messages=messages, **more)
+    return client.chat.completions.create(model=model, messages=messages, **more)
+
+
+def customers(client: OpenAI, completion_id: str) -> dict:
+    """Correct an answer of acme's, and see what either customer is told afterwards."""
+
+    def told(customer: str, path: str, **body) -> int:
+        key = os.environ[f"{customer.upper()}_KEY"]
+        asking = {"headers": {"Authorization": f"Bearer {key}"}, "timeout": 60}
+        url = f"{sys.argv[1]}{path}"
+        return (
+            httpx.post(url, json=body, **asking) if body else httpx.get(url, **asking)
+        ).status_code
+
+    word = {"completion_id": completion_id, "verdict": "incorrect", "answer": "99"}
+    statuses = {
+        who: [told(who, f"/v1/reports/{completion_id}"), told(who, "/v1/feedback", **word)]
+        for who in (LIMITED, MODEL)
+    }
+    return {
+        "statuses": statuses,
+        "acme": ask(client, STORY).choices[0].message.content,
+        "globex": ask(client, STORY, LIMITED).choices[0].message.content,
+        "limited": refusal(client),
+        "unlimited": ask(client, STORY).choices[0].message.content,
+    }
+
+
+def refusal(client: OpenAI) -> str | None:
+    """Ask as globex until that is too much."""
+    for _ in range(3):
+        try:
+            ask(client, STORY, LIMITED)
+        except RateLimitError as error:
+            return str(error)
+    return None
 
 
 with proxy(sys.argv[1]) as url:
@@ -111,6 +159,7 @@ with proxy(sys.argv[1]) as url:
         "person": json.loads(person.choices[0].message.content),
         "headers": sorted(h for h in raw.headers if "whet" in h or "x-request-id" in h),
         "stream_ids": sorted({chunk.id for chunk in chunks}),
+        "customers": customers(client, whole.id),
         "report": {
             "whole": strategy(whole),
             "chunks": next(filter(None, map(strategy, reversed(chunks))), None),

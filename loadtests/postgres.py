@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the tests' own, in a temporary folder, heard on a socket in it only.
+"""A PostgreSQL server of our own, in a temporary folder, heard on a socket in it only.
 
-Owned by an unprivileged user, as PostgreSQL refuses root. Each test has a database of its own, a
-copy of one that was migrated once.
+For tests and torture. Owned by an unprivileged user, as PostgreSQL refuses root. Whoever needs a
+database has one made, as a rule a copy of one that was migrated once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
 ABSENT = "PostgreSQL is not installed here (Debian: apt-get install postgresql)"
 OWNER = "whet"
 UNPRIVILEGED = ("postgres", "nobody")
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
-"""What a crash of the machine would cost is no matter to a test, and time is."""
+UNSYNCED = ("fsync=off", "full_page_writes=off", "autovacuum=off")
+"""What is acknowledged outlives the server's processes, and no crash of the machine."""
+QUICK = (*UNSYNCED, "synchronous_commit=off")
+"""What a crash would cost is no matter to a test, and time is."""
+RECOVERY_S = 60.0
 SETTINGS = ("listen_addresses=", "max_connections=300", "shared_buffers=32MB", "lc_messages=C")
 
 
@@ -81,7 +87,7 @@ class Cluster:
     def database(self, template: str | None = None, name: str | None = None) -> str:
         """Make a database of `OWNER`, empty or as the one of a URL; return its URL."""
         made = name or next(self._names)
-        origin = template.rpartition("/")[2].partition("?")[0] if template else "template0"
+        origin = _name_in(template) if template else "template0"
         as_files = "STRATEGY FILE_COPY" if self._superuser().info.server_version >= 150000 else ""
         self._superuser().execute(
             f"CREATE DATABASE {made} OWNER {OWNER} TEMPLATE {origin} {as_files}".encode()
@@ -90,8 +96,37 @@ class Cluster:
 
     def drop(self, url: str) -> None:
         """Drop the database of a URL, whoever uses it."""
-        name = url.rpartition("/")[2].partition("?")[0]
-        self._superuser().execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        self._superuser().execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
+
+    def processes_of(self, url: str) -> list[int]:
+        """Return the server's processes that serve a database, those at work first."""
+        found = self._superuser().execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+            " AND backend_type = 'client backend' ORDER BY state = 'idle', backend_start DESC",
+            [_name_in(url)],
+        )
+        return [int(pid) for (pid,) in found]
+
+    def kill(self, process: int) -> None:
+        """Kill a process of the server, and wait until it has recovered.
+
+        It ends all of its processes then, the one of our own connection too: that it has noticed.
+        """
+        import psycopg
+
+        ours, end = self._superuser(), time.monotonic() + RECOVERY_S
+        os.kill(process, signal.SIGKILL)
+        with suppress(psycopg.OperationalError), ours:
+            while time.monotonic() < end:
+                ours.execute("SELECT pg_sleep(0.01)")
+        self._open = None
+        while self._open is None:
+            try:
+                self._superuser()
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
 
     def url(self, database: str, user: str = OWNER) -> str:
         """Return the URL of a database for a user."""
@@ -127,3 +162,8 @@ class Cluster:
             timeout=120,
         )
         assert done.returncode == 0, f"{program}: {done.stdout!r}"
+
+
+def _name_in(url: str) -> str:
+    """Return the name of a database that `Cluster.url` named."""
+    return url.rpartition("/")[2].partition("?")[0]
