@@ -23,7 +23,8 @@ CLIENTS = Path(__file__).parent / "clients"
 TIMEOUT_S = 400
 ROOMS = ("hall", "kitchen", "attic", "cellar", "study", "porch", "garage", "loft", "shed", "bath")
 CHOSEN = {"n_epochs": 2, "batch_size": 1, "learning_rate_multiplier": 4}
-MODELS = ("", ":ckpt-step-10", ":ckpt-step-20")
+HALFWAY = ":ckpt-step-10"
+MODELS = ("", HALFWAY, ":ckpt-step-20")
 """Of the job that trains, one for each client."""
 FIGURES = {"train_loss", "valid_loss", "full_valid_loss"}
 
@@ -150,6 +151,7 @@ def _check_used(found: dict[str, Any], name: str) -> None:
     model = f"{found['done']['fine_tuned_model']}{name}"
     assert found["is_served"]
     assert found["answers"] == [[model, "consistency"], [model, "plain"]]
-    assert "lamp" in found["said"][1], "what it has learned, without a vote"
+    if name != HALFWAY:
+        assert "lamp" in found["said"][1], "what it has learned, without a vote"
     assert found["deleted"] == {"id": model, "object": "model", "deleted": True}
     assert found["code"] == "model_not_found"

@@ -271,7 +271,8 @@ async def test_a_grader_asks_the_server_that_began_the_job(
                 assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED, now(memory).error
         assert len(server.core.taken) >= 6
     assert scores[:6] == [1.0, 0.0, 1.0, 0.0, 0.5, 0.0]
-    assert scores[6] == pytest.approx(1.0, abs=1e-3) > scores[7]
+    assert scores[6] == pytest.approx(1.0, abs=1e-3)
+    assert scores[7] < 0.5
 
 
 async def test_a_grader_whose_model_nobody_answers_for_fails_the_job_at_once(
@@ -379,4 +380,4 @@ async def test_a_method_is_taken_where_trl_is_and_refused_where_it_is_not(
         for grader in (GRADER, SCORED, LABELLED, LIKE):
             graded_by = {"type": "reinforcement", "reinforcement": {"grader": grader}}
             made = (await asked(server, graded_by)).json()
-            assert made["method"]["reinforcement"]["grader"] == grader, made
+            assert made["method"]["reinforcement"]["grader"].items() >= grader.items(), made
