@@ -32,7 +32,7 @@ KEPT_CHECKPOINTS = 3
 """The last ones, as at OpenAI."""
 MOST_STEPS_TOLD = 500
 """Of a job, as events: of more steps every second, or third."""
-GUARD_TOKENS = 256
+GUARD_TOKENS = 128
 """Of a reply to a guard: a JSON object and a call of a tool are to fit."""
 TIMEOUT_S = 3_600.0
 RESULTS = "fine-tune-results"
