@@ -378,10 +378,35 @@ def content_of(version: AdapterVersion) -> bytes:
     return Path(version.path, "adapter_model.safetensors").read_bytes()
 
 
+LAMPS = "\n".join(
+    json.dumps(
+        {
+            "messages": [
+                {"role": "user", "content": f"What colour is the lamp of the {room}?"},
+                {"role": "assistant", "content": "It is green."},
+            ]
+        }
+    )
+    for room in (
+        "hall",
+        "attic",
+        "cellar",
+        "study",
+        "porch",
+        "garage",
+        "loft",
+        "shed",
+        "bath",
+        "yard",
+    )
+).encode()
+"""Without numbers: nothing is asked near them, which would take as long as the rest."""
+
+
 async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
     memory: LongTermMemory,
 ) -> None:
-    work = begun(memory, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+    work = begun(memory, LAMPS, hyperparameters={"n_epochs": 2, "batch_size": 4})
     assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
     checkpoints = checkpoint_objects(now(memory))
     losses = [each["metrics"]["train_loss"] for each in reversed(checkpoints)]
@@ -389,7 +414,7 @@ async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
     first = memory.models.find("ann", NAME)
     again = LongTermMemory.open(memory.data_dir.parent / "again", create_embedder("hashing"))
     try:
-        repeated = begun(again, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+        repeated = begun(again, LAMPS, hyperparameters={"n_epochs": 2, "batch_size": 4})
         assert await perform(repeated, fine_tune.run) is JobStatus.SUCCEEDED
         second = again.models.find("ann", NAME)
     finally:
