@@ -14,6 +14,7 @@ from adaptation.grading.errors import Fault, GradingError
 from adaptation.grading.judge import Asking
 from server.evals.asking import Door
 from server.jobs.work import Stopped, Work
+from server.request_body import Body
 
 URL = "http://whet"
 """Of a server that is not reached by its address."""
@@ -27,10 +28,10 @@ def asking(work: Work) -> Asking:
         return Nobody()
     client = httpx.AsyncClient(transport=work.asks, base_url=URL, timeout=TIMEOUT_S)
 
-    async def post(tenant: str, path: str, body: bytes) -> httpx.Response:
+    async def post(tenant: str, path: str, body: Body) -> httpx.Response:
         sent = {"content-type": "application/json"}
         try:
-            return await client.post(path, content=body, headers=sent)
+            return await client.post(path, content=body.text, headers=sent)
         except httpx.TimeoutException as error:
             told = f"the model gave no answer in {TIMEOUT_S:.0f} s"
             raise GradingError(Fault.MODEL_SERVER, told) from error
