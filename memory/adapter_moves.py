@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, update
 from memory.adapter_versions import AdapterVersions, aliases_in, version_row
 from memory.errors import ConflictError
 from memory.release import UNAPPROVED, Stage, note_step, stage_of
+from memory.standing import refuse_lost
 from memory.store.schema import adapter, alias
 from memory.store.upsert import upsert
 from memory.types import AdapterVersion
@@ -24,11 +25,22 @@ class AdapterMoves(AdapterVersions):
     """Versions whose names move."""
 
     def offer(
-        self, tenant: str, adapter_id: str, stage: Stage = Stage.SHARE, reason: str = BY_HAND
+        self,
+        tenant: str,
+        adapter_id: str,
+        stage: Stage = Stage.SHARE,
+        reason: str = BY_HAND,
+        *,
+        anyway: bool = False,
     ) -> AdapterVersion:
-        """Make a version the candidate, to be tried; `ConflictError` where it cannot be served."""
+        """Make a version the candidate, to be tried.
+
+        Raises `ConflictError` where it cannot be served, or lost its guards and not `anyway`.
+        """
         with self._database.writing(tenant) as connection:
             version = self._fit(connection, tenant, adapter_id)
+            if not anyway:
+                refuse_lost(version)
             self._offer(connection, version, stage, reason)
         return version
 
@@ -38,7 +50,7 @@ class AdapterMoves(AdapterVersions):
         Raises `ConflictError` for one that waits for nobody.
         """
         if stage is Stage.ALL:
-            return self.promote(tenant, adapter_id, "approved", of=UNAPPROVED)
+            return self.promote(tenant, adapter_id, "approved", of=UNAPPROVED, anyway=True)
         with self._database.writing(tenant) as connection:
             version = self._fit(connection, tenant, adapter_id)
             _refuse_elsewhere(connection, adapter_id, UNAPPROVED)
@@ -67,13 +79,18 @@ class AdapterMoves(AdapterVersions):
         adapter_id: str,
         reason: str = BY_HAND,
         of: tuple[Stage, ...] | None = None,
+        *,
+        anyway: bool = False,
     ) -> AdapterVersion:
         """Make a version the champion and the old champion `previous`.
 
         Promoting the champion again changes nothing. Raises `ConflictError` for a version that
-        was rejected or whose files are damaged, or that is at none of the stages `of`.
+        was rejected or whose files are damaged, that is at none of the stages `of`, or that lost
+        its guards and not `anyway`.
         """
         version = self._fit_files(tenant, adapter_id)
+        if not anyway:
+            refuse_lost(version)
         with self._database.writing(tenant) as connection:
             version = self._fit(connection, tenant, adapter_id)
             if of is not None:

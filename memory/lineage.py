@@ -1,4 +1,4 @@
-"""Where an answer comes from and what came of it: answers, records and adapter versions as a graph.
+"""Where an answer comes from and what came of it: answers, records, files and adapter versions.
 
 Owns how they hang together, both ways. Knows nothing of how a trace is shown.
 """
@@ -14,12 +14,13 @@ from memory.adapters import AdapterRegistry
 from memory.candidates import CandidateStore
 from memory.completions import CompletionLog
 from memory.errors import NotFoundError
+from memory.files import FileStore, StoredFile
 from memory.records import RecordStore
 from memory.store.database import Database
-from memory.store.schema import completion, lineage
+from memory.store.schema import adapter, completion, lineage
 from memory.types import AdapterVersion, Completion, Frozen, Record
 
-Kind: TypeAlias = Literal["answer", "record", "adapter"]
+Kind: TypeAlias = Literal["answer", "record", "adapter", "file"]
 MOST_LINKS = 20
 """Of one relation: an adapter may have learned from thousands of records."""
 MOST_THINGS = 500
@@ -38,7 +39,7 @@ class Link(Frozen):
 
 
 class Traced(Frozen):
-    """An answer, a record or an adapter version, and what it hangs together with."""
+    """An answer, a record, a file or an adapter version, and what it hangs together with."""
 
     kind: Kind
     id: str
@@ -58,10 +59,10 @@ class Lineage:
     ) -> None:
         self._database, self._completions = database, completions
         self._records, self._adapters = records, adapters
-        self._candidates = CandidateStore(database)
+        self._candidates, self._files = CandidateStore(database), FileStore(database)
 
     def look(self, tenant: str, thing_id: str) -> Traced:
-        """Return what a tenant's answer, record or adapter version hangs together with.
+        """Return what a tenant's answer, record, file or adapter version hangs together with.
 
         Raises `NotFoundError`.
         """
@@ -69,6 +70,8 @@ class Lineage:
             return self._record(tenant, self._records.get(tenant, thing_id))
         if thing_id.startswith("ad_"):
             return self._adapter(tenant, self._adapters.show(tenant, thing_id))
+        if thing_id.startswith("file-"):
+            return self._file(self._files.get(tenant, thing_id))
         return self._answer(self._completion(tenant, thing_id))
 
     def walk(self, tenant: str, thing_id: str, depth: int) -> Iterator[Traced]:
@@ -173,11 +176,20 @@ class Lineage:
         heir = version.retired.replaced_by if version.retired else None
         links = (
             _link("trained on", version.record_ids),
+            _link("fine-tuned on", [version.metrics.get("training_file")]),
             _link("grew from", [version.parent]),
             _link("replaced by", [heir]),
             _link("served", served, total),
         )
         return _traced("adapter", version.id, facts, links)
+
+    def _file(self, file: StoredFile) -> Traced:
+        tuned = adapter.c.metrics["training_file"].as_string() == file.id
+        with self._database.reading(file.tenant) as connection:
+            mine = select(adapter.c.id).where(adapter.c.tenant == file.tenant, tuned)
+            adapters = _found(connection, mine.order_by(adapter.c.created_at.desc()))
+        facts = {"name": file.name, "bytes": file.bytes, "created": file.created_at}
+        return _traced("file", file.id, facts, (_link("taught", adapters),))
 
 
 def _origins(evidence: Any) -> list[str]:

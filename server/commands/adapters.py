@@ -46,6 +46,9 @@ def add_parser(subparsers: Subparsers) -> None:
         add_memory_arguments(action)
         if takes_id:
             action.add_argument("id", metavar="ID")
+        if name in ("promote", "offer"):
+            told = "though a fine-tuned model lost what it knew before"
+            action.add_argument("--anyway", action="store_true", help=told)
         action.set_defaults(run=run, shown_by="whet adapters list")
     add_warm(below)
 
@@ -78,13 +81,13 @@ def _show(args: argparse.Namespace) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.promote(args.tenant, args.id)
+        version = memory.adapters.promote(args.tenant, args.id, anyway=args.anyway)
     return _say(args, version, f"champion: {version.id}")
 
 
 def _offer(args: argparse.Namespace) -> int:
     with open_memory(args) as memory:
-        version = memory.adapters.offer(args.tenant, args.id)
+        version = memory.adapters.offer(args.tenant, args.id, anyway=args.anyway)
     if args.json:
         print_json({"candidate": _fields(version)})
     else:

@@ -37,7 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet trace`."""
     summary = "follow an answer to its records and adapter, and back"
     parser = command_parser(subparsers, "trace", summary, EXAMPLES)
-    parser.add_argument("id", metavar="ID", help="of an answer, a record or an adapter version")
+    parser.add_argument(
+        "id", metavar="ID", help="of an answer, a record, a file or an adapter version"
+    )
     parser.add_argument(
         "--depth",
         type=number_between(0, DEEPEST),

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from adaptation.conversation import Conversation
-from adaptation.learning.distillation.guarding import compare
-from adaptation.learning.distillation.guards import PROBES, GuardOutcome
+from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.errors import NotFoundError
 from memory.files import NewFile
 from memory.job import Wish
 from memory.model_names import is_model_name
-from memory.types import AdapterVersion, Frozen
+from memory.standing import FINE_TUNED
+from memory.types import AdapterVersion, Frozen, State
 from server.finetuning.examples import LEAST_EXAMPLES, InvalidFileError, Line, read_file
 from server.finetuning.forms import FineTuneRequest
+from server.finetuning.guarding import Found, Guarding, examples_of, near_guards
 from server.finetuning.objects import VALIDATING
 from server.jobs.kind import JobFailedError
 from server.jobs.work import Work
@@ -31,10 +32,9 @@ KEPT_CHECKPOINTS = 3
 """The last ones, as at OpenAI."""
 MOST_STEPS_TOLD = 500
 """Of a job, as events: of more steps every second, or third."""
-PROBE_TOKENS = 64
+GUARD_TOKENS = 128
+"""Of a reply to a guard: a JSON object and a call of a tool are to fit."""
 TIMEOUT_S = 3_600.0
-UNJUDGED = "fine-tuned"
-"""In place of a gate's decision: nothing that was not promoted takes a champion's place."""
 RESULTS = "fine-tune-results"
 """The purpose of the file of figures."""
 FIGURES = (
@@ -64,13 +64,15 @@ class FineTuningJob(ABC, Generic[M]):
         self._further = await asyncio.to_thread(self._tuned_further)
         parent = self._further.path if self._further else None
         # 2. What the model knows by now.
-        before = await self._replies(parent)
+        guarding = Guarding(self._replies, await asyncio.to_thread(self._near, training))
+        await guarding.before(parent)
         # 3. The descent, with a checkpoint after every epoch.
         self.work.tell("Fine-tuning job started")
         last, folder = await self.learn(training, validation, parent)
         # 4. What it lost, and the model.
-        guards = await self._guarded(before, str(folder))
-        version = await self._registered(last, folder, self.asked.name, guards)
+        found = await guarding.after(str(folder))
+        self.work.tell(found.words, "warn" if found.objections else "info")
+        version = await self._registered(last, folder, self.asked.name, found)
         result = await asyncio.to_thread(self._results)
         self.work.tell(f"New fine-tuned model created: {self.asked.name}")
         self.work.tell("The job has successfully completed")
@@ -79,7 +81,7 @@ class FineTuningJob(ABC, Generic[M]):
             "adapter": version.id,
             "trained_tokens": last.tokens,
             "result_files": [result],
-            "guards": {"known": guards.before, "lost": list(guards.lost)},
+            **found.told,
         }
 
     @abstractmethod
@@ -89,6 +91,10 @@ class FineTuningJob(ABC, Generic[M]):
     @abstractmethod
     def rendered(self, example: M) -> tuple[Conversation, ...]:
         """Return what of an example the model's template must be able to render."""
+
+    def learned(self, example: M) -> tuple[Conversation, ...]:
+        """Return what of an example ends with an answer that is learned."""
+        return self.rendered(example)
 
     @abstractmethod
     async def learn(
@@ -193,30 +199,28 @@ class FineTuningJob(ABC, Generic[M]):
         except NotFoundError:  # its tenant has deleted it
             return
 
-    async def _replies(self, adapter: str | None) -> list[str]:
-        prompts = [probe.conversation for probe in PROBES]
-        self.work.progress("guard", 0, len(prompts))
-        return await self.trainer.generate(prompts, adapter, PROBE_TOKENS, TIMEOUT_S)
+    def _near(self, training: Sequence[M]) -> Sequence[Guard]:
+        """Return questions near what is learned, the tenant's own records among them."""
+        own = self._memory.walk(self._tenant, state=State.ACTIVE)
+        learned = examples_of(each for example in training for each in self.learned(example))
+        return near_guards(tuple(learned), own, self.asked.seed)
 
-    async def _guarded(self, before: list[str], adapter: str) -> GuardOutcome:
-        """Return which probes were known before and are lost; whoever asked decides what of it."""
-        after = dict(zip(PROBES, await self._replies(adapter), strict=True))
-        known = [p for p, reply in zip(PROBES, before, strict=True) if p.right(reply)]
-        found = compare(known, after)
-        if not found.held:
-            self.work.tell(
-                f"The model forgot {len(found.lost)} of {found.before} everyday answers: "
-                f"{'; '.join(found.lost)}",
-                "warn",
-            )
-        return found
+    async def _replies(
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> list[str]:
+        self.work.progress(phase, 0, len(prompts))
+        return await self.trainer.generate(prompts, adapter, GUARD_TOKENS, TIMEOUT_S)
 
     async def _registered(
-        self, found: Checkpoint, folder: Path, name: str, guards: GuardOutcome | None
+        self, found: Checkpoint, folder: Path, name: str, guards: Found | None
     ) -> AdapterVersion:
-        lost = {} if guards is None else {"guards_lost": list(guards.lost)}
-        told = {"job": self.work.job.id, "decision": UNJUDGED}
-        metrics = {**told, **found.model_dump(), **lost}
+        """Name it; `guards` are what was found of the last, and None of a checkpoint."""
+        told = {
+            "job": self.work.job.id,
+            "decision": FINE_TUNED,
+            "training_file": self.asked.training_file,
+        }
+        metrics = {**told, **found.model_dump(), **(guards.told if guards else {})}
         naming = asyncio.to_thread(
             self._memory.adapters.register,
             folder,

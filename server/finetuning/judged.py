@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.conversation import Conversation
-from adaptation.grading.errors import Fault, GradingError
+from adaptation.grading.errors import Fault
 from adaptation.grading.grade import Graded, grade
-from adaptation.grading.outcome import sample_of
-from adaptation.grading.specs import Grader, LabelModel, Multi, ScoreModel, TextSimilarity
+from adaptation.grading.judge import Asking
+from adaptation.grading.outcome import Grade, sample_of
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.preference import messages
 from adaptation.learning.preference.examples import GradedPrompt, Pair, read_graded, read_pair
@@ -20,12 +20,16 @@ from adaptation.learning.preference.hyperparameters import (
     ReinforcementHyperparameters,
 )
 from adaptation.learning.preference.training import dpo, reinforcement
+from server.finetuning.asking import asking
 from server.finetuning.job import FineTuningJob, M
+from server.jobs.kind import JobFailedError
 
 RANK = 16
 FIGURES = {"loss": "train_loss", "eval_loss": "valid_loss"}
 """TRL's names of what OpenAI has names for; the others keep theirs."""
 FOLDER = "trl"
+TRIED = "Hello."
+"""An answer by which a grader is tried."""
 
 
 class Judged(FineTuningJob[M]):
@@ -96,6 +100,10 @@ class Preferences(Judged[Pair]):
         """Return both answers."""
         return example.preferred, example.other
 
+    def learned(self, example: Pair) -> tuple[Conversation, ...]:
+        """Return the answer that is preferred."""
+        return (example.preferred,)
+
     async def learn(
         self, training: Sequence[Pair], validation: Sequence[Pair], parent: str | None
     ) -> tuple[Checkpoint, Path]:
@@ -115,6 +123,10 @@ class Preferences(Judged[Pair]):
 
 class Rewards(Judged[GradedPrompt]):
     """Answers are drawn, and what the grader rewards is learned (GRPO)."""
+
+    _asking: Asking | None = None
+    _has_told = False
+    """Of an answer that could not be graded: the first is enough."""
 
     def read(self, line: dict[str, Any]) -> GradedPrompt:
         """Return the prompt of a line, and the line as the grader's `item`."""
@@ -136,6 +148,7 @@ class Rewards(Judged[GradedPrompt]):
         """Learn what is rewarded."""
         asked = self.asked.hyperparameters
         assert isinstance(asked, ReinforcementHyperparameters)
+        await self._try(training[0])
         order = messages.ReinforcementOrder(
             prompts=tuple(training),
             held_out=tuple(validation),
@@ -146,27 +159,22 @@ class Rewards(Judged[GradedPrompt]):
         done = await reinforcement(order, self._grade, hearing.measured, hearing.checkpoint)
         return await self.followed(hearing, done)
 
+    async def _try(self, first: GradedPrompt) -> None:
+        """Raise `JobFailedError` where the grader's model cannot be asked: nothing would earn."""
+        found = await self._graded(TRIED, first.item)
+        if (told := found.faults.get(Fault.MODEL_SERVER)) is not None:
+            raise JobFailedError(f"the grader's model cannot be asked: {told}")
+
     async def _grade(self, text: str, item: Mapping[str, Any]) -> float:
         """Return what the grader gives; an answer that it cannot grade earns nothing."""
-        found = await grade(self.asked.grader, Graded(sample_of(text), item, Nobody()))
+        found = await self._graded(text, item)
+        if found.faults and not self._has_told:
+            self._has_told = True
+            told = "; ".join(found.faults.values())
+            self.work.tell(f"An answer could not be graded, and earns nothing: {told}", "warn")
         return found.score
 
-
-def asks_a_model(grader: Grader) -> bool:
-    """Whether somebody has to answer for a model: a job has nobody to ask."""
-    if isinstance(grader, Multi):
-        return any(asks_a_model(part) for part in grader.graders.values())
-    is_cosine = isinstance(grader, TextSimilarity) and grader.evaluation_metric == "cosine"
-    return is_cosine or isinstance(grader, LabelModel | ScoreModel)
-
-
-class Nobody:
-    """Whom a job asks about a model: its server answers others."""
-
-    async def chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Refuse."""
-        raise GradingError(Fault.MODEL_SERVER, "a job has no model to ask")
-
-    async def embeddings(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """Refuse."""
-        raise GradingError(Fault.MODEL_SERVER, "a job has no model to ask")
+    async def _graded(self, text: str, item: Mapping[str, Any]) -> Grade:
+        if self._asking is None:
+            self._asking = asking(self.work)
+        return await grade(self.asked.grader, Graded(sample_of(text), item, self._asking))

@@ -43,7 +43,7 @@ def job_object(job: Job) -> dict[str, Any]:
 def _method(asked: FineTuneRequest, chosen: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"hyperparameters": chosen}
     if asked.grader is not None:
-        told["grader"] = asked.grader.model_dump(mode="json", exclude_unset=True)
+        told["grader"] = asked.grader.model_dump(mode="json", exclude_none=True)
     return {"type": asked.method, asked.method: told}
 
 

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from memory.adapters import AdapterRegistry
 from memory.memory import LongTermMemory
 from memory.release import Releases, Stage, Step
-from memory.types import AdapterVersion
+from memory.types import AdapterVersion, Frozen
 from server.aliases import aliases_of
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant
+
+
+class MoveBody(Frozen):
+    """How a version is to be served."""
+
+    anyway: bool = Field(default=False, strict=True)
+    """Though a fine-tuned one lost what the model knew before."""
 
 
 def adapters_router(memory: LongTermMemory, first: Stage) -> APIRouter:
@@ -66,15 +74,15 @@ def _add_views(router: APIRouter, registry: AdapterRegistry, releases: Releases)
 
 def _add_moves(router: APIRouter, registry: AdapterRegistry) -> None:
     @router.post("/{adapter_id}/promote")
-    def promote(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+    def promote(adapter_id: Id, tenant: Tenant, body: MoveBody | None = None) -> dict[str, Any]:
         """Serve this version from now on; a running server follows within seconds."""
-        version = registry.promote(tenant, adapter_id)
+        version = registry.promote(tenant, adapter_id, anyway=(body or MoveBody()).anyway)
         return adapter_object(version, aliases_of(registry, tenant))
 
     @router.post("/{adapter_id}/offer")
-    def offer(adapter_id: Id, tenant: Tenant) -> dict[str, Any]:
+    def offer(adapter_id: Id, tenant: Tenant, body: MoveBody | None = None) -> dict[str, Any]:
         """Try this version on a share of the requests (`champion_share`) from now on."""
-        version = registry.offer(tenant, adapter_id)
+        version = registry.offer(tenant, adapter_id, anyway=(body or MoveBody()).anyway)
         return adapter_object(version, aliases_of(registry, tenant))
 
     @router.post("/rollback")

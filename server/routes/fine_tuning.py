@@ -26,7 +26,6 @@ from server.finetuning.forms import (
     NewFineTuning,
     asked_hyperparameters,
 )
-from server.finetuning.judged import asks_a_model
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
 from server.jobs.limits import MOST_OPEN
 from server.request_options import split_model
@@ -192,11 +191,7 @@ async def check_method(method: Method | None) -> None:
         raise ApiError(400, words, param="method.type", code="method_not_available") from error
     if method.reinforcement is None:
         return
-    place, grader = "method.reinforcement.grader", method.reinforcement.grader
-    if asks_a_model(grader):
-        words = f"`{place}` asks a model, which a job cannot: grade by texts or by a program"
-        raise ApiError(400, words, param=place)
-    await examine(grader, place)
+    await examine(method.reinforcement.grader, "method.reinforcement.grader")
 
 
 def _grader(body: NewFineTuning) -> Grader | None:

@@ -1,4 +1,4 @@
-"""`GET /v1/trace/{id}`: an answer, a record or an adapter version with what belongs to it."""
+"""`GET /v1/trace/{id}`: an answer, a record, a file or a version, and what belongs to each."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import pytest
 
 from memory import lineage as lineage_module
 from memory.errors import NotFoundError
+from memory.files import NewFile
 from memory.lineage import MOST_LINKS, Traced
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, Record, Tier
@@ -73,6 +74,34 @@ def test_an_answer_leads_to_the_request_its_adapter_learned_from(
     assert links(found[2]) == {"came from": (first,), "taught": (adapter,)}
     assert links(found[3]) == {"saved as": (record.id,)}
     assert found[1].facts["decision"] == "promoted"
+
+
+def test_a_fine_tuned_model_leads_to_its_file_and_back(
+    memory: LongTermMemory, tmp_path: Path
+) -> None:
+    new = NewFile(tenant="ann", name="train.jsonl", purpose="fine-tune")
+    file, other = (memory.files.create(new, [content]).id for content in (b"{}", b"{} {}"))
+    tuned = [
+        memory.adapters.register(
+            write_adapter(tmp_path / f"of-{training_file}"),
+            tenant="ann",
+            base_model="pebble",
+            parent=None,
+            rank=2,
+            metrics={"decision": "fine-tuned", "training_file": training_file},
+            record_ids=(),
+            name=f"ft:pebble:whet::{training_file}",
+        ).id
+        for training_file in (file, other)
+    ]
+    answer = answered(memory, "chatcmpl-1", adapter=tuned[0])
+    model, of_file = list(memory.lineage.walk("ann", answer, 2))[1:]
+    assert links(model)["fine-tuned on"] == (file,)
+    assert (of_file.kind, of_file.facts["name"]) == ("file", "train.jsonl")
+    assert links(of_file) == {"taught": (tuned[0],)}
+    assert memory.lineage.look("ann", other).links[0].ids == (tuned[1],)
+    with pytest.raises(NotFoundError):
+        memory.lineage.look("bob", file)
 
 
 def test_a_trace_leads_back_from_the_record(memory: LongTermMemory, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
 from memory.embedder import create_embedder
+from memory.errors import ConflictError
 from memory.files import NewFile
 from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Message
+from server.cli import main
 from server.config import Settings
 from server.finetuning.examples import (
     LEAST_EXAMPLES,
@@ -198,16 +201,82 @@ async def test_every_epoch_ends_with_a_checkpoint_that_is_a_model(
     assert "Checkpoint created at step 16" in "\n".join(told(memory))
 
 
+def knowing(question: str) -> str:
+    """Return what a model says that can add, greet and call no tool."""
+    if found := re.search(r"(\d+) ([-+*]) (\d+)", question):
+        a, sign, b = int(found[1]), found[2], int(found[3])
+        return f"#### {a + b if sign == '+' else a - b if sign == '-' else a * b}"
+    return "Hello! I am Whet, and you are welcome."
+
+
+def forgetful(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """Return the words of one whom a training cost its sums of +."""
+    question = turns[-1].content
+    is_lost = adapter is not None and "+" in question
+    return "#### 0" if is_lost else knowing(question)
+
+
+@pytest.fixture
+def forgetting(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
+    trainer = FakeTrainer(answer=forgetful)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    return trainer
+
+
 async def test_what_was_forgotten_is_told_and_nothing_is_promoted(
-    memory: LongTermMemory, paper: FakeTrainer
+    memory: LongTermMemory, forgetting: FakeTrainer
 ) -> None:
     assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
-    assert any("everyday answers" in message for message in told(memory))
-    guards = (now(memory).result or {})["guards"]
-    assert guards["known"] > 0
-    assert len(guards["lost"]) == guards["known"]
+    (warned,) = [e for e in memory.jobs.events("ann", "ftjob-abc123", 100) if e.level == "warn"]
+    assert "lost what it knew before: near guards were lost" in warned.message
+    assert "sums with +, such as" in warned.message
+    result = now(memory).result or {}
+    families = result["near_guards"]["families"]
+    lost, known = families["sums with +"]
+    assert (lost == known > 9, families["sums with -"][0]) == (True, 0)
+    assert 0 < len(result["guards"]["lost"]) < result["guards"]["known"]
+    assert {"JSON", "tools"} <= set(result["guards"]["unknown"]), "far guards, of all kinds"
     assert memory.adapters.alias("ann", "champion") is None
     assert memory.models.find("bob", NAME) is None
+
+
+async def test_a_model_that_lost_its_guards_serves_everybody_only_where_that_is_said(
+    memory: LongTermMemory, forgetting: FakeTrainer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    version = memory.models.find("ann", NAME)
+    checkpoint = memory.models.find("ann", f"{NAME}:ckpt-step-16")
+    assert version is not None
+    assert checkpoint is not None
+    assert version.metrics["objections"]
+    for move in (memory.adapters.promote, memory.adapters.offer):
+        with pytest.raises(ConflictError, match=r"near guards were lost.*`--anyway`"):
+            move("ann", version.id)
+        with pytest.raises(ConflictError, match="nobody asked what it lost"):
+            move("ann", checkpoint.id)
+    assert memory.adapters.offer("ann", version.id, anyway=True) == version
+    command = ["adapters", "promote", version.id, "--tenant", "ann"]
+    command += ["--data-dir", str(memory.data_dir)]
+    assert await asyncio.to_thread(main, command) == 1
+    assert "near guards were lost" in capsys.readouterr().err
+    assert await asyncio.to_thread(main, [*command, "--anyway"]) == 0
+    assert memory.adapters.alias("ann", "champion") == version
+
+
+async def test_a_model_that_kept_what_was_known_is_promoted_as_any(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = FakeTrainer(answer=lambda turns, _: knowing(turns[-1].content))
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    kept = [message for message in told(memory) if "is kept" in message]
+    assert "lost 0 of" in kept[0]
+    assert "near the examples" in kept[0]
+    version = memory.models.find("ann", NAME)
+    assert version is not None
+    assert version.metrics["objections"] == []
+    memory.adapters.promote("ann", version.id)
+    assert memory.adapters.alias("ann", "champion") == version
 
 
 @pytest.mark.parametrize(
@@ -309,10 +378,35 @@ def content_of(version: AdapterVersion) -> bytes:
     return Path(version.path, "adapter_model.safetensors").read_bytes()
 
 
+LAMPS = "\n".join(
+    json.dumps(
+        {
+            "messages": [
+                {"role": "user", "content": f"What colour is the lamp of the {room}?"},
+                {"role": "assistant", "content": "It is green."},
+            ]
+        }
+    )
+    for room in (
+        "hall",
+        "attic",
+        "cellar",
+        "study",
+        "porch",
+        "garage",
+        "loft",
+        "shed",
+        "bath",
+        "yard",
+    )
+).encode()
+"""Without numbers: nothing is asked near them, which would take as long as the rest."""
+
+
 async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
     memory: LongTermMemory,
 ) -> None:
-    work = begun(memory, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+    work = begun(memory, LAMPS, hyperparameters={"n_epochs": 2, "batch_size": 4})
     assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED
     checkpoints = checkpoint_objects(now(memory))
     losses = [each["metrics"]["train_loss"] for each in reversed(checkpoints)]
@@ -320,7 +414,7 @@ async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
     first = memory.models.find("ann", NAME)
     again = LongTermMemory.open(memory.data_dir.parent / "again", create_embedder("hashing"))
     try:
-        repeated = begun(again, lines(12), hyperparameters={"n_epochs": 2, "batch_size": 4})
+        repeated = begun(again, LAMPS, hyperparameters={"n_epochs": 2, "batch_size": 4})
         assert await perform(repeated, fine_tune.run) is JobStatus.SUCCEEDED
         second = again.models.find("ann", NAME)
     finally:

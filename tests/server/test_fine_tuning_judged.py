@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from tokenizers import Tokenizer
 
 from adaptation.errors import TrainerError
-from adaptation.grading.specs import StringCheck
 from adaptation.learning.preference import messages
 from adaptation.learning.training.fake import FakeTrainer, write_zeros
 from adaptation.pebble import model_path
@@ -22,12 +26,13 @@ from server.config import Settings
 from server.finetuning import judged
 from server.finetuning.forms import FineTuneRequest
 from server.finetuning.objects import checkpoint_objects, job_object
+from server.jobs.bridge import GONE, BridgeTransport, answer
 from server.jobs.folders import folder_of
 from server.jobs.kinds import fine_tune
 from server.jobs.performing import perform
 from server.jobs.work import Work
 from server.routes import fine_tuning
-from tests.server.composed import Composed, Reply, composed
+from tests.server.composed import Composed, Reply, Script, composed
 
 NAME = "ft:whet-pebble:whet:judged:abc123"
 GRADER = {
@@ -36,6 +41,24 @@ GRADER = {
     "operation": "eq",
     "input": "{{ sample.output_text }}",
     "reference": "{{ item.answer }}",
+}
+
+GOOD = [{"role": "user", "content": "Is {{ sample.output_text }} {{ item.answer }}?"}]
+SCORED = {"type": "score_model", "name": "score", "model": "whet-pebble", "input": GOOD}
+LABELLED = {
+    "type": "label_model",
+    "name": "label",
+    "model": "whet-pebble",
+    "input": GOOD,
+    "labels": ["good", "bad"],
+    "passing_labels": ["good"],
+}
+LIKE = {
+    "type": "text_similarity",
+    "name": "like",
+    "input": "{{ sample.output_text }}",
+    "reference": "{{ item.answer }}",
+    "evaluation_metric": "cosine",
 }
 
 
@@ -181,6 +204,112 @@ async def test_rewards_are_what_the_grader_gives(
     assert shown["reinforcement"]["hyperparameters"]["eval_samples"] == 2
 
 
+def scored_by(monkeypatch: pytest.MonkeyPatch, texts: Sequence[str]) -> list[float]:
+    """Return the list of what a grader gives some texts, in the place of a training."""
+    scores = list[float]()
+
+    async def reinforcement(
+        order: Any, grade: Any, on_metrics: Any, on_checkpoint: Any
+    ) -> messages.Trained:
+        scores.extend([await grade(text, order.prompts[5].item) for text in texts])
+        last = adapter(order, 4)
+        on_checkpoint(last)
+        return trained(order, last, order.hyperparameters.resolved(12))
+
+    monkeypatch.setattr(judged, "reinforcement", reinforcement)
+    return scores
+
+
+def rewarded(memory: LongTermMemory, grader: Any) -> Work:
+    more = {"hyperparameters": {"eval_samples": 1}, "grader": grader}
+    return begun(memory, lines(graded), method="reinforcement", **more)
+
+
+def judging() -> Script:
+    """Return a model that is asked in JSON whether two numbers are the same."""
+    tokenizer = Tokenizer.from_file(str(model_path() / "tokenizer.json"))
+
+    def script(request: Any) -> Reply:
+        is_good = "Is 7 7?" in tokenizer.decode(request.prompt_token_ids)
+        is_label = "enum" in str(request.sampling_params.structured_outputs.json)
+        choices = ("good", "bad") if is_label else (1, 0)
+        return Reply(json.dumps({"result": choices[0 if is_good else 1]}))
+
+    return script
+
+
+def half_of(grader: Any) -> dict[str, Any]:
+    """Return a grader that goes by texts for the other half."""
+    parts = {"m": grader, "s": GRADER}
+    return {"type": "multi", "name": "both", "graders": parts, "calculate_output": "(m + s) / 4"}
+
+
+@asynccontextmanager
+async def way_to(server: Composed) -> AsyncIterator[BridgeTransport]:
+    """Ask a server as the process of a job does."""
+    ours, theirs = socket.socketpair()
+    way = BridgeTransport(theirs)
+    async with server.jobs._client_of("default") as client:
+        answering = asyncio.create_task(answer(ours, client))
+        try:
+            yield way
+        finally:
+            await way.aclose()
+            await answering
+
+
+async def test_a_grader_asks_the_server_that_began_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = scored_by(monkeypatch, ("7", "8"))
+    async with composed(tmp_path, monkeypatch, judging()) as server, way_to(server) as way:
+        for place, grader in enumerate((SCORED, LABELLED, half_of(SCORED), LIKE)):
+            folder = tmp_path / f"of-{place}"
+            with closing(LongTermMemory.open(folder, create_embedder("hashing"))) as memory:
+                work = rewarded(memory, grader)
+                work.asks = way
+                assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED, now(memory).error
+        assert len(server.core.taken) >= 6
+    assert scores[:6] == [1.0, 0.0, 1.0, 0.0, 0.5, 0.0]
+    assert scores[6] == pytest.approx(1.0, abs=1e-3)
+    assert scores[7] < 0.5
+
+
+async def test_a_grader_whose_model_nobody_answers_for_fails_the_job_at_once(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = scored_by(monkeypatch, ("7",))
+    assert await perform(rewarded(memory, SCORED), fine_tune.run) is JobStatus.FAILED
+    assert "the grader's model cannot be asked: no server began" in (now(memory).error or "")
+    assert scores == []
+
+
+async def test_a_job_waits_for_whoever_goes_on_where_its_server_is_gone(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(GONE)
+
+    scores = scored_by(monkeypatch, ("7",))
+    work = rewarded(memory, SCORED)
+    work.asks = httpx.MockTransport(gone)
+    assert await perform(work, fine_tune.run) is JobStatus.QUEUED
+    assert scores == []
+
+
+async def test_an_answer_that_cannot_be_graded_earns_nothing_and_is_told_once(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"choices": [{"message": {"content": "I like it."}, "finish_reason": "stop"}]}
+    scores = scored_by(monkeypatch, ("7", "8"))
+    work = rewarded(memory, SCORED)
+    work.asks = httpx.MockTransport(lambda request: httpx.Response(200, json=said))
+    assert await perform(work, fine_tune.run) is JobStatus.SUCCEEDED, now(memory).error
+    assert scores == [0.0, 0.0]
+    told = [event.message for event in memory.jobs.events("ann", "ftjob-abc123", 100)]
+    assert sum("could not be graded, and earns nothing" in each for each in told) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "content", "said"),
     [
@@ -242,17 +371,13 @@ async def test_a_method_is_taken_where_trl_is_and_refused_where_it_is_not(
         for reinforcement, param in (
             (None, "method.reinforcement"),
             ({"grader": {**GRADER, "operation": "about"}}, "method.reinforcement.grader"),
-            ({"grader": {"type": "score_model", "name": "s", "model": "whet-pebble",
-                         "input": [{"role": "user", "content": "good?"}]}},
-             "method.reinforcement.grader"),
-        ):  # fmt: skip
+            ({"grader": {**SCORED, "range": [1, 0]}}, "method.reinforcement.grader"),
+        ):
             method = {"type": "reinforcement", "reinforcement": reinforcement}
             wrong = await asked(server, method)
             assert wrong.status_code == 400, wrong.text
             assert wrong.json()["error"]["param"].startswith(param)
-        graded_by = {"type": "reinforcement", "reinforcement": {"grader": GRADER}}
-        assert (await asked(server, graded_by)).json()["method"]["type"] == "reinforcement"
-
-
-def test_graders_that_ask_a_model_are_known() -> None:
-    assert not judged.asks_a_model(StringCheck.model_validate(GRADER))
+        for grader in (GRADER, SCORED, LABELLED, LIKE):
+            graded_by = {"type": "reinforcement", "reinforcement": {"grader": grader}}
+            made = (await asked(server, graded_by)).json()
+            assert made["method"]["reinforcement"]["grader"].items() >= grader.items(), made

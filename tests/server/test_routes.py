@@ -1,7 +1,7 @@
 """Feedback, records and adapters over HTTP, on a real memory with the hashing embedder."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,11 @@ def a_draft(question: str, answer: str = "42", tenant: str = "default", **more: 
 
 
 def an_adapter(
-    memory: LongTermMemory, folder: Path, seed: int, record_ids: tuple[str, ...] = ()
+    memory: LongTermMemory,
+    folder: Path,
+    seed: int,
+    record_ids: tuple[str, ...] = (),
+    metrics: Mapping[str, Any] = {"target": 0.5},
 ) -> AdapterVersion:
     folder.mkdir()
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["q_proj"]}
@@ -80,7 +84,7 @@ def an_adapter(
         base_model="m",
         parent=None,
         rank=2,
-        metrics={"target": 0.5},
+        metrics=metrics,
         record_ids=record_ids,
     )
 
@@ -274,6 +278,20 @@ def test_adapters_are_promoted_rolled_back_and_reset(
     assert http.post("/v1/adapters/rollback").status_code == 409
     assert http.post("/v1/adapters/reset").json()["champion"] is None
     assert http.get(f"/v1/adapters/{first.id}").json()["aliases"] == ["previous"]
+
+
+def test_a_fine_tuned_model_that_lost_its_guards_is_promoted_by_a_field_alone(
+    memory: LongTermMemory, http: TestClient, tmp_path: Path
+) -> None:
+    metrics = {"decision": "fine-tuned", "objections": ["near guards were lost: 9 of 9 sums"]}
+    lost = an_adapter(memory, tmp_path / "a", 0, metrics=metrics)
+    for move in ("promote", "offer"):
+        refused = http.post(f"/v1/adapters/{lost.id}/{move}")
+        assert refused.status_code == 409
+        assert "near guards were lost: 9 of 9 sums" in refused.json()["error"]["message"]
+        assert http.post(f"/v1/adapters/{lost.id}/{move}", json={"anyway": 1}).status_code == 400
+    promoted = http.post(f"/v1/adapters/{lost.id}/promote", json={"anyway": True})
+    assert promoted.json()["aliases"] == ["champion"]
 
 
 def test_an_adapter_shows_its_lineage_and_hides_its_path(

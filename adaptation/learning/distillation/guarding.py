@@ -67,12 +67,26 @@ async def ask_guards(
     ask: Ask, guards: Sequence[Guard], served: str | None, candidate: str, kind: str
 ) -> Asked:
     """Ask the candidate those guards only that what is served answers rightly."""
+    before = await ask_known(ask, guards, served, kind)
+    return await ask_again(ask, guards, before, candidate, kind)
+
+
+async def ask_known(
+    ask: Ask, guards: Sequence[Guard], served: str | None, kind: str
+) -> dict[Guard, str]:
+    """Return the guards that what is served answers rightly, with its replies."""
     before = await _replies(ask, f"{kind} guards", guards, served)
-    known = [guard for guard in guards if guard.right(before[guard])]
+    return {guard: reply for guard, reply in before.items() if guard.right(reply)}
+
+
+async def ask_again(
+    ask: Ask, guards: Sequence[Guard], before: Mapping[Guard, str], candidate: str, kind: str
+) -> Asked:
+    """Ask the candidate what was answered rightly `before`, of all the `guards` there are."""
+    known = list(before)
     after = await _replies(ask, f"{kind} guards candidate", known, candidate)
-    outcome = compare(known, after)
     unknown = {guard.family for guard in guards} - {guard.family for guard in known}
-    return Asked(outcome, {guard: before[guard] for guard in known}, after, tuple(sorted(unknown)))
+    return Asked(compare(known, after), before, after, tuple(sorted(unknown)))
 
 
 def compare(known: Sequence[G], after: Mapping[G, str]) -> GuardOutcome:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from random import Random
+from typing import Protocol
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.learning.distillation.families import near_families
@@ -43,6 +44,20 @@ LARGEST = 99
 _SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
 
 
+class Trained(Protocol):
+    """What was trained on: a record, or an example of a file."""
+
+    @property
+    def question(self) -> str:
+        """The last that was asked."""
+        ...
+
+    @property
+    def answer(self) -> str:
+        """What was learned to answer it."""
+        ...
+
+
 @dataclass(frozen=True)
 class NearProbe:
     """A question near what was trained on, and its answer."""
@@ -65,12 +80,12 @@ class NearProbe:
 
 
 def near_probes(
-    train: Sequence[Record], others: Iterable[Record], seed: int = 0
+    train: Sequence[Trained], others: Iterable[Record], seed: int = 0
 ) -> tuple[NearProbe, ...]:
     """Draw questions near `train`; `others` are active records that were not trained on."""
     rng = Random(seed)
     trained = {record.question.strip() for record in train}
-    forms = sorted({form_of(record.question) for record in train}, key=sorted)
+    forms = sorted({form_of(each.question) for each in train}, key=sorted)
     drawn = chain(
         _rewritten(train, rng), _sums(train, rng), _of_families(forms, seed), _own(forms, others)
     )
@@ -78,7 +93,7 @@ def near_probes(
     return tuple(found.values())
 
 
-def _rewritten(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
+def _rewritten(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
     """Yield trained sums with other numbers."""
     strange = _strange_signs(train)
     sums = [(record.question, found) for record in train if (found := _only_sum(record.question))]
@@ -92,7 +107,7 @@ def _rewritten(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
             yield NearProbe(asked, _value(expression), f"sums with {sign}")
 
 
-def _sums(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
+def _sums(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
     """Yield everyday sums, where what was trained on puts several numbers together."""
     several = [numbers for record in train if len(numbers := numbers_in(record.question)) > 1]
     if not several:
@@ -126,7 +141,7 @@ def _own(forms: Sequence[Form], others: Iterable[Record]) -> Iterator[NearProbe]
             yield NearProbe(record.question, record.answer, "own records", asked)
 
 
-def _strange_signs(train: Sequence[Record]) -> set[str]:
+def _strange_signs(train: Sequence[Trained]) -> set[str]:
     """Return the operations that mean something else to this tenant."""
     right, wrong = Counter[str](), Counter[str]()
     for record in train:

@@ -12,7 +12,7 @@ from server.finetuning.forms import FineTuneRequest
 from server.finetuning.job import FineTuningJob
 from server.finetuning.judged import Preferences, Rewards
 from server.finetuning.supervised import Supervised
-from server.jobs.work import Work
+from server.jobs.work import Stopped, Work
 
 METHODS: Mapping[str, type[FineTuningJob[Any]]] = {
     "supervised": Supervised,
@@ -28,7 +28,7 @@ async def run(work: Work) -> dict[str, Any]:
     job = METHODS[asked.method](work, asked, trainer)
     try:
         return await job.run()
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, Stopped):
         await job.withdraw()
         raise
     finally:
