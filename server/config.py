@@ -160,7 +160,7 @@ class Settings(Frozen):
     training_steps_per_day: int | None = Field(default=None, ge=0)
     """its steps of per-request training in a day (UTC)"""
     records_per_day: int | None = Field(default=None, ge=0)
-    """its records saved in a day (UTC), of answers and feedback"""
+    """its records made in a day (UTC): of answers, feedback, imports and practice"""
     files_mb: int | None = Field(default=1024, ge=0)
     """megabytes of its files, those that batches write included; beyond it none is taken"""
     responses_mb: int | None = Field(default=1024, ge=0)
