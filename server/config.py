@@ -172,6 +172,8 @@ class Settings(Frozen):
     an admin key of the tenant `default`, and from everybody where there is no key at all"""
     allowed_hosts: tuple[str, ...] = ()
     """names besides localhost that this server may be asked by while it has no key"""
+    tenant_metrics: bool = False
+    """count requests and tokens by tenant in `/metrics`, which then holds the tenants' names"""
     engine_routes: bool = False
     """open the engine's own administrative routes to the operator"""
     notice_s: float = Field(default=0.0, ge=0, le=600)

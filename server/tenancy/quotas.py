@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from memory.tenants import Limits, TenantStore
 from memory.threads import Threads
 from server.errors import ApiError
+from server.metrics import TenantUse
 from server.tenancy.buckets import Bucket
 from server.tenancy.followed import Followed
 from server.tenancy.records_left import DAY_S, records_left
@@ -129,6 +130,8 @@ class Quotas:
         self._known: Mapping[str, Limits] = {}
         self._quotas: dict[str, Quota] = {}
         self._tidy_at = FEW
+        self.use: TenantUse | None = None
+        """Where it is counted for `/metrics` as well."""
 
     async def of(self, tenant: str) -> Quota:
         """Return a tenant's use, under the limits of now."""
@@ -175,6 +178,13 @@ class Quotas:
     def spent(self, tenant: str, tokens: int) -> None:
         """Note tokens that were read and generated."""
         self.now(tenant).spend_tokens(tokens)
+        if self.use is not None:
+            self.use.tokens.labels(tenant).inc(tokens)
+
+    def begun(self, tenant: str) -> None:
+        """Note a request that was let in."""
+        if self.use is not None:
+            self.use.requests.labels(tenant).inc()
 
     def forget(self) -> None:
         """Have the next request see limits that were changed here."""

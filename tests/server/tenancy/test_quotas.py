@@ -265,6 +265,34 @@ async def test_an_import_stores_what_fits_into_the_day_and_says_so(server: Compo
     assert (again["confirmed"], again["imported"]) == (3, 2)
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_use_is_counted_by_tenant_where_the_operator_asks_for_it(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    folder, said = data_dir.parent, lambda _: Reply("#### 14")
+    async with composed(folder, monkeypatch, said, tenant_metrics=wanted) as server:
+        acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+        await acme.ask("POST", CHAT, **ASK)
+        for _ in range(2):
+            await globex.ask("POST", CHAT, **ASK, adaptation={"strategy": "plain"})
+        if not wanted:
+            assert server.parts.quotas.use is None
+            return
+        assert server.parts.quotas.use is not None
+        found = {
+            (sample.name, sample.labels["tenant"]): sample.value
+            for series in (server.parts.quotas.use.requests, server.parts.quotas.use.tokens)
+            for metric in series.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+        requests, tokens = "whet_tenant_requests_total", "whet_tenant_tokens_total"
+        assert (found[requests, "acme"], found[requests, "globex"]) == (1, 2)
+        assert found[tokens, "acme"] > 0
+        assert found[tokens, "globex"] > 0
+        assert len(found) == 4
+
+
 async def test_requests_reach_the_engine_by_turns(server: Composed) -> None:
     acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
     await acme.ask("POST", CHAT, **ASK, priority=-1000, adaptation={"strategy": "plain"})
