@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import numpy as np
 
 from adaptation.errors import ConversionError
 
@@ -60,12 +61,24 @@ def read_header(source: Path) -> Header:
 def _read(source: Path) -> tuple[dict[str, Any], list[Any]]:
     """Return the scalar fields by name, and the tensors."""
     try:
-        reader = gguf.GGUFReader(source)
+        reader = _BoundedReader(source)
         found = {name: field for name, field in reader.fields.items() if _is_scalar(field)}
         return {name: field.contents() for name, field in found.items()}, reader.tensors
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, RecursionError) as error:
         problem = f"{source} is no whole GGUF file ({error}): download it again"
         raise ConversionError(problem) from error
+
+
+class _BoundedReader(gguf.GGUFReader):  # type: ignore[misc]  (the package has no types)
+    """Ends where the file ends.
+
+    The package (0.19.0) reads on beyond it, which a damaged file can make very long.
+    """
+
+    def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
+        if offset + np.dtype(dtype).itemsize * int(count) > self.data.nbytes:
+            raise ValueError("it says that it is longer than it is")
+        return super()._get(offset, dtype, count, override_order)
 
 
 def _is_scalar(field: Any) -> bool:

@@ -245,6 +245,7 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
             + _field(b"tokenizer.ggml.eos_token_id", 4, struct.pack("<I", 7)),
             struct.pack("<Q", 1) + _field(b"split.count", 8, _text(b"one")),
             struct.pack("<Q", 1) + _field(b"a", 9, struct.pack("<IQ", 4, 2) + bytes(8)),
+            struct.pack("<Q", 1) + _field(b"a", 9, struct.pack("<IQ", 9, 1) * 400),
         ),
         "grader": (
             _CHECK,
