@@ -69,7 +69,7 @@ def _read(source: Path) -> tuple[dict[str, Any], list[Any]]:
         raise ConversionError(problem) from error
 
 
-class _BoundedReader(gguf.GGUFReader):  # type: ignore[misc]  (the package has no types)
+class _BoundedReader(gguf.GGUFReader):  # type: ignore[misc]  # it has no types
     """Ends where the file ends.
 
     The package (0.19.0) reads on beyond it, which a damaged file can make very long.
