@@ -17,11 +17,10 @@ class Allowance(Protocol):
         ...
 
     def records(self, tenant: str) -> int | None:
-        """Return how many records may still be saved; None: no limit."""
-        ...
+        """Return how many records may still be saved, never none; None: no limit.
 
-    def saved(self, tenant: str) -> None:
-        """Note a saved record."""
+        Raises `memory.errors.SpentError`. Reads the database, so it is for no event loop.
+        """
         ...
 
 
@@ -38,6 +37,3 @@ class Unlimited:
     def records(self, tenant: str) -> int | None:
         """See `Allowance.records`."""
         return None
-
-    def saved(self, tenant: str) -> None:
-        """See `Allowance.saved`."""

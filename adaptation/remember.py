@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from adaptation.learning.adapted import Adapted
@@ -12,7 +13,7 @@ from adaptation.services import Services
 from adaptation.types import Query
 from adaptation.verify import Verified
 from adaptation.waits import memory_wait_s
-from memory.errors import WhetMemoryError
+from memory.errors import SpentError, WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import Draft, Tier
 
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 
 LATE = "not saved in time: the database has not answered; it is still being tried"
-SPENT = "not saved: this tenant's records of today are spent (records_per_day)"
 FULL = "not saved: too many answers wait for the database"
 
 
@@ -36,15 +36,12 @@ async def remember(
     tier, refusal = earned_tier(query, verified)
     if background.is_full:
         return _not_saved(FULL if tier else refusal)
-    if tier and services.allowance.records(query.tenant) == 0:
-        return _not_saved(SPENT)
     work: list[asyncio.Task[Any]] = []
     if training.adapter is not None:
         work.append(background.start(_credit(query, verified, training, memory)))
     saving = None
     if tier is not None:
-        services.allowance.saved(query.tenant)
-        saving = background.start(_save(_draft(query, verified, tier, services), memory))
+        saving = background.start(_save(_draft(query, verified, tier, services), services))
         work.append(saving)
     if work:
         await asyncio.wait(work, timeout=memory_wait_s(query))
@@ -53,9 +50,13 @@ async def remember(
     return saving.result() if saving.done() else _not_saved(LATE)
 
 
-async def _save(draft: Draft, memory: LongTermMemory) -> MemoryReport:
+async def _save(draft: Draft, services: Services) -> MemoryReport:
+    aside = services.memory.aside
     try:
-        saved = await memory.aside.save(draft)
+        await aside.read(partial(services.allowance.records, draft.tenant))
+        saved = await aside.save(draft)
+    except SpentError as error:
+        return _not_saved(f"not saved: {error}")
     except WhetMemoryError as error:
         logger.warning("an answer was not saved: %s", error)
         return _not_saved(f"not saved: {error}")

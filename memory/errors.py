@@ -5,6 +5,7 @@ WhetMemoryError
 │   └── StorageBusyError      another process holds its lock; the file itself is well
 ├── NotFoundError             no such record, completion or adapter for this tenant
 ├── ConflictError             the request contradicts what is stored
+├── SpentError                the tenant has saved what it may in a day
 ├── UnreadableError           the embedder knows too few of a text's words to find anything by them
 ├── InvalidImportError        a line of an import cannot become a record
 └── InvalidAdapterError       a folder does not hold a LoRA this registry can keep
@@ -29,6 +30,15 @@ class NotFoundError(WhetMemoryError):
 
 class ConflictError(WhetMemoryError):
     """The request contradicts what is stored."""
+
+
+class SpentError(WhetMemoryError):
+    """The tenant has saved what it may in a day."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        """`retry_after_s` is what is left of the day."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class UnreadableError(WhetMemoryError):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from memory.errors import InvalidImportError, StorageUnavailableError
+from memory.errors import InvalidImportError, SpentError, StorageUnavailableError
 from memory.lines import Line, parse_line
 from memory.lines.ahead import ReadAhead, spare_cores
 from memory.lines.origin import NOWHERE, Origin
@@ -20,10 +20,19 @@ from memory.lines.reader import Outcome, Read
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Saved, State
 
+T = TypeVar("T")
+Room = Callable[[], int | None]
+"""Returns how many records may still be stored, None: any number; raises `SpentError`."""
 GROUP = 256
 """Lines per commit: about two seconds of embedding, and few waits for the disk."""
+AGAIN = "Send all of it again later: a line that is known already is not stored twice"
 MAX_ERRORS = 100
 """Told one by one; a file of another kind has one in every line."""
+
+
+def unlimited() -> int | None:
+    """Room for any number of records."""
+    return None
 
 
 class ImportReport(Frozen):
@@ -99,14 +108,16 @@ def import_lines(
     trust: bool = False,
     read: Read | None = None,
     origin: Origin = NOWHERE,
+    room: Room = unlimited,
 ) -> ImportReport:
     """Store every readable line as a record of `tenant`.
 
     Records get the tier `imported`; `trust` keeps what an export claims, except that no file can
     claim to have been executed. `on_progress` is told how many lines are done after each commit.
-    A failing storage ends the import; the report then says what was committed before. `origin` is
-    what is known of the file. `read` reads lines of other forms, here; those of ours are read by
-    other processes as well.
+    A failing storage ends the import; the report then says what was committed before. `room` is
+    asked before each commit, and `SpentError` then says how many lines are stored. `origin` is what
+    is known of the file. `read` reads lines of other forms, here; those of ours are read by other
+    processes as well.
     """
     counts = _Counts()
     ours = partial(parse_line, tenant=tenant, trust=trust, origin=origin)
@@ -114,10 +125,13 @@ def import_lines(
     try:
         with ahead:
             for group in _groups(_read(ahead.outcomes(lines), counts)):
-                _commit(memory, group, counts)
+                _store(memory, group, counts, room)
                 _tell(on_progress, group[-1][0])
     except StorageUnavailableError as error:
         return counts.report(str(error))
+    except SpentError as error:
+        words = f"{counts.report().stored} lines are stored, then: {error}. {AGAIN}"
+        raise SpentError(words, error.retry_after_s) from error
     _tell(on_progress, counts.read)
     return counts.report()
 
@@ -173,6 +187,23 @@ def exported(memory: LongTermMemory, tenant: str, state: State | None = None) ->
 def export_lines(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[str]:
     """Yield each record of the tenant as one JSON line; see `exported`."""
     return (line.text for line in exported(memory, tenant, state))
+
+
+def _store(
+    memory: LongTermMemory, group: Sequence[tuple[int, Line]], counts: _Counts, room: Room
+) -> None:
+    """Commit a group, as much of it at a time as there is room for: a known line needs none."""
+    for some in fitting(group, room):
+        _commit(memory, some, counts)
+
+
+def fitting(items: Sequence[T], room: Room) -> Iterator[Sequence[T]]:
+    """Yield the items, as many at a time as there is room for when they are wanted."""
+    while items:
+        left = room()
+        size = len(items) if left is None else left
+        yield items[:size]
+        items = items[size:]
 
 
 def _commit(memory: LongTermMemory, group: Sequence[tuple[int, Line]], counts: _Counts) -> None:

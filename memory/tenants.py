@@ -1,4 +1,5 @@
-"""What each tenant may use. Owns the table; knows nothing of how that is enforced."""
+"""What each tenant may use, and how many records it has made. Owns the table of limits; knows
+nothing of how they are enforced."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from memory.store.database import Database
-from memory.store.schema import tenant_limits
+from memory.store.schema import record, tenant_limits
 from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.types import Frozen
@@ -28,7 +29,7 @@ class Limits(Frozen):
     training_steps_per_day: int | None = Field(default=None, ge=0)
     """steps of per-request training in a day (UTC)"""
     records_per_day: int | None = Field(default=None, ge=0)
-    """records saved in a day (UTC)"""
+    """records made in a day (UTC): of answers, feedback, imports and practice"""
     files_mb: int | None = Field(default=None, ge=0)
     """megabytes of files kept"""
     responses_mb: int | None = Field(default=None, ge=0)
@@ -64,6 +65,22 @@ class TenantStore:
                 "revision": _revision(connection) + 1,
             }
             upsert(connection, tenant_limits, ["tenant"], row)
+
+    def of(self, tenant: str, defaults: Limits) -> Limits:
+        """Return what one tenant may use."""
+        query = select(tenant_limits.c.limits).where(tenant_limits.c.tenant == tenant)
+        with self._database.reading(EVERYONE) as connection:
+            own = connection.execute(query).scalar()
+        return Limits.model_validate(own or {}).over(defaults)
+
+    def records_since(self, tenant: str, at: float, most: int) -> int:
+        """Count the records made since a moment (Unix seconds), erased ones too; `most` at most."""
+        made = select(record.c.created_at).where(
+            record.c.tenant == tenant, record.c.created_at >= at
+        )
+        count = select(func.count()).select_from(made.limit(most).subquery())
+        with self._database.reading(tenant) as connection:
+            return int(connection.execute(count).scalar_one())
 
     def revision(self) -> int:
         """Return a number that is another one after every change."""

@@ -142,6 +142,8 @@ class Admission:
             refuse_full(self._occupancy, self._places)
             in_background = self._occupancy.in_background_of(tenant)
             request = quota.begin(in_background, in_batch=in_batch)
+            if self._quotas is not None:
+                self._quotas.begun(tenant)
         except (ApiError, WhetMemoryError) as error:
             await api_error(error).response()(scope, receive, self._telling(tenant, quota, send))
             return

@@ -17,7 +17,7 @@ from server.bookkeeping import Bookkeeper
 from server.config import Settings
 from server.engine.parsers import Parsers
 from server.generations import GenerationCounts
-from server.metrics import Metrics
+from server.metrics import Metrics, TenantUse
 from server.models.named import base_model
 from server.parts import Parts
 from server.progress import WatchedEngine
@@ -51,7 +51,7 @@ async def answering_of(
     watched = WatchedEngine(parts.engine)
     services = await services_of(parts, watched, args, settings)
     await parts.champions.refresh()
-    reports, metrics = Reports(memory.completions), Metrics(registry)
+    reports, metrics = Reports(memory.completions), _metrics(parts, settings, registry)
     shares = Shares(settings.champion_shadow, settings.champion_share, settings.champion_holdback)
     trials = Trials(memory, model, shares)
     scope = Scope(parts.champions, memory, trials, settings.champion_least)
@@ -68,6 +68,13 @@ async def answering_of(
     )
     counts = GenerationCounts(memory.judgements, memory.aside, metrics)
     return Answering(client, services, pipeline, scope, trials, reports, counts)
+
+
+def _metrics(parts: Parts, settings: Settings, registry: CollectorRegistry) -> Metrics:
+    """Return Whet's own series; those of tenants are there where the operator asks for them."""
+    if settings.tenant_metrics:
+        parts.quotas.use = TenantUse(registry)
+    return Metrics(registry)
 
 
 def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Bookkeeper:

@@ -160,7 +160,7 @@ class Settings(Frozen):
     training_steps_per_day: int | None = Field(default=None, ge=0)
     """its steps of per-request training in a day (UTC)"""
     records_per_day: int | None = Field(default=None, ge=0)
-    """its records saved in a day (UTC), of answers and feedback"""
+    """its records made in a day (UTC): of answers, feedback, imports and practice"""
     files_mb: int | None = Field(default=1024, ge=0)
     """megabytes of its files, those that batches write included; beyond it none is taken"""
     responses_mb: int | None = Field(default=1024, ge=0)
@@ -172,6 +172,8 @@ class Settings(Frozen):
     an admin key of the tenant `default`, and from everybody where there is no key at all"""
     allowed_hosts: tuple[str, ...] = ()
     """names besides localhost that this server may be asked by while it has no key"""
+    tenant_metrics: bool = False
+    """count requests and tokens by tenant in `/metrics`, which then holds the tenants' names"""
     engine_routes: bool = False
     """open the engine's own administrative routes to the operator"""
     notice_s: float = Field(default=0.0, ge=0, le=600)

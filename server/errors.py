@@ -27,6 +27,7 @@ from memory.errors import (
     InvalidAdapterError,
     InvalidImportError,
     NotFoundError,
+    SpentError,
     StorageUnavailableError,
     WhetMemoryError,
 )
@@ -55,6 +56,7 @@ _CODES = {
 _STATUS_OF = {
     NotFoundError: 404,
     ConflictError: 409,
+    SpentError: 429,
     InvalidImportError: 400,
     InvalidAdapterError: 409,
     StorageUnavailableError: 503,
@@ -141,7 +143,8 @@ def api_error(error: Exception) -> ApiError:
         return ApiError.invalid(error.__cause__, error.param)
     status = next((s for kind, s in _STATUS_OF.items() if isinstance(error, kind)), 500)
     param = error.param if isinstance(error, InvalidOptionsError) else None
-    return ApiError(status, str(error), param=param)
+    wait_s = error.retry_after_s if isinstance(error, SpentError) else None
+    return ApiError(status, str(error), param=param, retry_after_s=wait_s)
 
 
 async def _answer_error(request: Request, error: Exception) -> JSONResponse:

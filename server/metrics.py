@@ -1,4 +1,5 @@
-"""Whet's own Prometheus series, beside vLLM's at `/metrics`. No tenant, name or text in labels."""
+"""Whet's own Prometheus series, beside vLLM's at `/metrics`. No tenant, name or text in labels,
+but where the operator asks for tenants (`TenantUse`)."""
 
 from __future__ import annotations
 
@@ -91,3 +92,18 @@ class Metrics:
         self.samples.labels("cancelled").inc(samples.cancelled)
         for outcome, count in tokens.model_dump().items():
             self.tokens.labels(outcome).inc(count)
+
+
+class TenantUse:
+    """Counts what each tenant uses, as its limits do."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.requests = Counter(
+            "whet_tenant_requests_total", "Requests begun, by tenant", ["tenant"], registry=registry
+        )
+        self.tokens = Counter(
+            "whet_tenant_tokens_total",
+            "Tokens read and generated, losing and cancelled votes included, by tenant",
+            ["tenant"],
+            registry=registry,
+        )

@@ -40,7 +40,8 @@ from server.rewards import open_rewards
 from server.routes.ready import Probe
 from server.tenancy.keyring import Keyring
 from server.tenancy.principal import caller
-from server.tenancy.quotas import Quotas, limits_of
+from server.tenancy.quotas import Quotas
+from server.tenancy.records_left import limits_of
 from server.tenancy.secret import Secret
 
 CPU_SHARED, CPU_SPARE = 16, 0.5

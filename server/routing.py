@@ -142,7 +142,7 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         keys_router(memory.keys, parts.secret, parts.keyring.forget),
         tenants_router(memory.tenants, parts.quotas),
         ledger_router(memory.ledger, memory.windows, front.prices),
-        records_router(memory),
+        records_router(memory, parts.quotas),
         erasure_router(memory, parts.eraser),
         trace_router(memory.lineage),
         warming_router(front.warming),

@@ -14,7 +14,7 @@ from adaptation.grading.errors import Fault, GradingError, UngradableError
 
 NAMESPACES = ("item", "sample")
 _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_PATH = re.compile(r"\s*(item|sample)((?:\.[^\s.\[\]{}]+|\[\d+\])*)\s*")
+_PATH = re.compile(r"\s*(item|sample)((?:\.[^\s.\[\]{}]+|\[\d{1,9}\])*)\s*")
 _STEP = re.compile(r"\.([^\s.\[\]{}]+)|\[(\d+)\]")
 SHOWN = 100
 """Characters of a name that an error repeats."""

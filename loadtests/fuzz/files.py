@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from loadtests.fuzz.target import Broken
+from loadtests.fuzz.target import Broken, a_folder
 from memory.adapter_files import CONFIG, WEIGHTS, check_files
 from memory.errors import InvalidAdapterError
 from memory.index.snapshots import SnapshotFolder
@@ -30,7 +27,7 @@ DIM = 4
 
 def settings(data: bytes) -> None:
     """A whet.toml is settings, or refused in a line that names it."""
-    with _folder() as folder:
+    with a_folder() as folder:
         path = folder / "whet.toml"
         path.write_bytes(data)
         try:
@@ -43,7 +40,7 @@ def settings(data: bytes) -> None:
 def findings(data: bytes) -> None:
     """What was found out about models is read, or to be made again."""
     for found in (TUNED, CALIBRATIONS):
-        with _folder() as folder:
+        with a_folder() as folder:
             (folder / found._file).write_bytes(data)
             with suppress(ConfigError):
                 found.load(folder, "m")
@@ -52,7 +49,7 @@ def findings(data: bytes) -> None:
 def snapshot(data: bytes) -> None:
     """A snapshot is vectors of the right shape, or is set aside: sealed or not."""
     manifest, _, content = data.partition(b"\n")
-    with _folder() as folder:
+    with a_folder() as folder:
         kept = SnapshotFolder(folder, "hashing", DIM)
         for written in (data, _sealed(manifest, content)):
             kept.path("ann").write_bytes(written)
@@ -76,7 +73,7 @@ def _sealed(manifest: bytes, content: bytes) -> bytes:
 def archive(data: bytes) -> None:
     """An archive is unpacked into its folder, or refused; nothing lies beside the folder."""
     for given in (data, _packed(data)):
-        with _folder() as folder:
+        with a_folder() as folder:
             inside = folder / "inside"
             inside.mkdir()
             with suppress(UnfitArchiveError):
@@ -112,20 +109,8 @@ def manifest(data: bytes) -> None:
 def adapter(data: bytes) -> None:
     """An adapter's files are one of the right rank, or refused."""
     config, _, weights = data.partition(b"\n\n")
-    with _folder() as folder:
+    with a_folder() as folder:
         (folder / CONFIG).write_bytes(config)
         (folder / WEIGHTS).write_bytes(weights)
         with suppress(InvalidAdapterError):
             check_files(folder, 8)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="whet-fuzz-", dir="/dev/shm" if _SHM else None))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-_SHM = Path("/dev/shm").is_dir()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 Target = Callable[[bytes], None]
 """Returns whatever the bytes are; raises where a parser fails them, or takes what it must not."""
@@ -10,6 +14,18 @@ Target = Callable[[bytes], None]
 
 class Broken(AssertionError):  # noqa: N818  (it is what a fuzzer looks for, not an error of ours)
     """A parser took what it must refuse, or said something that is not so."""
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """A folder for the block, in memory where there is such."""
+    shared = Path("/dev/shm")
+    place = shared if shared.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="whet-fuzz-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def text_of(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from loadtests.fuzz import bodies, files, replies
+from loadtests.fuzz import bodies, files, learning, replies
 from loadtests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
@@ -26,6 +26,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "settings": files.settings,
         "snapshot": files.snapshot,
         "upload": bodies.upload,
+        **learning.TARGETS,
     }
 )
 _MANIFEST = (
@@ -72,5 +73,6 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
             b'--B\nContent-Disposition: form-data; name="purpose"\n\nbatch\n--B\n'
             b'Content-Disposition: form-data; name="file"; filename="a"\n\nx\n--B--\n',
         ),
+        **learning.SEEDS,
     }
 )  # fmt: skip

@@ -43,7 +43,7 @@ from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0024"
+SCHEMA_VERSION = "0025"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 
@@ -79,6 +79,7 @@ record = Table(
     Column("created_at", Float, nullable=False),  # Unix seconds
     Index("record_by_tenant", "tenant", "state", "number"),
     Index("record_by_content", "tenant", "question_hash", "answer_hash", unique=True),
+    Index("record_by_day", "tenant", "created_at"),
     sqlite_autoincrement=True,
 )
 

@@ -35,6 +35,7 @@ def import_file(args: argparse.Namespace) -> int:
         asked = ImportRequest(
             file=kept.id,
             trust=args.trust,
+            unlimited=True,
             drop=True,
             licence=args.licence,
             provenance=args.provenance,

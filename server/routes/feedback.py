@@ -11,7 +11,6 @@ from adaptation.allowance import Allowance
 from memory.feedback import apply_feedback
 from memory.memory import LongTermMemory
 from memory.types import Frozen
-from server.errors import ApiError
 from server.routes.records import record_object
 from server.tenancy.principal import Tenant
 
@@ -34,15 +33,15 @@ def feedback_router(memory: LongTermMemory, allowance: Allowance) -> APIRouter:
 
     @router.post("/v1/feedback")
     def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
-        """Create, confirm or quarantine what was learned from one answer."""
-        if allowance.records(tenant) == 0:
-            words = "this tenant's records of today are spent (records_per_day)"
-            raise ApiError(429, words, retry_after_s=3600)
+        """Create, confirm or quarantine what was learned from one answer.
+
+        Where the tenant's day has no room for a record, only what cannot make one is heard.
+        """
+        if said.verdict == "correct" or said.answer or said.rationale:
+            allowance.records(tenant)
         outcome = apply_feedback(
             memory, tenant, said.completion_id, said.verdict, said.answer, said.rationale
         )
-        if outcome.action == "created":
-            allowance.saved(tenant)
         return {
             "object": "feedback",
             "completion_id": said.completion_id,

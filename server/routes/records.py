@@ -13,7 +13,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from memory.jsonl import ImportReport, export_lines, import_lines
+from adaptation.allowance import Allowance
+from memory.jsonl import AGAIN, ImportReport, export_lines, import_lines
 from memory.lines import Origin, entries
 from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
@@ -53,11 +54,11 @@ def record_object(record: Record) -> dict[str, Any]:
     return {"object": "memory.record"} | fields | {"created_at": created_s}
 
 
-def records_router(memory: LongTermMemory) -> APIRouter:
-    """Return the routes, over `memory`."""
+def records_router(memory: LongTermMemory, allowance: Allowance) -> APIRouter:
+    """Return the routes, over `memory`; what is imported counts as records of the tenant's day."""
     router = APIRouter(prefix="/v1/memory", tags=["memory"])
     _add_records(router, memory)
-    _add_files(router, memory)
+    _add_files(router, memory, allowance)
     return router
 
 
@@ -82,7 +83,7 @@ def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
         return record_object(memory.set_state(tenant, record_id, state, change.reason))
 
 
-def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
+def _add_files(router: APIRouter, memory: LongTermMemory, allowance: Allowance) -> None:
     @router.post("/import")
     async def import_records(
         request: Request,
@@ -90,12 +91,16 @@ def _add_files(router: APIRouter, memory: LongTermMemory) -> None:
         licence: Licence | None = None,
         provenance: Provenance | None = None,
     ) -> dict[str, Any]:
-        """Store each line of a JSONL body; bad lines are named, the others are kept."""
+        """Store each line of a JSONL body; bad lines are named, the others are kept.
+
+        Beyond the records of the tenant's day the rest is refused, and what was stored stays.
+        """
         body = await request.body()
         digest = sha256(body).hexdigest()
         origin = Origin(sha256=digest, licence=licence, provenance=provenance)
         store = partial(import_lines, memory, tenant, entries(io.BytesIO(body)), origin=origin)
-        report = await memory.aside.importing.run(store)
+        room = partial(allowance.records, tenant)
+        report = await memory.aside.importing.run(store, room=room)
         return _import_object(report)
 
     @router.get("/export")
@@ -118,8 +123,7 @@ def _import_object(report: ImportReport) -> dict[str, Any]:
     if report.stopped:
         raise ApiError(
             503,
-            f"{report.stored} lines are stored, then: {report.stopped}. "
-            "Send all of it again later: a line that is known already is not stored twice",
+            f"{report.stored} lines are stored, then: {report.stopped}. {AGAIN}",
         )
     errors = [{"line": line, "message": reason} for line, reason in report.errors[:MAX_ERRORS]]
     counts = report.model_dump(include={"imported", "confirmed", "quarantined", "failed"})

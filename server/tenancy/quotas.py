@@ -1,4 +1,5 @@
-"""What each tenant has used of its limits, since the server was started.
+"""What each tenant has used of its limits, since the server was started; its records are counted in
+the database.
 
 Requests and their number at a time are counted before they begin, tokens and training steps when
 they are known: so a tenant may go over by what is under way, and waits the longer.
@@ -8,18 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from memory.tenants import Limits, TenantStore
 from memory.threads import Threads
-from server.config import Settings
 from server.errors import ApiError
+from server.metrics import TenantUse
 from server.tenancy.buckets import Bucket
 from server.tenancy.followed import Followed
+from server.tenancy.records_left import DAY_S, records_left
 
-DAY_S = 86_400
 BATCH_SHARE = 0.5
 """Of a limit, for requests that nobody waits for."""
 FEW = 1000
@@ -35,8 +35,7 @@ class Quota:
     ) -> None:
         self._clock, self._now = clock, now
         self._at_work = 0
-        self._day = 0
-        self._today: Counter[str] = Counter()
+        self._day = self._trained = 0
         self.limits = limits
         self._requests = self._bucket(limits.requests_per_minute)
         self._tokens = self._bucket(limits.tokens_per_minute)
@@ -75,14 +74,15 @@ class Quota:
         if self._tokens is not None:
             self._tokens.take(tokens)
 
-    def left_today(self, what: str) -> int | None:
-        """Return how many training steps or records (`Limits`) are left; None: no limit."""
-        most = getattr(self.limits, f"{what}_per_day")
-        return None if most is None else max(0, most - self._counted_today()[what])
+    @property
+    def training_steps_left(self) -> int | None:
+        """How many may still be trained today; None: no limit."""
+        most = self.limits.training_steps_per_day
+        return None if most is None else max(0, most - self._trained_today())
 
-    def note(self, what: str, count: int) -> None:
-        """Note training steps or records."""
-        self._counted_today()[what] += count
+    def note_trained(self, steps: int) -> None:
+        """Note steps of training."""
+        self._trained = self._trained_today() + steps
 
     def headers(self) -> Mapping[str, str]:
         """Return OpenAI's headers of those rates that have a limit."""
@@ -100,7 +100,7 @@ class Quota:
         """Whether a new one in its place would be the same."""
         rates = (self._requests, self._tokens)
         is_full = all(bucket is None or not bucket.full_in_s for bucket in rates)
-        return is_full and not self._at_work and not self._counted_today()
+        return is_full and not self._at_work and not self._trained_today()
 
     def _check(self, at_work: int, share: float) -> None:
         most = self.limits.concurrent_requests
@@ -114,22 +114,24 @@ class Quota:
     def _bucket(self, per_minute: int | None) -> Bucket | None:
         return None if per_minute is None else Bucket(per_minute, self._clock)
 
-    def _counted_today(self) -> Counter[str]:
+    def _trained_today(self) -> int:
         day = int(self._now() // DAY_S)
         if day != self._day:
-            self._day, self._today = day, Counter()
-        return self._today
+            self._day, self._trained = day, 0
+        return self._trained
 
 
 class Quotas:
     """Every tenant's use, under the limits that the database has for it, else the server's."""
 
     def __init__(self, store: TenantStore, defaults: Limits, threads: Threads) -> None:
-        self._defaults = defaults
+        self._defaults, self._store = defaults, store
         self._limits = Followed("limits", store.revision, store.list, threads)
         self._known: Mapping[str, Limits] = {}
         self._quotas: dict[str, Quota] = {}
         self._tidy_at = FEW
+        self.use: TenantUse | None = None
+        """Where it is counted for `/metrics` as well."""
 
     async def of(self, tenant: str) -> Quota:
         """Return a tenant's use, under the limits of now."""
@@ -153,19 +155,15 @@ class Quotas:
 
     def training_steps(self, tenant: str) -> int | None:
         """Return how many steps a tenant may still train today; None: no limit."""
-        return self.now(tenant).left_today("training_steps")
+        return self.now(tenant).training_steps_left
 
     def trained(self, tenant: str, steps: int) -> None:
         """Note steps of training."""
-        self.now(tenant).note("training_steps", steps)
+        self.now(tenant).note_trained(steps)
 
     def records(self, tenant: str) -> int | None:
-        """Return how many records may still be saved today; None: no limit."""
-        return self.now(tenant).left_today("records")
-
-    def saved(self, tenant: str) -> None:
-        """Note a saved record."""
-        self.now(tenant).note("records", 1)
+        """See `records_left`."""
+        return records_left(self._store, tenant, self._defaults)
 
     async def files_bytes(self, tenant: str) -> int | None:
         """Return how much all files of a tenant may come to; None: no limit."""
@@ -180,6 +178,13 @@ class Quotas:
     def spent(self, tenant: str, tokens: int) -> None:
         """Note tokens that were read and generated."""
         self.now(tenant).spend_tokens(tokens)
+        if self.use is not None:
+            self.use.tokens.labels(tenant).inc(tokens)
+
+    def begun(self, tenant: str) -> None:
+        """Note a request that was let in."""
+        if self.use is not None:
+            self.use.requests.labels(tenant).inc()
 
     def forget(self) -> None:
         """Have the next request see limits that were changed here."""
@@ -197,12 +202,6 @@ class Quotas:
     def _limits_of(self, tenant: str) -> Limits:
         own = self._known.get(tenant)
         return self._defaults if own is None else own.over(self._defaults)
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the limits of a tenant that has none of its own."""
-    named = {name: getattr(settings, name, None) for name in Limits.model_fields}
-    return Limits(**named)
 
 
 def duration(seconds: float) -> str:

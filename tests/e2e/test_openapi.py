@@ -15,17 +15,26 @@ OURS = (
     r"^/(v1/(models|embeddings|feedback|memory|adapters|files|batches|conversations)"
     r"|ready|health|metrics)"
 )
+OFFLINE = r"^/v1/(jobs|fine_tuning|evals|ledger|trace|reports|admin)"
+"""A few examples: what more of them reach are jobs to be done."""
 GENERATION = r"^/(v1/(responses|chat/completions$|completions$)|tokenize|detokenize)"
 """Of vLLM's own routes for development nothing is promised."""
-RUNS = {OURS: ("examples,coverage,fuzzing", "10"), GENERATION: ("fuzzing", "12")}
+RUNS = {
+    OURS: ("examples,coverage,fuzzing", "10"),
+    OFFLINE: ("fuzzing", "4"),
+    GENERATION: ("fuzzing", "12"),
+}
 """Phases, and examples of each operation: the bodies of generation have some hundred fields."""
+KEY = "the-operators"
+"""Without one from the start, the first key that is made here would end the test's own access."""
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server of these tests' own: what is sent here changes its memory."""
     folder = tmp_path_factory.mktemp("fresh")
-    with serving(folder / "data", folder / "server.log", "--limit-wall-s", "1") as running:
+    flags = ("--limit-wall-s", "1", "--api-key", KEY)
+    with serving(folder / "data", folder / "server.log", *flags) as running:
         yield running
 
 
@@ -42,6 +51,7 @@ def test_no_request_by_the_document_is_answered_with_a_server_error(
     # a SystemError of its `ast`, and the run with it.
     command = [
         str(python.with_name("schemathesis")), "run", f"{fresh.url}/openapi.json",
+        "--header", f"authorization: Bearer {KEY}",
         "--checks", "not_a_server_error", "--include-path-regex", routes,
         "--phases", phases, "--max-examples", examples, "--seed", "1",
         "--request-timeout", "60", "--workers", "1", "--suppress-health-check", "all",

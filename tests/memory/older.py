@@ -38,6 +38,9 @@ LATER_COLUMNS = {
 }
 """The columns of each schema that tables of earlier ones got."""
 
+LATER_INDEXES = {"0025": ("record_by_day",)}
+"""Those that tables of earlier schemas got."""
+
 
 def drop_later_tables(connection: sqlite3.Connection | Connection, schema: str = "0007") -> None:
     """Take away what came after a schema, from what is to be one of it."""
@@ -49,6 +52,10 @@ def drop_later_tables(connection: sqlite3.Connection | Connection, schema: str =
         for table, column in columns if later > schema else ():
             if table not in dropped:
                 run(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+    for later, indexes in LATER_INDEXES.items():
+        for name in indexes if later > schema else ():
+            run(f"DROP INDEX {name}")
 
 
 @contextmanager

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from typing import Any
 
+import pytest
+
+from memory.errors import SpentError
 from memory.jsonl import import_lines
 from memory.memory import LongTermMemory
-from memory.types import Draft, State, Tier
+from memory.types import Draft, Message, State, Tier
 
 Build = Callable[..., Draft]
 LINES = 47
+QUESTION: dict[str, Any] = {
+    "messages": (Message(role="user", content="What is 3 + 3?"),),
+    "answer": "6",
+    "rationale": "3 + 3 = 6",
+    "tier": Tier.FEEDBACK,
+}
 
 
 def wrong_lines(answer: str = "666") -> list[str]:
@@ -59,6 +70,28 @@ def test_repeating_a_file_makes_it_no_stronger(memory: LongTermMemory, draft: Bu
     assert {record.tier for record in memory.walk("ann") if record.answer == "666"} == {
         Tier.IMPORTED
     }
+
+
+def test_a_day_takes_no_more_wrong_lines_than_its_tenant_may_save(memory: LongTermMemory) -> None:
+    memory.save(Draft(tenant="bob", **QUESTION))
+
+    def room() -> int:
+        left = 20 - memory.tenants.records_since("ann", 0.0, 20)
+        if left <= 0:
+            raise SpentError("spent", 60.0)
+        return left
+
+    for _ in range(2):
+        with pytest.raises(SpentError, match="lines are stored, then: spent"):
+            import_lines(memory, "ann", wrong_lines(), room=room)
+        assert len(poisoned(memory)) == 20
+    later = time.time() + 60
+    counted = memory.tenants.records_since
+    assert (counted("ann", 0.0, 100), counted("ann", 0.0, 7), counted("ann", later, 9)) == (
+        20,
+        7,
+        0,
+    )
 
 
 def test_every_imported_record_says_so_and_can_be_taken_back(memory: LongTermMemory) -> None:

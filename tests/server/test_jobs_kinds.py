@@ -17,6 +17,7 @@ from memory.files import NewFile
 from memory.index import cache
 from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
+from memory.tenants import Limits
 from memory.types import State
 from server.cli import main
 from server.config import Settings
@@ -124,6 +125,21 @@ async def test_an_import_rests_after_a_commit_and_goes_on_without_storing_twice(
     assert count(memory) == 40
 
 
+async def test_an_import_ends_where_the_tenants_day_has_no_room_but_for_an_operators(
+    memory: LongTermMemory,
+) -> None:
+    memory.tenants.set("default", Limits(records_per_day=30))
+    file = kept(memory, "\n".join(LINES).encode())
+    work = asked(memory, JobKind.IMPORT, file=file)
+    assert await perform(work, KINDS[JobKind.IMPORT]) is JobStatus.FAILED
+    told = now(work).error or ""
+    assert told.startswith("30 lines are stored, then: this tenant may save 30 records a day")
+    assert count(memory) == 30
+    whole = asked(memory, JobKind.IMPORT, file=file, unlimited=True)
+    assert await perform(whole, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert count(memory) == 40
+
+
 async def test_an_index_is_built_anew_with_what_lacks_a_vector(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -155,6 +171,7 @@ async def test_commands_leave_their_work_to_the_server(
     assert main(["memory", "rebuild", "--detach", *where]) == 0
     path.unlink()
     memory = LongTermMemory.open(tmp_path, create_embedder("hashing"))
+    memory.tenants.set("default", Limits(records_per_day=1))
     try:
         for kind in (JobKind.IMPORT, JobKind.REINDEX):
             work = claimed(memory)

@@ -15,6 +15,7 @@ from adaptation.learning.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.job import JobKind, JobStatus, NewJob
 from memory.memory import LongTermMemory
+from memory.tenants import Limits
 from memory.types import Draft, Message, Record, Source, State, Tier
 from server.cli import main
 from server.config import Settings
@@ -112,6 +113,18 @@ async def test_exercises_of_a_family_become_records_that_know_their_source(
     assert told[0].data is not None
     assert told[0].data["pass_rate"] == 0.5
     assert memory.stats("default")["sources"]["environment"] == 16
+
+
+async def test_practice_ends_where_the_tenants_day_has_no_room(memory: LongTermMemory) -> None:
+    memory.tenants.set("default", Limits(records_per_day=11))
+    work = asked(memory, families=["sums"], exercises=24)
+    assert await done(work) is JobStatus.FAILED
+    assert "may save 11 records a day (records_per_day)" in error_of(work)
+    assert len(records(memory)) == 11
+    again = asked(memory, families=["sums"], exercises=24)
+    assert await done(again) is JobStatus.FAILED
+    now = memory.jobs.get("default", again.job.id)
+    assert (now.result, len(records(memory))) == (None, 11)
 
 
 async def test_the_model_plays_itself_and_only_what_is_computed_counts(

@@ -42,7 +42,7 @@ def http(memory: LongTermMemory) -> Iterator[TestClient]:
     app = FastAPI()
     for router in (
         feedback_router(memory, Unlimited()),
-        records_router(memory),
+        records_router(memory, Unlimited()),
         erasure_router(memory, Eraser(memory, Secret.of_folder(memory.data_dir))),
         adapters_router(memory, Stage.ALL),
     ):

@@ -1,7 +1,7 @@
 """A file of the tenant's, read into memory as `whet memory import` does it.
 
 What is stored stays stored: a job that is gone on with begins the file anew, and what it meets
-again is confirmed.
+again is confirmed. It fails where the tenant's day has no room for more records.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.errors import NotFoundError
-from memory.jsonl import ImportReport, import_lines
+from memory.jsonl import ImportReport, import_lines, unlimited
 from memory.lines import entries, origin_of_file
 from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
@@ -21,6 +21,7 @@ from server.import_source import source
 from server.jobs.kind import JobFailedError
 from server.jobs.threads import in_thread
 from server.jobs.work import OnProgress, Work
+from server.tenancy.records_left import room_of
 
 
 class ImportRequest(Frozen):
@@ -30,6 +31,8 @@ class ImportRequest(Frozen):
     """Its id, among the files of the tenant."""
     trust: bool = False
     """Keep the tiers and states that the file claims."""
+    unlimited: bool = False
+    """An operator asks: `records_per_day` does not hold."""
     drop: bool = False
     """Delete the file afterwards: it was kept for this job alone."""
     licence: Licence | None = None
@@ -61,6 +64,7 @@ def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportR
     _fetch(work.memory, work.job.tenant, asked.file, path)
     name = work.memory.files.get(work.job.tenant, asked.file).name
     origin = origin_of_file(str(path), asked.licence, asked.provenance)
+    room = room_of(work.memory.tenants, work.job.tenant, work.settings)
     with source(str(path)) as (stream, total):
         return import_lines(
             work.memory,
@@ -69,6 +73,7 @@ def _imported(work: Work, asked: ImportRequest, progress: OnProgress) -> ImportR
             on_progress=lambda done: progress("import", done, max(done, total) if total else 0),
             trust=asked.trust,
             origin=origin.model_copy(update={"file": name}),
+            room=unlimited if asked.unlimited else room,
         )
 
 

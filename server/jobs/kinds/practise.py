@@ -1,6 +1,7 @@
 """Practice: exercises are posed, tried by what is served, judged by execution, and remembered.
 
-What was kept stays: a job that is gone on with begins after its last round.
+What was kept stays: a job that is gone on with begins after its last round. It fails where the
+tenant's day has no room for more records.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from adaptation.learning.practice.tally import Tally
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Draw, GeneratingTrainer
 from adaptation.verifiers import sandbox
+from memory.jsonl import Room, fitting
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Draft, Frozen, Source, State
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
+from server.tenancy.records_left import room_of
 
 OWN = ("sums", "programs")
 """Families beside the suites."""
@@ -75,10 +78,12 @@ class PracticeReport(Frozen):
 async def run(work: Work) -> dict[str, Any]:
     """Practise, and return how it went."""
     asked = PractiseRequest.model_validate(work.job.request)
+    room = room_of(work.memory.tenants, work.job.tenant, work.settings)
+    await asyncio.to_thread(room)  # where there is none, nothing is tried
     trainer = make_trainer(asked)
     try:
         await trainer.start()
-        return await _practised(work, asked, trainer)
+        return await _practised(work, asked, trainer, room)
     except (SuiteError, ScorerError) as error:
         raise JobFailedError(str(error)) from error
     finally:
@@ -91,14 +96,13 @@ def make_trainer(asked: PractiseRequest) -> ProcessTrainer:
 
 
 async def _practised(
-    work: Work, asked: PractiseRequest, trainer: GeneratingTrainer
+    work: Work, asked: PractiseRequest, trainer: GeneratingTrainer, room: Room
 ) -> dict[str, Any]:
     tenant, memory = work.job.tenant, work.memory
     served = await asyncio.to_thread(_served, memory, tenant, asked.base_name)
 
     async def keep(drafts: Sequence[Draft]) -> None:
-        if drafts:
-            await asyncio.to_thread(memory.save_many, drafts)
+        await asyncio.to_thread(_keep, memory, drafts, room)
 
     async def fresh(exercises: Sequence[Exercise]) -> list[Exercise]:
         return await asyncio.to_thread(_novel, memory, tenant, exercises)
@@ -185,6 +189,11 @@ def _served(memory: LongTermMemory, tenant: str, base: str) -> AdapterVersion | 
 
 def _latest(memory: LongTermMemory, tenant: str) -> list[Any]:
     return memory.list(tenant, state=State.ACTIVE, limit=1000)
+
+
+def _keep(memory: LongTermMemory, drafts: Sequence[Draft], room: Room) -> None:
+    for some in fitting(drafts, room):
+        memory.save_many(some)
 
 
 def _novel(memory: LongTermMemory, tenant: str, exercises: Sequence[Exercise]) -> list[Exercise]:

@@ -124,6 +124,17 @@ def test_what_would_become_another_model_is_refused(
     assert why in refused(write_tiny(tmp_path / "tiny.gguf", **more), tmp_path)
 
 
+def test_a_number_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "llama")
+    writer.add_string("split.count", "one")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    assert "has 'one' as split.count, which is no whole number" in refused(
+        tmp_path / "odd.gguf", tmp_path
+    )
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_half_a_file_is_refused(source: Path, tmp_path: Path, share: float) -> None:
     half = tmp_path / "half.gguf"

@@ -151,6 +151,8 @@ def test_templates_are_filled_in_and_what_they_name_must_be_there() -> None:
             render("{{" + name + "}}", names)
     with pytest.raises(UngradableError, match=r"`p` the name `system`"):
         names_in("{{ system }}", "p")
+    with pytest.raises(UngradableError, match="must begin with"):
+        names_in("{{ item[" + "9" * 5000 + "] }}", "p")
 
 
 @pytest.mark.parametrize(

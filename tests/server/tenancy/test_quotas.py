@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
+from memory.errors import SpentError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
+from memory.types import Draft, Message, Tier
 from server.errors import ApiError
 from server.tenancy.buckets import Bucket
 from server.tenancy.quotas import Quota, Quotas, duration
+from server.tenancy.records_left import records_left
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 
@@ -93,11 +97,48 @@ def test_tokens_are_counted_when_they_are_known() -> None:
 
 def test_a_days_limit_begins_anew_at_midnight() -> None:
     clock = Clock()
-    quota = Quota(Limits(records_per_day=2, training_steps_per_day=0), now=clock)
-    quota.note("records", 2)
-    assert (quota.left_today("records"), quota.left_today("training_steps")) == (0, 0)
+    quota = Quota(Limits(training_steps_per_day=20), now=clock)
+    quota.note_trained(15)
+    quota.note_trained(15)
+    assert quota.training_steps_left == 0
     clock.at += 86_400
-    assert quota.left_today("records") == 2
+    assert quota.training_steps_left == 20
+    assert Quota(Limits()).training_steps_left is None
+
+
+def saved(memory: LongTermMemory, tenant: str, *questions: str) -> list[str]:
+    drafts = [
+        Draft(
+            tenant=tenant,
+            messages=(Message(role="user", content=question),),
+            answer="14",
+            rationale="#### 14",
+            tier=Tier.EXECUTABLE,
+        )
+        for question in questions
+    ]
+    return [one.record.id for one in memory.save_many(drafts)]
+
+
+def test_records_of_a_day_are_counted_in_the_database(data_dir: Path) -> None:
+    """A restart gives no new day, an erasure no new room, and another tenant takes none."""
+    memory, limits = LongTermMemory.open(data_dir, HashingEmbedder()), Limits(records_per_day=3)
+    assert records_left(memory.tenants, "acme", Limits()) is None
+    first, _ = saved(memory, "acme", "12 + 7 - 5?", "15 - 1?")
+    saved(memory, "globex", "7 + 7?")
+    saved(memory, "acme", "15 - 1?")
+    memory.forget("acme", first)
+    memory.close()
+    again = LongTermMemory.open(data_dir, HashingEmbedder())
+    at = time.time()
+    assert records_left(again.tenants, "acme", limits) == 1
+    assert records_left(again.tenants, "globex", limits) == 2
+    saved(again, "acme", "13 + 1?")
+    with pytest.raises(SpentError, match="may save 3 records a day") as spent:
+        records_left(again.tenants, "acme", limits)
+    assert 0 < spent.value.retry_after_s <= 86_400
+    assert records_left(again.tenants, "acme", limits, lambda: at + 86_400) == 3
+    again.close()
 
 
 def test_limits_that_change_go_on_from_what_was_used() -> None:
@@ -138,12 +179,12 @@ def test_names_that_come_once_are_not_remembered_for_ever(data_dir: Path) -> Non
     memory = LongTermMemory.open(data_dir, HashingEmbedder())
     quotas = Quotas(memory.tenants, Limits(tokens_per_minute=1), memory.aside.reading)
     quotas.spent("indebted", 100)
-    quotas.saved("saver")
+    quotas.trained("trained", 8)
     with quotas.now("at work").begin():
         for number in range(20_000):
             quotas.now(f"made-up-{number}")
         assert len(quotas._quotas) < 5000
-        for tenant in ("indebted", "saver", "at work"):
+        for tenant in ("indebted", "trained", "at work"):
             assert not quotas.now(tenant).is_unused
     memory.close()
 
@@ -191,7 +232,65 @@ async def test_a_day_without_records_left_saves_none_and_says_so(server: Compose
     assert answer["adaptation"]["memory"]["saved"] is None
     assert "records_per_day" in answer["adaptation"]["memory"]["reason"]
     said = {"completion_id": answer["id"], "verdict": "correct"}
-    assert (await acme.ask("POST", "/v1/feedback", **said)).status_code == 429
+    refused = await acme.ask("POST", "/v1/feedback", **said)
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    wrong = {"completion_id": answer["id"], "verdict": "incorrect"}
+    assert (await acme.ask("POST", "/v1/feedback", **wrong)).status_code == 200
+
+
+async def test_an_import_stores_what_fits_into_the_day_and_says_so(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", records_per_day=3)
+    lines = [f'{{"question": "What is {n} + {n}?", "answer": "{2 * n}"}}' for n in range(5)]
+
+    async def imported(*some: str) -> httpx.Response:
+        body = "\n".join(some)
+        return await server.http.post("/v1/memory/import", content=body, headers=acme.headers)
+
+    assert (await imported(*lines[:2])).json()["imported"] == 2
+    refused = await imported(*lines)
+    assert refused.status_code == 429
+    error = refused.json()["error"]
+    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert "3 lines are stored" in error["message"]
+    assert "3 records a day (records_per_day)" in error["message"]
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    assert sum(1 for _ in server.memory.walk("acme")) == 3
+    answer = (await acme.ask("POST", CHAT, **ASK)).json()
+    assert "records_per_day" in answer["adaptation"]["memory"]["reason"]
+    await operator.ask("PUT", "/v1/admin/tenants/acme", records_per_day=5)
+    again = (await imported(*lines)).json()
+    assert (again["confirmed"], again["imported"]) == (3, 2)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_use_is_counted_by_tenant_where_the_operator_asks_for_it(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    folder, said = data_dir.parent, lambda _: Reply("#### 14")
+    async with composed(folder, monkeypatch, said, tenant_metrics=wanted) as server:
+        acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
+        await acme.ask("POST", CHAT, **ASK)
+        for _ in range(2):
+            await globex.ask("POST", CHAT, **ASK, adaptation={"strategy": "plain"})
+        if not wanted:
+            assert server.parts.quotas.use is None
+            return
+        assert server.parts.quotas.use is not None
+        found = {
+            (sample.name, sample.labels["tenant"]): sample.value
+            for series in (server.parts.quotas.use.requests, server.parts.quotas.use.tokens)
+            for metric in series.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        }
+        requests, tokens = "whet_tenant_requests_total", "whet_tenant_tokens_total"
+        assert (found[requests, "acme"], found[requests, "globex"]) == (1, 2)
+        assert found[tokens, "acme"] > 0
+        assert found[tokens, "globex"] > 0
+        assert len(found) == 4
 
 
 async def test_requests_reach_the_engine_by_turns(server: Composed) -> None:
