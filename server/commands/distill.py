@@ -213,6 +213,9 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
     if report.adapter:
         fields["candidate"] = report.adapter
     fields |= judged_fields(report) | _vetted(report)
+    if returns := report.returns:
+        by_cost = f"{returns.per_hour:+.1f} an hour, {returns.per_million_tokens:+.1f} a million"
+        fields["return"] = f"{returns.points:+.1f} points: {by_cost} tokens trained on"
     for alarm in report.alarms:
         fields[f"alarm: {alarm.monitor}"] = alarm.message
     if training := report.training:

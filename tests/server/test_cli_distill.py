@@ -126,6 +126,13 @@ def test_a_better_candidate_is_promoted_and_reported(
     printed = capsys.readouterr().out
     assert "promoted" in printed
     assert report["adapter"] in printed
+    assert report["returns"]["points"] == 100
+    assert "+100.0 points" in printed
+    assert main(["jobs", "list", "--json", *data[:2]]) == 0
+    listed = json.loads(capsys.readouterr().out)["data"]
+    job = next(each for each in listed if each["kind"] == "distill")
+    assert main(["jobs", "logs", job["id"], "--json", *data[:2]]) == 0
+    assert '"returns_points": 100.0' in capsys.readouterr().out
     assert main(["adapters", "list", "--json", *data]) == 0
     assert json.loads(capsys.readouterr().out)["aliases"]["champion"] == report["adapter"]
 

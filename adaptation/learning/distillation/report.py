@@ -9,6 +9,7 @@ from pydantic import Field
 from adaptation.learning.candidates.choosing import Choice
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.monitors.alarm import Alarm
+from adaptation.learning.monitors.returns import Returns
 from adaptation.learning.training.trainer import Recipe
 from memory.release import Stage
 from memory.types import Frozen
@@ -180,5 +181,7 @@ class GenerationReport(Frozen):
     refusal_shift: float | None = None
     """What refusing lost against complying, nats a token; None without refusals."""
     alarms: tuple[Alarm, ...] = ()
+    returns: Returns | None = None
+    """What it gained for what it cost; None where nothing was judged."""
     training: Training | None = None
     seconds: float

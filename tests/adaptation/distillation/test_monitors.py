@@ -10,7 +10,7 @@ from adaptation.learning.monitors.alarm import MONITORS
 from adaptation.learning.monitors.autophagy import autophagy, given_share, real_share
 from adaptation.learning.monitors.collapse import collapse, template_share
 from adaptation.learning.monitors.drift import MOST_NATS, drift
-from adaptation.learning.monitors.returns import point_returns, returns
+from adaptation.learning.monitors.returns import point_returns, returns, returns_of
 from adaptation.learning.monitors.reward_hacking import reward_hacking
 from adaptation.learning.monitors.saturation import saturation
 from adaptation.learning.monitors.stagnation import stagnation
@@ -107,6 +107,10 @@ def test_questions_that_are_all_answered_rightly_are_saturated() -> None:
 def test_two_generations_in_vain_are_told() -> None:
     gained = judgement(promoted=True, after=0.7)
     assert round(point_returns(gained)) == 20
+    brought = returns_of(gained, tokens=500_000)
+    assert (round(brought.points), round(brought.per_hour)) == (20, 20)
+    assert round(brought.per_million_tokens) == 40
+    assert returns_of(judgement(after=0.7), tokens=500_000).points == 0, "it is not let through"
     assert returns([gained, judgement(), judgement(after=0.9)]) is not None
     assert returns([judgement(), gained]) is None
 
