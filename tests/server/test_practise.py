@@ -14,6 +14,7 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.job import JobKind, JobStatus, NewJob
+from memory.judgements import Judgement
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Record, Source, State, Tier
 from server.cli import main
@@ -112,6 +113,24 @@ async def test_exercises_of_a_family_become_records_that_know_their_source(
     assert told[0].data is not None
     assert told[0].data["pass_rate"] == 0.5
     assert memory.stats("default")["sources"]["environment"] == 16
+
+
+async def test_practice_begins_a_level_higher_once_the_gate_was_saturated(
+    memory: LongTermMemory,
+) -> None:
+    async def first_level() -> int:
+        work = asked(memory, families=["equations"], exercises=1)
+        assert await done(work) is JobStatus.SUCCEEDED
+        result = memory.jobs.get("default", work.job.id).result
+        assert result is not None
+        return int(result["families"][0]["levels"][0])
+
+    usual, of = await first_level(), {"tenant": "default", "base_model": "fake"}
+    fields = {"adapter_id": "ad_1", "promoted": False, "alpha": 0.02, "e_value": 1.0}
+    fields |= {"helped": 0, "hurt": 0, "before": 0.97, "after": 0.97, "train": 9, "seconds": 1.0}
+    asked_of = {"record_ids": tuple(f"rec_{i}" for i in range(32))}
+    memory.judgements.add(Judgement.model_validate(of | fields | asked_of))
+    assert await first_level() == usual + 1
 
 
 async def test_the_model_plays_itself_and_only_what_is_computed_counts(

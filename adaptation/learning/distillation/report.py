@@ -123,6 +123,8 @@ class GenerationReport(Frozen):
     reasons: tuple[str, ...]
     train: int
     holdout: int
+    hardest_first: bool = False
+    """Whether the hardest held-out questions judge first, as others are nearly all answered."""
     unverified: int
     """Active records left out because their tier may not reach weights."""
     unlearnable: int = 0

@@ -12,7 +12,7 @@ from adaptation.learning.monitors.collapse import collapse, template_share
 from adaptation.learning.monitors.drift import MOST_NATS, drift
 from adaptation.learning.monitors.returns import point_returns, returns, returns_of
 from adaptation.learning.monitors.reward_hacking import reward_hacking
-from adaptation.learning.monitors.saturation import saturation
+from adaptation.learning.monitors.saturation import is_saturated, saturation
 from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
 from adaptation.learning.monitors.watch import Graded, Seen, watch
@@ -141,3 +141,10 @@ def test_all_monitors_look_at_a_generation(record: Callable[..., Record]) -> Non
     )
     more = {alarm.monitor for alarm in watch(others)}
     assert {*names, *more} == set(MONITORS), "each has its series"
+
+
+def test_a_judgement_by_few_questions_is_not_saturated() -> None:
+    asked = tuple(f"rec_{i}" for i in range(32))
+    assert is_saturated(judgement(before=1.0, record_ids=asked))
+    assert not is_saturated(judgement(before=0.9, record_ids=asked))
+    assert not is_saturated(judgement(before=1.0, record_ids=asked[:8]))
