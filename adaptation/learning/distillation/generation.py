@@ -279,4 +279,7 @@ class Distiller:
     def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
         active = self.records.walk(tenant, state=State.ACTIVE)
-        return near_probes(chosen.train, (record for record in active if record.id not in known))
+        others = (record for record in active if record.id not in known)
+        vectors = None if self.vectors is by_wording else self.vectors
+        rates = chosen.picked.rates if chosen.picked else {}
+        return near_probes(chosen.train, others, vectors=vectors, rates=rates)
