@@ -91,7 +91,7 @@ class Records:
         """Yield every record in that state."""
         return (record for record in self._records if state in (None, record.state))
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
         """Nothing is held back here: what slips through is what guards are for."""
         raise AssertionError(f"{record_id} was held: {doubt}")
 

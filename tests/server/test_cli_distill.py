@@ -147,6 +147,27 @@ def test_a_rejected_candidate_is_a_result_and_not_a_failure(
     assert report["reasons"]
 
 
+def test_what_is_doubted_is_reviewed_beside_the_records_most_like_it(
+    data: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(memory_of(Settings(data_dir=Path(data[1]), embedder="hashing"))) as memory:
+        doubted, like, gone, *_ = memory.list("default")
+        near = (like.id, gone.id, "rec_of_another_memory")
+        memory.hold("default", doubted.id, "nobody else says so", near)
+        memory.forget("default", gone.id)
+    assert main(["memory", "review", *data]) == 0
+    shown = capsys.readouterr().out
+    assert f"{doubted.id} is doubted: nobody else says so" in shown
+    assert like.id in shown
+    assert like.question in " ".join(shown.split())
+    assert gone.id not in shown
+    assert main(["memory", "review", "--json", *data]) == 0
+    (held,) = json.loads(capsys.readouterr().out)
+    assert held["evidence"]["doubt_near"] == list(near)
+    assert main(["memory", "review", "--accept", doubted.id, *data]) == 0
+    assert "is doubted" not in capsys.readouterr().out
+
+
 def test_a_trainer_that_dies_is_a_failure_in_one_line(
     data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

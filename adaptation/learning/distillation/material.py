@@ -171,7 +171,8 @@ class Material:
         doubting = Doubting(self.trainer, self.grade, *limits, self._step("doubt"))
         doubts = await doubting.about((*chosen.train, *chosen.holdout))
         for doubt in doubts:
-            await asyncio.to_thread(self.records.hold, tenant, doubt.record_id, doubt.reason)
+            found = doubt.record_id, doubt.reason, doubt.near
+            await asyncio.to_thread(self.records.hold, tenant, *found)
         held = {doubt.record_id for doubt in doubts}
         kept = replace(
             chosen,

@@ -38,8 +38,8 @@ class Records(Protocol):
         """Every record of the tenant in that state."""
         ...
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
-        """Hold a record back for review, with what speaks against it."""
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
+        """Hold a record back for review, with what speaks against it and what is near."""
         ...
 
 
