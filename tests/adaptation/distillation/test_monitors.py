@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.registry import JudgementList
+from adaptation.learning.distillation.select import Records
 from adaptation.learning.monitors.alarm import MONITORS
 from adaptation.learning.monitors.autophagy import autophagy, given_share, real_share
 from adaptation.learning.monitors.collapse import collapse, template_share
@@ -16,8 +20,10 @@ from adaptation.learning.monitors.saturation import is_saturated, saturation
 from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
 from adaptation.learning.monitors.watch import Graded, Seen, watch
+from adaptation.learning.training.fake import FakeTrainer
+from memory.adapters import AdapterRegistry
 from memory.judgements import Judgement
-from memory.types import Record, Source, Tier
+from memory.types import Message, Record, Source, Tier
 
 VARIED = [f"{i}+{i}={2 * i}.\n#### {2 * i}" for i in range(20)]
 
@@ -148,3 +154,31 @@ def test_a_judgement_by_few_questions_is_not_saturated() -> None:
     assert is_saturated(judgement(before=1.0, record_ids=asked))
     assert not is_saturated(judgement(before=0.9, record_ids=asked))
     assert not is_saturated(judgement(before=1.0, record_ids=asked[:8]))
+
+
+async def test_a_generation_that_collapses_on_questions_that_were_easy_gives_both_alarms(
+    record: Callable[..., Record],
+    records: Callable[[list[Record]], Records],
+    registry: AdapterRegistry,
+) -> None:
+    def says(turns: tuple[Message, ...], adapter: str | None) -> str:
+        found = re.search(r"(\d+) lamp 5", turns[-1].content)
+        return "#### 7" if adapter or not found else f"#### {int(found[1]) + 5}"
+
+    kept = JudgementList()
+    distiller = Distiller(
+        records([record(i) for i in range(96)]),
+        registry,
+        FakeTrainer(answer=says),
+        "fake",
+        lambda text, record: text.rpartition("#### ")[2] == record.answer,
+        Settings(doubts=False, scores=False),
+        judgements=kept,
+    )
+    report = await distiller.run("default")
+    assert {alarm.monitor for alarm in report.alarms} == {"collapse", "saturation"}
+    assert kept.kept[0].alarms == tuple(alarm.monitor for alarm in report.alarms)
+    assert report.returns is not None
+    assert report.returns.points == 0
+    again = await distiller.run("default")
+    assert again.hardest_first, "as the last judgement was saturated"
