@@ -137,9 +137,7 @@ def select(
     train_keys, holdout_keys = _split(list(questions), selection, may_judge)
     holdout_keys.sort(key=used)  # stable: of equal use, by position
     if rates is not None:
-        sides = ([questions[key][0] for key in keys] for keys in (holdout_keys, train_keys))
-        expected = dict(zip(holdout_keys, rates(*sides), strict=True))
-        holdout_keys.sort(key=expected.__getitem__)  # stable: of equal hardness, by use
+        holdout_keys = _hardest_first(holdout_keys, train_keys, questions, rates)
     train_keys = _nearest_first(train_keys, questions, near)
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
@@ -245,6 +243,15 @@ def _split(
     border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(keys) / 2)))
     held = set(free[:border])
     return [key for key in keys if key not in held], free[:border]
+
+
+def _hardest_first(
+    held: list[str], learned: list[str], questions: Mapping[str, list[Record]], rates: Rates
+) -> list[str]:
+    """Return what is held out by what is expected of it; of equal hardness as it was."""
+    sides = ([questions[key][0] for key in keys] for keys in (held, learned))
+    expected = dict(zip(held, rates(*sides), strict=True))
+    return sorted(held, key=expected.__getitem__)
 
 
 def require_enough(selected: Selected, tenant: str, selection: Selection) -> None:
