@@ -134,10 +134,9 @@ def select(
     def may_judge(key: str) -> bool:
         return used(key) < MOST_USES and not any(r.id in learned for r in questions[key])
 
-    train_keys, holdout_keys = _split(list(questions), selection, may_judge)
-    holdout_keys.sort(key=used)  # stable: of equal use, by position
-    if rates is not None:
-        holdout_keys = _hardest_first(holdout_keys, train_keys, questions, rates)
+    train_keys, free = _split(list(questions), selection, may_judge)
+    free.sort(key=used)  # stable: of equal use, by position
+    holdout_keys = _hardest_first(free, train_keys, questions, rates)
     train_keys = _nearest_first(train_keys, questions, near)
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
@@ -246,9 +245,14 @@ def _split(
 
 
 def _hardest_first(
-    held: list[str], learned: list[str], questions: Mapping[str, list[Record]], rates: Rates
+    held: list[str],
+    learned: list[str],
+    questions: Mapping[str, list[Record]],
+    rates: Rates | None,
 ) -> list[str]:
     """Return what is held out by what is expected of it; of equal hardness as it was."""
+    if rates is None:
+        return held
     sides = ([questions[key][0] for key in keys] for keys in (held, learned))
     expected = dict(zip(held, rates(*sides), strict=True))
     return sorted(held, key=expected.__getitem__)
