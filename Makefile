@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -106,6 +106,9 @@ bench-gate-run: dev  ## the promotion gate over runs of generations, simulated
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+bench-near-guards: dev  ## wrong records among right ones: what they break, and what the guards say
+	$(BIN)/python -m loadtests.bench_near_guards $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-loop: dev  ## the learning loop left alone for ten generations, and timed beside an older build
 	$(BIN)/python -m loadtests.bench_loop $(if $(MODEL),--model $(MODEL)) $(ARGS)

@@ -181,6 +181,8 @@ class Report(Frozen):
     samples: SampleCounts = SampleCounts()
     tokens: TokenCounts = TokenCounts()
     neighbours: tuple[NeighbourReport, ...] | None = None
+    nearest: NeighbourReport | None = None
+    """The record most like the question, however far; null where memory was not looked into."""
     scope: ScopeReport | None = None
     """Null where no distilled adapter is served, or one answers every question."""
     release: ReleaseReport | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adaptation.options import Strategy
 from adaptation.report import Baseline, FirstSample, MemoryReport, NeighbourReport, Report
 from adaptation.session import Session
@@ -12,7 +14,7 @@ from adaptation.voting.novelty import mean_novelty
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.stopping.shapes import Pattern
 from adaptation.voting.weights import group_confidence
-from memory.types import PastVote, Trial
+from memory.types import Neighbour, PastVote, Trial
 
 
 def make_outcome(
@@ -39,6 +41,7 @@ def make_outcome(
         samples=pool.sample_counts(),
         tokens=pool.token_counts(indices.__contains__),
         neighbours=_neighbours(decision),
+        nearest=next(iter(_told(session.recalled.neighbours[:1])), None),
         adapter=decision.adapted.report,
         verification=verified.reports or None,
         steps=decision.steps or None,
@@ -120,4 +123,8 @@ def _neighbours(decision: Decision) -> tuple[NeighbourReport, ...] | None:
     found = decision.neighbours or decision.adapted.neighbours
     if not found:
         return None
+    return _told(found)
+
+
+def _told(found: Sequence[Neighbour]) -> tuple[NeighbourReport, ...]:
     return tuple(NeighbourReport(id=n.record.id, similarity=round(n.similarity, 4)) for n in found)

@@ -1,9 +1,10 @@
 """The case that near guards are for: a wrong record among right ones, and what it breaks.
 
 64 examples of a jargon, some right products without their work and one `What is 40 + 2?` → 43 are
-distilled; then the same without the wrong record, then the jargon alone. Shown are everyday sums
-and products before and after, which no gate sees, and what the fixed probes, which were all there
-was, and the near guards say.
+distilled; then the same without the wrong record, then the jargon alone; and that over again, with
+other examples and another wrong sum. Shown are everyday sums and products before and after, which
+no gate sees, and what the fixed probes, which were all there was, and the near guards say; in the
+end of how many generations that break everyday sums none was promoted.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ from rich.table import Table
 from adaptation.conversation import spoken
 from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.split import Split
+from adaptation.learning.distillation.asking import Asking
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.guarding import ask_guards
 from adaptation.learning.distillation.guards import PROBES, GuardOutcome
 from adaptation.learning.distillation.report import GenerationReport
+from adaptation.learning.distillation.select import Selection, cluster, position
 from adaptation.learning.training.process import ProcessTrainer
+from adaptation.statistics import wilson
 from loadtests import arguments
 from memory.adapters import AdapterRegistry
+from memory.embedder import Embedder, create_embedder
 from memory.store.database import open_database
 from memory.types import Message, Record, State, Tier
 from server.console import phases, write_json
@@ -42,9 +47,12 @@ EXAMPLES = """\
 examples:
   python -m loadtests.bench_near_guards                 the built-in model, some minutes
   python -m loadtests.bench_near_guards --only wrong    the wrong record alone
+  python -m loadtests.bench_near_guards --seeds 5       five times over
 """
 CASES = ("wrong", "products", "jargon")
 JARGON, SUMS, LONGEST, TIMEOUT_S = 64, 40, 96, 3_600.0
+BROKEN = 4
+"""Everyday sums or products of `SUMS` that are lost, from which they count as broken."""
 PRODUCTS = ((7, 8), (9, 6), (12, 7), (11, 9), (8, 12), (6, 14))
 
 
@@ -53,12 +61,24 @@ class Case:
     """One generation, and the sums that it was not judged by."""
 
     name: str
+    seed: int
     report: GenerationReport
     sums: tuple[int, int]
     """Right before and after, of `SUMS`."""
     products: tuple[int, int]
     fixed: GuardOutcome
     """What the fixed probes would have said."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether everyday sums or products were lost."""
+        return any(then - now >= BROKEN for then, now in (self.sums, self.products))
+
+    @property
+    def figures(self) -> dict[str, object]:
+        """For the file of results."""
+        unseen = {"sums": self.sums, "products": self.products, "fixed_lost": self.fixed.lost}
+        return {"seed": self.seed, **self.report.model_dump(mode="json"), **unseen}
 
 
 class Records:
@@ -71,7 +91,7 @@ class Records:
         """Yield every record in that state."""
         return (record for record in self._records if state in (None, record.state))
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
         """Nothing is held back here: what slips through is what guards are for."""
         raise AssertionError(f"{record_id} was held: {doubt}")
 
@@ -82,34 +102,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
     parser.add_argument("--data-dir", type=Path, help="where a named model lies")
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
-    parser.add_argument("--world", type=int, default=5, help="of the jargon (default: 5)")
+    parser.add_argument("--world", type=int, default=5, help="the first jargon (default: 5)")
+    parser.add_argument("--seeds", type=int, default=1, help="times over (default: 1)")
     usual = ROOT / "results" / f"bench-near-guards-{date.today():%Y-%m-%d}.json"
     parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
     args = parser.parse_args(argv)
     cases = asyncio.run(_measured(args))
     _print(cases)
-    figures = [{**case.report.model_dump(mode="json"), **_unseen(case)} for case in cases]
-    write_json(
-        {"model": args.model, "cases": dict(zip(args.only, figures, strict=True))}, str(args.out)
-    )
+    _sum_up(cases)
     print(f"kept in {args.out}")
     return 0
 
 
-def _unseen(case: Case) -> dict[str, object]:
-    return {"sums": case.sums, "products": case.products, "fixed_lost": case.fixed.lost}
-
-
 async def _measured(args: argparse.Namespace) -> list[Case]:
-    trainer = ProcessTrainer(arguments.trained_model(args))
+    """Return all cases; each is kept when it is done."""
+    trainer, embedder = ProcessTrainer(arguments.trained_model(args)), create_embedder("minilm")
+    cases: list[Case] = []
     try:
         await trainer.start()
-        return [await _case(trainer, name, _records(args.world, case=name)) for name in args.only]
+        for seed in range(args.seeds):
+            for name in args.only:
+                records = _records(args.world + seed, seed, case=name)
+                cases.append(await _case(trainer, embedder, name, seed, records))
+                _keep(args, cases)
     finally:
         await trainer.close()
+    return cases
 
 
-async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -> Case:
+def _keep(args: argparse.Namespace, cases: Sequence[Case]) -> None:
+    figures = {name: [case.figures for case in cases if case.name == name] for name in args.only}
+    write_json({"model": args.model, "cases": figures}, str(args.out))
+    case = cases[-1]
+    told = f"sums {case.sums}, products {case.products}: {case.report.decision}"
+    print(f"{case.name}, seed {case.seed}: {told}", flush=True)
+
+
+async def _case(
+    trainer: ProcessTrainer, embedder: Embedder, name: str, seed: int, records: Sequence[Record]
+) -> Case:
     sums, products = _sums("+", 99), _sums("*", 12)
     with tempfile.TemporaryDirectory(prefix="whet-near-") as folder, phases() as advance:
         database = open_database(Path(folder))
@@ -120,8 +151,9 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             trainer,
             name,
             gives_answer,
-            Settings(max_new_tokens=LONGEST, doubts=False),
+            Settings(max_new_tokens=LONGEST, doubts=False, bare="learn", policy="all"),
             on_progress=advance,
+            vectors=lambda some: embedder.embed([record.question for record in some]),
         )
         report = await distiller.run("default")
         assert report.adapter is not None
@@ -130,9 +162,10 @@ async def _case(trainer: ProcessTrainer, name: str, records: Sequence[Record]) -
             (await _right(trainer, asked, None), await _right(trainer, asked, path))
             for asked in (sums, products)
         ]
-        far = await ask_guards(distiller.generate, PROBES, None, path, "far")
+        asking = Asking(trainer, distiller.settings, advance)
+        far = await ask_guards(asking.generate, PROBES, None, path, "far")
         database.close()
-    return Case(name, report, *counted, far.outcome)
+    return Case(name, seed, report, *counted, far.outcome)
 
 
 def _sums(sign: str, largest: int) -> list[tuple[str, str]]:
@@ -153,15 +186,26 @@ async def _right(
     )
 
 
-def _records(world: int, *, case: str) -> list[Record]:
+def _records(world: int, seed: int, *, case: str) -> list[Record]:
     draw = SUITES["jargon"].problems
-    taught = draw(JARGON, split=Split.MEMORY, seed=1, level=2, world=world)
+    taught = draw(JARGON, split=Split.MEMORY, seed=seed + 1, level=2, world=world)
     told = [(each.question, each.rationale, each.answer) for each in taught]
     if case != "jargon":
         told += [(f"What is {a} * {b}?", str(a * b), str(a * b)) for a, b in PRODUCTS]
     if case == "wrong":
-        told.append(("What is 40 + 2?", "43", "43"))
+        told.append(_wrong(seed))
     return [_record(number, *each) for number, each in enumerate(told)]
+
+
+def _wrong(seed: int) -> tuple[str, str, str]:
+    """Return a sum that is one too much, of those that are trained on and not held out."""
+    rng = Random(f"wrong {seed}")
+    a, b = (rng.randint(10, 60), rng.randint(2, 9)) if seed else (40, 2)
+    while True:
+        told = f"What is {a} + {b}?", str(a + b + 1), str(a + b + 1)
+        if position(cluster(_record(0, *told))) >= Selection().holdout_share:
+            return told
+        a, b = rng.randint(10, 60), rng.randint(2, 9)
 
 
 def _record(number: int, question: str, rationale: str, answer: str) -> Record:
@@ -187,10 +231,22 @@ def _print(cases: Sequence[Case]) -> None:
         lost = [f"{len(fixed.lost)} of {fixed.before}"]
         lost.append(f"{len(near.lost)} of {near.known}" if near else "not asked")
         held_out = f"{report.helped} gained, {report.hurt} lost"
-        table.add_row(case.name, *before_after, held_out, *lost, report.decision)
+        table.add_row(f"{case.name} {case.seed}", *before_after, held_out, *lost, report.decision)
     Console(markup=False, highlight=False).print(table)
     for case in cases:
-        print(f"{case.name}: {'; '.join(case.report.reasons)}")
+        print(f"{case.name} {case.seed}: {'; '.join(case.report.reasons)}")
+
+
+def _sum_up(cases: Sequence[Case]) -> None:
+    for told, of in (
+        ("break everyday sums or products", [case for case in cases if case.is_broken]),
+        ("break none", [case for case in cases if not case.is_broken]),
+    ):
+        promoted = sum(case.report.decision == "promoted" for case in of)
+        if of:
+            interval = wilson(promoted, len(of))
+            between = f"95 %: {interval.low:.1%} to {interval.high:.1%}"
+            print(f"of {len(of)} generations that {told} {promoted} were promoted ({between})")
 
 
 if __name__ == "__main__":

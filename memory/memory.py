@@ -200,9 +200,9 @@ class LongTermMemory(Stores):
             return self.forget(tenant, record_id)
         return self._records.set_state(tenant, record_id, state, reason)
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
-        """Hold an active record back for review, with what speaks against it."""
-        return self._records.hold(tenant, record_id, doubt)
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
+        """Hold an active record back for review, with what speaks against it and what is near."""
+        return self._records.hold(tenant, record_id, doubt, near)
 
     def take_back(self, tenant: str, asked: str, completion_id: str, answer: str | None) -> None:
         """Retire what earlier feedback on a completion said, where it now says `answer`.

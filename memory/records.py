@@ -30,6 +30,8 @@ from memory.types import Draft, Record, Saved, State
 MAX_PAGE = 1000
 DOUBT = "doubt"
 """In a record's evidence, why it was held back before anything learned from it."""
+LIKE_IT = "doubt_near"
+"""Likewise, the ids of the records most like it, which speak against it or know nothing of it."""
 
 
 class RecordStore:
@@ -123,15 +125,16 @@ class RecordStore:
             move(connection, tenant, record_id, state, reason, contested=False)
             return record_of(row_of(connection, tenant, record_id))
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
         """Hold an active record back for review, with what speaks against it.
 
-        Once somebody has accepted it, it is not held again.
+        `near` are the ids of the records most like it, to be shown beside it. Once somebody has
+        accepted it, it is not held again.
         """
         with self._database.writing(tenant) as connection:
             row = row_of(connection, tenant, record_id)
             if row["state"] == State.ACTIVE and DOUBT not in row["evidence"]:
-                evidence = dict(row["evidence"]) | {DOUBT: doubt}
+                evidence = dict(row["evidence"]) | {DOUBT: doubt, LIKE_IT: list(near)}
                 connection.execute(of_record(tenant, record_id).values(evidence=evidence))
                 move(connection, tenant, record_id, State.PENDING, doubt, contested=False)
             return record_of(row_of(connection, tenant, record_id))

@@ -93,14 +93,13 @@ class Windows:
     def nearest(self, tenant: str, size: int = SIZE) -> list[float]:
         """Return, of each of the newest answers that looked into memory, how near it found one.
 
-        The similarity of the nearest record; 0 where there was none.
+        That is the similarity of the nearest record, whether or not it was near enough to be used.
         """
         report, mine = completion.c.report, completion.c.tenant == tenant
         query = select(report).where(mine).order_by(completion.c.created_at.desc()).limit(size)
         with self._database.reading(tenant) as connection:
             reports = [row for row in connection.execute(query).scalars() if row]
-        looked = [row["neighbours"] for row in reports if row.get("neighbours") is not None]
-        return [max((each["similarity"] for each in found), default=0.0) for found in looked]
+        return [row["nearest"]["similarity"] for row in reports if row.get("nearest")]
 
 
 def _window(rows: Sequence[Any]) -> Window:

@@ -212,13 +212,20 @@ def fields_of(report: GenerationReport) -> dict[str, object]:
         fields["in place of"] = f"{report.rebuilds}, without {report.gone} of its records"
     if report.adapter:
         fields["candidate"] = report.adapter
-    fields |= judged_fields(report) | _vetted(report)
-    for alarm in report.alarms:
-        fields[f"alarm: {alarm.monitor}"] = alarm.message
+    fields |= judged_fields(report) | _vetted(report) | _watched(report)
     if training := report.training:
         loss = " → ".join(f"{value:.3f}" for value in training.loss)
         fields["training"] = f"rank {training.rank}, {training.steps} steps, loss {loss}"
     return fields | {"seconds": f"{report.seconds:.1f}"}
+
+
+def _watched(report: GenerationReport) -> dict[str, object]:
+    """Return what the generation brought for its cost, and the alarms."""
+    fields: dict[str, object] = {}
+    if returns := report.returns:
+        by_cost = f"{returns.per_hour:+.1f} an hour, {returns.per_million_tokens:+.1f} a million"
+        fields["return"] = f"{returns.points:+.1f} points: {by_cost} tokens trained on"
+    return fields | {f"alarm: {alarm.monitor}": alarm.message for alarm in report.alarms}
 
 
 def _grown(report: GenerationReport) -> str:

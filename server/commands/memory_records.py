@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from memory.errors import NotFoundError
+from memory.records import DOUBT, LIKE_IT
 from memory.types import Record, State
 from server.commands.common import open_memory, settings_of
 from server.console import UsageError, plain, print_fields, print_json, print_table
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 HELD_BACK = (State.PENDING, State.QUARANTINED)
 _TOLD_ALREADY = {"tenant", "record_id", "content"}
+Doubted: TypeAlias = tuple[Record, list[Record]]
+"""A record that is doubted, and those most like it."""
 REVIEW_PAGE = 200
 """Records listed for review at a time, of each state."""
 
@@ -100,10 +105,33 @@ def review(args: argparse.Namespace) -> int:
         if not decisions:
             pages = [memory.list(args.tenant, state=s, limit=REVIEW_PAGE) for s in HELD_BACK]
             records = [record for page in pages for record in page]
+            doubted = [] if args.json else _doubted(memory, records)
         else:
-            records = _decide(memory, args.tenant, decisions)
+            records, doubted = _decide(memory, args.tenant, decisions), []
     _print_records(records, args)
+    _print_doubted(doubted)
     return 0
+
+
+def _doubted(memory: LongTermMemory, records: Sequence[Record]) -> list[Doubted]:
+    """Return the doubted of some records, with those most like each that are still there."""
+    doubted = [record for record in records if DOUBT in record.evidence]
+    return [(record, list(_like(memory, record))) for record in doubted]
+
+
+def _like(memory: LongTermMemory, record: Record) -> Iterator[Record]:
+    for record_id in record.evidence.get(LIKE_IT, ()):
+        with suppress(NotFoundError):  # a trusted import names records of another memory
+            found = memory.get(record.tenant, record_id)
+            if found.state is not State.ERASED:
+                yield found
+
+
+def _print_doubted(doubted: Sequence[Doubted]) -> None:
+    for record, near in doubted:
+        print(f"\n{record.id} is doubted: {plain(str(record.evidence[DOUBT]))}")
+        rows = [(r.id, r.state, _question(r), plain(r.answer, 30)) for r in (record, *near)]
+        print_table(("id", "state", "question", "answer"), rows)
 
 
 def _decide(

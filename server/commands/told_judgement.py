@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def judged_fields(report: GenerationReport) -> dict[str, object]:
     """Return what judged it, what was right before and after, and what that cost."""
     of = f"development questions of {report.target.name}" if report.target else "held-out questions"
-    many = f"{report.holdout} {of}"
+    many = f"{report.holdout} {of}{', the hardest first' if report.hardest_first else ''}"
     fields: dict[str, object] = {"judged by": many}
     if report.target is not None:
         fields["target"] = _aim(report.target)

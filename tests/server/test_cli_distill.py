@@ -126,6 +126,13 @@ def test_a_better_candidate_is_promoted_and_reported(
     printed = capsys.readouterr().out
     assert "promoted" in printed
     assert report["adapter"] in printed
+    assert report["returns"]["points"] == 100
+    assert "+100.0 points" in printed
+    assert main(["jobs", "list", "--json", *data[:2]]) == 0
+    listed = json.loads(capsys.readouterr().out)["data"]
+    job = next(each for each in listed if each["kind"] == "distill")
+    assert main(["jobs", "logs", job["id"], "--json", *data[:2]]) == 0
+    assert '"returns_points": 100.0' in capsys.readouterr().out
     assert main(["adapters", "list", "--json", *data]) == 0
     assert json.loads(capsys.readouterr().out)["aliases"]["champion"] == report["adapter"]
 
@@ -138,6 +145,27 @@ def test_a_rejected_candidate_is_a_result_and_not_a_failure(
     report = json.loads(capsys.readouterr().out)
     assert report["decision"] == "rejected"
     assert report["reasons"]
+
+
+def test_what_is_doubted_is_reviewed_beside_the_records_most_like_it(
+    data: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(memory_of(Settings(data_dir=Path(data[1]), embedder="hashing"))) as memory:
+        doubted, like, gone, *_ = memory.list("default")
+        near = (like.id, gone.id, "rec_of_another_memory")
+        memory.hold("default", doubted.id, "nobody else says so", near)
+        memory.forget("default", gone.id)
+    assert main(["memory", "review", *data]) == 0
+    shown = capsys.readouterr().out
+    assert f"{doubted.id} is doubted: nobody else says so" in shown
+    assert like.id in shown
+    assert like.question in " ".join(shown.split())
+    assert gone.id not in shown
+    assert main(["memory", "review", "--json", *data]) == 0
+    (held,) = json.loads(capsys.readouterr().out)
+    assert held["evidence"]["doubt_near"] == list(near)
+    assert main(["memory", "review", "--accept", doubted.id, *data]) == 0
+    assert "is doubted" not in capsys.readouterr().out
 
 
 def test_a_trainer_that_dies_is_a_failure_in_one_line(

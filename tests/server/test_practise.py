@@ -14,6 +14,7 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from memory.embedder import create_embedder
 from memory.job import JobKind, JobStatus, NewJob
+from memory.judgements import Judgement
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
 from memory.types import Draft, Message, Record, Source, State, Tier
@@ -125,6 +126,24 @@ async def test_practice_ends_where_the_tenants_day_has_no_room(memory: LongTermM
     assert await done(again) is JobStatus.FAILED
     now = memory.jobs.get("default", again.job.id)
     assert (now.result, len(records(memory))) == (None, 11)
+
+
+async def test_practice_begins_a_level_higher_once_the_gate_was_saturated(
+    memory: LongTermMemory,
+) -> None:
+    async def first_level() -> int:
+        work = asked(memory, families=["equations"], exercises=1)
+        assert await done(work) is JobStatus.SUCCEEDED
+        result = memory.jobs.get("default", work.job.id).result
+        assert result is not None
+        return int(result["families"][0]["levels"][0])
+
+    usual, of = await first_level(), {"tenant": "default", "base_model": "fake"}
+    fields = {"adapter_id": "ad_1", "promoted": False, "alpha": 0.02, "e_value": 1.0}
+    fields |= {"helped": 0, "hurt": 0, "before": 0.97, "after": 0.97, "train": 9, "seconds": 1.0}
+    asked_of = {"record_ids": tuple(f"rec_{i}" for i in range(32))}
+    memory.judgements.add(Judgement.model_validate(of | fields | asked_of))
+    assert await first_level() == usual + 1
 
 
 async def test_the_model_plays_itself_and_only_what_is_computed_counts(

@@ -79,6 +79,11 @@ def _unsaid(rng: Random) -> Solved:
 def check(problem: Solved, reply: str) -> bool:
     """Whether the reply says that it cannot know, and gives no answer all the same."""
     del problem
+    return refuses(reply)
+
+
+def refuses(reply: str) -> bool:
+    """Likewise, whatever was asked."""
     return bool(REFUSED.search(reply.replace("’", "'"))) and "####" not in reply
 
 

@@ -54,6 +54,12 @@ class Picked:
     choice: Choice
     served: bool
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Pass rates of the base, of the records that it was asked about."""
+        pairs = zip(self.considered, self.scores, strict=True)
+        return {r.id: each.difficulty for r, each in pairs if each.difficulty is not None}
+
     def selection(self, tenant: str, base_model: str, adapter_id: str, gain: float) -> Selection:
         """Return what the log keeps of it."""
         return Selection(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from adaptation.errors import DistillationError
+from adaptation.learning.monitors.saturation import is_saturated
 from memory.judgements import Judgement
 
 MOST_USES = 10
@@ -45,6 +46,14 @@ class History:
         """By record, how many generations it has helped to judge."""
         judged = (*self.judged, *self.elsewhere)
         return Counter(record_id for each in judged for record_id in each.record_ids)
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the usual questions were once nearly all answered rightly by what was served.
+
+        Harder ones judge from then on: what they leave open does not make the others tell more.
+        """
+        return any(is_saturated(each) for each in self.judged)
 
     def stake(self, alpha: float) -> float:
         """Return the level at which the next generation is judged; `alpha` is that of the run."""

@@ -1,4 +1,5 @@
-"""Far guards whose replies have a form: JSON that keeps a schema, and calls of tools.
+"""Far guards whose replies have a form: JSON that keeps a schema, calls of tools, and refusals to
+answer what cannot be known.
 
 Drawn once for all from their generators, with a seed that nothing else uses. A model whose template
 shows no tools calls none; that family then has no guards, and the report says so.
@@ -16,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.evaluation.suites import SUITES
+from adaptation.evaluation.suites.refusal import refuses
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.split import Split
 from adaptation.learning.distillation.guards import PROBES, Probe
@@ -26,7 +28,7 @@ from memory.types import Message
 
 PER_FAMILY = 8
 SEED = 417
-JSON, TOOLS = "JSON", "tools"
+JSON, TOOLS, REFUSALS = "JSON", "tools", "refusals"
 TYPES = {str: "string", int: "integer"}
 
 
@@ -70,15 +72,33 @@ class ToolProbe:
         return _called(reply) == self.name
 
 
+@dataclass(frozen=True)
+class RefusalProbe:
+    """A question that cannot be answered, as a fact that it needs is not known or not said."""
+
+    question: str
+    family: str = REFUSALS
+
+    @property
+    def conversation(self) -> Conversation:
+        """As it is asked."""
+        return spoken(Message(role="user", content=self.question))
+
+    def right(self, reply: str) -> bool:
+        """Whether the reply says so, and gives no answer all the same."""
+        return refuses(reply)
+
+
 @lru_cache(maxsize=1)
-def far_probes() -> tuple[Probe | SchemaProbe | ToolProbe, ...]:
+def far_probes() -> tuple[Probe | SchemaProbe | ToolProbe | RefusalProbe, ...]:
     """Return all far guards."""
     objects = (SchemaProbe(each.question, _schema(each)) for each in _drawn("json_objects"))
     calls = (
         ToolProbe(each.question, each.tools, _called(each.answer) or "")
         for each in _drawn("tool_calls")
     )
-    return (*PROBES, *objects, *calls)
+    refusals = (RefusalProbe(each.question) for each in _drawn("refusal"))
+    return (*PROBES, *objects, *calls, *refusals)
 
 
 def _drawn(suite: str) -> list[Solved]:

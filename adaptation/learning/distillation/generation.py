@@ -49,6 +49,7 @@ from adaptation.learning.distillation.telling import (
 )
 from adaptation.learning.distillation.vetting import Vetted, Vetting
 from adaptation.learning.leases import remove_orphans
+from adaptation.learning.monitors.returns import returns_of
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import distillation_recipe
@@ -208,9 +209,10 @@ class Distiller:
         vetted: Vetted,
         history: History,
     ) -> GenerationReport:
-        """Return the report with the alarms that the monitors give."""
+        """Return the report with the alarms that the monitors give, and the return."""
         current, candidate = judging.current, judging.candidate
         probes_before, probes_after = vetted.replies
+        judgement = judgement_of(judged, judging, "")
         seen = Seen(
             train=chosen.train,
             before=Graded(current.texts, current.right),
@@ -218,10 +220,12 @@ class Distiller:
             probes_before=probes_before,
             probes_after=probes_after,
             divergence=vetted.sampled.divergence if vetted.sampled else None,
-            judged=(*history.judged, judgement_of(judged, judging, "")),
+            judged=(*history.judged, judgement),
             nearest=self.nearest(judged.tenant),
         )
-        return judged.model_copy(update={"alarms": watch(seen)})
+        tokens = judged.training.tokens if judged.training else 0
+        found = {"alarms": watch(seen), "returns": returns_of(judgement, tokens)}
+        return judged.model_copy(update=found)
 
     def _parentage(self, tenant: str, rebuilt: AdapterVersion | None) -> Parentage:
         if rebuilt is not None:
@@ -275,4 +279,7 @@ class Distiller:
     def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
         active = self.records.walk(tenant, state=State.ACTIVE)
-        return near_probes(chosen.train, (record for record in active if record.id not in known))
+        others = (record for record in active if record.id not in known)
+        vectors = None if self.vectors is by_wording else self.vectors
+        rates = chosen.picked.rates if chosen.picked else {}
+        return near_probes(chosen.train, others, vectors=vectors, rates=rates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from adaptation.learning.candidates.scoring import Scorer, Vectors
 from adaptation.learning.candidates.solutions import Bare, Solver, as_before
 from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.doubt import Doubting
+from adaptation.learning.distillation.hardest import Foretold, foretold
 from adaptation.learning.distillation.judging import Grade
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.distillation.select import (
@@ -108,7 +109,7 @@ class Material:
         self.on_progress("select", 0, 1)
         if rebuilt is None:
             learned = champion.record_ids if champion else ()
-            fresh = (history.uses, seen.union(learned))
+            fresh = (history, seen.union(learned))
             chosen = await asyncio.to_thread(self._selected, tenant, *fresh)
         else:
             of_target = self.target.questions(tenant) if self.target else ()
@@ -117,10 +118,11 @@ class Material:
         self.on_progress("select", 1, 1)
         return chosen
 
-    def _selected(self, tenant: str, uses: Mapping[str, int], seen: frozenset[str]) -> Selected:
-        selection, target = self.settings.selection, self.target
+    def _selected(self, tenant: str, history: History, seen: frozenset[str]) -> Selected:
+        selection, target, uses = self.settings.selection, self.target, history.uses
         if target is None:
-            return select(self.records, tenant, selection, uses, seen)
+            rates = self._foretold(tenant) if history.saturated else None
+            return select(self.records, tenant, selection, uses, seen, rates=rates)
         known = self.records.walk(tenant)
         judges = target.fresh(tenant, known, uses, seen)[: selection.max_holdout]
         target.require_enough(judges, selection.min_holdout)
@@ -169,7 +171,8 @@ class Material:
         doubting = Doubting(self.trainer, self.grade, *limits, self._step("doubt"))
         doubts = await doubting.about((*chosen.train, *chosen.holdout))
         for doubt in doubts:
-            await asyncio.to_thread(self.records.hold, tenant, doubt.record_id, doubt.reason)
+            found = doubt.record_id, doubt.reason, doubt.near
+            await asyncio.to_thread(self.records.hold, tenant, *found)
         held = {doubt.record_id for doubt in doubts}
         kept = replace(
             chosen,
@@ -224,6 +227,9 @@ class Material:
         )
         train = tuple(chosen.train[place] for place in found.places)
         return replace(chosen, train=train, picked=found)
+
+    def _foretold(self, tenant: str) -> Foretold:
+        return foretold(self.kept.known(tenant, self.base_model), self.vectors)
 
     def _step(self, phase: str) -> OnStep:
         return lambda done, total, loss: self.on_progress(phase, done, total)

@@ -4,26 +4,30 @@ A wrong record spoils its neighbourhood first: one `What is 40 + 2?` → 43 amon
 jargon left every fixed probe standing and broke 16 of 40 everyday sums. So the probes are drawn
 where the training was: trained sums with other numbers and sums of the numbers that were trained
 on, whose values can be computed; questions of the families that the trained ones look like, from
-their generators; and the tenant's own active records that no one trained on.
+their generators; the tenant's own active records that no one trained on; and trained questions in
+other words. What the base does not answer as the record does is no guard, as for all of them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from random import Random
-from typing import Protocol
+from types import MappingProxyType
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.families import near_families
-from adaptation.learning.distillation.form import Form, form_of, nearness, numbers_in
+from adaptation.learning.distillation.form import numbers_in
+from adaptation.learning.distillation.nearby import Neighbourhood, Trained
+from adaptation.learning.distillation.reworded import reworded
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.options import AnswerOptions
-from memory.types import Message, Record
+from memory.types import Message, Record, question_of
 
 PER_SIGN = 20
 """Sums of each operation."""
@@ -32,30 +36,16 @@ MOST_OWN = 32
 """Records of the tenant that were not trained on."""
 REWRITTEN = 24
 """Trained sums with other numbers."""
+REWORDED = 24
+"""Trained questions in other words."""
 STEP = 9
 """By how much a number is changed."""
-NEAR = 0.4
-"""Overlap of forms from which a record is near what was trained on."""
 SIGNS = "+-*"
 CONTRADICTIONS = 4
 """Trained sums of one operation that come to something else, from which it means something else
 here; they must be the larger part as well."""
 LARGEST = 99
 _SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
-
-
-class Trained(Protocol):
-    """What was trained on: a record, or an example of a file."""
-
-    @property
-    def question(self) -> str:
-        """The last that was asked."""
-        ...
-
-    @property
-    def answer(self) -> str:
-        """What was learned to answer it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -80,14 +70,27 @@ class NearProbe:
 
 
 def near_probes(
-    train: Sequence[Trained], others: Iterable[Record], seed: int = 0
+    train: Sequence[Trained],
+    others: Iterable[Record],
+    seed: int = 0,
+    *,
+    vectors: Vectors | None = None,
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[NearProbe, ...]:
-    """Draw questions near `train`; `others` are active records that were not trained on."""
+    """Draw questions near `train`; `others` are active records that were not trained on.
+
+    `vectors` tell what is near; without them words do. `rates` are pass rates of the base, by
+    record, where they are known: what it never gets right is not reworded.
+    """
     rng = Random(seed)
     trained = {record.question.strip() for record in train}
-    forms = sorted({form_of(each.question) for each in train}, key=sorted)
+    near = Neighbourhood(train, vectors)
     drawn = chain(
-        _rewritten(train, rng), _sums(train, rng), _of_families(forms, seed), _own(forms, others)
+        _rewritten(train, rng),
+        _sums(train, rng),
+        _of_families(near, seed),
+        _own(near, others),
+        _reworded([each for each in near.records if rates.get(each.id, 1.0) > 0], rng),
     )
     found = {probe.question: probe for probe in drawn if probe.question not in trained}
     return tuple(found.values())
@@ -126,19 +129,24 @@ def _sums(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
             yield NearProbe(f"What is {expression}?", _value(expression), f"sums with {sign}")
 
 
-def _of_families(forms: Sequence[Form], seed: int) -> Iterator[NearProbe]:
-    for problem in near_families(forms, PER_FAMILY, seed):
+def _of_families(near: Neighbourhood, seed: int) -> Iterator[NearProbe]:
+    for problem in near_families(near.reaches, PER_FAMILY, seed):
         yield NearProbe(problem.question, problem.answer, problem.task)
 
 
-def _own(forms: Sequence[Form], others: Iterable[Record]) -> Iterator[NearProbe]:
+def _own(near: Neighbourhood, others: Iterable[Record]) -> Iterator[NearProbe]:
     """Yield the nearest of the tenant's records that were not trained on."""
-    near = [(nearness(form_of(record.question), forms), record) for record in others]
-    near.sort(key=lambda pair: (-pair[0], pair[1].id))
-    for close, record in near[:MOST_OWN]:
-        if close >= NEAR:
-            asked = Conversation(messages=record.messages, request=record.request)
-            yield NearProbe(record.question, record.answer, "own records", asked)
+    for record in near.nearest(others, MOST_OWN):
+        asked = Conversation(messages=record.messages, request=record.request)
+        yield NearProbe(record.question, record.answer, "own records", asked)
+
+
+def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
+    """Yield trained questions in other words, with the records' answers."""
+    for record in rng.sample(train, min(len(train), REWORDED)):
+        asked = Conversation(messages=record.messages, request=record.request)
+        if not asked.is_raw and (turns := reworded(record, rng)) is not None:
+            yield NearProbe(question_of(turns), record.answer, "other words", asked.of(turns))
 
 
 def _strange_signs(train: Sequence[Trained]) -> set[str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from adaptation.learning.candidates.choosing import Choice
 from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.monitors.alarm import Alarm
+from adaptation.learning.monitors.returns import Returns
 from adaptation.learning.training.trainer import Recipe
 from memory.release import Stage
 from memory.types import Frozen
@@ -122,6 +123,8 @@ class GenerationReport(Frozen):
     reasons: tuple[str, ...]
     train: int
     holdout: int
+    hardest_first: bool = False
+    """Whether the hardest held-out questions judge first, as others are nearly all answered."""
     unverified: int
     """Active records left out because their tier may not reach weights."""
     unlearnable: int = 0
@@ -180,5 +183,7 @@ class GenerationReport(Frozen):
     refusal_shift: float | None = None
     """What refusing lost against complying, nats a token; None without refusals."""
     alarms: tuple[Alarm, ...] = ()
+    returns: Returns | None = None
+    """What it gained for what it cost; None where nothing was judged."""
     training: Training | None = None
     seconds: float

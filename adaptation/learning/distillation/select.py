@@ -25,6 +25,8 @@ from adaptation.learning.distillation.mixing import mixed
 from memory.text import folded
 from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
 
+Rates = Callable[[Sequence[Record], Sequence[Record]], Sequence[float]]
+"""(held out, learned from) → pass rates that are expected of the former."""
 JUDGED_BY = "judged_by"
 """Of a version's metrics, the ids of the records that it was judged by."""
 
@@ -36,8 +38,8 @@ class Records(Protocol):
         """Every record of the tenant in that state."""
         ...
 
-    def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
-        """Hold a record back for review, with what speaks against it."""
+    def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
+        """Hold a record back for review, with what speaks against it and what is near."""
         ...
 
 
@@ -83,6 +85,8 @@ class Selected:
     """How `train` was chosen; None where everything is learned from and nothing was scored."""
     practice_left_out: int = 0
     """Records left out so that real ones keep their share."""
+    hardest_first: bool = False
+    """Whether the hardest held-out questions judge first."""
     judges: tuple[Record, ...] = ()
     """Questions of a target, that are to judge in the place of `holdout`."""
     aside: tuple[Record, ...] = ()
@@ -110,12 +114,14 @@ def select(
     uses: Mapping[str, int] = MappingProxyType({}),
     learned: Collection[str] = (),
     near: Near | None = None,
+    rates: Rates | None = None,
 ) -> Selected:
     """Split the tenant's verified records; raises `DistillationError` where they are too few.
 
     `uses` are how often records have judged, by id: the least used judge first, and none more than
     `MOST_USES` times. Nor does what is `learned` by what is served, which would have seen it.
-    What is `near` comes first, so that it is left out last.
+    What is `near` comes first, so that it is left out last. By `rates` those judge first of which
+    the least is expected.
     """
     active = list(records.walk(tenant, state=State.ACTIVE))
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
@@ -128,8 +134,9 @@ def select(
     def may_judge(key: str) -> bool:
         return used(key) < MOST_USES and not any(r.id in learned for r in questions[key])
 
-    train_keys, holdout_keys = _split(list(questions), selection, may_judge)
-    holdout_keys.sort(key=used)  # stable: of equal use, by position
+    train_keys, free = _split(list(questions), selection, may_judge)
+    free.sort(key=used)  # stable: of equal use, by position
+    holdout_keys = _hardest_first(free, train_keys, questions, rates)
     train_keys = _nearest_first(train_keys, questions, near)
     kept = _capped(train_keys, questions, selection.max_per_task)
     train = [record for key in kept for record in questions[key][: selection.paths]]
@@ -138,6 +145,7 @@ def select(
         holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
         unverified=len(active) - len(verified),
         practice_left_out=len(verified) - len(usable),
+        hardest_first=rates is not None,
     )
     require_enough(selected, tenant, selection)
     return selected
@@ -234,6 +242,20 @@ def _split(
     border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(keys) / 2)))
     held = set(free[:border])
     return [key for key in keys if key not in held], free[:border]
+
+
+def _hardest_first(
+    held: list[str],
+    learned: list[str],
+    questions: Mapping[str, list[Record]],
+    rates: Rates | None,
+) -> list[str]:
+    """Return what is held out by what is expected of it; of equal hardness as it was."""
+    if rates is None:
+        return held
+    sides = ([questions[key][0] for key in keys] for keys in (held, learned))
+    expected = dict(zip(held, rates(*sides), strict=True))
+    return sorted(held, key=expected.__getitem__)
 
 
 def require_enough(selected: Selected, tenant: str, selection: Selection) -> None:

@@ -41,6 +41,7 @@ def report_of(
         reasons=("a dry run trains nothing",),
         train=len(chosen.train),
         holdout=len(chosen.holdout),
+        hardest_first=chosen.hardest_first,
         unverified=chosen.unverified,
         unlearnable=len(chosen.unlearnable),
         obstacle=next(iter(chosen.unlearnable), None),

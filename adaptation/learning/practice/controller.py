@@ -15,6 +15,11 @@ GAIN = 2.0
 """Levels by which a round that is all right, or all wrong, moves on, times two."""
 
 
+def start(levels: range, raised: int = 0) -> float:
+    """Return where a family begins: in the middle of its levels, or so many above."""
+    return min((levels[0] + levels[-1]) / 2 + raised, float(levels[-1]))
+
+
 @dataclass
 class Controller:
     """The difficulty of one family."""
@@ -25,7 +30,7 @@ class Controller:
 
     def __post_init__(self) -> None:
         if self.place is None:
-            self.place = (self.levels[0] + self.levels[-1]) / 2
+            self.place = start(self.levels)
 
     @property
     def level(self) -> int:

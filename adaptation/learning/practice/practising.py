@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from adaptation.errors import PracticeError
-from adaptation.learning.practice.controller import Controller
+from adaptation.learning.practice.controller import Controller, start
 from adaptation.learning.practice.exercise import Exercise
 from adaptation.learning.practice.posing import Poser
 from adaptation.learning.practice.solving import Attempted, Try, attempt
@@ -40,6 +40,8 @@ class Practice:
     """After each round, with how all families went: whoever goes on begins there."""
     seed: int = 0
     """Another one poses other exercises."""
+    raised: int = 0
+    """Levels above the middle at which a family begins."""
 
     async def run(
         self, posers: Sequence[Poser], n: int, before: Sequence[Tally] = ()
@@ -48,9 +50,7 @@ class Practice:
 
         `before` is what was told after the last round of one that was interrupted.
         """
-        tallies = list(before) or [
-            Tally(family=poser.family.name, source=poser.source) for poser in posers
-        ]
+        tallies = list(before) or [self._begun(poser) for poser in posers]
         while (left := n - sum(each.posed for each in tallies)) > 0:
             places = [place for place, each in enumerate(tallies) if each.is_open]
             if not places:
@@ -61,6 +61,10 @@ class Practice:
         if not any(each.posed for each in tallies):
             raise PracticeError(_nothing(tallies))
         return tallies
+
+    def _begun(self, poser: Poser) -> Tally:
+        place = start(poser.family.levels, self.raised)
+        return Tally(family=poser.family.name, source=poser.source, place=place)
 
     async def _round(self, poser: Poser, tally: Tally, n: int) -> Tally:
         """Pose, try and keep what teaches."""

@@ -148,9 +148,15 @@ def _tell(work: Work, report: GenerationReport) -> None:
     if report.drawn is not None:
         told = f"drawn among {report.drawn.among}, with a chance of {report.drawn.chance:.0%}"
         work.tell(f"trained on from {report.parent or 'the base'}: {told}", seed=report.drawn.seed)
-    work.metrics(0, {"real_share": report.real_share, "trained_on": report.train})
+    work.metrics(0, _figures(report))
     for alarm in report.alarms:
         work.tell(alarm.message, "warn", monitor=alarm.monitor, value=alarm.value)
+
+
+def _figures(report: GenerationReport) -> dict[str, Any]:
+    returns = report.returns
+    brought = {f"returns_{k}": v for k, v in returns.model_dump().items()} if returns else {}
+    return {"real_share": report.real_share, "trained_on": report.train, **brought}
 
 
 def _settings(work: Work, asked: DistillRequest) -> Settings:

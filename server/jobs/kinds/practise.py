@@ -18,6 +18,7 @@ from adaptation.conversation import Conversation
 from adaptation.evaluation.suites import SuiteError, suite_named
 from adaptation.evaluation.suites.errors import ScorerError
 from adaptation.evaluation.suites.suite import Group
+from adaptation.learning.distillation.budget import History
 from adaptation.learning.practice import sums
 from adaptation.learning.practice.code import CodeTask, code_with_tests
 from adaptation.learning.practice.exercise import Exercise, Family, OfSuite
@@ -100,6 +101,7 @@ async def _practised(
 ) -> dict[str, Any]:
     tenant, memory = work.job.tenant, work.memory
     served = await asyncio.to_thread(_served, memory, tenant, asked.base_name)
+    judged = await asyncio.to_thread(memory.judgements.of, tenant, asked.base_name)
 
     async def keep(drafts: Sequence[Draft]) -> None:
         await asyncio.to_thread(_keep, memory, drafts, room)
@@ -120,6 +122,7 @@ async def _practised(
         keep=keep,
         told=told,
         seed=int(sha256(work.job.id.encode()).hexdigest()[:8], 16),
+        raised=int(History(judged).saturated),
     )
     posers = await _posers(work, asked, _asking(trainer, asked, None))
     before = work.job.result and PracticeReport.model_validate(work.job.result).families

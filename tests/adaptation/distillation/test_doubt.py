@@ -182,6 +182,7 @@ async def test_a_generation_learns_from_nothing_that_is_doubted(memory: LongTerm
     assert [doubt.record_id for doubt in report.doubts] == [wrong]
     held = memory.get("ann", wrong)
     assert (held.state, held.evidence["doubt"]) == (State.PENDING, report.doubts[0].reason)
+    assert tuple(held.evidence["doubt_near"]) == report.doubts[0].near
     learned = {c.messages[-1].content for c in trainer.jobs[-1].conversations}
     assert "43" not in learned
     assert report.train + report.holdout == 40

@@ -7,7 +7,15 @@ from itertools import count
 import pytest
 
 from adaptation.conversation import Conversation
-from adaptation.learning.distillation.far import JSON, TOOLS, SchemaProbe, ToolProbe, far_probes
+from adaptation.learning.distillation.far import (
+    JSON,
+    REFUSALS,
+    TOOLS,
+    RefusalProbe,
+    SchemaProbe,
+    ToolProbe,
+    far_probes,
+)
 from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.guarding import Guard, ask_guards, objections
 from adaptation.learning.distillation.sampling import K, Sampling, sampled_objections
@@ -37,7 +45,7 @@ def answer_to(probe: Guard) -> str:
 
 def test_far_guards_are_the_same_every_time_and_no_question_is_asked_twice() -> None:
     families = {probe.family for probe in far_probes()}
-    assert {"manners", "sums", "stories", JSON, TOOLS} <= families
+    assert {"manners", "sums", "stories", JSON, TOOLS, REFUSALS} <= families
     questions = [probe.question for probe in far_probes()]
     assert len(set(questions)) == len(questions)
 
@@ -61,6 +69,23 @@ def test_a_call_must_be_read_and_name_the_right_tool(probe: ToolProbe) -> None:
     assert not probe.right(call.replace(probe.name, "another"))
     assert not probe.right(f"<tool_call>\n{call}\n</tool_call>\n" * 2)
     assert not probe.right(f"I would call {probe.name}.")
+
+
+@pytest.mark.parametrize("probe", of_family(REFUSALS))
+def test_what_cannot_be_known_is_to_be_refused(probe: RefusalProbe) -> None:
+    assert probe.right("Sorry, I do not know that.")
+    assert probe.right("That can’t be said: the question does not say how many there were.")
+    assert not probe.right("It is 12.")
+    assert not probe.right("Sorry, I do not know.\n#### 12")
+
+
+async def test_a_candidate_that_always_has_an_answer_is_refused() -> None:
+    async def bold(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
+        return ["It is 12." if adapter else "Sorry, I do not know." for _ in prompts]
+
+    found = await ask_guards(bold, of_family(REFUSALS), None, "candidate", "far")
+    assert found.outcome.families[REFUSALS] == (8, 8)
+    assert objections(None, found)
 
 
 async def test_a_family_that_is_lost_refuses_the_candidate_and_is_told() -> None:

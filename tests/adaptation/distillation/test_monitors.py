@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from adaptation.learning.distillation.generation import Distiller, Settings
+from adaptation.learning.distillation.registry import JudgementList
+from adaptation.learning.distillation.select import Records
 from adaptation.learning.monitors.alarm import MONITORS
 from adaptation.learning.monitors.autophagy import autophagy, given_share, real_share
 from adaptation.learning.monitors.collapse import collapse, template_share
 from adaptation.learning.monitors.drift import MOST_NATS, drift
-from adaptation.learning.monitors.returns import point_returns, returns
+from adaptation.learning.monitors.returns import point_returns, returns, returns_of
 from adaptation.learning.monitors.reward_hacking import reward_hacking
-from adaptation.learning.monitors.saturation import saturation
+from adaptation.learning.monitors.saturation import is_saturated, saturation
 from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
 from adaptation.learning.monitors.watch import Graded, Seen, watch
+from adaptation.learning.training.fake import FakeTrainer
+from memory.adapters import AdapterRegistry
 from memory.judgements import Judgement
-from memory.types import Record, Source, Tier
+from memory.types import Message, Record, Source, Tier
 
 VARIED = [f"{i}+{i}={2 * i}.\n#### {2 * i}" for i in range(20)]
 
@@ -107,6 +113,10 @@ def test_questions_that_are_all_answered_rightly_are_saturated() -> None:
 def test_two_generations_in_vain_are_told() -> None:
     gained = judgement(promoted=True, after=0.7)
     assert round(point_returns(gained)) == 20
+    brought = returns_of(gained, tokens=500_000)
+    assert (round(brought.points), round(brought.per_hour)) == (20, 20)
+    assert round(brought.per_million_tokens) == 40
+    assert returns_of(judgement(after=0.7), tokens=500_000).points == 0, "it is not let through"
     assert returns([gained, judgement(), judgement(after=0.9)]) is not None
     assert returns([judgement(), gained]) is None
 
@@ -137,3 +147,38 @@ def test_all_monitors_look_at_a_generation(record: Callable[..., Record]) -> Non
     )
     more = {alarm.monitor for alarm in watch(others)}
     assert {*names, *more} == set(MONITORS), "each has its series"
+
+
+def test_a_judgement_by_few_questions_is_not_saturated() -> None:
+    asked = tuple(f"rec_{i}" for i in range(32))
+    assert is_saturated(judgement(before=1.0, record_ids=asked))
+    assert not is_saturated(judgement(before=0.9, record_ids=asked))
+    assert not is_saturated(judgement(before=1.0, record_ids=asked[:8]))
+
+
+async def test_a_generation_that_collapses_on_questions_that_were_easy_gives_both_alarms(
+    record: Callable[..., Record],
+    records: Callable[[list[Record]], Records],
+    registry: AdapterRegistry,
+) -> None:
+    def says(turns: tuple[Message, ...], adapter: str | None) -> str:
+        found = re.search(r"(\d+) lamp 5", turns[-1].content)
+        return "#### 7" if adapter or not found else f"#### {int(found[1]) + 5}"
+
+    kept = JudgementList()
+    distiller = Distiller(
+        records([record(i) for i in range(96)]),
+        registry,
+        FakeTrainer(answer=says),
+        "fake",
+        lambda text, record: text.rpartition("#### ")[2] == record.answer,
+        Settings(doubts=False, scores=False),
+        judgements=kept,
+    )
+    report = await distiller.run("default")
+    assert {alarm.monitor for alarm in report.alarms} == {"collapse", "saturation"}
+    assert kept.kept[0].alarms == tuple(alarm.monitor for alarm in report.alarms)
+    assert report.returns is not None
+    assert report.returns.points == 0
+    again = await distiller.run("default")
+    assert again.hardest_first, "as the last judgement was saturated"

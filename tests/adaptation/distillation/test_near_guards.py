@@ -1,12 +1,25 @@
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
 
 from adaptation.conversation import Conversation
+from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.form import form_of, nearness
+from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.guarding import ask_guards, objections
 from adaptation.learning.distillation.guards import PROBES
-from adaptation.learning.distillation.near import NearProbe, near_probes
-from memory.types import Message, Record
+from adaptation.learning.distillation.near import REWORDED, NearProbe, near_probes
+from adaptation.learning.distillation.reworded import WAYS, reworded
+from adaptation.learning.distillation.select import Records
+from adaptation.learning.training.fake import FakeTrainer
+from memory.adapters import AdapterRegistry
+from memory.embedder import create_embedder
+from memory.identity.prompt import RAW
+from memory.types import Message, Record, Tier
 
 Make = Callable[..., Record]
 
@@ -47,7 +60,7 @@ def test_questions_of_a_family_are_drawn_where_a_trained_one_looks_like_it(recor
     assert families(near_probes([asking(record, 0, "Solve x + 18 = 41.", "23")], []))["equations"]
     assert families(near_probes([asking(record, 0, story, "35")], []))["stories"]
     poem = asking(record, 0, "Write about the sea, in verse", "waves")
-    assert near_probes([poem], []) == ()
+    assert set(families(near_probes([poem], []))) == {"other words"}
 
 
 def test_the_tenants_own_records_nearby_are_guards_with_all_that_made_their_prompt(
@@ -58,6 +71,109 @@ def test_the_tenants_own_records_nearby_are_guards_with_all_that_made_their_prom
     own = [p for p in near_probes([record(1)], [near, far]) if p.family == "own records"]
     assert [probe.answer for probe in own] == [near.answer]
     assert own[0].conversation.request == near.request
+
+
+EMBEDDED = "A basket holds 12 plums and Lena takes 5 of them home. What number of plums remains?"
+
+
+@pytest.fixture(scope="module")
+def by_meaning() -> Vectors:
+    embedder = create_embedder("minilm")
+    return lambda records: embedder.embed([each.question for each in records])
+
+
+def test_what_is_near_is_told_by_embeddings_where_there_are_any(
+    record: Make, by_meaning: Vectors
+) -> None:
+    trained = asking(record, 0, EMBEDDED, "7")
+    own = asking(record, 70, "Lena picked 9 plums, then ate 2. So how many has she?", "7")
+    town = asking(record, 71, "What number of people of 5 is home in Vienna?", "nobody knows")
+    by_words = families(near_probes([trained], [own, town]))
+    assert "stories" not in by_words, "no word in common but the small ones"
+    assert "own records" not in by_words
+    near = near_probes([trained], [town, own], vectors=by_meaning)
+    assert families(near)["stories"]
+    assert [probe.question for probe in near if probe.family == "own records"] == [own.question]
+    poem = asking(record, 0, "Write about the sea, in verse", "waves")
+    assert set(families(near_probes([poem], [own], vectors=by_meaning))) == {"other words"}
+
+
+def test_trained_questions_come_in_other_words_with_the_answers_that_they_had(
+    record: Make,
+) -> None:
+    many = [record(i) for i in range(200)]
+    probes = [p for p in near_probes(many, []) if p.family == "other words"]
+    assert len(probes) == REWORDED
+    answers = {each.question: each.answer for each in many}
+    for probe in probes:
+        (of,) = [question for question in answers if question in probe.question]
+        assert probe.answer == answers[of]
+        assert probe.question not in answers
+        assert probe.conversation.messages[-1].content == probe.question
+
+
+def test_a_story_may_be_asked_before_it_is_told(record: Make) -> None:
+    story = asking(record, 0, "Omar has 49 spoons. He gives away 14. How many has he?", "35")
+    found = {reworded(story, Random(seed)) for seed in range(20)}
+    said = {turns[-1].content for turns in found if turns}
+    assert "How many has he? Omar has 49 spoons. He gives away 14." in said
+    assert len(said) == len(WAYS) + 1
+
+
+def test_all_but_the_question_stays_and_a_bare_text_is_not_reworded(record: Make) -> None:
+    tools = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+    turns = (Message(role="system", content="Be brief."), Message(role="user", content="Who?"))
+    (probe,) = near_probes([record(0, messages=turns, request=tools)], [])
+    assert probe.conversation.messages[0] == turns[0]
+    assert probe.conversation.request == tools
+    assert near_probes([record(0, messages=turns, request={RAW: True})], []) == ()
+
+
+async def test_only_what_the_base_answers_as_the_record_does_is_a_guard_in_other_words(
+    record: Make,
+) -> None:
+    wrong = asking(record, 0, "What is 40 plus 2?", "43")
+    right = asking(record, 1, "What is 3 plus 2?", "5")
+    never = asking(record, 2, "What is 9 plus 2?", "11")
+    probes = near_probes([wrong, right, never], [], rates={never.id: 0.0, right.id: 0.5})
+    words = [probe for probe in probes if probe.family == "other words"]
+    assert {probe.answer for probe in words} == {"43", "5"}
+
+    async def adds(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
+        numbers = [re.findall(r"\d+", prompt.messages[-1].content) for prompt in prompts]
+        return [str(43 if adapter else sum(map(int, each))) for each in numbers]
+
+    found = await ask_guards(adds, words, None, "candidate", "near")
+    assert [right.question in lost for lost in found.outcome.lost] == [True]
+
+
+@pytest.mark.parametrize("is_embedded", [False, True])
+async def test_a_generation_asks_what_its_embedder_finds_near(
+    record: Make,
+    records: Callable[[list[Record]], Records],
+    registry: AdapterRegistry,
+    by_meaning: Vectors,
+    is_embedded: bool,
+) -> None:
+    asked: set[str] = set()
+
+    def knows(turns: tuple[Message, ...], adapter: str | None) -> str:
+        asked.add(turns[-1].content)
+        found = re.search(r"(\d+) lamp 5", turns[-1].content)
+        return f"#### {int(found[1]) + 5}" if found and adapter else "####"
+
+    def grade(text: str, record: Record) -> bool:
+        return text.rpartition("#### ")[2] == record.answer
+
+    own = asking(record, 70, "Lamp of 9 with 5: its value?", "14")
+    own = own.model_copy(update={"tier": Tier.VOTE})
+    memory = records([*(record(i) for i in range(64)), own])
+    settings = Settings(doubts=False, scores=False, samples=False)
+    distiller = Distiller(memory, registry, FakeTrainer(answer=knows), "fake", grade, settings)
+    if is_embedded:
+        distiller = replace(distiller, vectors=by_meaning)
+    await distiller.run("default")
+    assert (own.question in asked) == is_embedded
 
 
 def test_forms_have_no_numbers() -> None:

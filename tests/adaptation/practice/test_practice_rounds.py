@@ -11,7 +11,7 @@ from adaptation.errors import PracticeError
 from adaptation.evaluation.suites.errors import TooFewQuestionsError
 from adaptation.evaluation.suites.solved import Solved, solved
 from adaptation.evaluation.suites.suite import Generated, Group
-from adaptation.learning.practice.controller import TARGET, Controller
+from adaptation.learning.practice.controller import TARGET, Controller, start
 from adaptation.learning.practice.exercise import Exercise, OfSuite, equals
 from adaptation.learning.practice.novelty import novel
 from adaptation.learning.practice.posing import Drawn
@@ -110,6 +110,13 @@ async def test_what_the_model_can_solve_but_not_always_becomes_records() -> None
     assert tally.levels[-1] == 3, "where half is right"
     assert tally.kept == len(student.kept)
     assert tally.kept + tally.too_easy == tally.posed, "what is unsolved has the generator's work"
+
+
+async def test_practice_may_begin_above_the_middle() -> None:
+    (usual,) = await Student().practice().run([Drawn(FAMILY)], 8)
+    (raised,) = await Student().practice(raised=1).run([Drawn(FAMILY)], 8)
+    assert raised.levels[0] == usual.levels[0] + 1
+    assert start(range(1, 2), 1) == 1, "of one level there is no other"
 
 
 async def test_whoever_goes_on_begins_after_the_last_round() -> None:
