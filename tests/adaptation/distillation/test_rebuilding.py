@@ -177,7 +177,7 @@ async def test_a_version_that_was_aimed_is_rebuilt_to_the_same_bytes_and_judged_
         run = replace(
             distiller(memory, trainer),
             settings=settings,
-            vectors=memory.question_vectors,
+            vectors=memory.questions.of_records,
             target=target,
         )
         report = await run.run("ann", rebuilt)
