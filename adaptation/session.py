@@ -240,6 +240,12 @@ class Session:
                 logger.info("request %s: demonstrations were not examined in time", self.query.id)
                 return None
 
+    def showing_helps(self, known: Known) -> bool:
+        """Whether earlier requests have seen that demonstrations help on what was recalled."""
+        seen = known.near.get(Strategy.DEMONSTRATIONS, Seen())
+        neighbours = self.recalled.neighbours
+        return self._services.leave_one_out.known(self.query, neighbours, seen).helps
+
     async def passes(self, voting: Voting) -> bool | None:
         """Whether a vote has an answer that passes every verifier; None: not known."""
         return (await self._best(voting))[1]
