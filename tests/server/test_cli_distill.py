@@ -56,7 +56,7 @@ def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer) -> FakeTrainer:
-    monkeypatch.setattr(distill, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: trainer)
     return trainer
 
 

@@ -97,7 +97,7 @@ def test_the_report_for_programs_has_the_figures(
 def test_a_rejected_student_is_a_result(
     data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(distill, "make_trainer", lambda _: FakeTrainer())
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: FakeTrainer())
     printed = ran(capsys, "distill", "--student", "whet-pebble", *data)
     assert "nothing: it was rejected" in printed
     assert "the student is no smaller than the teacher" in printed

@@ -75,7 +75,7 @@ class PracticeReport(Frozen):
 async def run(work: Work) -> dict[str, Any]:
     """Practise, and return how it went."""
     asked = PractiseRequest.model_validate(work.job.request)
-    trainer = make_trainer(asked)
+    trainer = make_trainer(asked, work.settings.trainer_device)
     try:
         await trainer.start()
         return await _practised(work, asked, trainer)
@@ -85,9 +85,9 @@ async def run(work: Work) -> dict[str, Any]:
         await trainer.close()
 
 
-def make_trainer(asked: PractiseRequest) -> ProcessTrainer:
+def make_trainer(asked: PractiseRequest, device: str) -> ProcessTrainer:
     """Return the process that replies for the model; it starts when it is first needed."""
-    return ProcessTrainer(asked.model, template=asked.template)
+    return ProcessTrainer(asked.model, template=asked.template, device=device)
 
 
 async def _practised(
