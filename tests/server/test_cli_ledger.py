@@ -18,7 +18,14 @@ def note(data_dir: Path) -> None:
     memory = LongTermMemory.open(data_dir, create_embedder("hashing"))
     votes = [Trial(strategy="consistency", right=n == 3, tokens=40, seconds=1.0) for n in range(4)]
     trained = [
-        Trial(strategy="ttt", right=True, baseline=n == 3, tokens=100, trained_tokens=1_000)
+        Trial(
+            strategy="ttt",
+            right=True,
+            baseline=n == 3,
+            same=n == 3,
+            tokens=100,
+            trained_tokens=1_000,
+        )
         for n in range(4)
     ]
     for name, trials in (("vote", votes), ("ttt", trained)):
@@ -36,8 +43,10 @@ def test_the_ledger_is_printed_as_a_table_with_what_a_right_answer_more_costs(
     """60 tokens and 1,000 trained ones more, for 3 right answers more of 4."""
     note(tmp_path)
     monkeypatch.setenv("WHET_EMBEDDER", "hashing")
-    asked = ["ledger", "--data-dir", str(tmp_path), "--price-per-million", "3"]
-    assert main([*asked, "--price-per-million-trained", "0.6"]) == 0
+    monkeypatch.setenv("WHET_PRICE_PER_MILLION", "3")
+    monkeypatch.setenv("WHET_PRICE_PER_MILLION_TRAINED", "0.6")
+    asked = ["ledger", "--data-dir", str(tmp_path)]
+    assert main(asked) == 0
     head, *rows, last = capsys.readouterr().out.splitlines()
     assert [each for each in COLUMNS if each not in head] == []
     vote, trained = (next(r for r in rows if r.startswith(name)) for name in ("consistency", "ttt"))
@@ -45,6 +54,7 @@ def test_the_ledger_is_printed_as_a_table_with_what_a_right_answer_more_costs(
     assert cells(trained)[:6] == ["ttt", "4", "100% of 4", "3", "0", "1"]
     assert cells(trained)[-2:] == ["80", "0.00104"]
     assert last == "of late: steady, agreement 0.00 in 0 votes"
+    monkeypatch.delenv("WHET_PRICE_PER_MILLION_TRAINED")
     assert main(asked) == 0
     out = capsys.readouterr().out.splitlines()
     assert "0.00104" not in next(line for line in out if line.startswith("ttt")), "no price of it"
