@@ -135,12 +135,8 @@ async def open_parts(
     """Open memory, trainer and engine, and close them in the opposite order."""
     memory = memory_of(settings)
     template = launch.chat_template(args)
-    trainer = ProcessTrainer(
-        args.model,
-        template=template,
-        threads=training_threads,
-        device=settings.trainer_device,
-    )
+    threads, device = training_threads, settings.trainer_device
+    trainer = ProcessTrainer(args.model, template=template, threads=threads, device=device)
     leases = AdapterLeases(settings.max_adapters)
     places = AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()

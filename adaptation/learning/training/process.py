@@ -66,7 +66,7 @@ class ProcessTrainer:
     @property
     def device_bytes(self) -> int | None:
         """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
-        return self._about.device_bytes if self._about else None
+        return self._resident.device_bytes
 
     async def start(self) -> None:
         """Start the process and await that it is ready."""

@@ -34,8 +34,9 @@ async def test_a_process_trains_where_it_is_told_to(trainer: ProcessTrainer) -> 
     assert trainer.pid is not None
     command = psutil.Process(trainer.pid).cmdline()
     assert command[command.index("--device") + 1] == "cpu"
-    assert trainer._about is not None
-    assert (trainer._about.device, trainer.device_bytes) == ("cpu", None)
+    about = trainer._resident._about
+    assert about is not None
+    assert (about.device, trainer.device_bytes) == ("cpu", None)
 
 
 async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, job: Job) -> None:
