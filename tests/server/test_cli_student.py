@@ -45,7 +45,7 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeTrainer]:
     """Return the trainers that are made, by the base they train."""
     made: dict[str, FakeTrainer] = {}
 
-    def make(base: OfBase) -> FakeTrainer:
+    def make(base: OfBase, device: str) -> FakeTrainer:
         return made.setdefault(base.base_name, FakeTrainer(answer=learned))
 
     monkeypatch.setattr(distill, "make_trainer", make)
