@@ -29,6 +29,10 @@ class Known:
     near: Counts = field(default_factory=dict)
     """Those on questions like the one asked."""
 
+    def near_of(self, strategy: str) -> Seen:
+        """Return the trials of one strategy on questions like the one asked."""
+        return self.near.get(strategy, Seen())
+
 
 class Evidence:
     """Reads the ledger beside the event loop; of a tenant at most every few seconds."""

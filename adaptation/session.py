@@ -32,7 +32,6 @@ from adaptation.voting.pool import SamplePool
 from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
-from memory.ledger import Seen
 from memory.types import Message, Trial
 
 logger = logging.getLogger(__name__)
@@ -197,8 +196,7 @@ class Session:
     @property
     def given(self) -> Given:
         """What the request brings of what strategies need."""
-        query = self.query
-        return Given(bool(query.verifiers), query.can_be_reworded, query.choices)
+        return Given(bool(self.query.verifiers), self.query.can_be_reworded, self.query.choices)
 
     @property
     def tokens_per_sample(self) -> float:
@@ -227,18 +225,21 @@ class Session:
         Neighbours are asked what they teach each other (see `LeaveOneOut`), for half of the time
         that is left; None as well where that does not do.
         """
-        seen = (await self.evidence()).near.get(Strategy.DEMONSTRATIONS, Seen())
-        left_s, services = self.query.seconds_left, self._services
+        seen = (await self.evidence()).near_of(Strategy.DEMONSTRATIONS)
+        query, found, bill = self.query, self.recalled.neighbours, self.pool.bill_examination
+        left_s, one_out = query.seconds_left, self._services.leave_one_out
         with self.clock.measure("judge"):
             try:
                 async with asyncio.timeout(None if left_s is None else left_s / 2):
-                    found = await services.leave_one_out.effect(
-                        self.query, self.recalled.neighbours, seen, self.pool.bill_examination
-                    )
-                    return found.obstacle
+                    return (await one_out.effect(query, found, seen, bill)).obstacle
             except TimeoutError:
                 logger.info("request %s: demonstrations were not examined in time", self.query.id)
                 return None
+
+    def showing_helps(self, known: Known) -> bool:
+        """Whether earlier requests have seen that demonstrations help on what was recalled."""
+        seen, one_out = known.near_of(Strategy.DEMONSTRATIONS), self._services.leave_one_out
+        return one_out.known(self.query, self.recalled.neighbours, seen).helps
 
     async def passes(self, voting: Voting) -> bool | None:
         """Whether a vote has an answer that passes every verifier; None: not known."""

@@ -29,6 +29,7 @@ from server.engine_defaults import runtime_adapters
 from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.routes import parse_once
+from server.jobs.device import check_device
 from server.models.named import base_model
 from server.offline import Offline, offline_of
 from server.openapi import describe
@@ -70,6 +71,7 @@ async def run_server(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_queries()
     check_files(settings, base_model(args.model))
+    check_device(settings.trainer_device)
     try:
         address, sock = launch.listen(args)
     except OSError as error:
@@ -83,6 +85,8 @@ async def run_server(
             following = [asyncio.create_task(each) for each in followed]
             logger.info("ready on %s (routes at %s/docs)", address, address)
             logger.info("resident: %s", said(resident_bytes()))
+            if held := parts.on_accelerator:
+                logger.info("on the accelerator: %s", said(held))
             try:
                 await launch.serve(app, sock, args)
             finally:

@@ -25,6 +25,7 @@ from server.effort import DEFAULT, efforts
 DEFAULT_TENANT = "default"
 """Whom a server without keys serves, and whom a command means that names nobody."""
 TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 class ConfigError(Exception):
@@ -118,6 +119,9 @@ class Settings(Frozen):
     train_wait_s: float | None = Field(default=None, ge=0, le=3600)
     """a request that would wait longer than this for its training to begin votes at once; `none`
     waits as long as one training takes here, at least 20 seconds"""
+    trainer_device: str = "auto"
+    """where adapters are trained, of requests and of jobs: `cpu`, `cuda`, `cuda:1` for the second
+    accelerator; `auto` takes the first where there is one"""
     neighbours: int = Field(default=48, ge=1, le=64)
     """records trained on per request"""
     candidates: int = Field(default=128, ge=1, le=1000)
@@ -264,6 +268,13 @@ class Settings(Frozen):
         if url is not None:
             Artifacts(url)
         return url
+
+    @field_validator("trainer_device")
+    @classmethod
+    def _device(cls, name: str) -> str:
+        if not DEVICE.fullmatch(name):
+            raise ValueError("it is none of auto, cpu, cuda and cuda:N, N counted from 0")
+        return name
 
     @field_validator("effort")
     @classmethod

@@ -18,7 +18,7 @@ from server.batches.worker import BatchWorker
 from server.config import Settings
 from server.evals.asking import Door
 from server.evals.worker import EvalWorker
-from server.jobs.device import device_name, lock_of
+from server.jobs.device import lock_of_device
 from server.jobs.runner import JobRunner
 from server.parts import Parts
 from server.tenancy.principal import Principal, Role
@@ -50,7 +50,7 @@ def offline_of(parts: Parts, settings: Settings, inside: Inside, most_bytes: int
     batch_news, stir_batches = _news()
     eval_news, stir_evals = _news()
     job_news, stir_jobs = _news()
-    device_lock = cache(lambda: lock_of(settings.device_locks, device_name()))
+    device_lock = cache(partial(lock_of_device, settings))
 
     def client_of(tenant: str) -> httpx.AsyncClient:
         return inside.client(Principal(tenant, Role.ADMIN, in_batch=True))

@@ -104,6 +104,15 @@ class Parts:
     def _weight(self, flow: str) -> float:
         return weight_of_flow(flow, self.quotas.weight)
 
+    @property
+    def on_accelerator(self) -> dict[str, int]:
+        """Bytes that the trainer's copy of the model holds there; nothing where it is on the CPU.
+
+        The engine keeps its own account (`--gpu-memory-utilization`).
+        """
+        held = self.trainer.device_bytes
+        return {} if held is None else {"trainer": held}
+
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
         problem = await self._storage.problem()
@@ -115,6 +124,7 @@ class Parts:
             "champion": self.champions.problem or (adapter.version or "" if adapter else "base"),
             **({"rewards": self.rewards.status} if self.rewards else {}),
             "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
+            **({"accelerator": said(held)} if (held := self.on_accelerator) else {}),
         }
         return self.keeper.wait_s is None, parts
 
@@ -126,7 +136,8 @@ async def open_parts(
     """Open memory, trainer and engine, and close them in the opposite order."""
     memory = memory_of(settings)
     template = launch.chat_template(args)
-    trainer = ProcessTrainer(args.model, template=template, threads=training_threads)
+    threads, device = training_threads, settings.trainer_device
+    trainer = ProcessTrainer(args.model, template=template, threads=threads, device=device)
     leases = AdapterLeases(settings.max_adapters)
     places = AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
     algebra = Algebra()

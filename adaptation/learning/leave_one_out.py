@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -121,15 +121,12 @@ class LeaveOneOut:
         `seen` are the ledger's trials near the question, `bill` is told of all tokens that are
         generated. Requests that come together wait for each other's marks.
         """
-        least = self._policy.min_similarity
-        near = [each for each in candidates if each.similarity >= least][:NEAREST]
-        near = [each for each in near if not each.record.request]
-        keys = {_key(query, self._policy.model, each.record): each for each in near}
+        keys = self._keys(query, candidates)
         examiner = Examiner(query, self._engine, self._algebra, bill)
         place = digest(["leave-one-out", query.tenant, query.options.memory.task])
         async with self._flight.turn(place):
             while True:
-                found = Effect.of([self._known[key] for key in keys if key in self._known], seen)
+                found = self._of(keys, seen)
                 open_ones = [key for key in keys if key not in self._known][:WAVE]
                 if found.is_decided or not open_ones or examiner.is_spent:
                     return found
@@ -142,6 +139,20 @@ class LeaveOneOut:
                         del keys[key]
                     else:
                         self._known[key] = mark
+
+    def known(self, query: Query, candidates: Sequence[Neighbour], seen: Seen) -> Effect:
+        """Return what earlier requests have shown of it; the model is asked nothing."""
+        return self._of(self._keys(query, candidates), seen)
+
+    def _keys(self, query: Query, candidates: Sequence[Neighbour]) -> dict[str, Neighbour]:
+        """Return the neighbours that speak for a question, by the names of their marks."""
+        least = self._policy.min_similarity
+        near = [each for each in candidates if each.similarity >= least][:NEAREST]
+        near = [each for each in near if not each.record.request]
+        return {_key(query, self._policy.model, each.record): each for each in near}
+
+    def _of(self, keys: Iterable[str], seen: Seen) -> Effect:
+        return Effect.of([self._known[key] for key in keys if key in self._known], seen)
 
     async def _mark(
         self, query: Query, examiner: Examiner, one: Neighbour, candidates: Sequence[Neighbour]

@@ -5,28 +5,30 @@ What is remembered costs nothing; a first sample that is sure enough is all that
 demonstrations are weighed by what they were worth on such questions (`worth`). Those that are worth
 their cost go on, demonstrations first, as the cheaper, and training where these are not sure; where
 none is, the vote does. What has turned most answers to questions like this one right is done at
-once, with no vote before it. Training that nothing cheaper comes before begins beside the vote, at
-the first sample that says otherwise, and is given up where the vote decides.
+once, with no vote before it. Training that is worth most begins beside the vote, at the first
+sample that says otherwise, unless demonstrations are known to help here; it is given up where the
+vote, or the one with demonstrations, decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
-from adaptation.learning.obstacles import obstacle_to_training
+from adaptation.evidence import Known
 from adaptation.learning.overlap import Overlap
-from adaptation.options import Options, Strategy
+from adaptation.options import Strategy
 from adaptation.report import StopReason
-from adaptation.session import ENDS, Session
+from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
-from adaptation.strategies.demonstrations import Demonstrations
-from adaptation.strategies.strategy import Decision, Plainly, obstacle
+from adaptation.strategies.demonstrations import DEMONSTRATIONS
+from adaptation.strategies.doubt import in_doubt, is_enough, open_ways, pooled, standing
+from adaptation.strategies.strategy import Decision, Plainly
 from adaptation.strategies.ttt import FAILED, through
 from adaptation.strategies.worth import best, expected, least_tried, proven
 from memory.identity.answers import agree
 
-DEMONSTRATIONS = Demonstrations()
 LEAST = 3
 """Votes with demonstrations that are sure where all agree: of four, three decide."""
 
@@ -45,11 +47,20 @@ class Auto(Plainly):
         found = await self._proven(session, overlap, proven(ways, known))
         if found is not None:
             return await self._checked(session, found)
-        may_train = best(expected(ways, known)) == [Strategy.TTT]
-        first = await self._first(session, overlap.begin if may_train else None)
-        if in_doubt(first.stop, first.voting.confidence, session.options):
+
+        @cache  # what is begun at the first doubt is still worth it where the vote ends
+        def worth_it() -> list[Strategy]:
             worths = expected(ways, known, session.tokens_per_sample)
-            chosen = best(worths, session.policy.sample_price)
+            return best(worths, session.policy.sample_price)
+
+        @cache
+        def doubted() -> None:
+            if trains_beside(session, worth_it(), known):
+                overlap.begin()
+
+        first = await self._first(session, doubted)
+        if in_doubt(first.stop, first.voting.confidence, session.options):
+            chosen = worth_it()
         else:
             chosen = [least_tried(ways, known)] if session.explores else []
         return await self._further(session, first, overlap, chosen)
@@ -71,7 +82,7 @@ class Auto(Plainly):
         stop = await session.poll(voting)
         return await standing(session, Decision(Strategy.CONSISTENCY, voting, stop), found)
 
-    async def _first(self, session: Session, doubted: Callable[[], None] | None) -> Decision:
+    async def _first(self, session: Session, doubted: Callable[[], None]) -> Decision:
         """Vote on the base with half of the samples."""
         voting = await session.voting()
         voting.doubted = doubted
@@ -94,7 +105,8 @@ class Auto(Plainly):
             adapted = await overlap.give_up()
         if shown is not None:
             stop = shown.stop if is_sure else session.ended or await session.poll(shown.voting)
-            return await standing(session, first, replace(shown, stop=stop, adapted=adapted))
+            shown = replace(shown, stop=stop, adapted=adapted, reason=adapted.reason)
+            return await standing(session, first, shown)
         is_over = not in_doubt(first.stop, first.voting.confidence, session.options)
         stop = first.stop if is_over else session.ended or await session.poll(first.voting)
         return replace(first, stop=stop, adapted=adapted, reason=adapted.reason)
@@ -143,58 +155,12 @@ class Auto(Plainly):
         return replace(found, adapted=adapted.unused(why))
 
 
-async def pooled(session: Session, first: Decision, found: Decision) -> Decision:
-    """Count the votes before a vote in with it.
+def trains_beside(session: Session, worth_it: Sequence[Strategy], known: Known) -> bool:
+    """Whether training begins before a vote in doubt has ended.
 
-    An adapter has been examined on all that is held out, demonstrations on a handful of neighbours
-    at most: alone, and unexamined, they turned more right answers wrong than wrong ones right where
-    the model knows its way (countdown on whet-pebble, 6 to 2 of 30).
+    Where it is worth most; demonstrations go before it, but seldom make it needless. Where they are
+    known to help on the neighbours they may, and training awaits them.
     """
-    for sample in first.voting.tally.samples:
-        await found.voting.count(sample)
-    is_sure = found.voting.confidence >= session.options.confidence
-    stop = found.stop if is_sure or found.stop in ENDS else StopReason.EXHAUSTED
-    return replace(found, stop=stop)
-
-
-def is_enough(session: Session, found: Decision) -> bool:
-    """Whether a vote has an answer for each that the response is to carry."""
-    return found.voting.tally.total >= session.query.choices
-
-
-async def standing(session: Session, first: Decision, found: Decision) -> Decision:
-    """Return which of two votes stands: the later, but for what the request's verifiers say.
-
-    Where the earlier one stands, what the later was worth is noted here: no answer tells of it.
-    """
-    found = replace(found, baseline=first.voting)
-    if not session.query.verifiers:
-        return found
-    before, after = await session.passes(first.voting), await session.passes(found.voting)
-    if after or not before:
-        return found
-    if after is False:  # one that was late has not spoken against it
-        session.note_trial(found.strategy, right=False, baseline=True)
-    adapted = found.adapted.unused("a verifier passes the answer without it, and not with it")
-    return replace(first, adapted=adapted, reason=adapted.reason)
-
-
-def open_ways(session: Session) -> tuple[list[Strategy], str | None]:
-    """Return what could follow a vote in doubt, and why training could not."""
-    options, query = session.options, session.query
-    if options.max_samples // 2 < max(2, query.choices):
-        return [], "too few samples for two votes"
-    why = obstacle_to_training(options, session.recalled.neighbours, session.policy)
-    ways = [] if why else [Strategy.TTT]
-    if obstacle(DEMONSTRATIONS, session.given) is None and DEMONSTRATIONS.chosen(session):
-        ways.append(Strategy.DEMONSTRATIONS)
-    return ways, why
-
-
-def in_doubt(stop: StopReason, confidence: float, options: Options) -> bool:
-    """Whether a vote ended in time and without a clear winner.
-
-    A narrow lead may be certain to win the samples that were allowed, and be a guess all the same.
-    """
-    in_time = stop in (StopReason.EXHAUSTED, StopReason.CERTAIN, StopReason.FUTILE)
-    return in_time and confidence < options.confidence
+    if worth_it[:1] != [Strategy.TTT]:
+        return False
+    return Strategy.DEMONSTRATIONS not in worth_it or not session.showing_helps(known)

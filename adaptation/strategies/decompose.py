@@ -2,7 +2,9 @@
 
 Zhou et al. 2022 (arXiv 2205.10625). Sums that a subanswer states are checked, and one that states a
 wrong one is asked again. Its baseline is the vote over as many tokens; its limit is that a wrong
-subanswer misleads all that follows.
+subanswer misleads all that follows. Easier variants of the question itself (LADDER, Simonds and
+Yoshiyama 2025, arXiv 2503.00735) are not built: they are made to be trained on, which `ttt` does
+with neighbours whose answers are verified.
 """
 
 from __future__ import annotations

@@ -59,3 +59,6 @@ class Demonstrations(Plainly):
             except EngineError:
                 shown = shown[len(shown) // 2 + 1 :] if len(shown) > 1 else []
         return None, []
+
+
+DEMONSTRATIONS = Demonstrations()

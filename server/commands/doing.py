@@ -73,7 +73,7 @@ def _device(memory: LongTermMemory, settings: Settings, job: Job) -> Iterator[No
     """Have the device, and the jobs of this data folder, to oneself; say for whom is waited."""
     from server.jobs.device import device_name, held, holder_of, lock_of
 
-    name = device_name()
+    name = device_name(settings.trainer_device)
     locks = (lock_of(settings.device_locks, name), lock_of(memory.data_dir, "jobs"))
     with ExitStack() as stack:
         for path in locks:

@@ -46,6 +46,7 @@ class Judged(FineTuningJob[M]):
             "seed": asked.seed,
             "rank": RANK,
             "most_tokens": asked.max_model_len,
+            "device": self.work.settings.trainer_device,
         }
 
     async def followed(self, hearing: Hearing, done: messages.Trained) -> tuple[Checkpoint, Path]:

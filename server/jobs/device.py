@@ -16,40 +16,65 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from memory.job import JobKind
-from server.config import ConfigError
+from server.config import ConfigError, Settings
 
 TRAINS = frozenset({JobKind.DISTILL, JobKind.FINE_TUNE, JobKind.TUNE})
 """Kinds that need the device to themselves."""
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """One of them is there where there may be an accelerator."""
 LOOK = (
-    "import torch; "
-    "print(torch.cuda.get_device_properties(0).uuid if torch.cuda.is_available() else '')"
+    "import sys, torch; number = int(sys.argv[1]); is_there = number < torch.cuda.device_count(); "
+    "print(torch.cuda.get_device_properties(number).uuid if is_there else '')"
 )
 LOOK_TIMEOUT_S = 120.0
 MOST_SAID = 200
 FOR_ALL = 0o666
 
 
-def device_name() -> str:
-    """Return what jobs of this process train on: `cpu`, or `cuda-` and the device's UUID.
+def device_name(trainer_device: str = "auto") -> str:
+    """Return what trainers of this setting train on: `cpu`, or `cuda-` and the device's UUID.
 
-    Of several CUDA devices trainers take the first that `CUDA_VISIBLE_DEVICES` leaves; torch is
-    asked for it in another process, as this one may not need it.
+    Devices are counted as `CUDA_VISIBLE_DEVICES` leaves them. Raises `ConfigError` where the one
+    that is asked for is not there.
+    """
+    if trainer_device == "cpu":
+        return "cpu"
+    if uuid := _uuid(int(trainer_device.partition(":")[2] or 0)):
+        return f"cuda-{uuid}"
+    if trainer_device != "auto":
+        told = f"trainer_device = {trainer_device}: torch sees no such accelerator here"
+        raise ConfigError(f"{told}: set it to auto or cpu")
+    return "cpu"
+
+
+def check_device(trainer_device: str) -> None:
+    """Raise `ConfigError` where the accelerator that is asked for is not there."""
+    if trainer_device.startswith("cuda"):
+        device_name(trainer_device)
+
+
+def _uuid(number: int) -> str:
+    """Return a CUDA device's UUID, "" where there is none.
+
+    Torch is asked in another process, as this one may not need it.
     """
     if not any(driver.exists() for driver in DRIVERS):
-        return "cpu"
-    asked = [sys.executable, "-c", LOOK]
+        return ""
+    asked = [sys.executable, "-c", LOOK, str(number)]
     with suppress(OSError, subprocess.SubprocessError):
         said = subprocess.run(asked, capture_output=True, text=True, timeout=LOOK_TIMEOUT_S)
-        if uuid := said.stdout.strip():
-            return f"cuda-{uuid}"
-    return "cpu"
+        return said.stdout.strip()
+    return ""
 
 
 def lock_of(folder: Path, name: str) -> Path:
     """Return the file that is the lock of a device, or of a data folder's jobs."""
     return folder / f"whet-{name}.lock"
+
+
+def lock_of_device(settings: Settings) -> Path:
+    """Return the lock of what jobs train on by these settings; asks torch, for seconds."""
+    return lock_of(settings.device_locks, device_name(settings.trainer_device))
 
 
 class Lock:

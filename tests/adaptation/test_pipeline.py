@@ -803,15 +803,19 @@ async def test_where_the_base_is_right_on_all_that_is_held_out_training_is_given
     assert report.tokens.generated == engine.tokens
 
 
+@pytest.mark.parametrize("can_be_reworded", [False, True])
 async def test_auto_begins_to_train_at_the_first_doubt_and_ends_where_the_vote_decides(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory
+    can_be_reworded: bool, make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
-    """One sample of seven says otherwise: training begins, and is given up."""
+    """One sample of seven says otherwise: training begins, and is given up.
+
+    So it does where demonstrations could be tried: that they help is not known.
+    """
     remember_examples(memory, 12)
     engine = FakeEngine(lambda q, draw: Reply(f"#### {7 if draw.index else 8}", tokens=3))
     trainer = FakeTrainer()
     trainer.let_go.clear()
-    query = make_query(ASK, strategy="auto", max_samples=32)
+    query = make_query(ASK, strategy="auto", max_samples=32, query_can_be_reworded=can_be_reworded)
     report = (await answer(query, services(engine, trainer))).report
     assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "7")
     assert len(trainer.jobs) == 1

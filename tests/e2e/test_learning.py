@@ -78,6 +78,41 @@ def test_ttt_trains_gates_and_answers_better_than_voting(taught: Running) -> Non
     assert sum(after) >= sum(before) + 2, f"{sum(before)} right before, {sum(after)} after"
 
 
+UNHEARD = {"verifiers": [{"type": "math", "reference": "-123456789"}]}
+"""A verifier that passes nothing."""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "step"),
+    [
+        ("demonstrations", None),
+        ("best_of_n", "score"),
+        ("refine", "critique"),
+        ("reflexion", "note"),
+        ("debate", "round"),
+        ("decompose", "question"),
+    ],
+)
+def test_every_further_strategy_answers_and_bills_what_it_drew(
+    taught: Running, strategy: str, step: str | None
+) -> None:
+    asked = {**QUIET, "max_samples": 4, **(UNHEARD if strategy == "reflexion" else {})}
+    answer = taught.chat(ASKED[1].question, model=f"whet-pebble:{strategy}", adaptation=asked)
+    report = answer["adaptation"]
+    assert report["requested"] == strategy
+    assert answer["choices"][0]["message"]["content"]
+    billed = sum(report["tokens"][kind] for kind in ("returned", "losing", "cancelled"))
+    assert answer["usage"]["completion_tokens"] == billed > 0
+    assert report["samples"]["started"] <= 4
+    if report["strategy"] != strategy:  # the model splits few questions; nobody needs be shown
+        assert strategy in ("demonstrations", "decompose")
+        assert (report["strategy"], bool(report["reason"])) == ("consistency", True)
+    elif step is not None:
+        assert {each["kind"] for each in report["steps"]} == {step}
+    else:
+        assert len(report["neighbours"]) >= 1
+
+
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 

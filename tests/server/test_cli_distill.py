@@ -56,7 +56,7 @@ def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer) -> FakeTrainer:
-    monkeypatch.setattr(distill, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: trainer)
     return trainer
 
 
@@ -193,29 +193,29 @@ def test_a_significance_out_of_range_is_a_usage_error(capsys: pytest.CaptureFixt
     assert "between 0 and 1" in capsys.readouterr().err
 
 
-def test_the_template_is_given_as_to_the_server(
+def test_the_template_and_the_device_are_given_as_to_the_server(
     data: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[Template] = []
+    given: list[tuple[Template, str]] = []
 
     class Told(FakeTrainer):
-        def __init__(self, model: str, *, template: Template) -> None:
+        def __init__(self, model: str, *, template: Template, device: str) -> None:
             super().__init__()
-            given.append(template)
+            given.append((template, device))
 
     monkeypatch.setattr(distill, "ProcessTrainer", Told)
+    monkeypatch.setenv("WHET_TRAINER_DEVICE", "cpu")
     flags = ["--chat-template", "t.jinja", "--chat-template-content-format", "openai"]
     kwargs = ["--default-chat-template-kwargs", '{"enable_thinking": false}']
     hidden = "--exclude-tools-when-tool-choice-none"
     assert main(["distill", *flags, *kwargs, hidden, *data]) == 0
-    assert given == [
-        Template(
-            source="t.jinja",
-            arguments={"enable_thinking": False},
-            content_format="openai",
-            leaves_out_tools=True,
-        )
-    ]
+    template = Template(
+        source="t.jinja",
+        arguments={"enable_thinking": False},
+        content_format="openai",
+        leaves_out_tools=True,
+    )
+    assert given == [(template, "cpu")]
 
 
 def test_a_template_may_be_a_text_of_one_long_line() -> None:

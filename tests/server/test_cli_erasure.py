@@ -179,7 +179,7 @@ def test_a_generation_is_trained_again_and_takes_the_place_of_the_retired_one(
 ) -> None:
     lamps(monkeypatch, capsys)
     trainer = FakeTrainer(answer=solves)
-    monkeypatch.setattr(distill, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: trainer)
     first = json.loads(said(capsys, "distill", "--json")[0])["adapter"]
     _, told = said(capsys, "distill", "--rebuild", first, status=1)
     assert "nothing to rebuild" in told

@@ -40,7 +40,7 @@ def learned(conversation: tuple[Message, ...], adapter: str | None) -> str:
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     made = FakeTrainer(answer=learned)
-    monkeypatch.setattr(distill, "make_trainer", lambda _: made)
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: made)
     return made
 
 

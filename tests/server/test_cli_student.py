@@ -46,7 +46,7 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeTrainer]:
     """Return the trainers that are made, by the base they train."""
     made: dict[str, FakeTrainer] = {}
 
-    def make(base: OfBase) -> FakeTrainer:
+    def make(base: OfBase, device: str) -> FakeTrainer:
         return made.setdefault(base.base_name, FakeTrainer(answer=learned))
 
     monkeypatch.setattr(distill, "make_trainer", make)
@@ -127,7 +127,7 @@ def champion(capsys: Capture, data: list[str]) -> str:
 def test_a_rejected_student_is_a_result(
     data: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(distill, "make_trainer", lambda _: FakeTrainer())
+    monkeypatch.setattr(distill, "make_trainer", lambda *_: FakeTrainer())
     printed = ran(capsys, "distill", "--student", "whet-pebble", *data)
     assert "nothing: it was rejected" in printed
     assert "the student is no smaller than the teacher" in printed

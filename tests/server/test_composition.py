@@ -142,7 +142,11 @@ async def test_the_champion_answers_every_request_that_names_the_base(
 
 async def test_ready_says_what_the_processes_hold(serve: Serve) -> None:
     async with serve(saying("14")) as server:
-        assert re.match(r"server \d+\.\d GB", (await server.http.get("/ready")).json()["resident"])
+        ready = (await server.http.get("/ready")).json()
+        assert re.match(r"server \d+\.\d GB", ready["resident"])
+        assert "accelerator" not in ready
+        server.trainer.device_bytes = 270_000_000
+        assert (await server.http.get("/ready")).json()["accelerator"] == "trainer 0.3 GB"
 
 
 async def test_a_request_trains_on_its_neighbours_and_votes_with_the_adapter(serve: Serve) -> None:

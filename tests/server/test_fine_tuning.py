@@ -167,7 +167,7 @@ def polite(turns: tuple[Message, ...], adapter: str | None) -> str:
 @pytest.fixture
 def paper(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     trainer = FakeTrainer(answer=polite)
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: trainer)
     return trainer
 
 
@@ -300,7 +300,7 @@ async def test_what_the_template_cannot_render_is_told_by_line(
         return "no such turn" if "7 lamp" in conversation.messages[0].content else None
 
     trainer = FakeTrainer(obstacle=obstacle)
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: trainer)
     assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.FAILED
     assert now(memory).error == "line 8: no such turn"
 

@@ -51,7 +51,7 @@ def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
 @pytest.fixture
 def paper(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     trainer = FakeTrainer(answer=polite)
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: trainer)
     monkeypatch.setattr(performing, "BEAT_S", 0.02)
     return trainer
 

@@ -91,7 +91,7 @@ def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
 
 @pytest.fixture(autouse=True)
 def paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: FakeTrainer())
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: FakeTrainer())
 
 
 def begun(memory: LongTermMemory, content: bytes, **asked: Any) -> Work:

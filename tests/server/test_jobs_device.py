@@ -14,7 +14,7 @@ from memory.job import JobKind, NewJob
 from memory.memory import LongTermMemory
 from server.config import ConfigError
 from server.jobs import device
-from server.jobs.device import device_name, held, holder_of, lock_of
+from server.jobs.device import check_device, device_name, held, holder_of, lock_of
 from server.jobs.waiting import ANOTHER, waits_for
 
 HOLD = """
@@ -93,6 +93,34 @@ def test_a_driver_is_no_accelerator(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(device, "DRIVERS", (tmp_path,))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert device_name() == "cpu"
+
+
+def test_what_is_asked_for_is_what_jobs_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch is played by what it says of two devices."""
+    uuids = "print({'0': 'GPU-a', '1': 'GPU-b'}.get(__import__('sys').argv[1], ''))"
+    monkeypatch.setattr(device, "DRIVERS", (tmp_path,))
+    monkeypatch.setattr(device, "LOOK", uuids)
+    asked = ("auto", "cpu", "cuda", "cuda:1")
+    assert [device_name(each) for each in asked] == [
+        "cuda-GPU-a",
+        "cpu",
+        "cuda-GPU-a",
+        "cuda-GPU-b",
+    ]
+    with pytest.raises(ConfigError, match=r"trainer_device = cuda:2: .* auto or cpu"):
+        device_name("cuda:2")
+
+
+def test_an_accelerator_that_is_asked_for_and_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, "DRIVERS", ())
+    check_device("auto")
+    check_device("cpu")
+    with pytest.raises(ConfigError, match="torch sees no such accelerator"):
+        check_device("cuda")
 
 
 def test_a_job_says_for_whom_it_waits_as_far_as_its_tenant_may_know(

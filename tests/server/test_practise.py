@@ -63,7 +63,7 @@ def memory(tmp_path: Path) -> Iterator[LongTermMemory]:
 @pytest.fixture(autouse=True)
 def student(monkeypatch: pytest.MonkeyPatch) -> Student:
     student = Student()
-    monkeypatch.setattr(practise, "make_trainer", lambda _: FakeTrainer(answer=student))
+    monkeypatch.setattr(practise, "make_trainer", lambda *_: FakeTrainer(answer=student))
     return student
 
 

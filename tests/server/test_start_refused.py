@@ -88,6 +88,14 @@ def test_a_data_directory_that_cannot_be_written_is_named(starts: Starts, tmp_pa
     assert str(tmp_path / "file") in complaint(starts("--data-dir", str(tmp_path / "file")))
 
 
+def test_a_device_that_is_unknown_or_not_there_is_refused(starts: Starts, tmp_path: Path) -> None:
+    told = complaint(starts("--trainer-device", "gpu", "--data-dir", str(tmp_path)))
+    assert "trainer_device = 'gpu'" in told.replace("--trainer-device: ", "")
+    assert "none of auto, cpu, cuda and cuda:N" in told
+    done = starts("--trainer-device", "cuda:99", "--data-dir", str(tmp_path))
+    assert "trainer_device = cuda:99: torch sees no such accelerator" in complaint(done)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA draws drafted tokens rightly")
 def test_speculation_is_refused_where_votes_would_come_out_wrong(
     starts: Starts, tmp_path: Path

@@ -59,6 +59,61 @@ async def test_every_strategy_answers_whole_and_streamed(serve: Serve, strategy:
         assert report["requested"] == strategy
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/completions", {"prompt": STORY, "max_tokens": 64}),
+        ("/v1/responses", {"input": STORY}),
+    ],
+)
+async def test_elsewhere_than_in_chats_what_does_not_reword_answers(
+    serve: Serve, path: str, asked: dict[str, Any]
+) -> None:
+    async with serve(said) as server:
+        for strategy in Strategy:
+            chat = body(strategy, **asked)
+            del chat["messages"]
+            answer = await server.http.post(path, json=chat)
+            if strategy in REWRITING:
+                error = answer.json()["error"]
+                assert (answer.status_code, error["param"]) == (400, "adaptation.strategy")
+            else:
+                assert answer.json()["adaptation"]["requested"] == strategy
+                assert text_of(answer.json()).endswith("#### 14")
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    if "choices" in answer:
+        text: str = answer["choices"][0]["text"]
+        return text
+    return "".join(part["text"] for part in answer["output"][-1]["content"])
+
+
+@pytest.mark.parametrize(
+    ("more", "reply", "finish"),
+    [
+        ({"tools": [TOOL]}, '<tool_call>{"name": "f", "arguments": {}}</tool_call>', "tool_calls"),
+        ({"response_format": {"type": "json_object"}}, '{"answer": 14}', "stop"),
+    ],
+    ids=["tools", "JSON"],
+)
+async def test_what_does_not_reword_calls_tools_and_writes_json(
+    serve: Serve, more: dict[str, Any], reply: str, finish: str
+) -> None:
+    hermes = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+    async with serve(lambda request: Reply(reply), hermes) as server:
+        for strategy in [each for each in Strategy if each not in REWRITING]:
+            answer = await server.post("/v1/chat/completions", **body(strategy, **more))
+            (choice,) = answer["choices"]
+            assert answer["adaptation"]["requested"] == strategy
+            assert choice["finish_reason"] == finish
+            called = [
+                call["function"]["name"] for call in choice["message"].get("tool_calls") or ()
+            ]
+            assert called == (["f"] if finish == "tool_calls" else [])
+            assert finish == "tool_calls" or choice["message"]["content"] == reply
+
+
 async def test_every_strategy_is_a_model(serve: Serve) -> None:
     async with serve(said) as server:
         listed = (await server.http.get("/v1/models")).json()["data"]

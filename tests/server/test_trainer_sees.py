@@ -258,23 +258,25 @@ async def test_nothing_is_trained_on_neighbours_that_the_trainer_renders_otherwi
         assert "does not render a neighbour's prompt as the server does" in report["reason"]
 
 
-async def test_the_trainers_process_is_told_how_the_server_renders(
+async def test_the_trainers_process_is_told_how_the_server_renders_and_where_to_train(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Template | None] = []
+    told: list[tuple[Template, str]] = []
 
     class Told(FakeTrainer):
-        def __init__(self, model: str, *, template: Template, threads: int | None) -> None:
+        def __init__(
+            self, model: str, *, template: Template, threads: int | None, device: str
+        ) -> None:
             super().__init__()
-            told.append(template)
+            told.append((template, device))
 
     monkeypatch.setattr("server.parts.ProcessTrainer", Told)
     monkeypatch.setattr(
         launch, "open_engine", lambda args: open_fake_engine(args, lambda request: Reply("x"))
     )
-    settings = Settings(data_dir=data_dir, embedder="hashing")
+    settings = Settings(data_dir=data_dir, embedder="hashing", trainer_device="cpu")
     flags = [DEFAULTS, OFF, "--chat-template", TELLS_ALL]
     args = arguments(monkeypatch, settings, flags)
     async with open_parts(args, settings) as parts:
-        assert told == [parts.template]
-    assert told == [Template(source=TELLS_ALL, arguments=json.loads(OFF))]
+        assert told == [(parts.template, "cpu")]
+    assert told == [(Template(source=TELLS_ALL, arguments=json.loads(OFF)), "cpu")]

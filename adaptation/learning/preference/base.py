@@ -48,7 +48,7 @@ class Loaded:
     @classmethod
     def of(cls, order: Order) -> Loaded:
         """Read the base onto the device, in the precision that serving's trainer has there."""
-        device: str = order.device
+        device = order.device.partition(":")[0]  # no other one is to be seen, see `worker`
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.bfloat16 if multiplies_bf16(torch.device(device)) else torch.float32

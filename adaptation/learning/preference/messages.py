@@ -30,8 +30,8 @@ class _Order(Frozen):
     rank: int = 16
     most_tokens: int = 4096
     """Of prompt and answer together; a longer example is refused, never cut."""
-    device: Literal["auto", "cpu"] = "auto"
-    """The first CUDA device where there is one, or the processor."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`, …; `auto`: the first CUDA device where there is one."""
 
 
 class PreferenceOrder(_Order):

@@ -49,18 +49,32 @@ class Wire:
 def main() -> None:
     """Train what is ordered."""
     wire = Wire()
-    _prepare()
     try:
-        wire.say(_train(wire.order(), wire))
+        order = wire.order()
+        _prepare(order.device)
+        wire.say(_train(order, wire))
     except ValueError as error:
         wire.say(Refused(error=str(error)))
 
 
-def _prepare() -> None:
+def _prepare(device: str) -> None:
     """See one device at most, as TRL does not share; and leave vLLM out: TRL would import it."""
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    os.environ["CUDA_VISIBLE_DEVICES"] = first
+    os.environ["CUDA_VISIBLE_DEVICES"] = only(device, os.environ.get("CUDA_VISIBLE_DEVICES"))
     sys.modules["vllm"] = None  # type: ignore[assignment]  # reads as not installed
+
+
+def only(device: str, visible: str | None) -> str:
+    """Return what `CUDA_VISIBLE_DEVICES` has to be for one device, numbered among the visible.
+
+    Raises `ValueError` where it is not among them.
+    """
+    number = int(device.partition(":")[2] or 0)
+    if visible is None:
+        return str(number)
+    names = visible.split(",")
+    if device.startswith("cuda") and number >= len(names):
+        raise ValueError(f"there is no device {device}: CUDA_VISIBLE_DEVICES is {visible!r}")
+    return names[number]
 
 
 def _train(order: Order, wire: Wire) -> Trained:

@@ -105,6 +105,11 @@ class Base:
         finally:
             self.stage.adapter = None
 
+    @property
+    def device_bytes(self) -> int | None:
+        """What this process holds of the device's own memory; None on a CPU."""
+        return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else None
+
     def free_memory(self) -> None:
         """Hold nothing on the device that could be had again."""
         if self.graphs is not None:

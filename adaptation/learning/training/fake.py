@@ -41,6 +41,7 @@ class FakeTrainer:
         self.jobs: list[TrainingJob] = []
         self.status = "ready"
         self.parameters = 1_000_000
+        self.device_bytes: int | None = None
         self.closed = False
         self.started = asyncio.Event()
         """Set when a job has begun."""

@@ -81,6 +81,8 @@ class Ready(Frozen):
     kind: Literal["ready"] = "ready"
     parameters: int
     device: str
+    device_bytes: int | None = None
+    """What the base takes of the device's own memory; None on a CPU, where it is the process's."""
 
 
 class Step(Frozen):

@@ -63,6 +63,11 @@ class ProcessTrainer:
         """Size of the base model, once it is known; see `recipes.recipe_for`."""
         return self._resident.parameters
 
+    @property
+    def device_bytes(self) -> int | None:
+        """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
+        return self._resident.device_bytes
+
     async def start(self) -> None:
         """Start the process and await that it is ready."""
         await self._resident.start()

@@ -77,6 +77,11 @@ class Resident:
         """Size of the base model, once it is known; see `recipes.recipe_for`."""
         return self._about.parameters if self._about else None
 
+    @property
+    def device_bytes(self) -> int | None:
+        """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
+        return self._about.device_bytes if self._about else None
+
     async def start(self) -> None:
         """Start the process and await that it is ready."""
         await self._ready_link()

@@ -133,6 +133,11 @@ class Trainer(Protocol):
         """Of the base model, once it is known."""
         ...
 
+    @property
+    def device_bytes(self) -> int | None:
+        """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
+        ...
+
     async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
         """Run `job`, beside others; raises `TrainerError` when it dies, diverges or outlasts
         `timeout_s`, and `NoTurnError` where too many wait.

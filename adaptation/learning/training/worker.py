@@ -127,8 +127,11 @@ class Worker:
 
     def serve(self) -> None:
         """Answer requests for ever."""
-        device = str(self._base.device)
-        self._wire.say(Ready(parameters=self._base.n_parameters, device=device))
+        base = self._base
+        held = base.device_bytes
+        self._wire.say(
+            Ready(parameters=base.n_parameters, device=str(base.device), device_bytes=held)
+        )
         while True:
             is_idle = self._scheduler.is_idle
             if is_idle and not self._wire.comes_within(IDLE_S):

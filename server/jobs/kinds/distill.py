@@ -123,7 +123,7 @@ async def _distilling(
     target: Target | None = None,
 ) -> AsyncIterator[Distiller]:
     """Yield what runs generations on a base, which is loaded when it is first asked something."""
-    trainer = make_trainer(base)
+    trainer = make_trainer(base, work.settings.trainer_device)
     try:
         yield Distiller(
             records=work.memory,
@@ -184,9 +184,9 @@ def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str |
     return found.id
 
 
-def make_trainer(asked: OfBase) -> ProcessTrainer:
+def make_trainer(asked: OfBase, device: str) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
-    return ProcessTrainer(asked.model, template=asked.template)
+    return ProcessTrainer(asked.model, template=asked.template, device=device)
 
 
 def selection_of(settings: ServerSettings) -> Selection:

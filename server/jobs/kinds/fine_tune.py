@@ -24,7 +24,7 @@ METHODS: Mapping[str, type[FineTuningJob[Any]]] = {
 async def run(work: Work) -> dict[str, Any]:
     """Fine-tune, and return what came of it: the model's name, checkpoints, figures."""
     asked = FineTuneRequest.model_validate(work.job.request)
-    trainer = make_trainer(asked)
+    trainer = make_trainer(asked, work.settings.trainer_device)
     job = METHODS[asked.method](work, asked, trainer)
     try:
         return await job.run()
@@ -35,6 +35,7 @@ async def run(work: Work) -> dict[str, Any]:
         await trainer.close()
 
 
-def make_trainer(asked: FineTuneRequest) -> ProcessTrainer:
+def make_trainer(asked: FineTuneRequest, device: str) -> ProcessTrainer:
     """Return the trainer process for the model; it starts when it is first needed."""
-    return ProcessTrainer(asked.folder, template=Template.model_validate(asked.template))
+    template = Template.model_validate(asked.template)
+    return ProcessTrainer(asked.folder, template=template, device=device)

@@ -81,7 +81,7 @@ async def run(work: Work) -> dict[str, Any]:
     asked = PractiseRequest.model_validate(work.job.request)
     room = room_of(work.memory.tenants, work.job.tenant, work.settings)
     await asyncio.to_thread(room)  # where there is none, nothing is tried
-    trainer = make_trainer(asked)
+    trainer = make_trainer(asked, work.settings.trainer_device)
     try:
         await trainer.start()
         return await _practised(work, asked, trainer, room)
@@ -91,9 +91,9 @@ async def run(work: Work) -> dict[str, Any]:
         await trainer.close()
 
 
-def make_trainer(asked: PractiseRequest) -> ProcessTrainer:
+def make_trainer(asked: PractiseRequest, device: str) -> ProcessTrainer:
     """Return the process that replies for the model; it starts when it is first needed."""
-    return ProcessTrainer(asked.model, template=asked.template)
+    return ProcessTrainer(asked.model, template=asked.template, device=device)
 
 
 async def _practised(

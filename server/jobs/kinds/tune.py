@@ -57,7 +57,8 @@ async def run(work: Work) -> dict[str, Any]:
     """Search, keep what is found for servers on this data folder, and return it."""
     asked = TuneRequest.model_validate(work.job.request)
     data_dir, model = work.settings.data_dir, asked.base_name
-    trainer = ProcessTrainer(asked.model, template=asked.template)
+    device = work.settings.trainer_device
+    trainer = ProcessTrainer(asked.model, template=asked.template, device=device)
     try:
         await trainer.start()
         untrained, standings = await _searched(work, asked, trainer)

@@ -47,6 +47,13 @@ def step(parts: list[Part], steps: list[torch.Tensor]) -> None:
         part.adapter.changed()
 
 
+def test_what_the_base_takes_of_the_device_is_known() -> None:
+    base = base_on_gpu(model_of(next(iter(KNOWN))))
+    parameters = sum(p.numel() * p.element_size() for p in base.model.parameters())
+    assert base.device_bytes is not None
+    assert base.device_bytes >= parameters
+
+
 @pytest.mark.parametrize("family", KNOWN)
 def test_a_graph_finds_what_the_ordinary_pass_does_while_jobs_join_and_leave(family: str) -> None:
     base = base_on_gpu(model_of(family))

@@ -21,6 +21,7 @@ from adaptation.learning.preference.messages import (
     ReinforcementOrder,
 )
 from adaptation.learning.preference.training import dpo, reinforcement
+from adaptation.learning.preference.worker import only
 from tests.adaptation.preference.lines import graded, preference
 
 PAIRS = (read_pair(preference("2 + 2?", "4", "5")),)
@@ -137,3 +138,24 @@ def children() -> list[int]:
             if "light_trl_worker" in " ".join(each.cmdline()):
                 found.append(each.pid)
     return found
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "seen"),
+    [
+        ("auto", None, "0"),
+        ("cuda:1", None, "1"),
+        ("auto", "4,6", "4"),
+        ("cuda:1", "4,6", "6"),
+        ("cpu", "", ""),
+    ],
+)
+def test_one_device_is_seen_which_is_counted_among_the_visible(
+    device: str, visible: str | None, seen: str
+) -> None:
+    assert only(device, visible) == seen
+
+
+def test_a_device_that_is_not_visible_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no device cuda:2"):
+        only("cuda:2", "4,6")

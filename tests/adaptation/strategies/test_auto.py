@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
+from adaptation.learning.overlap import DECIDED
+from adaptation.learning.training.fake import FakeTrainer
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import Report, StopReason
@@ -69,11 +71,28 @@ async def test_demonstrations_that_are_sure_need_no_training(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
     remember_examples(memory, 12)
-    engine = divided(base=tuple("12345678"))
-    report = await asked(make_query, services(engine))
+    engine, trainer = divided(base=tuple("12345678")), FakeTrainer()
+    trainer.let_go.clear()
+    report = await asked(make_query, services(engine, trainer))
     assert (report.strategy, report.answer) == (Strategy.DEMONSTRATIONS, "7")
+    assert report.reason == DECIDED
     assert engine.history == []
     assert report.samples.started <= 12, "half of what was left was for training"
+
+
+async def test_training_awaits_demonstrations_that_earlier_requests_saw_help(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trainer = FakeTrainer()
+    trainer.let_go.clear()
+    built = services(divided(base=tuple("12345678")), trainer)
+    first = await asked(make_query, built)
+    begun = len(trainer.jobs)
+    second = await asked(make_query, built)
+    assert first.strategy is second.strategy is Strategy.DEMONSTRATIONS
+    assert (begun, len(trainer.jobs)) == (1, 1)
+    assert (first.reason, second.reason) == (DECIDED, None)
 
 
 async def test_training_that_hurt_is_paused_and_demonstrations_go_on(

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from peft import PeftModel
@@ -26,6 +27,16 @@ Job = Callable[..., TrainingJob]
 def exchange(question: str, answer: str) -> Conversation:
     asked = Message(role="user", content=question)
     return spoken(asked, Message(role="assistant", content=answer))
+
+
+async def test_a_process_trains_where_it_is_told_to(trainer: ProcessTrainer) -> None:
+    await trainer.start()
+    assert trainer.pid is not None
+    command = psutil.Process(trainer.pid).cmdline()
+    assert command[command.index("--device") + 1] == "cpu"
+    about = trainer._resident._about
+    assert about is not None
+    assert (about.device, trainer.device_bytes) == ("cpu", None)
 
 
 async def test_a_job_lowers_the_losses(trainer: ProcessTrainer, tmp_path: Path, job: Job) -> None:
