@@ -219,7 +219,7 @@ def forgetful(turns: tuple[Message, ...], adapter: str | None) -> str:
 @pytest.fixture
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     trainer = FakeTrainer(answer=forgetful)
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: trainer)
     return trainer
 
 
@@ -267,7 +267,7 @@ async def test_a_model_that_kept_what_was_known_is_promoted_as_any(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = FakeTrainer(answer=lambda turns, _: knowing(turns[-1].content))
-    monkeypatch.setattr(fine_tune, "make_trainer", lambda _: trainer)
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: trainer)
     assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
     kept = [message for message in told(memory) if "is kept" in message]
     assert "lost 0 of" in kept[0]
