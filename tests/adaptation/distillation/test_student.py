@@ -175,7 +175,7 @@ async def test_what_the_teacher_doubts_the_student_does_not_learn(
     held: list[str] = []
 
     class Holding(RecordList):
-        def hold(self, tenant: str, record_id: str, doubt: str) -> Record:
+        def hold(self, tenant: str, record_id: str, *_: object) -> Record:
             held.append(record_id)
             return self.records[0]
 
