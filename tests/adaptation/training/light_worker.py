@@ -65,7 +65,7 @@ class LightWorker(Worker):
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._base = SimpleNamespace(device="cpu", n_parameters=1)  # type: ignore[assignment]
+        self._base = SimpleNamespace(device="cpu", n_parameters=1, device_bytes=None)  # type: ignore[assignment]
         self._scheduler = LightScheduler()  # type: ignore[assignment]
 
 
