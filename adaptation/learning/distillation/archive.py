@@ -96,7 +96,8 @@ def weight(score: float, children: int) -> float:
 
 def _score(version: AdapterVersion) -> float | None:
     accuracy = version.metrics.get("accuracy")
-    return float(accuracy["candidate"]) if accuracy else None
+    is_aimed = version.metrics.get("target") is not None  # its accuracy is on other questions
+    return float(accuracy["candidate"]) if accuracy and not is_aimed else None
 
 
 def _seen(version: AdapterVersion | None, known: Mapping[str, AdapterVersion]) -> frozenset[str]:

@@ -22,6 +22,8 @@ from memory.judgements import Judgement
 
 MOST_USES = 10
 """Generations that a question may help to judge; then it is trained on, and others judge."""
+OF_TARGET = "question_"
+"""What the ids of a target's questions begin with; those of records do not."""
 IDLE = 2
 """Generations in a row that brought nothing, after which a run halts."""
 NEWS = 1.25
@@ -53,7 +55,7 @@ class History:
 
         Harder ones judge from then on: what they leave open does not make the others tell more.
         """
-        return any(is_saturated(each) for each in self.judged)
+        return any(is_saturated(each) for each in self.judged if not _is_aimed(each))
 
     def stake(self, alpha: float) -> float:
         """Return the level at which the next generation is judged; `alpha` is that of the run."""
@@ -76,3 +78,8 @@ class History:
         last = self.judged[-IDLE:]
         idle = len(last) == IDLE and not any(each.promoted for each in last)
         return idle and train < NEWS * last[-1].train
+
+
+def _is_aimed(judgement: Judgement) -> bool:
+    """Whether the questions of a target judged, and not the usual ones."""
+    return any(record_id.startswith(OF_TARGET) for record_id in judgement.record_ids)

@@ -47,7 +47,8 @@ class Foretold:
         return found
 
 
-def foretold(known: Mapping[str, Candidate], vectors: Vectors) -> Foretold:
-    """Return what foretells by the newest scores of records."""
+def foretold(known: Mapping[str, Candidate], vectors: Vectors) -> Foretold | None:
+    """Return what foretells by the newest scores of records; None where there are none."""
     rates = {name: each.scores.difficulty for name, each in known.items()}
-    return Foretold({name: rate for name, rate in rates.items() if rate is not None}, vectors)
+    found = {name: rate for name, rate in rates.items() if rate is not None}
+    return Foretold(found, vectors) if found else None

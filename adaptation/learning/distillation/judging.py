@@ -4,6 +4,7 @@ candidate.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -84,5 +85,6 @@ class Judge:
     async def _replies(self, name: str, block: Sequence[Record], adapter: str | None) -> Replies:
         prompts = [conversation.until(-1) for conversation in plain(block)]
         texts = await self.ask(f"evaluate {name}", prompts, adapter)
-        right = (self.grade(text, record) for text, record in zip(texts, block, strict=True))
-        return Replies(tuple(texts), tuple(right))
+        # A verifier may ask another process, for seconds.
+        right = await asyncio.to_thread(lambda: tuple(map(self.grade, texts, block)))
+        return Replies(tuple(texts), right)

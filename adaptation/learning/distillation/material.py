@@ -228,7 +228,7 @@ class Material:
         train = tuple(chosen.train[place] for place in found.places)
         return replace(chosen, train=train, picked=found)
 
-    def _foretold(self, tenant: str) -> Foretold:
+    def _foretold(self, tenant: str) -> Foretold | None:
         return foretold(self.kept.known(tenant, self.base_model), self.vectors)
 
     def _step(self, phase: str) -> OnStep:

@@ -25,6 +25,8 @@ RECORDS, FAMILY = 0.4, 0.45
 """Likewise the overlap of forms: of a record, and of a question that is of one family."""
 AT_ONCE = 1024
 """Records that are compared together."""
+MOST_FORMS = 2_000
+"""Of what was trained on, that all else is compared with."""
 
 
 class Trained(Protocol):
@@ -56,8 +58,9 @@ class Neighbourhood:
 
     @cached_property
     def forms(self) -> list[Form]:
-        """Those that were trained, each once, in one order."""
-        return sorted({form_of(each.question) for each in self.train}, key=sorted)
+        """Those that were trained, each once, in one order; of very many some."""
+        found = sorted({form_of(each.question) for each in self.train}, key=sorted)
+        return found[:: max(1, -(-len(found) // MOST_FORMS))]
 
     @cached_property
     def _learned(self) -> NDArray[np.float32] | None:  # (m, d)

@@ -88,9 +88,11 @@ def served_on(
 ) -> AdapterVersion | None:
     """Return what is served on a base; a champion of another base serves nothing on it.
 
-    `names` are further aliases that it may stand under.
+    `names` are further aliases that it may stand under where another has taken its place.
     """
-    found = (registry.alias(tenant, name) for name in ("champion", *names))
+    champion = registry.alias(tenant, "champion")
+    others = (registry.alias(tenant, name) for name in names if champion is not None)
+    found = (champion, *others)
     return next((v for v in found if v is not None and v.base_model == base_model), None)
 
 

@@ -24,7 +24,7 @@ from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import FIRST_TRAINING_WORLD, WORLD_SEEDS, up_to
 from adaptation.learning.candidates.scoring import Vectors
-from adaptation.learning.distillation.budget import MOST_USES
+from adaptation.learning.distillation.budget import MOST_USES, OF_TARGET
 from adaptation.learning.distillation.judging import Grade
 from adaptation.learning.distillation.select import cluster, position
 from memory.types import Message, Record, State, Tier
@@ -146,7 +146,7 @@ def target_named(name: str, most: int = DRAWN) -> Target:
 
 def _id(suite: str, problem: Solved) -> str:
     said = f"{suite}\0{problem.task}\0{problem.question}"
-    return f"question_{blake2b(said.encode(), digest_size=8).hexdigest()}"
+    return f"{OF_TARGET}{blake2b(said.encode(), digest_size=8).hexdigest()}"
 
 
 def _record(tenant: str, name: str, problem: Solved) -> Record:

@@ -141,3 +141,7 @@ async def test_after_saturation_a_generation_is_judged_by_harder_questions(
 def test_harder_questions_judge_on_though_they_are_not_nearly_all_answered() -> None:
     assert History((judged(0.97), judged(0.5))).saturated
     assert not History((judged(0.5),)).saturated
+    aimed = judged(0.97).model_copy(
+        update={"record_ids": tuple(f"question_{i}" for i in range(32))}
+    )
+    assert not History((aimed,)).saturated, "a suite judged, not the usual questions"

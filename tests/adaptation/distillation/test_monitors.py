@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.select import Records
@@ -180,5 +181,6 @@ async def test_a_generation_that_collapses_on_questions_that_were_easy_gives_bot
     assert kept.kept[0].alarms == tuple(alarm.monitor for alarm in report.alarms)
     assert report.returns is not None
     assert report.returns.points == 0
+    assert History(kept.kept).saturated
     again = await distiller.run("default")
-    assert again.hardest_first, "as the last judgement was saturated"
+    assert not again.hardest_first, "without scores nobody knows which are hard"
