@@ -42,6 +42,8 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = MappingProxyType(
         "archive": (b"manifest.json\n" + _MANIFEST + b"\n\nwhet.db\nx", b"../x\ny"),
         "batch": (
             b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}\n',
+            b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", '
+            b'"body": {"a": "\xed\xa0\x80", "a": 1}}\n',
         ),
         "body": (_CHAT, b'{"a": "\\ud800"}', b"[" * 200),
         "findings": (b'{"m": {"right": 1, "untrained": 0, "questions": 3}}',),

@@ -109,7 +109,8 @@ def read_request(number: int, line: bytes, endpoint: str) -> BatchRequest:
     for key in ("stream", "background"):
         if body.get(key):
             raise _faulty(number, "invalid_body", "must be false: nobody waits", f"body.{key}")
-    return BatchRequest(number, custom_id, Body(members.texts["body"].encode(), body))
+    text = members.texts["body"].encode("utf-8", "surrogatepass")  # under a key that comes again
+    return BatchRequest(number, custom_id, Body(text, body))
 
 
 def numbered_lines(content: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -166,7 +166,7 @@ async def test_an_engines_end_is_timed_and_what_is_refused_out_of_order_counted(
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
     dying.close()
-    assert 0.5 < found.seconds < 60
+    assert found.seconds > 0.5, "another engine is there a second after the signal"
     assert found.noticed_s < found.seconds
     assert found.disorderly.keys() == {"500"}
     result = deaths._result([dataclasses.replace(found, harm=each) for each in deaths.HARMS])

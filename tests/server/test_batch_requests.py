@@ -113,3 +113,9 @@ def test_lines_are_the_same_however_the_content_is_cut(parts: list[bytes]) -> No
     whole = b"".join(parts).split(b"\n")
     expected = [(n, each) for n, each in enumerate(whole, 1) if each.strip()]
     assert list(numbered_lines(parts)) == expected
+
+
+def test_half_a_character_under_a_key_that_comes_again_is_no_part_of_a_request() -> None:
+    content = [line(body={"a": 1}).replace(b'{"a": 1}', b'{"a": "\xed\xa0\x80", "a": 1}')]
+    assert examined(content, CHAT, MOST) == (1, [])
+    assert [each.body.take() for each in requests_of(content, CHAT)] == [{"a": 1}]
