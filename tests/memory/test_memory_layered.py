@@ -350,7 +350,7 @@ def test_a_tenant_is_evicted_for_the_bytes_it_holds(
 ) -> None:
     for tenant in ("a", "b", "c"):
         memory.save_many(drafts(0, 10, tenant))
-    vectors, folder = memory._vectors, memory.data_dir / "index"
+    vectors, folder = memory._indexes._vectors, memory.data_dir / "index"
     cache = IndexCache(vectors, embedder, folder, max_bytes=2 * 10 * (4 * 64 + 8))
     query = embedder.embed(["what is 7 and 0?"])[0]
     for tenant in ("a", "b", "c", "a"):
