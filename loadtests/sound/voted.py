@@ -98,6 +98,7 @@ async def _one(http: httpx.AsyncClient, solved: Solved, strategy: str) -> tuple[
     answered = response.json()
     spent = answered["usage"]["completion_tokens"]
     if "adaptation" in answered:
-        spent = answered["adaptation"]["tokens"]["generated"]
+        told = answered["adaptation"]["tokens"]
+        spent = told["returned"] + told["losing"] + told["cancelled"]
     text = answered["choices"][0]["message"]["content"]
     return seconds, spent, questions.is_right(questions.answer_in(text), solved)
