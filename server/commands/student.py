@@ -97,16 +97,23 @@ def _served(report: StudentReport, args: argparse.Namespace) -> dict[str, object
         tries = f"--model {shlex.quote(args.student)} --adapter {report.adapter}{folder}"
         told = f"nothing: it was rejected, and {serve} answers as the base; `whet eval {tries}`"
         return {"served by": f"{told} tries it"}
-    fields: dict[str, object] = {"served by": serve}
-    if report.decision == "passed":
-        fields["served by"] = f"{serve}, as its release goes on (stage {report.stage})"
-    if report.stage in ("suggested", "waiting"):
-        approve = f"`whet adapters approve {report.adapter}{folder}`"
-        fields["served by"] = f"{serve}, once {approve} has made it the champion"
+    fields: dict[str, object] = {"served by": serve + _then(report, folder)}
     if report.displaced:
         way_back = "`whet adapters rollback` has it again"
         fields["no longer served"] = f"{report.displaced}, champion of another model: {way_back}"
     return fields
+
+
+def _then(report: StudentReport, folder: str) -> str:
+    """Say what is left to do until it is served."""
+    from memory.release import UNAPPROVED
+
+    if report.stage in UNAPPROVED:
+        approve = f"`whet adapters approve {report.adapter}{folder}`"
+        return f", once {approve} has made it the champion"
+    if report.decision == "passed":
+        return f", as its release goes on (stage {report.stage})"
+    return ""
 
 
 def _folder(args: argparse.Namespace) -> str:
