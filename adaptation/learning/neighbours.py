@@ -140,6 +140,11 @@ def plain(records: Sequence[Record]) -> list[Conversation]:
     ]
 
 
+def as_asked(record: Record) -> Conversation:
+    """Return a record's conversation without its solution."""
+    return Conversation(messages=record.messages, request=record.request)
+
+
 def training_conversations(neighbours: Sequence[Neighbour]) -> tuple[Conversation, ...]:
     """The conversations of a `TrainingJob`."""
     return tuple(plain([neighbour.record for neighbour in neighbours]))

@@ -24,6 +24,7 @@ from adaptation.learning.distillation.families import near_families
 from adaptation.learning.distillation.form import numbers_in
 from adaptation.learning.distillation.nearby import Neighbourhood, Trained
 from adaptation.learning.distillation.reworded import reworded
+from adaptation.learning.neighbours import as_asked
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.options import AnswerOptions
@@ -137,14 +138,13 @@ def _of_families(near: Neighbourhood, seed: int) -> Iterator[NearProbe]:
 def _own(near: Neighbourhood, others: Iterable[Record]) -> Iterator[NearProbe]:
     """Yield the nearest of the tenant's records that were not trained on."""
     for record in near.nearest(others, MOST_OWN):
-        asked = Conversation(messages=record.messages, request=record.request)
-        yield NearProbe(record.question, record.answer, "own records", asked)
+        yield NearProbe(record.question, record.answer, "own records", as_asked(record))
 
 
 def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
     """Yield trained questions in other words, with the records' answers."""
     for record in rng.sample(train, min(len(train), REWORDED)):
-        asked = Conversation(messages=record.messages, request=record.request)
+        asked = as_asked(record)
         if not asked.is_raw and (turns := reworded(record, rng)) is not None:
             yield NearProbe(question_of(turns), record.answer, "other words", asked.of(turns))
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
-from adaptation.conversation import Conversation
-from adaptation.learning.neighbours import is_bare, plain, trainable
+from adaptation.learning.neighbours import as_asked, is_bare, plain, trainable
 from adaptation.learning.tuning.task import EXAMPLES, HELD_OUT, Question, Task
 from memory.types import Neighbour, Record
 
@@ -64,8 +63,7 @@ def _task(others: Sequence[Record], chosen: Sequence[Record], grade: Grade) -> T
 
 
 def _question(record: Record, grade: Grade) -> Question:
-    asked = Conversation(messages=record.messages, request=record.request)
-    return Question(asked, lambda reply: grade(reply, record))
+    return Question(as_asked(record), lambda reply: grade(reply, record))
 
 
 def _digest(records: Sequence[Record]) -> str:
