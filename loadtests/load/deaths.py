@@ -151,8 +151,10 @@ async def _waiting(clients: Sequence[Sequence[Reply]], ready: float) -> int:
 
 
 def _core_of(server: Server) -> psutil.Process:
-    family = server.family()
-    return next(each for each in family if role_of(" ".join(each.cmdline())) == "engine core")
+    for each in server.family():
+        if role_of(" ".join(each.cmdline())) == "engine core":
+            return each
+    raise RuntimeError("the server has no engine core")
 
 
 async def _until(port: int, ready: bool) -> float:

@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +193,11 @@ async def test_requests_that_train_leave_no_memory_behind(
 
     tracemalloc.start()
     try:
-        first = await held_after(40)
-        last = await held_after(40)
+        held = [await held_after(40) for _ in range(4)]
     finally:
         tracemalloc.stop()
-    assert (last - first) / 40 < 500, "two thousand would leave a megabyte"
+    # A leak grows in every round, a cache that fills does not.
+    assert min(b - a for a, b in pairwise(held)) / 40 < 500, "two thousand would leave a megabyte"
     assert len(engine.loaded) <= 2
 
 

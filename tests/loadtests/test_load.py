@@ -9,7 +9,7 @@ import json
 import random
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -118,7 +118,11 @@ class Dying:
 
     @staticmethod
     def _started() -> Popen[bytes]:
-        return Popen([sys.executable, "-c", "input()", "VLLM::EngineCore"], stdin=PIPE)
+        code = "print(flush=True); input()"
+        core = Popen([sys.executable, "-c", code, "VLLM::EngineCore"], stdin=PIPE, stdout=PIPE)
+        assert core.stdout is not None
+        core.stdout.readline()  # until then its command line may be empty
+        return core
 
     def family(self) -> list[psutil.Process]:
         return [psutil.Process(self._cores[-1].pid)]
@@ -154,18 +158,18 @@ async def test_an_engines_end_is_timed_and_what_is_refused_out_of_order_counted(
     harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deaths, "PAUSE_S", 0.05)
-    dying, clients = Dying(), [list[Reply](), list[Reply]()]
-    server = await asyncio.start_server(dying.serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        asking = [asyncio.create_task(deaths._ask(port, *each)) for each in enumerate(clients)]
-        mending = asyncio.create_task(dying.mend())
-        found = await deaths._death(harm, dying, port, clients)  # type: ignore[arg-type]
-        await mending
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-    dying.close()
+    clients = [list[Reply](), list[Reply]()]
+    with closing(Dying()) as dying:
+        server = await asyncio.start_server(dying.serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            asking = [asyncio.create_task(deaths._ask(port, *each)) for each in enumerate(clients)]
+            mending = asyncio.create_task(dying.mend())
+            found = await deaths._death(harm, dying, port, clients)  # type: ignore[arg-type]
+            await mending
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
     assert found.seconds > 0.5, "another engine is there a second after the signal"
     assert found.noticed_s < found.seconds
     assert found.disorderly.keys() == {"500"}
