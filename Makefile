@@ -47,8 +47,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 serve: install  ## serve the built-in model on 127.0.0.1:8000 (ARGS="..." adds flags)
 	$(BIN)/whet serve $(ARGS)
 
-test: dev  ## every test, the real engine included, in two lanes beside each other
-	$(BIN)/python -m tests.lanes $(ARGS)
+test: dev  ## every test, the real engine included, by two workers beside each other
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-fast: dev  ## the tests that need no engine
 	$(BIN)/python -m pytest -m "not e2e and not gpu and not real" --hypothesis-profile=quick $(ARGS)

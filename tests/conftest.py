@@ -20,7 +20,6 @@ import pytest
 from hypothesis import settings
 
 from loadtests.postgres import ABSENT, Cluster, programs
-from tests.lanes import LANES, lane_of
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
@@ -32,17 +31,13 @@ settings.load_profile("whet")
 gc.disable()  # the imports of all tests make a million objects that stay
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--lane", choices=LANES, help="only the tests of one lane (tests/lanes.py)")
+@pytest.hookimpl(optionalhook=True)  # a client's interpreter has no pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Share tests between workers as `tests/lanes.py` says."""
+    from tests.lanes import Lanes
 
-
-@pytest.hookimpl(trylast=True)  # when tests/e2e has marked its own
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the other lane's tests to it."""
-    if (lane := config.getoption("--lane")) is None:
-        return
-    config.hook.pytest_deselected(items=[item for item in items if lane_of(item) != lane])
-    items[:] = [item for item in items if lane_of(item) == lane]
+    config.option.loadscopereorder = False  # what needs the engine is collected first
+    return Lanes(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -23,24 +23,27 @@ NEED_CLIENTS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, so that `-m "not e2e"` leaves it out.
+    """Mark everything here, so that `-m "not e2e"` leaves it out, and have it first.
 
-    What needs other people's clients comes last: they are installed meanwhile.
+    It waits the longest, so `make test` has one of its workers begin with it. What needs other
+    people's clients comes last of it: they are installed meanwhile.
     """
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-    items.sort(key=lambda item: here in item.path.parents and item.path.name in NEED_CLIENTS)
+    ours = [item for item in items if here in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.e2e)
+    ours.sort(key=lambda item: item.path.name in NEED_CLIENTS)
+    items[:] = ours + [item for item in items if here not in item.path.parents]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def _clients(request: pytest.FixtureRequest) -> Iterator[None]:
     """Prepare other people's clients meanwhile, where a test wants one."""
-    if not set(NEED_CLIENTS) & {item.path.name for item in session.items}:
-        return (yield)
+    if not set(NEED_CLIENTS) & {item.path.name for item in request.session.items}:
+        yield
+        return
     with preparing():
-        return (yield)
+        yield
 
 
 @pytest.fixture(scope="session")
