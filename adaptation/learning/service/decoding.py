@@ -14,8 +14,11 @@ from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
 from adaptation.learning.training.trainer import Draw, Generated
 
-BATCH = 32
+BATCH = 64
 """Prompts decoded together."""
+FIRST = 32
+"""Tokens after which those that go on are put together anew, then twice as many, and so on: one
+reply that rambles holds up few others. What they said is read again, which costs one pass."""
 
 
 def generate(
@@ -30,28 +33,53 @@ def generate(
     """The likeliest continuation of every prompt, or one by a draw, under `adapter` or the bare
     base.
     """
-    rows: list[list[int]] = []
     if draw is not None:
         torch.manual_seed(draw.seed)
     under = adapter_io.read(base, adapter) if adapter is not None else None
     started = time.perf_counter()
     with base.under(under), torch.no_grad():
-        for start in range(0, len(prompts), BATCH):
-            if cancelled.is_set():
-                raise TrainerError("the job was cancelled")
-            rows += _decode(base, prompts[start : start + BATCH], max_new_tokens, draw)
-            on_batch(len(rows), len(prompts))
+        rows = _replies(base, prompts, max_new_tokens, cancelled, on_batch, draw)
     seconds = time.perf_counter() - started
     texts = base.chat.tokenizer.batch_decode(rows, skip_special_tokens=True)
     return Generated(texts=tuple(map(str, texts)), tokens=sum(map(len, rows)), seconds=seconds)
 
 
-def _decode(
-    base: Base, prompts: Sequence[Conversation], max_new_tokens: int, draw: Draw | None
+def _replies(
+    base: Base,
+    prompts: Sequence[Conversation],
+    max_new_tokens: int,
+    cancelled: threading.Event,
+    on_batch: Callable[[int, int], None],
+    draw: Draw | None,
 ) -> list[list[int]]:
     """Return the tokens of every reply, up to what ends it."""
+    given = [base.chat.encode(prompt) for prompt in prompts]
+    said: list[list[int]] = [[] for _ in prompts]
+    going, most = list(range(len(prompts))), min(FIRST, max_new_tokens)
+    while going and most:
+        going.sort(key=lambda place: len(given[place]))  # little padding
+        left: list[int] = []
+        for start in range(0, len(going), BATCH):
+            if cancelled.is_set():
+                raise TrainerError("the job was cancelled")
+            batch = going[start : start + BATCH]
+            more = _decode(base, [given[place] + said[place] for place in batch], most, draw)
+            for place, (tokens, has_ended) in zip(batch, more, strict=True):
+                said[place] += tokens
+                left += [] if has_ended else [place]
+            waiting = len(going) - start - len(batch)
+            on_batch(len(prompts) - len(left) - waiting, len(prompts))
+        done = len(said[left[0]]) if left else 0
+        going, most = left, min(2 * done, max_new_tokens - done)
+    on_batch(len(prompts), len(prompts))
+    return said
+
+
+def _decode(
+    base: Base, rows: Sequence[list[int]], most: int, draw: Draw | None
+) -> list[tuple[list[int], bool]]:
+    """Return of every row the tokens that follow, at most so many, and whether that is the end."""
     tokenizer = base.chat.tokenizer
-    rows = [base.chat.encode(prompt) for prompt in prompts]
     stops = _stops(base)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
     longest = max(map(len, rows))
@@ -60,7 +88,7 @@ def _decode(
     output = base.model.generate(
         input_ids=torch.tensor(ids, device=base.device),
         attention_mask=torch.tensor(seen, device=base.device),
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=most,
         do_sample=draw is not None,
         temperature=None if draw is None else draw.temperature,
         top_p=None,
@@ -68,7 +96,8 @@ def _decode(
         pad_token_id=pad_id,
         eos_token_id=sorted(stops) or None,
     )
-    return [_until_stop(row[longest:].tolist(), stops) for row in output]
+    found = [_until_stop(row[longest:].tolist(), stops) for row in output]
+    return [(tokens, len(tokens) < most) for tokens in found]
 
 
 def _stops(base: Base) -> set[int]:
