@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adaptation.worker_loop import BY_CLOCK
 from adaptation.worker_pool import WorkerPool
 from adaptation.worker_process import WorkerDiedError
 from memory.identity.answers.canonical import read_value
@@ -16,7 +17,7 @@ from memory.identity.answers.symbolic import Formula, as_formula, mixes_cases
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
-"""Per question. An ordinary one takes some ten milliseconds."""
+"""Of a processor, per question. An ordinary one takes some ten milliseconds."""
 PATIENCE_S = 3.0
 """Until a question that still waits for its turn is given up."""
 
@@ -44,7 +45,7 @@ class Algebra:
             return None
         question = [self._time_limit_s, asked.latex, list(rivals.values())]
         try:
-            found = await self._pool.ask(question, self._time_limit_s + PATIENCE_S)
+            found = await self._pool.ask(question, BY_CLOCK * self._time_limit_s + PATIENCE_S)
         except (TimeoutError, WorkerDiedError):
             return None
         return None if found is None else list(rivals)[found]

@@ -117,7 +117,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _epitaph(code: int) -> str:
-    if code == -signal.SIGALRM:
+    if code in (-signal.SIGALRM, -signal.SIGPROF):
         return "it ran out of time"
     if code < 0:
         return f"its process was killed by {signal.Signals(-code).name}"
