@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS
+from memory.identity.answers.units import unit_name
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ squares a an as because since so which"""
 _DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
 loss losses gain gains win wins up down above below under higher lower fewer younger shorter lighter
 slower cheaper smaller late later early
-earlier before after ago ahead behind north south east west right"""
+earlier before after ago ahead behind backward
+backwards counterclockwise anticlockwise north south east west right"""
 """They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
 opposites is enough to keep them apart."""
 CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
@@ -59,6 +61,8 @@ def counted(parser: QuantityParser, value: Fraction | None) -> bool:
     while parser.next.kind == "word" and parser.next.text not in _JOINS:
         word = parser.next.text
         is_letter = len(word) == 1
+        if word == "per" and unit_name(parser.peek(1).text):
+            break  # 60 words per minute
         if word.lower() in CHANGES or is_letter or words >= parser.max_words:
             raise UnreadableError(f"{word} may change the number")
         if not words and not parser.next.spaced:

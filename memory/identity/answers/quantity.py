@@ -77,7 +77,17 @@ class QuantityParser(ExpressionParser):
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self._is_compound():
             return self._compound(side)
-        return replace(side, counts=True) if counted(self, side.number) else side
+        if not counted(self, side.number):
+            return side
+        return replace(side, counts=True, unit=side.unit or self._rate())
+
+    def _rate(self) -> str:
+        """Read `per minute`; empty without it."""
+        of = unit_name(self.peek(1).text) if self.next.text == "per" else None
+        if of is None:
+            return ""
+        self.at += 2
+        return f"/{of}"
 
     def _scaled(self, number: Fraction) -> Fraction:
         """A number with what makes it another: `$5k`, `5 million`, `5 and a half`, `5 percent`."""
@@ -107,9 +117,8 @@ class QuantityParser(ExpressionParser):
         is_place = words[0] == "in" and self.peek(1).kind in ("number", "word")
         if self.in_prose and is_place and words[1] not in _AFTER_INCHES:
             return ""  # 5 million in 2020, 5 in Paris
-        if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
-            self.at += 2
-            return f"/{of}"
+        if not self.currency and (rate := self._rate()):
+            return rate
         if self.currency and words and words[0] in ("/", "per"):
             words = words[1:]
             _, taken = read_unit(words)
