@@ -18,7 +18,7 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
     r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
-    r"(?:[ \t]{0,3}(?::|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ \t]{0,3}(?::|：|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",
@@ -33,7 +33,7 @@ _ABROAD = re.compile(
     r"(?: (?:finale?|correcta|correta|corretta))?[*_]{0,3} ?"
     r"(?::|=|\b(?:est|ist|lautet|es|é|è|is|равен)(?= ))"
     r"(?! (?:pas|nicht|kein|no|não|non|niet|не)\b)"
-    r"|(?:答案|答え|正解|答|정답|답)[*_]{0,3} ?(?:[:：]|是|为|為|は|은|는))[ *_]{0,4}",
+    r"|(?:答案|答え|正解|答|정답|답)[*_]{0,3} ?(?:[:：]|(?:是|为|為|は|은|는)[:：]?))[ *_]{0,4}",
     re.IGNORECASE,
 )
 """The same in German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese and
@@ -52,6 +52,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b"
     r"|,[ ]+(?:which|who|whose|with(?![ ](?:a[ ])?remainder)|so|as|where|given|and[ ]not|not)\b"
+    r"|[ ]\((?:and[ ])?not\b"
     r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
