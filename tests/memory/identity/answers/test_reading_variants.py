@@ -38,3 +38,58 @@ def test_two_measures_are_two_answers(one: str, other: str) -> None:
 )  # fmt: skip
 def test_one_measure_has_one_name(one: str, other: str) -> None:
     assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The slope is ‑3/4.", "-3/4"),
+        ("The answer is ‑3.", "-3"),
+        ("It is －5.", "-5"),
+        ("The answer is two‑thirds.", "2/3"),
+        ("The total is twenty‑one.", "21"),
+        ("The date is 2024‑05‑01.", "May 1, 2024"),
+        ("The answer is 5\u200b.", "5"),
+        ("答案是：5", "5"),
+        ("Final Answer： 42", "42"),
+        ("最终答案是42。", "42"),
+        ("The value is ln 2.", r"\ln 2"),
+        ("7 = 3 + 4", "7"),
+        ("The answer is 5 (not 6).", "5"),
+        ("The answer is 5. Wait, that's wrong. The answer is 6.", "6"),
+        ("(b) 6\n\nThe answer is 8.", "8"),
+    ],
+)
+def test_more_values_are_read_whole(text: str, value: str, kind: AnswerKind) -> None:
+    found = key_of(text, kind)
+    assert found is not None
+    assert agree(found, canonical(value))
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "答えは42ではありません。",
+        "답은 42가 아닙니다.",
+        "The value is sin(30°).",
+        "The answer is 5. Actually, it's 6.",
+        "The answer is 5. Wait, no, 6.",
+        "The answer is 5... no, 6.",
+        "The answer is 5, no, 6.",
+        "Answer: 5. Correction: 6.",
+        r"\boxed{5} Wait, I made a mistake. It should be 6.",
+        "The answer is 5? I'm not sure.",
+        "Perhaps the answer is 5.",
+        "The answer is definitely not 5.",
+        "The answer is never 0.",
+        "The previous answer was 5.",
+        "The first answer is 5 and the second answer is 6.",
+        "Answer 1: 5\nAnswer 2: 6",
+        "(a) 5\n(b) 6",
+        "**Part 1:** 5\n**Part 2:** 6",
+    ],
+)
+def test_what_is_taken_back_or_one_of_several_gives_none(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) is None
