@@ -93,3 +93,58 @@ def test_more_values_are_read_whole(text: str, value: str, kind: AnswerKind) -> 
 )
 def test_what_is_taken_back_or_one_of_several_gives_none(text: str, kind: AnswerKind) -> None:
     assert key_of(text, kind) is None
+
+
+@pytest.mark.parametrize("kind", ["auto", "math"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<scratchpad>the answer is 5</scratchpad>7",
+        "<inner_monologue>5</inner_monologue>7",
+        "<longcat_think>5</longcat_think>7",
+        "<mm:think>5</mm:think >7",
+        "<rationale>the answer is 5</rationale>\n7",
+        "<cot>the answer is 5</cot>7",
+        "<|START_THINKING|>5<|END_THINKING|><|START_RESPONSE|>7<|END_RESPONSE|>",
+        "Here are my reasoning steps:\nthe answer is 5\n[BEGIN FINAL RESPONSE]\n7\n[END FINAL RESPONSE]",
+        "<unused94>thought\n5<unused95>7",
+    ],
+)
+def test_deliberation_under_other_marks_is_none(text: str, kind: AnswerKind) -> None:
+    assert key_of(text, kind) == "7"
+
+
+def test_the_reasons_within_a_document_are_no_deliberation_before_its_end() -> None:
+    said = (f"<r><verdict>{word}</verdict><reasoning>a</reasoning></r>" for word in ("yes", "no"))
+    one, other = (extract(text, AnswerOptions(kind="text")) for text in said)
+    assert one and other
+    assert one.key != other.key
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("Answer: A; C", None),
+        ("Answer: B + C", None),
+        ("Answer: I, II and III", None),
+        ("Answer: F = ma", None),
+        ("A) Paris\nB) London", None),
+        ("A - Paris\nB - London\nC - Rome", None),
+        ("I'd go with B or C.", None),
+        ("Hence not B.", None),
+        ('{"answer": ["A", "B"]}', None),
+        ('{"answer": "Paris"}', None),
+        ('{"reasoning": "A is wrong", "answer": "C"}', "c"),
+        ('```json\n{"answer": "C) Rome"}\n```', "c"),
+        ("Answer：B", "b"),
+        ("Answer: I think B", "b"),
+        ("It's B.", "b"),
+        ("Eliminate A and B. C is wrong too. So D.", "d"),
+        ("I would go with C.", "c"),
+        ("C - Paris", "c"),
+        ("Solution: B", "b"),
+        ("B\n\nA is for apples.", "b"),
+    ],
+)
+def test_a_choice_in_other_words(text: str, letter: str | None) -> None:
+    assert key_of(text, "choice") == letter
