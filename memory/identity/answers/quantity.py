@@ -99,7 +99,7 @@ class QuantityParser(ExpressionParser):
             number *= _SCALES[self.next.text.lower()]
             self.at += 1
         if number.denominator == 1 and self.next.text == "and":
-            ahead = [each.text for each in self.tokens[self.at : self.at + 3]]
+            ahead = [each.text for each in self.tokens[self.at : self.at + 4]]
             part, taken = self._added_part(ahead)
             number, self.at = number + part, self.at + taken
         return number / 100 if self._percent() else number
@@ -124,8 +124,10 @@ class QuantityParser(ExpressionParser):
             _, taken = read_unit(words)
             self.at += taken + 1 if taken else 0
             return self.currency
-        if words and words[0] == "of" and len(words) > 1 and words[1] in ("a", "an"):
-            return ""
+        if words[0] == "of" and words[1] in ("a", "an"):
+            of = unit_name(words[2])
+            self.at += 3 if of else 0
+            return of or ""  # 3/4 of an hour
         unit, taken = read_unit(words)
         self.at += taken
         if self.takes("per", "/") if self.currency or unit else False:

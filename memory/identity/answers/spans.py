@@ -102,7 +102,8 @@ def _function_of_words(tokens: Sequence[Token], at: int) -> int:
     token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
     if token.kind != "word" or len(token.text) < 3 or token.text in _FUNCTIONS:
         return 0
-    if after is None or after.text != "(" or after.spaced:
+    is_reference = token.text.lower() in _LABELS  # equation (5)
+    if after is None or after.text != "(" or (after.spaced and not is_reference):
         return 0
     end = closing(tokens, at + 1)
     return end + 1 if end is not None else 0
