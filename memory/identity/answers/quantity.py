@@ -20,6 +20,12 @@ from memory.identity.answers.units import read_unit, unit_name
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12, "dozen": 12,
 }  # fmt: skip
+_SCALES |= {f"{name}s": scale for name, scale in _SCALES.items()}
+_PERCENT = frozenset(["percent", "percents", "pct", "prozent", "procent"])
+_HUNDRED_ABROAD = {"per": ("cent", "cento"), "pour": ("cent",), "por": ("ciento", "cento")}
+_RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"} | {
+    "annually": "year"
+}
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
 _BEGINS_UNIT = frozenset("/°€$£¥₹")
 
@@ -81,12 +87,17 @@ class QuantityParser(ExpressionParser):
             return side
         return replace(side, counts=True, unit=side.unit or self._rate())
 
+    def begins_rate(self) -> bool:
+        """Whether `per minute` or `weekly` comes next."""
+        is_per = self.next.text == "per" and unit_name(self.peek(1).text) is not None
+        return is_per or self.next.text.lower() in _RATES
+
     def _rate(self) -> str:
-        """Read `per minute`; empty without it."""
-        of = unit_name(self.peek(1).text) if self.next.text == "per" else None
-        if of is None:
+        """Read `per minute` or `weekly`; empty without it."""
+        if not self.begins_rate():
             return ""
-        self.at += 2
+        of = _RATES.get(self.next.text.lower()) or unit_name(self.peek(1).text)
+        self.at += 2 if self.next.text == "per" else 1
         return f"/{of}"
 
     def _scaled(self, number: Fraction) -> Fraction:
@@ -105,9 +116,10 @@ class QuantityParser(ExpressionParser):
         return number / 100 if self._percent() else number
 
     def _percent(self) -> bool:
-        if self.takes("percent"):
+        if self.next.text.lower() in _PERCENT:
+            self.at += 1
             return True
-        if self.next.text == "per" and self.peek(1).text == "cent":
+        if self.peek(1).text in _HUNDRED_ABROAD.get(self.next.text, ()):
             self.at += 2
             return True
         return False

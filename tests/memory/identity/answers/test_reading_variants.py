@@ -19,6 +19,10 @@ from tests.memory.identity.answers.reading import key_of
         ("7 nickels", "7 dimes"), ("7 krona", "7 zloty"), ("7 baht", "7 dong"),
         ("7 words per minute", "7 words per hour"), ("7 mpg", "7 mph"),
         ("7 steps forward", "7 steps backward"), ("7 becquerels", "7 sieverts"),
+        ("5 Millionen", "5"), ("5 mil", "5"), ("5 Mrd.", "5"), ("5 sevenths", "5"), ("5 tens", "5"),
+        ("5 per mille", "5"), ("5 per thousand", "5"), ("5 out of ten", "5"), ("5 Prozent", "5"),
+        ("5 daily", "5 weekly"), ("5 surplus", "5 deficit"), ("5 colder", "5 warmer"),
+        ("5% growth", "5% decline"), ("N-E-S-W", "N-S-E-W"), ("w-w-l", "w-l-w"),
         ("7 millennia", "7 centuries"), ("7 pixels", "7 inches"), ("7 torr", "7 atm"),
     ],
 )  # fmt: skip
@@ -33,7 +37,9 @@ def test_two_measures_are_two_answers(one: str, other: str) -> None:
         ("7 kWh", "7 kilowatt-hours"), ("7 cc", "7 cm³"), ("7 Kg", "7 kg"), ("7 KM", "7 km"),
         ("7 kΩ", "7 kiloohms"), ("7 rpm", "7 revolutions per minute"), ("7 kn", "7 knots"),
         ("7 psi", "7 pounds per square inch"), ("7 kB", "7 kilobytes"), ("7 light years", "7 light-years"),
-        ("60 words per minute", "60 per minute"),
+        ("60 words per minute", "60 per minute"), ("5 millions", "5000000"), ("5 dozens", "60"),
+        ("5 pct", "5%"), ("5 Prozent", "5%"), ("5 pour cent", "5%"), ("5 por ciento", "5%"),
+        ("5 visits weekly", "5 visits per week"), ("500 (five hundred)", "500"),
     ],
 )  # fmt: skip
 def test_one_measure_has_one_name(one: str, other: str) -> None:
