@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from memory.identity.answers.exact import UnreadableError
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS
-from memory.identity.answers.units import unit_name
 from memory.identity.answers.words import words
 
 if TYPE_CHECKING:

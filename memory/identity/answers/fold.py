@@ -45,12 +45,10 @@ _WRAPPERS = (
 )
 _OPENINGS = frozenset(opening[0] for opening, _ in _WRAPPERS)
 _EMPHASIS = ("**", "__", '"', "'", "*")
-HYPHENS = {sign: "-" for sign in "‐‑‒﹣－"}
+HYPHENS = dict.fromkeys("‐‑‒﹣－", "-")
 """Those that do not break a line, and wide ones: also a minus."""
 INVISIBLE = dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
-_WIDE = str.maketrans(
-    dict(zip("。．！，、；：", "..!,,;:", strict=True)) | HYPHENS | INVISIBLE
-)
+_WIDE = str.maketrans(dict(zip("。．！，、；：", "..!,,;:", strict=True)) | HYPHENS | INVISIBLE)
 """Punctuation of Chinese and Japanese, hyphens, and signs without width."""
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")

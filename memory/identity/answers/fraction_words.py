@@ -28,7 +28,11 @@ def read_added_part(words: Sequence[str]) -> tuple[Fraction, int]:
     joint, top, name = (*(word.lower() for word in words[:4] if word != "-"), "", "", "")[:3]
     count = _TOPS.get(top, 0)
     parts = (_PARTS if count == 1 else _MANY).get(name)
-    return (Fraction(count, parts), 3 + hyphen) if joint == "and" and count and parts else (Fraction(0), 0)
+    return (
+        (Fraction(count, parts), 3 + hyphen)
+        if joint == "and" and count and parts
+        else (Fraction(0), 0)
+    )
 
 
 def begins_part(words: Sequence[str]) -> bool:

@@ -23,7 +23,9 @@ _VULGAR = {
 }  # fmt: skip
 _VULGAR_SIGN = re.compile(f"[{''.join(_VULGAR)}]")
 _PLAIN = str.maketrans(
-    HYPHENS | INVISIBLE | {"−": "-", "–": "-", "—": " — ", "⁄": "/", "×": r"\times ", "·": r"\cdot ", "∙": r"\cdot "}
+    HYPHENS
+    | INVISIBLE
+    | {"−": "-", "–": "-", "—": " — ", "⁄": "/", "×": r"\times ", "·": r"\cdot ", "∙": r"\cdot "}
     | {"⋅": r"\cdot ", "÷": "/", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "≠": "!="}
     | {"√": r"\sqrt ", "≃": "≈", "∪": r"\cup ", "∈": r"\in ", "’": "'", "′": "′"}
     | {"“": '"', "”": '"', "±": r"\pm ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta "}

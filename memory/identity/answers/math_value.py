@@ -40,7 +40,8 @@ _OF_A_PART = re.compile(
 """It is one of several answers: `(b) 6`, `Part 2: 6`."""
 _SAYS_SOMETHING = re.compile(r"[^\s?.!_…-]")
 _NO_ANSWER = re.compile(
-    r"(?:(?:(?:definitely |certainly |clearly |probably |surely )?(?:not|never)|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
+    r"(?:(?:(?:definitely |certainly |clearly |probably |surely )?(?:not|never)"
+    r"|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
     r"|found|also|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
     re.IGNORECASE,
@@ -69,7 +70,11 @@ def read_marked(value: str) -> Answer | None:
     if not _SAYS_SOMETHING.search(value):
         return None
     is_asked = value.endswith("?") and read_value(value.rstrip("? ")) is not None
-    if is_asked or _NO_ANSWER.match(value) or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value))):
+    if (
+        is_asked
+        or _NO_ANSWER.match(value)
+        or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value)))
+    ):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
         is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))

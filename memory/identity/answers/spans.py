@@ -153,8 +153,8 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         if begins_number(words) or token.text != "a":
             return begins_number(words)
     if after is not None and token.text in _FUNCTIONS:
-        is_of_number = token.text != "log" and after.kind in ("number", "command")  # no `log 5 hours`
-        return is_of_number or after.text in ("(", "_", "^")
+        is_applied = after.kind in ("number", "command") and token.text != "log"  # `log 5 hours`
+        return is_applied or after.text in ("(", "_", "^")
     if len(token.text) > 1 or after is None:
         return False
     if token.text in ("I", "a", "A"):

@@ -36,7 +36,8 @@ def test_two_measures_are_two_answers(one: str, other: str) -> None:
         ("7 µg", "7 micrograms"), ("7 eV", "7 electronvolts"), ("7 N·m", "7 Nm"),
         ("7 kWh", "7 kilowatt-hours"), ("7 cc", "7 cm³"), ("7 Kg", "7 kg"), ("7 KM", "7 km"),
         ("7 kΩ", "7 kiloohms"), ("7 rpm", "7 revolutions per minute"), ("7 kn", "7 knots"),
-        ("7 psi", "7 pounds per square inch"), ("7 kB", "7 kilobytes"), ("7 light years", "7 light-years"),
+        ("7 psi", "7 pounds per square inch"), ("7 kB", "7 kilobytes"),
+        ("7 light years", "7 light-years"),
         ("60 words per minute", "60 per minute"), ("5 millions", "5000000"), ("5 dozens", "60"),
         ("5 pct", "5%"), ("5 Prozent", "5%"), ("5 pour cent", "5%"), ("5 por ciento", "5%"),
         ("5 visits weekly", "5 visits per week"), ("500 (five hundred)", "500"),
@@ -125,7 +126,7 @@ def test_what_is_taken_back_or_one_of_several_gives_none(text: str, kind: Answer
         "<rationale>the answer is 5</rationale>\n7",
         "<cot>the answer is 5</cot>7",
         "<|START_THINKING|>5<|END_THINKING|><|START_RESPONSE|>7<|END_RESPONSE|>",
-        "Here are my reasoning steps:\nthe answer is 5\n[BEGIN FINAL RESPONSE]\n7\n[END FINAL RESPONSE]",
+        "Here are my reasoning steps:\n5?\n[BEGIN FINAL RESPONSE]\n7\n[END FINAL RESPONSE]",
         "<unused94>thought\n5<unused95>7",
     ],
 )
@@ -136,7 +137,8 @@ def test_deliberation_under_other_marks_is_none(text: str, kind: AnswerKind) -> 
 def test_the_reasons_within_a_document_are_no_deliberation_before_its_end() -> None:
     said = (f"<r><verdict>{word}</verdict><reasoning>a</reasoning></r>" for word in ("yes", "no"))
     one, other = (extract(text, AnswerOptions(kind="text")) for text in said)
-    assert one and other
+    assert one
+    assert other
     assert one.key != other.key
 
 
