@@ -14,11 +14,13 @@ from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
+_ANSWER_BEGINS = re.compile(r"[<\[](?:final_?)?answer[>\]]", re.IGNORECASE)
+_ANSWER_ENDS = re.compile(r"[<\[]/(?:final_?)?answer[>\]]", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
     r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
-    r"(?:[ \t]{0,3}(?::|：|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ \t]{0,3}(?::|：|=>|->|[→⇒]|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",
@@ -81,10 +83,11 @@ def marked_values(text: str) -> list[str]:
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
     """The last `<answer>`, as models are taught to end."""
-    end = text.rfind("</answer>")
-    start = text.rfind("<answer>", max(0, end - MAX_VALUE_CHARS), end) if end > 0 else -1
-    value = undecorate(text[start + len("<answer>") : end]) if start >= 0 else ""
-    return (start, value) if value else None
+    ends = [found.start() for found in _ANSWER_ENDS.finditer(text)]
+    begins = max(0, ends[-1] - MAX_VALUE_CHARS) if ends else 0
+    openings = [*_ANSWER_BEGINS.finditer(text, begins, ends[-1])] if ends else []
+    value = undecorate(text[openings[-1].end() : ends[-1]]) if openings else ""
+    return (openings[-1].start(), value) if value else None
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:
