@@ -15,6 +15,7 @@ _DENIES = re.compile(
     r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming"
     r"|imagine|pretend|hardly|might|could|maybe|perhaps|possibly)\b"
     r"|\b(?:previous|earlier|initial|original|first|second|third)\s\Z"
+    r"|\byou(?:['’]d|\swould)?\s(?:need|want|like|prefer)\b"
     r"|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
     re.IGNORECASE,
 )
@@ -52,7 +53,7 @@ _NOT_ASSERTED = re.compile(
     r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
     r"|(?<!difference\s)(?<!distance\s)(?<!angle\s)(?<!sum\s)between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
     r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:the\s|an?\s)?(?:wrong|incorrect|mistaken|false)\b"
-    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|may\sbe)\b"
+    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|(?-i:may))\b"
     r"|\b(?:fails?\sto|says?|claims?|claimed)\s(?:be|that|it)\b"
     r"|\A\W{0,4}if\b(?!.{0,200}\bthen\b)"
     r"|\A\W{0,4}(?:let(?!['’]s|\sus|\sme)|given)\b|\blet['’]s\s(?:say|assume|suppose)\b"

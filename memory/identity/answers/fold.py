@@ -22,6 +22,7 @@ SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
+_ARTICLE = re.compile(r"\AA(?= [a-z]{2})")
 _SHORT_WORDS = frozenset(
     words("""no ok is it in on of to at by as an be we he me my so or if us up do go am""")
 )
@@ -82,6 +83,7 @@ def fold_case(text: str) -> str:
     """
     if _LETTER.fullmatch(text):
         return text.casefold()
+    text = _ARTICLE.sub("a", text)
     return _WORD.sub(_folded_word, text) if len(text) <= MAX_VALUE_CHARS else text
 
 

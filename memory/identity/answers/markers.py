@@ -57,6 +57,10 @@ _REASON = re.compile(
     r"|[ ]\((?:and[ ])?not\b"
     r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
+_AS_WHICH = re.compile(
+    r"\Athe\s[^,\n]{3,80},\swhich\s(?:is|equals|gives|makes|comes\sto)\s(?=[-−$\\0-9])"
+)
+"""`The sum of 9 and 5, which is 14`."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(
     r"#{1,6}[ ]|[*_]{0,3}(?:[-*+•]|1[.)])[ \t]|([-*_=])[ \t]{0,2}(?:\1[ \t]{0,2}){2,}$"
@@ -137,6 +141,7 @@ def _displayed(said: str) -> str:
 
 def _first_clause(line: str) -> str:
     """Cut `line` where its sentence ends or starts to explain itself."""
+    line = _AS_WHICH.sub("", line, count=1)
     reason = _REASON.search(line)
     line = before_full_stop(line[: reason.start()]) if reason else line
     for end in _SENTENCE_END.finditer(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ _HUNDRED_ABROAD = {"per": ("cent", "cento"), "pour": ("cent",), "por": ("ciento"
 _RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"} | {
     "annually": "year"
 }
+_COUNTS = re.compile(r"[0-9]|\\pi")
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
 _BEGINS_UNIT = frozenset("/°€$£¥₹")
 
@@ -75,6 +77,8 @@ class QuantityParser(ExpressionParser):
 
     def with_unit(self, side: Side) -> Side:
         """Read on from a number: its scale, its unit, and what it counts."""
+        if side.number is None and not self.in_prose and not _COUNTS.search(side.key):
+            self._check_symbols(side.lone)
         number = self._scaled(side.number) if side.number is not None else None
         if number is not None and number != side.number:
             side = replace(side, number=number, terms=constant(number), key=str(number))
@@ -86,6 +90,13 @@ class QuantityParser(ExpressionParser):
         if not counted(self, side.number):
             return side
         return replace(side, counts=True, unit=side.unit or self._rate())
+
+    def _check_symbols(self, lone: str) -> None:
+        """Raise UnreadableError where a letter is no number of things: `a dog`, `C major`."""
+        after = self.next
+        has_unit = read_unit(self.unit_words())[1] > 0 and lone not in ("a", "A", "I")
+        if after.kind == "word" and after.text not in ("or", "and") and not has_unit:
+            raise UnreadableError("a letter that begins words")
 
     def begins_rate(self) -> bool:
         """Whether `per minute` or `weekly` comes next."""

@@ -95,6 +95,8 @@ class ValueParser(QuantityParser):
                 raise UnreadableError("points and commas that may mean either: 10.000,5")
             if self.in_prose or self.peek(1).kind == "end":
                 return ""
+            if after == "I" and self.peek(2).kind == "word":
+                return ""  # 14, I think
             self.at += 2 if after in ("or", "and") else 1
             return after if after in ("or", "and") else ","
         if sign in ("or", "and") and self.next.kind == "word":
