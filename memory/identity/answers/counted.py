@@ -69,7 +69,7 @@ def counted(parser: QuantityParser, value: Fraction | None) -> bool:
     if parser.in_prose:
         _check_prose(parser)
         return False
-    words = 0
+    words, capitals = 0, 0
     while parser.next.kind == "word" and parser.next.text not in _JOINS:
         word = parser.next.text
         is_letter = len(word) == 1 or word.lower() in SCALE_WORDS  # 5 per thousand
@@ -82,7 +82,10 @@ def counted(parser: QuantityParser, value: Fraction | None) -> bool:
         if not words and _is_code(word):
             raise UnreadableError("it may be a unit that is not known")
         words += 1
+        capitals += word[0].isupper()
         parser.at += 1
+    if capitals > 1:
+        raise UnreadableError("a title: 12 Angry Men")
     _move_over_remark(parser, value)
     return words > 0
 

@@ -110,7 +110,7 @@ def undecorate(text: str) -> str:
     for _ in range(6):
         before = text
         text = text.strip()
-        text = text if text.isascii() else _PICTURES.sub("", text).translate(_WIDE)
+        text = text if text.isascii() else (_PICTURES.sub("", text) or text).translate(_WIDE)
         text = _unwrapped(_unpunctuated(text))
         if text == before:
             break

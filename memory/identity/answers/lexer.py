@@ -38,6 +38,9 @@ _PLAIN = str.maketrans(
         "℃": "°C",
         "℉": "°F",
         "¢": " cents",
+        "￡": "£",
+        "＄": "$",
+        "￥": "¥",
     }
 )
 _COMMANDS = {

@@ -20,7 +20,8 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
     r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
-    r"(?:[ \t]{0,3}(?::|：|=>|->|[→⇒]|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ \t]{0,3}(?::|：|=>|->|[→⇒]|=|≈"
+    r"|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",

@@ -16,7 +16,7 @@ from memory.identity.answers.expression import ExpressionParser
 from memory.identity.answers.fraction_words import begins_part, read_added_part, read_part
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
 from memory.identity.answers.relation import Side
-from memory.identity.answers.units import read_unit, unit_name
+from memory.identity.answers.units import CODES, read_unit, unit_name
 
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12, "dozen": 12,
@@ -27,6 +27,7 @@ _HUNDRED_ABROAD = {"per": ("cent", "cento"), "pour": ("cent",), "por": ("ciento"
 _RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"} | {
     "annually": "year"
 }
+_SHARED_SIGNS = frozenset(["USD", "JPY"])
 _COUNTS = re.compile(r"[0-9]|\\pi")
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
 _BEGINS_UNIT = frozenset("/°€$£¥₹")
@@ -83,13 +84,21 @@ class QuantityParser(ExpressionParser):
         if number is not None and number != side.number:
             side = replace(side, number=number, terms=constant(number), key=str(number))
         unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
-        unit = self.currency or unit
+        unit = self._priced(unit) if self.currency else unit
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self._is_compound():
             return self._compound(side)
         if not counted(self, side.number):
             return side
         return replace(side, counts=True, unit=side.unit or self._rate())
+
+    def _priced(self, unit: str) -> str:
+        """The currency of a sign and what follows: `$40 CAD` are no US dollars."""
+        if unit not in CODES or unit == self.currency:
+            return self.currency
+        if self.currency not in _SHARED_SIGNS:
+            raise UnreadableError("two currencies")
+        return unit
 
     def _check_symbols(self, lone: str) -> None:
         """Raise UnreadableError where a letter is no number of things: `a dog`, `C major`."""

@@ -74,7 +74,10 @@ _SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": 
 }  # fmt: skip
 SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹"})
 CODES = frozenset(
-    ["USD", "EUR", "GBP", "JPY", "INR", "CNY", "CHF", "CAD", "AUD", "RUB", "KRW", "MXN"]
+    words(
+        """USD EUR GBP JPY INR CNY CHF CAD AUD RUB KRW MXN NZD HKD SGD BRL ZAR SEK NOK DKK PLN TRY
+        THB TWD"""
+    )
 )
 _SYMBOLS = {name: _SAME.get(name, name) for name in _EXACT.replace(";", " ").split()}
 _NAMES = {word: unit for unit, names in _WORDS.items() for word in names.split()}

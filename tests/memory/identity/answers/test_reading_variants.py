@@ -25,6 +25,8 @@ from tests.memory.identity.answers.reading import key_of
         ("5% growth", "5% decline"), ("N-E-S-W", "N-S-E-W"), ("w-w-l", "w-l-w"),
         ("a dog", "a cat"), ("a dog", "a"), ("C major", "C minor"), ("x axis", "x intercept"),
         ("B cells", "B vitamins"), ("A flat", "A sharp"), ("n people", "n"),
+        ("12 Angry Men", "12 Monkeys"), ("$40 CAD", "$40"), ("$40 USD", "$40 CAD"), ("👍", "👎"),
+        ("✓", "✗"), ("￡40", "$40"),
         ("7 millennia", "7 centuries"), ("7 pixels", "7 inches"), ("7 torr", "7 atm"),
     ],
 )  # fmt: skip
@@ -40,6 +42,7 @@ def test_two_measures_are_two_answers(one: str, other: str) -> None:
         ("7 kΩ", "7 kiloohms"), ("7 rpm", "7 revolutions per minute"), ("7 kn", "7 knots"),
         ("7 psi", "7 pounds per square inch"), ("7 kB", "7 kilobytes"),
         ("7 light years", "7 light-years"),
+        ("＄40", "$40"), ("￥40", "¥40"), ("n/a", "N/A"), ("$40 USD", "$40"),
         ("A dog", "a dog."), ("2x apples", "2x"), ("x cm", "x centimeters"),
         ("60 words per minute", "60 per minute"), ("5 millions", "5000000"), ("5 dozens", "60"),
         ("5 pct", "5%"), ("5 Prozent", "5%"), ("5 pour cent", "5%"), ("5 por ciento", "5%"),
