@@ -51,9 +51,10 @@ _CORRECTS = re.compile(
 _AT_ONCE = re.compile(rf"[\s$*)\\]{{0,4}},?(?:{_IS_WRONG})", re.IGNORECASE)
 _NOT_ASSERTED = re.compile(
     r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
-    r"|(?<!difference\s)(?<!distance\s)(?<!angle\s)(?<!sum\s)between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
+    r"|(?:is|are|was|were|be|lies?|costs?|takes?|has|have|had|somewhere|anywhere)\s"
+    r"(?:\w+\s)?between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
     r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:the\s|an?\s)?(?:wrong|incorrect|mistaken|false)\b"
-    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|(?-i:may))\b"
+    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|(?<!you\s)(?-i:may))\b"
     r"|\b(?:fails?\sto|says?|claims?|claimed)\s(?:be|that|it)\b"
     r"|\A\W{0,4}if\b(?!.{0,200}\bthen\b)"
     r"|\A\W{0,4}(?:let(?!['’]s|\sus|\sme)|given)\b|\blet['’]s\s(?:say|assume|suppose)\b"
