@@ -23,6 +23,9 @@ _GOES_ON = re.compile(
     r"\s*(?:(?!is\b|was\b|wrong\b)[A-Za-z]+\s+){0,2},?\s*(?:and|or)\b(?!\s(?:so|thus|hence|then|therefore|finally)\b)[^.!?;\n]*",
     re.IGNORECASE,
 )
+_NEXT_PART = re.compile(
+    r"[\s.,;]*(?:\(?(?:[b-h]|ii|iii|iv)\)|part\s?\(?(?:[b-h]|[2-9])\)?:?)\s*", re.IGNORECASE
+)
 _MAX_BETWEEN = 80
 _MAX_JOINED = 12
 
@@ -76,7 +79,7 @@ def _between(text: str, one: Box, other: Box) -> str | None:
 def _joins(between: str | None) -> bool:
     if between is None or (not between.strip() and "\n" in between):
         return False
-    return _LISTS.fullmatch(between) is not None or _GOES_ON.fullmatch(between) is not None
+    return any(each.fullmatch(between) for each in (_LISTS, _GOES_ON, _NEXT_PART))
 
 
 def _joined(text: str, boxes: list[Box]) -> str:

@@ -20,6 +20,8 @@ from memory.identity.answers.value import parse_value
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 _LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")
+_PATH = re.compile(r"[A-Za-z](?:[-/][A-Za-z]){2,40}")
+"""`N-E-S-W` is no difference."""
 _SINGLE = re.compile(r"[A-Za-z]")
 _FACTORIAL = re.compile(r"(?:[0-9)}]|(?<![A-Za-z])[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
 
@@ -53,8 +55,8 @@ def canonical(text: str) -> str:
 
 
 def read_value(bare: str, max_words: int = 4) -> Side | None:
-    """What an undecorated text is worth, unless it is a letter or a word."""
-    if not bare or _SINGLE.fullmatch(bare) or _LETTER.fullmatch(bare):
+    """What an undecorated text is worth, unless it is a letter, a word or a path."""
+    if not bare or any(each.fullmatch(bare) for each in (_SINGLE, _LETTER, _PATH)):
         return None
     return parse_value(bare, max_words)
 

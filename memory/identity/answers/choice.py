@@ -8,6 +8,7 @@ from memory.identity.answers.answer import Answer
 from memory.identity.answers.deliberation import conclusion
 from memory.identity.answers.excluded import judged, without_excluded
 from memory.identity.answers.fold import MAX_VALUE_CHARS, fold_expression, undecorate
+from memory.identity.answers.json_value import parse_json, whole_container
 from memory.identity.answers.lexer import plain
 from memory.identity.answers.markers import marked_values
 from memory.identity.answers.options import AnswerOptions
@@ -21,13 +22,13 @@ _LETTER_THEN_TEXT = re.compile(
 )
 _NAMED = re.compile(
     r"\b(?:option|choice|choose|select|pick|answer(?:[ ]is)?|is|be)[ ]{0,2}:?[ ]{0,2}"
-    r"(?:\(([A-J])\)|([B-HJ])(?=[).,:;!]|\s|$)|([AI])(?=[).,:;!]|$|\s(?![a-z])|\s(?:is|as|because|since)\b))",
+    r"(?:\(([A-J])\)|([B-HJ])(?=[).,:;!]|\s(?!=)|$)|([AI])(?=[).,:;!]|$|\s(?![a-z])|\s(?:is|as|because|since)\b))",
     re.IGNORECASE,
 )
 """`A` and `I` are words as well."""
 _AND_ANOTHER = re.compile(
-    r"\)?(?:[ ]?,|,?[ ](?:and|or|&)|[ ]?[/&])[ ]?\(?"
-    r"(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z]))"
+    r"\)?(?:[ ]?[,;]|,?[ ](?:and|or|&)|[ ]?[/&+])[ ]?\(?"
+    r"(?:[B-HJ](?![A-Za-z'])|[AI](?![A-Za-z']|[ ][a-z])|I{2,3}\b|IV\b)"
 )
 _SEVERAL = re.compile(r"\(?[A-J]" + _AND_ANOTHER.pattern)
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
@@ -36,8 +37,18 @@ _IS_RIGHT = re.compile(
 )
 _EXPLAINED = re.compile(
     r"(?:option|choice) \(?([A-J])\)?|\(?([A-J])\) \S.*"
+    r"|([A-J]) [-–—] [A-Z][a-z].*"
     r"|([A-J]),? (?:[-–—] )?(?:(?<=[A-J], )|(?<=[-–—] )|(?<=[B-HJ] ))(?:because|since|as)\b.*",
     re.IGNORECASE,
+)
+_ARRIVED = re.compile(
+    r"(?:(?:^|[.,;!]\s)(?:so|thus|hence|therefore|solution|correct)[,:]?|\bit['’]s|\bgo(?:ing)?\swith"
+    r"|\bthink)\s\(?([A-HJ])\)?[.!]?\Z",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"[-*•\s]{0,5}\(?([A-J])(?:[).:]|[ ][-–—][ ]|\Z)")
+_NAME_OF_ANSWER = re.compile(
+    r"(?:(?:final|correct)[ _]?)?(?:answer|choice|option|letter)", re.IGNORECASE
 )
 _LEADING = re.compile(r"\(?([A-J])[).:](?:\s|$)")
 
@@ -49,24 +60,44 @@ def extract_choice(text: str, options: AnswerOptions) -> Answer | None:
     for value in marked_values(text):
         if not value or _SEVERAL.match(_DECORATION.sub("", value)):
             return None
-        letter = letter_of(value) or _named(value)
+        letter = letter_of(value) or _named(value) or _arrived(value)
         if letter:
             return _answer(letter)
+    if document := whole_container(text):
+        return _in_document(document.text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return None
     first, *last = (_DECORATION.sub("", line) for line in (lines[0][:500], *lines[-10:]))
     are_judged, letter = judged(last)
-    letter = letter if are_judged else _concluded(first, last[-1])
+    if not are_judged:
+        letter = None if _lists_options(last) else _concluded(first, last[-1])
     return _answer(letter) if letter else None
+
+
+def _in_document(text: str) -> Answer | None:
+    """The letter that a JSON object gives under one of the names of an answer."""
+    document = parse_json(text)
+    named = document.items() if isinstance(document, dict) else ()
+    values = [value for name, value in named if _NAME_OF_ANSWER.fullmatch(name)]
+    letter = letter_of(values[0]) if len(values) == 1 and isinstance(values[0], str) else None
+    return _answer(letter) if letter else None
+
+
+def _lists_options(lines: list[str]) -> bool:
+    """Whether the last lines only repeat the choices, one after the other."""
+    begun = [_OPTION.match(line) for line in lines[-2:]]
+    letters = [found[1] for found in begun if found]
+    return len(letters) == 2 and ord(letters[1]) == ord(letters[0]) + 1
 
 
 def _concluded(first: str, last: str) -> str | None:
     """The letter that the last line arrives at, else the one that the first begins with."""
     said, excluded = without_excluded(last)
     right = [found[1] for found in _IS_RIGHT.finditer(said)]
-    letter = letter_of(said) or _named(said) or _only(right) or _only(_PARENTHESISED.findall(said))
-    letter = letter or leading_choice(last) or _leading(without_excluded(first)[0])
+    letter = letter_of(said) or _named(said) or _arrived(said) or _only(right)
+    letter = letter or _only(_PARENTHESISED.findall(said))
+    letter = letter or leading_choice(last) or _leading(without_excluded(first)[0]) or _alone(first)
     return None if letter in excluded else letter
 
 
@@ -86,7 +117,7 @@ def letter_of(value: str) -> str | None:
 def leading_choice(value: str) -> str | None:
     """The letter of a line that names it as a choice: `Option B`, `B) Paris`, `B, because …`."""
     found = _EXPLAINED.fullmatch(value[:MAX_VALUE_CHARS])
-    letter = (found[1] or found[2] or found[3] or "") if found else ""
+    letter = next(filter(None, found.groups()), "") if found else ""
     is_alone = set(_PARENTHESISED.findall(value)) <= {letter}
     return letter if letter.isupper() and is_alone else None
 
@@ -103,6 +134,17 @@ def _named(line: str) -> str | None:
 def _leading(line: str) -> str | None:
     found = _LEADING.match(line)
     return found[1] if found and set(_PARENTHESISED.findall(line)) <= {found[1]} else None
+
+
+def _arrived(line: str) -> str | None:
+    """The letter that a line ends in: `Hence D.`, `I would go with (D)`."""
+    found = _ARRIVED.search(line)
+    return found[1] if found and found[1].isupper() else None
+
+
+def _alone(line: str) -> str | None:
+    """The letter that is a whole line."""
+    return line if len(line) == 1 and _LETTER_ONLY.fullmatch(line) and line.isupper() else None
 
 
 def _only(letters: list[str]) -> str | None:

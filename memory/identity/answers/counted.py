@@ -15,6 +15,17 @@ from memory.identity.answers.words import words
 if TYPE_CHECKING:
     from memory.identity.answers.quantity import QuantityParser
 
+_SCALES_ABROAD = words(
+    """mil mila mille mln bln mlrd mio mrd tausend hundert dutzend million millionen milliarde
+    milliarden millón millones milliard milliards milliers milhões bilhões milioni miliardi miljoen
+    miljard docenas tens myriad googol"""
+)
+"""Of other languages, or short: what `5 mil` is, is not told by it."""
+_PARTS = words(
+    """sevenths ninths elevenths twelfths thirteenths fourteenths fifteenths sixteenths
+    seventeenths eighteenths nineteenths twentieths thirtieths fortieths fiftieths"""
+)
+_OF_A_THOUSAND = words("permille permil percentile percentiles ths")
 _CHANGES_THE_NUMBER = """half halves third thirds quarter quarters fourth fourths fifth
 fifths eighth eighths tenth tenths hundredths plus minus times over by point squared cubed factorial
 pi e i mod than not if
@@ -22,14 +33,17 @@ hundredth thousandth thousandths millionth millionths twelfths sixteenths twenti
 lakhs crore crores gross fold something binary hexadecimal hex octal
 through more less either else nor but choose remainder r st nd rd th
 percentage percentages negative unless except am pm ad bc bce ce to sqrt infty sin cos tan log ln
-squares a an as because since so which"""
+squares a an as because since so which out off"""
 _DIRECTIONS = """increase increases increased decrease decreases decreased rise fall profit profits
 loss losses gain gains win wins up down above below under higher lower fewer younger shorter lighter
 slower cheaper smaller late later early
-earlier before after ago ahead behind north south east west right"""
+earlier before after ago ahead behind backward
+backwards downward downwards inward decline deficit colder
+counterclockwise anticlockwise north south east west right"""
 """They turn a number into its opposite. Without `left`, as `14 apples left` is 14: one of two
 opposites is enough to keep them apart."""
-CHANGES = frozenset((*_CHANGES_THE_NUMBER.split(), *_DIRECTIONS.split()))
+_NUMBERS_BESIDE = frozenset((*_SCALES_ABROAD, *_PARTS, *_OF_A_THOUSAND))
+CHANGES = _NUMBERS_BESIDE.union(_CHANGES_THE_NUMBER.split(), _DIRECTIONS.split())
 _IN_PROSE = frozenset(
     words(
         """half halves third thirds quarters fourth fourths fifth fifths eighth eighths tenth
@@ -55,10 +69,12 @@ def counted(parser: QuantityParser, value: Fraction | None) -> bool:
     if parser.in_prose:
         _check_prose(parser)
         return False
-    words = 0
+    words, capitals = 0, 0
     while parser.next.kind == "word" and parser.next.text not in _JOINS:
         word = parser.next.text
-        is_letter = len(word) == 1
+        is_letter = len(word) == 1 or word.lower() in SCALE_WORDS  # 5 per thousand
+        if parser.begins_rate():
+            break
         if word.lower() in CHANGES or is_letter or words >= parser.max_words:
             raise UnreadableError(f"{word} may change the number")
         if not words and not parser.next.spaced:
@@ -66,7 +82,10 @@ def counted(parser: QuantityParser, value: Fraction | None) -> bool:
         if not words and _is_code(word):
             raise UnreadableError("it may be a unit that is not known")
         words += 1
+        capitals += word[0].isupper()
         parser.at += 1
+    if capitals > 1:
+        raise UnreadableError("a title: 12 Angry Men")
     _move_over_remark(parser, value)
     return words > 0
 
@@ -85,7 +104,7 @@ def _check_prose(parser: QuantityParser) -> None:
             break
         if word.text.lower() in _OPPOSITES:
             raise UnreadableError("a word that turns the number into its opposite")
-    if token.kind == "word" and token.text.lower() in _IN_PROSE:
+    if token.kind == "word" and token.text.lower() in _IN_PROSE | _NUMBERS_BESIDE:
         raise UnreadableError("a word that changes the number")
     if token.text.lower() in ("to", "or", "through") and (after[:1].isdigit() or after in "$€£"):
         raise UnreadableError("a range")

@@ -13,7 +13,10 @@ _CLAUSE = re.compile(
 _DENIES = re.compile(
     r"n['’]t\b|\b(?:not|never|cannot|nobody|no[ ]one|none|doubt|doubts|doubtful|false|unlikely"
     r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming"
-    r"|imagine|pretend|hardly|might|could)\b|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
+    r"|imagine|pretend|hardly|might|could|maybe|perhaps|possibly)\b"
+    r"|\b(?:previous|earlier|initial|original|first|second|third)\s\Z"
+    r"|\byou(?:['’]d|\swould)?\s(?:need|want|like|prefer)\b"
+    r"|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
     re.IGNORECASE,
 )
 _DENIES_BOX = re.compile(
@@ -30,20 +33,30 @@ _IS_WRONG = (
 )
 _THIS = r"\b(?:that|this|it|which|my[ ]answer|the[ ]answer)"
 _LATER = re.compile(
-    rf"(?:\b(?:but|however|though|although|yet|and)\b,?\s{_THIS}|,\s?which)(?:{_IS_WRONG})",
+    rf"(?:\b(?:but|however|though|although|yet|and)\b,?\s{_THIS}|,\s?which)(?:{_IS_WRONG})"
+    r"|(?:[,;…]|\.\.\.|[ ][-–—])\s?(?:no|wait|sorry|oops|i\smean|or\srather)\b"
+    r"|(?:では|じゃ)(?:ありません|な[いく])|아닙니다|아니",
     re.IGNORECASE,
 )
 _NEXT = re.compile(
     rf"\s{{0,3}}(?:(?:but|however|wait|no|hmm|oops|actually),?\s){{0,2}}{_THIS}(?:{_IS_WRONG})",
     re.IGNORECASE,
 )
+_CORRECTS = re.compile(
+    r"\s{0,3}[\"'(*_]{0,3}(?:(?:oh|but|hmm+|no)[,.]?\s)?(?:wait|no,|hmm+|oops|actually|sorry"
+    r"|correction|scratch\sthat|on\ssecond\sthought|let\sme\s(?:correct|fix))(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""What begins a sentence that takes back the one before it."""
 _AT_ONCE = re.compile(rf"[\s$*)\\]{{0,4}},?(?:{_IS_WRONG})", re.IGNORECASE)
 _NOT_ASSERTED = re.compile(
     r"\b(?:not|never|cannot|neither|nor|no|without|could|might|maybe|perhaps|possibly|either"
-    r"|between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
+    r"|(?:is|are|was|were|be|lies?|costs?|takes?|has|have|had|somewhere|anywhere)\s"
+    r"(?:\w+\s)?between|guess|unless|whether|doubt|unlikely|nobody|suppose|supposing|assume|assuming)\b"
     r"|\b(?:is|was|are)\s(?:\w{2,12}ly\s)?(?:the\s|an?\s)?(?:wrong|incorrect|mistaken|false)\b"
-    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|may\sbe)\b"
+    r"|\b(?:hardly|impossible|mistake|tempting|thought|used\sto\sbe|should\shave|(?<!you\s)(?-i:may))\b"
     r"|\b(?:fails?\sto|says?|claims?|claimed)\s(?:be|that|it)\b"
+    r"|\A\W{0,4}if\b(?!.{0,200}\bthen\b)"
     r"|\A\W{0,4}(?:let(?!['’]s|\sus|\sme)|given)\b|\blet['’]s\s(?:say|assume|suppose)\b"
     r"|n['’]t\b|\b(?:nicht|keine?|pas|não|niet|не)\b|\?\s{0,3}$",
     re.IGNORECASE,
@@ -60,7 +73,9 @@ def is_box_denied(text: str, start: int, end: int) -> bool:
     """The same for a box, which stands at the end of a sentence of any form."""
     if _DENIES_BOX.search(_clause(text, start)):
         return True
-    return _AT_ONCE.match(text, end, end + _AFTER) is not None or _is_recanted(text, end)
+    after = text[end : end + _AFTER]
+    corrects = _CORRECTS.match(after.lstrip(" \n$*)\\].!"))
+    return corrects is not None or _AT_ONCE.match(after) is not None or _is_recanted(text, end)
 
 
 def _clause(text: str, end: int) -> str:
@@ -75,7 +90,7 @@ def _is_recanted(text: str, start: int) -> bool:
     ends = _SENTENCE.search(after)
     if _LATER.search(after, 0, ends.start() if ends else len(after)):
         return True
-    return ends is not None and _NEXT.match(after, ends.end()) is not None
+    return ends is not None and any(each.match(after, ends.end()) for each in (_NEXT, _CORRECTS))
 
 
 def is_unasserted(sentence: str) -> bool:

@@ -105,6 +105,8 @@ class ExpressionParser(PrimaryParser):
             return False
         if len(token.text) > 1:
             return token.text in NAMED
+        if token.text == "s" and not token.spaced and len(self.tokens[self.at - 1].text) == 4:
+            raise UnreadableError("the 1960s are no number")
         if token.text in MONEY_SCALES and (self.currency or self.is_scaled()):
             return False
         if self.in_prose and token.spaced and (token.text in ("a", "I") or self._is_in_word(1)):

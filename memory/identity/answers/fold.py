@@ -22,6 +22,7 @@ SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w\\])[^\W\d_]{2,}(?!\w)")
+_ARTICLE = re.compile(r"\AA(?= [a-z]{2})")
 _SHORT_WORDS = frozenset(
     words("""no ok is it in on of to at by as an be we he me my so or if us up do go am""")
 )
@@ -45,8 +46,11 @@ _WRAPPERS = (
 )
 _OPENINGS = frozenset(opening[0] for opening, _ in _WRAPPERS)
 _EMPHASIS = ("**", "__", '"', "'", "*")
-_WIDE = str.maketrans("。．！，、；：", "..!,,;:")
-"""Punctuation of Chinese and Japanese."""
+HYPHENS = dict.fromkeys("‐‑‒﹣－", "-")
+"""Those that do not break a line, and wide ones: also a minus."""
+INVISIBLE = dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
+_WIDE = str.maketrans(dict(zip("。．！，、；：", "..!,,;:", strict=True)) | HYPHENS | INVISIBLE)
+"""Punctuation of Chinese and Japanese, hyphens, and signs without width."""
 _PICTURES = re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff\\s]{1,20}\\Z")
 _MATH_THEN_UNIT = re.compile(r"\$([^$]+)\$(?= [A-Za-z])")
 _LATEX_SPACE = re.compile(
@@ -79,6 +83,7 @@ def fold_case(text: str) -> str:
     """
     if _LETTER.fullmatch(text):
         return text.casefold()
+    text = _ARTICLE.sub("a", text)
     return _WORD.sub(_folded_word, text) if len(text) <= MAX_VALUE_CHARS else text
 
 
@@ -105,7 +110,7 @@ def undecorate(text: str) -> str:
     for _ in range(6):
         before = text
         text = text.strip()
-        text = text if text.isascii() else _PICTURES.sub("", text).translate(_WIDE)
+        text = text if text.isascii() else (_PICTURES.sub("", text) or text).translate(_WIDE)
         text = _unwrapped(_unpunctuated(text))
         if text == before:
             break

@@ -24,10 +24,15 @@ def read_part(count: int, words: Sequence[str]) -> tuple[Fraction, int]:
 
 def read_added_part(words: Sequence[str]) -> tuple[Fraction, int]:
     """The fraction of `and a half`, and how many words it takes; 0 where there is none."""
-    joint, top, name = (*(word.lower() for word in words[:3]), "", "", "")[:3]
+    hyphen = words[2:3] == ["-"]  # and three-quarters
+    joint, top, name = (*(word.lower() for word in words[:4] if word != "-"), "", "", "")[:3]
     count = _TOPS.get(top, 0)
     parts = (_PARTS if count == 1 else _MANY).get(name)
-    return (Fraction(count, parts), 3) if joint == "and" and count and parts else (Fraction(0), 0)
+    return (
+        (Fraction(count, parts), 3 + hyphen)
+        if joint == "and" and count and parts
+        else (Fraction(0), 0)
+    )
 
 
 def begins_part(words: Sequence[str]) -> bool:

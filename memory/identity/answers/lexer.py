@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from memory.identity.answers.factorial import in_math
-from memory.identity.answers.fold import SUBSCRIPTS
+from memory.identity.answers.fold import HYPHENS, INVISIBLE, SUBSCRIPTS
 from memory.identity.answers.words import words
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
@@ -23,7 +23,9 @@ _VULGAR = {
 }  # fmt: skip
 _VULGAR_SIGN = re.compile(f"[{''.join(_VULGAR)}]")
 _PLAIN = str.maketrans(
-    {"−": "-", "–": "-", "—": " — ", "⁄": "/", "×": r"\times ", "·": r"\cdot ", "∙": r"\cdot "}
+    HYPHENS
+    | INVISIBLE
+    | {"−": "-", "–": "-", "—": " — ", "⁄": "/", "×": r"\times ", "·": r"\cdot ", "∙": r"\cdot "}
     | {"⋅": r"\cdot ", "÷": "/", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "≠": "!="}
     | {"√": r"\sqrt ", "≃": "≈", "∪": r"\cup ", "∈": r"\in ", "’": "'", "′": "′"}
     | {"“": '"', "”": '"', "±": r"\pm ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta "}
@@ -36,6 +38,9 @@ _PLAIN = str.maketrans(
         "℃": "°C",
         "℉": "°F",
         "¢": " cents",
+        "￡": "£",
+        "＄": "$",
+        "￥": "¥",
     }
 )
 _COMMANDS = {

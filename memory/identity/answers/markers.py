@@ -14,11 +14,14 @@ from memory.identity.answers.factorial import before_full_stop
 from memory.identity.answers.fold import MAX_VALUE_CHARS, undecorate
 
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
+_ANSWER_BEGINS = re.compile(r"[<\[](?:final_?)?answer[>\]]", re.IGNORECASE)
+_ANSWER_ENDS = re.compile(r"[<\[]/(?:final_?)?answer[>\]]", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ANSWER_IS = re.compile(
     r"\banswers?\b[*_]{0,3}"
     r"(?:[ ](?:to|for)[ ][^\n.:]{1,120}?)?"
-    r"(?:[ \t]{0,3}(?::|=|≈|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
+    r"(?:[ \t]{0,3}(?::|：|=>|->|[→⇒]|=|≈"
+    r"|\b(?:should[ ]be|would[ ]be|must[ ]be|is|was)\b)[ \t*_]{0,4}){1,2}"
     r"(?::[ \t*_]{0,4})?"
     r"(?:(?:therefore|thus|hence|simply|just|indeed|then|that)\b[,:]?[ \t]{0,3})?"
     r"\n{0,3}[ \t]{0,8}",
@@ -33,7 +36,7 @@ _ABROAD = re.compile(
     r"(?: (?:finale?|correcta|correta|corretta))?[*_]{0,3} ?"
     r"(?::|=|\b(?:est|ist|lautet|es|é|è|is|равен)(?= ))"
     r"(?! (?:pas|nicht|kein|no|não|non|niet|не)\b)"
-    r"|(?:答案|答え|正解|答|정답|답)[*_]{0,3} ?(?:[:：]|是|为|為|は|은|는))[ *_]{0,4}",
+    r"|(?:答案|答え|正解|答|정답|답)[*_]{0,3} ?(?:[:：]|(?:是|为|為|は|은|는)[:：]?))[ *_]{0,4}",
     re.IGNORECASE,
 )
 """The same in German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese and
@@ -52,8 +55,13 @@ _SENTENCE_END = re.compile(r"[.!?](?=[*_$)]{0,4}\s+[\"'(\[*$\\A-Z])")
 _REASON = re.compile(
     r",?[ ]+(?:because|since)\b"
     r"|,[ ]+(?:which|who|whose|with(?![ ](?:a[ ])?remainder)|so|as|where|given|and[ ]not|not)\b"
+    r"|[ ]\((?:and[ ])?not\b"
     r"|(?:;|[ ][-–—])[ ](?=[A-Za-z]{2})(?!(?:or|alternatively|maybe|perhaps|possibly)\b)"
 )
+_AS_WHICH = re.compile(
+    r"\Athe\s[^,\n]{3,80},\swhich\s(?:is|equals|gives|makes|comes\sto)\s(?=[-−$\\0-9])"
+)
+"""`The sum of 9 and 5, which is 14`."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`]*")
 _BLOCK = re.compile(
     r"#{1,6}[ ]|[*_]{0,3}(?:[-*+•]|1[.)])[ \t]|([-*_=])[ \t]{0,2}(?:\1[ \t]{0,2}){2,}$"
@@ -80,10 +88,11 @@ def marked_values(text: str) -> list[str]:
 
 def _last_tagged(text: str) -> tuple[int, str] | None:
     """The last `<answer>`, as models are taught to end."""
-    end = text.rfind("</answer>")
-    start = text.rfind("<answer>", max(0, end - MAX_VALUE_CHARS), end) if end > 0 else -1
-    value = undecorate(text[start + len("<answer>") : end]) if start >= 0 else ""
-    return (start, value) if value else None
+    ends = [found.start() for found in _ANSWER_ENDS.finditer(text)]
+    begins = max(0, ends[-1] - MAX_VALUE_CHARS) if ends else 0
+    openings = [*_ANSWER_BEGINS.finditer(text, begins, ends[-1])] if ends else []
+    value = undecorate(text[openings[-1].end() : ends[-1]]) if openings else ""
+    return (openings[-1].start(), value) if value else None
 
 
 def _last_hashes(text: str) -> tuple[int, str] | None:
@@ -133,6 +142,7 @@ def _displayed(said: str) -> str:
 
 def _first_clause(line: str) -> str:
     """Cut `line` where its sentence ends or starts to explain itself."""
+    line = _AS_WHICH.sub("", line, count=1)
     reason = _REASON.search(line)
     line = before_full_stop(line[: reason.start()]) if reason else line
     for end in _SENTENCE_END.finditer(line):

@@ -32,9 +32,16 @@ _EXPLAINS = re.compile(
     r"|here['’]?s? (?:is )?why)\b",
     re.IGNORECASE,
 )
+_OF_A_PART = re.compile(
+    r"\W{0,4}(?:\(?(?:[b-h]|ii|iii|iv)\)"
+    r"|(?:answer|part|question|problem|exercise|q)[ ]?\(?(?:[2-9]|[b-h])\)?[*_]{0,2}:)",
+    re.IGNORECASE,
+)
+"""It is one of several answers: `(b) 6`, `Part 2: 6`."""
 _SAYS_SOMETHING = re.compile(r"[^\s?.!_…-]")
 _NO_ANSWER = re.compile(
-    r"(?:(?:not|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
+    r"(?:(?:(?:definitely |certainly |clearly |probably |surely )?(?:not|never)"
+    r"|neither|unknown|unclear|helpful|correct|incorrect|right|wrong|clear|useful"
     r"|here|below|above|as follows|based|i don['’]?t|i do not|i['’]m not|i am not|unsure|given"
     r"|found|also|going|in the|too|really|quite|obvious|simple)\b|\.{2,})",
     re.IGNORECASE,
@@ -62,7 +69,12 @@ def read_marked(value: str) -> Answer | None:
     value = undecorate(value)
     if not _SAYS_SOMETHING.search(value):
         return None
-    if _NO_ANSWER.match(value) or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value))):
+    is_asked = value.endswith("?") and read_value(value.rstrip("? ")) is not None
+    if (
+        is_asked
+        or _NO_ANSWER.match(value)
+        or (len(value) <= MAX_VALUE_CHARS and is_bounded(plain(value)))
+    ):
         return None
     if len(value) <= MAX_VALUE_CHARS and read_value(value) is None:
         is_prose = ";" not in value and _PROSE.search(value) and not is_bare(plain(value))
@@ -76,6 +88,8 @@ def read_marked(value: str) -> Answer | None:
 def closing_answer(text: str, *, lax: bool) -> Answer | None:
     """Read the value that the end of a reply states, or that is its first line."""
     for sentence in closing_sentences(text):
+        if _OF_A_PART.match(sentence):
+            return None
         found = stated(sentence, lax=lax) if lax or _may_state(text, sentence) else None
         if found is not None:
             return Answer(found.text, found.key, structured=True)

@@ -48,10 +48,10 @@ def _half(texts: Sequence[str]) -> tuple[str, int] | None:
 
 
 def date(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
-    """`2024-05-01`, `May 1, 2024`, `1 May 2024`, `May 1`, `May 2024`: the day (or the month) in
-    ISO 8601, and its number of tokens."""
+    """`2024-05-01`, `2024/05/01`, `May 1, 2024`, `1 May 2024`, `May 1`, `May 2024`: the day
+    (or the month) in ISO 8601, and its number of tokens."""
     texts = [token.text for token in tokens[at : at + 7]]
-    if len(texts) > 4 and texts[1] == texts[3] == "-" and _is_iso(texts, tokens[at + 1].spaced):
+    if len(texts) > 4 and _is_iso(texts, tokens[at + 1].spaced):
         return f"{texts[0]}-{texts[2]}-{texts[4]}", 5
     month, day, taken = _day_of_month(texts)
     if not month:
@@ -83,7 +83,13 @@ def _month(text: str) -> int:
 
 def _is_iso(texts: Sequence[str], spaced: bool) -> bool:
     lengths = [len(texts[place]) for place in (0, 2, 4)]
-    return not spaced and lengths == [4, 2, 2] and all(texts[p].isdigit() for p in (0, 2, 4))
+    is_joined = texts[1] == texts[3] and texts[1] in ("-", "/")
+    return (
+        is_joined
+        and not spaced
+        and lengths == [4, 2, 2]
+        and all(texts[p].isdigit() for p in (0, 2, 4))
+    )
 
 
 def _is_day(text: str) -> bool:

@@ -36,7 +36,10 @@ _CORRECTED = re.compile(
 )
 _REMARK = re.compile(r"\s\(([0-9 .+*/×÷−-]{3,40})\)[.!]?\s{0,3}\Z")
 _THEREFORE = re.compile(r"\W{0,4}(?:so|thus|therefore|hence)\b", re.IGNORECASE)
-_CONTRASTED = re.compile(r", (?:and )?not [^,;.0-9]{0,20}[0-9][^,;.]{0,20}(?=[.!]?\s{0,3}\Z)")
+_CONTRASTED = re.compile(
+    r"(?:, (?:and )?not|,? (?:rather than|instead of)) "
+    r"[^,;.0-9]{0,20}[0-9][^,;.]{0,20}(?=[.!]?\s{0,3}\Z)"
+)
 _CHAIN = re.compile(r"[^=]{1,80}(?:=[^=]{1,80}){2,7}")
 """`F = ma = 10 kg × 2 m/s² = 20 N`: what cannot be read in the middle leads to the end."""
 _NO_CHAIN = re.compile(

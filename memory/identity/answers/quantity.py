@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +16,19 @@ from memory.identity.answers.expression import ExpressionParser
 from memory.identity.answers.fraction_words import begins_part, read_added_part, read_part
 from memory.identity.answers.number_words import NUMBER_WORDS, SCALE_WORDS, read_number_words
 from memory.identity.answers.relation import Side
-from memory.identity.answers.units import read_unit, unit_name
+from memory.identity.answers.units import CODES, read_unit, unit_name
 
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9} | {
     "trillion": 10**12, "dozen": 12,
 }  # fmt: skip
+_SCALES |= {f"{name}s": scale for name, scale in _SCALES.items()}
+_PERCENT = frozenset(["percent", "percents", "pct", "prozent", "procent"])
+_HUNDRED_ABROAD = {"per": ("cent", "cento"), "pour": ("cent",), "por": ("ciento", "cento")}
+_RATES = {"hourly": "h", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"} | {
+    "annually": "year"
+}
+_SHARED_SIGNS = frozenset(["USD", "JPY"])
+_COUNTS = re.compile(r"[0-9]|\\pi")
 _AFTER_INCHES = frozenset(["long", "wide", "tall", "high", "deep", "thick", "by", "and", "or"])
 _BEGINS_UNIT = frozenset("/°€$£¥₹")
 
@@ -69,15 +78,47 @@ class QuantityParser(ExpressionParser):
 
     def with_unit(self, side: Side) -> Side:
         """Read on from a number: its scale, its unit, and what it counts."""
+        if side.number is None and not self.in_prose and not _COUNTS.search(side.key):
+            self._check_symbols(side.lone)
         number = self._scaled(side.number) if side.number is not None else None
         if number is not None and number != side.number:
             side = replace(side, number=number, terms=constant(number), key=str(number))
         unit = self._unit() if self.next.kind == "word" or self.next.text in _BEGINS_UNIT else ""
-        unit = self.currency or unit
+        unit = self._priced(unit) if self.currency else unit
         side = replace(side, unit=unit) if unit else side
         if unit and number is not None and self._is_compound():
             return self._compound(side)
-        return replace(side, counts=True) if counted(self, side.number) else side
+        if not counted(self, side.number):
+            return side
+        return replace(side, counts=True, unit=side.unit or self._rate())
+
+    def _priced(self, unit: str) -> str:
+        """The currency of a sign and what follows: `$40 CAD` are no US dollars."""
+        if unit not in CODES or unit == self.currency:
+            return self.currency
+        if self.currency not in _SHARED_SIGNS:
+            raise UnreadableError("two currencies")
+        return unit
+
+    def _check_symbols(self, lone: str) -> None:
+        """Raise UnreadableError where a letter is no number of things: `a dog`, `C major`."""
+        after = self.next
+        has_unit = read_unit(self.unit_words())[1] > 0 and lone not in ("a", "A", "I")
+        if after.kind == "word" and after.text not in ("or", "and") and not has_unit:
+            raise UnreadableError("a letter that begins words")
+
+    def begins_rate(self) -> bool:
+        """Whether `per minute` or `weekly` comes next."""
+        is_per = self.next.text == "per" and unit_name(self.peek(1).text) is not None
+        return is_per or self.next.text.lower() in _RATES
+
+    def _rate(self) -> str:
+        """Read `per minute` or `weekly`; empty without it."""
+        if not self.begins_rate():
+            return ""
+        of = _RATES.get(self.next.text.lower()) or unit_name(self.peek(1).text)
+        self.at += 2 if self.next.text == "per" else 1
+        return f"/{of}"
 
     def _scaled(self, number: Fraction) -> Fraction:
         """A number with what makes it another: `$5k`, `5 million`, `5 and a half`, `5 percent`."""
@@ -89,15 +130,16 @@ class QuantityParser(ExpressionParser):
             number *= _SCALES[self.next.text.lower()]
             self.at += 1
         if number.denominator == 1 and self.next.text == "and":
-            ahead = [each.text for each in self.tokens[self.at : self.at + 3]]
+            ahead = [each.text for each in self.tokens[self.at : self.at + 4]]
             part, taken = self._added_part(ahead)
             number, self.at = number + part, self.at + taken
         return number / 100 if self._percent() else number
 
     def _percent(self) -> bool:
-        if self.takes("percent"):
+        if self.next.text.lower() in _PERCENT:
+            self.at += 1
             return True
-        if self.next.text == "per" and self.peek(1).text == "cent":
+        if self.peek(1).text in _HUNDRED_ABROAD.get(self.next.text, ()):
             self.at += 2
             return True
         return False
@@ -107,16 +149,17 @@ class QuantityParser(ExpressionParser):
         is_place = words[0] == "in" and self.peek(1).kind in ("number", "word")
         if self.in_prose and is_place and words[1] not in _AFTER_INCHES:
             return ""  # 5 million in 2020, 5 in Paris
-        if not self.currency and words[0] == "per" and (of := unit_name(words[1])):
-            self.at += 2
-            return f"/{of}"
+        if not self.currency and (rate := self._rate()):
+            return rate
         if self.currency and words and words[0] in ("/", "per"):
             words = words[1:]
             _, taken = read_unit(words)
             self.at += taken + 1 if taken else 0
             return self.currency
-        if words and words[0] == "of" and len(words) > 1 and words[1] in ("a", "an"):
-            return ""
+        if words[0] == "of" and words[1] in ("a", "an"):
+            of = unit_name(words[2])
+            self.at += 3 if of else 0
+            return of or ""  # 3/4 of an hour
         unit, taken = read_unit(words)
         self.at += taken
         if self.takes("per", "/") if self.currency or unit else False:

@@ -74,6 +74,8 @@ def _equation(sides: Sequence[Side]) -> Side:
         ):
             raise UnreadableError("a chain that does not end in its value")
         exact = next((side for side in sides[:-1] if _rounds(side, last)), last)
+        if first.number == last.number and first.key == str(first.number):
+            exact = first  # 7 = 3 + 4
         return replace(exact, symbol=first.lone, joined="=")
     keys = sorted(side.named.key for side in sides) if len(sides) == 2 else [s.key for s in sides]
     return Side("=".join(keys), has_symbols=True, joined="==")

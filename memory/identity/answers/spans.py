@@ -31,6 +31,7 @@ _LABELS = frozenset(
     )
 )
 _ORDINALS = frozenset({"st", "nd", "rd", "th"})
+_FUNCTIONS = frozenset(words("sin cos tan log ln"))
 _BEGINNINGS = frozenset(
     words(r"\frac \sqrt \binom \pi \{ \pm \ln \log \sin \cos \tan \begin \infty")
 )
@@ -75,7 +76,8 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
         try:
             side = parser.value()
         except (UnreadableError, RecursionError, ValueError, OverflowError, ZeroDivisionError):
-            if tokens[at].kind in ("number", "command") or tokens[at].text in (*SIGNS, "-"):
+            is_sign = tokens[at].text in (*SIGNS, "-") or tokens[at].text in _FUNCTIONS
+            if is_sign or tokens[at].kind in ("number", "command"):
                 raise UnreadableError("a value that cannot be read") from None
             failed += 1
             if failed > MAX_FAILURES or calculator.is_spent:
@@ -98,9 +100,10 @@ def spans(tokens: Sequence[Token], text: str) -> list[Span]:
 def _function_of_words(tokens: Sequence[Token], at: int) -> int:
     """The place after `gcd(12, 18)` or `apple(s)`, which begin no value; 0 elsewhere."""
     token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
-    if token.kind != "word" or len(token.text) < 3 or token.text in ("sin", "cos", "tan", "log"):
+    if token.kind != "word" or len(token.text) < 3 or token.text in _FUNCTIONS:
         return 0
-    if after is None or after.text != "(" or after.spaced:
+    is_reference = token.text.lower() in _LABELS  # equation (5)
+    if after is None or after.text != "(" or (after.spaced and not is_reference):
         return 0
     end = closing(tokens, at + 1)
     return end + 1 if end is not None else 0
@@ -149,8 +152,9 @@ def _may_begin(tokens: Sequence[Token], at: int) -> bool:
         words = [each.text for each in tokens[at : at + 4]]
         if begins_number(words) or token.text != "a":
             return begins_number(words)
-    if after is not None and token.text in ("sin", "cos", "tan", "log", "ln"):
-        return after.text in ("(", "_", "^")
+    if after is not None and token.text in _FUNCTIONS:
+        is_applied = after.kind in ("number", "command") and token.text != "log"  # `log 5 hours`
+        return is_applied or after.text in ("(", "_", "^")
     if len(token.text) > 1 or after is None:
         return False
     if token.text in ("I", "a", "A"):

@@ -26,6 +26,8 @@ _CHOICE = re.compile(r"[A-J](?![a-z])")
 
 def known_spelling(text: str) -> str | None:
     """The key of a text that has such a meaning; None for any other."""
+    if text.lower() == "n/a":
+        return "n/a"
     if text in _EMPTY:
         return r"\emptyset"
     if found := _ORDINAL.fullmatch(text):

@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from memory.identity.answers.words import words
+
 _EXACT = """m cm mm km nm µm dm ; g kg mg µg ; s ms ns min h ; L mL dL cL kL ; Hz kHz MHz GHz ;
 W kW MW GW mW kWh Wh ; J kJ MJ cal kcal eV keV MeV ; N kN mN Pa kPa MPa atm bar mmHg ; K C V mV kV A
 mA F T Ω kΩ ; mol mmol ; B KB kB MB GB TB PB b kb Mb Gb KiB MiB GiB ; dB rpm ; lb lbs oz ft yd mi
-in ; mph kph ; °C °F ° ; $ € £ ¥ ₹ ; rad sr ; hr hrs mins sec secs wk yr yrs bps Mbps Gbps px ;
-M ha"""
+in ; mph kph mpg ; °C °F ° ; $ € £ ¥ ₹ ; rad sr ; hr hrs mins sec secs wk yr yrs bps Mbps Gbps px ;
+M ha ; ppm ppb psi lx lm Bq Sv nmi mcg cc Nm kn ; kgs Kg
+KG Km KM"""
 """Symbols, whose case counts; `MB` is no `Mb`."""
 _WORDS = {
     "m": "meter metre", "cm": "centimeter centimetre", "mm": "millimeter millimetre",
@@ -28,7 +31,8 @@ _WORDS = {
     "ha": "hectare", "lb": "pound lb", "oz": "ounce", "gal": "gallon", "pint": "pint",
     "quart": "quart", "cup": "cup", "tbsp": "tablespoon tbsp", "tsp": "teaspoon tsp",
     "mi/h": "mph", "km/h": "kph kmh kmph", "N": "newton", "J": "joule", "kJ": "kilojoule",
-    "W": "watt", "kW": "kilowatt", "kWh": "kilowatthour", "V": "volt", "A": "ampere amp",
+    "W": "watt", "kW": "kilowatt", "Wh": "watthour", "kWh": "kilowatthour",
+    "V": "volt", "A": "ampere amp",
     "Ω": "ohm", "Pa": "pascal", "kPa": "kilopascal", "Hz": "hertz", "K": "kelvin", "C": "coulomb",
     "mol": "mole", "cal": "calorie", "kcal": "kilocalorie", "B": "byte", "b": "bit",
     "KB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "rad": "radian",
@@ -36,17 +40,52 @@ _WORDS = {
     "JPY": "yen jpy", "INR": "rupee inr", "CNY": "yuan cny rmb", "CHF": "chf franc",
     "RUB": "ruble rouble", "KRW": "won krw", "MXN": "peso mxn", "cent": "cent penny pennie pence",
     "CAD": "cad", "AUD": "aud", "knot": "knot",
+    "F": "farad", "H": "henry henrie", "T": "tesla", "eV": "electronvolt", "lx": "lux",
+    "lm": "lumen", "Bq": "becquerel", "Sv": "sievert", "dB": "decibel", "px": "pixel",
+    "pc": "parsec", "rev": "revolution", "nmi": "nmi", "millennium": "millennium millennia",
+} | {
+    name: name for name in words(
+        """furlong fathom torr gauss carat arcminute arcsecond horsepower btu fortnight bushel peck
+        nickel dime krona zloty lira baht dong rand dirham dinar shekel bitcoin rupiah ringgit riyal
+        naira shilling guilder"""
+    )
 }  # fmt: skip
+"""Long names, singular."""
+_PHRASES = {
+    ("light", "year"): "ly", ("nautical", "mile"): "nmi", ("fluid", "ounce"): "floz",
+    ("fl", "oz"): "floz", ("metric", "ton"): "t", ("astronomical", "unit"): "AU",
+    ("watt", "hour"): "Wh", ("kilowatt", "hour"): "kWh",
+}  # fmt: skip
+"""Two words that are one unit: a `light year` is no year."""
+_PREFIXES = {
+    "pico": "p", "nano": "n", "micro": "µ", "milli": "m", "centi": "c", "deci": "d", "kilo": "k",
+    "mega": "M", "giga": "G", "tera": "T",
+}  # fmt: skip
+_PREFIXED = words(
+    """meter metre gram gramme second liter litre watt volt ampere amp ohm hertz joule newton
+    pascal byte bit calorie electronvolt mole farad henry tesla coulomb parsec watthour becquerel
+    sievert"""
+)
 _SAME = {"lbs": "lb", "hr": "h", "hrs": "h", "mins": "min", "sec": "s", "secs": "s"} | {
     "wk": "week", "yr": "year", "yrs": "year", "mph": "mi/h", "kph": "km/h", "kB": "KB",
+    "mcg": "µg", "cc": "cm^3", "Nm": "N*m", "psi": "lb/in^2", "rpm": "rev/min", "kn": "knot",
+    "kgs": "kg", "Kg": "kg", "KG": "kg", "Km": "km", "KM": "km",
     "°": "degree", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
 }  # fmt: skip
 SIGNS: Mapping[str, str] = MappingProxyType({sign: _SAME[sign] for sign in "$€£¥₹"})
 CODES = frozenset(
-    ["USD", "EUR", "GBP", "JPY", "INR", "CNY", "CHF", "CAD", "AUD", "RUB", "KRW", "MXN"]
+    words(
+        """USD EUR GBP JPY INR CNY CHF CAD AUD RUB KRW MXN NZD HKD SGD BRL ZAR SEK NOK DKK PLN TRY
+        THB TWD"""
+    )
 )
 _SYMBOLS = {name: _SAME.get(name, name) for name in _EXACT.replace(";", " ").split()}
-_NAMES = {word: unit for unit, words in _WORDS.items() for word in words.split()}
+_NAMES = {word: unit for unit, names in _WORDS.items() for word in names.split()}
+_NAMES = {
+    prefix + name: _SAME.get(sign + _NAMES[name], sign + _NAMES[name])
+    for prefix, sign in _PREFIXES.items()
+    for name in _PREFIXED
+} | _NAMES
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _AFTER = {"squared": 2, "cubed": 3}
 _DEGREES = {"celsius": "°C", "centigrade": "°C", "fahrenheit": "°F", "kelvin": "K", "c": "°C"} | {
@@ -99,13 +138,21 @@ def _is_symbol(word: str) -> bool:
     return word in ("N", "m", "kW", "h", "s", "A", "V", "K", "mol") or word == "hours"
 
 
+def _phrase(words: Sequence[str], place: int) -> tuple[str, int] | None:
+    """The unit of two words that begins here, hyphenated or not, and the place after it."""
+    after = place + 1 + (words[place + 1 : place + 2] == ["-"])
+    if after >= len(words):
+        return None
+    unit = _PHRASES.get((words[place].lower(), words[after].lower().removesuffix("s")))
+    return (unit, after + 1) if unit else None
+
+
 def _factor(words: Sequence[str], place: int) -> tuple[str, int, int] | None:
     power = _POWERS.get(words[place].lower(), 0)
     at = place + bool(power)
-    name = unit_name(words[at]) if at < len(words) else None
+    name, at = _phrase(words, at) or (unit_name(words[at]) if at < len(words) else None, at + 1)
     if name is None:
         return None
-    at += 1
     if name == "lb" and at < len(words) and words[at].lower() == "sterling":
         name, at = "GBP", at + 1
     if name == "degree" and at < len(words) and words[at].lower() in _DEGREES:

@@ -35,6 +35,7 @@ _SYMBOL = re.compile(
 )
 """What a value can be the value of: `x`, `x_1`, `f(2)`, `P(A)`."""
 _ARITHMETIC = {r"\times": "*", r"\cdot": "*"}
+_HYPHENED = ["number", "sign", "number", "sign", "number"]
 _ABOUT = frozenset({"≈", "~", "about", "approximately", "roughly", "around", "exactly", "nearly"})
 
 
@@ -94,6 +95,8 @@ class ValueParser(QuantityParser):
                 raise UnreadableError("points and commas that may mean either: 10.000,5")
             if self.in_prose or self.peek(1).kind == "end":
                 return ""
+            if after == "I" and self.peek(2).kind == "word":
+                return ""  # 14, I think
             self.at += 2 if after in ("or", "and") else 1
             return after if after in ("or", "and") else ","
         if sign in ("or", "and") and self.next.kind == "word":
@@ -154,6 +157,8 @@ class ValueParser(QuantityParser):
         lone = key if number is None and _SYMBOL.fullmatch(key) else ""
         side = Side(key, number, terms, lone=lone, has_symbols=number is None and has_symbols(key))
         whole = self.with_unit(side)
+        if whole.unit and [token.kind for token in consumed] == _HYPHENED:
+            raise UnreadableError("5-1/8 inches is a mixed number, 5 - 1/8 a difference")
         if whole.number != number and {"+", "-"} & {token.text for token in consumed[1:]}:
             raise UnreadableError("of 2-3 million only one number is in millions")
         return whole

@@ -17,8 +17,8 @@ _OTHERS = words(
     obtains produce produces arrive arrives arrived boil boils leaving giving last lasts walk
     walks walked drive drives drove read reads score scores scored collect collects owe owes
     charge charges requires require use uses used see sees does jump jumps lay lays know drew
-    draw lose loses lost win wins won miss misses missed pick picks picked plant plants
-    planted grow grows add adds adding sum sums"""
+    draw fell falls climbed climbs lose loses lost win wins won miss misses missed pick picks
+    picked plant plants planted grow grows add adds adding sum sums"""
 )
 STATING = COPULAS | frozenset(_OTHERS)
 NOUNS_TOO = frozenset(
