@@ -63,6 +63,9 @@ def test_the_new_base_is_judged_without_the_old_ones_adapter_and_takes_over(
     ran(capsys, "adapters", "rollback", *data)
     aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
     assert aliases["champion"] == old["adapter"]
+    ran(capsys, "adapters", "promote", new["adapter"], *data)
+    aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
+    assert aliases["champion"] == new["adapter"], "what was rolled back can be had again"
 
 
 def test_without_a_champion_there_is_nothing_to_rebase(data: list[str], capsys: Capture) -> None:
