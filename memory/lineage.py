@@ -218,5 +218,5 @@ def _link(relation: str, ids: Any, total: int | None = None, *, only: str = "") 
 
 
 def _traced(kind: Kind, thing_id: str, facts: dict[str, Any], links: tuple[Link, ...]) -> Traced:
-    told = {name: value for name, value in facts.items() if value is not None}
+    told = {name: value for name, value in facts.items() if value not in (None, "")}
     return Traced(kind=kind, id=thing_id, facts=told, links=tuple(li for li in links if li.ids))

@@ -24,11 +24,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.tree import Tree
 
 from server.hiding import hidden
 
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns where output goes to a file or a pipe, which have no width of their own."""
+WIDEST = 10_000
+"""Columns of what may not be cut off."""
 
 Advance = Callable[[int, int | None], None]
 """Told how much is done, and of how much where that is known."""
@@ -130,6 +133,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     console().print(table)
+
+
+def print_tree(tree: Tree) -> None:
+    """Print a tree, however wide: what was cut off at the edge could be an id."""
+    whole = console()
+    whole.width = WIDEST
+    whole.print(tree, soft_wrap=True)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

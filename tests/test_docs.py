@@ -1,4 +1,4 @@
-"""The documents say what the code does: names in README.md and Dockerfile are names that exist."""
+"""The documents say what the code does: names in README.md, docs and Dockerfile exist."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from server.setting_sources import ENV_PREFIX
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TREE_LINE = re.compile(r"( *)([\w.-]+/?) {2,}\S")
 LEAST_NAMED = {"targets": 6, "commands": 12, "options": 14, "report": 30, "tree": 50}
 """What a test must have found before it means anything."""
 
 
-def blocks(*languages: str) -> list[str]:
-    """The fenced blocks of the README in one of these languages."""
-    return [body for language, body in FENCE.findall(README) if language in languages]
+def blocks(*languages: str, text: str = README) -> list[str]:
+    """The fenced blocks of a document in one of these languages."""
+    return [body for language, body in FENCE.findall(text) if language in languages]
 
 
-def inline_code() -> list[str]:
+def inline_code(text: str = README) -> list[str]:
     """What stands between single backticks, outside of blocks."""
-    return re.findall(r"`([^`\n]+)`", FENCE.sub("", README))
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
 
 
 def section(title: str) -> str:
@@ -45,10 +46,11 @@ def section(title: str) -> str:
     return found[1]
 
 
-def commands(program: str) -> list[list[str]]:
-    """Every command line of `program` in the README: words of shell blocks and inline code."""
-    lines = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines()]
-    found = [line.strip() for line in [*lines, *inline_code()]]
+def commands(program: str, text: str = README) -> list[list[str]]:
+    """Every command line of `program` in a document: words of shell blocks and inline code."""
+    shells = blocks("sh", text=text)
+    lines = [line.partition("#")[0] for block in shells for line in block.splitlines()]
+    found = [line.strip() for line in [*lines, *inline_code(text)]]
     return [shlex.split(line) for line in found if line.split()[:1] == [program]]
 
 
@@ -147,6 +149,31 @@ def test_every_flag_shown_with_a_whet_command_is_a_flag_of_it(
             assert all(flag in help_text for flag in flags), words
             shown += len(flags)
     assert shown >= 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_flag_of_a_page_is_one(
+    page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {words[1] for words in commands("make", PAGES[page])} <= targets
+    for words in commands("whet", PAGES[page]):
+        command = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
+        if command and command[0] != "serve":  # its parser is vLLM's
+            assert main([*command, "--help"]) == 0, words
+            told = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+            assert {word for word in words if word.startswith("--")} <= told, words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_to_a_file(page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", PAGES[page])):
+        file = link.partition("#")[0]
+        assert "://" in link or (ROOT / "docs" / file).exists(), link
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert [page for page in PAGES if f"(docs/{page})" not in README] == []
 
 
 def test_every_option_of_a_request_stands_in_its_table() -> None:

@@ -16,7 +16,7 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.told_choice import worth_rows
-from server.console import console, plain, print_fields, print_json, print_table
+from server.console import plain, print_fields, print_json, print_table, print_tree
 from server.releasing import first_stage
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _lineage(args: argparse.Namespace) -> int:
     elif not versions:
         print("no adapters; `whet distill` makes one from memory")
     for tree in () if args.json else trees_of(versions, aliases):
-        console().print(tree, soft_wrap=True)
+        print_tree(tree)
     return 0
 
 

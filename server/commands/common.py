@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings
 from server.console import CommandError
-from server.flags import add_arguments, flags_of
+from server.flags import DEST_PREFIX, add_arguments, flags_of
 from server.setting_sources import resolve
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def open_tables(
     args: argparse.Namespace, *, create: bool = False
 ) -> AbstractContextManager[LongTermMemory]:
     """Open the memory for what is in its tables: nothing is embedded, so no embedder is chosen."""
-    args.whet_embedder = "hashing"
-    return open_memory(args, create=create)
+    tables = argparse.Namespace(**{**vars(args), f"{DEST_PREFIX}embedder": "hashing"})
+    return open_memory(tables, create=create)
 
 
 def _is_absent(path: Path) -> bool:

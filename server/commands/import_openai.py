@@ -171,6 +171,6 @@ def _tell(args: argparse.Namespace, reports: dict[str, ImportReport]) -> None:
     for name, report in reports.items():
         if len(reports) > 1:
             print(f"{name}:")
-        print_report(report)
+        print_report(report, "whet import openai")
     if args.dry_run:
         print("nothing was stored: this was a dry run")

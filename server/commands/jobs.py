@@ -97,6 +97,9 @@ def _logs(args: argparse.Namespace) -> int:
                 print_json(event.model_dump(mode="json"))
             else:
                 print(_line(event), flush=True)
+        job = memory.jobs.get(args.tenant, args.id)
+    if job.error is not None and job.ended_at is not None and not args.json:
+        print(f"{_second(job.ended_at)}  {job.status}: {plain(job.error)}")
     return 0
 
 
@@ -155,13 +158,16 @@ def _progress(job: Job) -> str:
 
 
 def _line(event: JobEvent) -> str:
-    at = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}"
     level = "" if event.level == "info" else f"{event.level}: "
     data = event.data or {} if event.type == "metrics" else {}
     figures = "".join(
         f", {name} {_figure(value)}" for name, value in data.items() if name != "step"
     )
-    return f"{at}  {level}{plain(event.message)}{figures}"
+    return f"{_second(event.at)}  {level}{plain(event.message)}{figures}"
+
+
+def _second(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _figure(value: object) -> str:

@@ -49,7 +49,8 @@ def import_file(args: argparse.Namespace) -> int:
     return int(bool(report.failed or report.stopped))
 
 
-def print_report(report: ImportReport) -> None:
+def print_report(report: ImportReport, command: str = "whet memory import") -> None:
+    """Print what came of the lines; `command` shows which there may be."""
     for line, reason in report.errors:
         print(f"line {line}: {plain(reason)}", file=sys.stderr)
     if (untold := report.failed - len(report.errors)) > 0:
@@ -59,7 +60,7 @@ def print_report(report: ImportReport) -> None:
     if report.stopped:
         complain(f"stopped early: {report.stopped}")
     if report.failed and not report.stored:
-        complain("no line could be read: `whet memory import --help` shows the forms there are")
+        complain(f"no line could be read: `{command} --help` shows the forms there are")
     elif not report.failed and not report.stored:
         complain("the file is empty: there was nothing to import")
     print(

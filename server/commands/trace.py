@@ -17,7 +17,7 @@ from server.commands.common import (
     number_between,
     open_tables,
 )
-from server.console import console, plain, print_json
+from server.console import plain, print_json, print_tree
 
 if TYPE_CHECKING:
     from memory.lineage import Link, Traced
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"data": [thing.model_dump(mode="json") for thing in found]})
     else:
-        console().print(tree_of(found), soft_wrap=True)
+        print_tree(tree_of(found))
     return 0
 
 

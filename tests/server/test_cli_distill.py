@@ -126,6 +126,9 @@ def test_a_better_candidate_is_promoted_and_reported(
     printed = capsys.readouterr().out
     assert "promoted" in printed
     assert report["adapter"] in printed
+    assert main(["adapters", "show", report["adapter"], "--json", *data]) == 0
+    (step,) = json.loads(capsys.readouterr().out)["release"]
+    assert (step["stage"], step["reason"]) == ("all", "it passed the gate"), "nobody promoted it"
     assert report["returns"]["points"] == 100
     assert "+100.0 points" in printed
     assert main(["jobs", "list", "--json", *data[:2]]) == 0

@@ -108,6 +108,7 @@ def test_bad_lines_are_named_and_the_rest_is_imported(
     told = capsys.readouterr().err
     assert "line 1: nothing is asked" in told
     assert "line 2: the line is a preference: give --preferred" in told
+    assert "`whet import openai --help` shows the forms" in told
     assert imported(tmp_path, file, "--preferred") == 1
     (record,) = records(tmp_path, capsys)
     assert record["rationale"] == "It is 5."

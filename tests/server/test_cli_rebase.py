@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
+from memory.job import Job
+from memory.memory import LongTermMemory
 from memory.types import Message
 from server.cli import main
+from server.commands.doing import done_here
+from server.config import Settings
 from server.jobs.kinds import distill
 
 Capture = pytest.CaptureFixture[str]
@@ -63,6 +68,25 @@ def test_the_new_base_is_judged_without_the_old_ones_adapter_and_takes_over(
     ran(capsys, "adapters", "rollback", *data)
     aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
     assert aliases["champion"] == old["adapter"]
+    ran(capsys, "adapters", "promote", new["adapter"], *data)
+    aliases = json.loads(ran(capsys, "adapters", "list", "--json", *data))["aliases"]
+    assert aliases["champion"] == new["adapter"], "what was rolled back can be had again"
+
+
+def test_questions_are_read_by_the_embedder_that_was_asked_for(
+    data: list[str], trainer: FakeTrainer, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(capsys, "distill", *data)
+    seen: list[str] = []
+
+    def noting(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str, Any]:
+        seen.append(settings.embedder)
+        return done_here(memory, settings, job)
+
+    monkeypatch.setattr("server.commands.distill.done_here", noting)
+    given = [*data[:2], "--embedder", "minilm"]
+    ran(capsys, "rebase", "--model", OTHER, "--dry-run", *given)
+    assert seen == ["minilm"], "looking for the champion embeds nothing, the generation does"
 
 
 def test_without_a_champion_there_is_nothing_to_rebase(data: list[str], capsys: Capture) -> None:

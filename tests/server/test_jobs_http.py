@@ -130,6 +130,19 @@ def test_logs_are_lines_oldest_first(job: Job, capsys: Capture) -> None:
     ]
 
 
+def test_the_logs_of_a_job_that_failed_end_with_why(
+    job: Job, capsys: Capture, tmp_path: Path
+) -> None:
+    memory = LongTermMemory.open(tmp_path / "data", create_embedder("hashing"))
+    memory.jobs.end(job.id, "one", JobStatus.FAILED, error="the device is gone")
+    memory.close()
+    lines = said(capsys, "jobs", "logs", job.id).splitlines()
+    assert lines[-1].endswith("  failed: the device is gone")
+    assert len(lines) == 4
+    events = said(capsys, "jobs", "logs", job.id, "--json")
+    assert "device" not in events, "a program is given what was told, and asks for the job"
+
+
 def test_a_wish_is_noted_for_whoever_works_and_what_cannot_be_is_said(
     job: Job, capsys: Capture
 ) -> None:

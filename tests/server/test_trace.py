@@ -33,6 +33,31 @@ def test_a_trace_is_a_tree_of_what_belongs_together(life: Life, capsys: Capture)
     assert f"record {life.other.id}" not in capsys.readouterr().out
 
 
+def test_nothing_of_a_trace_is_cut_off_where_lines_are_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("WHET_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("server.console.WIDTH_WITHOUT_TERMINAL", 40)
+    record = live(tmp_path / "data").record
+    assert main(["trace", record.id, *TENANT, "--depth", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) > 100
+    assert all("created 20" in line or "asked 20" in line for line in lines if ": " in line)
+
+
+def test_an_imported_record_is_of_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = ("--data-dir", "data")
+    Path("in.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}')
+    assert main(["memory", "import", "in.jsonl", "--embedder", "hashing", *folder]) == 0
+    assert main(["memory", "list", "--json", "--embedder", "hashing", *folder]) == 0
+    (record,) = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert main(["trace", record["id"], *folder]) == 0
+    assert "model" not in capsys.readouterr().out
+
+
 def test_a_program_reads_json(life: Life, capsys: Capture) -> None:
     assert main(["trace", life.learned.id, "--json", "--depth", "0", *TENANT]) == 0
     (found,) = json.loads(capsys.readouterr().out)["data"]

@@ -11,6 +11,7 @@ from adaptation.learning.distillation.registry import Judgements, Registry
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import JUDGED_BY, Selected
 from adaptation.learning.distillation.telling import judgement_of
+from memory.adapters import PASSED
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Keeping:
             stage=judged.stage if judged.decision == "passed" else None,
         )
         if judged.decision == "promoted":
-            self.registry.promote(judged.tenant, version.id)
+            self.registry.promote(judged.tenant, version.id, PASSED)
         elif judged.decision == "rejected" and version.id != judged.current:
             self.registry.record_reject(judged.tenant, version.id, "; ".join(judged.reasons))
         if judged.rebuilds is not None:

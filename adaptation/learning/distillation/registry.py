@@ -43,8 +43,8 @@ class Registry(Protocol):
         """Copy an adapter into the registry, its release begun at a stage."""
         ...
 
-    def promote(self, tenant: str, adapter_id: str) -> AdapterVersion:
-        """Serve a version."""
+    def promote(self, tenant: str, adapter_id: str, reason: str, /) -> AdapterVersion:
+        """Serve a version, and note why."""
         ...
 
     def record_reject(self, tenant: str, adapter_id: str, reason: str) -> AdapterVersion:
