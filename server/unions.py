@@ -42,6 +42,8 @@ def meant(errors: Sequence[Error], depth: int = 0) -> Sequence[Error]:
     for error in errors:
         if error["loc"][:start] == location[:start]:
             branches.setdefault(_branch(error, start), []).append(error)
+    if (checked := _checked(branches, start)) is not None:
+        return [checked]
     entered = {
         branch: found
         for branch, found in branches.items()
@@ -56,6 +58,15 @@ def meant(errors: Sequence[Error], depth: int = 0) -> Sequence[Error]:
     if tag is not None and not deeper:
         return [_of_every_branch(tag, entered.values())]
     return meant(deeper if tag is not None else entered[best], end)
+
+
+def _checked(branches: Mapping[Branch, Sequence[Error]], start: int) -> Error | None:
+    """Return what a branch says of the value as a whole, all of whose keys it takes."""
+    for branch, found in branches.items():
+        for error in found:
+            if error["type"] == "value_error" and len(error["loc"]) == start + len(branch):
+                return error
+    return None
 
 
 def _branch(error: Error, start: int) -> Branch:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from server.unions import is_internal, meant
 from server.vllm_words import of_vllm
-from server.wording import field_in, kind_of, of_pydantic
+from server.wording import either, field_in, kind_of, of_pydantic
 
 _WHOLE_BODY = {
     "missing": "The request body is empty; send a JSON object",
@@ -49,14 +49,22 @@ def first_error(
     if first.kind == "json_invalid":
         reason = first.error.get("ctx", {}).get("error", "it does not parse")
         return f"The request body is not valid JSON: {reason}", None
-    alike = [each.kind for each in entries if each.param == first.param]
-    message = of_pydantic(first.error, alike)
+    message = _message(first, [each for each in entries if each.param == first.param])
     if not first.param:
         return _WHOLE_BODY.get(first.kind, message), field_in(message)
     if (named := field_in(message)) and f".{first.param}".endswith(f".{named}"):
         return message, first.param
     joint = " " if _FOLLOWS_A_NAME.match(message) else ": "
     return f"`{first.param}`{joint}{message}", first.param
+
+
+def _message(first: _Entry, alike: Sequence[_Entry]) -> str:
+    """Return what is wrong with a field; `alike` are all errors of it."""
+    words = [each for each in alike if each.kind == "literal_error"]
+    others = [each for each in alike if each.kind != "literal_error"]
+    if first.kind == "literal_error" and len(words) == len(others) == 1:
+        return either([first.error, others[0].error])
+    return of_pydantic(first.error, [each.kind for each in alike])
 
 
 def _entry(error: Mapping[str, Any], prefix: str, *, is_route: bool) -> _Entry:

@@ -80,12 +80,22 @@ def of_pydantic(error: Mapping[str, Any], alternatives: Sequence[str] = ()) -> s
         return f"must be {' or '.join(known)}"
     rule = RULES.get(str(error.get("type", "")))
     if rule is not None:
-        try:
-            return rule.format(**error.get("ctx", {}))
-        except KeyError:  # a release of pydantic that tells less
-            return "is not valid"
+        return _ruled(rule, error)
     said = str(error.get("msg", "is not valid"))
     return of_vllm(said.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+
+
+def either(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is wrong with a field that takes one of some words, or another value."""
+    told = dict.fromkeys(of_pydantic(error) for error in errors)
+    return "must be " + " or ".join(each.removeprefix("must be ") for each in told)
+
+
+def _ruled(rule: str, error: Mapping[str, Any]) -> str:
+    try:
+        return rule.format(**error.get("ctx", {}))
+    except KeyError:  # a release of pydantic that tells less
+        return "is not valid"
 
 
 def kind_of(name: str) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from server.validation import first_error
 
@@ -65,3 +65,48 @@ def test_the_branch_that_was_meant_is_told(turns: Any, says: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Body.model_validate({"turns": turns})
     assert first_error(caught.value)[0] == says
+
+
+class Chosen(BaseModel):
+    """A choice that must be among the words."""
+
+    type: Literal["chosen"]
+    words: list[str]
+    choice: str
+
+    @model_validator(mode="after")
+    def _is_among_the_words(self) -> Chosen:
+        if self.choice not in self.words:
+            raise ValueError("`choice` must be among `words`")
+        return self
+
+
+class Written(BaseModel):
+    """Another branch."""
+
+    type: Literal["written"]
+    text: str
+
+
+class Form(BaseModel):
+    """Either of the two, and a number or a word."""
+
+    part: Chosen | Written = Written(type="written", text="")
+    epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+
+
+def test_what_a_branch_says_of_the_whole_value_is_told() -> None:
+    part = {"type": "chosen", "words": ["a"], "choice": "b"}
+    with pytest.raises(ValidationError) as caught:
+        Form.model_validate({"part": part})
+    message, param = first_error(caught.value)
+    assert (param, "`choice` must be among `words`" in message) == ("part", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(0, "at least 1"), ("x", "a whole number"), (1.5, "a whole number")]
+)
+def test_a_word_or_a_number_are_both_told(given: object, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Form.model_validate({"epochs": given})
+    assert first_error(caught.value) == (f"`epochs` must be one of 'auto' or {said}", "epochs")
