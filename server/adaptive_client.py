@@ -33,8 +33,8 @@ from server.engine.outputs import (
 )
 from server.engine.parsers import Parsers, ReplyReader
 from server.engine.refusals import (
-    FORM,
     bad_request,
+    blamed,
     http_error,
     refuse_deadly,
     refuse_unfit,
@@ -146,7 +146,11 @@ class AdaptiveClient:
         """Return the request as the engine gets it; raises what vLLM's handlers turn into HTTP."""
         if self.is_stopping:
             raise stopping()
-        form = (context.form if context else None) or FORM
+        form = (
+            blamed(params, context.form, has_tools=context.has_tools)
+            if context
+            else blamed(params, None)
+        )
         refuse_deadly(params)
         refuse_unfit(self._inner, params, form)
         return EngineRequest(prompt, params, keywords, form, self._reply_reader(context))

@@ -29,10 +29,14 @@ ELSEWHERE = MappingProxyType(
         **dict.fromkeys(("json_schema", "regex", "grammar", "ebnf", "structural_tag"), GUIDANCE),
         "extra_body": "send what it holds beside `model`",
         "stop_sequences": "use `stop`",
+        "repeat_penalty": "use `repetition_penalty`",
+        "logits_processors": "none are loaded for a request",
         "moderation": "nothing is moderated here",
     }
 )
 """Names that other servers and clients have for what is here, or is not."""
+LENGTHS = ("max_new_tokens", "max_length", "num_predict", "n_predict")
+"""Other names of the number of tokens that are generated."""
 NO_HISTORY = "send the earlier messages"
 INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -51,6 +55,11 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "web_search_options": "nothing is searched here",
             "audio": "only text is generated",
             "best_of": "a vote ranks its `n`",
+            **dict.fromkeys(LENGTHS, "use `max_completion_tokens`"),
+            "prompt": "use `messages`",
+            "format": "use `response_format`",
+            "thinking": "use `reasoning_effort`",
+            "enable_thinking": 'use `chat_template_kwargs`: {"enable_thinking": …}',
         },
         COMPLETIONS: {
             **GUIDED,
@@ -58,6 +67,9 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "max_completion_tokens": "use `max_tokens`",
             "max_output_tokens": "use `max_tokens`",
             "top_logprobs": "use `logprobs`, a number",
+            **dict.fromkeys(LENGTHS, "use `max_tokens`"),
+            "format": "use `response_format`",
+            "messages": f"use {CHAT}",
             "text": "use `response_format`",
             **dict.fromkeys(("tools", "tool_choice", "functions"), f"use {CHAT}"),
             **dict.fromkeys(("function_call", "instructions", "system"), f"use {CHAT}"),
@@ -69,6 +81,10 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "max_tokens": "use `max_output_tokens`",
             "max_completion_tokens": "use `max_output_tokens`",
             "system": "use `instructions`",
+            "messages": "use `input`",
+            "format": 'use `text`: {"format": …}',
+            "thinking": 'use `reasoning`: {"effort": …}',
+            **dict.fromkeys(LENGTHS, "use `max_output_tokens`"),
             "functions": "use `tools`",
             "function_call": "use `tool_choice`",
             "reasoning_effort": 'use `reasoning`: {"effort": …}',
@@ -86,6 +102,14 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "max_completion_tokens": "use `max_tokens`",
             "max_output_tokens": "use `max_tokens`",
             **dict.fromkeys(("response_format", "structured_outputs", "seed", "n"), f"use {CHAT}"),
+            **dict.fromkeys(("logprobs", "top_logprobs", "logit_bias"), f"use {CHAT}"),
+            **dict.fromkeys(("presence_penalty", "frequency_penalty"), f"use {CHAT}"),
+            **dict.fromkeys(("repetition_penalty", "min_p", "min_tokens"), f"use {CHAT}"),
+            **dict.fromkeys(LENGTHS, "use `max_tokens`"),
+            "output_format": 'use `output_config`: {"format": …}',
+            "reasoning_effort": 'use `output_config`: {"effort": …}',
+            "prompt": "use `messages`",
+            **dict.fromkeys(("mcp_servers", "container"), "no tools are run here"),
         },
         "/v1/chat/completions/batch": GUIDED,
         "/invocations": GUIDED,

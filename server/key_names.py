@@ -22,6 +22,11 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
         "max_tokens": "max_output_tokens",
         "response_id": "previous_response_id",
     },
+    "/v1/messages": {
+        "max_completion_tokens": "max_tokens",
+        "stop": "stop_sequences",
+        "structured_outputs": "output_config.format",
+    },
 }
 """By route, keys that the engine knows by another name."""
 

@@ -83,24 +83,27 @@ def _check(body: dict[str, Any]) -> None:
         if depth > MAX_NESTING:
             raise _too_deep(f"`{path.partition('.')[0]}`", path.partition(".")[0])
         for child, name in _children(value):
+            if not _is_encodable(name.encode, UnicodeEncodeError):
+                raise _half_character(_below(path, _SURROGATE.sub("?", name)))
             if isinstance(child, dict | list):
-                waiting.append((child, f"{path}.{name}" if path else name, depth + 1))
+                waiting.append((child, _below(path, name), depth + 1))
             elif isinstance(child, str) and not _is_encodable(child.encode, UnicodeEncodeError):
-                raise _half_character(f"{path}.{name}" if path else name)
+                raise _half_character(_below(path, name))
             elif child is ENDLESS:
-                place = f"{path}.{name}" if path else name
+                place = _below(path, name)
                 raise _endless(f"`{place}`", place)
 
 
 def _children(value: Any) -> Iterator[tuple[Any, str]]:
     if isinstance(value, dict):
-        for key, child in value.items():
-            if not _is_encodable(key.encode, UnicodeEncodeError):
-                raise _half_character(_SURROGATE.sub("?", key))
-            yield child, key
+        yield from ((child, key) for key, child in value.items())
     else:
         for index, child in enumerate(value):
             yield child, str(index)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _half_character(path: str) -> ApiError:

@@ -19,6 +19,7 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"(\w+) must be non-negative\b", r"`\1` must be at least 0"),
         (r"(\w+) must be greater than or equal to (\S+?),? got", r"`\1` must be at least \2"),
         (r"(\w+) must be less than or equal to (\w+)=(\S+),", r"`\1` must be at most \2, \3"),
+        (r"(\w+) must be positive\b", r"`\1` must be above 0"),
         (r"(\w+) must be greater than zero\b", r"`\1` must be above 0"),
         (r"(\w+) must be an int(?:eger)?\b", r"`\1` must be a whole number"),
         (r"`(\w+)` must be an integer", r"`\1` must be a whole number"),
@@ -29,8 +30,21 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"Parameter '(\w+)' (must.*)", r"`\1` \2"),
         (r"(\w+) must be (at (?:least|most) [\d.]+|a finite number)", r"`\1` must be \2"),
         (
-            r"token_id\(s\) \[(\d+)[^\]]*\] in (\w+) .*Vocabulary size: (\d+)",
+            r"token_id\(s\) \[(-?\d+)[^\]]*\] in (\w+) .*Vocabulary size: (\d+)",
             r"`\2` names tokens outside the vocabulary of \3, such as \1",
+        ),
+        (
+            r"(logit_bias) contains key\(s\) that .*: \[(.*?)[,\]]",
+            r"`\1` takes ids of tokens as keys, not \2",
+        ),
+        (
+            r"label_token_id (-?\d+) is out of vocabulary range \[0, (\d+)\)",
+            r"`label_token_ids` names tokens outside the vocabulary of \2, such as \1",
+        ),
+        (r"(items|label_token_ids) must contain at least one", r"`\1` must not be empty"),
+        (
+            r"extra_args integers",
+            r"`vllm_xargs` holds a whole number that does not fit into 64 bits",
         ),
         (r"allowed_token_ids contains", r"`allowed_token_ids` names tokens outside the vocabulary"),
         (r"allowed_token_ids is not None and empty", r"`allowed_token_ids` must not be empty"),
@@ -139,6 +153,19 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"There was an error parsing the body",
             r"The request body cannot be read as JSON in UTF-8",
         ),
+        (
+            r"Cannot find suitable handler",
+            r"`messages`, a list, or `prompt`, a text, is required",
+        ),
+        (
+            r"Batch chat completions do not support `n > 1`",
+            r"`n` must be 1: each conversation of a batch gets one answer",
+        ),
+        (
+            r"Expected UploadFile",
+            r"must be a file with a name: send it as multipart/form-data",
+        ),
+        (r"background can only be used when", r"`background` needs `store`: true"),
         (r"Stream options can only be defined", r"`stream_options` needs `stream`: true"),
         (
             r"`?(\w+)`? are not available when `stream=True`",
@@ -151,7 +178,7 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             r"`n` must be 1 where `temperature` is 0: all choices would be the same",
         ),
         (
-            r"\w+\(\) got multiple values for (?:keyword )?argument '(\w+)'",
+            r"[\w.]+\(\) got multiple values for (?:keyword )?argument '(\w+)'",
             r"`chat_template_kwargs` must not have the key `\1`",
         ),
         (r"Too many bad words after tokenization", r"`bad_words` has too many entries"),
@@ -186,7 +213,7 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
         ),
         (
             r"Requested sample logprobs of .*max allowed: (\d+)",
-            r"`logprobs` must be at most \1",
+            r"`logprobs` must be from 0 to \1",
         ),
         (
             r"Token id (\d+) is out of vocabulary",

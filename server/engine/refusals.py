@@ -74,6 +74,16 @@ def refuse_unfit(client: Any, params: SamplingParams, form: str) -> None:
     _refuse_unsendable(params, form)
 
 
+def blamed(params: SamplingParams, form: str | None, *, has_tools: bool = True) -> str:
+    """Return what asked for a form of the output; `form` is the key that may have.
+
+    Tools that are strict have one too, and replace what was asked for otherwise.
+    """
+    forms = params.structured_outputs
+    by_tools = forms is not None and forms.structural_tag is not None and has_tools
+    return "tools" if by_tools and form != FORM else form or FORM
+
+
 def _reason(error: Exception) -> str:
     """Return why a form cannot be had; a key that the backend missed says nothing to a client."""
     said = of_vllm(str(error))

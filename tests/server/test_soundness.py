@@ -32,7 +32,7 @@ def nested(levels: int) -> Any:
         (b'{"stop": ["a", "\\ud800"]}', "stop.1"),
         (b'{"messages": [{"role": "user", "content": "x\\uDFFFy"}]}', "messages.0.content"),
         (b'{"model": "\xed\xa0\x80"}', "model"),
-        (b'{"metadata": {"a\\ud800": 1}}', "a?"),
+        (b'{"metadata": {"a\\ud800": 1}}', "metadata.a?"),
         (b'{"tools": [[[{"b": "\\udc00\\ud800"}]]]}', "tools.0.0.0.b"),
     ],
 )

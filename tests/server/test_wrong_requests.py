@@ -43,6 +43,10 @@ def nested(levels: int) -> dict[str, Any]:
     return inner
 
 
+def strict(**of: Any) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {"name": "f", "strict": True, "parameters": of}}]
+
+
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
 NAMED = {"type": "function", "function": {"name": "f"}}
 PICTURE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
@@ -212,6 +216,28 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (RESPONSES, {"input": [{"type": "function_call", "call_id": 5}]}, "input.0"),
     (RESPONSES, {"input": [SEARCHED]}, "input"),
     (RESPONSES, {"text": {"format": {"type": "json_schema", "json_schema": {}}}}, "text.format"),
+    (CHAT, {"tools": strict(type="nosuch"), "response_format": {"type": "json_object"}}, "tools"),
+    (CHAT, {"tools": strict(type="integer", minimum=5, maximum=2)}, "tools"),
+    (
+        CHAT,
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"\ud800": 1}}}]},
+        "tools.0.function.parameters.?",
+    ),
+    (CHAT, {"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
+    (CHAT, {"logit_bias": {"-1": 1}}, "logit_bias"),
+    (CHAT, {"logit_bias": {"1.5": 1}}, "logit_bias"),
+    (CHAT, {"stop_token_ids": [-1]}, "stop_token_ids"),
+    (CHAT, {"vllm_xargs": {"a": 2**70}}, "vllm_xargs"),
+    (CHAT, {"thinking": {"type": "enabled"}}, "thinking"),
+    (CHAT, {"max_new_tokens": 9}, "max_new_tokens"),
+    (CHAT, {"enable_thinking": True}, "enable_thinking"),
+    (CHAT, {"logits_processors": ["a.b"]}, "logits_processors"),
+    (COMPLETIONS, {"messages": [{"role": "user", "content": "x"}]}, "messages"),
+    (COMPLETIONS, {"n_predict": 9}, "n_predict"),
+    (RESPONSES, {"messages": [{"role": "user", "content": "x"}]}, "messages"),
+    (RESPONSES, {"input": {}}, "input"),
+    (RESPONSES, {"background": True, "store": False}, "background"),
+    (RESPONSES, {"chat_template_kwargs": {"messages": 7}}, "chat_template_kwargs"),
 ]
 ASKED = {
     CHAT: ASK,
@@ -320,6 +346,45 @@ async def test_messages_tells_errors_as_anthropic_does(serve: Serve) -> None:
             assert response.json()["error"]["type"] == kind
             assert not any(words in response.text for words in THEIR_WORDS)
         assert (await server.http.post("/v1/messages", json=good)).status_code == 200
+
+
+async def test_messages_calls_a_field_as_anthropic_does(serve: Serve) -> None:
+    asked = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    form = {"type": "json_schema", "schema": {"type": "nosuch"}}
+    tool = {"name": "f", "strict": True, "input_schema": {"type": "nosuch"}}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"max_tokens": 2**40}, "max_tokens"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"stop_sequences": [""]}, "stop_sequences"),
+        ({"output_config": {"format": form}}, "output_config.format"),
+        ({"tools": [tool]}, "tools"),
+        ({"output_format": form}, "output_format"),
+        ({"mcp_servers": [{"type": "url", "url": "x"}]}, "mcp_servers"),
+        ({"presence_penalty": 1}, "presence_penalty"),
+        ({"logprobs": True}, "logprobs"),
+    ]
+    async with serve(lambda request: Reply("Hello")) as server:
+        for wrong, name in cases:
+            response = await server.http.post("/v1/messages", json={**asked, **wrong})
+            assert response.status_code == 400, response.text
+            assert response.json()["error"]["message"].startswith(f"`{name}` "), response.text
+        assert server.core.taken == []
+
+
+async def test_routes_of_the_engines_own_tell_the_field(serve: Serve) -> None:
+    label = {"model": MODEL, "query": "?", "items": ["a"], "label_token_ids": [1]}
+    batch = {"model": MODEL, "messages": [ASK["messages"]]}
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("/generative_scoring", {**label, "items": []}, "items"),
+        ("/generative_scoring", {**label, "label_token_ids": []}, "label_token_ids"),
+        ("/generative_scoring", {**label, "label_token_ids": [-1]}, "label_token_ids"),
+        ("/invocations", {"prompt": 7}, "messages"),
+        ("/v1/chat/completions/batch", {**batch, "n": 3}, "n"),
+    ]
+    async with serve(lambda request: Reply("#### 1")) as server:
+        for path, body, param in cases:
+            response = await server.http.post(path, json=body)
+            assert tells(response, param), response.text
 
 
 async def test_messages_tells_an_error_within_a_stream_as_anthropic_does(serve: Serve) -> None:
