@@ -39,8 +39,6 @@ ALIKE_BELOW = 1e-5
 """Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
 MAX_END_USER = 256
 """Characters of an end user's name that are kept."""
-MAX_NOTED, MAX_NOTED_KEY, MAX_NOTED_VALUE = 16, 64, 512
-"""Pairs of metadata, and characters of each; what exceeds them is not kept."""
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"
 
 
@@ -123,16 +121,9 @@ def _end_user(body: dict[str, Any]) -> str | None:
 
 
 def _metadata(body: dict[str, Any]) -> dict[str, str] | None:
-    """Return what the client notes with its request, as far as OpenAI's limits let it."""
-    given = body.get("metadata")
-    if not isinstance(given, dict):
-        return None
-    fits = {
-        key: value
-        for key, value in given.items()
-        if isinstance(value, str) and len(key) <= MAX_NOTED_KEY and len(value) <= MAX_NOTED_VALUE
-    }
-    return dict(list(fits.items())[:MAX_NOTED]) or None
+    """Return what the client notes with its request."""
+    given = body.get("metadata") or {}
+    return {key: value for key, value in given.items() if value is not None} or None
 
 
 def _look_over(path: str, body: dict[str, Any]) -> None:

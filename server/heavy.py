@@ -38,6 +38,7 @@ def refuse_heavy(body: Mapping[str, Any]) -> None:
         _refuse_longer(param, body.get(param), most)
     for param in PATTERNED:
         _refuse_repeating(param, body.get(param))
+    _refuse_longer("tools", _strict(body.get("tools")), FORM)
     for param in HOLDERS:
         held = body.get(param)
         if isinstance(held, dict):
@@ -49,6 +50,18 @@ def _refuse_longer(param: str, value: object, most: int) -> None:
     if isinstance(value, str | list | dict) and len(json.dumps(value, ensure_ascii=False)) > most:
         message = f"`{param}` has more than {most} characters; send less"
         raise ApiError(400, message, param=param)
+
+
+def _strict(tools: object) -> list[Any]:
+    """Return the tools whose arguments are compiled as forms are, whatever the route."""
+    given = tools if isinstance(tools, list) else ()
+    objects = (each for each in given if isinstance(each, dict))
+    return [each for each in objects if each.get("strict") or _inner(each).get("strict")]
+
+
+def _inner(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = tool.get("function")
+    return inner if isinstance(inner, dict) else {}
 
 
 def _refuse_repeating(param: str, value: object) -> None:

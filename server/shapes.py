@@ -24,6 +24,20 @@ LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {CHAT: ("messages", "tools"), RESPONSES: ("tools",)}
 )
 """By route: objects, and lists of objects."""
+NOTED = (CHAT, COMPLETIONS, RESPONSES)
+"""Routes whose requests may bear notes of the client's: `metadata`."""
+MOST_NOTED, MOST_NOTED_KEY, MOST_NOTED_VALUE = 16, 64, 512
+"""Pairs, and characters of each: OpenAI's bounds."""
+UNREAD: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("safety_identifier", "prompt_cache_key", "user"), "a string"),
+        **dict.fromkeys(("service_tier", "verbosity", "prompt_cache_retention"), "a string"),
+        "store": "true or false",
+        "prediction": "an object",
+    }
+)
+"""OpenAI's keys that vLLM does not look at, and what they hold."""
+TYPES = MappingProxyType({"a string": str, "true or false": bool, "an object": dict})
 MOST_LOGPROBS = 20
 """OpenAI's bound, which vLLM checks only where they are asked for."""
 
@@ -35,6 +49,9 @@ def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
             raise _refused(param, "must be an object")
     for param in LISTS.get(path, ()):
         _refuse_other_lists(param, body.get(param))
+    if path in NOTED:
+        _refuse_unread(body)
+        _refuse_shapeless_notes(body.get("metadata"))
     if path == CHAT:
         _refuse_shapeless_chat(body)
     elif path == RESPONSES:
@@ -49,6 +66,29 @@ def _refuse_other_lists(param: str, value: object) -> None:
     for index, item in enumerate(value):
         if not isinstance(item, dict):
             raise _refused(f"{param}.{index}", "must be an object")
+
+
+def _refuse_unread(body: Mapping[str, Any]) -> None:
+    for param, kind in UNREAD.items():
+        if not isinstance(body.get(param), TYPES[kind] | None):
+            raise _refused(param, f"must be {kind}")
+
+
+def _refuse_shapeless_notes(notes: object) -> None:
+    """A note of null is let through: some clients write one for what they do not know."""
+    if notes is None:
+        return
+    if not isinstance(notes, dict):
+        raise _refused("metadata", "must be an object")
+    if len(notes) > MOST_NOTED:
+        raise _refused("metadata", f"takes at most {MOST_NOTED} entries")
+    for key, value in notes.items():
+        if len(key) > MOST_NOTED_KEY:
+            raise _refused("metadata", f"takes keys of at most {MOST_NOTED_KEY} characters")
+        if not isinstance(value, str | None):
+            raise _refused(f"metadata.{key}", "must be a string")
+        if value is not None and len(value) > MOST_NOTED_VALUE:
+            raise _refused(f"metadata.{key}", f"must have at most {MOST_NOTED_VALUE} characters")
 
 
 def _refuse_shapeless_chat(body: Mapping[str, Any]) -> None:

@@ -236,6 +236,26 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (COMPLETIONS, {"n_predict": 9}, "n_predict"),
     (RESPONSES, {"messages": [{"role": "user", "content": "x"}]}, "messages"),
     (RESPONSES, {"input": {}}, "input"),
+    *(
+        (path, {"metadata": notes}, param)
+        for path in (CHAT, COMPLETIONS, RESPONSES)
+        for notes, param in (
+            (["a"], "metadata"),
+            ({"a": 7}, "metadata.a"),
+            ({"a": "x" * 513}, "metadata.a"),
+            ({"x" * 65: "a"}, "metadata"),
+            ({str(number): "a" for number in range(17)}, "metadata"),
+        )
+    ),
+    (CHAT, {"store": "yes"}, "store"),
+    (CHAT, {"service_tier": 7}, "service_tier"),
+    (CHAT, {"safety_identifier": 7}, "safety_identifier"),
+    (RESPONSES, {"safety_identifier": ["a"]}, "safety_identifier"),
+    (
+        CHAT,
+        {"tools": strict(properties={f"p{n}": {"type": "string"} for n in range(1500)})},
+        "tools",
+    ),
     (RESPONSES, {"background": True, "store": False}, "background"),
     (RESPONSES, {"chat_template_kwargs": {"messages": 7}}, "chat_template_kwargs"),
 ]
