@@ -10,6 +10,8 @@ from pydantic import Field
 
 from memory.batch import Batch, BatchDetails, NewBatch, Status
 from memory.batches import BatchStore
+from memory.errors import NotFoundError
+from memory.files import FileStore
 from memory.types import Frozen
 from server.batches.requests import ENDPOINTS
 from server.errors import ApiError
@@ -18,6 +20,8 @@ from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
 WINDOW_S = 86_400.0
+PURPOSE = "batch"
+"""Of the files whose lines are requests."""
 MOST_OPEN = 100
 """Batches of a tenant that are not done."""
 Text = Annotated[str, Field(max_length=512)]
@@ -65,14 +69,16 @@ def batch_object(batch: Batch) -> dict[str, Any]:
     }
 
 
-def batches_router(store: BatchStore, changed: Callable[[], object]) -> APIRouter:
+def batches_router(store: BatchStore, files: FileStore, changed: Callable[[], object]) -> APIRouter:
     """Return the routes; `changed` is called when there is something to be done."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
     @router.post("")
     def create_batch(body: NewBatchBody, tenant: Tenant) -> dict[str, Any]:
         """Have the requests of a file answered, within a day."""
-        made = store.create(_asked(body, tenant), MOST_OPEN)
+        asked = _asked(body, tenant)
+        _check_file(files, tenant, body.input_file_id)
+        made = store.create(asked, MOST_OPEN)
         changed()
         return batch_object(made)
 
@@ -101,6 +107,17 @@ def batches_router(store: BatchStore, changed: Callable[[], object]) -> APIRoute
         return batch_object(found)
 
     return router
+
+
+def _check_file(files: FileStore, tenant: str, file_id: str) -> None:
+    param = "input_file_id"
+    try:
+        purpose = files.get(tenant, file_id).purpose
+    except NotFoundError as error:
+        raise ApiError(404, f"`{param}`: {error}", param=param) from error
+    if purpose != PURPOSE:
+        words = f"the file has the purpose {purpose}: upload it with {PURPOSE}"
+        raise ApiError(400, f"`{param}`: {words}", param=param)
 
 
 def _asked(body: NewBatchBody, tenant: str) -> NewBatch:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from adaptation.allowance import Allowance
 from memory.feedback import apply_feedback
@@ -15,15 +15,24 @@ from server.routes.records import record_object
 from server.tenancy.principal import Tenant
 
 
+def _says_something(text: str) -> str:
+    if not text.replace("\0", "").strip():
+        raise ValueError("must not be blank: leave it out")
+    return text
+
+
+Said = Annotated[str, Field(min_length=1, max_length=64_000), AfterValidator(_says_something)]
+
+
 class Feedback(Frozen):
     """What the caller says."""
 
     completion_id: str = Field(min_length=1, max_length=256)
     """The `id` of the response it is about."""
     verdict: Literal["correct", "incorrect"]
-    answer: str | None = Field(default=None, min_length=1, max_length=64_000)
+    answer: Said | None = None
     """The right answer, where the caller knows it."""
-    rationale: str | None = Field(default=None, min_length=1, max_length=64_000)
+    rationale: Said | None = None
     """A worked solution that ends in the right answer: what there is to learn from."""
 
 

@@ -162,10 +162,15 @@ async def test_a_batch_for_another_route_or_file_is_refused(client: AsyncOpenAI)
     with pytest.raises(openai.BadRequestError) as refused:
         await begun(client, line("a"), url="/v1/admin/keys")
     assert refused.value.param == "endpoint"
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError) as missing:
         await client.batches.create(
             input_file_id="file-none", endpoint=CHAT, completion_window="24h"
         )
+    assert missing.value.param == "input_file_id"
+    file = await client.files.create(file=("a.jsonl", line("a").encode()), purpose="evals")
+    with pytest.raises(openai.BadRequestError, match="purpose evals") as other:
+        await client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+    assert other.value.param == "input_file_id"
 
 
 async def test_files_and_batches_are_their_tenants_own(server: Composed) -> None:

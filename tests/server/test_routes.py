@@ -133,6 +133,8 @@ def test_incorrect_feedback_quarantines_what_was_learned(
         ({"completion_id": "x", "verdict": "maybe"}, 400, "verdict"),
         ({"verdict": "correct"}, 400, "completion_id"),
         ({"completion_id": "x", "verdict": "correct", "score": 1}, 400, "score"),
+        ({"completion_id": "x", "verdict": "incorrect", "answer": " \n"}, 400, "answer"),
+        ({"completion_id": "x", "verdict": "correct", "rationale": "\0"}, 400, "rationale"),
     ],
 )
 def test_feedback_that_makes_no_sense_is_refused(
