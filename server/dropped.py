@@ -35,7 +35,7 @@ ELSEWHERE = MappingProxyType(
     }
 )
 """Names that other servers and clients have for what is here, or is not."""
-LENGTHS = ("max_new_tokens", "max_length", "num_predict", "n_predict")
+LENGTHS = ("max_new_tokens", "num_predict", "n_predict")
 """Other names of the number of tokens that are generated."""
 NO_HISTORY = "send the earlier messages"
 INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -117,8 +117,19 @@ INSTEAD: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """By route: keys that are dropped, and what to use in their place."""
-AS_ALWAYS: Mapping[str, float] = MappingProxyType(
-    {"n": 1, "best_of": 1, "min_tokens": 0, "length_penalty": 1}
+AS_ALWAYS: Mapping[str, object] = MappingProxyType(
+    {
+        "n": 1,
+        "best_of": 1,
+        "min_tokens": 0,
+        "length_penalty": 1,
+        "repetition_penalty": 1,
+        "repeat_penalty": 1,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "min_p": 0,
+        "thinking": {"type": "disabled"},
+    }
 )
 """Values that ask for what is done anyway."""
 

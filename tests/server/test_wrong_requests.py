@@ -391,6 +391,14 @@ async def test_messages_calls_a_field_as_anthropic_does(serve: Serve) -> None:
         assert server.core.taken == []
 
 
+async def test_a_key_of_another_server_that_asks_for_nothing_is_no_fault(serve: Serve) -> None:
+    nothing = {"thinking": {"type": "disabled"}, "enable_thinking": False, "best_of": 1}
+    asked = {"max_tokens": 9, "mcp_servers": [], "presence_penalty": 0, "logprobs": False}
+    async with serve(lambda request: Reply("#### 1")) as server:
+        await server.chat(**nothing)
+        await server.post("/v1/messages", **{**ASK, **asked})
+
+
 async def test_routes_of_the_engines_own_tell_the_field(serve: Serve) -> None:
     label = {"model": MODEL, "query": "?", "items": ["a"], "label_token_ids": [1]}
     batch = {"model": MODEL, "messages": [ASK["messages"]]}
