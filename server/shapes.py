@@ -146,7 +146,7 @@ def _refuse_missing_schema(form: object) -> None:
 
 
 def _refuse_shapeless_response(body: Mapping[str, Any]) -> None:
-    if not isinstance(body.get("input"), str | list | None):
+    if isinstance(body.get("input"), dict):
         raise _refused("input", "must be a text or a list of items")
     refuse_shapeless_items(body.get("input"))
     choice = body.get("tool_choice")

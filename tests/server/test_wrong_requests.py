@@ -232,9 +232,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"max_new_tokens": 9}, "max_new_tokens"),
     (CHAT, {"enable_thinking": True}, "enable_thinking"),
     (CHAT, {"logits_processors": ["a.b"]}, "logits_processors"),
-    (COMPLETIONS, {"messages": [{"role": "user", "content": "x"}]}, "messages"),
     (COMPLETIONS, {"n_predict": 9}, "n_predict"),
-    (RESPONSES, {"messages": [{"role": "user", "content": "x"}]}, "messages"),
     (RESPONSES, {"input": {}}, "input"),
     *(
         (path, {"metadata": notes}, param)
