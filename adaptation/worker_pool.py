@@ -33,8 +33,9 @@ class WorkerPool:
         too many ask.
         """
         line = json.dumps(question).encode() + b"\n"
-        asking = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, line)
-        return await asyncio.wait_for(asking, patience_s)
+        async with asyncio.timeout(patience_s):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._ask, line)
 
     def _ask(self, line: bytes) -> Any:
         worker = self._free.get()

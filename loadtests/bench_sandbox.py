@@ -59,7 +59,8 @@ async def bare(
                 os.close(fd)
         out, err, timed_out = b"", b"", False
         try:
-            out, err = await asyncio.wait_for(process.communicate(stdin), limits.wall_s)
+            async with asyncio.timeout(limits.wall_s):
+                out, err = await process.communicate(stdin)
         except TimeoutError:
             timed_out = True
         finally:

@@ -192,3 +192,14 @@ def test_no_file_is_longer_than_three_hundred_lines() -> None:
         if len(path.read_text().splitlines()) > MOST_LINES["file"]
     }
     assert longer <= LONGER
+
+
+def test_nothing_waits_by_what_may_forget_that_it_was_cancelled() -> None:
+    """`asyncio.wait_for` of Python 3.11 does, where a result comes at once: a server then stays."""
+    using = [
+        str(path.relative_to(ROOT))
+        for package in ("memory", "adaptation", "server")
+        for path in sources(package)
+        if "asyncio.wait_for(" in path.read_text()
+    ]
+    assert using == []

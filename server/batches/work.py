@@ -82,7 +82,8 @@ class Work:
                 if batch is not None and batch.status is Status.CANCELLING:
                     self._ends = Status.CANCELLED
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.look.wait(), HELD_S / 4)
+                async with asyncio.timeout(HELD_S / 4):
+                    await self.look.wait()
 
     async def _work(self) -> None:
         try:

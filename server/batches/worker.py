@@ -61,7 +61,8 @@ class BatchWorker:
                 except Exception:  # nobody awaits this: it must not die
                     logger.exception("batches could not be read or started; it is tried again")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), SWEEP_S)
+                    async with asyncio.timeout(SWEEP_S):
+                        await self._news.wait()
         finally:
             for work in self._at_work.values():
                 work.task.cancel()

@@ -94,7 +94,8 @@ class Silence:
     async def _rests(self) -> bool:
         """Whether an operator has the engine hold its requests back."""
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._asked(), ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                return await self._asked()
         return False
 
 

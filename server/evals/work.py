@@ -75,7 +75,8 @@ class RunWork:
                 if not goes_on and work is not None:
                     work.cancel()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.look.wait(), HELD_S / 4)
+                async with asyncio.timeout(HELD_S / 4):
+                    await self.look.wait()
 
     async def _go_through(self) -> None:
         run = self._run

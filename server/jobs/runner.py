@@ -80,7 +80,8 @@ class JobRunner:
             except Exception:  # nobody awaits this: it must not die
                 logger.exception("jobs could not be read or started; it is tried again")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
 
     async def _work_off(self) -> None:
         """Do the jobs that wait, one after the other."""
@@ -155,7 +156,8 @@ class JobRunner:
         wanted_at: float | None = None
         while process.returncode is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await process.wait()
                 return
             with suppress(WhetMemoryError):
                 now = await self._memory.aside.reading.run(self._jobs.get, job.tenant, job.id)
@@ -172,7 +174,8 @@ class JobRunner:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), OBEYS_S)
+            async with asyncio.timeout(OBEYS_S):
+                await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 process.kill()

@@ -67,8 +67,9 @@ def _replies(
             for place, (tokens, has_ended) in zip(batch, more, strict=True):
                 said[place] += tokens
                 left += [] if has_ended else [place]
-            waiting = len(going) - start - len(batch)
-            on_batch(len(prompts) - len(left) - waiting, len(prompts))
+            unended = len(left) + len(going) - start - len(batch)
+            if unended:
+                on_batch(len(prompts) - unended, len(prompts))
         done = len(said[left[0]]) if left else 0
         going, most = left, min(2 * done, max_new_tokens - done)
     on_batch(len(prompts), len(prompts))

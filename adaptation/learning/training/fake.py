@@ -62,7 +62,8 @@ class FakeTrainer:
         self.jobs.append(job)
         self.started.set()
         try:
-            await asyncio.wait_for(self.let_go.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.let_go.wait()
         except TimeoutError as error:
             raise TrainerError("the train request outlasted its time") from error
         outcome = self._script.pop(0) if self._script else pretend(job)

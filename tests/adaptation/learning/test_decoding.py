@@ -77,6 +77,7 @@ def test_each_gets_the_reply_it_gets_alone(family: str, monkeypatch: pytest.Monk
     assert len({len(row) for row in ended}) > 1, "some end sooner than others"
     assert found.tokens == sum(map(len, ended))
     assert told == sorted(told)
+    assert told.count(len(PROMPTS)) == 1
     assert told[-1] == len(PROMPTS)
 
 
