@@ -55,7 +55,7 @@ def _replies(
     """Return the tokens of every reply, up to what ends it."""
     given = [base.chat.encode(prompt) for prompt in prompts]
     said: list[list[int]] = [[] for _ in prompts]
-    going, most = list(range(len(prompts))), min(FIRST, max_new_tokens)
+    going, most, told = list(range(len(prompts))), min(FIRST, max_new_tokens), 0
     while going and most:
         going.sort(key=lambda place: len(given[place]))  # little padding
         left: list[int] = []
@@ -67,9 +67,10 @@ def _replies(
             for place, (tokens, has_ended) in zip(batch, more, strict=True):
                 said[place] += tokens
                 left += [] if has_ended else [place]
-            unended = len(left) + len(going) - start - len(batch)
-            if unended:
-                on_batch(len(prompts) - unended, len(prompts))
+            waiting = len(going) - start - len(batch)
+            if told < (ended := len(prompts) - len(left) - waiting) < len(prompts):
+                told = ended
+                on_batch(ended, len(prompts))
         done = len(said[left[0]]) if left else 0
         going, most = left, min(2 * done, max_new_tokens - done)
     on_batch(len(prompts), len(prompts))
