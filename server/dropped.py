@@ -126,7 +126,8 @@ AS_ALWAYS: Mapping[str, object] = MappingProxyType(
         "presence_penalty": 0,
         "frequency_penalty": 0,
         "min_p": 0,
-        "thinking": {"type": "disabled"},
+        "top_logprobs": 0,
+        "logit_bias": {},
     }
 )
 """Values that ask for what is done anyway."""
@@ -154,7 +155,8 @@ def _asks_for_something(param: str, body: Mapping[str, Any]) -> bool:
     """Null, false and an empty list ask for nothing; an empty object for what it stands for."""
     value = body.get(param)
     is_empty = value is None or value is False or value in ([], "")
-    return not is_empty and value != AS_ALWAYS.get(param, ...)
+    is_off = param == "thinking" and isinstance(value, dict) and value.get("type") == "disabled"
+    return not is_empty and not is_off and value != AS_ALWAYS.get(param, ...)
 
 
 def _refuse_other_media(modalities: object) -> None:

@@ -20,8 +20,8 @@ from memory.identity.answers.value import parse_value
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)")
 _LIST_OF_NUMBERS = re.compile(r"\[[-+0-9.,eE\s]{0,500}\]")
-_PATH = re.compile(r"[A-Za-z](?:[-/][A-Za-z]){2,40}")
-"""`N-E-S-W` is no difference."""
+_PATH = re.compile(r"[A-Z](?:[-/][A-Z]){2,40}|(?=.{0,80}([a-z]).{0,80}\1)[a-z](?:[-/][a-z]){2,40}")
+"""`N-E-S-W` and `w-w-l` are no differences; `a-b-c` is one."""
 _SINGLE = re.compile(r"[A-Za-z]")
 _FACTORIAL = re.compile(r"(?:[0-9)}]|(?<![A-Za-z])[A-Za-z])!\s{0,9}\$?\s{0,9}\Z")
 

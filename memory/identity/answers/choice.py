@@ -47,6 +47,7 @@ _ARRIVED = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"[-*•\s]{0,5}\(?([A-J])(?:[).:]|[ ][-–—][ ]|\Z)")
+_JUDGES = re.compile(r"\b(?:answer|correct|right|true|wrong|false|incorrect)\b", re.IGNORECASE)
 _NAME_OF_ANSWER = re.compile(
     r"(?:(?:final|correct)[ _]?)?(?:answer|choice|option|letter)", re.IGNORECASE
 )
@@ -86,6 +87,8 @@ def _in_document(text: str) -> Answer | None:
 
 def _lists_options(lines: list[str]) -> bool:
     """Whether the last lines only repeat the choices, one after the other."""
+    if any(_JUDGES.search(line) for line in lines[-2:]):
+        return False
     begun = [_OPTION.match(line) for line in lines[-2:]]
     letters = [found[1] for found in begun if found]
     return len(letters) == 2 and ord(letters[1]) == ord(letters[0]) + 1

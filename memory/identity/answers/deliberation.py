@@ -48,13 +48,14 @@ def conclusion(text: str) -> str:
         return _END.sub("", text[ends[-1] :]) if ends else ""
     if any(sign in text for sign in ("</", "[/", "<|", "◁", "[BEGIN", "<unused")):
         text = _END.sub("", text[-200:]).join((text[:-200], ""))
-        start, end = 0, len(text)
+        start, end, seen = 0, len(text), len(text)
         for found in [*_CLOSING.finditer(text)][::-1]:
-            if not _SAYS_NOTHING.fullmatch(text, found.end(), end):
+            if not _SAYS_NOTHING.fullmatch(text, found.end(), seen):
                 start = found.end()
                 break
-            if not text[found.end() : end].strip():
+            if end == seen and not text[found.end() : end].strip():
                 end = found.start()
+            seen = found.start()  # what follows says nothing
         text = text[start:end] if start or end < len(text) else text
     return "" if _OPENING.match(text) else text
 

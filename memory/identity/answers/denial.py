@@ -14,7 +14,7 @@ _DENIES = re.compile(
     r"n['’]t\b|\b(?:not|never|cannot|nobody|no[ ]one|none|doubt|doubts|doubtful|false|unlikely"
     r"|impossible|(?<!of[ ])(?:wrong|incorrect)|suppose|supposing|supposed|assume|assuming"
     r"|imagine|pretend|hardly|might|could|maybe|perhaps|possibly)\b"
-    r"|\b(?:previous|earlier|initial|original|first|second|third)\s\Z"
+    r"|\b(?:previous|earlier)\s\Z"
     r"|\byou(?:['’]d|\swould)?\s(?:need|want|like|prefer)\b"
     r"|\b(?:if|whether|unless)\b(?:\s+\w+){0,2}\s*\Z",
     re.IGNORECASE,
@@ -34,7 +34,8 @@ _IS_WRONG = (
 _THIS = r"\b(?:that|this|it|which|my[ ]answer|the[ ]answer)"
 _LATER = re.compile(
     rf"(?:\b(?:but|however|though|although|yet|and)\b,?\s{_THIS}|,\s?which)(?:{_IS_WRONG})"
-    r"|(?:[,;…]|\.\.\.|[ ][-–—])\s?(?:no|wait|sorry|oops|i\smean|or\srather)\b"
+    r"|(?:[,;…]|\.\.\.|[ ][-–—])\s?(?:(?:no|wait|sorry)(?:[,.:…!]|\s?[-–—$]|\s[0-9]|\s?\Z"
+    r"|\s(?:it|that|this|wait|i)\b)|(?:oops|i\smean|or\srather)\b)"
     r"|(?:では|じゃ)(?:ありません|な[いく])|아닙니다|아니",
     re.IGNORECASE,
 )
@@ -43,8 +44,13 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 _CORRECTS = re.compile(
-    r"\s{0,3}[\"'(*_]{0,3}(?:(?:oh|but|hmm+|no)[,.]?\s)?(?:wait|no,|hmm+|oops|actually|sorry"
-    r"|correction|scratch\sthat|on\ssecond\sthought|let\sme\s(?:correct|fix))(?![A-Za-z])",
+    r"\s{0,3}[\"'(*_]{0,3}(?:(?:oh|but|hmm+|no)[,.]?\s)?(?:"
+    r"(?:wait(?=\W{0,3}\Z|[,.!:…]|\s[-–—]|\s(?:no|that|this|it|i|let|actually)\b)|oops|correction"
+    r"|scratch\sthat|on\ssecond\sthought|let\sme\s(?:correct|fix))(?![A-Za-z])"
+    r"|(?:actually|sorry|hmm+|no),?\.{0,3}\s(?:it['’]s|(?:it|that|this)\s(?:is|was|should|must)\b"
+    r"|that['’]s|should\sbe|make\sthat|the\s(?:\w+\s)?answer|my\s(?:mistake|bad)|wait|no\b"
+    r"|i\s(?:made|meant|mean|mis\w+|was|forgot)\b|let\sme\s(?:correct|fix|re\w+)"
+    r"|[-$]?[0-9][0-9.,]{0,20}\W{0,3}\Z))",
     re.IGNORECASE,
 )
 """What begins a sentence that takes back the one before it."""
@@ -61,12 +67,17 @@ _NOT_ASSERTED = re.compile(
     r"|n['’]t\b|\b(?:nicht|keine?|pas|não|niet|не)\b|\?\s{0,3}$",
     re.IGNORECASE,
 )
+_ONE_OF_SEVERAL = re.compile(r"\b(?:initial|original|first|second|third)\s\Z", re.IGNORECASE)
 _BEFORE, _AFTER = 120, 200
 
 
 def is_denied(text: str, start: int, end: int) -> bool:
     """Whether the `answer is` between the two places introduces what is denied or supposed."""
-    return _DENIES.search(_clause(text, start)) is not None or _is_recanted(text, end)
+    clause = _clause(text, start)
+    if _ONE_OF_SEVERAL.search(clause):
+        around = text[max(0, start - _AFTER) : start], text[end : end + _AFTER]
+        return any("answer" in each.lower() for each in around)
+    return _DENIES.search(clause) is not None or _is_recanted(text, end)
 
 
 def is_box_denied(text: str, start: int, end: int) -> bool:
