@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from server.errors import ApiError
+from server.metadata import MOST, MOST_KEY, MOST_VALUE
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.response_items import refuse_shapeless_items
 
@@ -26,8 +27,6 @@ LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """By route: objects, and lists of objects."""
 NOTED = (CHAT, COMPLETIONS, RESPONSES)
 """Routes whose requests may bear notes of the client's: `metadata`."""
-MOST_NOTED, MOST_NOTED_KEY, MOST_NOTED_VALUE = 16, 64, 512
-"""Pairs, and characters of each: OpenAI's bounds."""
 UNREAD: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("safety_identifier", "prompt_cache_key", "user"), "a string"),
@@ -80,15 +79,15 @@ def _refuse_shapeless_notes(notes: object) -> None:
         return
     if not isinstance(notes, dict):
         raise _refused("metadata", "must be an object")
-    if len(notes) > MOST_NOTED:
-        raise _refused("metadata", f"takes at most {MOST_NOTED} entries")
+    if len(notes) > MOST:
+        raise _refused("metadata", f"takes at most {MOST} entries")
     for key, value in notes.items():
-        if len(key) > MOST_NOTED_KEY:
-            raise _refused("metadata", f"takes keys of at most {MOST_NOTED_KEY} characters")
+        if len(key) > MOST_KEY:
+            raise _refused("metadata", f"takes keys of at most {MOST_KEY} characters")
         if not isinstance(value, str | None):
             raise _refused(f"metadata.{key}", "must be a string")
-        if value is not None and len(value) > MOST_NOTED_VALUE:
-            raise _refused(f"metadata.{key}", f"must have at most {MOST_NOTED_VALUE} characters")
+        if value is not None and len(value) > MOST_VALUE:
+            raise _refused(f"metadata.{key}", f"must have at most {MOST_VALUE} characters")
 
 
 def _refuse_shapeless_chat(body: Mapping[str, Any]) -> None:

@@ -9,15 +9,12 @@ from pydantic import Field, TypeAdapter, field_validator
 
 from adaptation.grading.specs import Grader, JsonObject, Messages, Name
 from memory.types import Frozen
+from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
 MOST_ITEMS = 10_000
 """Of one run."""
 MOST_CRITERIA = 32
-Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None,
-    Field(max_length=16),
-]
 CRITERION: TypeAdapter[Any] = TypeAdapter(Grader)
 
 
@@ -42,7 +39,7 @@ class NewEvalBody(Frozen):
 
     data_source_config: Custom | Logs
     testing_criteria: Annotated[tuple[Grader, ...], Field(min_length=1, max_length=MOST_CRITERIA)]
-    metadata: Metadata = None
+    metadata: Metadata | None = None
     name: Annotated[str, Field(max_length=512)] = ""
 
 
@@ -50,7 +47,7 @@ class ChangedEvalBody(Frozen):
     """What is to be changed of an evaluation."""
 
     name: Annotated[str, Field(max_length=512)] | None = None
-    metadata: Metadata = None
+    metadata: Metadata | None = None
 
 
 class Item(Frozen):
@@ -84,7 +81,7 @@ class StoredCompletions(Frozen):
     created_after: int | None = None
     created_before: int | None = None
     limit: Annotated[int | None, Field(ge=1, le=MOST_ITEMS)] = None
-    metadata: Metadata = None
+    metadata: Metadata | None = None
     model: Name | None = None
 
 
@@ -94,7 +91,7 @@ class StoredResponses(Frozen):
     type: Literal["responses"]
     created_after: int | None = None
     created_before: int | None = None
-    metadata: Metadata = None
+    metadata: Metadata | None = None
     model: Name | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -181,7 +178,7 @@ class NewRunBody(Frozen):
     """A run that is to be made."""
 
     data_source: DataSource
-    metadata: Metadata = None
+    metadata: Metadata | None = None
     name: Annotated[str, Field(max_length=512)] = ""
 
     @field_validator("name", mode="before")

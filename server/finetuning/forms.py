@@ -14,17 +14,11 @@ from adaptation.learning.preference.hyperparameters import (
 )
 from memory.types import Frozen
 from server.errors import ApiError
+from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
 Chosen: TypeAlias = Hyperparameters | DpoHyperparameters | ReinforcementHyperparameters
 FileId = Annotated[str, Field(pattern=OPAQUE_ID)]
-Metadata = Annotated[
-    dict[
-        Annotated[str, Field(max_length=64)],
-        Annotated[str, Field(max_length=512)],
-    ],
-    Field(max_length=16),
-]
 SUFFIX = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of a model's name: it is a part between colons."""
 

@@ -15,6 +15,7 @@ from memory.files import FileStore
 from memory.types import Frozen
 from server.batches.requests import ENDPOINTS
 from server.errors import ApiError
+from server.metadata import Metadata
 from server.routes.expiry import ExpiresAfter
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
@@ -24,7 +25,6 @@ PURPOSE = "batch"
 """Of the files whose lines are requests."""
 MOST_OPEN = 100
 """Batches of a tenant that are not done."""
-Text = Annotated[str, Field(max_length=512)]
 
 
 class NewBatchBody(Frozen):
@@ -33,9 +33,7 @@ class NewBatchBody(Frozen):
     input_file_id: Annotated[str, Field(pattern=OPAQUE_ID)]
     endpoint: str
     completion_window: Literal["24h"]
-    metadata: Annotated[
-        dict[Annotated[str, Field(max_length=64)], Text] | None, Field(max_length=16)
-    ] = None
+    metadata: Metadata | None = None
     output_expires_after: ExpiresAfter | None = None
 
 

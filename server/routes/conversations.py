@@ -15,14 +15,11 @@ from memory.items import Item
 from memory.types import Frozen
 from server.errors import ApiError
 from server.kept_items import kept_items
+from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.routes.responses import Include, page_of
 from server.tenancy.principal import Tenant
 
-Text64 = Annotated[str, Field(max_length=64)]
-Text512 = Annotated[str, Field(max_length=512)]
-Details = Annotated[dict[Text64, Text512], Field(max_length=16)]
-"""OpenAI's `metadata`."""
 Check = Callable[[list[dict[str, Any]]], None]
 MostBytes = Callable[[str], Awaitable[int | None]]
 MOST_AT_ONCE = 20
@@ -31,14 +28,14 @@ MOST_AT_ONCE = 20
 class NewConversation(Frozen):
     """What a conversation begins with."""
 
-    metadata: Details | None = None
+    metadata: Metadata | None = None
     items: list[dict[str, Any]] | None = Field(default=None, max_length=MOST_AT_ONCE)
 
 
 class Change(Frozen):
     """What is said of a conversation from now on."""
 
-    metadata: Details | None
+    metadata: Metadata | None
 
 
 class NewItems(Frozen):
