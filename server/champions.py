@@ -12,7 +12,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
@@ -24,6 +24,7 @@ from server.champion import CHAMPION, Champion, Served
 from server.config import DEFAULT_TENANT
 from server.tenancy.principal import in_name_of
 from server.versioned import alias_asked
+from server.waiting import set_within
 from server.way import PATIENCE_S, Way
 
 logger = logging.getLogger(__name__)
@@ -212,6 +213,4 @@ async def _until(freed: asyncio.Event, give_up_at: float, why: str) -> None:
     left_s = give_up_at - time.monotonic()
     if left_s <= 0:
         raise EngineError(why)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(min(left_s, PATIENCE_S)):
-            await freed.wait()
+    await set_within(freed, min(left_s, PATIENCE_S))

@@ -20,6 +20,7 @@ from memory.memory import LongTermMemory
 from server.batches.output import answer_line, error_line
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S, Post, answered
 from server.batches.requests import BatchRequest, examined, requests_of
+from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +82,7 @@ class Work:
                     work.cancel()  # another one's by now
                 if batch is not None and batch.status is Status.CANCELLING:
                     self._ends = Status.CANCELLED
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HELD_S / 4):
-                    await self.look.wait()
+            await set_within(self.look, HELD_S / 4)
 
     async def _work(self) -> None:
         try:

@@ -17,6 +17,7 @@ from memory.errors import WhetMemoryError
 from memory.memory import LongTermMemory
 from server.batches.patience import Post
 from server.batches.work import Work
+from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,7 @@ class BatchWorker:
                     logger.warning("batches cannot be read: %s", error)
                 except Exception:  # nobody awaits this: it must not die
                     logger.exception("batches could not be read or started; it is tried again")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(SWEEP_S):
-                        await self._news.wait()
+                await set_within(self._news, SWEEP_S)
         finally:
             for work in self._at_work.values():
                 work.task.cancel()

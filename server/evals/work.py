@@ -24,6 +24,7 @@ from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
 from server.evals.stored import items_of
 from server.validation import first_error
+from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +75,7 @@ class RunWork:
                 goes_on = await self._write(self._runs.hold, self._run.id, self._holder)
                 if not goes_on and work is not None:
                     work.cancel()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HELD_S / 4):
-                    await self.look.wait()
+            await set_within(self.look, HELD_S / 4)
 
     async def _go_through(self) -> None:
         run = self._run

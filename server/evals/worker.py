@@ -17,6 +17,7 @@ from memory.memory import LongTermMemory
 from server.batches.patience import Post
 from server.evals.asking import Door
 from server.evals.work import RunWork
+from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,7 @@ class EvalWorker:
                     logger.warning("evaluation runs cannot be read: %s", error)
                 except Exception:  # nobody awaits this: it must not die
                     logger.exception("runs could not be read or started; it is tried again")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(SWEEP_S):
-                        await self._news.wait()
+                await set_within(self._news, SWEEP_S)
         finally:
             tasks = [work.task for work in self._at_work.values()]
             for task in tasks:

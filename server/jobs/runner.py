@@ -33,6 +33,7 @@ from server.jobs.bridge import answer
 from server.jobs.device import TRAINS, Lock, held, lock_of
 from server.jobs.folders import drop_left
 from server.jobs.scheduling import ask_for_due
+from server.waiting import set_within
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -79,9 +80,7 @@ class JobRunner:
                 logger.warning("jobs cannot be read: %s", error)
             except Exception:  # nobody awaits this: it must not die
                 logger.exception("jobs could not be read or started; it is tried again")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._news.wait()
+            await set_within(self._news, LOOK_S)
 
     async def _work_off(self) -> None:
         """Do the jobs that wait, one after the other."""
