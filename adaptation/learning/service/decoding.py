@@ -55,8 +55,9 @@ def _replies(
     """Return the tokens of every reply, up to what ends it."""
     given = [base.chat.encode(prompt) for prompt in prompts]
     said: list[list[int]] = [[] for _ in prompts]
-    going, most, told = list(range(len(prompts))), min(FIRST, max_new_tokens), 0
-    while going and most:
+    going, done, ended = list(range(len(prompts))), 0, 0
+    while going and done < max_new_tokens:
+        most = min(2 * done or FIRST, max_new_tokens - done)
         going.sort(key=lambda place: len(given[place]))  # little padding
         left: list[int] = []
         for start in range(0, len(going), BATCH):
@@ -67,12 +68,11 @@ def _replies(
             for place, (tokens, has_ended) in zip(batch, more, strict=True):
                 said[place] += tokens
                 left += [] if has_ended else [place]
-            waiting = len(going) - start - len(batch)
-            if told < (ended := len(prompts) - len(left) - waiting) < len(prompts):
-                told = ended
+            newly = sum(has_ended for _, has_ended in more)
+            ended += newly
+            if newly and ended < len(prompts):
                 on_batch(ended, len(prompts))
-        done = len(said[left[0]]) if left else 0
-        going, most = left, min(2 * done, max_new_tokens - done)
+        going, done = left, done + most
     on_batch(len(prompts), len(prompts))
     return said
 
