@@ -74,9 +74,9 @@ _BEFORE, _AFTER = 120, 200
 def is_denied(text: str, start: int, end: int) -> bool:
     """Whether the `answer is` between the two places introduces what is denied or supposed."""
     clause = _clause(text, start)
-    if _ONE_OF_SEVERAL.search(clause):
-        around = text[max(0, start - _AFTER) : start], text[end : end + _AFTER]
-        return any("answer" in each.lower() for each in around)
+    around = text[max(0, start - _AFTER) : start] + text[end : end + _AFTER]
+    if _ONE_OF_SEVERAL.search(clause) and "answer" in around.lower():
+        return True
     return _DENIES.search(clause) is not None or _is_recanted(text, end)
 
 
