@@ -152,7 +152,8 @@ def refuse_dropped(path: str, body: Mapping[str, Any]) -> None:
 
 
 def _asks_for_something(param: str, body: Mapping[str, Any]) -> bool:
-    """Null, false and an empty list ask for nothing; an empty object for what it stands for."""
+    """Null, false, an empty list and `thinking` that is disabled ask for nothing; an empty object
+    for what it stands for, unless `AS_ALWAYS` has it."""
     value = body.get(param)
     is_empty = value is None or value is False or value in ([], "")
     is_off = param == "thinking" and isinstance(value, dict) and value.get("type") == "disabled"
