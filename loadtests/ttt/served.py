@@ -135,14 +135,14 @@ def _plain_requests(http: httpx.Client, seed: int, found: Figures) -> None:
 
 
 def _decided_votes(http: httpx.Client, seed: int, found: Figures) -> None:
-    """Ask `auto` what is in doubt for a while, with training beside the vote and without.
+    """Ask `auto` what demonstrations decide, with training beside the votes and without.
 
     Only questions whose training was given up are compared: each with itself, the order in turns.
     """
-    task = f"{questions.TASK}-everyday-{seed}"
-    _teach(http, questions.everyday(TAUGHT, seed + 10_000), task)
+    task = f"{questions.TASK}-{seed}"
+    _teach(http, questions.examples(TAUGHT, seed), task)
     without, beside = [], []
-    for number, solved in enumerate(questions.everyday(DOUBTED, seed)):
+    for number, solved in enumerate(questions.shifted(DOUBTED, seed)):
         seconds: dict[bool, float] = {}
         was_decided = False
         for trains in (True, False) if number % 2 else (False, True):
