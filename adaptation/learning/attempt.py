@@ -23,7 +23,7 @@ from adaptation.learning.loaded import Loaded
 from adaptation.learning.neighbours import TrainingSet, training_conversations
 from adaptation.learning.time_to_train import check_allowance, check_time, seconds_left
 from adaptation.learning.training.gate import GateVerdict, judge_losses, judge_losses_alone
-from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Recipe, Spent, TrainingJob, TrainingResult
 from adaptation.rendering import served
 from adaptation.report import AdapterReport
 from adaptation.services import Services
@@ -108,8 +108,6 @@ class Attempt:
             self.outcome = Adapted(reason=reason)
             self._remember_refusal()
             return
-        self._pool.trained_tokens += result.tokens
-        self._services.allowance.trained(self._query.tenant, result.steps)
         self.outcome = Adapted(report=_report(result), neighbours=self._neighbours)
         verdict = await self._judge(result, folder)
         self.outcome = self.outcome.judged(verdict)
@@ -163,10 +161,13 @@ class Attempt:
         services = self._services
         # The trainer takes the deadline to heart: a slow job returns what it has by then.
         timeout_s = min(services.policy.train_timeout_s, seconds_left(self._query))
-        training = services.trainings.run(
-            services.trainer, await self._job(folder), timeout_s, self._query.tenant
-        )
-        return await _unless_passed(training, self.examination)
+        job, tenant, spent = await self._job(folder), self._query.tenant, Spent()
+        training = services.trainings.run(services.trainer, job, timeout_s, tenant, spent)
+        try:
+            return await _unless_passed(training, self.examination)
+        finally:  # what was given up, or failed, has cost as much
+            self._pool.trained_tokens += spent.tokens
+            services.allowance.trained(tenant, spent.steps)
 
     async def _job(self, folder: Path) -> TrainingJob:
         parent = self._query.base

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from adaptation.learning.adapted import Adapted
 
 DECIDED = "the vote was decided before the adapter was trained"
+NEEDLESS = "the vote was decided without the adapter, which was trained"
 
 
 class Overlap:
@@ -39,11 +40,15 @@ class Overlap:
         return await asyncio.shield(self._entering)
 
     async def give_up(self) -> Adapted:
-        """End a training that nobody awaits any more; say so where there was one."""
+        """End a training that nobody awaits any more; say so where it might have come to something.
+
+        One that ended without an adapter says itself why.
+        """
         if self._entering is None:
             return Adapted()
         self._entering.cancel()
         await asyncio.wait([self._entering])
         if self._entering.cancelled():
             return Adapted(reason=DECIDED)
-        return self._entering.result().unused(DECIDED)
+        found = self._entering.result()
+        return found if found.adapter is None else found.unused(NEEDLESS)

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from adaptation.errors import NoTurnError
 from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
-from adaptation.learning.training.trainer import Trainer, TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Spent, Trainer, TrainingJob, TrainingResult
 from adaptation.recent import Recent
 from adaptation.rooms import FixedPlaces
 
@@ -46,13 +46,19 @@ class Trainings:
         return len(self._under_way) * self.typical_s
 
     async def run(
-        self, trainer: Trainer, job: TrainingJob, timeout_s: float, tenant: str = ""
+        self,
+        trainer: Trainer,
+        job: TrainingJob,
+        timeout_s: float,
+        tenant: str = "",
+        spent: Spent | None = None,
     ) -> TrainingResult:
         """Like `Trainer.train`, in the tenant's turn."""
+        spent = spent or Spent()
         started, mine = time.monotonic(), object()
         self._under_way.append(mine)
         try:
-            result = await self._in_turn(trainer, job, timeout_s, tenant)
+            result = await self._in_turn(trainer, job, timeout_s, tenant, spent)
         except BaseException:
             # So much at least it would have taken: where no training ends, nobody waits for one.
             is_first = self._under_way[0] is mine
@@ -68,7 +74,7 @@ class Trainings:
             self._under_way.remove(mine)
 
     async def _in_turn(
-        self, trainer: Trainer, job: TrainingJob, timeout_s: float, tenant: str
+        self, trainer: Trainer, job: TrainingJob, timeout_s: float, tenant: str, spent: Spent
     ) -> TrainingResult:
         began = time.monotonic()
         async with AsyncExitStack() as stack:
@@ -78,9 +84,10 @@ class Trainings:
             except TimeoutError as error:
                 raise NoTurnError("its turn to train did not come in time") from error
             left_s = timeout_s - (time.monotonic() - began)
-            result = await trainer.train(job, left_s)
-            holding.cost = result.tokens
-            return result
+            try:
+                return await trainer.train(job, left_s, None, spent)
+            finally:
+                holding.cost = spent.tokens
 
     def _since(self, given: float) -> float:
         """Since the job was given, or one before it ended: what that took is not its own."""

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
+from adaptation.allowance import Unlimited
 from adaptation.background import Background
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
-from adaptation.learning.training.fake import FakeTrainer, pretend
+from adaptation.learning.overlap import NEEDLESS
+from adaptation.learning.training.fake import TOKENS, FakeTrainer, pretend
 from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.options import Strategy
@@ -207,7 +209,7 @@ async def test_an_adapter_the_gate_refuses_is_never_sampled(
     remember_examples(memory, 12)
 
     class HarmfulTrainer(FakeTrainer):
-        async def train(self, job: TrainingJob, timeout_s: float, on_step: object = None):  # type: ignore[no-untyped-def, override]
+        async def train(self, job: TrainingJob, *rest: Any) -> TrainingResult:
             result = pretend(job)
             return result.model_copy(update={"holdout_after": (2.0,) * len(job.holdout)})
 
@@ -636,8 +638,10 @@ async def test_what_training_cost_is_told_of_a_lost_request_too(
     class CountingTrainer(FakeTrainer):
         async def train(self, *arguments: Any, **keywords: Any) -> TrainingResult:
             result = await super().train(*arguments, **keywords)
-            return result.model_copy(update={"tokens": 480})
+            counted.append(result.tokens)
+            return result
 
+    counted: list[int] = []
     spent: list[TokenCounts] = []
     engine = FakeEngine(lambda q, draw: Reply("#### 7", error="boom"))
     query = make_query(
@@ -645,7 +649,8 @@ async def test_what_training_cost_is_told_of_a_lost_request_too(
     )
     with pytest.raises(EngineError):
         await answer(query, services(engine, CountingTrainer()))
-    assert [tokens.training for tokens in spent] == [480]
+    assert [tokens.training for tokens in spent] == counted
+    assert counted[0] > 0
 
 
 async def test_the_report_names_the_samples_that_failed(
@@ -822,6 +827,7 @@ async def test_auto_begins_to_train_at_the_first_doubt_and_ends_where_the_vote_d
     assert len(trainer.jobs) == 1
     assert "the vote was decided before the adapter was trained" in str(report.reason)
     assert report.tokens.generated == engine.tokens
+    assert report.tokens.training == TOKENS, "the step that it had taken"
     assert engine.running == set()
 
 
@@ -854,9 +860,58 @@ async def test_a_training_that_is_done_when_the_vote_decides_is_billed_and_not_u
     query = make_query(ASK, strategy="auto", max_samples=32)
     report = (await answer(query, services(engine))).report
     assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "7")
-    assert "the vote was decided" in str(report.reason)
+    assert report.reason == NEEDLESS
     assert report.tokens.generated == engine.tokens
     assert engine.loaded == {}
+
+
+async def test_a_training_that_was_refused_before_the_vote_decided_says_so(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    refused = asyncio.Event()
+
+    def script(query: Query, draw: Draw) -> Reply:
+        return Reply(f"#### {7 if draw.index else 8}", gate=refused if draw.index > 1 else None)
+
+    class Failing(FakeTrainer):
+        async def train(self, *arguments: Any, **keywords: Any) -> TrainingResult:
+            asyncio.get_running_loop().call_later(0.05, refused.set)
+            raise TrainerError("it diverged")
+
+    query = make_query(ASK, strategy="auto", max_samples=32)
+    report = (await answer(query, services(FakeEngine(script), Failing()))).report
+    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "7")
+    assert report.reason == "training failed: it diverged"
+
+
+class Told(Unlimited):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def trained(self, tenant: str, steps: int) -> None:
+        self.steps.append(steps)
+
+
+async def test_a_training_whose_client_has_left_counts_against_the_tenant(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    trainer, told = FakeTrainer(), Told()
+    trainer.let_go.clear()
+    parts = replace(services(adapted_engine(), trainer), allowance=told)
+    spent: list[TokenCounts] = []
+    query = make_query(
+        ASK, strategy="ttt", query_abandoned=lambda samples, tokens: spent.append(tokens)
+    )
+    asking = asyncio.create_task(answer(query, parts))
+    await trainer.started.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert told.steps == [1]
+    assert [tokens.training for tokens in spent] == [TOKENS]
 
 
 @pytest.mark.parametrize(("steps", "is_tried"), [(None, False), (2, True)])

@@ -27,8 +27,8 @@ from adaptation.learning.training.chat import check_served
 from adaptation.learning.training.sequences import TrainingExample, to_example
 from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
 
-OnStep = Callable[[int, int, float], None]
-"""(steps done, steps at most, training loss)"""
+OnStep = Callable[[Descent], None]
+"""Told after each step how the descent goes."""
 Training = Generator[Ask, Losses, TrainingResult]
 
 
@@ -39,7 +39,7 @@ class Control:
     cancelled: threading.Event = field(default_factory=threading.Event)
     soft_s: float = math.inf
     """No step is begun that would probably end, and be looked at, later than this."""
-    on_step: OnStep = lambda done, total, loss: None
+    on_step: OnStep = lambda descent: None
     given: float = field(default_factory=lambda: time.perf_counter())
     """`time.perf_counter()` when the job came."""
 
@@ -148,7 +148,7 @@ def descend(
         descent.steps += 1
         descent.tokens += sum(len(example.token_ids) for example in group)
         descent.rows += n_rows(group)
-        control.on_step(descent.steps, recipe.steps, loss)
+        control.on_step(descent)
         step_s = time.perf_counter() - began
         yield from watch.after(descent.steps)
     yield from watch.conclude(descent)

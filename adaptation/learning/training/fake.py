@@ -20,11 +20,14 @@ from adaptation.learning.training.trainer import (
     Foreseen,
     Generated,
     OnStep,
+    Spent,
     TrainingJob,
     TrainingResult,
 )
 from memory.types import Message
 
+TOKENS = 10
+"""Of a step."""
 Continue = Callable[[tuple[Message, ...], str | None], str]
 """(turns, adapter folder) → the assistant's text"""
 
@@ -56,11 +59,20 @@ class FakeTrainer:
         """Nothing to load."""
 
     async def train(
-        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+        self,
+        job: TrainingJob,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        spent: Spent | None = None,
     ) -> TrainingResult:
-        """Pretend to run `job`; what the script holds next is returned or raised."""
+        """Pretend to run `job`; what the script holds next is returned or raised.
+
+        While it is held it has taken one step.
+        """
         self.jobs.append(job)
         self.started.set()
+        if spent is not None:
+            spent.steps, spent.tokens = 1, TOKENS
         try:
             async with asyncio.timeout(timeout_s):
                 await self.let_go.wait()
@@ -69,6 +81,8 @@ class FakeTrainer:
         outcome = self._script.pop(0) if self._script else pretend(job)
         if isinstance(outcome, Exception):
             raise outcome
+        if spent is not None:
+            spent.steps, spent.tokens = outcome.steps, outcome.tokens
         if on_step is not None:
             on_step(outcome.steps, outcome.steps, outcome.losses[-1])
         write_zeros(Path(job.output_dir), job.recipe.rank)
@@ -145,7 +159,7 @@ def pretend(job: TrainingJob) -> TrainingResult:
         losses=tuple(1.0 / (step + 1) for step in range(steps + 1)),
         holdout_before=(1.0,) * len(job.holdout),
         holdout_after=(0.5,) * len(job.holdout),
-        tokens=0,
+        tokens=TOKENS * steps,
         flops=0.0,
         seconds=0.0,
     )

@@ -93,6 +93,8 @@ class Step(Frozen):
     done: int
     total: int
     loss: float | None = None
+    tokens: int = 0
+    """Trained on so far."""
 
 
 class Done(Frozen):

@@ -5,7 +5,7 @@ Safe to import in the server: torch is imported in the other process only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adaptation.conversation import Conversation
@@ -16,6 +16,7 @@ from adaptation.learning.training.messages import (
     Check,
     Generate,
     Measure,
+    Step,
     Train,
 )
 from adaptation.learning.training.resident import Resident
@@ -24,6 +25,7 @@ from adaptation.learning.training.trainer import (
     Foreseen,
     Generated,
     OnStep,
+    Spent,
     TrainingJob,
     TrainingResult,
 )
@@ -77,13 +79,17 @@ class ProcessTrainer:
         await self._resident.close()
 
     async def train(
-        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+        self,
+        job: TrainingJob,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        spent: Spent | None = None,
     ) -> TrainingResult:
         """Run `job`, beside others; waiting for the trainer counts against `timeout_s`.
 
         Raises `NoTurnError` at once where too many wait already.
         """
-        done = await self._resident.ask(Train(job=job), timeout_s, on_step)
+        done = await self._resident.ask(Train(job=job), timeout_s, _telling(on_step, spent))
         if done.result is None:
             raise TrainerError("the trainer answered without a result")
         return done.result
@@ -122,14 +128,14 @@ class ProcessTrainer:
             max_new_tokens=max_new_tokens,
             draw=draw,
         )
-        return (await self._resident.ask(asked, timeout_s, on_step)).generated or nothing
+        return (await self._resident.ask(asked, timeout_s, _telling(on_step))).generated or nothing
 
     async def check(
         self, conversations: Sequence[Conversation], timeout_s: float
     ) -> list[str | None]:
         """Return for every conversation why it cannot be learned, None where it can."""
         asked = Check(conversations=tuple(conversations))
-        done = await self._resident.ask(asked, timeout_s, None)
+        done = await self._resident.ask(asked, timeout_s)
         return list(done.obstacles or ())
 
     async def measure(
@@ -143,7 +149,7 @@ class ProcessTrainer:
         asked = Measure(
             conversations=tuple(conversations), adapter=adapter_path, max_tokens=max_tokens
         )
-        return list((await self._resident.ask(asked, timeout_s, None)).measured or ())
+        return list((await self._resident.ask(asked, timeout_s)).measured or ())
 
     async def align(
         self,
@@ -158,4 +164,14 @@ class ProcessTrainer:
         asked = Align(
             conversations=tuple(conversations), reference=tuple(reference), max_tokens=max_tokens
         )
-        return list((await self._resident.ask(asked, timeout_s, None)).aligned or ())
+        return list((await self._resident.ask(asked, timeout_s)).aligned or ())
+
+
+def _telling(on_step: OnStep | None, spent: Spent | None = None) -> Callable[[Step], None]:
+    def tell(step: Step) -> None:
+        if spent is not None:
+            spent.steps, spent.tokens = step.done, step.tokens
+        if on_step is not None:
+            on_step(step.done, step.total, step.loss)
+
+    return tell

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adaptation.backoff import pause_s
 from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import Done, Ready, Step, Train, Work
-from adaptation.learning.training.trainer import OnStep
 
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
@@ -86,7 +85,9 @@ class Resident:
         """Start the process and await that it is ready."""
         await self._ready_link()
 
-    async def ask(self, work: Work, timeout_s: float, on_step: OnStep | None = None) -> Done:
+    async def ask(
+        self, work: Work, timeout_s: float, on_step: Callable[[Step], None] = lambda step: None
+    ) -> Done:
         """Have work done, beside other; waiting for the process counts against `timeout_s`.
 
         Raises `NoTurnError` at once where too much waits already, `TrainerError` where it fails.
@@ -133,15 +134,11 @@ class Resident:
         link: Link,
         message: Work,
         deadline: float,
-        on_step: OnStep | None,
+        on_step: Callable[[Step], None],
     ) -> Done:
-        def report(step: Step) -> None:
-            if on_step is not None:
-                on_step(step.done, step.total, step.loss)
-
         try:
             async with asyncio.timeout_at(deadline):
-                return await link.call(message, report)
+                return await link.call(message, on_step)
         except TimeoutError as error:
             self._give_up(link, message.id)  # slow, and perhaps in good health
             raise TrainerError(f"the {message.op} request outlasted its time") from error

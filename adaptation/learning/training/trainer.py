@@ -7,6 +7,7 @@ beside it (`fake.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -120,6 +121,14 @@ class Generated(Frozen):
     seconds: float
 
 
+@dataclass
+class Spent:
+    """What a training has taken so far, whatever becomes of it."""
+
+    steps: int = 0
+    tokens: int = 0
+
+
 class Trainer(Protocol):
     """Adapts the base model on a job's conversations."""
 
@@ -138,9 +147,15 @@ class Trainer(Protocol):
         """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
         ...
 
-    async def train(self, job: TrainingJob, timeout_s: float) -> TrainingResult:
+    async def train(
+        self,
+        job: TrainingJob,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        spent: Spent | None = None,
+    ) -> TrainingResult:
         """Run `job`, beside others; raises `TrainerError` when it dies, diverges or outlasts
-        `timeout_s`, and `NoTurnError` where too many wait.
+        `timeout_s`, and `NoTurnError` where too many wait. `spent` is kept true after every step.
         """
         ...
 
@@ -162,9 +177,13 @@ class GeneratingTrainer(Protocol):
         ...
 
     async def train(
-        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+        self,
+        job: TrainingJob,
+        timeout_s: float,
+        on_step: OnStep | None = None,
+        spent: Spent | None = None,
     ) -> TrainingResult:
-        """Run a job."""
+        """Run a job; see `Trainer.train`."""
         ...
 
     async def generate(

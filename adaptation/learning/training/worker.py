@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.messages import (
@@ -37,6 +37,9 @@ from adaptation.learning.training.messages import (
     Work,
 )
 from adaptation.learning.training.trainer import TrainingResult
+
+if TYPE_CHECKING:
+    from adaptation.learning.service.watch import Descent
 
 IDLE_S = 5.0
 """Without a request, after which what was freed is returned to the system."""
@@ -150,8 +153,16 @@ class Worker:
     def _train(self, request: Train, given: float) -> None:
         from adaptation.learning.service.job import Control
 
-        def on_step(done: int, total: int, loss: float) -> None:
-            self._wire.say(Step(id=request.id, done=done, total=total, loss=loss))
+        def on_step(descent: Descent) -> None:
+            self._wire.say(
+                Step(
+                    id=request.id,
+                    done=descent.steps,
+                    total=request.job.recipe.steps,
+                    loss=descent.losses[-1],
+                    tokens=descent.tokens,
+                )
+            )
 
         def on_end(end: TrainingResult | Exception) -> None:
             if isinstance(end, Exception):

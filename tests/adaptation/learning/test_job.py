@@ -13,6 +13,7 @@ from adaptation.learning.service.asking import Ask, Losses, answer, mean
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.job import Control, batches, learning_rate
 from adaptation.learning.service.packing import Part
+from adaptation.learning.service.watch import Descent
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.recipes import distillation_recipe, recipe_for
 from adaptation.learning.training.sequences import TrainingExample, to_example
@@ -78,7 +79,7 @@ def test_a_job_that_ends_early_is_looked_at_and_keeps_what_it_learned(
     clock = [0.0]  # moves with the steps alone
     monkeypatch.setattr(jobs.time, "perf_counter", lambda: clock[0])
 
-    def on_step(done: int, total: int, loss: float) -> None:
+    def on_step(descent: Descent) -> None:
         clock[0] += 1.0
 
     control = Control(soft_s=taken + 0.5, on_step=on_step)
@@ -111,7 +112,7 @@ def test_time_is_left_for_the_look_at_the_end(
 
     monkeypatch.setattr(base, "look", look)
 
-    def on_step(done: int, total: int, loss: float) -> None:
+    def on_step(descent: Descent) -> None:
         clock[0] += 1.0
 
     recipe = Recipe(learning_rate=1e-4, steps=17, min_loss=0.0)
@@ -149,7 +150,7 @@ def test_a_folder_that_its_owner_deleted_is_not_made_again(
 ) -> None:
     folder = tmp_path / "lease"
     work = job(folder, recipe=Recipe(steps=1))
-    control = Control(on_step=lambda done, total, loss: folder.rmdir())
+    control = Control(on_step=lambda descent: folder.rmdir())
     with pytest.raises(TrainerError, match="cannot be written"):
         run_job(base, work, control)
     assert not folder.exists()
@@ -229,7 +230,7 @@ def test_nothing_is_trained_for_a_prompt_that_was_served_otherwise(
     assert whole.steps > 0
     other = Served(conversation=asked, token_ids=(*ids[:-1], 0))
     steps: list[int] = []
-    control = Control(on_step=lambda done, total, loss: steps.append(done))
+    control = Control(on_step=lambda descent: steps.append(descent.steps))
     with pytest.raises(TrainerError, match="does not render this prompt"):
         run_job(base, job(tmp_path / "b", served=other), control)
     assert not steps

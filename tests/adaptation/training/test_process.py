@@ -16,7 +16,7 @@ from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.resident import MAX_BACKOFF_S
-from adaptation.learning.training.trainer import Recipe, TrainingJob
+from adaptation.learning.training.trainer import Recipe, Spent, TrainingJob
 from memory.types import Message
 from tests.adaptation.training.working import LONG, in_training
 
@@ -218,8 +218,10 @@ async def test_a_cancelled_job_leaves_a_usable_trainer(
 async def test_a_job_that_is_too_slow_ends_early_with_what_it_has(
     trainer: ProcessTrainer, tmp_path: Path, job: Job
 ) -> None:
-    result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 8.0)
+    spent = Spent()
+    result = await trainer.train(job(tmp_path, recipe=LONG, holdout=()), 8.0, None, spent)
     assert 0 < result.steps < LONG.steps
+    assert (spent.steps, spent.tokens) == (result.steps, result.tokens), "told step by step"
 
 
 async def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
