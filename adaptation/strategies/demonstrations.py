@@ -51,13 +51,15 @@ class Demonstrations(Plainly):
     async def _voting(
         self, session: Session, shown: list[Neighbour]
     ) -> tuple[Voting | None, list[Neighbour]]:
-        """Return a vote with as many demonstrations as fit the model's context."""
+        """Return a vote with demonstrations that fit the model's context, the farther half gone
+        as often as need be.
+        """
         while shown:
             try:
                 messages = before(session.query.messages, [each.record for each in shown])
                 return await session.voting(messages=messages), shown
             except EngineError:
-                shown = shown[len(shown) // 2 + 1 :] if len(shown) > 1 else []
+                shown = shown[(len(shown) + 1) // 2 :]
         return None, []
 
 

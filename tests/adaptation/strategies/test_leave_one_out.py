@@ -17,6 +17,7 @@ from adaptation.pipeline import answer
 from adaptation.types import Draw, Query
 from memory.ledger import Seen
 from memory.memory import LongTermMemory
+from memory.text import digest
 from memory.types import Trial
 from tests.adaptation.lamps import ASK, example_asked, remember_examples
 from tests.adaptation.strategies.playing import Build, MakeQuery, run
@@ -94,6 +95,19 @@ async def test_requests_that_come_together_ask_once(
     built = services(engine)
     await asyncio.gather(*(run(make_query, built, "demonstrations") for _ in range(3)))
     assert len(examined(engine)) == 2 * WAVE
+
+
+async def test_who_knows_enough_does_not_wait_for_others_of_the_tenant_who_ask(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    built = services(lamps(alone=False, shown=True))
+    await run(make_query, built, "demonstrations")
+    flight = built.leave_one_out._flight
+    place = digest(["leave-one-out", "default", None])
+    async with flight.turn(place), asyncio.timeout(10.0):
+        report = await run(make_query, built, "demonstrations")
+    assert report.strategy is Strategy.DEMONSTRATIONS
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,9 @@ async def test_without_a_record_demonstrations_vote_and_say_so(
     assert report.reason == "no neighbour in memory can be shown"
 
 
+@pytest.mark.parametrize("most", [2, 3, 4])
 async def test_demonstrations_that_do_not_fit_are_fewer(
-    make_query: MakeQuery, services: Build, memory: LongTermMemory
+    most: int, make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
     remember_examples(memory, 12)
 
@@ -134,7 +135,7 @@ async def test_demonstrations_that_do_not_fit_are_fewer(
             return super().prompt(query, messages)
 
     engine = Narrow(lambda query, draw: final(taught(asked(draw, query), draw)))
-    report = await run(make_query, services(engine, demonstrations=4), "demonstrations")
+    report = await run(make_query, services(engine, demonstrations=most), "demonstrations")
     assert len(report.neighbours) == 1
     assert report.strategy is Strategy.DEMONSTRATIONS
 
