@@ -83,7 +83,7 @@ class FakeEngine:
             for position in range(1, reply.tokens + 1):
                 await asyncio.sleep(0)
                 if position == reply.tokens:
-                    await self._held(reply, draw)
+                    await self._at_gate(reply, draw)
                 if draw.request_id in self.ended:
                     self.cancelled.add(draw.index)
                     if pending:
@@ -108,7 +108,7 @@ class FakeEngine:
         """See `Engine.end`."""
         self.ended.update(request_ids)
 
-    async def _held(self, reply: Reply, draw: Draw) -> None:
+    async def _at_gate(self, reply: Reply, draw: Draw) -> None:
         gate = reply.gate
         while gate and not gate.is_set() and draw.request_id not in self.ended:  # noqa: ASYNC110
             await asyncio.sleep(0.001)

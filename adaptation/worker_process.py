@@ -71,7 +71,7 @@ class WorkerProcess:
                 if not reply:  # it has died, or its reply would be taken for the next request's
                     self.close()
             if not reply:
-                raise WorkerDiedError(_epitaph(process.wait()))
+                raise WorkerDiedError(_what_became_of_it(process.wait()))
             return reply
 
     def kill(self) -> None:
@@ -116,7 +116,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def _epitaph(code: int) -> str:
+def _what_became_of_it(code: int) -> str:
     if code in (-signal.SIGALRM, -signal.SIGPROF):
         return "it ran out of time"
     if code < 0:

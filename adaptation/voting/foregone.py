@@ -54,7 +54,7 @@ class Foregone:
             return ()  # hotter, a sample is freer than its log-probabilities say
         return [each for each in self._ended if _is_alike(self._draws[each.sample.index], draw)]
 
-    def grown(self, sample: Sample) -> None:
+    def noted(self, sample: Sample) -> None:
         """Note how far a sample has come."""
         if not self._is_off:
             self._chars[sample.index][sample.n_tokens] = len(sample.text)

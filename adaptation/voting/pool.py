@@ -46,7 +46,7 @@ class SamplePool:
         """By draw; each goes by the id of its request."""
         self._is_ending = False
         self._arrived: asyncio.Queue[Sample | StopReason | Failure] = asyncio.Queue()
-        self._held: dict[int, Sample] = {}
+        self._ready: dict[int, Sample] = {}
         """Finished and not yet handed out, by draw."""
         self._next_index = 0
         self._end: StopReason | None = None
@@ -136,7 +136,7 @@ class SamplePool:
         is_over = draw.index in self._finished  # by what was foretold
         if not is_over:
             self._partial[draw.index] = step.sample
-            self._foregone.grown(step.sample)
+            self._foregone.noted(step.sample)
         whole = step.sample if step.done else foregone(step.sample, before)
         if whole is not None and not is_over:
             self._finished.add(draw.index)
@@ -175,7 +175,7 @@ class SamplePool:
                 self._note(arrived)
                 return arrived
             else:
-                self._held[arrived.index] = arrived
+                self._ready[arrived.index] = arrived
 
     def _note(self, failure: Failure) -> None:
         self.failures.append(failure)
@@ -189,23 +189,23 @@ class SamplePool:
         while not self._arrived.empty():
             arrived = self._arrived.get_nowait()
             if isinstance(arrived, Sample):
-                self._held[arrived.index] = arrived
+                self._ready[arrived.index] = arrived
             elif isinstance(arrived, Failure):
                 self._note(arrived)
 
     def _pop_ready(self) -> Sample | None:
         """Return the held sample whose turn it is; at the end the turn is anybody's."""
-        if not self._held:
+        if not self._ready:
             return None
         in_order = self._query.seed is not None
         failed = {failure.index for failure in self.failures}
         while self._next_index in failed:
             self._next_index += 1  # nobody waits for the turn of one that will never come
-        index = min(self._held) if in_order else next(iter(self._held))
+        index = min(self._ready) if in_order else next(iter(self._ready))
         if in_order and self._end is None and index != self._next_index:
             return None
         self._next_index = index + 1
-        return self._held.pop(index)
+        return self._ready.pop(index)
 
     def cut_short(self) -> list[Sample]:
         """Return the unfinished samples, the longest first: what a deadline can still serve."""
@@ -225,7 +225,7 @@ class SamplePool:
         finally:
             self._is_ending = False
         self._arrived = asyncio.Queue()
-        self._held.clear()
+        self._ready.clear()
         self._waiting = 0
         self._end = None
 

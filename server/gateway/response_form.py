@@ -40,7 +40,7 @@ class Event(BaseModel):
     sequence_number: int
 
 
-class Ending(Event):
+class LastEvent(Event):
     """The last event of a stream, whatever it came to."""
 
 
@@ -68,12 +68,12 @@ def shown(response: Any, request: Any) -> Shown:
     return made
 
 
-def ends_with(response: Any, number: int) -> Ending:
+def ends_with(response: Any, number: int) -> LastEvent:
     """Return the event that ends a stream with `response`, or with the body of a stored one."""
     status = response["status"] if isinstance(response, Mapping) else response.status
     kind = ENDS.get(status, "response.incomplete")
-    ending: Ending = _with_response(Ending, kind, number, response)
-    return ending
+    last: LastEvent = _with_response(LastEvent, kind, number, response)
+    return last
 
 
 def _with_response(form: type[Event], kind: str, number: int, response: Any) -> Any:

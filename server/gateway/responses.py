@@ -25,7 +25,7 @@ from memory.stored_response import StoredResponse
 from server.engine.refusals import bad_request
 from server.gateway.asking import Asking
 from server.gateway.handler import Reporting, exchange_of, tell_headers
-from server.gateway.response_form import Ending, ends_with, shown, with_ends
+from server.gateway.response_form import LastEvent, ends_with, shown, with_ends
 from server.key_names import told
 from server.request_context import RESPONSES
 from server.stored_responses import StoredResponses
@@ -189,7 +189,7 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         if found.id in self.event_store:
             async for event in self.responses_background_stream_generator(found.id, starting_after):
                 yield event
-                if isinstance(event, Ending):
+                if isinstance(event, LastEvent):
                     return
         number = 0 if starting_after is None else starting_after + 1
         at_hand = len(self.event_store.get(found.id, ((), None))[0])

@@ -72,7 +72,7 @@ async def train(
         return await _converse(process, on_metrics, on_checkpoint, grade)
     except EOFError as error:
         await listening
-        raise TrainerError(_epitaph(await process.wait(), said)) from error
+        raise TrainerError(_what_became_of_it(await process.wait(), said)) from error
     finally:
         _kill(process)
         await asyncio.gather(listening, process.wait())
@@ -137,6 +137,6 @@ def _kill(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _epitaph(code: int, said: Sequence[str]) -> str:
+def _what_became_of_it(code: int, said: Sequence[str]) -> str:
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
     return f"the TRL process died ({how})" + (f": {said[-1]}" if said else "")

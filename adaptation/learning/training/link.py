@@ -160,14 +160,14 @@ class Link:
     async def _read(self) -> str:
         """Hand every reply to whoever awaits it; return what became of the process at its end."""
         assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):  # nonsense, or a line too long
+        with contextlib.suppress(ValueError):  # no reply, or a line too long
             while line := await self._process.stdout.readline():
                 self._hand_out(REPLY.validate_json(line))
-            return await self._bury()
-        self.kill("it answered nonsense")
+            return await self._reap()
+        self.kill("it wrote what is no reply")
         while await self._process.stdout.read(2**16):
             pass
-        return await self._bury()
+        return await self._reap()
 
     def _hand_out(self, reply: Ready | Reply) -> None:
         if isinstance(reply, Ready) or reply.id is None:
@@ -179,21 +179,21 @@ class Link:
             self._spoke = now
             self._replies[reply.id].put_nowait(reply)
 
-    async def _bury(self) -> str:
+    async def _reap(self) -> str:
         """Reap, and tell all who still wait."""
         self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._listening
         await self._process.wait()
-        epitaph = self._epitaph()
+        became = self._what_became_of_it()
         for request_id, replies in self._replies.items():
-            replies.put_nowait(Failed(id=request_id, error=epitaph))
+            replies.put_nowait(Failed(id=request_id, error=became))
         if not self._ready.done():
-            self._ready.set_result(Failed(id=None, error=epitaph))
-        return epitaph
+            self._ready.set_result(Failed(id=None, error=became))
+        return became
 
-    def _epitaph(self) -> str:
+    def _what_became_of_it(self) -> str:
         code = self._process.returncode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         last = self._cause or (self._stderr[-1] if self._stderr else "")

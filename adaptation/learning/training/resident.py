@@ -144,7 +144,7 @@ class Resident:
             raise TrainerError(f"the {message.op} request outlasted its time") from error
         except TrainerError as error:
             if not link.alive:
-                self._bury(link, str(error))
+                self._replace(link, str(error))
             raise
         except BaseException:  # cancelled, or what `on_step` raised
             self._give_up(link, message.id)
@@ -162,11 +162,11 @@ class Resident:
             async with asyncio.timeout(CANCEL_GRACE_S + 2 * link.pace_s):
                 await link.cancel(request_id)
         except TimeoutError:
-            self._bury(link, "it did not give a job up")
+            self._replace(link, "it did not give a job up")
         except TrainerError as error:
-            self._bury(link, str(error))
+            self._replace(link, str(error))
 
-    def _bury(self, link: Link, cause: str) -> None:
+    def _replace(self, link: Link, cause: str) -> None:
         """Kill the process and start the next one, later with every failure in a row."""
         if self._link is not link:
             return  # two have noticed
@@ -190,7 +190,7 @@ class Resident:
         while self._settling:
             await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
-            self._bury(self._link, "it died between two jobs")
+            self._replace(self._link, "it died between two jobs")
         if self._link is not None:
             return self._link
         if self._starting is None:
@@ -230,8 +230,8 @@ class Resident:
             try:
                 async with asyncio.timeout(LOOK_S):
                     cause = await link.ended()
-                return self._bury(link, cause)
+                return self._replace(link, cause)
             except TimeoutError:
                 if was_stopped and link.stopped:
-                    return self._bury(link, "it was stopped")
+                    return self._replace(link, "it was stopped")
                 was_stopped = link.stopped
