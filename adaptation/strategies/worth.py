@@ -88,13 +88,16 @@ def expected(
 def proven(ways: Iterable[Strategy], known: Known) -> Strategy | None:
     """Return the way that surely helps on questions like this one, None where none does.
 
-    It turned more than half of them right, of `ENOUGH` at least, that a vote had wrong.
+    It turned more than half of them right, of `ENOUGH` at least, that a vote had wrong. What is done
+    at once stands beside no vote: so it may not have been wrong on most that were judged, either.
     """
     gains = {way: known.near.get(way, Seen()) for way in ways}
     sure = [
         way
         for way, seen in gains.items()
-        if seen.paired >= ENOUGH and seen.helped - seen.hurt > SURE * seen.paired
+        if seen.paired >= ENOUGH
+        and seen.helped - seen.hurt > SURE * seen.paired
+        and seen.right >= SURE * seen.judged
     ]
     return max(sure, key=lambda way: gains[way].helped / gains[way].paired, default=None)
 

@@ -47,6 +47,14 @@ def test_what_helps_on_most_questions_near_is_proven_and_on_others_is_not() -> N
     assert proven(WAYS, Known(near={"ttt": Seen(asked=9, helped=5, hurt=1, tied=3)})) is None
 
 
+def test_what_is_judged_wrong_since_it_is_done_at_once_is_proven_no_longer() -> None:
+    """Of answers without a vote before them nobody knows what a vote would have said."""
+    seen = Seen(asked=6, judged=6, right=6, helped=5, tied=1)
+    once = Seen(asked=8, judged=7, right=0)
+    assert proven(WAYS, Known(near={"ttt": seen})) is Strategy.TTT
+    assert proven(WAYS, Known(near={"ttt": seen + once})) is None
+
+
 def test_costs_follow_what_was_spent() -> None:
     dear = Known({"ttt": Seen(asked=90, tied=90, tokens=900_000)})
     (worth,) = expected([Strategy.TTT], dear, per_sample=100.0).values()
