@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from memory.types import Neighbour, Record, State
 
 logger = logging.getLogger(__name__)
 ABOUT = "kept.json"
-"""Written last: a folder without it was not finished."""
+"""Written last: a folder without it was not finished. Its time is that of the last use."""
 ABANDONED_S = 1800.0
 """Nobody takes so long to finish one."""
 
@@ -83,6 +84,12 @@ class Kept:
     is_seen: bool = False
     """Whether its records were looked at since it was kept: one may have changed before that."""
 
+    def use(self) -> None:
+        """Note a use, for the servers to come as well."""
+        self.used = time.time()
+        with suppress(OSError):  # it may be deleted at this moment
+            os.utime(self.folder / ABOUT, (self.used, self.used))
+
     @property
     def is_whole(self) -> bool:
         """Whether its files are as long as they were."""
@@ -128,7 +135,7 @@ class AdapterCache:
         if kept is None:
             yield None
             return
-        kept.used = time.time()
+        kept.use()
         self._held[of.key] += 1
         try:
             yield kept
@@ -256,13 +263,11 @@ def _as_json(kept: Kept) -> dict[str, Any]:
         "records": dict(kept.records),
         "rank": kept.rank,
         "report": kept.report.model_dump(mode="json"),
-        "used": kept.used,
     }
 
 
 def _from_json(folder: Path, about: dict[str, Any]) -> Kept:
     size = _size(folder)
     report = AdapterReport.model_validate(about["report"])
-    return Kept(
-        folder, about["tenant"], about["records"], about["rank"], report, size, about["used"]
-    )
+    used = (folder / ABOUT).stat().st_mtime
+    return Kept(folder, about["tenant"], about["records"], about["rank"], report, size, used)

@@ -88,8 +88,8 @@ def expected(
 def proven(ways: Iterable[Strategy], known: Known) -> Strategy | None:
     """Return the way that surely helps on questions like this one, None where none does.
 
-    It turned more than half of them right, of `ENOUGH` at least, that a vote had wrong. What is done
-    at once stands beside no vote: so it may not have been wrong on most that were judged, either.
+    It turned more than half of them right, of `ENOUGH` at least, that a vote had wrong. What is
+    done at once stands beside no vote: so most of all that were judged have to be right, too.
     """
     gains = {way: known.near.get(way, Seen()) for way in ways}
     sure = [

@@ -157,6 +157,20 @@ async def test_what_was_unused_for_longest_makes_room_but_not_what_is_held(
     assert cache.bytes <= 2 * size
 
 
+async def test_what_was_used_last_stays_over_a_restart(
+    memory: LongTermMemory, made: Path, tmp_path: Path
+) -> None:
+    size = sum((made / name).stat().st_size for name in (CONFIG, WEIGHTS))
+    cache = AdapterCache(tmp_path / "kept", 2 * size)
+    first, second, third = (around(neighbours(memory, range(n, n + 3))) for n in (0, 10, 20))
+    await cache.keep(first, made, 8, REPORT)
+    await cache.keep(second, made, 8, REPORT)
+    assert is_kept(cache, first)
+    again = AdapterCache(tmp_path / "kept", 2 * size)
+    await again.keep(third, made, 8, REPORT)
+    assert [is_kept(again, of) for of in (first, second, third)] == [True, False, True]
+
+
 async def test_too_large_nothing_allowed_or_half_written_is_not_kept(
     memory: LongTermMemory, made: Path, tmp_path: Path
 ) -> None:

@@ -128,5 +128,5 @@ def kept_adapter(folder: Path, tenant: str, record: Record) -> Path:
     write_zeros(kept, 2)
     report = {"id": "a", "parent": None, "reason": f"kept of {record.question}"}
     about = {"tenant": tenant, "records": {record.id: "digest"}, "rank": 2, "report": report}
-    (kept / "kept.json").write_text(json.dumps(about | {"used": 0.0}), "utf-8")
+    (kept / "kept.json").write_text(json.dumps(about), "utf-8")
     return kept
