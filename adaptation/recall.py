@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from adaptation.options import Strategy
 from adaptation.services import Services
 from adaptation.types import Query
 from adaptation.voting.rules import NEIGHBOURS, patience
 from adaptation.waits import recall_wait_s
 from memory.errors import UnreadableError, WhetMemoryError
 from memory.types import Neighbour
-
-TRAINING_STRATEGIES = frozenset({Strategy.TTT, Strategy.AUTO})
 
 
 @dataclass(frozen=True)

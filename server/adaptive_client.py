@@ -19,8 +19,8 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import Any, TypeVar
 
 from adaptation.errors import DeadlineError, EngineError
+from adaptation.learning.examiner import EXAMINING
 from adaptation.options import Strategy
-from adaptation.recall import TRAINING_STRATEGIES
 from adaptation.report import Report, StopReason
 from adaptation.types import Abandoned, Outcome, Query
 from server.engine.launch import register_client
@@ -213,8 +213,8 @@ class AdaptiveClient:
 
     async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
         async with self._scope.of(asked) as serving:
-            trains = asked.context.options.strategy in TRAINING_STRATEGIES
-            terms = request.terms if trains else ""
+            examines = asked.context.options.strategy in EXAMINING
+            terms = request.terms if examines else ""
             query = asked.query(
                 request,
                 serving,

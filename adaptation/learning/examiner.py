@@ -8,12 +8,15 @@ from contextlib import aclosing, suppress
 from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
+from adaptation.options import Strategy
 from adaptation.types import Draw, Query, Sample
 from adaptation.voting.reader import Reader
 from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer, agree
 from memory.types import Record
 
+EXAMINING = frozenset({Strategy.TTT, Strategy.AUTO, Strategy.DEMONSTRATIONS})
+"""What asks neighbours, and remembers what came of it: for requests of the same terms alone."""
 TOO_LONG = 4
 """Times a verified solution, and `SPARE_CHARS`: an answer that goes on longer is not awaited."""
 SPARE_CHARS = 400

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adaptation.learning.examiner import EXAMINING
 from adaptation.options import Strategy
 from adaptation.strategies import STRATEGIES
 from server.config import Settings
@@ -37,6 +38,20 @@ def said(request: Any) -> Reply:
 def body(strategy: Strategy, **more: Any) -> dict[str, Any]:
     needs = CHECKED if STRATEGIES[strategy].verifies else {}
     return {"model": f"{MODEL}:{strategy}", "messages": ASKED, "adaptation": needs, **more}
+
+
+@pytest.mark.parametrize("strategy", sorted(EXAMINING))
+async def test_what_neighbours_answered_is_remembered_by_what_bounds_an_answer(
+    serve: Serve, strategy: Strategy
+) -> None:
+    """A stop string of one request would make every neighbour wrong, for all that follow."""
+    terms: list[str] = []
+    async with serve(said) as server:
+        server.client.answered = lambda query, outcome: terms.append(query.terms)
+        for more in ({}, {"stop": ["="]}, {}):
+            await server.post("/v1/chat/completions", **body(strategy, **more))
+    usual, bounded, again = terms
+    assert usual == again != bounded
 
 
 @pytest.mark.parametrize("strategy", Strategy)
