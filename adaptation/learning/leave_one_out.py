@@ -127,20 +127,21 @@ class LeaveOneOut:
         examiner = Examiner(query, self._engine, self._algebra, bill)
         place = digest(["leave-one-out", query.tenant, query.options.memory.task])
         async with self._flight.turn(place):
+            marks = {key: self._known[key] for key in keys if key in self._known}
             while True:
-                found = self._of(keys, seen)
-                open_ones = [key for key in keys if key not in self._known][:WAVE]
+                found = Effect.of([*marks.values()], seen)
+                open_ones = [key for key in keys if key not in marks][:WAVE]
                 if found.is_decided or not open_ones or examiner.is_spent:
                     return found
-                left_out = [keys[key] for key in open_ones]
-                marks = await asyncio.gather(
-                    *(self._mark(query, examiner, each, candidates) for each in left_out)
+                found_out = await asyncio.gather(
+                    *(self._mark(query, examiner, keys[key], candidates) for key in open_ones)
                 )
-                for key, mark in zip(open_ones, marks, strict=True):
-                    if mark is None:
-                        del keys[key]
-                    else:
-                        self._known[key] = mark
+                pairs = zip(open_ones, found_out, strict=True)
+                new = {key: mark for key, mark in pairs if mark is not None}
+                keys = {key: each for key, each in keys.items() if key not in open_ones}
+                marks |= new
+                if not examiner.was_cut:  # by a bound of this request's, which others have not
+                    self._known.update(new)
 
     def known(self, query: Query, candidates: Sequence[Neighbour], seen: Seen) -> Effect:
         """Return what earlier requests have shown of it; the model is asked nothing."""

@@ -87,6 +87,24 @@ async def test_what_was_seen_of_neighbours_is_known_to_the_next_request_of_their
     assert found.reason == "no neighbour in memory can be shown"
 
 
+async def test_what_a_bound_on_tokens_cut_off_is_not_known_to_the_next_request(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    whole = lamps(alone=False, shown=True)
+    is_short = True
+
+    def script(query: Query, draw: Draw) -> Reply:
+        cut = is_short and draw.temperature == 0.0
+        return replace(whole.script(query, draw), finish_reason="length" if cut else "stop")
+
+    built = services(FakeEngine(script))
+    first = await run(make_query, built, "demonstrations")
+    is_short = False
+    second = await run(make_query, built, "demonstrations")
+    assert (first.strategy, second.strategy) == (Strategy.CONSISTENCY, Strategy.DEMONSTRATIONS)
+
+
 async def test_requests_that_come_together_ask_once(
     make_query: MakeQuery, services: Build, memory: LongTermMemory
 ) -> None:
