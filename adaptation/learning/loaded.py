@@ -11,6 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Collection
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,9 +102,10 @@ class LoadedAdapters:
         others = [each for key, each in self._staying.items() if key not in keys]
         for loaded in others:  # all before the first wait: others may do the same meanwhile
             self._leave_for_good(loaded)
-        for loaded in others:
-            if not loaded.users:
-                await self._drop(loaded)
+        async with AsyncExitStack() as stack:  # all go, also where who asked is given up meanwhile
+            for loaded in others:
+                if not loaded.users:
+                    stack.push_async_callback(self._drop, loaded)
 
     def _longest_unused(self) -> Loaded | None:
         return next((loaded for loaded in self._staying.values() if not loaded.users), None)

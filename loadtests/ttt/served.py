@@ -137,7 +137,7 @@ def _plain_requests(http: httpx.Client, seed: int, found: Figures) -> None:
 def _decided_votes(http: httpx.Client, seed: int, found: Figures) -> None:
     """Ask `auto` what demonstrations decide, with training beside the votes and without.
 
-    Only questions whose training was given up are compared: each with itself, the order in turns.
+    Only questions whose training was not needed are compared: each with itself, the order in turns.
     """
     task = f"{questions.TASK}-{seed}"
     _teach(http, questions.examples(TAUGHT, seed), task)

@@ -115,6 +115,31 @@ async def test_several_may_find_the_same_ones_out_of_date(leases: AdapterLeases)
     leases.release(lease)
 
 
+async def test_who_is_given_up_while_it_drops_leaves_no_other_behind(
+    leases: AdapterLeases,
+) -> None:
+    begun = asyncio.Event()
+
+    class Slow(FakeEngine):
+        async def drop(self, adapter: Adapter) -> None:
+            await super().drop(adapter)
+            if not begun.is_set():
+                begun.set()
+                await asyncio.Event().wait()
+
+    engine = Slow(lambda query, draw: pytest.fail("nothing is sampled"))
+    loaded = LoadedAdapters(engine, leases)
+    for each in [await used(loaded, key) for key in "ab"]:
+        await loaded.leave(each)
+    dropping = asyncio.create_task(loaded.drop_others([]))
+    async with asyncio.timeout(10.0):
+        await begun.wait()
+    dropping.cancel()
+    await asyncio.wait([dropping])
+    assert not engine.loaded
+    assert (leases.free, leases.unused) == (2, 0)
+
+
 async def test_the_time_one_stays_unused_is_not_what_others_wait(
     leases: AdapterLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
