@@ -50,6 +50,8 @@ async def warm_up(services: Services, probe_tokens: tuple[int, ...]) -> float | 
                 await services.engine.drop(adapter)
         conversations = tuple(map(typical, range(services.policy.neighbours)))
         async with _trained(services, conversations) as (_, result):
+            if not result.steps:
+                raise TrainerError("not one step was taken in its time")
             return result.seconds / result.steps
     except (TrainerError, EngineError) as error:
         logger.error("strategies ttt and auto will fall back to voting: %s", error)
@@ -61,7 +63,7 @@ async def _trained(
     services: Services, conversations: tuple[Conversation, ...]
 ) -> AsyncIterator[tuple[Lease, TrainingResult]]:
     """Hold what one step on `conversations` has made."""
-    recipe = services.policy.recipe.model_copy(update={"steps": 1})
+    recipe = services.policy.recipe.model_copy(update={"steps": 1, "min_loss": 0.0})
     async with services.leases.lease() as lease:
         job = TrainingJob(conversations=conversations, recipe=recipe, output_dir=str(lease.folder))
         timeout_s = services.policy.train_timeout_s
