@@ -187,7 +187,7 @@ class Resident:
         """The running process; starts it where there is none. Cancelling leaves the start be."""
         if self._closed:
             raise TrainerError("the trainer is closed")
-        while self._settling:
+        if self._settling:  # once: where jobs are given up again and again, others have a turn too
             await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
             self._replace(self._link, "it died between two jobs")

@@ -118,3 +118,27 @@ async def test_a_job_that_is_not_given_up_ends_the_process_and_the_others_are_to
     with pytest.raises(TrainerError, match="it did not give a job up"):
         await works[1]
     await trainer.train(job(tmp_path / "next"), 300)
+
+
+async def test_jobs_that_are_given_up_again_and_again_keep_no_other_from_training(
+    trainer: ProcessTrainer, tmp_path: Path, job: Job
+) -> None:
+    await trainer.start()
+    settling = trainer._resident._settling
+    ends = asyncio.Event(), asyncio.Event()
+    first, next_one = (asyncio.create_task(_until(end)) for end in ends)
+    settling.add(first)
+    work = asyncio.create_task(trainer.train(job(tmp_path), 60))
+    await asyncio.sleep(0)
+    assert not work.done()
+    settling.discard(first)
+    settling.add(next_one)  # given up before the one before it was settled
+    ends[0].set()
+    await work
+    ends[1].set()
+    await next_one
+    settling.discard(next_one)
+
+
+async def _until(end: asyncio.Event) -> None:
+    await end.wait()
