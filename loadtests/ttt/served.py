@@ -32,7 +32,7 @@ TIMEOUT_S = 300.0
 TAUGHT = 64
 """Examples of a world."""
 ASKED = 12
-DOUBTED = 64
+WORLDS = 16
 NO_STEPS = {"train_steps": 0}
 SAMPLES = 8
 FIXED: dict[str, Any] = {"max_tokens": 64, "ignore_eos": True}
@@ -137,15 +137,18 @@ def _plain_requests(http: httpx.Client, seed: int, found: Figures) -> None:
 def _decided_votes(http: httpx.Client, seed: int, found: Figures) -> None:
     """Ask `auto` what demonstrations decide, with training beside the votes and without.
 
-    Only questions whose training was not needed are compared: each with itself, the order in turns.
+    Each world is taught twice and asked once of each, in turns: what a request finds out of its
+    neighbours, the next one of them need not. Only where training was not needed are they compared.
     """
-    task = f"{questions.TASK}-{seed}"
-    _teach(http, questions.examples(TAUGHT, seed), task)
     without, beside = [], []
-    for number, solved in enumerate(questions.shifted(DOUBTED, seed)):
+    for number in range(WORLDS):
+        world = WORLDS * seed + number
+        solved = questions.shifted(1, world)[0]
         seconds: dict[bool, float] = {}
         was_decided = False
         for trains in (True, False) if number % 2 else (False, True):
+            task = f"{questions.TASK}-{world}-{trains}"
+            _teach(http, questions.examples(TAUGHT, world), task)
             report, seconds[trains] = _ask(
                 http, solved.question, "auto", task, 16, budget=None if trains else NO_STEPS
             )
