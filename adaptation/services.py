@@ -22,6 +22,7 @@ from adaptation.policy import Policy
 from adaptation.rewards.reward_model import CONFIDENCE, REWARDS, RewardError, RewardModel, Scores
 from adaptation.short_term import ShortTermMemory
 from adaptation.types import Query, Sample
+from adaptation.voting.crowd import Crowd
 from adaptation.voting.draws import Drawer
 from adaptation.voting.reader import Reader
 from adaptation.voting.representative import Representative
@@ -52,6 +53,7 @@ class Services:
     """Is told of what had no time to be trained."""
     rewards: RewardModel | None = None
     """Scores replies, where the operator named a model for it."""
+    crowd: Crowd = field(default_factory=Crowd)
     allowance: Allowance = field(default_factory=Unlimited)
     """What each tenant may still train and save."""
 

@@ -15,6 +15,7 @@ from adaptation.engine import Engine, Progress
 from adaptation.errors import EngineError
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Draw, Query, Sample
+from adaptation.voting.crowd import Crowd
 from adaptation.voting.foregone import Ended, Foregone, foregone
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,15 @@ class Failure:
 class SamplePool:
     """All samples of one request. Leaving it as a context manager cancels what still runs."""
 
-    def __init__(self, engine: Engine, query: Query, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        query: Query,
+        max_tokens: int | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:
+        self._crowd = crowd or Crowd()
+        """This request's samples, and those of others."""
         self._engine = engine
         self._query = query
         self._max_tokens = max_tokens
@@ -79,6 +88,11 @@ class SamplePool:
         return self._waiting
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether the engine has enough to do for all requests together."""
+        return self._crowd.is_dense
+
+    @property
     def launched(self) -> int:
         """Samples started so far; the index of the next draw."""
         return len(self._tasks)
@@ -114,7 +128,8 @@ class SamplePool:
         if draw.is_aside:
             self._asides.add(draw.index)
         running = self._run(draw, self._foregone.begun(draw))
-        self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
+        task = self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
+        self._crowd.enter(task)
 
     async def _run(self, draw: Draw, before: Sequence[Ended]) -> None:
         try:

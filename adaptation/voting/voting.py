@@ -43,7 +43,7 @@ class Voting:
         first: int = 0,
     ) -> None:
         """`bar` is the group confidence from which the first sample is not voted on; `first` are
-        drawn before all others, 0: as many as could decide the vote.
+        drawn before all others, 0: as many as could decide the vote, and one in a crowd.
         """
         self.tally = Tally(weigh)
         self._query = query
@@ -110,8 +110,9 @@ class Voting:
         wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
         if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
             wave = max(wave, IN_FLIGHT)
-        if self._first and not ballots.total:
-            wave = min(wave, self._first)
+        first = self._first or int(pool.is_crowded)
+        if first and not ballots.total:
+            wave = min(wave, first)
         if self._needs_representative:  # no more votes will settle it: see `_verdict`
             wave = max(0, FREE_TEXT_WAVE - ballots.total)
         wave = min(max(wave, self._query.choices - ballots.total), remaining)
