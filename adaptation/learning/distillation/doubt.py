@@ -95,8 +95,9 @@ class Doubting:
         """Return what computations contradict, with the reason, and what they agree with."""
         found = {}
         for i, record in enumerate(records):
-            told = await computed(record.question)
-            if told is not None and form_of_answer(record.answer) == NUMBER:
+            # What was said before a question may change what it means.
+            is_plain = len(record.messages) == 1 and form_of_answer(record.answer) == NUMBER
+            if is_plain and (told := await computed(record.question)) is not None:
                 found[i] = told, self.grade(told.value, record)
         other = strange((told.operation, is_same) for told, is_same in found.values())
         believed = {i: each for i, each in found.items() if each[0].operation not in other}

@@ -16,6 +16,8 @@ NEAR = 8
 ALIKE = 0.5
 """Of the words of two questions that ask for the same, at least so many are in both."""
 
+MOST_ALIKE = 64
+
 
 @dataclass(frozen=True)
 class Near:
@@ -24,7 +26,7 @@ class Near:
     places: tuple[int, ...]
     """The `NEAR` most like it, however little that is."""
     alike: tuple[int, ...]
-    """All that ask for the same."""
+    """Those that ask for the same, `MOST_ALIKE` at most."""
 
 
 def nearest(questions: Sequence[str]) -> list[Near]:
@@ -40,7 +42,7 @@ def _near(words: Sequence[frozenset[str]], place: int) -> Near:
         if other != place
     }
     ranked = sorted(found, key=lambda other: -found[other])  # stable: of equal ones, by place
-    alike = tuple(other for other in ranked if found[other] >= ALIKE)
+    alike = tuple(other for other in ranked[:MOST_ALIKE] if found[other] >= ALIKE)
     return Near(tuple(ranked[:NEAR]), alike)
 
 

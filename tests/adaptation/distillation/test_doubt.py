@@ -184,6 +184,12 @@ async def test_what_is_computed_is_right_is_not_doubted_though_the_model_contrad
     assert await doubts([*others, right], lambda turns, adapter: value(turns[-1].content)) == []
 
 
+async def test_what_was_said_before_a_sum_may_change_what_it_means() -> None:
+    ours = Message(role="system", content="Here + adds one more.")
+    told = record(99, "What is 40 + 2?", "43")
+    assert await doubts([told.model_copy(update={"messages": (ours, *told.messages)})]) == []
+
+
 async def test_an_operation_that_means_something_else_here_contradicts_nothing() -> None:
     ours = [record(i, f"What is {i} + 2?", str(i + 12)) for i in range(20)]
     assert await doubts(ours, lambda turns, adapter: "0") == []
