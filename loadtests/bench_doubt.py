@@ -40,13 +40,21 @@ WORLDS = ("jargon", "facts", "house_rules", "house_format")
 OF_WORLD, BILLS, COMPARISONS, WRONG = 36, 10, 8, 2
 """Records of each sort; `WRONG` of each kind."""
 TOKENS, TIMEOUT_S = 96, 1_800.0
+KINDS = ("sum", "comparison", "form")
+"""How records are wrong."""
+
+Found = tuple[str, str, bool]
+"""World of the tenant, kind of the record, whether it was held back."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep."""
     args = _arguments(argv)
     found = asyncio.run(_measured(args))
-    figures = {f"{kind}, {'held' if held else 'not held'}": n for (kind, held), n in found.items()}
+    figures = {
+        f"{world}, {kind}, {'held' if held else 'not held'}": found[world, kind, held]
+        for world, kind, held in sorted(found)
+    }
     write_json({"model": args.model, "seeds": args.seeds, "records": figures}, str(args.out))
     _print(found)
     print(f"kept in {args.out}")
@@ -58,31 +66,39 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="whet-pebble", help="a name, a folder or a .gguf file")
     parser.add_argument("--data-dir", type=Path, help="where models lie")
     parser.add_argument("--seeds", type=int, default=20, help="tenants (default 20)")
+    parser.add_argument("--first-seed", type=int, default=0, help="100 and more: to develop on")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "doubt.json")
     return parser.parse_args(argv)
 
 
-async def _measured(args: argparse.Namespace) -> Counter[tuple[str, bool]]:
-    trainer, found = ProcessTrainer(arguments.trained_model(args)), Counter[tuple[str, bool]]()
+async def _measured(args: argparse.Namespace) -> Counter[Found]:
+    trainer, found = ProcessTrainer(arguments.trained_model(args)), Counter[Found]()
     try:
         await trainer.start()
         with phases() as advance:
-            for seed in range(args.seeds):
+            for place in range(args.seeds):
+                seed = args.first_seed + place
                 kinds = memory_of(seed)
                 doubting = Doubting(trainer, gives_answer, TOKENS, TIMEOUT_S, lambda *_: None)
                 doubts = await doubting.about([record for record, _ in kinds])
                 held = {doubt.record_id for doubt in doubts}
-                found.update((kind, record.id in held) for record, kind in kinds)
-                advance("tenants", seed + 1, args.seeds)
-                print(f"{seed + 1} of {args.seeds}", file=sys.stderr, flush=True)
+                world = world_of(seed)
+                found.update((world, kind, record.id in held) for record, kind in kinds)
+                advance("tenants", place + 1, args.seeds)
+                print(f"{place + 1} of {args.seeds}", file=sys.stderr, flush=True)
     finally:
         await trainer.close()
     return found
 
 
+def world_of(seed: int) -> str:
+    """Return the private world that is most of a tenant's memory."""
+    return WORLDS[seed % len(WORLDS)]
+
+
 def memory_of(seed: int) -> list[tuple[Record, str]]:
     """Return the records of one tenant, each with what it is: `right`, or how it is wrong."""
-    rng, world = Random(seed), WORLDS[seed % len(WORLDS)]
+    rng, world = Random(seed), world_of(seed)
     suite = SUITES[world]
     known = suite.problems(
         OF_WORLD + WRONG,
@@ -135,16 +151,20 @@ def _record(seed: int, n: int, question: str, text: str, answer: str) -> Record:
     )
 
 
-def _print(found: Counter[tuple[str, bool]]) -> None:
+def _print(found: Counter[Found]) -> None:
     table = Table("records", "n", "held back", "95 %", box=None, pad_edge=False)
-    wrong = ("sum", "comparison", "form")
-    rows = {**{kind: (kind,) for kind in wrong}, "wrong, all kinds": wrong, "right": ("right",)}
-    for name, kinds in rows.items():
-        held = sum(found[kind, True] for kind in kinds)
-        n = held + sum(found[kind, False] for kind in kinds)
-        share = wilson(held, n)
+    rows = {kind: (WORLDS, (kind,)) for kind in KINDS}
+    rows["wrong, all kinds"] = WORLDS, KINDS
+    rows["right"] = WORLDS, ("right",)
+    rows |= {f"right, {world}": ((world,), ("right",)) for world in WORLDS}
+    for name, (worlds, kinds) in rows.items():
+        held, let_be = (
+            sum(found[world, kind, is_held] for world in worlds for kind in kinds)
+            for is_held in (True, False)
+        )
+        share = wilson(held, held + let_be)
         between = f"{share.low:.1%} to {share.high:.1%}"
-        table.add_row(name, str(n), f"{share.value:.1%}", between)
+        table.add_row(name, str(held + let_be), f"{share.value:.1%}", between)
     Console(width=100).print(table)
 
 

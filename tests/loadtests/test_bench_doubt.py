@@ -28,8 +28,17 @@ def test_sums_and_comparisons_are_as_right_as_they_are_called() -> None:
 
 
 def test_the_table_counts_what_was_held_back(capsys: pytest.CaptureFixture[str]) -> None:
-    found = Counter({("sum", True): 3, ("form", False): 1, ("right", False): 5})
+    found = Counter(
+        {
+            ("jargon", "sum", True): 3,
+            ("facts", "form", False): 1,
+            ("jargon", "right", False): 4,
+            ("facts", "right", True): 1,
+        }
+    )
     bench_doubt._print(found)
     lines = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "75.0%" in lines["wrong, all kinds"]
-    assert "0.0%" in lines["right"]
+    assert "20.0%" in lines["right"]
+    assert "100.0%" in lines["right, facts"]
+    assert " 0.0%" in lines["right, jargon"]

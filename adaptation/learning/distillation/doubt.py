@@ -1,35 +1,47 @@
 """Records that are probably wrong, found before anything learns from them.
 
-Two witnesses are heard of each record: the base, and the base after training on other records of
-the tenant (cross-validation: of each half on the other). A witness is believed where it is right
-about the records most like the one in question. So a world whose every record contradicts the base
-is learned, as its records explain each other; and facts that no other record explains are let be.
+Four witnesses are heard of each record: a computation, where the question is plain; the records
+that ask for the same; the base; and the base after training on other records of the tenant
+(cross-validation: of each half on the other). A witness is believed where it is right about the
+records most like the one in question. So a world whose every record contradicts the base is
+learned, as its records explain each other; and facts that no other record explains are let be.
 
 A record is doubted where
 
-1. the base is right about most records near it, and contradicts this one in every sample; or
-2. training on others teaches most records near it, and leaves this one wrong and unforeseen.
+1. its question comes to something else, or a sum that its solution states does; or
+2. the base does not give its answer, and
+
+   a. the answer has another form than those of others that ask for the same; or
+   b. the base is right about most records near it, and contradicts this one in every sample; or
+   c. training on others teaches most records near it, and leaves this one wrong and unforeseen; or
+   d. training on others leaves it wrong, at a loss far above that of others that ask for the same.
 
 A loss that others do not bring down marks wrong labels (small-loss selection, arXiv 1804.06872).
+What a computation agrees with is not doubted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from adaptation.learning.distillation.likeness import NEAR, Near, nearest
+from adaptation.learning.distillation.odd import (
+    NUMBER,
+    far_above,
+    form_of_answer,
+    of_another_form,
+    wrong_work,
+)
+from adaptation.learning.distillation.plain_questions import computed, strange
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.training.trainer import Draw, GeneratingTrainer, OnStep, TrainingJob
-from memory.text import folded
 from memory.types import Record, Tier
 
-NEAR = 8
-"""Records that tell whether a witness is to be believed."""
 MOST = 0.5
 """Of them, at least so many are right by a witness that is believed."""
 FOLDS = 2
@@ -37,6 +49,8 @@ SAMPLES, TEMPERATURE = 4, 0.8
 """Of the base, beside its likeliest answer: all of them must contradict."""
 UNFORESEEN = 0.2
 """Nats a token that training on others leaves, at least, of a record that it does not explain."""
+TIMES, NATS = 4.0, 1.0
+"""What a loss is far above: so many times as high, and so many nats a token higher."""
 FEWEST = 16
 """Records without which nobody is near anybody."""
 VOUCHED = frozenset({Tier.EXECUTABLE, Tier.CORROBORATED})
@@ -58,32 +72,68 @@ class Doubting:
 
     async def about(self, records: Sequence[Record]) -> list[Doubt]:
         """Return what is probably wrong of the records, each with its reason."""
-        if len(records) < FEWEST:
-            return []
-        by_base = await self._answered(records, None)
-        wrong = [i for i, is_right in enumerate(by_base) if not is_right]
-        suspects = [i for i in wrong if not is_vouched_for(records[i])]
-        if not suspects:
-            return []
         near = await asyncio.to_thread(nearest, [record.question for record in records])
-        by_others, losses = await self._cross_validated(records)
-        contradicted = await self._contradicted(
-            records, [i for i in suspects if _believed(by_base, near[i])]
-        )
-        unexplained = {
-            i
-            for i in suspects
-            if not by_others[i] and losses[i] > UNFORESEEN and _believed(by_others, near[i])
-        }
-        doubted = sorted(contradicted | unexplained)
+        reasons, is_right = await self._computed(records)
+        for i, record in enumerate(records):
+            if i not in reasons and (
+                why := wrong_work(record, [records[j] for j in near[i].alike])
+            ):
+                reasons[i] = why
+        reasons = {i: why for i, why in reasons.items() if not is_vouched_for(records[i])}
+        if len(records) >= FEWEST:
+            reasons = await self._by_model(records, near, is_right.union(reasons)) | reasons
         return [
             Doubt(
                 record_id=records[i].id,
-                reason=_reason(i in contradicted, by_base, by_others, near[i]),
-                near=tuple(records[j].id for j in near[i]),
+                reason=reasons[i],
+                near=tuple(records[j].id for j in near[i].places),
             )
-            for i in doubted
+            for i in sorted(reasons)
         ]
+
+    async def _computed(self, records: Sequence[Record]) -> tuple[dict[int, str], set[int]]:
+        """Return what computations contradict, with the reason, and what they agree with."""
+        found = {}
+        for i, record in enumerate(records):
+            # What was said before a question may change what it means.
+            is_plain = len(record.messages) == 1 and form_of_answer(record.answer) == NUMBER
+            if is_plain and (told := await computed(record.question)) is not None:
+                found[i] = told, self.grade(told.value, record)
+        other = strange((told.operation, is_same) for told, is_same in found.values())
+        believed = {i: each for i, each in found.items() if each[0].operation not in other}
+        contradicted = {
+            i: f"its question comes to {told.value}"
+            for i, (told, is_same) in believed.items()
+            if not is_same
+        }
+        return contradicted, believed.keys() - contradicted.keys()
+
+    async def _by_model(
+        self, records: Sequence[Record], near: Sequence[Near], settled: set[int]
+    ) -> dict[int, str]:
+        """Return which records the base and the others speak against, with the reason."""
+        by_base = await self._answered(records, None)
+        suspects = [
+            i
+            for i, is_right in enumerate(by_base)
+            if not (is_right or i in settled or is_vouched_for(records[i]))
+        ]
+        if not suspects:
+            return {}
+        by_others, losses = await self._cross_validated(records)
+        forms = [form_of_answer(record.answer) for record in records]
+        reasons = {
+            i: _unexplained(near[i], by_others, losses, i) for i in suspects if not by_others[i]
+        }
+        reasons |= {
+            i: _contradicted_by_base(by_base, near[i])
+            for i in await self._contradicted(
+                records, [i for i in suspects if _believed(by_base, near[i].places)]
+            )
+        }
+        odd = {i: of_another_form(forms[i], [forms[j] for j in near[i].alike]) for i in suspects}
+        reasons |= {i: why for i, why in odd.items() if why}
+        return {i: why for i, why in reasons.items() if why}
 
     async def _contradicted(self, records: Sequence[Record], some: Sequence[int]) -> set[int]:
         """Return those of `some` that no sample of the base agrees with."""
@@ -135,40 +185,33 @@ def is_vouched_for(record: Record) -> bool:
     return record.tier in VOUCHED or "confirmations" in evidence or "doubt" in evidence
 
 
-def nearest(questions: Sequence[str]) -> list[list[int]]:
-    """Return for each question the places of the `NEAR` most like it, by their words.
-
-    Numbers are all alike: it is the form of a question that tells who knows about it.
-    """
-    words = [frozenset(re.sub(r"\d+", "#", folded(question)).split()) for question in questions]
-    return [_nearest(words, place)[:NEAR] for place in range(len(words))]
-
-
-def _nearest(words: Sequence[frozenset[str]], place: int) -> list[int]:
-    others = (other for other in range(len(words)) if other != place)
-    return sorted(others, key=lambda other: -_likeness(words[place], words[other]))
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    """Jaccard's index."""
-    return len(one & other) / max(1, len(one | other))
-
-
 def _believed(right: Sequence[bool], near: Sequence[int]) -> bool:
     return sum(right[place] for place in near) >= MOST * len(near)
 
 
-def _reason(
-    is_contradicted: bool, by_base: Sequence[bool], by_others: Sequence[bool], near: Sequence[int]
-) -> str:
-    if is_contradicted:
-        known = sum(by_base[place] for place in near)
-        return (
-            f"the model contradicts it in each of {SAMPLES + 1} answers, and is right about "
-            f"{known} of the {len(near)} records most like it"
-        )
-    known = sum(by_others[place] for place in near)
+def _contradicted_by_base(by_base: Sequence[bool], near: Near) -> str:
+    known = sum(by_base[place] for place in near.places)
     return (
-        f"training on other records teaches {known} of the {len(near)} records most like it, "
-        "and not this one"
+        f"the model contradicts it in each of {SAMPLES + 1} answers, and is right about "
+        f"{known} of the {len(near.places)} records most like it"
+    )
+
+
+def _unexplained(
+    near: Near, by_others: Sequence[bool], losses: Sequence[float], place: int
+) -> str | None:
+    """Return how training on others leaves a record unexplained, where it explains those near."""
+    if losses[place] > UNFORESEEN and _believed(by_others, near.places):
+        known = sum(by_others[other] for other in near.places)
+        return (
+            f"training on other records teaches {known} of the {len(near.places)} records most "
+            "like it, and not this one"
+        )
+    alike = [losses[other] for other in near.alike[:NEAR]]
+    usual = far_above(losses[place], alike, times=TIMES, by=NATS)
+    if usual is None:
+        return None
+    return (
+        f"training on other records leaves it a loss of {losses[place]:.2f} nats a token, where "
+        f"most that ask for the same have {usual:.2f} at most"
     )

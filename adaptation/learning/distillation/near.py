@@ -11,7 +11,6 @@ other words. What the base does not answer as the record does is no guard, as fo
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -23,6 +22,7 @@ from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.families import near_families
 from adaptation.learning.distillation.form import numbers_in
 from adaptation.learning.distillation.nearby import Neighbourhood, Trained
+from adaptation.learning.distillation.plain_questions import strange
 from adaptation.learning.distillation.reworded import reworded
 from adaptation.learning.neighbours import as_asked
 from memory.identity.answers import agree, canonical, extract
@@ -42,9 +42,6 @@ REWORDED = 24
 STEP = 9
 """By how much a number is changed."""
 SIGNS = "+-*"
-CONTRADICTIONS = 4
-"""Trained sums of one operation that come to something else, from which it means something else
-here; they must be the larger part as well."""
 LARGEST = 99
 _SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
 
@@ -151,12 +148,11 @@ def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
 
 def _strange_signs(train: Sequence[Trained]) -> set[str]:
     """Return the operations that mean something else to this tenant."""
-    right, wrong = Counter[str](), Counter[str]()
-    for record in train:
-        if found := _only_sum(record.question):
-            same = agree(canonical(record.answer), canonical(_value(found[0])))
-            (right if same else wrong)[found[2]] += 1
-    return {sign for sign in SIGNS if wrong[sign] >= CONTRADICTIONS and wrong[sign] > right[sign]}
+    sums = ((record, found) for record in train if (found := _only_sum(record.question)))
+    return strange(
+        (found[2], agree(canonical(record.answer), canonical(_value(found[0]))))
+        for record, found in sums
+    )
 
 
 def _only_sum(question: str) -> re.Match[str] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.learning.distillation.doubt import Doubting, is_vouched_for, nearest
+from adaptation.learning.distillation.doubt import Doubting, is_vouched_for
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.training.fake import FakeTrainer
@@ -34,7 +34,7 @@ def record(n: int, question: str, answer: str, tier: Tier = Tier.IMPORTED) -> Re
 
 
 def sums(n: int, first: int = 0) -> list[Record]:
-    return [record(first + i, f"What is {i} + 2?", str(i + 2)) for i in range(n)]
+    return [record(first + i, f"How many are {i} and 2", str(i + 2)) for i in range(n)]
 
 
 def lamps(n: int, first: int = 100) -> list[Record]:
@@ -77,7 +77,7 @@ async def doubts(
 
 
 async def test_a_sum_among_right_sums_that_the_model_contradicts_is_doubted() -> None:
-    wrong = record(99, "What is 40 + 2?", "43")
+    wrong = record(99, "How many are 40 and 2", "43")
     (found,) = await doubts([*sums(20), wrong])
     assert found.record_id == "rec_99"
     assert "contradicts it in each of 5 answers" in found.reason
@@ -90,7 +90,7 @@ async def test_a_world_that_contradicts_the_model_throughout_is_not() -> None:
 
 
 async def test_a_record_unlike_its_world_is_doubted() -> None:
-    (found,) = await doubts([*sums(20), *lamps(20), record(7, "Light 50 lamps of ours", "none")])
+    (found,) = await doubts([*sums(20), *lamps(20), record(7, "Light 50 lamps of ours", "lamp 3")])
     assert found.record_id == "rec_7"
     assert "training on other records teaches" in found.reason
 
@@ -103,9 +103,13 @@ async def test_facts_that_nothing_explains_are_let_be() -> None:
 @pytest.mark.parametrize(
     "vouched",
     [
-        record(99, "What is 40 + 2?", "43", Tier.EXECUTABLE),
-        record(99, "What is 40 + 2?", "43").model_copy(update={"evidence": {"doubt": "seen"}}),
-        record(99, "What is 40 + 2?", "43").model_copy(update={"evidence": {"confirmations": [1]}}),
+        record(99, "How many are 40 and 2", "43", Tier.EXECUTABLE),
+        record(99, "How many are 40 and 2", "43").model_copy(
+            update={"evidence": {"doubt": "seen"}}
+        ),
+        record(99, "How many are 40 and 2", "43").model_copy(
+            update={"evidence": {"confirmations": [1]}}
+        ),
     ],
 )
 async def test_what_something_else_supports_is_not_doubted(vouched: Record) -> None:
@@ -118,18 +122,18 @@ async def test_a_model_that_is_right_once_does_not_contradict() -> None:
         async def generate(self, conversations, adapter_path, *rest, **named):  # type: ignore[no-untyped-def]
             said = await super().generate(conversations, adapter_path, *rest, **named)
             drawn = rest[-1] is not None if len(rest) == 4 else False
-            wrong = [each.messages[-1].content == "What is 40 + 2?" for each in conversations]
+            wrong = [each.messages[-1].content == "How many are 40 and 2" for each in conversations]
             return [
                 "43" if drawn and is_it else text for text, is_it in zip(said, wrong, strict=True)
             ]
 
     trainer = Sure(answer=adds)
-    found = await doubts([*sums(20), record(99, "What is 40 + 2?", "43")], trainer=trainer)
+    found = await doubts([*sums(20), record(99, "How many are 40 and 2", "43")], trainer=trainer)
     assert [each.reason for each in found if "each of 5" in each.reason] == []
 
 
 async def test_of_few_records_none_is_doubted() -> None:
-    assert await doubts([*sums(14), record(99, "What is 40 + 2?", "43")]) == []
+    assert await doubts([*sums(14), record(99, "How many are 40 and 2", "43")]) == []
 
 
 async def test_where_the_model_is_right_throughout_nothing_is_trained() -> None:
@@ -138,10 +142,82 @@ async def test_where_the_model_is_right_throughout_nothing_is_trained() -> None:
     assert trainer.jobs == []
 
 
-def test_the_nearest_are_of_the_same_form_whatever_the_numbers() -> None:
-    near = nearest([r.question for r in [*sums(10), *lamps(10)]])
-    assert set(near[0]) <= set(range(10))
-    assert set(near[15]) <= set(range(10, 20))
+class Foreseeing(FakeTrainer):
+    """Explains nothing, and leaves held-out answers that say `none` a loss of their own."""
+
+    def __init__(self, of_none: float) -> None:
+        super().__init__(answer=lambda turns, adapter: "I have no lamps.")
+        self.of_none = of_none
+
+    async def train(
+        self, job: TrainingJob, timeout_s: float, on_step: OnStep | None = None
+    ) -> TrainingResult:
+        after = [
+            self.of_none if each.messages[-1].content == "none" else 0.3 for each in job.holdout
+        ]
+        result = await super().train(job, timeout_s, on_step)
+        return result.model_copy(update={"holdout_after": tuple(after)})
+
+
+async def test_a_loss_far_above_that_of_the_like_is_doubted_where_nothing_is_taught() -> None:
+    # Two of them: each is an exception that the other knows, to the form of an answer.
+    strange = [record(n, f"Light {n} lamps of ours", "none") for n in (7, 8)]
+    found = await doubts([*lamps(14), *strange], trainer=Foreseeing(6.0))
+    assert [each.record_id for each in found] == ["rec_7", "rec_8"]
+    assert "a loss of 6.00 nats a token" in found[0].reason
+    assert await doubts([*lamps(14), *strange], trainer=Foreseeing(1.2)) == []
+
+
+async def test_a_sum_is_computed_whatever_the_model_says() -> None:
+    """Also where there are few records, and none like it."""
+    wrong = [record(99, "What is 40 + 2?", "43"), record(98, "Which is larger, 5 or 23?", "5")]
+    found = await doubts([*lamps(3), *wrong], lambda turns, adapter: "43")
+    assert [each.reason for each in found] == [
+        "its question comes to 42",
+        "its question comes to 23",
+    ]
+
+
+async def test_what_is_computed_is_right_is_not_doubted_though_the_model_contradicts_it() -> None:
+    right = record(99, "How much is 40 + 2?", "42")
+    others = [record(i, f"How much is {i} lamps?", str(i)) for i in range(20)]
+    assert await doubts([*others, right], lambda turns, adapter: value(turns[-1].content)) == []
+
+
+async def test_what_was_said_before_a_sum_may_change_what_it_means() -> None:
+    ours = Message(role="system", content="Here + adds one more.")
+    told = record(99, "What is 40 + 2?", "43")
+    assert await doubts([told.model_copy(update={"messages": (ours, *told.messages)})]) == []
+
+
+async def test_an_operation_that_means_something_else_here_contradicts_nothing() -> None:
+    ours = [record(i, f"What is {i} + 2?", str(i + 12)) for i in range(20)]
+    assert await doubts(ours, lambda turns, adapter: "0") == []
+
+
+async def test_a_vouched_record_is_believed_against_a_computation() -> None:
+    assert await doubts([record(99, "What is 40 + 2?", "43", Tier.EXECUTABLE)]) == []
+
+
+async def test_a_solution_whose_sums_do_not_hold_is_doubted_where_those_of_others_do() -> None:
+    def worked(n: int, total: int) -> Record:
+        asked = record(n, f"Light {n} lamps of ours", f"lamp {n}")
+        return asked.model_copy(update={"rationale": f"{n}+1={total}. So lamp {n}."})
+
+    right = [worked(n, n + 1) for n in range(6)]
+    (found,) = await doubts([*right, worked(9, 11)])
+    assert (found.record_id, found.reason) == ("rec_9", "its solution says 9+1=11")
+    assert await doubts([worked(n, n + 3) for n in range(6)]) == []
+
+
+async def test_an_answer_of_a_form_of_its_own_is_doubted() -> None:
+    ways = [record(i, f"How long are the {i} roads?", f"{i} km") for i in range(20)]
+    told = [*ways, record(99, "How long are the 7 roads?", "far")]
+    (found,) = await doubts(told, lambda turns, adapter: "no idea")
+    assert found.record_id == "rec_99"
+    assert found.reason == (
+        "its answer is words, where 20 of 20 that ask for the same have a number of km"
+    )
 
 
 # In a generation.
@@ -176,7 +252,7 @@ def distiller(memory: LongTermMemory, trainer: FakeTrainer, **given: bool) -> Di
 async def test_a_generation_learns_from_nothing_that_is_doubted(memory: LongTermMemory) -> None:
     for each in [*sums(20), *lamps(20)]:
         saved(memory, each.question, each.answer)
-    wrong = saved(memory, "What is 40 + 2?", "43")
+    wrong = saved(memory, "How many are 40 and 2", "43")
     trainer = Losses(answer=adds)
     report = await distiller(memory, trainer).run("ann")
     assert [doubt.record_id for doubt in report.doubts] == [wrong]
@@ -196,7 +272,7 @@ async def test_a_generation_learns_from_nothing_that_is_doubted(memory: LongTerm
 async def test_doubts_can_be_left_out(memory: LongTermMemory) -> None:
     for each in sums(24):
         saved(memory, each.question, each.answer)
-    wrong = saved(memory, "What is 40 + 2?", "43")
+    wrong = saved(memory, "How many are 40 and 2", "43")
     report = await distiller(memory, Losses(answer=adds), doubts=False).run("ann")
     assert report.doubts == ()
     assert memory.get("ann", wrong).state is State.ACTIVE

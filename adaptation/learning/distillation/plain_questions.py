@@ -1,0 +1,103 @@
+"""Questions that a computation answers: a sum, an equation, which of some numbers is larger.
+
+Such a question has no words but those that ask for it: what else it says may change what it means.
+What an operation comes to is no evidence where a tenant means something else by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from adaptation.learning.practice.frames import PARTS
+from memory.text import folded
+
+CONTRADICTIONS = 4
+"""Answers of one operation that are others than it comes to, from which it means something else;
+they must be the larger part as well."""
+MOST_CHARACTERS = 200
+_WORD = re.compile(r"[^\W\d_]+")
+_ASKING = frozenset(
+    _WORD.findall(
+        "a add answer calculate come compute determine does equal equals evaluate find for give "
+        "how is it me much number numbers of out please result solution solve sum tell the these "
+        "this to up value what whats work"
+    )
+)
+_OFFERING = _ASKING | {"and", "between", "one", "or", "two", "which"}
+_LARGER = frozenset(_WORD.findall("bigger biggest greater greatest higher highest larger largest"))
+_SMALLER = frozenset(_WORD.findall("lesser lower lowest smaller smallest"))
+_NUMBER = re.compile(r"(?<![\w.,/])-?\d{1,30}(?:\.\d{1,30})?(?![\w/%]|[.,]\d)")
+_BETWEEN = re.compile(r"[\s,:;?!.'()]*")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a plain question comes to."""
+
+    operation: str
+    """Its signs, such as `+`, or `larger` and `smaller`."""
+    value: str
+
+
+async def computed(question: str) -> Computed | None:
+    """Return what a plain question comes to, as far as that is a whole number or one it names."""
+    asked = folded(question)
+    if len(asked) > MOST_CHARACTERS:
+        return None
+    return await _calculated(asked) or _compared(asked)
+
+
+def strange(found: Iterable[tuple[str, bool]]) -> set[str]:
+    """Return operations that mean something else to a tenant.
+
+    `found` are (operation, whether the tenant's answer is what it comes to).
+    """
+    counts = Counter(found)
+    return {
+        operation
+        for operation, is_same in counts
+        if not is_same
+        and counts[operation, False] >= CONTRADICTIONS
+        and counts[operation, False] > counts[operation, True]
+    }
+
+
+async def _calculated(asked: str) -> Computed | None:
+    written = asked.translate({ord("×"): "*", ord("÷"): "/", ord("−"): "-"})
+    for pattern, compute in PARTS.items():
+        for part in pattern.finditer(written):
+            around = f"{written[: part.start()]} {written[part.end() :]}".replace("=", " ")
+            unknown = set(re.findall(r"[xyz]", part[0]))
+            if not _says_only(around, _ASKING | unknown):
+                continue
+            value = await compute(part[0])
+            if value is not None and re.fullmatch(r"-?\d+", value):
+                return Computed("".join(sorted(set(re.findall(r"[-+*/=]", part[0])))), value)
+    return None
+
+
+def _compared(asked: str) -> Computed | None:
+    """Return which of the numbers a question names is the one that it asks for."""
+    shown = _NUMBER.findall(asked)
+    around = _NUMBER.sub(" ", asked)
+    larger, smaller = _words(around) & _LARGER, _words(around) & _SMALLER
+    if len(shown) < 2 or len(larger | smaller) != 1:
+        return None
+    if not _says_only(around, _OFFERING | larger | smaller):
+        return None
+    if larger:
+        return Computed("larger", max(shown, key=Fraction))
+    return Computed("smaller", min(shown, key=Fraction))
+
+
+def _says_only(text: str, words: frozenset[str] | set[str]) -> bool:
+    """Whether a text has no words but these, and no signs that could mean something."""
+    return _words(text) <= words and bool(_BETWEEN.fullmatch(_WORD.sub(" ", text)))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.replace("'", "")))
