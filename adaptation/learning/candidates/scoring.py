@@ -97,15 +97,15 @@ class Scorer:
         }
 
     async def _pass_rates(self, records: Sequence[Record], tokens: int) -> dict[str, float]:
-        prompts = [conversation.until(-1) for conversation in plain(records)]
+        prompts = [each.until(-1) for each in plain(records) for _ in range(DRAWS)]
         limits = min(tokens, self.max_new_tokens), self.timeout_s
-        right = [0] * len(records)
-        for seed in range(DRAWS):
-            draw = Draw(temperature=TEMPERATURE, seed=seed)
-            texts = await self.trainer.generate(prompts, None, *limits, self.on_step, draw)
-            for place, (text, record) in enumerate(zip(texts, records, strict=True)):
-                right[place] += self.grade(text, record)
-        return {record.id: n / DRAWS for record, n in zip(records, right, strict=True)}
+        draw = Draw(temperature=TEMPERATURE)
+        texts = await self.trainer.generate(prompts, None, *limits, self.on_step, draw)
+        said = (texts[first : first + DRAWS] for first in range(0, len(texts), DRAWS))
+        return {
+            record.id: sum(self.grade(text, record) for text in replies) / DRAWS
+            for record, replies in zip(records, said, strict=True)
+        }
 
 
 def by_wording(records: Sequence[Record]) -> NDArray[np.float32]:
