@@ -66,10 +66,14 @@ class Scorer:
     ) -> list[Scores]:
         """Return the scores of records; `before` are those of earlier generations, by record."""
         known = {r.id: found for r in records if (found := _as_known(r, before.get(r.id)))}
-        known |= await self._found([record for record in records if record.id not in known])
+        new = [record for record in records if record.id not in known]
+        # The embedder is loaded here, for seconds; the trainer has a process of its own.
+        found, vectors = await asyncio.gather(
+            self._found(new), asyncio.to_thread(self.vectors, records)
+        )
+        known |= found
         reference = range(min(REFERENCE, len(records)))
         influences = await self.trainer.align(plain(records), reference, MAX_TOKENS, self.timeout_s)
-        vectors = await asyncio.to_thread(self.vectors, records)
         novel = await asyncio.to_thread(novelties, vectors)
         return [
             Scores(

@@ -34,7 +34,7 @@ class Choice:
 
     def __init__(self, draw: Draw | None, prompts: Sequence[Sequence[int]]) -> None:
         self._temperature = draw.temperature if draw else None
-        self._drawing = _drawing(draw.seed, prompts) if draw else []
+        self._drawing = _drawing(draw, prompts) if draw else []
 
     def of(self, logits: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
         """Return a token (B,) for each row of logits (B, V): the next of the reply in a place."""
@@ -131,10 +131,10 @@ def _batches(prompts: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]
         yield batch
 
 
-def _drawing(seed: int, prompts: Sequence[Sequence[int]]) -> list[Random]:
+def _drawing(draw: Draw, prompts: Sequence[Sequence[int]]) -> list[Random]:
     before = Counter[tuple[int, ...]]()
     found = []
     for prompt in map(tuple, prompts):
-        found.append(Random(digest([seed, prompt, before[prompt]])))
+        found.append(Random(digest([draw.seed, prompt, draw.first + before[prompt]])))
         before[prompt] += 1
     return found

@@ -75,7 +75,7 @@ def _foreign_replies(
 ) -> Iterator[tuple[int, list[int]]]:
     """What `replies` does, by Transformers' own way of decoding: a draw is that of the batch."""
     if draw is not None:
-        torch.manual_seed(draw.seed)
+        torch.manual_seed(draw.seed + (draw.first << 32))
     said: list[list[int]] = [[] for _ in prompts]
     going, done = list(range(len(prompts))), 0
     while going:

@@ -94,6 +94,8 @@ def test_a_draw_is_a_replys_own_whoever_is_asked_beside_it_and_however_long_it_m
     together = replies(base, [*PROMPTS, PROMPTS[0]], [], draw=draw).texts
     assert tuple(replies(base, [each], [], draw=draw).texts[0] for each in PROMPTS) == together[:-1]
     assert together[-1] != together[0], "the same question is answered anew"
+    later = Draw(seed=3, first=1)
+    assert replies(base, PROMPTS[:1], [], draw=later).texts == together[-1:]
     never = threading.Event()
     short = decoding.generate(base, PROMPTS, None, 7, never, lambda *_: None, draw).texts
     assert [each.split()[:7] for each in together[:-1]] == [each.split() for each in short]
