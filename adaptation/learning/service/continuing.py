@@ -2,6 +2,11 @@
 
 A reply's draws are its own, by seed, prompt, and how many of the same prompt came before it: they
 are the same whoever is decoded beside it, and the first ones the same whatever the limit.
+
+Where few replies are under way a pass waits for the weights. What followed when a reply last said
+the same is then read on trial (prompt lookup decoding; speculative sampling, arXiv 2211.17192), and
+kept as far as it is what is chosen: a reply that goes round in a circle takes few passes, and is
+the one it would have been.
 """
 
 from __future__ import annotations
@@ -9,6 +14,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice, takewhile
 from random import Random
 
 import torch
@@ -25,26 +32,73 @@ PLACES = 65_536
 """Tokens that they may come to, prompts included, at most."""
 MORE = 64
 """Tokens by which the room for each grows."""
+GUESSED = 8
+"""Tokens that are read on trial in one pass, where a reply says again what it said before."""
+TOGETHER = 32
+"""Tokens up to which a pass takes hardly longer than one of a single token: weights are read."""
+ALIKE = 3
+"""Tokens that were said before, from which on what followed them is guessed again."""
 FEW = 0.75
 """Share of a cache's rows under way, at which those that ended leave it: what stays is copied."""
 
 
 class Choice:
-    """The next token of each reply: the likeliest, or one that is drawn."""
+    """The next tokens of each reply: the likeliest, or those that are drawn."""
 
     def __init__(self, draw: Draw | None, prompts: Sequence[Sequence[int]]) -> None:
         self._temperature = draw.temperature if draw else None
         self._drawing = _drawing(draw, prompts) if draw else []
+        self._drawn: list[list[float]] = [[] for _ in self._drawing]
 
-    def of(self, logits: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
-        """Return a token (B,) for each row of logits (B, V): the next of the reply in a place."""
+    def of(self, logits: torch.Tensor, replies: Sequence[Reply]) -> list[list[int]]:
+        """Return Q tokens for each row of logits (B, Q, V), as they would follow each other."""
         if self._temperature is None:
-            return logits.argmax(-1)
-        drawn = [[self._drawing[place].random()] for place in places]  # (B, 1)
-        up_to = (logits.float() / self._temperature).softmax(-1).cumsum(-1)  # (B, V)
-        sought = up_to[:, -1:] * torch.tensor(drawn, device=logits.device)
-        found = torch.searchsorted(up_to, sought, right=True).squeeze(1)
-        return found.clamp_(max=logits.shape[1] - 1)
+            likeliest: list[list[int]] = logits.argmax(-1).tolist()
+            return likeliest
+        n = logits.shape[1]
+        drawn = [self._of(each.place, len(each.said), n) for each in replies]
+        up_to = (logits.float() / self._temperature).softmax(-1).cumsum(-1)  # (B, Q, V)
+        sought = up_to[..., -1] * torch.tensor(drawn, device=logits.device)
+        places = torch.searchsorted(up_to, sought[..., None], right=True).squeeze(-1)
+        found: list[list[int]] = places.clamp_(max=logits.shape[2] - 1).tolist()
+        return found
+
+    def _of(self, place: int, first: int, n: int) -> list[float]:
+        """Return the numbers by which the tokens of a reply are drawn, from the `first` on."""
+        drawn = self._drawn[place]
+        drawn += [self._drawing[place].random() for _ in range(first + n - len(drawn))]
+        return drawn[first : first + n]
+
+
+@dataclass
+class Reply:
+    """A reply under way."""
+
+    place: int
+    prompt: Sequence[int]
+    said: list[int] = field(default_factory=list)
+    has_ended: bool = False
+
+    def take(self, tokens: Sequence[int], most: int, stops: set[int]) -> None:
+        """Say tokens, up to what ends it."""
+        for token in tokens:
+            if self.has_ended:
+                return
+            if token not in stops:
+                self.said.append(token)
+            self.has_ended = token in stops or len(self.said) == most
+
+    def guess(self, n: int) -> list[int]:
+        """Return n tokens that may follow: those that followed when it last said the same.
+
+        Where it goes round in a circle, so does the guess; nothing where it says something new.
+        """
+        so_far = [*self.prompt, *self.said]
+        tail = so_far[-ALIKE:]
+        for end in range(len(so_far) - 1, ALIKE - 1, -1):
+            if so_far[end - ALIKE : end] == tail:
+                return [*islice(cycle(so_far[end:]), n)]
+        return []
 
 
 def replies(
@@ -61,55 +115,77 @@ def replies(
     """
     choice = Choice(draw, prompts)
     for places in _batches(prompts, most):
-        said: dict[int, list[int]] = {place: [] for place in places}
-        cache, logits = _read(base, [prompts[place] for place in places])
+        rows = [Reply(place, prompts[place]) for place in places]  # as in the cache
+        cache, logits = _read(base, [each.prompt for each in rows])
+        read = [[0] for _ in rows]  # of each row a token that is sure, and guesses
         while True:
             if cancelled.is_set():
                 raise TrainerError("the job was cancelled")
-            tokens = choice.of(logits, places)
-            yield from _ended(said, places, tokens.tolist(), most, stops)
-            if not said:
+            going = [each for each in rows if not each.has_ended]
+            tokens = _say(rows, read, choice.of(logits, rows), most, stops, cache)
+            yield from ((each.place, each.said) for each in going if each.has_ended)
+            if all(each.has_ended for each in going):
                 break
-            if len(said) <= FEW * len(places) or cache.longest == cache.room:
-                going = [row for row, place in enumerate(places) if place in said]
-                places, tokens = [places[row] for row in going], tokens[going]
-                cache = cache.rows(going, cache.longest + MORE)
-            logits = _read_on(base, tokens, cache)
+            if sum(not each.has_ended for each in going) <= FEW * len(rows) or _is_full(cache):
+                left = [row for row, each in enumerate(rows) if not each.has_ended]
+                rows, tokens = [rows[row] for row in left], [tokens[row] for row in left]
+                cache = cache.rows(left, cache.longest + GUESSED + MORE)
+            read = _with_guesses(rows, tokens)
+            logits = _read_on(base, read, cache)
 
 
-def _ended(
-    said: dict[int, list[int]],
-    places: Sequence[int],
-    tokens: Sequence[int],
+def _say(
+    rows: Sequence[Reply],
+    read: Sequence[list[int]],
+    chosen: Sequence[list[int]],
     most: int,
     stops: set[int],
-) -> Iterator[tuple[int, list[int]]]:
-    """Add a token to each reply that is under way; yield, and take out, those that end by it."""
-    for place, token in zip(places, tokens, strict=True):
-        if (reply := said.get(place)) is None:
-            continue
-        if token not in stops:
-            reply.append(token)
-        if token in stops or len(reply) == most:
-            yield place, said.pop(place)
+    cache: Cache,
+) -> list[int]:
+    """Have each reply go on, as far as guesses were right; return the last token of each.
+
+    What was guessed rightly is kept in the cache, what follows it is written over.
+    """
+    right = []
+    for reply, guesses, tokens in zip(rows, (each[1:] for each in read), chosen, strict=True):
+        agree = takewhile(lambda pair: pair[0] == pair[1], zip(guesses, tokens, strict=False))
+        right.append(sum(1 for _ in agree))
+        reply.take(tokens[: right[-1] + 1], most, stops)
+    cache.lengths += torch.tensor(right, device=cache.lengths.device)
+    return [tokens[n] for tokens, n in zip(chosen, right, strict=True)]
+
+
+def _with_guesses(rows: Sequence[Reply], tokens: Sequence[int]) -> list[list[int]]:
+    """Return for each row the token to read, and guesses of what follows where rows are few."""
+    n = min(GUESSED, TOGETHER // len(rows) - 1)
+    guesses = [reply.guess(n) if n > 0 and not reply.has_ended else [] for reply in rows]
+    if not any(guesses):
+        return [[token] for token in tokens]
+    pairs = zip(tokens, guesses, strict=True)
+    return [[token, *(guess or [token] * n)] for token, guess in pairs]
+
+
+def _is_full(cache: Cache) -> bool:
+    return cache.longest + GUESSED >= cache.room
 
 
 def _read(base: Base, prompts: Sequence[Sequence[int]]) -> tuple[Cache, torch.Tensor]:
-    """Read prompts, each once; return what is remembered, and the logits (B, V) of what follows."""
+    """Read prompts, each once; return the cache, and the logits (B, 1, V) of what follows."""
     apart = {prompt: number for number, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     lengths = torch.tensor([len(prompt) for prompt in apart], device=base.device)
     cache = Cache(lengths, max(map(len, apart)))
     reading = Prompts([*apart], cache)
     logits = _logits(base, reading, reading.last)
     rows = [apart[tuple(prompt)] for prompt in prompts]
-    return cache.rows(rows, cache.room + MORE), logits[rows]
+    return cache.rows(rows, cache.room + GUESSED + MORE), logits[rows][:, None]
 
 
-def _read_on(base: Base, tokens: torch.Tensor, cache: Cache) -> torch.Tensor:
-    """Read a token more of every row; return the logits (B, V) of what follows."""
-    logits = _logits(base, Next(tokens, cache), slice(None))
+def _read_on(base: Base, tokens: Sequence[list[int]], cache: Cache) -> torch.Tensor:
+    """Read tokens of every row, the first being sure; return the logits (B, Q, V) after each."""
+    given = torch.tensor(tokens, device=base.device)  # (B, Q)
+    logits = _logits(base, Next(given, cache), slice(None))
     cache.lengths += 1
-    return logits
+    return logits.view(*given.shape, -1)
 
 
 def _logits(base: Base, reading: Pass, rows: torch.Tensor | slice) -> torch.Tensor:

@@ -102,38 +102,42 @@ class Prompts(Pass):
 
 
 class Next(Pass):
-    """Reads one token more of every row."""
+    """Reads tokens (B, Q) that follow what was read; the cache does not count them yet."""
 
     def __init__(self, tokens: torch.Tensor, cache: Cache) -> None:
-        self._cache = cache
-        self.token_ids, self.positions = tokens[None], cache.lengths.clone()[None]
-        self._rows = torch.arange(len(tokens), device=tokens.device)
-        self._longest = cache.longest + 1
-        keys = torch.arange(self._longest, device=tokens.device)
-        self._back = cache.lengths[:, None] - keys  # (B, T): how far each key lies back
-        self._unseen: dict[int, torch.Tensor] = {}
+        self._cache, self._shape = cache, tokens.shape
+        places = cache.lengths[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        self.token_ids, self.positions = tokens.reshape(1, -1), places.reshape(1, -1)
+        self._rows = torch.arange(len(tokens), device=tokens.device)[:, None].expand_as(places)
+        self._places, self._longest = places, cache.longest + tokens.shape[1]
+        self._masks: dict[int, torch.Tensor] = {}
 
     def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
         """See `Pass`. Queries that share a head of keys are one product."""
-        q, k, v = turned(qkv, heads)  # (B, heads, D)
-        n_rows, n_groups = len(q), heads.n_q // heads.n_kv
+        (n_rows, n_tokens), groups = self._shape, heads.n_q // heads.n_kv
+        q, k, v = (
+            each.view(*self._shape, *each.shape[1:]) for each in turned(qkv, heads)
+        )  # (B, Q, n, D)
         seen = []
         for kept, new in zip(self._cache.layer(heads, qkv), (k, v), strict=True):
-            kept[self._rows, :, self.positions[0]] = new
+            kept[self._rows, :, self._places] = new
             seen.append(kept[:, :, : self._longest].flatten(0, 1))  # (B · n_kv, T, D)
-        grouped = q.reshape(n_rows * heads.n_kv, n_groups, heads.width)
-        scores = torch.bmm(grouped, seen[0].mT).view(n_rows, heads.n_q, -1)
+        grouped = q.transpose(1, 2).reshape(n_rows * heads.n_kv, -1, heads.width)
+        scores = torch.bmm(grouped, seen[0].mT).view(n_rows, -1, n_tokens, self._longest)
         p = (scores.float() * heads.scale + self._mask(heads.window)).softmax(-1).to(q.dtype)
-        found = torch.bmm(p.view(len(grouped), n_groups, -1), seen[1])
-        return found.view(n_rows, -1)
+        found = torch.bmm(p.view(-1, groups * n_tokens, self._longest), seen[1])
+        by_head = found.view(n_rows, heads.n_q, n_tokens, heads.width)
+        return by_head.transpose(1, 2).reshape(n_rows * n_tokens, -1)
 
     def _mask(self, window: int) -> torch.Tensor:
-        """(B, 1, T): −∞ for keys that a query does not see."""
-        if window not in self._unseen:
-            unseen = (self._back < 0) | (self._back >= window)
-            mask = torch.zeros(unseen.shape, device=unseen.device)
-            self._unseen[window] = mask.masked_fill_(unseen, float("-inf"))[:, None]
-        return self._unseen[window]
+        """(B, 1, Q, T): −∞ for keys that a query does not see."""
+        if window not in self._masks:
+            keys = torch.arange(self._longest, device=self._places.device)
+            back = self._places[..., None] - keys  # how far each key lies back
+            mask = torch.zeros(back.shape, device=back.device)
+            unseen = (back < 0) | (back >= window)
+            self._masks[window] = mask.masked_fill_(unseen, float("-inf"))[:, None]
+        return self._masks[window]
 
 
 def _moved(kept: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:

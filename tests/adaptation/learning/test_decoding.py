@@ -142,6 +142,31 @@ def test_prompts_that_begin_alike_are_answered_as_each_is_alone() -> None:
     assert list(replies(base, prompts, []).texts) == alone
 
 
+@pytest.mark.parametrize("draw", [None, Draw(temperature=0.01, seed=1)])
+def test_what_goes_round_in_a_circle_takes_few_passes_and_is_the_same(
+    draw: Draw | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, passes = base_that_stops_at(None, "mistral"), list[int]()
+
+    def counted(*given: Any) -> torch.Tensor:
+        passes.append(1)
+        return read_on(*given)
+
+    def said() -> list[str]:
+        never = threading.Event()
+        rest = None, 160, never, lambda *_: None, draw
+        return [decoding.generate(base, [prompt], *rest).texts[0] for prompt in PROMPTS[:3]]
+
+    read_on = continuing._read_on
+    monkeypatch.setattr(continuing, "_read_on", counted)
+    found = said()
+    quick = len(passes)
+    monkeypatch.setattr(continuing, "GUESSED", 0)
+    assert said() == found
+    assert len(passes) - quick == 3 * 159
+    assert quick < (0.75 if draw is None else 1.0) * (len(passes) - quick)
+
+
 def test_what_is_cancelled_ends() -> None:
     cancelled = threading.Event()
     cancelled.set()
