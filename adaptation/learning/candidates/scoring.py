@@ -66,10 +66,14 @@ class Scorer:
     ) -> list[Scores]:
         """Return the scores of records; `before` are those of earlier generations, by record."""
         known = {r.id: found for r in records if (found := _as_known(r, before.get(r.id)))}
-        known |= await self._found([record for record in records if record.id not in known])
+        new = [record for record in records if record.id not in known]
+        # The embedder is loaded here, for seconds; the trainer has a process of its own.
+        found, vectors = await asyncio.gather(
+            self._found(new), asyncio.to_thread(self.vectors, records)
+        )
+        known |= found
         reference = range(min(REFERENCE, len(records)))
         influences = await self.trainer.align(plain(records), reference, MAX_TOKENS, self.timeout_s)
-        vectors = await asyncio.to_thread(self.vectors, records)
         novel = await asyncio.to_thread(novelties, vectors)
         return [
             Scores(
@@ -97,15 +101,15 @@ class Scorer:
         }
 
     async def _pass_rates(self, records: Sequence[Record], tokens: int) -> dict[str, float]:
-        prompts = [conversation.until(-1) for conversation in plain(records)]
+        prompts = [each.until(-1) for each in plain(records) for _ in range(DRAWS)]
         limits = min(tokens, self.max_new_tokens), self.timeout_s
-        right = [0] * len(records)
-        for seed in range(DRAWS):
-            draw = Draw(temperature=TEMPERATURE, seed=seed)
-            texts = await self.trainer.generate(prompts, None, *limits, self.on_step, draw)
-            for place, (text, record) in enumerate(zip(texts, records, strict=True)):
-                right[place] += self.grade(text, record)
-        return {record.id: n / DRAWS for record, n in zip(records, right, strict=True)}
+        draw = Draw(temperature=TEMPERATURE)
+        texts = await self.trainer.generate(prompts, None, *limits, self.on_step, draw)
+        said = (texts[first : first + DRAWS] for first in range(0, len(texts), DRAWS))
+        return {
+            record.id: sum(self.grade(text, record) for text in replies) / DRAWS
+            for record, replies in zip(records, said, strict=True)
+        }
 
 
 def by_wording(records: Sequence[Record]) -> NDArray[np.float32]:

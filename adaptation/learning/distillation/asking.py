@@ -41,12 +41,12 @@ class Asking:
         return await self.trainer.timed(prompts, adapter, *limits, self.progress(phase))
 
     async def sample(
-        self, phase: str, prompts: Sequence[Conversation], adapter: str | None
+        self, phase: str, prompts: Sequence[Conversation], adapter: str | None, first: int
     ) -> list[str]:
-        """Likewise, by a draw that is the same every time."""
+        """Likewise, by a draw that is the same every time; `first` replies to each came before."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
-        progress = self.progress(phase)
-        return await self.trainer.generate(prompts, adapter, *limits, progress, draw=Draw())
+        progress, draw = self.progress(phase), Draw(first=first)
+        return await self.trainer.generate(prompts, adapter, *limits, progress, draw=draw)
 
     async def measure(
         self, conversations: Sequence[Conversation], adapter: str | None

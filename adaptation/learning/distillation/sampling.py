@@ -13,20 +13,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from statistics import fmean, median
 
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.far import TOOLS
 from adaptation.learning.distillation.guarding import Guard
-from adaptation.learning.distillation.judging import Ask, Grade
+from adaptation.learning.distillation.judging import Grade
 from adaptation.learning.distillation.report import Sampled
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.trainer import Foreseen
 from memory.types import Message, Record
 
-K = 16
+WAVES = (4, 4, 8)
+"""Replies drawn at a time. To a held-out question none is drawn after one that is right: whether
+there is one is all that is asked of it."""
+K = sum(WAVES)
 FAR, HELD_OUT = 8, 8
-"""How many of each are asked, K times over."""
+"""How many of each are asked, K times over at most."""
 MAX_LOST = 0.1
 """Of the questions that K samples of what is served found an answer to; one may always be lost."""
 LEAST_DIFFERENT = 0.5
@@ -34,6 +38,8 @@ LEAST_DIFFERENT = 0.5
 is surer."""
 MEASURED = 4
 """Replies to each far guard by which the divergence is told."""
+Sample = Callable[[str, Sequence[Conversation], str | None, int], Awaitable[list[str]]]
+"""(phase, prompts, folder of an adapter, replies to each that were drawn before) → replies."""
 Measure = Callable[[Sequence[Conversation], str | None], Awaitable[list[Foreseen]]]
 
 
@@ -54,7 +60,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Drawn:
-    """K replies to each of some questions."""
+    """Up to K replies to each of some questions."""
 
     replies: tuple[tuple[str, ...], ...]
     right: tuple[tuple[bool, ...], ...]
@@ -83,8 +89,7 @@ class Drawn:
 class Sampling:
     """Draws from what is served and from a candidate, with the same seed."""
 
-    sample: Ask
-    """Like `ask`, and not greedily."""
+    sample: Sample
     measure: Measure
     grade: Grade
 
@@ -127,11 +132,16 @@ class Sampling:
         return self.grade(text, record)
 
     async def _drawn(self, phase: str, asked: Sequence[Asking], adapter: str | None) -> Drawn:
-        prompts = [each.conversation for each in asked for _ in range(K)]
-        texts = await self.sample(phase, prompts, adapter)
-        replies = [tuple(texts[i * K : (i + 1) * K]) for i in range(len(asked))]
-        right = [tuple(map(each.right, said)) for each, said in zip(asked, replies, strict=True)]
-        return Drawn(tuple(replies), tuple(right))
+        replies: list[list[str]] = [[] for _ in asked]
+        right: list[list[bool]] = [[] for _ in asked]
+        for first, more in zip(accumulate(WAVES, initial=0), WAVES, strict=False):
+            places = [i for i, each in enumerate(asked) if each.is_far or not any(right[i])]
+            wave = [i for i in places for _ in range(more)]
+            texts = await self.sample(phase, [asked[i].conversation for i in wave], adapter, first)
+            for i, text in zip(wave, texts, strict=True):
+                replies[i].append(text)
+                right[i].append(asked[i].right(text))
+        return Drawn(tuple(map(tuple, replies)), tuple(map(tuple, right)))
 
     async def _divergence(
         self, asked: Sequence[Asking], after: Drawn, candidate: str

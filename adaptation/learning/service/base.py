@@ -28,6 +28,7 @@ from adaptation.learning.training.sequences import TrainingExample
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from adaptation.learning.service.reading import Pass
     from adaptation.learning.service.static_pass import StaticPass
 
 
@@ -45,13 +46,13 @@ class Base:
         self.groups = prepare(model, self.stage)
         self.shapes = [group.shape for group in self.groups]
         self._segments = Segments(self.stage)
-        self._is_known = is_known(model)
+        self.is_known = is_known(model)
         self.graphs: Graphs | None = None
         """Captured passes, on a device that takes longer to be told than to compute."""
-        if self._is_known and self.device.type == "cuda":
+        if self.is_known and self.device.type == "cuda":
             self.graphs = Graphs(self, CudaRecorder(self.device))
         self.packs = True
-        self.packs = self._is_known or self._can_pack()
+        self.packs = self.is_known or self._can_pack()
         """Whether examples can share a pass; of a model that mixes them each has its own."""
 
     @classmethod
@@ -80,7 +81,7 @@ class Base:
         """What `learn` does, without a graph."""
         packed = Packed(parts, self.device)
         with self.on_stage(packed):
-            losses = self._learn(packed) if self._is_known else self._learn_any(packed)
+            losses = self._learn(packed) if self.is_known else self._learn_any(packed)
         for part in parts:
             part.adapter.collect()
         return _by_part(losses, packed, parts)
@@ -90,7 +91,7 @@ class Base:
         """Return the losses alone."""
         packed = Packed(parts, self.device)
         with self.on_stage(packed):
-            if self._is_known:
+            if self.is_known:
                 losses, _ = self._head(packed, self.hidden(packed), learns=False)
             else:
                 losses = self._logits_losses(packed)
@@ -124,13 +125,13 @@ class Base:
         return found
 
     @contextmanager
-    def on_stage(self, packed: Packed | StaticPass) -> Iterator[None]:
+    def on_stage(self, packed: Packed | StaticPass | Pass) -> Iterator[None]:
         """Have the model work on a pass for the length of the block."""
         attention = self._segments.used_by(self.model) if self.packs else nullcontext()
         with self.stage.set(packed), attention:
             yield
 
-    def hidden(self, packed: Packed | StaticPass) -> torch.Tensor:
+    def hidden(self, packed: Packed | StaticPass | Pass) -> torch.Tensor:
         """(N, d), after the last norm of a known family."""
         output = self.model.model(
             input_ids=packed.token_ids, position_ids=packed.positions, use_cache=False

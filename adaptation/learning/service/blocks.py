@@ -23,6 +23,7 @@ from adaptation.learning.service.group import Group, Grouped
 from adaptation.learning.service.operations import RmsNorm, SegmentAttention, SiluMul, applied
 from adaptation.learning.service.packing import Packed, Share
 from adaptation.learning.service.places import Heads
+from adaptation.learning.service.reading import Pass
 from adaptation.learning.service.slots import Stacked
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ class Stage:
     kernels: ModuleType
     anchor: torch.Tensor = field(default_factory=lambda: torch.zeros((), requires_grad=True))
     """Makes autograd call for the gradients of adapters where the input needs none."""
-    packed: Packed | StaticPass | None = None
+    packed: Packed | StaticPass | Pass | None = None
     adapter: Adapter | None = None
-    """Of the whole model, while there is no pass: it decodes."""
+    """Of the whole model, where a pass does not say whose rows are whose: it decodes."""
 
     @contextmanager
-    def set(self, packed: Packed | StaticPass) -> Iterator[None]:
+    def set(self, packed: Packed | StaticPass | Pass) -> Iterator[None]:
         """Work on a pass for the length of the block."""
         self.packed = packed
         try:
@@ -61,11 +62,15 @@ class Stage:
         rows = x.reshape(-1, x.shape[-1])
         if isinstance(self.packed, Packed):
             return applied(Grouped, rows, self.anchor, group, _shares(self.packed, len(rows)))
+        if isinstance(self.packed, Pass):
+            return group.product(rows, self.adapter)
         return applied(Stacked, rows, self.anchor, group, self.packed.slots)
 
     def attend(self, qkv: torch.Tensor, heads: Heads) -> torch.Tensor:
         """(N, (n_q + 2 · n_kv) · D) → (N, n_q · D), within each example."""
         assert self.packed is not None
+        if isinstance(self.packed, Pass):
+            return self.packed.attend(qkv, heads)
         rest = (heads, self.packed.places, self.kernels)
         if isinstance(self.packed, Packed):
             return applied(SegmentAttention, qkv, *rest)
@@ -75,7 +80,9 @@ class Stage:
     def angles(self, of_rows: torch.Tensor) -> torch.Tensor:
         """(N, D) → what attention rotates by."""
         assert self.packed is not None
-        return of_rows if isinstance(self.packed, Packed) else self.packed.grid.spread(of_rows)
+        if isinstance(self.packed, Packed | Pass):
+            return of_rows
+        return self.packed.grid.spread(of_rows)
 
 
 def _shares(packed: Packed, rows: int) -> Sequence[Share]:
@@ -186,6 +193,7 @@ def _heads(module: Any, outs: Sequence[int], cos: torch.Tensor, sin: torch.Tenso
         q_weight=q_norm.weight if q_norm is not None else None,
         k_weight=k_norm.weight if k_norm is not None else None,
         eps=q_norm.variance_epsilon if q_norm is not None else 0.0,
+        layer=module.layer_idx,
     )
 
 

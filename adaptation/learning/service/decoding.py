@@ -1,10 +1,13 @@
-"""Batched decoding, for judging an adapter; serving is the engine's business."""
+"""Batched decoding, for judging an adapter; serving is the engine's business.
+
+Models of known families have a way of their own (`continuing`), all others that of Transformers.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -12,10 +15,11 @@ from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.continuing import replies
 from adaptation.learning.training.trainer import Draw, Generated
 
 BATCH = 64
-"""Prompts decoded together."""
+"""Prompts decoded together, of a family that is not known."""
 FIRST = 32
 """Tokens after which those that go on are put together anew, then twice as many, and so on: one
 reply that rambles holds up few others. What they said is read again, which costs one pass."""
@@ -33,8 +37,6 @@ def generate(
     """The likeliest continuation of every prompt, or one by a draw, under `adapter` or the bare
     base.
     """
-    if draw is not None:
-        torch.manual_seed(draw.seed)
     under = adapter_io.read(base, adapter) if adapter is not None else None
     started = time.perf_counter()
     with base.under(under), torch.no_grad():
@@ -55,34 +57,50 @@ def _replies(
     """Return the tokens of every reply, up to what ends it."""
     given = [base.chat.encode(prompt) for prompt in prompts]
     said: list[list[int]] = [[] for _ in prompts]
-    going, done, ended = list(range(len(prompts))), 0, 0
-    while going and done < max_new_tokens:
-        most = min(2 * done or FIRST, max_new_tokens - done)
-        going.sort(key=lambda place: len(given[place]))  # little padding
+    replying = replies if base.is_known else _foreign_replies
+    ends = replying(base, given, max_new_tokens, _stops(base), draw, cancelled)
+    for ended, (place, reply) in enumerate(ends, 1):
+        said[place] = reply
+        on_batch(ended, len(prompts))
+    return said
+
+
+def _foreign_replies(
+    base: Base,
+    prompts: Sequence[Sequence[int]],
+    most: int,
+    stops: set[int],
+    draw: Draw | None,
+    cancelled: threading.Event,
+) -> Iterator[tuple[int, list[int]]]:
+    """What `replies` does, by Transformers' own way of decoding: a draw is that of the batch."""
+    if draw is not None:
+        torch.manual_seed(draw.seed + (draw.first << 32))
+    said: list[list[int]] = [[] for _ in prompts]
+    going, done = list(range(len(prompts))), 0
+    while going:
+        more = min(2 * done or FIRST, most - done)
+        going.sort(key=lambda place: len(prompts[place]))  # little padding
         left: list[int] = []
         for start in range(0, len(going), BATCH):
             if cancelled.is_set():
                 raise TrainerError("the job was cancelled")
             batch = going[start : start + BATCH]
-            more = _decode(base, [given[place] + said[place] for place in batch], most, draw)
-            for place, (tokens, has_ended) in zip(batch, more, strict=True):
+            rows = [[*prompts[place], *said[place]] for place in batch]
+            for place, tokens in zip(batch, _decode(base, rows, more, stops, draw), strict=True):
                 said[place] += tokens
-                left += [] if has_ended else [place]
-            newly = sum(has_ended for _, has_ended in more)
-            ended += newly
-            if newly and ended < len(prompts):
-                on_batch(ended, len(prompts))
-        going, done = left, done + most
-    on_batch(len(prompts), len(prompts))
-    return said
+                if len(tokens) < more or done + more == most:
+                    yield place, said[place]
+                else:
+                    left.append(place)
+        going, done = left, done + more
 
 
 def _decode(
-    base: Base, rows: Sequence[list[int]], most: int, draw: Draw | None
-) -> list[tuple[list[int], bool]]:
-    """Return of every row the tokens that follow, at most so many, and whether that is the end."""
+    base: Base, rows: Sequence[list[int]], most: int, stops: set[int], draw: Draw | None
+) -> list[list[int]]:
+    """Return of every row the tokens that follow, at most so many: fewer where that is the end."""
     tokenizer = base.chat.tokenizer
-    stops = _stops(base)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
     longest = max(map(len, rows))
     ids = [[pad_id] * (longest - len(row)) + row for row in rows]  # (B, T), padded on the left
@@ -98,8 +116,7 @@ def _decode(
         pad_token_id=pad_id,
         eos_token_id=sorted(stops) or None,
     )
-    found = [_until_stop(row[longest:].tolist(), stops) for row in output]
-    return [(tokens, len(tokens) < most) for tokens in found]
+    return [_until_stop(row[longest:].tolist(), stops) for row in output]
 
 
 def _stops(base: Base) -> set[int]:

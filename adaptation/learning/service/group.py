@@ -69,6 +69,16 @@ class Group:
             self._below = adapter.version
         return whole
 
+    def product(self, rows: torch.Tensor, adapter: Adapter | None) -> torch.Tensor:
+        """(N, d) → (N, outs) under one adapter or none, without gradients."""
+        weight = self.bare
+        if adapter is not None:
+            a, _ = adapter.values(self.index)
+            rows, weight = torch.cat((rows, rows @ a.t()), 1), self.above(adapter)
+        y = rows.new_empty((len(rows), weight.shape[1]))
+        _product(rows, weight, self.bias, y)
+        return y
+
 
 class Grouped(torch.autograd.Function):
     """(N, d) → (N, outs). Writes the adapters' gradients where they belong."""

@@ -35,6 +35,8 @@ class Heads:
     """Of a norm over each head of queries, and of keys."""
     k_weight: torch.Tensor | None = None
     eps: float = 0.0
+    layer: int = 0
+    """Which of the model's it is."""
 
 
 @dataclass(frozen=True)

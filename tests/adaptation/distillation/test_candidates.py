@@ -20,6 +20,7 @@ from adaptation.learning.candidates.scoring import Scorer, by_wording, verifier_
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import Draw
 from memory.adapters import AdapterRegistry
 from memory.candidates import Scores, Selection, content_of
 from memory.types import Message, Record
@@ -187,13 +188,12 @@ class Counting(FakeTrainer):
     drawn = 0
 
     async def generate(self, conversations, *rest, **named):  # type: ignore[no-untyped-def]
-        draw = rest[-1]
+        assert isinstance(rest[-1], Draw)
         self.drawn += len(conversations)
+        numbers = [int(c.messages[-1].content.split()[2]) for c in conversations]
         return [
-            str(int(c.messages[-1].content.split()[2]) + 5)
-            if draw.seed % 2 and int(c.messages[-1].content.split()[2]) % 2
-            else "no"
-            for c in conversations
+            str(number + 5) if place % 2 and number % 2 else "no"
+            for place, number in enumerate(numbers)
         ]
 
 

@@ -1,7 +1,8 @@
 """Far guards: forms, and what samples show."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 import pytest
@@ -18,7 +19,7 @@ from adaptation.learning.distillation.far import (
 )
 from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.guarding import Guard, ask_guards, objections
-from adaptation.learning.distillation.sampling import K, Sampling, sampled_objections
+from adaptation.learning.distillation.sampling import FAR, K, Sampling, sampled_objections
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.telling import guards_told
 from adaptation.learning.training.fake import FakeTrainer
@@ -120,12 +121,19 @@ async def test_a_model_that_calls_no_tools_is_told_to_have_no_such_guards() -> N
 
 
 def sampling(
-    says: Callable[[int, str | None], str], losses: tuple[float, float] = (1.0, 1.5)
+    says: Callable[[int, str | None], str],
+    losses: tuple[float, float] = (1.0, 1.5),
+    asked: list[Conversation] | None = None,
 ) -> Sampling:
-    """A model that gives its n-th reply by number; losses of the candidate and of the base."""
+    """A model that gives its n-th reply to each by number; losses of the candidate and the base."""
 
-    async def sample(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
-        return [says(number, adapter) for number, _ in zip(count(), prompts, strict=False)]
+    async def sample(
+        phase: str, prompts: Sequence[Conversation], adapter: str | None, first: int
+    ) -> list[str]:
+        numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(first))
+        if asked is not None:
+            asked.extend(prompts)
+        return [says(next(numbers[each.model_dump_json()]), adapter) for each in prompts]
 
     async def measure(said: Sequence[Conversation], adapter: str | None) -> list[Foreseen]:
         loss = losses[0] if adapter else losses[1]
@@ -138,13 +146,27 @@ async def test_what_sixteen_samples_no_longer_find_refuses_the_candidate(record:
     held_out = [record(i, answer="7") for i in range(8)]
 
     def narrow(number: int, adapter: str | None) -> str:
-        return "7" if adapter is None and number % K == 5 else f"Hello {number}"
+        return "7" if adapter is None and number == 5 else f"Hello {number}"
 
     found = await sampling(narrow).compare(of_family("manners"), held_out, None, "candidate")
     assert found.lost == 8
     assert found.passed[0] - found.passed[1] == 8
     (told,) = sampled_objections(found)
     assert "no longer find an answer to 8" in told
+
+
+async def test_a_held_out_question_is_asked_until_a_reply_is_right(record: Make) -> None:
+    held_out, asked = [record(i, answer="7") for i in range(8)], list[Conversation]()
+
+    def knows(number: int, adapter: str | None) -> str:
+        return "7" if adapter or number == 5 else f"Hello {number}"
+
+    found = await sampling(knows, asked=asked).compare(
+        of_family("manners"), held_out, None, "candidate"
+    )
+    assert found.passed[1] == len(held_out)
+    of_far = 2 * K * min(FAR, len(of_family("manners")))
+    assert len(asked) == of_far + 8 * 8 + 8 * 4, "of the base two waves, of the candidate one"
 
 
 async def test_replies_that_are_all_alike_refuse_the_candidate(record: Make) -> None:
@@ -174,7 +196,9 @@ class Varied(FakeTrainer):
     ) -> list[str]:
         limits = max_new_tokens, timeout_s
         said = await super().generate(conversations, adapter_path, *limits, on_step, draw)
-        return [f"{t} ({i})" for i, t in enumerate(said)] if draw and not adapter_path else said
+        if not draw or adapter_path:
+            return said
+        return [text + "!" * (draw.first + i) for i, text in enumerate(said)]
 
 
 async def test_a_generation_that_lost_all_variety_is_refused_with_its_figures(

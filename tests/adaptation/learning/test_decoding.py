@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from adaptation.errors import TrainerError
-from adaptation.learning.service import decoding
+from adaptation.learning.service import continuing, decoding
 from adaptation.learning.service.base import Base
 from adaptation.learning.training.trainer import Draw, Generated
-from tests.adaptation.learning.models import example, model_of
+from tests.adaptation.learning.models import KNOWN, example, model_of, randomised
 
 PROMPTS: list[Any] = [example(seed, 5 + seed).token_ids for seed in range(9)]
 MOST = 40
@@ -63,10 +63,12 @@ def alone(family: str) -> list[list[int]]:
     return found
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_neox", "bloom"])
+@pytest.mark.parametrize("family", [*KNOWN, "gpt_neox", "bloom"])
 def test_each_gets_the_reply_it_gets_alone(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "BATCH", 4)
     monkeypatch.setattr(decoding, "FIRST", 3)
+    monkeypatch.setattr(continuing, "BATCH", 4)
+    monkeypatch.setattr(continuing, "MORE", 3)
     whole = alone(family)
     places = Counter(token for row in whole for token in set(row))
     stop = next(token for token, n in places.most_common() if n < len(PROMPTS))
@@ -85,6 +87,84 @@ def test_a_draw_is_the_same_every_time_and_another_by_another_seed() -> None:
     base = base_that_stops_at(None, "llama")
     found = [replies(base, PROMPTS, [], draw=Draw(seed=seed)).texts for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2]
+
+
+def test_a_draw_is_a_replys_own_whoever_is_asked_beside_it_and_however_long_it_may_be() -> None:
+    base, draw = base_that_stops_at(None, "llama"), Draw(seed=3)
+    together = replies(base, [*PROMPTS, PROMPTS[0]], [], draw=draw).texts
+    assert tuple(replies(base, [each], [], draw=draw).texts[0] for each in PROMPTS) == together[:-1]
+    assert together[-1] != together[0], "the same question is answered anew"
+    later = Draw(seed=3, first=1)
+    assert replies(base, PROMPTS[:1], [], draw=later).texts == together[-1:]
+    never = threading.Event()
+    short = decoding.generate(base, PROMPTS, None, 7, never, lambda *_: None, draw).texts
+    assert [each.split()[:7] for each in together[:-1]] == [each.split() for each in short]
+
+
+def test_draws_are_as_frequent_as_the_model_finds_them_likely() -> None:
+    base, most = base_that_stops_at(None, "llama"), 1
+    asked = [PROMPTS[0]] * 4_000
+    found = decoding.generate(
+        base, asked, None, most, threading.Event(), lambda *_: None, Draw(temperature=0.5)
+    )
+    logits = base.model(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1]
+    likely = (logits / 0.5).softmax(-1)
+    drawn = Counter(map(int, found.texts))
+    shares = torch.tensor([drawn[token] / len(asked) for token in range(len(likely))])
+    assert (shares - likely).abs().sum() < 0.15
+
+
+@pytest.mark.parametrize("family", KNOWN)
+def test_an_adapter_decodes_as_transformers_decodes_with_it(family: str) -> None:
+    base = base_that_stops_at(None, family)
+    adapter = randomised(base, 4, 1)
+    with base.under(adapter), torch.no_grad():
+        ours = dict(continuing.replies(base, PROMPTS, MOST, set(), None, threading.Event()))
+        theirs = [
+            base.model.generate(
+                input_ids=torch.tensor([prompt]),
+                attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
+                max_new_tokens=MOST,
+                do_sample=False,
+                pad_token_id=0,
+            )[0, len(prompt) :].tolist()
+            for prompt in PROMPTS
+        ]
+    assert [ours[place] for place in range(len(PROMPTS))] == theirs
+    bare = replies(base, PROMPTS, []).texts
+    assert theirs != [[*map(int, text.split())] for text in bare]
+
+
+def test_prompts_that_begin_alike_are_answered_as_each_is_alone() -> None:
+    base = base_that_stops_at(None, "qwen3")
+    prompts: list[Any] = [(*PROMPTS[8], *PROMPTS[n]) for n in (0, 3, 3, 1)] + [PROMPTS[8]]
+    alone = [replies(base, [prompt], []).texts[0] for prompt in prompts]
+    assert list(replies(base, prompts, []).texts) == alone
+
+
+@pytest.mark.parametrize("draw", [None, Draw(temperature=0.01, seed=1)])
+def test_what_goes_round_in_a_circle_takes_few_passes_and_is_the_same(
+    draw: Draw | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, passes = base_that_stops_at(None, "mistral"), list[int]()
+
+    def counted(*given: Any) -> torch.Tensor:
+        passes.append(1)
+        return read_on(*given)
+
+    def said() -> list[str]:
+        never = threading.Event()
+        rest = None, 160, never, lambda *_: None, draw
+        return [decoding.generate(base, [prompt], *rest).texts[0] for prompt in PROMPTS[:3]]
+
+    read_on = continuing._read_on
+    monkeypatch.setattr(continuing, "_read_on", counted)
+    found = said()
+    quick = len(passes)
+    monkeypatch.setattr(continuing, "GUESSED", 0)
+    assert said() == found
+    assert len(passes) - quick == 3 * 159
+    assert quick < (0.75 if draw is None else 1.0) * (len(passes) - quick)
 
 
 def test_what_is_cancelled_ends() -> None:

@@ -42,10 +42,8 @@ def silu_mul_backward(dy: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
 
 def place(qkv: torch.Tensor, heads: Heads, places: Places) -> tuple[torch.Tensor, ...]:
     """Norm and rotate queries and keys; lay them out by segment: flat (places · heads · D) each."""
-    return tuple(
-        _scatter(_rotated(_normed(part, weight, heads.eps), angles), side)
-        for side, (part, weight, angles) in zip(_sides(places), _parts(qkv, heads), strict=True)
-    )
+    parts = turned(qkv, heads)
+    return tuple(_scatter(part, side) for part, side in zip(parts, _sides(places), strict=True))
 
 
 def unplace(
@@ -64,6 +62,14 @@ def unplace(
             d = rms_norm_backward(d, part, weight, heads.eps)
         found.append(d.flatten(1))
     return torch.cat(found, 1)
+
+
+def turned(qkv: torch.Tensor, heads: Heads) -> tuple[torch.Tensor, ...]:
+    """Norm and rotate queries and keys: those and the values, (N, heads, D) each."""
+    return tuple(
+        _rotated(_normed(part, weight, heads.eps), angles)
+        for part, weight, angles in _parts(qkv, heads)
+    )
 
 
 def gather(flat: torch.Tensor, places: Places, heads: int, width: int) -> torch.Tensor:
