@@ -37,6 +37,8 @@ class Policy(Frozen):
     """How one of several free texts is chosen: by embeddings, or by asking the model."""
     calibration: Calibration | None = None
     """When the first sample is served without a vote; None: never."""
+    calibrations: dict[str, Calibration | None] = Field(default_factory=dict)
+    """The same for the tenants that have their own, which stands in place of the above."""
     candidates: int = Field(default=128, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=48, ge=1, le=64)

@@ -124,7 +124,8 @@ class Services:
         It was found on the base: what an adapter is sure of is another matter. And it promises so
         much agreement with a vote, and no more.
         """
-        found = self.policy.calibration
+        policy = self.policy
+        found = policy.calibrations.get(query.tenant, policy.calibration)
         if found is None or query.base or query.options.confidence > found.agreement:
             return None
         return found.bar

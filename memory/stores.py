@@ -6,6 +6,7 @@ from pathlib import Path
 
 from memory.adapters import AdapterRegistry
 from memory.batches import BatchStore
+from memory.calibrations import CalibrationStore
 from memory.candidates import CandidateStore
 from memory.completions import CompletionLog
 from memory.conversations import ConversationStore
@@ -52,6 +53,7 @@ class Stores:
         self.notes = NoteStore(database)
         self.keys = KeyStore(database)
         self.tenants = TenantStore(database)
+        self.calibrations = CalibrationStore(database)
         self.files = FileStore(database)
         self.batches = BatchStore(database)
         self.jobs = JobStore(database)

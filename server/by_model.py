@@ -23,16 +23,16 @@ class ByModel(Generic[T]):
 
     def load(self, data_dir: Path, model: str) -> T | None:
         """Return what was found for a model, None where nothing was; `ConfigError` if broken."""
-        return self._read(data_dir / self._file).get(_key(model))
+        return self._read(data_dir / self._file).get(key_of(model))
 
     def save(self, data_dir: Path, model: str, finding: T | None) -> Path:
         """Keep what was found for a model, in one move; None takes an older finding away."""
         path = data_dir / self._file
         data_dir.mkdir(parents=True, exist_ok=True)
         kept = self._read(path)
-        kept.pop(_key(model), None)
+        kept.pop(key_of(model), None)
         if finding is not None:
-            kept[_key(model)] = finding
+            kept[key_of(model)] = finding
         fresh = path.with_suffix(".new")
         fresh.write_text(self._form(kept).model_dump_json(indent=1), "utf-8")
         fresh.replace(path)
@@ -50,6 +50,6 @@ class ByModel(Generic[T]):
         return found
 
 
-def _key(model: str) -> str:
-    """A model in a folder goes by the folder's full path, however it was named."""
+def key_of(model: str) -> str:
+    """Return what a model goes by: in a folder by the folder's full path, however it was named."""
     return str(Path(model).absolute()) if Path(model).is_dir() else model

@@ -12,7 +12,9 @@ from adaptation.learning.loaded import LoadedAdapters
 from adaptation.learning.probing import PROBE_TOKENS
 from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
+from adaptation.policy import Policy
 from adaptation.services import Services
+from server.calibrations import own_calibrations
 from server.config import Settings
 from server.engine_defaults import UNTRAINABLE
 from server.kept_adapters import kept_adapters
@@ -29,6 +31,8 @@ async def services_of(
 ) -> Services:
     """Return what a request passes through, once the first adapter has been through all of it."""
     model = base_model(args.model)
+    policy = policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings))
+    own = await own_calibrations(parts.memory, settings, model)
     kept = kept_adapters(settings.data_dir, args.model, settings.adapter_cache_mb)
     services = Services(
         kept=kept,
@@ -43,16 +47,24 @@ async def services_of(
         rewards=parts.rewards,
         allowance=parts.quotas,
         trainings=Trainings(FairShares(parts.quotas.weight)),
-        policy=policy_from(settings, model, parts.trainer.parameters, _may_train(args, settings)),
+        policy=policy.model_copy(update={"calibrations": own}),
     )
     if services.policy.may_train:
         step_s = await warm_up(services, PROBE_TOKENS)
         services = replace(services, policy=timed(services.policy, settings, step_s))
     services.rules.warm_up()
-    if (found := services.policy.calibration) is not None:
+    _say_bars(services.policy)
+    return services
+
+
+def _say_bars(policy: Policy) -> None:
+    """Tell the operator where first samples are served without a vote."""
+    if (found := policy.calibration) is not None:
         words = "one sample is enough above a group confidence of %.3f: no vote there"
         logger.info(words, found.bar)
-    return services
+    for tenant, own in sorted(policy.calibrations.items()):
+        bar = "no bar" if own is None else f"a bar of {own.bar:.3f}"
+        logger.info("calibrated for tenant %s by itself: %s", tenant, bar)
 
 
 def _may_train(args: argparse.Namespace, settings: Settings) -> bool:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
+from memory.store.calibration_table import calibration as calibration
 from memory.store.candidate_tables import candidate as candidate
 from memory.store.candidate_tables import selection as selection
 from memory.store.candidate_tables import worked_solution as worked_solution
@@ -43,7 +44,7 @@ from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 
-SCHEMA_VERSION = "0025"
+SCHEMA_VERSION = "0026"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

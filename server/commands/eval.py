@@ -8,9 +8,9 @@ from pathlib import Path
 
 from server.commands.common import (
     Subparsers,
-    add_tenant_argument,
     command_parser,
     number_between,
+    tenant_name,
 )
 from server.commands.doing import add_detach
 from server.commands.eval_actions import run
@@ -24,6 +24,7 @@ EXAMPLES = """\
   whet eval --suite stories --detach             a job of the server of this data folder
   whet eval --list                               suites, their difficulties, and arms
   whet eval --calibrate -n 100                   find out when one sample is enough
+  whet eval --calibrate -n 200 --suite units stories --tenant acme    for one tenant, on its kind
   whet eval --compare before.jsonl after.jsonl   differences with their intervals
 
 Arms that learn read a memory of --examples solved questions for each world. The same command goes
@@ -44,7 +45,12 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_where(parser)
     _add_output(parser)
     add_detach(parser)
-    add_tenant_argument(parser, "with --detach: whose job")
+    parser.add_argument(
+        "--tenant",
+        type=tenant_name,
+        help="with --detach: whose job (default: default); with --calibrate: whose own bar it is, "
+        "in place of the model's (default: the model's, of all tenants without their own)",
+    )
     parser.set_defaults(run=run)
 
 

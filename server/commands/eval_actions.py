@@ -66,7 +66,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         results = asyncio.run(eval_run.evaluate(choice, target, settings, folder, args))
     _show(results, args)
     if args.calibrate:
-        calibrate_from(results, {s.name for s in choice.suites}, args.calibrate, settings)
+        suites = {suite.name for suite in choice.suites}
+        calibrate_from(results, suites, args.calibrate, settings, args.tenant)
     return 0
 
 
@@ -141,6 +142,8 @@ def _check_flags(choice: Choice, args: argparse.Namespace) -> None:
         raise UsageError(f"no arm {args.baseline!r}: --baseline is one of {', '.join(choice.arms)}")
     if args.url and args.adapter:
         raise UsageError("--adapter is for a server of its own: --url serves what it serves")
+    if args.tenant and not args.calibrate:
+        raise UsageError("--tenant goes with --detach or --calibrate")
     if not args.url and args.teach:
         raise UsageError("--teach is for --url: a server of its own may always learn")
 

@@ -6,15 +6,21 @@ from collections.abc import Collection
 
 from adaptation.evaluation.results import Results
 from adaptation.voting.calibration import calibrate, fewest
-from server.calibrations import CALIBRATIONS
+from server.calibrations import keep
 from server.config import Settings
 from server.console import console
 
 
 def calibrate_from(
-    results: Results, suites: Collection[str], agreement: float, settings: Settings
+    results: Results,
+    suites: Collection[str],
+    agreement: float,
+    settings: Settings,
+    tenant: str | None = None,
 ) -> None:
     """Find the bar, keep it, and say what it is worth; finding none takes an older one away.
+
+    With a `tenant` it is that tenant's own, and finding none has every question of it voted on.
 
     Counts the base model's votes on `suites`: the file may hold other suites, and other arms, whose
     votes on the same questions would count twice or come through adapters.
@@ -27,19 +33,20 @@ def calibrate_from(
     votes = [trial.first_sample for trial in voted if trial.first_sample]
     model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)
-    path = CALIBRATIONS.save(settings.data_dir, model, found)
+    place = keep(found, settings, model, tenant)
+    whose = "" if tenant is None else f" of tenant {tenant}"
     out = console(stderr=True)
     if found is None:
         out.print(
             f"no bar: {len(votes)} votes do not show that any share of {model}'s first samples "
-            f"agrees with its votes {agreement:.0%} of the time: every question is voted on. "
-            f"It takes at least {fewest(agreement)} votes, better some hundred: raise -n",
+            f"agrees with its votes {agreement:.0%} of the time: every question{whose} is voted "
+            f"on. It takes at least {fewest(agreement)} votes, better some hundred: raise -n",
             soft_wrap=True,
         )
         return
     out.print(
         f"{model}: {found.accepted} of {found.votes} first samples clear a group confidence of "
-        f"{found.bar:.3f}, and {found.agreed} of them are what the vote came to. Kept in {path}; "
-        "servers on this data folder use it from their next start",
+        f"{found.bar:.3f}, and {found.agreed} of them are what the vote came to. Kept in {place}; "
+        f"servers there use it for requests{whose} from their next start",
         soft_wrap=True,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from server.commands.common import open_tables
 from server.commands.doing import say_detached
+from server.config import DEFAULT_TENANT
 from server.console import UsageError
 from server.jobs.limits import MOST_OPEN
 
@@ -41,7 +42,7 @@ def detached(choice: Choice, args: argparse.Namespace) -> int:
         raise UsageError(error.message) from error
     request = asked.model_dump(mode="json")
     with open_tables(args, create=True) as memory:
-        new = NewJob(tenant=args.tenant, kind=JobKind.EVALUATE, request=request)
+        new = NewJob(tenant=args.tenant or DEFAULT_TENANT, kind=JobKind.EVALUATE, request=request)
         return say_detached(memory.jobs.create(new, MOST_OPEN))
 
 

@@ -21,7 +21,7 @@ EXAMPLES = """\
   whet tenants list
   whet tenants set acme --requests-per-minute 60 --tokens-per-minute 100000
   whet tenants set acme --weight 2 --training-steps-per-day none
-  whet tenants reset acme          the limits of the server's settings apply again
+  whet tenants reset acme          the settings' limits and the model's calibration apply again
 """
 
 
@@ -32,7 +32,8 @@ def add_parser(subparsers: Subparsers) -> None:
     below = parser.add_subparsers(metavar="ACTION", required=True)
     _action(below, "list", "list the tenants that have limits of their own", _list)
     change = _action(below, "set", "set some limits, and leave the others", _set)
-    _action(below, "reset", "take a tenant's own limits away", _reset, takes_name=True)
+    own = "take a tenant's own limits and calibration away"
+    _action(below, "reset", own, _reset, takes_name=True)
     change.add_argument("name", metavar="TENANT", type=tenant_name)
     from memory.tenants import Limits
 
@@ -99,6 +100,7 @@ def _reset(args: argparse.Namespace) -> int:
 
     with open_tables(args) as memory:
         memory.tenants.set(args.name, Limits())
+        memory.calibrations.drop(args.name)
     _show(args, Limits())
     return 0
 

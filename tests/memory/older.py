@@ -28,6 +28,7 @@ LATER = {
     "0019": ("candidate", "selection", "worked_solution"),
     "0020": ("shadow", "release_step", "version_number"),
     "0022": ("note",),
+    "0026": ("calibration",),
 }
 """The tables of each schema, those first that refer to others."""
 

@@ -79,6 +79,7 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
         opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))
         opened.tenants.set(tenant, Limits(files_mb=1))
+        opened.calibrations.set(tenant, "base", {"bar": 0.5})
         made = opened.files.create(NewFile(tenant=tenant, name="f", purpose="batch"), [b"x"])
         asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
         new = NewBatch(**asked, details=BatchDetails(), seconds=60)

@@ -1,20 +1,24 @@
-"""The file of bars: kept by model, taken away again, and told where it is broken."""
+"""Bars for one sample: kept by model and by tenant, taken away again, told where broken."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adaptation.evaluation.trial import Trial
 from adaptation.report import FirstSample
 from adaptation.voting.calibration import Calibration
-from server.calibrations import CALIBRATIONS, FILE
+from server.calibrations import CALIBRATIONS, FILE, keep
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from
 from server.config import ConfigError, Settings
+from server.memory_opening import memory_of
 from tests.adaptation.evaluation.made_up import run, trial
+from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 
+pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
 FOUND = Calibration(bar=0.8, agreement=0.95, votes=200, accepted=120, agreed=119)
 
 
@@ -38,18 +42,20 @@ def test_a_broken_file_says_what_to_do(content: str, tmp_path: Path) -> None:
         CALIBRATIONS.load(tmp_path, "pebble")
 
 
+def votes(won: bool) -> list[Trial]:
+    """Return two hundred, and two that do not count."""
+    first = [FirstSample(confidence=number / 200, won=won) for number in range(200)]
+    of = {"arm": "consistency", "samples": 3}
+    others = [
+        trial(0, arm="ttt", samples=3, first_sample=first[0]),  # through an adapter
+        trial(0, suite="lists", first_sample=first[0], **of),  # of another choice
+    ]
+    return [trial(n, first_sample=each, **of) for n, each in enumerate(first)] + others
+
+
 def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def votes(won: bool) -> list[Trial]:
-        first = [FirstSample(confidence=number / 200, won=won) for number in range(200)]
-        of = {"arm": "consistency", "samples": 3}
-        others = [
-            trial(0, arm="ttt", samples=3, first_sample=first[0]),  # through an adapter
-            trial(0, suite="lists", first_sample=first[0], **of),  # of another choice
-        ]
-        return [trial(n, first_sample=each, **of) for n, each in enumerate(first)] + others
-
     settings = Settings(data_dir=tmp_path)
     calibrate_from(run(votes(won=True)), {"units"}, 0.95, settings)
     found = CALIBRATIONS.load(tmp_path, "whet-pebble")
@@ -59,6 +65,85 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
     calibrate_from(run(votes(won=False)), {"units"}, 0.95, settings)
     assert CALIBRATIONS.load(tmp_path, "whet-pebble") is None
     assert "no bar" in capsys.readouterr().err
+
+
+def kept_by_tenant(settings: Settings) -> dict[str, Any]:
+    memory = memory_of(settings)
+    try:
+        return memory.calibrations.of_model("whet-pebble")
+    finally:
+        memory.close()
+
+
+def test_a_tenants_votes_become_its_own_bar_and_a_poor_run_has_them_all_voted_on(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=data_dir, embedder="hashing")
+    CALIBRATIONS.save(data_dir, "whet-pebble", FOUND)
+    calibrate_from(run(votes(won=True)), {"units"}, 0.95, settings, "acme")
+    told = capsys.readouterr().err
+    assert "requests of tenant acme" in told
+    assert [own["bar"] for own in kept_by_tenant(settings).values()] == [0.0]
+    calibrate_from(run(votes(won=False)), {"units"}, 0.95, settings, "acme")
+    assert "every question of tenant acme is voted on" in capsys.readouterr().err
+    assert kept_by_tenant(settings) == {"acme": None}
+    assert CALIBRATIONS.load(data_dir, "whet-pebble") == FOUND, "the model's own stays"
+
+
+def test_a_tenant_that_is_reset_has_the_models_bar_again(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data_dir=data_dir, embedder="hashing")
+    keep(FOUND, settings, "whet-pebble", "acme")
+    keep(FOUND, settings, "whet-pebble", "globex")
+    assert main(["tenants", "reset", "acme", "--data-dir", str(data_dir)]) == 0
+    assert list(kept_by_tenant(settings)) == ["globex"]
+    capsys.readouterr()
+
+
+async def started(server: Composed, tenant: str) -> int:
+    """Return how many samples a tenant's question takes."""
+    asked = {"strategy": "consistency", "memory": {"write": False}}
+    response = await server.http.post(
+        "/v1/chat/completions", json={**ASK, "adaptation": asked}, headers={"X-Tenant": tenant}
+    )
+    samples: int = response.json()["adaptation"]["samples"]["started"]
+    return samples
+
+
+@pytest.mark.parametrize("of_model", [None, FOUND.model_copy(update={"bar": 0.0})])
+async def test_each_tenant_is_served_by_its_own_bar_and_the_rest_by_the_models(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, of_model: Calibration | None
+) -> None:
+    CALIBRATIONS.save(data_dir, MODEL, of_model)
+    given = {"embedder": "hashing", "trusted_header": "X-Tenant"}
+    settings = Settings(data_dir=data_dir, **given)
+    keep(FOUND.model_copy(update={"bar": 0.0}), settings, MODEL, "acme")
+    keep(None, settings, MODEL, "globex")
+    keep(FOUND.model_copy(update={"bar": 0.0}), settings, "another", "initech")
+    serving = composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14"), **given)
+    async with serving as server:
+        assert await started(server, "acme") == 1
+        assert await started(server, "globex") > 1
+        assert (await started(server, "initech") == 1) == (of_model is not None)
+
+
+async def test_where_every_question_is_voted_on_no_tenants_bar_counts(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"embedder": "hashing", "trusted_header": "X-Tenant"}
+    keep(FOUND.model_copy(update={"bar": 0.0}), Settings(data_dir=data_dir, **given), MODEL, "acme")
+    given["one_sample"] = False
+    serving = composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14"), **given)
+    async with serving as server:
+        assert await started(server, "acme") > 1
+
+
+def test_whose_bar_it_is_is_asked_for_with_the_bar_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["eval", "--tenant", "acme", "--suite", "units"]) == 2
+    assert "--tenant goes with --detach or --calibrate" in capsys.readouterr().err
 
 
 def test_a_bar_is_found_on_votes_only(capsys: pytest.CaptureFixture[str]) -> None:
