@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cached_property
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from adaptation.options import Options
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
@@ -30,6 +33,29 @@ def describe(app: FastAPI) -> None:
         return theirs()
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+class Document:
+    """The document as it is sent: built at the first request, once for all that ask meanwhile.
+
+    Building takes most of a second of a processor, and so a thread.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def read(self) -> bytes:
+        """Return the document, as soon as it is built."""
+        return await asyncio.shield(self._building)  # who leaves takes it from nobody else
+
+    @cached_property
+    def _building(self) -> asyncio.Task[bytes]:
+        return asyncio.create_task(asyncio.to_thread(self._build))
+
+    def _build(self) -> bytes:
+        root = (self._app.root_path or "").rstrip("/")
+        servers = {"servers": [{"url": root}]} if root else {}
+        return bytes(JSONResponse({**self._app.openapi(), **servers}).body)
 
 
 def _add_adaptation(document: dict[str, Any]) -> None:

@@ -1,21 +1,32 @@
-"""`/docs`: the routes as a page, with the assets that vLLM brings: nothing comes from elsewhere."""
+"""`/openapi.json` and `/docs`: the routes as a document, and as a page with the assets that vLLM
+brings. Nothing comes from elsewhere."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+
+from server.openapi import Document
 
 NO_ICON = "data:,"
 
 
 def docs_router(app: FastAPI, *, offline: bool) -> APIRouter:
-    """Return the page of `app`'s routes in place of vLLM's; none where the operator wants another.
+    """Return both in place of vLLM's, and none where the operator wants none.
 
-    `offline` says whether vLLM serves the assets.
+    `offline` says whether vLLM serves the assets; without them the page is vLLM's.
     """
     router = APIRouter()
-    if app.openapi_url is None or not offline:
+    if app.openapi_url is None:
+        return router
+    whole = Document(app)
+
+    async def document(request: Request) -> Response:
+        return Response(await whole.read(), media_type="application/json")
+
+    router.add_route(app.openapi_url, document, include_in_schema=False)  # HEAD too
+    if not offline:
         return router
 
     @router.get("/docs", include_in_schema=False)

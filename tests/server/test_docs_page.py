@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +52,39 @@ async def test_the_document_has_our_name_and_what_a_request_may_say(server: Comp
     named = set(re.findall(r'"#/components/schemas/([^"]+)"', str(document).replace("'", '"')))
     assert named <= set(schemas)
     assert "adaptation" not in schemas["ChatCompletionRequest"]["properties"]
+
+
+async def test_the_document_is_built_once_beside_the_loop_for_all_that_ask(
+    server: Composed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = asyncio.Event(), threading.Event()
+    loop, build, builders = asyncio.get_running_loop(), server.app.openapi, list[int]()
+
+    def slowly() -> dict[str, Any]:
+        builders.append(threading.get_ident())
+        loop.call_soon_threadsafe(begun.set)
+        assert may_end.wait(30), "the loop waits for the document"
+        return build()
+
+    monkeypatch.setattr(server.app, "openapi", slowly)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(server.http.get("/openapi.json")) for _ in range(3)]
+        gone = group.create_task(server.http.head("/openapi.json"))
+        await begun.wait()
+        assert (await server.http.get("/health")).status_code == 200, "the loop goes on"
+        gone.cancel()
+        may_end.set()
+    assert len({task.result().content for task in asked}) == 1
+    head = await server.http.head("/openapi.json")
+    assert (head.status_code, head.content) == (200, b"")
+    assert len(builders) == 1, "whoever asked meanwhile waits for the same"
+    assert builders[0] != threading.get_ident()
+
+
+async def test_the_document_names_the_prefix_of_a_proxy(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--root-path", "/ai"]
+    async with composed(data_dir.parent, monkeypatch, lambda _: Reply("14"), flags) as running:
+        document = (await running.http.get("/openapi.json")).json()
+    assert document["servers"] == [{"url": "/ai"}]
