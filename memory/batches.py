@@ -6,7 +6,7 @@ Owns the tables of batches and of their answers. Knows neither what is asked nor
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 
 from memory.batch import OPEN, Answer, Batch, NewBatch, Status
 from memory.errors import ConflictError, NotFoundError
-from memory.files import NewFile, found_file, write_file
+from memory.files import NewFile, StoredFile, found_file, write_file
 from memory.store.database import Database
 from memory.store.schema import batch, batch_answer
 from memory.store.scope import EVERYONE
@@ -25,6 +25,12 @@ HELD_S = 60.0
 OUTPUT = "batch_output"
 """The purpose of the files that come of a batch."""
 Batches: TypeAlias = "list[Batch]"  # inside the class, `list` is a method
+Check: TypeAlias = Callable[[StoredFile], object]
+"""Raises what is wrong with a batch's input."""
+
+
+def any_file(file: StoredFile) -> None:
+    """Take any file."""
 
 
 class BatchStore:
@@ -33,8 +39,8 @@ class BatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, new: NewBatch, most_open: int) -> Batch:
-        """Remember a batch; raises `NotFoundError` without its file.
+    def create(self, new: NewBatch, most_open: int, check: Check = any_file) -> Batch:
+        """Remember a batch; raises `NotFoundError` without its file, and what `check` raises of it.
 
         Raises `ConflictError` where the tenant has `most_open` that are not done.
         """
@@ -47,7 +53,7 @@ class BatchStore:
         }
         counts = {"total": 0, "completed": 0, "failed": 0, "held_until": 0.0}
         with self._database.writing(new.tenant) as connection:
-            found_file(connection, new.tenant, new.input_file_id)
+            check(found_file(connection, new.tenant, new.input_file_id))
             mine = and_(batch.c.tenant == new.tenant, batch.c.status.in_(OPEN))
             if len(connection.execute(select(batch.c.id).where(mine)).all()) >= most_open:
                 raise ConflictError(

@@ -123,7 +123,7 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
     )
     distilled = partial(asked_of_served, args.model, parts.template)
     return [
-        batches_router(memory.batches, memory.files, offline.stir_batches),
+        batches_router(memory.batches, offline.stir_batches),
         fine_tuning_router(memory, served, offline.stir_jobs),
         jobs_router(memory, distilled, offline.device_lock, offline.stir_jobs),
         graders_router(offline.door_of),

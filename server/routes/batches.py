@@ -11,7 +11,7 @@ from pydantic import Field
 from memory.batch import Batch, BatchDetails, NewBatch, Status
 from memory.batches import BatchStore
 from memory.errors import NotFoundError
-from memory.files import FileStore
+from memory.files import StoredFile
 from memory.types import Frozen
 from server.batches.requests import ENDPOINTS
 from server.errors import ApiError
@@ -23,6 +23,7 @@ from server.tenancy.principal import Tenant
 WINDOW_S = 86_400.0
 PURPOSE = "batch"
 """Of the files whose lines are requests."""
+FILE_PARAM = "input_file_id"
 MOST_OPEN = 100
 """Batches of a tenant that are not done."""
 
@@ -67,16 +68,14 @@ def batch_object(batch: Batch) -> dict[str, Any]:
     }
 
 
-def batches_router(store: BatchStore, files: FileStore, changed: Callable[[], object]) -> APIRouter:
+def batches_router(store: BatchStore, changed: Callable[[], object]) -> APIRouter:
     """Return the routes; `changed` is called when there is something to be done."""
     router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
     @router.post("")
     def create_batch(body: NewBatchBody, tenant: Tenant) -> dict[str, Any]:
         """Have the requests of a file answered, within a day."""
-        asked = _asked(body, tenant)
-        _check_file(files, tenant, body.input_file_id)
-        made = store.create(asked, MOST_OPEN)
+        made = _made(store, _asked(body, tenant))
         changed()
         return batch_object(made)
 
@@ -107,15 +106,17 @@ def batches_router(store: BatchStore, files: FileStore, changed: Callable[[], ob
     return router
 
 
-def _check_file(files: FileStore, tenant: str, file_id: str) -> None:
-    param = "input_file_id"
+def _made(store: BatchStore, asked: NewBatch) -> Batch:
     try:
-        purpose = files.get(tenant, file_id).purpose
+        return store.create(asked, MOST_OPEN, _check_file)
     except NotFoundError as error:
-        raise ApiError(404, f"`{param}`: {error}", param=param) from error
-    if purpose != PURPOSE:
-        words = f"the file has the purpose {purpose}: upload it with {PURPOSE}"
-        raise ApiError(400, f"`{param}`: {words}", param=param)
+        raise ApiError(404, f"`{FILE_PARAM}`: {error}", param=FILE_PARAM) from error
+
+
+def _check_file(file: StoredFile) -> None:
+    if file.purpose != PURPOSE:
+        words = f"the file has the purpose {file.purpose}: upload it with {PURPOSE}"
+        raise ApiError(400, f"`{FILE_PARAM}`: {words}", param=FILE_PARAM)
 
 
 def _asked(body: NewBatchBody, tenant: str) -> NewBatch:

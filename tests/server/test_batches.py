@@ -12,9 +12,11 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI
+from sqlalchemy import Engine, event
 
 from memory.hashing import HashingEmbedder
-from server.batches import patience, work, worker
+from server import tenant_work
+from server.batches import patience, work
 from server.batches.worker import BatchWorker
 from server.request_body import Body
 from server.tenancy.principal import Role
@@ -173,6 +175,22 @@ async def test_a_batch_for_another_route_or_file_is_refused(client: AsyncOpenAI)
     assert other.value.param == "input_file_id"
 
 
+async def test_a_batch_looks_its_input_up_once(server: Composed, client: AsyncOpenAI) -> None:
+    await server.stop_batches()
+    file = await client.files.create(file=("a.jsonl", line("a").encode()), purpose="batch")
+    seen = list[str]()
+
+    def note(*given: Any) -> None:
+        seen.append(" ".join(given[2].split()))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert sum(" FROM file WHERE " in statement for statement in seen) == 1, seen
+
+
 async def test_files_and_batches_are_their_tenants_own(server: Composed) -> None:
     acme, globex = Tenant(server, "acme", Role.USER), Tenant(server, "globex", Role.USER)
     mine, theirs = client_of(server, acme.key), client_of(server, globex.key)
@@ -244,7 +262,7 @@ async def test_a_request_that_cannot_be_answered_ends_no_other(
 async def test_after_its_turn_a_batch_lets_others_have_theirs(
     server: Composed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "TENANTS", 1)
+    monkeypatch.setattr(tenant_work, "TENANTS", 1)
     monkeypatch.setattr(work, "SLICE_S", 0.05)
     long, short = Tenant(server, "long"), Tenant(server, "short")
     first = await begun(client_of(server, long.key), *[line(str(number)) for number in range(300)])
