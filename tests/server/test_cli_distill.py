@@ -1,7 +1,6 @@
 """`whet distill`, with a trainer that trains nothing."""
 
 import asyncio
-import io
 import json
 import threading
 from contextlib import closing
@@ -28,31 +27,7 @@ from server.jobs.performing import perform
 from server.jobs.work import Work
 from server.memory_opening import memory_of
 from server.models.renderer import own_renderer
-
-
-@pytest.fixture
-def data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> list[str]:
-    """Return flags that name a memory with 64 records of one rule."""
-    monkeypatch.chdir(tmp_path)
-    flags = ["--data-dir", str(tmp_path / "data"), "--embedder", "hashing"]
-    lines = "".join(
-        json.dumps({"question": f"What is {i} lamp 5?", "answer": str(i + 5)}) + "\n"
-        for i in range(64)
-    )
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
-    assert main(["memory", "import", "-", *flags]) == 0
-    capsys.readouterr()
-    return flags
-
-
-def solves(conversation: tuple[Message, ...], adapter: str | None) -> str:
-    """A model whose every adapter knows the rule, and whose base knows only manners."""
-    asked = conversation[-1].content
-    if "lamp" not in asked:
-        return "Hello!"
-    return f"The answer is {int(asked.split()[2]) + 5}." if adapter else "The answer is 0."
+from tests.server.learning import solves
 
 
 def use(monkeypatch: pytest.MonkeyPatch, trainer: FakeTrainer) -> FakeTrainer:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,47 +10,19 @@ import pytest
 from adaptation.learning.training.fake import FakeTrainer
 from memory.job import Job
 from memory.memory import LongTermMemory
-from memory.types import Message
-from server.cli import main
 from server.commands.doing import done_here
 from server.config import Settings
 from server.jobs.kinds import distill
+from tests.server.learning import Capture, ran, solves
 
-Capture = pytest.CaptureFixture[str]
 OTHER = "other-base"
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> list[str]:
-    """Return flags that name a memory with 64 records of one rule."""
-    monkeypatch.chdir(tmp_path)
-    flags = ["--data-dir", str(tmp_path / "data"), "--embedder", "hashing"]
-    lines = [{"question": f"What is {i} lamp 5?", "answer": str(i + 5)} for i in range(64)]
-    text = "\n".join(map(json.dumps, lines))
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert main(["memory", "import", "-", *flags]) == 0
-    capsys.readouterr()
-    return flags
-
-
-def learned(conversation: tuple[Message, ...], adapter: str | None) -> str:
-    asked = conversation[-1].content
-    if "lamp" not in asked:
-        return "Hello!"
-    return f"The answer is {int(asked.split()[2]) + 5}." if adapter else "The answer is 0."
-
-
-@pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
-    made = FakeTrainer(answer=learned)
+    made = FakeTrainer(answer=solves)
     monkeypatch.setattr(distill, "make_trainer", lambda *_: made)
     return made
-
-
-def ran(capsys: Capture, *words: str, status: int = 0) -> str:
-    assert main(list(words)) == status
-    told = capsys.readouterr()
-    return told.err if status else told.out
 
 
 def test_the_new_base_is_judged_without_the_old_ones_adapter_and_takes_over(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from pathlib import Path
@@ -11,34 +10,12 @@ import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
-from memory.types import Message
-from server.cli import main
 from server.jobs.kinds import distill
 from server.jobs.of_base import OfBase
 from server.jobs.studying import extent_of
+from tests.server.learning import Capture, ran, solves
 
-Capture = pytest.CaptureFixture[str]
 STUDENT = "small-base"
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> list[str]:
-    """Return flags that name a memory with 64 records of one rule."""
-    monkeypatch.chdir(tmp_path)
-    flags = ["--data-dir", str(tmp_path / "data"), "--embedder", "hashing"]
-    lines = [{"question": f"What is {i} lamp 5?", "answer": str(i + 5)} for i in range(64)]
-    text = "\n".join(map(json.dumps, lines))
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert main(["memory", "import", "-", *flags]) == 0
-    capsys.readouterr()
-    return flags
-
-
-def learned(conversation: tuple[Message, ...], adapter: str | None) -> str:
-    asked = conversation[-1].content
-    if "lamp" not in asked:
-        return "Hello!"
-    return f"The answer is {int(asked.split()[2]) + 5}." if adapter else "The answer is 0."
 
 
 @pytest.fixture
@@ -47,16 +24,10 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeTrainer]:
     made: dict[str, FakeTrainer] = {}
 
     def make(base: OfBase, device: str) -> FakeTrainer:
-        return made.setdefault(base.base_name, FakeTrainer(answer=learned))
+        return made.setdefault(base.base_name, FakeTrainer(answer=solves))
 
     monkeypatch.setattr(distill, "make_trainer", make)
     return made
-
-
-def ran(capsys: Capture, *words: str, status: int = 0) -> str:
-    assert main(list(words)) == status
-    told = capsys.readouterr()
-    return told.err if status else told.out
 
 
 def test_a_student_is_trained_promoted_and_shown_beside_its_teacher(
