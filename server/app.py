@@ -29,7 +29,7 @@ from server.engine_defaults import runtime_adapters
 from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.routes import parse_once
-from server.jobs.device import check_device
+from server.jobs.device import check_devices
 from server.models.named import base_model
 from server.offline import Offline, offline_of
 from server.openapi import describe
@@ -71,7 +71,7 @@ async def run_server(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_queries()
     check_files(settings, base_model(args.model))
-    check_device(settings.trainer_device)
+    check_devices(settings)
     try:
         address, sock = launch.listen(args)
     except OSError as error:

@@ -96,6 +96,8 @@ class Settings(Frozen):
     reward_model: Path | None = None
     """folder of a Hugging Face sequence classifier that scores the samples of `best_of_n`; `none`
     goes by how sure they are of their own tokens"""
+    reward_device: str = "auto"
+    """where that model scores: as `trainer_device`"""
     wall_s: float | None = Field(default=300.0, gt=0, le=3600)
     """seconds a voted request may take that names no deadline, more by default for a model that is
     slow on this machine; `none` for no deadline"""
@@ -269,7 +271,7 @@ class Settings(Frozen):
             Artifacts(url)
         return url
 
-    @field_validator("trainer_device")
+    @field_validator("trainer_device", "reward_device")
     @classmethod
     def _device(cls, name: str) -> str:
         if not DEVICE.fullmatch(name):

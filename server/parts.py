@@ -144,7 +144,7 @@ async def open_parts(
     starting = asyncio.create_task(trainer.start())
     try:
         async with (
-            open_rewards(settings.reward_model, training_threads) as rewards,
+            open_rewards(settings, training_threads) as rewards,
             launch.open_engine(args) as client,
         ):
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from adaptation.rewards.process import ProcessRewardModel
+from server.config import Settings
 from server.models.size import parameters_of
 
 BYTES = 4
@@ -15,16 +16,16 @@ BYTES = 4
 
 @asynccontextmanager
 async def open_rewards(
-    folder: Path | None, threads: int | None
+    settings: Settings, threads: int | None
 ) -> AsyncIterator[ProcessRewardModel | None]:
-    """Load the model in `folder` beside what else is done in the block; None where there is none.
+    """Load the model of the settings beside what else is done in the block; None without one.
 
     One that cannot be loaded is said in the log, and left out until it can.
     """
-    if folder is None:
+    if settings.reward_model is None:
         yield None
         return
-    rewards = ProcessRewardModel(folder, threads)
+    rewards = ProcessRewardModel(settings.reward_model, threads, settings.reward_device)
     rewards.begin()
     try:
         yield rewards

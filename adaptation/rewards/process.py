@@ -73,13 +73,16 @@ class Asked:
 class ProcessRewardModel:
     """Implements `RewardModel`: requests that come while others are scored share the next batch."""
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, device: str = "auto") -> None:
         """Use the model in `folder`, see `check_folder`; nothing is started yet.
 
-        `threads` are those of a CPU; None: what the environment says, or one.
+        `threads` are those of a CPU; None: what the environment says, or one. `device` is one of
+        torch's, or `auto`: see `scorer.chosen`.
         """
         given = str(threads) if threads else os.environ.get(THREADS)
-        self._process = WorkerProcess(WORKER, {THREADS: given} if given else {}, (str(folder),))
+        self._process = WorkerProcess(
+            WORKER, {THREADS: given} if given else {}, (str(folder), device)
+        )
         self._thread = ThreadPoolExecutor(1, "reward-model")
         self._waiting: asyncio.Queue[Asked] = asyncio.Queue()
         self._serving: asyncio.Task[None] | None = None

@@ -28,11 +28,11 @@ class Scorer:
     (Bradley–Terry). One of several labels gives the probability of the last: the positive one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "auto") -> None:
         """Load the model in `folder`; raises `ValueError` where it cannot judge."""
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = chosen(device)
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         self._model = _model(folder, self._device)
         text_config = self._model.config.get_text_config()
@@ -74,6 +74,13 @@ class Scorer:
         length = max(map(len, rows))
         filled = [[*row, *[filler] * (length - len(row))] for row in rows]
         return torch.tensor(filled, device=self._device)
+
+
+def chosen(device: str) -> torch.device:
+    """Return a device of torch by its name; `auto`: the first accelerator where there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
 
 
 def _model(folder: Path, device: torch.device) -> Any:

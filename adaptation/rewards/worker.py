@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Worker:
     """Answers one line after the other."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, device: str) -> None:
+        self._folder, self._device = folder, device
         self._scorer: Scorer | None = None
 
     def reply(self, question: tuple[float, list[Any]]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Worker:
         seconds, asked = question
         until = time.monotonic() + seconds
         try:
-            self._scorer = self._scorer or load(self._folder)
+            self._scorer = self._scorer or load(self._folder, self._device)
             return {"scores": self._scorer.scores(asked, until)}
         except TimeoutError:
             return {"error": "there was no time to score all"}
@@ -42,14 +42,14 @@ class Worker:
             return {"error": said if isinstance(error, ValueError) else _named(error, said)}
 
 
-def load(folder: Path) -> Scorer:
+def load(folder: Path, device: str) -> Scorer:
     """Import what it takes, and load the model."""
     # transformers imports them for what is not needed here: a third of the time that a start takes.
     # None reads as not installed.
     sys.modules.update(dict.fromkeys(("sklearn", "scipy")))  # type: ignore[arg-type]
     from adaptation.rewards.scorer import Scorer
 
-    scorer = Scorer(folder)
+    scorer = Scorer(folder, device)
     gc.freeze()  # it stays
     return scorer
 
@@ -68,4 +68,5 @@ def _end_if_broken(error: Exception) -> None:
 
 
 if __name__ == "__main__":
-    serve(read_line, Worker(Path(sys.argv[1])).reply, most_bytes=None)
+    folder, device = sys.argv[1:]
+    serve(read_line, Worker(Path(folder), device).reply, most_bytes=None)

@@ -31,26 +31,28 @@ MOST_SAID = 200
 FOR_ALL = 0o666
 
 
-def device_name(trainer_device: str = "auto") -> str:
-    """Return what trainers of this setting train on: `cpu`, or `cuda-` and the device's UUID.
+def device_name(device: str = "auto", setting: str = "trainer_device") -> str:
+    """Return what is worked on where a setting says `device`: `cpu`, or `cuda-` and its UUID.
 
     Devices are counted as `CUDA_VISIBLE_DEVICES` leaves them. Raises `ConfigError` where the one
     that is asked for is not there.
     """
-    if trainer_device == "cpu":
+    if device == "cpu":
         return "cpu"
-    if uuid := _uuid(int(trainer_device.partition(":")[2] or 0)):
+    if uuid := _uuid(int(device.partition(":")[2] or 0)):
         return f"cuda-{uuid}"
-    if trainer_device != "auto":
-        told = f"trainer_device = {trainer_device}: torch sees no such accelerator here"
+    if device != "auto":
+        told = f"{setting} = {device}: torch sees no such accelerator here"
         raise ConfigError(f"{told}: set it to auto or cpu")
     return "cpu"
 
 
-def check_device(trainer_device: str) -> None:
-    """Raise `ConfigError` where the accelerator that is asked for is not there."""
-    if trainer_device.startswith("cuda"):
-        device_name(trainer_device)
+def check_devices(settings: Settings) -> None:
+    """Raise `ConfigError` where an accelerator that is asked for is not there."""
+    for setting in ("trainer_device", "reward_device"):
+        device = getattr(settings, setting)
+        if device.startswith("cuda"):
+            device_name(device, setting)
 
 
 def _uuid(number: int) -> str:

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from memory.embedder import create_embedder
 from memory.job import JobKind, NewJob
 from memory.memory import LongTermMemory
-from server.config import ConfigError
+from server.config import ConfigError, Settings
 from server.jobs import device
-from server.jobs.device import check_device, device_name, held, holder_of, lock_of
+from server.jobs.device import check_devices, device_name, held, holder_of, lock_of
 from server.jobs.waiting import ANOTHER, waits_for
 
 HOLD = """
@@ -117,10 +118,13 @@ def test_an_accelerator_that_is_asked_for_and_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(device, "DRIVERS", ())
-    check_device("auto")
-    check_device("cpu")
-    with pytest.raises(ConfigError, match="torch sees no such accelerator"):
-        check_device("cuda")
+    check_devices(Settings())
+    check_devices(Settings(trainer_device="cpu", reward_device="cpu"))
+    for setting in ("trainer_device", "reward_device"):
+        with pytest.raises(ConfigError, match=f"{setting} = cuda: torch sees no such accelerator"):
+            check_devices(Settings(**{setting: "cuda"}))
+        with pytest.raises(ValidationError, match="none of auto, cpu, cuda and cuda:N"):
+            Settings(**{setting: "gpu"})
 
 
 def test_a_job_says_for_whom_it_waits_as_far_as_its_tenant_may_know(

@@ -54,12 +54,12 @@ def test_its_weights_are_counted_from_the_heads_of_its_files(folder: Path) -> No
 
 
 async def test_without_the_setting_there_is_no_process() -> None:
-    async with open_rewards(None, 1) as rewards:
+    async with open_rewards(Settings(), 1) as rewards:
         assert rewards is None
 
 
 async def test_the_process_ends_with_the_server(folder: Path) -> None:
-    async with open_rewards(folder, 1) as rewards:
+    async with open_rewards(Settings(reward_model=folder, reward_device="cpu"), 1) as rewards:
         assert rewards is not None
         assert rewards.status == "starting"
     assert rewards.status == "closed"

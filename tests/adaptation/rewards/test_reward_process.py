@@ -268,6 +268,17 @@ async def test_a_model_that_cannot_be_loaded_is_tried_again_later_and_later(
     await rewards.close()
 
 
+async def test_the_process_takes_the_device_that_is_asked_for(
+    chat_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)  # as above
+    rewards = ProcessRewardModel(chat_model, threads=1, device="cuda:127")
+    with pytest.raises(RewardError, match="it cannot be loaded: "):
+        await rewards.start()
+    assert "cuda" in caplog.text.lower()
+    await rewards.close()
+
+
 async def test_once_closed_it_is_of_no_use_and_leaves_no_process(
     chat_model: Path, make_query: MakeQuery
 ) -> None:

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from adaptation.rewards.encoding import Reader
 from adaptation.rewards.folder import check_folder
-from adaptation.rewards.scorer import Scorer, _batches
+from adaptation.rewards.scorer import Scorer, _batches, chosen
 from tests.adaptation.rewards.conftest import CONTEXT, make_chat_model, make_pair_tokenizer
 from tests.adaptation.training.conftest import make_tokenizer
 
@@ -156,3 +156,15 @@ def test_a_folder_of_another_kind_is_refused_in_one_line(chat_model: Path, tmp_p
 def test_numbers_that_are_none_stay_none(nan_model: Path) -> None:
     (score,) = Scorer(nan_model).scores([(TURNS, ["42"])], soon())
     assert math.isnan(score)
+
+
+def test_it_scores_on_the_device_that_is_asked_for(
+    chat_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    (score,) = Scorer(chat_model, "cpu").scores([(TURNS, REPLIES[:1])], soon())
+    assert score == pytest.approx(expected(chat_model, "42").sigmoid().item(), abs=1e-6)
+    names = ("auto", "cpu", "cuda", "cuda:1")
+    assert [str(chosen(name)) for name in names] == ["cuda", "cpu", "cuda", "cuda:1"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert str(chosen("auto")) == "cpu"
