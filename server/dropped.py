@@ -170,8 +170,9 @@ def _refuse_ranking(body: Mapping[str, Any]) -> None:
     best_of, n = body.get("best_of"), body.get("n") or 1
     if best_of is None:
         return
-    if not is_number(best_of):
-        raise ApiError(400, "`best_of` must be a whole number", param="best_of")
+    if not is_number(best_of) or best_of < 1:
+        message = "`best_of` must be a whole number of at least 1, or be left out"
+        raise ApiError(400, message, param="best_of")
     if is_number(n) and best_of > n:
         message = "`best_of` above `n` is not available: a vote ranks its `n`"
         raise ApiError(400, message, param="best_of")

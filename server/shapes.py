@@ -5,6 +5,7 @@ Knows of the shape only; what the values mean is vLLM's to judge.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +37,17 @@ UNREAD: Mapping[str, str] = MappingProxyType(
     }
 )
 """OpenAI's keys that vLLM does not look at, and what they hold."""
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("max_tokens", "max_completion_tokens"), "a whole number"),
+        **dict.fromkeys(("max_output_tokens", "min_tokens"), "a whole number"),
+        **dict.fromkeys(("n", "best_of", "seed", "top_k", "top_logprobs"), "a whole number"),
+        **dict.fromkeys(("temperature", "top_p", "min_p", "length_penalty"), "a number"),
+        **dict.fromkeys(("presence_penalty", "frequency_penalty"), "a number"),
+        "repetition_penalty": "a number",
+    }
+)
+"""Keys for which vLLM takes what only reads like a number, such as "10" or true."""
 TYPES = MappingProxyType({"a string": str, "true or false": bool, "an object": dict})
 MOST_LOGPROBS = 20
 """OpenAI's bound, which vLLM checks only where they are asked for."""
@@ -48,6 +60,7 @@ def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
             raise _refused(param, "must be an object")
     for param in LISTS.get(path, ()):
         _refuse_other_lists(param, body.get(param))
+    _refuse_other_than_numbers(body)
     if path in NOTED:
         _refuse_unread(body)
         _refuse_shapeless_notes(body.get("metadata"))
@@ -65,6 +78,18 @@ def _refuse_other_lists(param: str, value: object) -> None:
     for index, item in enumerate(value):
         if not isinstance(item, dict):
             raise _refused(f"{param}.{index}", "must be an object")
+
+
+def _refuse_other_than_numbers(body: Mapping[str, Any]) -> None:
+    for param, kind in NUMBERS.items():
+        if isinstance(value := body.get(param), str | bool):
+            given = "a string" if isinstance(value, str) else "true or false"
+            raise _refused(param, f"must be {kind}, not {given}")
+    biases = body.get("logit_bias")
+    for token, bias in biases.items() if isinstance(biases, dict) else ():
+        is_number = isinstance(bias, int | float) and not isinstance(bias, bool)
+        if not (is_number and abs(bias) < math.inf):
+            raise _refused(f"logit_bias.{token}", "must be a finite number, such as 100 or -100")
 
 
 def _refuse_unread(body: Mapping[str, Any]) -> None:

@@ -418,7 +418,7 @@ def test_several_choices_of_a_vote_need_no_temperature(temperature: float) -> No
         {"model": "m", "n": 1, "temperature": 0},
         {"model": "m", "n": 2, "temperature": 0.3},
         {"model": "m", "n": 2, "temperature": -1},
-        {"model": "m", "n": "2", "temperature": None},
+        {"model": "m", "n": [2], "temperature": None},
     ],
 )
 def test_any_other_temperature_is_passed_on(body: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -175,6 +176,21 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (COMPLETIONS, {"prompt_embeds": 5}, "prompt_embeds"),
     (COMPLETIONS, {"suffix": "x"}, "suffix"),
     (COMPLETIONS, {"best_of": "x"}, "best_of"),
+    (COMPLETIONS, {"best_of": 0}, "best_of"),
+    (COMPLETIONS, {"best_of": -1}, "best_of"),
+    (CHAT, {"max_tokens": "10"}, "max_tokens"),
+    (CHAT, {"max_completion_tokens": "10"}, "max_completion_tokens"),
+    (COMPLETIONS, {"max_tokens": "10"}, "max_tokens"),
+    (COMPLETIONS, {"max_tokens": True}, "max_tokens"),
+    (RESPONSES, {"max_output_tokens": "10"}, "max_output_tokens"),
+    (CHAT, {"n": "1"}, "n"),
+    (CHAT, {"seed": "7"}, "seed"),
+    (CHAT, {"temperature": "0.5"}, "temperature"),
+    *(
+        (path, {"logit_bias": {"5": bias}}, "logit_bias.5")
+        for path in (CHAT, COMPLETIONS)
+        for bias in (math.inf, -math.inf, math.nan, "1", True, None)
+    ),
     (CHAT, {"messages": [{"role": "system", "content": "x", "name": 5}]}, "messages.0.name"),
     (CHAT, {"messages": [{"role": "assistant", "tool_calls": 7}]}, "messages.0.tool_calls"),
     (CHAT, {"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages.0.tool_calls.0.id"),
@@ -293,6 +309,14 @@ async def test_each_fault_of_a_request_is_told_by_its_field(serve: Serve) -> Non
         assert server.core.taken == []
         assert (await server.http.get("/ready")).status_code == 200
         assert (await server.chat(adaptation=VOTED))["adaptation"]["answer"] == "1"
+
+
+async def test_a_number_beyond_all_is_refused_however_it_is_written(serve: Serve) -> None:
+    async with serve(lambda request: Reply("#### 1")) as server:
+        sent = json.dumps({**ASK, "logit_bias": {"5": 1}}).replace('"5": 1', '"5": 1e999')
+        response = await server.http.post(CHAT, content=sent, headers=JSON)
+        assert tells(response, "logit_bias.5"), response.text
+        assert "finite number" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("asked", [PLAIN, VOTED], ids=["plain", "voted"])
