@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 from memory.batch import OPEN, Answer, Batch, NewBatch, Status
 from memory.errors import ConflictError, NotFoundError
 from memory.files import NewFile, StoredFile, found_file, write_file
+from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import batch, batch_answer
 from memory.store.scope import EVERYONE
@@ -72,7 +73,8 @@ class BatchStore:
         wanted = batch.c.tenant == tenant
         with self._database.reading(tenant) as connection:
             if after is not None:
-                wanted = and_(wanted, batch.c.number < _row(connection, tenant, after).number)
+                place = place_of(_row, connection, tenant, after).number
+                wanted = and_(wanted, batch.c.number < place)
             newest = select(batch).where(wanted).order_by(batch.c.number.desc()).limit(limit)
             return [_batch(row) for row in connection.execute(newest)]
 

@@ -4,6 +4,7 @@ WhetMemoryError
 ├── StorageUnavailableError   the database cannot be read or written (disk full, read-only, missing)
 │   └── StorageBusyError      another process holds its lock; the file itself is well
 ├── NotFoundError             no such record, completion or adapter for this tenant
+│   └── NoPlaceError          what a list was to go on after is not there
 ├── ConflictError             the request contradicts what is stored
 ├── SpentError                the tenant has saved what it may in a day
 ├── UnreadableError           the embedder knows too few of a text's words to find anything by them
@@ -26,6 +27,10 @@ class StorageBusyError(StorageUnavailableError):
 
 class NotFoundError(WhetMemoryError):
     """The tenant has no such record, completion or adapter."""
+
+
+class NoPlaceError(NotFoundError):
+    """What a list was to go on after is not there."""
 
 
 class ConflictError(WhetMemoryError):

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, select, upda
 from memory.errors import ConflictError, NotFoundError
 from memory.evals import found_evaluation
 from memory.evaluation import OPEN, EvalOutput, EvalRun, NewOutput, NewRun, RunStatus, RunSummary
+from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import eval_output, eval_run
 from memory.store.scope import EVERYONE
@@ -79,7 +80,7 @@ class EvalRunStore:
         with self._database.reading(tenant) as connection:
             found_evaluation(connection, tenant, eval_id)
             if after is not None:
-                here = _row(connection, tenant, eval_id, after).number
+                here = place_of(_row, connection, tenant, eval_id, after).number
                 wanted = and_(wanted, number < here if newest_first else number > here)
             order = number.desc() if newest_first else number.asc()
             found = select(eval_run).where(wanted).order_by(order).limit(limit)
@@ -119,7 +120,7 @@ class EvalRunStore:
         with self._database.reading(tenant) as connection:
             _row(connection, tenant, eval_id, run_id)
             if after is not None:
-                here = _output_row(connection, run_id, after).line
+                here = place_of(_output_row, connection, run_id, after).line
                 wanted = and_(wanted, line < here if newest_first else line > here)
             order = line.desc() if newest_first else line.asc()
             found = select(eval_output).where(wanted).order_by(order).limit(limit)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select,
 
 from memory.errors import ConflictError, NotFoundError
 from memory.evaluation import Evaluation, NewEvaluation
+from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import eval_output, eval_run, evaluation
 
@@ -60,7 +61,7 @@ class EvalStore:
         wanted = evaluation.c.tenant == tenant
         with self._database.reading(tenant) as connection:
             if after is not None:
-                row = _row(connection, tenant, after)
+                row = place_of(_row, connection, tenant, after)
                 then = row.updated_at if by_update else row.number
                 first = at < then if newest_first else at > then
                 number = evaluation.c.number

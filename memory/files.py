@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select
 
 from memory.errors import ConflictError, NotFoundError
+from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import file, file_part
 from memory.store.scope import EVERYONE
@@ -94,7 +95,7 @@ class FileStore:
             wanted = and_(wanted, file.c.purpose == purpose)
         with self._database.reading(tenant) as connection:
             if after is not None:
-                place = _row(connection, tenant, after).number
+                place = place_of(_row, connection, tenant, after).number
                 wanted = and_(wanted, number < place if newest_first else number > place)
             ordered = select(file).where(wanted).order_by(number.desc() if newest_first else number)
             return [_file(row) for row in connection.execute(ordered.limit(limit))]

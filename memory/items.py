@@ -15,6 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, and_, delete, insert, select
 
 from memory.errors import NotFoundError
+from memory.paging import place_of
 from memory.store.chunks import chunks
 from memory.store.schema import item
 
@@ -77,7 +78,7 @@ def page_of_items(
     """Return a page of items; those that come `after` one of that id. Raises `NotFoundError`."""
     wanted, number = item.c.holder == holder, item.c.number
     if after is not None:
-        place = found_item(connection, holder, after).number
+        place = place_of(found_item, connection, holder, after).number
         wanted = and_(wanted, number < place if order == "desc" else number > place)
     ordered = select(item).where(wanted).order_by(number.desc() if order == "desc" else number)
     return [_item(row) for row in connection.execute(ordered.limit(limit))]

@@ -27,6 +27,7 @@ from memory.job_rows import (
     row_of,
     wished,
 )
+from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import job, job_event
 from memory.store.scope import EVERYONE
@@ -81,7 +82,8 @@ class JobStore:
         wanted = and_(job.c.tenant == tenant, job.c.kind.in_(kinds))
         with self._database.reading(tenant) as connection:
             if after is not None:
-                wanted = and_(wanted, job.c.number < row_of(connection, tenant, after).number)
+                place = place_of(row_of, connection, tenant, after).number
+                wanted = and_(wanted, job.c.number < place)
             newest = select(job).where(wanted).order_by(job.c.number.desc()).limit(limit)
             return [job_of(row) for row in connection.execute(newest)]
 
@@ -119,7 +121,7 @@ class JobStore:
         with self._database.reading(tenant) as connection:
             row_of(connection, tenant, job_id)
             if after is not None:
-                number = number_of_event(connection, job_id, after)
+                number = place_of(number_of_event, connection, job_id, after)
                 follows = job_event.c.number > number if oldest else job_event.c.number < number
                 of_job = and_(of_job, follows)
             order = job_event.c.number.asc() if oldest else job_event.c.number.desc()

@@ -19,6 +19,7 @@ from memory.identity.answer_key import answer_key, contradiction
 from memory.identity.prompt import Prompt
 from memory.moving import move, refuse_two_answers
 from memory.newcomers import Entry, Newcomer, save_all
+from memory.paging import place_of
 from memory.record_queries import filters, of_record, row_of, same_question
 from memory.retraction import taken_back
 from memory.rows import ERASED_CONTENT, draft_row, edited, record_of
@@ -77,7 +78,7 @@ class RecordStore:
         query = select(record).where(record.c.tenant == tenant, *filters(state, task, q))
         with self._database.reading(tenant) as connection:
             if after is not None:
-                cursor = row_of(connection, tenant, after)["number"]
+                cursor = place_of(row_of, connection, tenant, after)["number"]
                 query = query.where(number > cursor if oldest_first else number < cursor)
             query = query.order_by(number if oldest_first else number.desc())
             rows = connection.execute(query.limit(min(max(limit, 1), MAX_PAGE))).mappings()

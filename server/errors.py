@@ -26,6 +26,7 @@ from memory.errors import (
     ConflictError,
     InvalidAdapterError,
     InvalidImportError,
+    NoPlaceError,
     NotFoundError,
     SpentError,
     StorageUnavailableError,
@@ -141,6 +142,8 @@ def api_error(error: Exception) -> ApiError:
         return error
     if isinstance(error, InvalidOptionsError) and isinstance(error.__cause__, ValidationError):
         return ApiError.invalid(error.__cause__, error.param)
+    if isinstance(error, NoPlaceError):
+        return ApiError(404, f"`after`: {error}", param="after")
     status = next((s for kind, s in _STATUS_OF.items() if isinstance(error, kind)), 500)
     param = error.param if isinstance(error, InvalidOptionsError) else None
     wait_s = error.retry_after_s if isinstance(error, SpentError) else None

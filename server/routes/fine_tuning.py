@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ from adaptation.grading.examine import examine
 from adaptation.grading.specs import Grader
 from adaptation.learning.preference.installed import check_installed
 from adaptation.learning.training.chat import Template
-from memory.errors import NotFoundError
+from memory.errors import NoPlaceError, NotFoundError
 from memory.job import Job, JobKind, NewJob, Wish
 from memory.memory import LongTermMemory
 from server.errors import ApiError
@@ -138,9 +138,15 @@ def _add_reading(router: APIRouter, memory: LongTermMemory) -> None:
         """List the checkpoints that can be used, newest first."""
         found = checkpoint_objects(_found(memory, tenant, job_id))
         if after is not None:
-            places = [place for place, each in enumerate(found) if each["id"] == after]
-            found = found[places[0] + 1 :] if places else []
+            found = found[_place(found, after) + 1 :]
         return list_object(found[:limit], len(found) > limit)
+
+
+def _place(checkpoints: Sequence[Mapping[str, Any]], after: str) -> int:
+    ids = [each["id"] for each in checkpoints]
+    if after not in ids:
+        raise NoPlaceError(f"no checkpoint {after}")
+    return ids.index(after)
 
 
 def _requested(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from memory.errors import NotFoundError
+from memory.errors import NoPlaceError, NotFoundError
 from memory.responses import ResponseStore
 from memory.stored_response import StoredResponse
 from server.errors import ApiError
@@ -96,9 +96,7 @@ def page_of(
     """Return a page of the items of a response or a conversation, which is there."""
     try:
         found = store.items(tenant, holder, limit + 1, after, order)
-    except NotFoundError as error:
-        if after is None:
-            raise
+    except NoPlaceError as error:
         raise ApiError(400, f"`after`: there is no item {after}", param="after") from error
     page = [dict(each.content) for each in found[:limit]]
     return list_object(page, has_more=len(found) > limit)
