@@ -14,7 +14,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncOpenAI,
+    BadRequestError,
+    OpenAIError,
+    UnprocessableEntityError,
+)
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 from adaptation.errors import AdaptationError
@@ -162,6 +170,16 @@ class Target:
         if isinstance(trouble, APIStatusError) and await self._answers():
             raise RequestRefusedError(trouble.message) from trouble
         raise ServerGoneError(f"{self.url} does not answer any more ({trouble}); {KEPT}")
+
+    async def refuses(self, request: Request) -> str | None:
+        """Return why the server takes no such request, in its words; None where it may."""
+        try:
+            await self._openai.chat.completions.create(**self._arguments(request))
+        except (BadRequestError, UnprocessableEntityError) as error:
+            return error.message
+        except OpenAIError:
+            return None  # whoever asks in earnest finds out
+        return None
 
     async def _answers(self) -> bool:
         """Whether the server is there at all."""

@@ -22,6 +22,7 @@ from adaptation.evaluation.arms import ARMS
 from adaptation.evaluation.arms.arm import Settings as ArmSettings
 from adaptation.evaluation.errors import UnfitArmError
 from adaptation.evaluation.examples import Library
+from adaptation.evaluation.measurable import measurable
 from adaptation.evaluation.plan import Plan, make_plan
 from adaptation.evaluation.results import Results, open_results
 from adaptation.evaluation.runner import OnProgress, Runner
@@ -70,6 +71,7 @@ async def evaluate(
     plan = plan_of(choice, args)
     async with target:
         arms = _arms(choice, target, args)
+        plan = await measurable(plan, target, complain)
         header = await header_of(plan, target, settings, args)
         name = name_of(header, args.difficulty)
         path = args.results or settings.data_dir / FOLDER / f"{name}.jsonl"

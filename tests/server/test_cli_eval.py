@@ -135,3 +135,36 @@ def test_examples_that_were_written_are_counted_and_lead_on(
     assert count > 0
     assert f"{count} examples of jargon are in {file}: `whet memory import {file}`" in said.err
     assert said.out == ""
+
+
+def test_a_suite_whose_tools_the_server_refuses_is_left_out_and_told_why(
+    peer: Peer,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    peer.takes_tools = False
+    here = ["--url", peer.url, "--data-dir", str(tmp_path), "-n", "3", "--strategy", "one"]
+    kept = tmp_path / "kept.jsonl"
+    words = ["--suite", "stories", "tool_calls", "--results", str(kept)]
+    assert main(["eval", *here, *words]) == 0
+    told = capsys.readouterr()
+    assert "tool_calls" not in told.out
+    assert "suite tool_calls is left out" in told.err
+    assert "no tool parser" in told.err
+    assert "--tool-call-parser" in told.err
+    assert "tool_calls" not in kept.read_text()
+    status, line = complaint(capsys, *here, "--suite", "tool_calls")
+    assert (status, "suite tool_calls: " in line, "--tool-call-parser" in line) == (1, True, True)
+
+
+def test_a_server_that_takes_tools_is_asked_to_call_them(
+    peer: Peer,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    words = ["--url", peer.url, "--data-dir", str(tmp_path), "-n", "3", "--strategy", "one"]
+    assert main(["eval", *words, "--suite", "tool_calls"]) == 0
+    told = capsys.readouterr()
+    assert "tool_calls" in told.out
+    assert "left out" not in told.err
+    assert all(body["tools"] for body in peer.asked)

@@ -10,6 +10,7 @@ from typing import Any
 
 from adaptation.evaluation.arms.arm import Settings as ArmSettings
 from adaptation.evaluation.errors import EvaluationError
+from adaptation.evaluation.measurable import measurable
 from adaptation.evaluation.plan import Plan, make_plan
 from adaptation.evaluation.results import Header, Results, open_results
 from adaptation.evaluation.runner import Runner
@@ -41,6 +42,7 @@ async def run(work: Work) -> dict[str, Any]:
         plan = await asyncio.to_thread(_planned, asked)
         target = Target(URL, asked.model, transport=work.asks)
         async with target:
+            plan = await measurable(plan, target, work.tell)
             results = await _asked(work, asked, plan, target)
         summary = summarise(results)
     except (ApiError, EvaluationError, SuiteError) as error:

@@ -40,6 +40,7 @@ class Peer:
     """Whether even the list of models fails."""
     message: dict[str, Any] | None = None
     """Returned instead of what it would say."""
+    takes_tools: bool = True
     choices: int | None = None
     """Number of choices returned, whatever was asked for."""
 
@@ -57,6 +58,8 @@ class Peer:
         def chat(body: dict[str, Any]) -> Response:
             if body["messages"][-1]["content"] == self.fail_question:
                 return JSONResponse({"error": {"message": "broken"}}, 500)
+            if body.get("tools") and not self.takes_tools:
+                return JSONResponse({"error": {"message": "no tool parser"}}, 400)
             status = self.fail(next(numbers))
             if status != 200:
                 return JSONResponse({"error": {"message": "not now"}}, status)
