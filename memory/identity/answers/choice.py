@@ -46,6 +46,13 @@ _ARRIVED = re.compile(
     r"|\bthink)\s\(?([A-HJ])\)?[.!]?\Z",
     re.IGNORECASE,
 )
+_ASKED = re.compile(
+    r"(?:^|(?<=[.!?,;:])\s|\b(?:so|and|but|or|now|then)\s)"
+    r"(?:(?:would|will|do|did|can|could)\s(?:you|i|we)|(?:should|shall)\s(?:i|we))\s"
+    r"[^.!?]{0,200}[.!?]?",
+    re.IGNORECASE,
+)
+"""A question to somebody: what it names is not chosen."""
 _OPTION = re.compile(r"[-*•\s]{0,5}\(?([A-J])(?:[).:]|[ ][-–—][ ]|\Z)")
 _JUDGES = re.compile(r"\b(?:answer|correct|right|true|wrong|false|incorrect)\b", re.IGNORECASE)
 _NAME_OF_ANSWER = re.compile(
@@ -96,7 +103,7 @@ def _lists_options(lines: list[str]) -> bool:
 
 def _concluded(first: str, last: str) -> str | None:
     """The letter that the last line arrives at, else the one that the first begins with."""
-    said, excluded = without_excluded(last)
+    said, excluded = without_excluded(_ASKED.sub("", last))
     right = [found[1] for found in _IS_RIGHT.finditer(said)]
     letter = letter_of(said) or _named(said) or _arrived(said) or _only(right)
     letter = letter or _only(_PARENTHESISED.findall(said))
