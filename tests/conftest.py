@@ -24,6 +24,7 @@ from loadtests.postgres import ABSENT, Cluster, programs
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("MKL_CBWR", "AVX2")  # as the trainer has it: see `link.SAME_BITS`
 settings.register_profile("whet", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=30)  # `make test-fast`
 settings.load_profile("whet")

@@ -213,9 +213,14 @@ ALLOCATOR = {
 """Has the C library keep what is freed: a step asks for the same large pieces again and again, and
 pages that come back from the system cost a tenth of it. The worker returns them when it is idle."""
 
+SAME_BITS = {"MKL_CBWR": "AVX2"}
+"""Has MKL sum a row alike whatever stands beside it, where it multiplies float32: on an EPYC with
+AVX-512 its own choice of kernels goes by the sizes (MKL 2024.2 of torch 2.13.0), and a job's last
+bits by who trains beside it. Products of bf16 are not MKL's."""
+
 
 def _environment(threads: int | None) -> dict[str, str]:
     """This process's, with the thread count said early enough."""
-    env = {**ALLOCATOR, **os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    env = {**ALLOCATOR, **SAME_BITS, **os.environ, "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU
     return {**env, "OMP_NUM_THREADS": str(threads)} if threads else env
