@@ -18,6 +18,8 @@ from adaptation.types import Draw, Query, Sample
 
 SURE = 0.99
 """Probability of all that is left together."""
+HOTTEST = 1.0
+"""The highest temperature at which a sample is no freer than its log-probabilities say."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,21 @@ class Foregone:
     def __init__(self, query: Query) -> None:
         # Of several choices the second may be one that was cut off, and is to be another text.
         self._is_off = query.is_bent or query.choices > 1
+        self._temperature = query.options.temperature
         self._chars: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._draws: dict[int, Draw] = {}
         self._ended: list[Ended] = []
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether samples of the request, as hot as it is asked, may foretell others."""
+        return not self._is_off and self._temperature <= HOTTEST
+
     def begun(self, draw: Draw) -> Sequence[Ended]:
         """Return what foretells a sample that begins now."""
         self._draws[draw.index] = draw
-        if self._is_off or draw.temperature is None or draw.temperature > 1:
-            return ()  # hotter, a sample is freer than its log-probabilities say
+        if self._is_off or draw.temperature is None or draw.temperature > HOTTEST:
+            return ()
         return [each for each in self._ended if _is_alike(self._draws[each.sample.index], draw)]
 
     def noted(self, sample: Sample) -> None:

@@ -88,9 +88,9 @@ class SamplePool:
         return self._waiting
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether the engine has enough to do for all requests together."""
-        return self._crowd.is_dense
+    def first_is_alone(self) -> bool:
+        """Whether a vote begins with one sample, which may foretell others: the engine is busy."""
+        return self._crowd.is_dense and self._foregone.is_possible
 
     @property
     def launched(self) -> int:

@@ -73,7 +73,8 @@ class Voting:
         """Draw and count until the rule stops, `most` are counted, or time or tokens end.
 
         A sample that fails is replaced, at the price of one of `most`, as long as more have come
-        than have failed. When it returns, nothing runs in the engine any more.
+        than have failed, or where it was the first and alone. When it returns, nothing runs in the
+        engine any more.
         """
         most += self._failed  # in an earlier poll: `most` is what is left beside them
         try:
@@ -104,13 +105,14 @@ class Voting:
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:
         """Keep as many samples in flight as the quickest decision needs, and some more in doubt."""
         ballots = self.tally.ballots
-        if self._failed > ballots.total:
+        was_alone = self._failed == 1 and not pool.in_flight  # the first, with none beside it
+        if self._failed > ballots.total and not was_alone:
             return  # what is in flight may still come: an engine that fails is asked for no more
         remaining = most - ballots.total - self._failed
         wave = next_wave(self._rule, ballots, remaining, self._query.options.confidence)
         if len(ballots.counts) > 1:  # in doubt: rather a few tokens too many than one wave more
             wave = max(wave, IN_FLIGHT)
-        first = self._first or int(pool.is_crowded)
+        first = self._first or int(pool.first_is_alone)
         if first and not ballots.total:
             wave = min(wave, first)
         if self._needs_representative:  # no more votes will settle it: see `_verdict`

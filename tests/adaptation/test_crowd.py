@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from adaptation.errors import EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.pipeline import answer
 from adaptation.services import Services
@@ -60,6 +62,40 @@ async def test_a_setting_goes_before_the_crowd(make_query: MakeQuery, services: 
     built = services(engine, stopping_rule="fixed", first_samples=3)
     queries = [make_query(strategy="consistency", max_samples=8) for _ in range(8)]
     assert set(await begun(engine, built, queries)) == {3}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"temperature": 1.5}, {"query_is_bent": True}, {"query_choices": 2}],
+    ids=str,
+)
+async def test_a_vote_whose_first_sample_may_foretell_nothing_begins_in_a_crowd_as_elsewhere(
+    asked: dict[str, Any], make_query: MakeQuery, services: Build
+) -> None:
+    engine = waiting(asyncio.Event())
+    built = services(engine, stopping_rule="fixed")
+    queries = [make_query(strategy="consistency", max_samples=8, **asked) for _ in range(3)]
+    assert await begun(engine, built, queries) == [8, 8, 8]
+
+
+@pytest.mark.parametrize(("failed", "drawn"), [(1, 8), (8, 2)])
+async def test_a_first_sample_that_fails_alone_is_drawn_once_more(
+    failed: int, drawn: int, make_query: MakeQuery, services: Build
+) -> None:
+    def script(query: Query, draw: Draw) -> Reply:
+        return Reply("#### 42", error="no room" if draw.index < failed else None)
+
+    engine = FakeEngine(script)
+    built = services(engine, stopping_rule="fixed")
+    crowd = [asyncio.create_task(asyncio.sleep(60)) for _ in range(CROWDED)]
+    for sample in crowd:
+        built.crowd.enter(sample)
+    query = make_query(strategy="consistency", max_samples=8, temperature=1.0)
+    outcome, *_ = await asyncio.gather(answer(query, built), return_exceptions=True)
+    for sample in crowd:
+        sample.cancel()
+    assert isinstance(outcome, EngineError) == (failed > 1), outcome
+    assert len(engine.drawn) == drawn
 
 
 @pytest.mark.parametrize("failing", [False, True])
