@@ -5,7 +5,7 @@ Knows of the shape only; what the values mean is vLLM's to judge.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -88,7 +88,7 @@ def _refuse_other_than_numbers(body: Mapping[str, Any]) -> None:
     biases = body.get("logit_bias")
     for token, bias in biases.items() if isinstance(biases, dict) else ():
         is_number = isinstance(bias, int | float) and not isinstance(bias, bool)
-        if not (is_number and abs(bias) < math.inf):
+        if not (is_number and abs(bias) <= sys.float_info.max):
             raise _refused(f"logit_bias.{token}", "must be a finite number, such as 100 or -100")
 
 

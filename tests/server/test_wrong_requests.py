@@ -311,9 +311,12 @@ async def test_each_fault_of_a_request_is_told_by_its_field(serve: Serve) -> Non
         assert (await server.chat(adaptation=VOTED))["adaptation"]["answer"] == "1"
 
 
-async def test_a_number_beyond_all_is_refused_however_it_is_written(serve: Serve) -> None:
+@pytest.mark.parametrize("number", ["1e999", "1" + 309 * "0"], ids=["float", "integer"])
+async def test_a_number_beyond_all_is_refused_however_it_is_written(
+    number: str, serve: Serve
+) -> None:
     async with serve(lambda request: Reply("#### 1")) as server:
-        sent = json.dumps({**ASK, "logit_bias": {"5": 1}}).replace('"5": 1', '"5": 1e999')
+        sent = json.dumps({**ASK, "logit_bias": {"5": 1}}).replace('"5": 1', f'"5": {number}')
         response = await server.http.post(CHAT, content=sent, headers=JSON)
         assert tells(response, "logit_bias.5"), response.text
         assert "finite number" in response.json()["error"]["message"]
