@@ -47,12 +47,12 @@ _ARRIVED = re.compile(
     re.IGNORECASE,
 )
 _ASKED = re.compile(
-    r"(?:^|(?<=[.!?,;:])\s|\b(?:so|and|but|or|now|then)\s)"
+    r"(?:^|(?<=[.!?,;:])\s|\b(?:so|and|but|or|now|(?<!only )then)\s)"
     r"(?:(?:would|will|do|did|can|could)\s(?:you|i|we)|(?:should|shall)\s(?:i|we))\s"
-    r"[^.!?]{0,200}[.!?]?",
+    r"[^.!?]{0,200}(?:\?|\Z)",
     re.IGNORECASE,
 )
-"""A question to somebody: what it names is not chosen."""
+"""A question to somebody, whole or cut off: what it names is not chosen."""
 _OPTION = re.compile(r"[-*•\s]{0,5}\(?([A-J])(?:[).:]|[ ][-–—][ ]|\Z)")
 _JUDGES = re.compile(r"\b(?:answer|correct|right|true|wrong|false|incorrect)\b", re.IGNORECASE)
 _NAME_OF_ANSWER = re.compile(
