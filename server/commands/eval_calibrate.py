@@ -8,7 +8,7 @@ from adaptation.evaluation.results import Results
 from adaptation.voting.calibration import calibrate, fewest
 from server.calibrations import keep
 from server.config import Settings
-from server.console import console
+from server.console import CommandError, console
 
 
 def calibrate_from(
@@ -19,6 +19,8 @@ def calibrate_from(
     tenant: str | None = None,
 ) -> None:
     """Find the bar, keep it, and say what it is worth; finding none takes an older one away.
+
+    Raises `CommandError`, and leaves the older one, where the votes are too few to find any.
 
     With a `tenant` it is that tenant's own, and finding none has every question of it voted on.
 
@@ -31,6 +33,11 @@ def calibrate_from(
         if trial.case.arm == "consistency" and trial.case.suite in suites and trial.samples > 1
     ]
     votes = [trial.first_sample for trial in voted if trial.first_sample]
+    if len(votes) < (least := fewest(agreement)):  # suites were left out, or votes failed
+        raise CommandError(
+            f"{len(votes)} votes can show nothing: --calibrate takes {least} at least; raise -n. "
+            "What was found before stays"
+        )
     model = results.header.model  # served by this command, under its own name or its folder's
     found = calibrate(votes, agreement)
     place = keep(found, settings, model, tenant)
@@ -40,7 +47,7 @@ def calibrate_from(
         out.print(
             f"no bar: {len(votes)} votes do not show that any share of {model}'s first samples "
             f"agrees with its votes {agreement:.0%} of the time: every question{whose} is voted "
-            f"on. It takes at least {fewest(agreement)} votes, better some hundred: raise -n",
+            f"on. It takes at least {least} votes, better some hundred: raise -n",
             soft_wrap=True,
         )
         return

@@ -14,6 +14,7 @@ from server.calibrations import CALIBRATIONS, FILE, keep
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from
 from server.config import ConfigError, Settings
+from server.console import CommandError
 from server.memory_opening import memory_of
 from tests.adaptation.evaluation.made_up import run, trial
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed
@@ -65,6 +66,15 @@ def test_votes_of_a_run_become_a_bar_and_a_poor_run_takes_it_away(
     calibrate_from(run(votes(won=False)), {"units"}, 0.95, settings)
     assert CALIBRATIONS.load(tmp_path, "whet-pebble") is None
     assert "no bar" in capsys.readouterr().err
+
+
+def test_votes_too_few_to_show_anything_take_no_bar_away(tmp_path: Path) -> None:
+    """A suite may be left out that the server cannot answer, after its questions were counted."""
+    settings = Settings(data_dir=tmp_path)
+    CALIBRATIONS.save(tmp_path, "whet-pebble", FOUND)
+    with pytest.raises(CommandError, match="20 votes can show nothing: --calibrate takes 117"):
+        calibrate_from(run(votes(won=True)[:20]), {"units"}, 0.95, settings)
+    assert CALIBRATIONS.load(tmp_path, "whet-pebble") == FOUND
 
 
 def kept_by_tenant(settings: Settings) -> dict[str, Any]:
