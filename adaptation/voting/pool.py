@@ -89,8 +89,12 @@ class SamplePool:
 
     @property
     def first_is_alone(self) -> bool:
-        """Whether a vote begins with one sample, which may foretell others: the engine is busy."""
-        return self._crowd.is_dense and self._foregone.is_possible
+        """Whether a vote begins with one sample, which may foretell others: the engine is busy.
+
+        With a seed none does: what is drawn does not depend on who else asks.
+        """
+        is_free = self._query.seed is None and self._foregone.is_possible
+        return is_free and self._crowd.is_dense
 
     @property
     def launched(self) -> int:

@@ -86,7 +86,6 @@ async def _one(http: httpx.AsyncClient, solved: Solved, strategy: str) -> tuple[
         "model": f"{MODEL}:{strategy}",
         "messages": [{"role": "user", "content": solved.question}],
         "max_tokens": 256,
-        "seed": 7,
         "adaptation": {"memory": {"read": False, "write": False}},
     }
     if strategy == "plain":

@@ -66,12 +66,13 @@ async def test_a_setting_goes_before_the_crowd(make_query: MakeQuery, services: 
 
 @pytest.mark.parametrize(
     "asked",
-    [{"temperature": 1.5}, {"query_is_bent": True}, {"query_choices": 2}],
+    [{"query_seed": 7}, {"temperature": 1.5}, {"query_is_bent": True}, {"query_choices": 2}],
     ids=str,
 )
 async def test_a_vote_whose_first_sample_may_foretell_nothing_begins_in_a_crowd_as_elsewhere(
     asked: dict[str, Any], make_query: MakeQuery, services: Build
 ) -> None:
+    """And a seeded one, which is the same whoever else asks."""
     engine = waiting(asyncio.Event())
     built = services(engine, stopping_rule="fixed")
     queries = [make_query(strategy="consistency", max_samples=8, **asked) for _ in range(3)]
