@@ -90,7 +90,7 @@ class Solver:
         (asked,) = plain([record])
         prompt = asked.until(-1)
         text: str | None = record.rationale
-        likeliest, told = await self._replies(
+        (likeliest, _), told = await self._replies(
             [prompt, hinted(prompt, HINT.format(record.answer))], None
         )
         if not is_direct(likeliest):
@@ -100,16 +100,25 @@ class Solver:
         await asyncio.to_thread(self.kept.add_solution, self._new(record, text))
         return text
 
-    async def _agreed(self, record: Record, prompt: Conversation, told: str) -> str | None:
-        """Return the first of `AGREEING` solutions that end in the answer, None without them."""
+    async def _agreed(
+        self, record: Record, prompt: Conversation, told: tuple[str, bool]
+    ) -> str | None:
+        """Return the first of `AGREEING` solutions that end in the answer, None without them.
+
+        One that was cut off is none: what is learned is a whole turn, with its end.
+        """
         drawn = await self._replies([prompt] * DRAWS, Draw(temperature=TEMPERATURE))
-        fitting = [t for t in (told, *drawn) if self.grade(t, record) and not is_direct(t)]
+        whole = [text for text, is_whole in (told, *drawn) if is_whole]
+        fitting = [text for text in whole if self.grade(text, record) and not is_direct(text)]
         return fitting[0] if len(fitting) >= AGREEING else None
 
-    async def _replies(self, prompts: Sequence[Conversation], draw: Draw | None) -> list[str]:
+    async def _replies(
+        self, prompts: Sequence[Conversation], draw: Draw | None
+    ) -> list[tuple[str, bool]]:
+        """Return replies, and whether each ended by itself."""
         limits = self.max_new_tokens, self.timeout_s
-        texts = await self.trainer.generate(prompts, None, *limits, None, draw)
-        return [text.strip() for text in texts]
+        said = await self.trainer.timed(prompts, None, *limits, None, draw)
+        return [(t.strip(), whole) for t, whole in zip(said.texts, said.whole, strict=True)]
 
     def _new(self, record: Record, text: str | None) -> WorkedSolution:
         return WorkedSolution(

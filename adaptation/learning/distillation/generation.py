@@ -245,7 +245,7 @@ class Distiller:
     ) -> TrainingResult:
         recipe = self._recipe(chosen, parent)
         n_records, rehearse = len(chosen.train), self.settings.rehearse
-        known = await rehearsed(self._asking.generate, n_records) if rehearse else []
+        known = await rehearsed(self._asking, n_records) if rehearse else []
         job = TrainingJob(
             conversations=(*plain(chosen.train), *known),
             recipe=recipe,

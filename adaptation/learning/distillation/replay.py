@@ -7,10 +7,9 @@ saying. None of these prompts is a guard probe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from adaptation.conversation import Conversation, spoken
-from adaptation.learning.distillation.judging import Ask
+from adaptation.learning.distillation.asking import Asking
+from adaptation.learning.training.trainer import Generated
 from memory.types import Message
 
 SHARE = 1.0
@@ -92,18 +91,21 @@ PROMPTS = (
 )
 
 
-async def rehearsed(ask: Ask, n_records: int) -> list[Conversation]:
+async def rehearsed(asking: Asking, n_records: int) -> list[Conversation]:
     """Have the base reply to `PROMPTS`, and return that as what is rehearsed."""
     prompts = [spoken(Message(role="user", content=prompt)) for prompt in PROMPTS]
-    return rehearsals(await ask("rehearse", prompts, None), n_records)
+    return rehearsals(await asking.timed("rehearse", prompts, None), n_records)
 
 
-def rehearsals(replies: Sequence[str], n_records: int) -> list[Conversation]:
-    """Conversations of `PROMPTS` with the base's `replies`, in step with the number of records."""
+def rehearsals(replies: Generated, n_records: int) -> list[Conversation]:
+    """Conversations of `PROMPTS` with the base's `replies`, in step with the number of records.
+
+    A reply that was cut off is left out: what is learned is a whole turn, with its end.
+    """
     said = [
         spoken(Message(role="user", content=prompt), Message(role="assistant", content=reply))
-        for prompt, reply in zip(PROMPTS, replies, strict=True)
-        if reply.strip()
+        for prompt, reply, is_whole in zip(PROMPTS, replies.texts, replies.whole, strict=True)
+        if is_whole and reply.strip()
     ]
     times = max(1, round(SHARE * n_records / len(PROMPTS)))
     return said * times

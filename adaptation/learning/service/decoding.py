@@ -43,7 +43,12 @@ def generate(
         rows = _replies(base, prompts, max_new_tokens, cancelled, on_batch, draw)
     seconds = time.perf_counter() - started
     texts = base.chat.tokenizer.batch_decode(rows, skip_special_tokens=True)
-    return Generated(texts=tuple(map(str, texts)), tokens=sum(map(len, rows)), seconds=seconds)
+    return Generated(
+        texts=tuple(map(str, texts)),
+        whole=tuple(len(row) < max_new_tokens for row in rows),  # no end is among the tokens
+        tokens=sum(map(len, rows)),
+        seconds=seconds,
+    )
 
 
 def _replies(

@@ -115,7 +115,8 @@ class FakeTrainer:
         limits = max_new_tokens, timeout_s
         texts = await self.generate(conversations, adapter_path, *limits, on_step, draw)
         tokens = sum(len(text.split()) for text in texts)
-        return Generated(texts=tuple(texts), tokens=tokens, seconds=tokens / 100)
+        whole = tuple(len(text.split()) < max_new_tokens for text in texts)
+        return Generated(texts=tuple(texts), whole=whole, tokens=tokens, seconds=tokens / 100)
 
     async def check(
         self, conversations: Sequence[Conversation], timeout_s: float

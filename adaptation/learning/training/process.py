@@ -119,7 +119,7 @@ class ProcessTrainer:
         draw: Draw | None = None,
     ) -> Generated:
         """Continue every conversation likewise, and tell how long that took."""
-        nothing = Generated(texts=(), tokens=0, seconds=0.0)
+        nothing = Generated(texts=(), whole=(), tokens=0, seconds=0.0)
         if not conversations:
             return nothing
         asked = Generate(

@@ -118,6 +118,8 @@ class Generated(Frozen):
     """Replies, and what they took."""
 
     texts: tuple[str, ...]
+    whole: tuple[bool, ...]
+    """Which of them ended by themselves; the others are cut off, and nothing to end a turn with."""
     tokens: int
     """Of all replies, without those that end a turn."""
     seconds: float

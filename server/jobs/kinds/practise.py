@@ -132,10 +132,14 @@ async def _practised(
 
 
 def _asking(trainer: GeneratingTrainer, asked: PractiseRequest, adapter: str | None) -> Ask:
+    """Return what asks; a reply that was cut off is none: it would be learned as a whole turn."""
+
     async def ask(prompts: Sequence[Conversation], seed: int) -> list[str]:
         draw = Draw(temperature=TEMPERATURE, seed=seed)
         limits = asked.max_new_tokens, TIMEOUT_S
-        return await trainer.generate(prompts, adapter, *limits, None, draw)
+        said = await trainer.timed(prompts, adapter, *limits, None, draw)
+        pairs = zip(said.texts, said.whole, strict=True)
+        return [text if is_whole else "" for text, is_whole in pairs]
 
     return ask
 

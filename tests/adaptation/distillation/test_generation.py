@@ -14,7 +14,7 @@ from adaptation.learning.distillation.guards import PROBES
 from adaptation.learning.distillation.replay import PROMPTS, SHARE, rehearsals
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
-from adaptation.learning.training.trainer import Recipe
+from adaptation.learning.training.trainer import Generated, Recipe
 from memory.adapter_files import hash_files
 from memory.adapters import AdapterRegistry
 from memory.store.artifacts import Artifacts
@@ -217,11 +217,25 @@ async def test_every_phase_is_announced(
 
 
 def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
-    replies = ["fine"] * (len(PROMPTS) - 1) + [" "]
+    texts = ("fine",) * (len(PROMPTS) - 1) + (" ",)
+    replies = Generated(texts=texts, whole=(True,) * len(texts), tokens=0, seconds=0.0)
     assert len(rehearsals(replies, 48)) == len(PROMPTS) - 1
     assert len(rehearsals(replies, 25 * len(PROMPTS))) == round(25 * SHARE) * (len(PROMPTS) - 1)
     assert not {probe.question for probe in PROBES} & set(PROMPTS)
     assert {split_of(prompt) for prompt in PROMPTS} <= {Split.TRAINING, Split.MEMORY}
+
+
+async def test_a_rehearsed_reply_that_was_cut_off_is_not_learned_as_a_whole_turn(
+    memory: Records, registry: AdapterRegistry
+) -> None:
+    def rambles(turns: tuple[Message, ...], adapter: str | None) -> str:
+        return "la " * 40 if turns[-1].content == PROMPTS[0] else solves(turns, adapter)
+
+    trainer = FakeTrainer(answer=rambles)
+    await distiller(memory, registry, trainer, max_new_tokens=40).run("default")
+    learned = {c.messages[0].content for c in trainer.jobs[-1].conversations}
+    assert PROMPTS[0] not in learned
+    assert set(PROMPTS[1:]) <= learned
 
 
 async def test_what_cannot_be_rendered_is_left_out_and_told(

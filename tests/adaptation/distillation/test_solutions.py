@@ -64,6 +64,12 @@ async def solved(
     return await solver.solved("default", of, bare)
 
 
+async def test_a_solution_that_was_cut_off_is_none(record: Make) -> None:
+    cut = f"{WORKED}\n{'So it is. ' * 30}"
+    found = await solved(Script(WRONG, cut, [cut, WORKED, cut, WRONG]), [correction(record)])
+    assert (found.written, found.left_out) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("told", "drawn"),
     [

@@ -77,6 +77,7 @@ def test_each_gets_the_reply_it_gets_alone(family: str, monkeypatch: pytest.Monk
     found = replies(base_that_stops_at(stop, family), PROMPTS, told)
     assert [list(map(int, text.split())) for text in found.texts] == ended
     assert len({len(row) for row in ended}) > 1, "some end sooner than others"
+    assert found.whole == tuple(stop in row for row in whole)
     assert found.tokens == sum(map(len, ended))
     assert told == sorted(told)
     assert told.count(len(PROMPTS)) == 1

@@ -76,7 +76,7 @@ class FakeWorker:
 
 
 def wrote(*texts: str) -> Generated:
-    return Generated(texts=texts, tokens=len(texts), seconds=0.0)
+    return Generated(texts=texts, whole=(True,) * len(texts), tokens=len(texts), seconds=0.0)
 
 
 class LinkToFake(Link):
