@@ -58,9 +58,12 @@ class Choice:
         n = logits.shape[1]
         drawn = [self._of(each.place, len(each.said), n) for each in replies]
         up_to = (logits.float() / self._temperature).softmax(-1).cumsum(-1)  # (B, Q, V)
-        sought = up_to[..., -1] * torch.tensor(drawn, device=logits.device)
+        total = up_to[..., -1]
+        sought = total * torch.tensor(drawn, device=logits.device)
+        # Rounded to the total, it would be beyond every token that can be drawn.
+        sought = sought.minimum(total.nextafter(torch.zeros_like(total)))
         places = torch.searchsorted(up_to, sought[..., None], right=True).squeeze(-1)
-        found: list[list[int]] = places.clamp_(max=logits.shape[2] - 1).tolist()
+        found: list[list[int]] = places.tolist()
         return found
 
     def _of(self, place: int, first: int, n: int) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ import torch
 from adaptation.errors import TrainerError
 from adaptation.learning.service import continuing, decoding
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.places import Heads
+from adaptation.learning.service.reading import Cache
 from adaptation.learning.training.trainer import Draw, Generated
 from tests.adaptation.learning.models import KNOWN, example, model_of, randomised
 
@@ -113,6 +116,26 @@ def test_draws_are_as_frequent_as_the_model_finds_them_likely() -> None:
     drawn = Counter(map(int, found.texts))
     shares = torch.tensor([drawn[token] / len(asked) for token in range(len(likely))])
     assert (shares - likely).abs().sum() < 0.15
+
+
+def test_what_the_model_finds_impossible_is_never_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = SimpleNamespace(random=lambda: 1 - 2**-53)  # 1 in float32
+    monkeypatch.setattr(continuing, "_drawing", lambda draw, prompts: [largest])
+    choice = continuing.Choice(Draw(), [(1,)])
+    logits = torch.tensor([[[0.1, 0.3, 0.2, -float("inf")]]])
+    assert choice.of(logits, [continuing.Reply(0, (1,))]) == [[2]]
+
+
+def test_a_cache_that_moves_keeps_what_was_read_and_is_not_held_twice() -> None:
+    old = Cache(torch.tensor([3, 2]), 4)
+    keys, _ = old.layer(Heads(1, 1, 2, 1.0, 9), torch.zeros(0))
+    keys.copy_(torch.arange(16).view(keys.shape))
+    new, held = old.rows([1, 1], 5), weakref.ref(keys)
+    moved, _ = new.layer(Heads(1, 1, 2, 1.0, 9), torch.zeros(0))
+    assert torch.equal(moved[:, :, :4], keys[[1, 1]])
+    assert new.lengths.tolist() == [2, 2]
+    del keys
+    assert held() is None
 
 
 @pytest.mark.parametrize("family", KNOWN)
