@@ -39,10 +39,15 @@ class Cache:
         return self._layers[heads.layer]
 
     def rows(self, rows: Sequence[int], room: int) -> Cache:
-        """Return a cache of some rows, one of them several times perhaps, with another room."""
+        """Return a cache of some rows, one of them several times perhaps, with another room.
+
+        This one is empty then: it gives its layers up one by one, so that none is held twice for
+        longer than its copy takes.
+        """
         chosen = torch.tensor(rows, device=self.lengths.device)
         found = Cache(self.lengths[chosen], room)
-        for keys, values in self._layers:
+        while self._layers:
+            keys, values = self._layers.pop(0)
             found._layers.append((_moved(keys, chosen, room), _moved(values, chosen, room)))
         return found
 
@@ -95,8 +100,11 @@ class Prompts(Pass):
         if heads.window < longest:
             back = _back(longest, q.device)
             mask = (back >= 0) & (back < heads.window)
+            # On CUDA no kernel has both a mask and shared heads but the one that holds all scores.
+            k, v = (each.repeat_interleave(heads.n_q // heads.n_kv, 1) for each in (k, v))
+        is_causal = mask is None
         found = scaled_dot_product_attention(
-            q, k, v, mask, is_causal=mask is None, scale=heads.scale, enable_gqa=True
+            q, k, v, mask, is_causal=is_causal, scale=heads.scale, enable_gqa=is_causal
         )
         return found.transpose(1, 2).reshape(-1, heads.n_q * heads.width)[self._places]
 
