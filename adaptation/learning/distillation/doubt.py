@@ -99,8 +99,8 @@ class Doubting:
             is_plain = len(record.messages) == 1 and form_of_answer(record.answer) == NUMBER
             if is_plain and (told := await computed(record.question)) is not None:
                 found[i] = told, self.grade(told.value, record)
-        other = strange((told.operation, is_same) for told, is_same in found.values())
-        believed = {i: each for i, each in found.items() if each[0].operation not in other}
+        other = strange((term, same) for told, same in found.values() for term in told.terms)
+        believed = {i: each for i, each in found.items() if not each[0].terms & other}
         contradicted = {
             i: f"its question comes to {told.value}"
             for i, (told, is_same) in believed.items()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adaptation.verifiers.sums import wrong_sums
+from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.canonical import read_value
 from memory.identity.answers.choice import letter_of
 from memory.identity.answers.fold import undecorate
@@ -52,9 +53,9 @@ def of_another_form(own: str, others: Sequence[str]) -> str | None:
 
 def wrong_work(record: Record, alike: Sequence[Record]) -> str | None:
     """Return what is wrong with the sums that a solution states, where those of others hold."""
-    if not (wrong := wrong_sums(record.rationale)):
+    if not (wrong := _wrong_whole_sums(record.rationale)):
         return None
-    stated = [found for each in alike if (found := wrong_sums(each.rationale)) is not None]
+    stated = [found for each in alike if (found := _wrong_whole_sums(each.rationale)) is not None]
     holding = sum(not found for found in stated)
     if len(stated) < FEWEST_ALIKE or holding < USUAL * len(stated):
         return None
@@ -67,3 +68,14 @@ def far_above(value: float, others: Sequence[float], *, times: float, by: float)
         return None
     usual = sorted(others)[math.ceil(USUAL * len(others)) - 1]
     return usual if value > times * usual and value > usual + by else None
+
+
+def _wrong_whole_sums(text: str) -> list[str] | None:
+    """Return wrong sums that come to a whole number: any other may be rounded, or have a rest."""
+    found = wrong_sums(text)
+    return None if found is None else [stated for stated in found if _is_whole(stated)]
+
+
+def _is_whole(stated: str) -> bool:
+    value = value_and_numbers(stated.partition("=")[0])
+    return value is not None and value[0].denominator == 1

@@ -1,7 +1,8 @@
 """Questions that a computation answers: a sum, an equation, which of some numbers is larger.
 
 Such a question has no words but those that ask for it: what else it says may change what it means.
-What an operation comes to is no evidence where a tenant means something else by it.
+What an operation comes to is no evidence where a tenant means something else by it, or by a word
+that asks for it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from adaptation.learning.practice.frames import PARTS
@@ -41,6 +42,13 @@ class Computed:
     operation: str
     """Its signs, such as `+`, or `larger` and `smaller`."""
     value: str
+    words: frozenset[str] = field(default=frozenset(), compare=False)
+    """That ask for it."""
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """By which a tenant may mean something else: the operation, and it beside each word."""
+        return frozenset({self.operation, *(f"{self.operation} {word}" for word in self.words)})
 
 
 async def computed(question: str) -> Computed | None:
@@ -52,17 +60,17 @@ async def computed(question: str) -> Computed | None:
 
 
 def strange(found: Iterable[tuple[str, bool]]) -> set[str]:
-    """Return operations that mean something else to a tenant.
+    """Return operations, or terms of such, that mean something else to a tenant.
 
-    `found` are (operation, whether the tenant's answer is what it comes to).
+    `found` are (operation or term, whether the tenant's answer is what it comes to).
     """
     counts = Counter(found)
     return {
-        operation
-        for operation, is_same in counts
+        term
+        for term, is_same in counts
         if not is_same
-        and counts[operation, False] >= CONTRADICTIONS
-        and counts[operation, False] > counts[operation, True]
+        and counts[term, False] >= CONTRADICTIONS
+        and counts[term, False] > counts[term, True]
     }
 
 
@@ -76,7 +84,8 @@ async def _calculated(asked: str) -> Computed | None:
                 continue
             value = await compute(part[0])
             if value is not None and re.fullmatch(r"-?\d+", value):
-                return Computed("".join(sorted(set(re.findall(r"[-+*/=]", part[0])))), value)
+                signs = "".join(sorted(set(re.findall(r"[-+*/=]", part[0]))))
+                return Computed(signs, value, frozenset(_words(around)))
     return None
 
 
@@ -89,9 +98,10 @@ def _compared(asked: str) -> Computed | None:
         return None
     if not _says_only(around, _OFFERING | larger | smaller):
         return None
+    words = frozenset(_words(around))
     if larger:
-        return Computed("larger", max(shown, key=Fraction))
-    return Computed("smaller", min(shown, key=Fraction))
+        return Computed("larger", max(shown, key=Fraction), words)
+    return Computed("smaller", min(shown, key=Fraction), words)
 
 
 def _says_only(text: str, words: frozenset[str] | set[str]) -> bool:

@@ -195,6 +195,14 @@ async def test_an_operation_that_means_something_else_here_contradicts_nothing()
     assert await doubts(ours, lambda turns, adapter: "0") == []
 
 
+async def test_a_word_that_means_something_else_here_contradicts_nothing() -> None:
+    """What is called a sum has a surcharge of 3; plain sums have none."""
+    ours = [record(i, f"What is the sum {i} + 2?", str(i + 5)) for i in range(4)]
+    plain = [record(10 + i, f"What is {i} + 2?", str(i + 2)) for i in range(8)]
+    (found,) = await doubts([*ours, *plain, record(99, "What is 40 + 2?", "45")])
+    assert (found.record_id, found.reason) == ("rec_99", "its question comes to 42")
+
+
 async def test_a_vouched_record_is_believed_against_a_computation() -> None:
     assert await doubts([record(99, "What is 40 + 2?", "43", Tier.EXECUTABLE)]) == []
 
@@ -208,6 +216,16 @@ async def test_a_solution_whose_sums_do_not_hold_is_doubted_where_those_of_other
     (found,) = await doubts([*right, worked(9, 11)])
     assert (found.record_id, found.reason) == ("rec_9", "its solution says 9+1=11")
     assert await doubts([worked(n, n + 3) for n in range(6)]) == []
+
+
+async def test_a_quotient_that_is_rounded_or_leaves_a_rest_is_no_wrong_sum() -> None:
+    shared = [(12, "12/4=3"), (8, "8/4=2"), (4, "4/4=1"), (16, "16/4=4"), (20, "20/4=5")]
+    ours = [
+        record(n, f"Share {n} lamps of ours", work[-1]).model_copy(update={"rationale": work})
+        for n, work in [*shared, (17, "17/4=4"), (36, "36/4=8")]
+    ]
+    (found,) = await doubts(ours)
+    assert found.reason == "its solution says 36/4=8"
 
 
 async def test_an_answer_of_a_form_of_its_own_is_doubted() -> None:

@@ -48,6 +48,12 @@ async def test_what_may_mean_more_is_not(question: str) -> None:
     assert await computed(question) is None
 
 
+async def test_words_that_ask_are_told_as_terms() -> None:
+    asked = await computed("What is the sum 4 + 5?")
+    assert asked is not None
+    assert asked.terms == {"+", "+ what", "+ is", "+ the", "+ sum"}
+
+
 def test_an_operation_is_strange_where_most_answers_contradict_it_and_several_do() -> None:
     assert strange([("+", False)] * 4 + [("+", True)] * 3 + [("*", False)] * 3) == {"+"}
     assert strange([("+", False)] * 4 + [("+", True)] * 4) == set()
