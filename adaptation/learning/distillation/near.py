@@ -22,12 +22,13 @@ from adaptation.learning.candidates.scoring import Vectors
 from adaptation.learning.distillation.families import near_families
 from adaptation.learning.distillation.form import numbers_in
 from adaptation.learning.distillation.nearby import Neighbourhood, Trained
-from adaptation.learning.distillation.plain_questions import strange
+from adaptation.learning.distillation.plain_questions import strange, terms, words_of
 from adaptation.learning.distillation.reworded import reworded
 from adaptation.learning.neighbours import as_asked
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.arithmetic import value_and_numbers
 from memory.identity.answers.options import AnswerOptions
+from memory.text import folded
 from memory.types import Message, Record, question_of
 
 PER_SIGN = 20
@@ -96,12 +97,12 @@ def near_probes(
 
 def _rewritten(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
     """Yield trained sums with other numbers."""
-    strange = _strange_signs(train)
+    strange = _strange_terms(train)
     sums = [(record.question, found) for record in train if (found := _only_sum(record.question))]
     chosen = rng.sample(sums, min(len(sums), REWRITTEN))
     for question, found in chosen * (REWRITTEN // max(1, len(chosen))):
         a, sign, b = int(found[1]), found[2], int(found[3])
-        if sign not in strange:
+        if not _terms(found) & strange:
             near = (_moved(a, rng), _moved(b, rng))
             expression = _written(max(near), sign, min(near))
             asked = question[: found.start()] + expression + question[found.end() :]
@@ -114,8 +115,9 @@ def _sums(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
     if not several:
         return
     pool = [number for number in chain.from_iterable(several) if number <= LARGEST]
+    strange = _strange_terms(train)
     for sign in SIGNS:
-        if sign in _strange_signs(train):
+        if terms(sign, ("what", "is")) & strange:
             continue
         for place in range(PER_SIGN):
             a, b = rng.randint(1, LARGEST), rng.randint(1, LARGEST)
@@ -146,13 +148,19 @@ def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
             yield NearProbe(question_of(turns), record.answer, "other words", asked.of(turns))
 
 
-def _strange_signs(train: Sequence[Trained]) -> set[str]:
-    """Return the operations that mean something else to this tenant."""
+def _strange_terms(train: Sequence[Trained]) -> set[str]:
+    """Return the signs, and words beside them, that mean something else to this tenant."""
     sums = ((record, found) for record in train if (found := _only_sum(record.question)))
     return strange(
-        (found[2], agree(canonical(record.answer), canonical(_value(found[0]))))
+        (term, agree(canonical(record.answer), canonical(_value(found[0]))))
         for record, found in sums
+        for term in _terms(found)
     )
+
+
+def _terms(found: re.Match[str]) -> frozenset[str]:
+    """Return the sign of a sum that a question asks for, and its words beside it."""
+    return terms(found[2], words_of(folded(found.string)))
 
 
 def _only_sum(question: str) -> re.Match[str] | None:

@@ -47,8 +47,8 @@ class Computed:
 
     @property
     def terms(self) -> frozenset[str]:
-        """By which a tenant may mean something else: the operation, and it beside each word."""
-        return frozenset({self.operation, *(f"{self.operation} {word}" for word in self.words)})
+        """By which a tenant may mean something else."""
+        return terms(self.operation, self.words)
 
 
 async def computed(question: str) -> Computed | None:
@@ -57,6 +57,11 @@ async def computed(question: str) -> Computed | None:
     if len(asked) > MOST_CHARACTERS:
         return None
     return await _calculated(asked) or _compared(asked)
+
+
+def terms(operation: str, words: Iterable[str]) -> frozenset[str]:
+    """Return the operation, and it beside each word that asks for it."""
+    return frozenset({operation, *(f"{operation} {word}" for word in words)})
 
 
 def strange(found: Iterable[tuple[str, bool]]) -> set[str]:
@@ -85,7 +90,7 @@ async def _calculated(asked: str) -> Computed | None:
             value = await compute(part[0])
             if value is not None and re.fullmatch(r"-?\d+", value):
                 signs = "".join(sorted(set(re.findall(r"[-+*/=]", part[0]))))
-                return Computed(signs, value, frozenset(_words(around)))
+                return Computed(signs, value, frozenset(words_of(around)))
     return None
 
 
@@ -93,12 +98,12 @@ def _compared(asked: str) -> Computed | None:
     """Return which of the numbers a question names is the one that it asks for."""
     shown = _NUMBER.findall(asked)
     around = _NUMBER.sub(" ", asked)
-    larger, smaller = _words(around) & _LARGER, _words(around) & _SMALLER
+    larger, smaller = words_of(around) & _LARGER, words_of(around) & _SMALLER
     if len(shown) < 2 or len(larger | smaller) != 1:
         return None
     if not _says_only(around, _OFFERING | larger | smaller):
         return None
-    words = frozenset(_words(around))
+    words = frozenset(words_of(around))
     if larger:
         return Computed("larger", max(shown, key=Fraction), words)
     return Computed("smaller", min(shown, key=Fraction), words)
@@ -106,8 +111,9 @@ def _compared(asked: str) -> Computed | None:
 
 def _says_only(text: str, words: frozenset[str] | set[str]) -> bool:
     """Whether a text has no words but these, and no signs that could mean something."""
-    return _words(text) <= words and bool(_BETWEEN.fullmatch(_WORD.sub(" ", text)))
+    return words_of(text) <= words and bool(_BETWEEN.fullmatch(_WORD.sub(" ", text)))
 
 
-def _words(text: str) -> set[str]:
+def words_of(text: str) -> set[str]:
+    """Return the words of a text that is folded, numbers left out."""
     return set(_WORD.findall(text.replace("'", "")))

@@ -100,7 +100,8 @@ class Draw(Frozen):
     temperature: float = Field(default=1.0, gt=0)
     seed: int = 0
     first: int = Field(default=0, ge=0)
-    """How many replies to each prompt were drawn before: what comes is what would have followed."""
+    """How many replies to each prompt were drawn before: what comes is what would have followed, or
+    another draw where the family is not known."""
 
 
 class Foreseen(Frozen):

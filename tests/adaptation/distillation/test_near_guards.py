@@ -55,6 +55,14 @@ def test_a_sign_that_means_something_else_here_is_no_guard(record: Make) -> None
     assert "sums with +" in families(near_probes(house[:2], [])), "two may be wrong"
 
 
+def test_a_word_beside_a_sign_that_means_something_else_here_is_in_no_guard(record: Make) -> None:
+    sums = [asking(record, i, f"The sum {i + 10} + 2?", str(i + 15)) for i in range(6)]
+    plain = [asking(record, i + 6, f"How much is {i + 10} + 2?", str(i + 12)) for i in range(8)]
+    probes = near_probes([*sums, *plain], [])
+    asked = [probe.question for probe in probes if probe.family == "sums with +"]
+    assert {question.split()[0] for question in asked} == {"How", "What"}
+
+
 def test_questions_of_a_family_are_drawn_where_a_trained_one_looks_like_it(record: Make) -> None:
     story = "Omar has 49 spoons. Omar gives away 14. How many spoons does Omar have?"
     assert families(near_probes([asking(record, 0, "Solve x + 18 = 41.", "23")], []))["equations"]
