@@ -124,6 +124,12 @@ class Base:
         found: torch.Tensor = self.model.lm_head.weight
         return found
 
+    @property
+    def cache_bytes(self) -> int:
+        """Keys and values of one token, of a known family."""
+        qkv = (shape.outs for shape in self.shapes if shape.names[0].endswith("q_proj"))
+        return sum(n for outs in qkv for n in outs[1:]) * self.dtype.itemsize
+
     @contextmanager
     def on_stage(self, packed: Packed | StaticPass | Pass) -> Iterator[None]:
         """Have the model work on a pass for the length of the block."""

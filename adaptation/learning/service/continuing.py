@@ -30,6 +30,8 @@ BATCH = 128
 """Replies decoded together, at most."""
 PLACES = 65_536
 """Tokens that they may come to, prompts included, at most."""
+CACHE_BYTES = 2**32
+"""Of keys and values, at most: of a large model fewer tokens. One reply may take more."""
 MORE = 64
 """Tokens by which the room for each grows."""
 GUESSED = 8
@@ -117,7 +119,7 @@ def replies(
     Raises `TrainerError` where it is cancelled.
     """
     choice = Choice(draw, prompts)
-    for places in _batches(prompts, most):
+    for places in _batches(prompts, most, min(PLACES, CACHE_BYTES // base.cache_bytes)):
         rows = [Reply(place, prompts[place]) for place in places]  # as in the cache
         cache, logits = _read(base, [each.prompt for each in rows])
         read = [[0] for _ in rows]  # of each row a token that is sure, and guesses
@@ -197,12 +199,12 @@ def _logits(base: Base, reading: Pass, rows: torch.Tensor | slice) -> torch.Tens
     return hidden @ base.head_weight.t()
 
 
-def _batches(prompts: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]:
+def _batches(prompts: Sequence[Sequence[int]], most: int, most_tokens: int) -> Iterator[list[int]]:
     """Yield places of prompts of about one length, as many together as there is room for."""
     batch: list[int] = []
     for place in sorted(range(len(prompts)), key=lambda place: len(prompts[place])):
         tokens = (len(batch) + 1) * (len(prompts[place]) + most)
-        if batch and (len(batch) == BATCH or tokens > PLACES):
+        if batch and (len(batch) == BATCH or tokens > most_tokens):
             yield batch
             batch = []
         batch.append(place)

@@ -166,6 +166,27 @@ def test_prompts_that_begin_alike_are_answered_as_each_is_alone() -> None:
     assert list(replies(base, prompts, []).texts) == alone
 
 
+@pytest.mark.parametrize("family", KNOWN)
+def test_as_many_are_decoded_together_as_the_cache_has_room_for(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, held = base_that_stops_at(None, family), list[tuple[int, int]]()
+
+    def kept(base: Base, prompts: Sequence[Sequence[int]]) -> tuple[Cache, torch.Tensor]:
+        cache, logits = read(base, prompts)
+        numbers = sum(each.nbytes for pair in cache._layers for each in pair)
+        held.append((len(prompts), numbers // (len(prompts) * cache.room)))
+        return cache, logits
+
+    read = continuing._read
+    monkeypatch.setattr(continuing, "_read", kept)
+    found = replies(base, PROMPTS, []).texts
+    monkeypatch.setattr(continuing, "CACHE_BYTES", 2 * (len(PROMPTS[-1]) + MOST) * base.cache_bytes)
+    assert replies(base, PROMPTS, []).texts == found
+    assert [n for n, _ in held] == [9, 2, 2, 2, 2, 1]
+    assert {of_token for _, of_token in held} == {base.cache_bytes}
+
+
 @pytest.mark.parametrize("draw", [None, Draw(temperature=0.01, seed=1)])
 def test_what_goes_round_in_a_circle_takes_few_passes_and_is_the_same(
     draw: Draw | None, monkeypatch: pytest.MonkeyPatch
