@@ -18,7 +18,7 @@ from adaptation.learning.service.base import Base
 from adaptation.learning.service.places import Heads
 from adaptation.learning.service.reading import Cache
 from adaptation.learning.training.trainer import Draw, Generated
-from tests.adaptation.learning.models import KNOWN, example, model_of, randomised
+from tests.adaptation.learning.models import KNOWN, VOCABULARY, example, model_of, randomised
 
 PROMPTS: list[Any] = [example(seed, 5 + seed).token_ids for seed in range(9)]
 MOST = 40
@@ -210,6 +210,38 @@ def test_what_goes_round_in_a_circle_takes_few_passes_and_is_the_same(
     assert said() == found
     assert len(passes) - quick == 3 * 159
     assert quick < (0.75 if draw is None else 1.0) * (len(passes) - quick)
+
+
+@pytest.mark.parametrize("family", KNOWN)
+def test_guesses_right_and_wrong_change_no_draw(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, read_on, passes = base_that_stops_at(None, family), continuing._read_on, list[int]()
+
+    def counted(*given: Any) -> torch.Tensor:
+        passes.append(1)
+        return read_on(*given)
+
+    def guess(reply: continuing.Reply, n: int) -> list[int]:
+        """What follows, every fifth token of it wrong."""
+        follows = truth[reply.place][len(reply.said) :][:n]
+        wrong = [(len(reply.said) + i) % 5 == 0 for i in range(n)]
+        pairs = zip(follows, wrong, strict=False)
+        guessed = [(token + is_wrong) % VOCABULARY for token, is_wrong in pairs]
+        return [*guessed, *[0] * (n - len(guessed))]
+
+    def said() -> list[list[int]]:
+        passes.clear()
+        texts = replies(base, PROMPTS[:3], [], draw=Draw(seed=1)).texts
+        return [list(map(int, text.split())) for text in texts]
+
+    monkeypatch.setattr(continuing, "_read_on", counted)
+    monkeypatch.setattr(continuing, "MORE", 3)
+    truth = said()
+    assert len(passes) == MOST - 1, "what is drawn goes round in no circle"
+    monkeypatch.setattr(continuing.Reply, "guess", guess)
+    assert said() == truth
+    assert len(passes) <= MOST / 3
 
 
 def test_what_is_cancelled_ends() -> None:
