@@ -788,7 +788,7 @@ async def test_a_load_that_the_deadline_cuts_short_is_dropped_again(
             await asyncio.Event().wait()
 
     engine = SlowToLoad(lambda q, draw: Reply("#### 1"))
-    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 0.6)
+    query = make_query(ASK, strategy="ttt", query_deadline=time.monotonic() + 3.0)
     report = (await answer(query, services(engine))).report
     assert report.answer == "1"
     assert "no time for training" in str(report.reason)
