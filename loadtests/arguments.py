@@ -52,11 +52,15 @@ def trained_model(args: argparse.Namespace) -> str:
 
 
 def add_two_builds(
-    parser: argparse.ArgumentParser, parts: Collection[str], old: str, real: str, name: str
+    parser: argparse.ArgumentParser,
+    parts: Collection[str],
+    old: str,
+    real: Sequence[str],
+    name: str,
 ) -> None:
     """Add the flags of a measurement that sets this build beside an older one.
 
-    `real` is the part that needs a real model, `name` the beginning of the file of results.
+    `real` are the parts that need a real model, `name` the beginning of the file of results.
     """
     parser.add_argument("--only", nargs="+", choices=parts, help=f"some of: {', '.join(parts)}")
     parser.add_argument("--old", default=old, metavar="COMMIT", help=f"default: {old}")
@@ -64,7 +68,8 @@ def add_two_builds(
         "--model",
         type=Path,
         metavar="PATH",
-        help=f"of a small real model, such as SmolLM2-135M-Instruct; without it no `{real}`",
+        help="of a small real model, such as SmolLM2-135M-Instruct; "
+        f"without it no {', no '.join(real)}",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the questions (default: 1)")
     parser.add_argument(
@@ -73,12 +78,13 @@ def add_two_builds(
 
 
 def parse_two_builds(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, real: str
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, real: Sequence[str]
 ) -> argparse.Namespace:
-    """Parse what `add_two_builds` described; the part `real` is refused without its model."""
+    """Parse what `add_two_builds` described; the parts `real` are refused without their model."""
     args = parser.parse_args(argv)
-    if real in (args.only or ()) and not args.model:
-        parser.error(f"{real} needs --model PATH")
+    for part in real:
+        if part in (args.only or ()) and not args.model:
+            parser.error(f"{part} needs --model PATH")
     if args.model:
         args.model = args.model.resolve()
     return args

@@ -36,13 +36,20 @@ PARTS: dict[str, Part] = {
     "overload": lambda args, old, console: overload.measure(
         args.rounds, args.seed, old, THIS, console
     ),
-    "votes": lambda args, old, console: voted.measure(args.rounds, args.seed, old, THIS, console),
+    "votes": lambda args, old, console: voted.measure(
+        voted.Plan(None, args.rounds, args.seed), old, THIS, console
+    ),
+    "real-votes": lambda args, old, console: voted.measure(
+        voted.Plan(args.model, args.rounds, args.seed), old, THIS, console
+    ),
     "session": lambda args, old, console: session_cost.measure(args.rounds, old, THIS, console),
     "speed": lambda args, old, console: speed.measure(
         speed.Plan(args.model, args.rounds, args.repeats, args.limit), old, THIS, console
     ),
 }
 """In the order they run."""
+REAL = ("real-votes", "speed")
+"""Those that need a real model."""
 EXAMPLES = """\
 examples:
   python -m loadtests.bench_sound --model ./SmolLM2-135M-Instruct     everything: 2 hours
@@ -50,6 +57,7 @@ examples:
   python -m loadtests.bench_sound --only blocking overload --rounds 1 --out /tmp/sound.json
   python -m loadtests.bench_sound --only tests --old main~20
   python -m loadtests.bench_sound --only votes session --old 9169247~1   before strategies
+  python -m loadtests.bench_sound --only real-votes --model ./SmolLM2-135M-Instruct
 """
 
 
@@ -77,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_sound", __doc__, EXAMPLES)
-    arguments.add_two_builds(parser, PARTS, BEFORE, "speed", "sound")
+    arguments.add_two_builds(parser, PARTS, BEFORE, REAL, "sound")
     parser.add_argument("--rounds", type=int, default=3, help="of every part (default: 3)")
     parser.add_argument(
         "--repeats", type=int, default=3, help="of a request to the real model (default: 3)"
@@ -85,11 +93,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=300.0, metavar="S", help="of such a request (default: 300)"
     )
-    return arguments.parse_two_builds(parser, argv, "speed")
+    return arguments.parse_two_builds(parser, argv, REAL)
 
 
 def _chosen(args: argparse.Namespace) -> list[str]:
-    wanted = args.only or [name for name in PARTS if args.model or name != "speed"]
+    wanted = args.only or [name for name in PARTS if args.model or name not in REAL]
     return [name for name in PARTS if name in wanted]
 
 

@@ -163,10 +163,10 @@ def _job(worker: Worker, seed: int, *, held_out: int = 0, steps: int | None = No
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_ttt", __doc__, EXAMPLES)
-    arguments.add_two_builds(parser, PARTS, BEFORE, "real", "ttt")
+    arguments.add_two_builds(parser, PARTS, BEFORE, ("real",), "ttt")
     parser.add_argument("--threads", type=int, default=2, help="for the real model (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, help="of every part (default: 5)")
-    return arguments.parse_two_builds(parser, argv, "real")
+    return arguments.parse_two_builds(parser, argv, ("real",))
 
 
 if __name__ == "__main__":

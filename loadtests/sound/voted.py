@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import httpx
@@ -17,7 +18,8 @@ from loadtests import questions
 from loadtests.sound.builds import Build
 from loadtests.sound.figures import Compared
 
-MODEL = "whet-pebble"
+NAME = "model"
+"""What the model is served as."""
 AT_ONCE = 200
 TIMEOUT_S = 600.0
 
@@ -34,14 +36,24 @@ class Burst:
     """Share of them."""
 
 
-def measure(rounds: int, seed: int, before: Build, now: Build, console: Console) -> list[Compared]:
+@dataclass(frozen=True)
+class Plan:
+    """How much is asked, of which model: the built-in one where it is None."""
+
+    model: Path | None
+    rounds: int
+    seed: int
+
+
+def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Compared]:
     """Ask both builds the same questions, in turns."""
+    flags = [] if plan.model is None else [str(plan.model)]
     found: dict[Build, dict[str, list[float]]] = {before: defaultdict(list), now: defaultdict(list)}
-    for number in range(rounds):
+    for number in range(plan.rounds):
         for build, figures in found.items():
-            console.print(f"votes, round {number + 1} of {rounds}: {build.name}")
-            with build.serving(console) as server:
-                asked = questions.everyday(AT_ONCE, seed + number)
+            console.print(f"votes, round {number + 1} of {plan.rounds}: {build.name}")
+            with build.serving(console, *flags, "--served-model-name", NAME) as server:
+                asked = questions.everyday(AT_ONCE, plan.seed + number)
                 asyncio.run(_sent(server.url, asked[:8], "plain"))  # the first ones warm up
                 plain = asyncio.run(_sent(server.url, asked, "plain"))
                 voted = asyncio.run(_sent(server.url, asked, "consistency"))
@@ -50,7 +62,8 @@ def measure(rounds: int, seed: int, before: Build, now: Build, console: Console)
             figures["tokens"].append(voted.tokens)
             figures["right"].append(100 * voted.right)
     then, today = found[before], found[now]
-    all_of_them = f"{AT_ONCE} voted chats at once"
+    whose = "" if plan.model is None else f" to {plan.model.name}"
+    all_of_them = f"{AT_ONCE} voted chats{whose} at once"
     return [
         Compared(
             f"{all_of_them} ÷ as many plain ones", "", tuple(then["times"]), tuple(today["times"]),
@@ -61,11 +74,11 @@ def measure(rounds: int, seed: int, before: Build, now: Build, console: Console)
             "now / before", "at most", 0.5,
         ),
         Compared(
-            "tokens of such a vote", "", tuple(then["tokens"]), tuple(today["tokens"]),
+            f"tokens of such a vote{whose}", "", tuple(then["tokens"]), tuple(today["tokens"]),
             "now / before", "at most", 0.8,
         ),
         Compared(
-            "right of such votes", "%", tuple(then["right"]), tuple(today["right"]),
+            f"right of such votes{whose}", "%", tuple(then["right"]), tuple(today["right"]),
             "now / before", "at least", 1,
         ),
     ]  # fmt: skip
@@ -83,7 +96,7 @@ async def _sent(url: str, asked: Sequence[Solved], strategy: str) -> Burst:
 
 async def _one(http: httpx.AsyncClient, solved: Solved, strategy: str) -> tuple[float, int, bool]:
     body = {
-        "model": f"{MODEL}:{strategy}",
+        "model": f"{NAME}:{strategy}",
         "messages": [{"role": "user", "content": solved.question}],
         "max_tokens": 256,
         "adaptation": {"memory": {"read": False, "write": False}},
