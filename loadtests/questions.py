@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from itertools import chain
 from math import ceil
+from random import Random
 
 from adaptation.evaluation.suites import SUITES
-from adaptation.evaluation.suites.solved import Solved
+from adaptation.evaluation.suites.solved import Solved, solved
 from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from memory.identity.answers import agree, canonical, extract
@@ -34,6 +35,12 @@ def everyday(count: int, seed: int) -> list[Solved]:
         for name, level in EVERYDAY
     ]
     return list(chain.from_iterable(zip(*kinds, strict=True)))[:count]
+
+
+def sums(count: int, seed: int) -> list[Solved]:
+    """Return different sums of two numbers: what a small real model gets right now and then."""
+    pairs = Random(seed).sample([(a, b) for a in range(2, 60) for b in range(2, 60)], count)
+    return [solved(f"What is {a} + {b}?", f"{a} + {b} = {a + b}", a + b, "sums") for a, b in pairs]
 
 
 def shifted(count: int, seed: int) -> list[Solved]:

@@ -53,7 +53,8 @@ def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Com
         for build, figures in found.items():
             console.print(f"votes, round {number + 1} of {plan.rounds}: {build.name}")
             with build.serving(console, *flags, "--served-model-name", NAME) as server:
-                asked = questions.everyday(AT_ONCE, plan.seed + number)
+                draw = questions.everyday if plan.model is None else questions.sums
+                asked = draw(AT_ONCE, plan.seed + number)
                 asyncio.run(_sent(server.url, asked[:8], "plain"))  # the first ones warm up
                 plain = asyncio.run(_sent(server.url, asked, "plain"))
                 voted = asyncio.run(_sent(server.url, asked, "consistency"))
