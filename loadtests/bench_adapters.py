@@ -24,8 +24,8 @@ from rich.table import Table
 from adaptation.statistics import geometric_mean
 from loadtests import arguments
 from server import engine_defaults
-from server.console import phases, write_json
 from server.server_process import ROOT
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

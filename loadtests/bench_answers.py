@@ -25,7 +25,7 @@ from adaptation.voting.tally import Tally
 from loadtests import arguments
 from memory.identity.answers import Answer, agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
-from server.console import write_json
+from server.terminal import write_json
 from tests.memory.identity.answers.corpus import Reply, replies
 from tests.memory.identity.answers.pairs import equal_pairs, unequal_pairs
 

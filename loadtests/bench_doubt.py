@@ -27,9 +27,9 @@ from adaptation.learning.training.process import ProcessTrainer
 from adaptation.statistics import wilson
 from loadtests import arguments
 from memory.types import Message, Record, State, Tier
-from server.console import phases, write_json
 from server.jobs.kinds.distill import gives_answer
 from server.server_process import ROOT
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

@@ -30,7 +30,7 @@ from adaptation.policy import Policy
 from adaptation.statistics import flips
 from loadtests import arguments
 from loadtests.measure.gate import GAINS, HARMS, NEITHER, USELESS, Judged, acceptance, of_kind
-from server.console import phases, write_json
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

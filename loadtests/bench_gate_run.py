@@ -20,8 +20,8 @@ from adaptation.learning.distillation.select import Selection
 from adaptation.statistics import wilson
 from loadtests import arguments
 from loadtests.measure.gate_run import Candidate, each_at_five_percent, judged_after, run
-from server.console import write_json
 from server.server_process import ROOT
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

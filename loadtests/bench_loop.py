@@ -38,9 +38,9 @@ from loadtests.sound.builds import NoBuildError
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import Settings
-from server.console import phases, write_json
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, ended_in_order
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

@@ -38,8 +38,8 @@ from loadtests.memory_table import SMALL, Figures, Report, show
 from loadtests.peers.vector_stores import Do, mem0, plain_faiss, timed
 from memory.jsonl import import_lines
 from memory.memory import LongTermMemory
-from server.console import write_json
 from server.server_process import ROOT
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

@@ -38,10 +38,10 @@ from memory.adapters import AdapterRegistry
 from memory.embedder import Embedder, create_embedder
 from memory.store.database import open_database
 from memory.types import Message, Record, State, Tier
-from server.console import phases, write_json
 from server.jobs.kinds.distill import gives_answer
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

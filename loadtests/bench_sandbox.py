@@ -25,7 +25,7 @@ from rich.table import Table
 from adaptation.verifiers import sandbox
 from adaptation.verifiers.python_tests import PythonSpec, PythonTests, Run
 from loadtests import arguments
-from server.console import write_json
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

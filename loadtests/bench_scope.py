@@ -32,7 +32,7 @@ from loadtests import arguments
 from loadtests.measure.scope import Answered, worth
 from memory.embedder import Embedder, create_embedder
 from memory.types import Message
-from server.console import phases, write_json
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

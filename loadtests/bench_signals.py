@@ -30,7 +30,7 @@ from adaptation.learning.tuning.trying import longest_reply
 from adaptation.statistics import paired, wilson
 from loadtests import arguments
 from loadtests.measure.signals import SHOWN, SIGNALS, Signal, behind, train
-from server.console import phases, write_json
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

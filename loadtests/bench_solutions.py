@@ -33,9 +33,9 @@ from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import TrainingJob
 from loadtests import arguments
 from memory.types import Message, Record, State, Tier
-from server.console import phases, write_json
 from server.jobs.kinds.distill import gives_answer
 from server.server_process import ROOT
+from server.terminal import phases, write_json
 
 EXAMPLES = """\
 examples:

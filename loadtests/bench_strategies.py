@@ -30,9 +30,9 @@ from loadtests.measure.strategies import (
     rows,
 )
 from server.cli import main as whet
-from server.console import write_json
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

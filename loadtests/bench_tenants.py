@@ -23,9 +23,9 @@ from rich.table import Table
 
 from loadtests import arguments, questions
 from loadtests.measure import load
-from server.console import write_json
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, WHET, ServerFailedError, running
+from server.terminal import write_json
 
 MODEST = ("ann", "bob", "cleo")
 GREEDY = "greedy"

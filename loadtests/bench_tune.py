@@ -19,7 +19,7 @@ from adaptation.learning.tuning.task import FIRST_WORLD, Task, of_worlds
 from adaptation.learning.tuning.trying import Trying
 from adaptation.statistics import wilson
 from loadtests import arguments
-from server.console import AdvancePhase, phases, write_json
+from server.terminal import AdvancePhase, phases, write_json
 
 EXAMPLES = """\
 examples:

@@ -36,8 +36,8 @@ from loadtests.measure.prometheus import total
 from loadtests.measure.voting import VOTE, Vote
 from loadtests.peers.systems import SYSTEMS, Ask, PeerError, System
 from server.cli import main as whet
-from server.console import write_json
 from server.server_process import ROOT, WHET, Server, ServerFailedError, running
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

@@ -28,11 +28,11 @@ from loadtests.measure import claims
 from loadtests.measure.claims import Claim
 from loadtests.measure.laboratory import SMALL
 from server.cli import main as whet
-from server.console import write_json
 from server.models.catalogue import BUILT_IN, PACKAGED
 from server.models.named import choose
 from server.models.size import Size, size_of
 from server.server_process import ROOT
+from server.terminal import write_json
 
 EXAMPLES = """\
 examples:

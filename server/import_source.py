@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from server.console import CommandError
+from server.terminal import CommandError
 
 GZIP = b"\x1f\x8b"
 """What such a file begins with."""

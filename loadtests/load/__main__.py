@@ -20,8 +20,8 @@ from loadtests import arguments
 from loadtests.bench import machine, versions
 from loadtests.load import deaths, overload, restarts, soak
 from loadtests.measure.result import Result, Target
-from server.console import write_json
 from server.server_process import ROOT, ServerFailedError, ended_in_order
+from server.terminal import write_json
 
 Row = Callable[[argparse.Namespace, Console], Result]
 ROWS: dict[str, Row] = {

@@ -22,8 +22,8 @@ from loadtests.loop.sampling import MOST_TOKENS, Question, Sampler
 from loadtests.measure.loop import BASE, Asked, Generation
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Draft, Message, Tier
-from server.console import AdvancePhase
 from server.jobs.kinds.distill import gives_answer
+from server.terminal import AdvancePhase
 
 EVERYDAY = (Group.IN_DISTRIBUTION, Group.GUARD)
 

@@ -27,8 +27,8 @@ from loadtests import arguments
 from loadtests.bench import machine
 from loadtests.torture import kills, tenants
 from loadtests.torture.databases import NAMES, Databases, absent, provided
-from server.console import write_json
 from server.server_process import ROOT, WHET, ended_in_order, running
+from server.terminal import write_json
 
 PARTS = ("kills", "tenants", "disconnects")
 EXAMPLES = """\

@@ -24,7 +24,7 @@ from memory.store.sqlite import advice
 from server.backup.manifest import ADAPTERS, DATABASE, EVALUATIONS, SINGLE_FILES, is_member
 from server.backup.place import Place
 from server.backup.workplace import told
-from server.console import CommandError
+from server.terminal import CommandError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from server.backup.contents import Contents
 from server.backup.manifest import NAME, Manifest, Member
 from server.backup.seal import Sealing
 from server.backup.telling import Meter
-from server.console import CommandError
+from server.terminal import CommandError
 from server.version import installed_version
 
 QUICKEST = 1

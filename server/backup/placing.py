@@ -9,7 +9,7 @@ from pathlib import Path
 from memory.store.durable import sync_folder
 from server.backup.exchange import exchange
 from server.backup.workplace import told
-from server.console import CommandError
+from server.terminal import CommandError
 
 
 def check_place(target: Path, force: bool) -> None:

@@ -23,7 +23,7 @@ from server.backup.seal import check_seal
 from server.backup.telling import in_mb
 from server.backup.unpacking import unpack
 from server.backup.workplace import told, workplace
-from server.console import AdvancePhase, CommandError
+from server.terminal import AdvancePhase, CommandError
 
 BEFORE = "whet.db.before-restore"
 """What PostgreSQL held before, as SQLite has it; as `whet.db` it can be opened."""

@@ -16,7 +16,7 @@ from server.backup.packing import describe, pack
 from server.backup.place import Place
 from server.backup.telling import in_mb
 from server.backup.workplace import told, workplace
-from server.console import AdvancePhase, CommandError
+from server.terminal import AdvancePhase, CommandError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from server.console import AdvancePhase
+from server.terminal import AdvancePhase
 
 MB = 1_000_000
 

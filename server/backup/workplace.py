@@ -15,7 +15,7 @@ from pathlib import Path
 
 from memory.store.database_file import file_at
 from memory.store.folder_use import locked
-from server.console import CommandError
+from server.terminal import CommandError
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.told_choice import worth_rows
-from server.console import plain, print_fields, print_json, print_table, print_tree
 from server.releasing import first_stage
+from server.terminal import plain, print_fields, print_json, print_table, print_tree
 
 if TYPE_CHECKING:
     from memory.types import AdapterVersion

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from server.commands.common import Subparsers, command_parser
-from server.console import CommandError, print_json, progress
+from server.terminal import CommandError, print_json, progress
 
 EXAMPLES = """\
   whet adapters warm

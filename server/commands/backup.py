@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.commands.common import Subparsers, add_folder_arguments, command_parser, settings_of
-from server.console import UsageError, complain, phases, print_json
+from server.terminal import UsageError, complain, phases, print_json
 
 if TYPE_CHECKING:
     from server.backup.taking import Taken

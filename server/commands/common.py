@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings
-from server.console import CommandError
 from server.flags import DEST_PREFIX, add_arguments, flags_of
 from server.setting_sources import resolve
+from server.terminal import CommandError
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory

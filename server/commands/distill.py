@@ -29,10 +29,10 @@ from server.commands.template import (
 )
 from server.commands.told_choice import chosen_fields
 from server.commands.told_judgement import judged_fields
-from server.console import UsageError, print_fields, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
+from server.terminal import UsageError, print_fields, write_json
 
 if TYPE_CHECKING:
     from adaptation.learning.distillation.report import GenerationReport, Guards

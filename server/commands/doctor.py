@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from server.commands.common import Subparsers, add_memory_arguments, command_parser, settings_of
-from server.console import print_json, print_table
+from server.terminal import print_json, print_table
 
 EXAMPLES = """\
   whet doctor                what works here, and what to do about the rest

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from server.console import AdvancePhase, CommandError, complain, phases
+from server.terminal import AdvancePhase, CommandError, complain, phases
 
 if TYPE_CHECKING:
     from memory.job import Job

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
 from server.commands.eval_detached import detached
-from server.console import CommandError, UsageError, complain, print_table, write_json, write_text
+from server.terminal import CommandError, UsageError, complain, print_table, write_json, write_text
 
 if TYPE_CHECKING:
     from adaptation.evaluation.results import Results

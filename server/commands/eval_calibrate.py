@@ -8,7 +8,7 @@ from adaptation.evaluation.results import Results
 from adaptation.voting.calibration import calibrate, fewest
 from server.calibrations import keep
 from server.config import Settings
-from server.console import CommandError, console
+from server.terminal import CommandError, console
 
 
 def calibrate_from(

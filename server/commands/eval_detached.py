@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from server.commands.common import open_tables
 from server.commands.doing import say_detached
 from server.config import DEFAULT_TENANT
-from server.console import UsageError
 from server.jobs.limits import MOST_OPEN
+from server.terminal import UsageError
 
 if TYPE_CHECKING:
     from server.commands.eval_run import Choice

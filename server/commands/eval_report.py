@@ -22,7 +22,7 @@ from server.commands.eval_tables import (
     shown_value,
     title,
 )
-from server.console import console, plain
+from server.terminal import console, plain
 
 
 def print_summary(summary: Summary, out: Console | None = None) -> None:

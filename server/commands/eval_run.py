@@ -33,7 +33,7 @@ from adaptation.evaluation.teaching import Teacher
 from adaptation.policy import Policy
 from server.commands.eval_versions import header_of, name_of
 from server.config import Settings
-from server.console import complain, console
+from server.terminal import complain, console
 
 FOLDER = "evaluations"
 QUIET_S = 30.0

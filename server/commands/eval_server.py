@@ -9,11 +9,11 @@ from pathlib import Path
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import DEFAULT_TENANT, Settings
-from server.console import CommandError, console
 from server.memory_opening import memory_of
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.server_process import WHET, running
+from server.terminal import CommandError, console
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from adaptation.evaluation.contrast import NO_HARM_MARGIN, Contrast
 from adaptation.evaluation.suites.suite import Group
 from adaptation.evaluation.summary import ArmSummary, Section, Summary
 from adaptation.statistics import Interval
-from server.console import plain
+from server.terminal import plain
 
 JUDGED_FOR_HARM = (Group.IN_DISTRIBUTION, Group.GUARD)
 NOTHING = "–"

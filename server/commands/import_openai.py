@@ -18,8 +18,8 @@ from server.commands.common import (
     open_memory,
 )
 from server.commands.memory_files import print_report
-from server.console import CommandError, print_json, progress
 from server.import_source import source
+from server.terminal import CommandError, print_json, progress
 
 if TYPE_CHECKING:
     from memory.jsonl import ImportReport

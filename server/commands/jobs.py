@@ -17,7 +17,7 @@ from server.commands.common import (
     open_tables,
 )
 from server.commands.scheduling import list_or_remove
-from server.console import plain, print_fields, print_json, print_table
+from server.terminal import plain, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from memory.job import Job, JobEvent

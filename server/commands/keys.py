@@ -15,7 +15,7 @@ from server.commands.common import (
     open_tables,
     tenant_name,
 )
-from server.console import complain, plain, print_json, print_table
+from server.terminal import complain, plain, print_json, print_table
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory

@@ -13,7 +13,7 @@ from server.commands.common import (
     open_memory,
     settings_of,
 )
-from server.console import print_json, print_table
+from server.terminal import print_json, print_table
 
 EXAMPLES = """\
   whet ledger                  what the default tenant's strategies were worth

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from server.commands.common import open_tables
 from server.commands.doing import say_detached
-from server.console import CommandError, UsageError
 from server.jobs.limits import MOST_OPEN
+from server.terminal import CommandError, UsageError
 
 KEPT_S = 7 * 86_400.0
 """A file whose job never ends well."""

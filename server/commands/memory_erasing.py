@@ -12,7 +12,7 @@ from server.commands.common import (
     add_tenant_argument,
     command_parser,
 )
-from server.console import UsageError
+from server.terminal import UsageError
 
 
 def _forget(below: Subparsers) -> None:

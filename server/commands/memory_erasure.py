@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory.types import AdapterVersion, Record
 from server.commands.common import open_memory, open_tables, settings_of
-from server.console import (
+from server.terminal import (
     CommandError,
     UsageError,
     plain,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from server.commands import memory_detached
 from server.commands.common import open_memory
-from server.console import CommandError, complain, plain, print_fields, print_json, progress
 from server.import_source import source
+from server.terminal import CommandError, complain, plain, print_fields, print_json, progress
 
 if TYPE_CHECKING:
     from memory.jsonl import ImportReport

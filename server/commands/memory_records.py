@@ -12,7 +12,7 @@ from memory.errors import NotFoundError
 from memory.records import DOUBT, LIKE_IT
 from memory.types import Record, State
 from server.commands.common import open_memory, settings_of
-from server.console import UsageError, plain, print_fields, print_json, print_table
+from server.terminal import UsageError, plain, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory

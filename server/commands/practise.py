@@ -22,10 +22,10 @@ from server.commands.template import (
     template_of,
     whole_path,
 )
-from server.console import CommandError, UsageError, print_table, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
+from server.terminal import CommandError, UsageError, print_table, write_json
 
 if TYPE_CHECKING:
     from memory.job import NewJob

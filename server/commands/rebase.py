@@ -10,8 +10,8 @@ import argparse
 
 from server.commands import distill
 from server.commands.common import Subparsers, command_parser, open_tables, settings_of
-from server.console import CommandError
 from server.models.named import base_model, choose
+from server.terminal import CommandError
 
 EXAMPLES = """\
   whet rebase --model smollm2 --dry-run    what the new champion would learn from

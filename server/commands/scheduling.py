@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from server.commands.common import number_between, open_tables
-from server.console import print_fields, print_json, print_table
+from server.terminal import print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from memory.job import NewJob

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 from server import engine_defaults
 from server.config import ConfigError, Settings
-from server.console import CommandError, OneLineParser, complain, unrecognized
 from server.cpu_defaults import told
 from server.fitting import Fit
 from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
@@ -19,6 +18,7 @@ from server.hiding import hidden, hide_in_logs
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 from server.setting_sources import Resolved, resolve
+from server.terminal import CommandError, OneLineParser, complain, unrecognized
 
 EXAMPLES = """examples:
   whet serve                                  the built-in model on 127.0.0.1:8000

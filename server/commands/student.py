@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
 from server.commands.template import refuse_renderer, whole_path
-from server.console import UsageError, print_fields, print_table
 from server.flags import DEST_PREFIX
 from server.models.named import base_model, choose
+from server.terminal import UsageError, print_fields, print_table
 
 if TYPE_CHECKING:
     from adaptation.learning.distillation.comparison import Arm, Evidence, StudentReport

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.console import CommandError
 from server.models.renderer import HARMONY, own_renderer
+from server.terminal import CommandError
 
 if TYPE_CHECKING:
     from adaptation.learning.training.chat import Template

@@ -12,7 +12,7 @@ from server.commands.common import (
     open_tables,
     tenant_name,
 )
-from server.console import UsageError, print_json, print_table
+from server.terminal import UsageError, print_json, print_table
 
 if TYPE_CHECKING:
     from memory.tenants import Limits

@@ -17,7 +17,7 @@ from server.commands.common import (
     number_between,
     open_tables,
 )
-from server.console import plain, print_json, print_tree
+from server.terminal import plain, print_json, print_tree
 
 if TYPE_CHECKING:
     from memory.lineage import Link, Traced

@@ -23,10 +23,10 @@ from server.commands.template import (
     template_of,
     whole_path,
 )
-from server.console import print_fields, print_table, write_json
 from server.jobs.limits import MOST_OPEN
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, choose
+from server.terminal import print_fields, print_table, write_json
 
 if TYPE_CHECKING:
     from adaptation.learning.training.trainer import Recipe

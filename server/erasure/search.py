@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from memory.memory import LongTermMemory
-from server.console import Advance
+from server.terminal import Advance
 
 LEAST_CHARS = 8
 """Of a text that is looked for: a shorter one is found by chance."""

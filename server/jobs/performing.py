@@ -16,9 +16,9 @@ from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from memory.job import JobStatus, Wish
 from server.config import ConfigError
-from server.console import CommandError
 from server.jobs.kind import JobFailedError, Run
 from server.jobs.work import Stopped, Work
+from server.terminal import CommandError
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 from adaptation.conversion.apart import convert_apart
 from memory.file_hash import file_hash
-from server.console import AdvancePhase, CommandError
 from server.models.catalogue import Packaged
 from server.models.origin import Origin
 from server.models.package import install
 from server.models.sharing import SharedModels
 from server.models.shelf import Made, Shelf
+from server.terminal import AdvancePhase, CommandError
 
 Convert = Callable[[Path, Path], str | None]
 """From a GGUF file into an empty folder; returns the licence that the file states."""

@@ -19,8 +19,8 @@ from packaging.version import Version
 
 from adaptation import child
 from memory.file_hash import file_hash
-from server.console import AdvancePhase, CommandError, plain
 from server.models.catalogue import MB, Packaged
+from server.terminal import AdvancePhase, CommandError, plain
 
 DOWNLOADING = "downloading, MB"
 RAW_PROGRESS_SINCE = Version("24.1")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from memory.file_hash import file_hash
 from memory.store.artifacts import Artifacts
-from server.console import complain
+from server.terminal import complain
 
 FILE, LICENCE = "gguf", "gguf.licence"
 MAX_LICENCE_BYTES = 1 << 20

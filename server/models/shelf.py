@@ -17,9 +17,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from memory.store.durable import sync_tree
-from server.console import CommandError, complain
 from server.models.catalogue import MB
 from server.models.origin import Origin, origin_of
+from server.terminal import CommandError, complain
 
 FOLDER = "models"
 UNFINISHED = ".part"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from server.console import AdvancePhase, complain, console, phases
+from server.terminal import AdvancePhase, complain, console, phases
 
 QUIET_S = 10.0
 """Between two lines of one phase."""

@@ -27,9 +27,9 @@ from server.backup.place import Place
 from server.backup.restoring import restore
 from server.backup.taking import take
 from server.commands import eval_run
-from server.console import CommandError
 from server.erasure import signing
 from server.tenancy import secret
+from server.terminal import CommandError
 from tests.memory.older import older_database
 from tests.server.backups import (
     TUNED,

@@ -14,7 +14,7 @@ from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from server.backup.manifest import DATABASE
 from server.backup.restoring import BEFORE
-from server.console import CommandError
+from server.terminal import CommandError
 from tests.server.backups import backed_up, questions_in, register, remember, restored
 
 

@@ -18,7 +18,7 @@ from server.backup.place import Place
 from server.backup.seal import check_seal
 from server.backup.taking import take
 from server.backup.unpacking import unpack
-from server.console import CommandError
+from server.terminal import CommandError
 from tests.server.backups import archive_of, full_folder, manifest_of, quiet, restored, sealed
 
 OK = {"whet.db": b"a database"}

@@ -14,8 +14,8 @@ from server.calibrations import CALIBRATIONS, FILE, keep
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from
 from server.config import ConfigError, Settings
-from server.console import CommandError
 from server.memory_opening import memory_of
+from server.terminal import CommandError
 from tests.adaptation.evaluation.made_up import run, trial
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 

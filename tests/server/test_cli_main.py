@@ -11,8 +11,8 @@ from memory.errors import ConflictError
 from server.cli import main
 from server.commands.serve import _refuse_abbreviations
 from server.config import ConfigError
-from server.console import CommandError, UsageError, plain, unrecognized
 from server.flags import add_arguments
+from server.terminal import CommandError, UsageError, plain, unrecognized
 
 
 @pytest.fixture

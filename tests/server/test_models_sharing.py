@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
-from server.console import CommandError
 from server.models.catalogue import Packaged
 from server.models.getting import by_digest, get
 from server.models.sharing import SharedModels
 from server.models.shelf import Shelf
+from server.terminal import CommandError
 from tests.server.packages import LICENCE, ask_only, make_package
 
 CONTENT = b"GGUF and so on"

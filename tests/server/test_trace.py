@@ -37,7 +37,7 @@ def test_nothing_of_a_trace_is_cut_off_where_lines_are_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setenv("WHET_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("server.console.WIDTH_WITHOUT_TERMINAL", 40)
+    monkeypatch.setattr("server.terminal.WIDTH_WITHOUT_TERMINAL", 40)
     record = live(tmp_path / "data").record
     assert main(["trace", record.id, *TENANT, "--depth", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
