@@ -5,7 +5,6 @@ Knows of the shape only; what the values mean is vLLM's to judge.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -37,17 +36,25 @@ UNREAD: Mapping[str, str] = MappingProxyType(
     }
 )
 """OpenAI's keys that vLLM does not look at, and what they hold."""
-NUMBERS: Mapping[str, str] = MappingProxyType(
+WHOLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(("max_tokens", "max_completion_tokens"), "a whole number"),
-        **dict.fromkeys(("max_output_tokens", "min_tokens"), "a whole number"),
-        **dict.fromkeys(("n", "best_of", "seed", "top_k", "top_logprobs"), "a whole number"),
-        **dict.fromkeys(("temperature", "top_p", "min_p", "length_penalty"), "a number"),
-        **dict.fromkeys(("presence_penalty", "frequency_penalty"), "a number"),
-        "repetition_penalty": "a number",
+        "": (
+            *("max_tokens", "max_completion_tokens", "max_output_tokens", "min_tokens"),
+            *("n", "best_of", "seed", "top_k", "top_logprobs", "prompt_logprobs"),
+            *("truncate_prompt_tokens", "thinking_token_budget", "max_tool_calls"),
+            *("priority", "stream_interval"),
+        ),
+        COMPLETIONS: ("logprobs",),
     }
 )
-"""Keys for which vLLM takes what only reads like a number, such as "10" or true."""
+"""Keys of whole numbers: on every route, and on one alone."""
+FRACTIONS = (
+    *("temperature", "top_p", "min_p", "length_penalty"),
+    *("presence_penalty", "frequency_penalty", "repetition_penalty"),
+)
+"""Keys of other numbers."""
+MOST_BIAS = 100
+"""OpenAI's bound on what `logit_bias` adds; vLLM takes more for this without a word."""
 TYPES = MappingProxyType({"a string": str, "true or false": bool, "an object": dict})
 MOST_LOGPROBS = 20
 """OpenAI's bound, which vLLM checks only where they are asked for."""
@@ -60,7 +67,8 @@ def refuse_shapeless(path: str, body: Mapping[str, Any]) -> None:
             raise _refused(param, "must be an object")
     for param in LISTS.get(path, ()):
         _refuse_other_lists(param, body.get(param))
-    _refuse_other_than_numbers(body)
+    _refuse_other_than_numbers(path, body)
+    _refuse_other_biases(body.get("logit_bias"))
     if path in NOTED:
         _refuse_unread(body)
         _refuse_shapeless_notes(body.get("metadata"))
@@ -80,16 +88,29 @@ def _refuse_other_lists(param: str, value: object) -> None:
             raise _refused(f"{param}.{index}", "must be an object")
 
 
-def _refuse_other_than_numbers(body: Mapping[str, Any]) -> None:
-    for param, kind in NUMBERS.items():
-        if isinstance(value := body.get(param), str | bool):
-            given = "a string" if isinstance(value, str) else "true or false"
-            raise _refused(param, f"must be {kind}, not {given}")
-    biases = body.get("logit_bias")
+def _refuse_other_than_numbers(path: str, body: Mapping[str, Any]) -> None:
+    """vLLM takes what only reads like a number, such as "10" or true, and not all keys are read."""
+    for param in (*WHOLE[""], *WHOLE.get(path, ())):
+        value = body.get(param)
+        if isinstance(value, float) and not value.is_integer():
+            raise _refused(param, f"must be a whole number, not {value}")
+        _refuse_like_a_number(param, value, "a whole number")
+    for param in FRACTIONS:
+        _refuse_like_a_number(param, body.get(param), "a number")
+
+
+def _refuse_like_a_number(param: str, value: object, kind: str) -> None:
+    if isinstance(value, str | bool):
+        given = "a string" if isinstance(value, str) else "true or false"
+        raise _refused(param, f"must be {kind}, not {given}")
+
+
+def _refuse_other_biases(biases: object) -> None:
     for token, bias in biases.items() if isinstance(biases, dict) else ():
         is_number = isinstance(bias, int | float) and not isinstance(bias, bool)
-        if not (is_number and abs(bias) <= sys.float_info.max):
-            raise _refused(f"logit_bias.{token}", "must be a finite number, such as 100 or -100")
+        if not (is_number and abs(bias) <= MOST_BIAS):
+            words = f"must be a number from -{MOST_BIAS} to {MOST_BIAS}"
+            raise _refused(f"logit_bias.{token}", words)
 
 
 def _refuse_unread(body: Mapping[str, Any]) -> None:

@@ -189,8 +189,23 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     *(
         (path, {"logit_bias": {"5": bias}}, "logit_bias.5")
         for path in (CHAT, COMPLETIONS)
-        for bias in (math.inf, -math.inf, math.nan, "1", True, None)
+        for bias in (math.inf, -math.inf, math.nan, "1", True, None, 100.5, -101)
     ),
+    (RESPONSES, {"logit_bias": {"5": 101}}, "logit_bias.5"),
+    *((path, {"n": 1.5}, "n") for path in (CHAT, COMPLETIONS)),
+    *((path, {"max_tokens": 1.5}, "max_tokens") for path in (CHAT, COMPLETIONS)),
+    *((path, {"min_tokens": 1.5}, "min_tokens") for path in (CHAT, COMPLETIONS)),
+    *((path, {"top_k": 1.5}, "top_k") for path in (CHAT, COMPLETIONS, RESPONSES)),
+    *((path, {"seed": 1.5}, "seed") for path in (CHAT, COMPLETIONS, RESPONSES)),
+    *((path, {"priority": True}, "priority") for path in (CHAT, COMPLETIONS, RESPONSES)),
+    (COMPLETIONS, {"best_of": 1.5}, "best_of"),
+    (COMPLETIONS, {"best_of": 1.5, "n": 2}, "best_of"),
+    (COMPLETIONS, {"logprobs": 1.5}, "logprobs"),
+    (COMPLETIONS, {"logprobs": True}, "logprobs"),
+    (CHAT, {"logprobs": True, "top_logprobs": 1.5}, "top_logprobs"),
+    (RESPONSES, {"top_logprobs": 1.5}, "top_logprobs"),
+    (RESPONSES, {"max_output_tokens": 1.5}, "max_output_tokens"),
+    (RESPONSES, {"max_tool_calls": True}, "max_tool_calls"),
     (CHAT, {"messages": [{"role": "system", "content": "x", "name": 5}]}, "messages.0.name"),
     (CHAT, {"messages": [{"role": "assistant", "tool_calls": 7}]}, "messages.0.tool_calls"),
     (CHAT, {"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages.0.tool_calls.0.id"),
@@ -319,7 +334,7 @@ async def test_a_number_beyond_all_is_refused_however_it_is_written(
         sent = json.dumps({**ASK, "logit_bias": {"5": 1}}).replace('"5": 1', f'"5": {number}')
         response = await server.http.post(CHAT, content=sent, headers=JSON)
         assert tells(response, "logit_bias.5"), response.text
-        assert "finite number" in response.json()["error"]["message"]
+        assert "from -100 to 100" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("asked", [PLAIN, VOTED], ids=["plain", "voted"])
@@ -400,6 +415,9 @@ async def test_messages_calls_a_field_as_anthropic_does(serve: Serve) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"max_tokens": 2**40}, "max_tokens"),
         ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"top_k": 1.5}, "top_k"),
+        ({"best_of": 2}, "best_of"),
         ({"stop_sequences": [""]}, "stop_sequences"),
         ({"output_config": {"format": form}}, "output_config.format"),
         ({"tools": [tool]}, "tools"),
@@ -422,6 +440,14 @@ async def test_a_key_of_another_server_that_asks_for_nothing_is_no_fault(serve: 
     async with serve(lambda request: Reply("#### 1")) as server:
         await server.chat(**nothing)
         await server.post("/v1/messages", **{**ASK, **asked})
+
+
+async def test_a_whole_number_with_a_point_and_the_greatest_biases_are_taken(serve: Serve) -> None:
+    asked = {"model": MODEL, "prompt": "Hi", "n": 2.0, "best_of": 2.0, "logit_bias": {"5": -100}}
+    async with serve(lambda request: Reply("#### 1")) as server:
+        made = await server.post(COMPLETIONS, **asked, adaptation=PLAIN)
+        assert len(made["choices"]) == 2
+        await server.chat(logit_bias={"5": 100.0}, max_tokens=9.0)
 
 
 async def test_routes_of_the_engines_own_tell_the_field(serve: Serve) -> None:
