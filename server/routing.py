@@ -16,6 +16,7 @@ from adaptation.learning.warming import Warming
 from adaptation.prices import Prices
 from memory.release import Stage
 from server.adaptation_middleware import ADAPTED_PATHS
+from server.console.page import Page
 from server.draining import Draining
 from server.gateway.item_check import refuse_wrong_items
 from server.models.named import base_model
@@ -24,6 +25,7 @@ from server.parts import Parts
 from server.reports import Reports
 from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
+from server.routes.console import console_router
 from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
 from server.routes.embeddings import embeddings_router
@@ -76,6 +78,7 @@ def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Fron
         *_openais(app, parts, args, front),
         *_offline(parts, args, front),
         *_whets(parts, front),
+        console_router(Page()),
         docs_router(app, offline=args.enable_offline_docs),
         unserved_router(),
     ):

@@ -17,6 +17,10 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/health": Access.PUBLIC,
     "/ping": Access.PUBLIC,
     "/ready": Access.PUBLIC,
+    # The web page: its files, no data.
+    "/": Access.PUBLIC,
+    "/console": Access.PUBLIC,
+    "/console/{path:path}": Access.PUBLIC,
     # OpenAI's and Anthropic's.
     "/v1/chat/completions": Access.USER,
     "/v1/chat/completions/batch": Access.USER,

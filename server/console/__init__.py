@@ -1,0 +1,1 @@
+"""The web page: its sources, and how they are sent."""
