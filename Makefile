@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -53,10 +53,14 @@ test: dev  ## every test, the real engine included, by two workers beside each o
 test-fast: dev  ## the tests that need no engine
 	$(BIN)/python -m pytest -m "not e2e and not gpu and not real" --hypothesis-profile=quick $(ARGS)
 
-check: dev  ## lint, format, types
+check: dev  ## lint, format, types, documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs: dev  ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 demo: install  ## a narrated tour: vote, train, remember, distil
 	$(BIN)/python -m loadtests.demo $(ARGS)

@@ -15,9 +15,9 @@ ALLOWED = {
     "memory": {"memory"},
 }
 TOP_LEVEL = {
-    ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile",
-    "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "docs", "findings",
-    "loadtests", "memory", "pyproject.toml", "server", "tests",
+    ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
+    "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "docs",
+    "findings", "loadtests", "memory", "mkdocs.yml", "pyproject.toml", "server", "tests",
 }  # fmt: skip
 
 
