@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, cast, delete, select
 
 from memory.store.database import Database
 from memory.store.schema import calibration
@@ -22,11 +22,23 @@ class CalibrationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of_model(self, model: str) -> dict[str, dict[str, Any] | None]:
-        """Return what was found for every tenant that has its own; None: votes came to nothing."""
-        here = select(calibration).where(calibration.c.model == model)
+    def of_model(self, model: str) -> dict[str, str | None]:
+        """Return what was found for every tenant that has its own, as JSON that nobody has read;
+        None: votes came to nothing.
+        """
+        found = cast(calibration.c.found, Text).label("found")
+        here = select(calibration.c.tenant, found).where(calibration.c.model == model)
         with self._database.reading(EVERYONE) as connection:
             return {row.tenant: row.found for row in connection.execute(here)}
+
+    def models(self) -> dict[str, list[str]]:
+        """Return the models that each tenant has a calibration of its own for."""
+        rows = select(calibration.c.tenant, calibration.c.model).order_by(calibration.c.model)
+        found: dict[str, list[str]] = {}
+        with self._database.reading(EVERYONE) as connection:
+            for tenant, model in connection.execute(rows):
+                found.setdefault(tenant, []).append(model)
+        return found
 
     def set(self, tenant: str, model: str, found: Mapping[str, Any] | None) -> None:
         """Keep what was found for a tenant, in place of what was found before."""
@@ -34,7 +46,13 @@ class CalibrationStore:
         with self._database.writing(tenant) as connection:
             upsert(connection, calibration, ["tenant", "model"], row)
 
-    def drop(self, tenant: str) -> None:
-        """Forget a tenant's own: what holds for all models of it is the server's again."""
+    def drop(self, tenant: str) -> list[str]:
+        """Forget a tenant's own, and return their models: what holds for all is the server's again.
+
+        One that cannot be read goes like the others.
+        """
+        own = calibration.c.tenant == tenant
         with self._database.writing(tenant) as connection:
-            connection.execute(delete(calibration).where(calibration.c.tenant == tenant))
+            models = connection.scalars(select(calibration.c.model).where(own)).all()
+            connection.execute(delete(calibration).where(own))
+        return sorted(models)

@@ -6,7 +6,10 @@ tables, apart from those of others, where every server of the memory finds it.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
+
+from pydantic import ValidationError
 
 from adaptation.voting.calibration import Calibration
 from memory.embedder import create_embedder
@@ -14,6 +17,8 @@ from memory.memory import LongTermMemory
 from server.by_model import ByModel, key_of
 from server.config import Settings
 from server.memory_opening import memory_of
+
+logger = logging.getLogger(__name__)
 
 FILE = "calibration.json"
 CALIBRATIONS = ByModel(FILE, Calibration, "whet eval --calibrate")
@@ -27,9 +32,25 @@ async def own_calibrations(
         return {}
     kept = await memory.aside.read(partial(memory.calibrations.of_model, key_of(model)))
     return {
-        tenant: None if found is None else Calibration.model_validate(found)
-        for tenant, found in kept.items()
+        tenant: None if found is None else _read(tenant, found) for tenant, found in kept.items()
     }
+
+
+def _read(tenant: str, found: str) -> Calibration | None:
+    """Return a tenant's own; for one that cannot be read its questions are voted on.
+
+    A vote keeps every promise, and the other tenants of the server are to have their answers.
+    """
+    try:
+        return Calibration.model_validate_json(found)
+    except ValidationError:
+        logger.warning(
+            "the calibration of tenant %s cannot be read: every question of it is voted on. "
+            "`whet eval --calibrate --tenant %s` finds it anew; `whet tenants reset %s` drops it, "
+            "and the tenant's own limits",
+            *(tenant, tenant, tenant),
+        )
+        return None
 
 
 def keep(found: Calibration | None, settings: Settings, model: str, tenant: str | None) -> str:

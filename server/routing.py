@@ -143,7 +143,7 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         feedback_router(memory, parts.quotas),
         reports_router(front.reports),
         keys_router(memory.keys, parts.secret, parts.keyring.forget),
-        tenants_router(memory.tenants, parts.quotas),
+        tenants_router(memory, parts.quotas),
         ledger_router(memory.ledger, memory.windows, front.prices),
         records_router(memory, parts.quotas),
         erasure_router(memory, parts.eraser),

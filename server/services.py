@@ -63,8 +63,8 @@ def _say_bars(policy: Policy) -> None:
         words = "one sample is enough above a group confidence of %.3f: no vote there"
         logger.info(words, found.bar)
     for tenant, own in sorted(policy.calibrations.items()):
-        bar = "no bar" if own is None else f"a bar of {own.bar:.3f}"
-        logger.info("calibrated for tenant %s by itself: %s", tenant, bar)
+        bar = "all are voted on" if own is None else f"one sample above {own.bar:.3f}"
+        logger.info("questions of tenant %s go by its own calibration: %s", tenant, bar)
 
 
 def _may_train(args: argparse.Namespace, settings: Settings) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +83,8 @@ def test_votes_too_few_to_show_anything_take_no_bar_away(tmp_path: Path) -> None
 def kept_by_tenant(settings: Settings) -> dict[str, Any]:
     memory = memory_of(settings)
     try:
-        return memory.calibrations.of_model("whet-pebble")
+        found = memory.calibrations.of_model("whet-pebble")
+        return {tenant: text and json.loads(text) for tenant, text in found.items()}
     finally:
         memory.close()
 
@@ -100,15 +104,38 @@ def test_a_tenants_votes_become_its_own_bar_and_a_poor_run_has_them_all_voted_on
     assert CALIBRATIONS.load(data_dir, "whet-pebble") == FOUND, "the model's own stays"
 
 
-def test_a_tenant_that_is_reset_has_the_models_bar_again(
+def test_a_tenant_that_is_reset_has_the_models_bar_again_and_is_told_so(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(data_dir=data_dir, embedder="hashing")
     keep(FOUND, settings, "whet-pebble", "acme")
     keep(FOUND, settings, "whet-pebble", "globex")
-    assert main(["tenants", "reset", "acme", "--data-dir", str(data_dir)]) == 0
+    place = ["--data-dir", str(data_dir)]
+    assert main(["tenants", "list", "--json", *place]) == 0
+    listed = json.loads(capsys.readouterr().out)["data"]
+    assert [(own["id"], own["calibrations"]) for own in listed] == [
+        ("acme", ["whet-pebble"]),
+        ("globex", ["whet-pebble"]),
+    ]
+    assert main(["tenants", "reset", "acme", *place]) == 0
+    assert "its own calibration for whet-pebble is dropped" in capsys.readouterr().out
     assert list(kept_by_tenant(settings)) == ["globex"]
-    capsys.readouterr()
+    assert main(["tenants", "reset", "acme", *place]) == 0
+    assert "calibration" not in capsys.readouterr().out, "it had none any more"
+    assert main(["tenants", "reset", "globex", "--json", *place]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["calibrations"], shown["dropped_calibrations"]) == ([], ["whet-pebble"])
+
+
+def test_whose_calibration_it_is_is_shown_beside_the_limits(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(None, Settings(data_dir=data_dir, embedder="hashing"), "whet-pebble", "acme")
+    place = ["--data-dir", str(data_dir)]
+    assert main(["tenants", "list", *place]) == 0
+    assert "acme" in capsys.readouterr().out
+    assert main(["tenants", "set", "acme", "--weight", "2", *place]) == 0
+    assert "calibrated by itself for whet-pebble" in capsys.readouterr().out
 
 
 async def started(server: Composed, tenant: str) -> int:
@@ -136,6 +163,32 @@ async def test_each_tenant_is_served_by_its_own_bar_and_the_rest_by_the_models(
         assert await started(server, "acme") == 1
         assert await started(server, "globex") > 1
         assert (await started(server, "initech") == 1) == (of_model is not None)
+
+
+@pytest.mark.parametrize("found", ["{", '{"bar": 2}', "[]", '"none"'])
+async def test_one_that_cannot_be_read_has_its_tenant_voted_on_and_stops_no_server(
+    found: str,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.WARNING)
+    given = {"embedder": "hashing", "trusted_header": "X-Tenant"}
+    settings = Settings(data_dir=data_dir, **given)
+    for tenant in ("acme", "globex"):
+        keep(FOUND.model_copy(update={"bar": 0.0}), settings, MODEL, tenant)
+    with sqlite3.connect(data_dir / "whet.db") as broken:
+        broken.execute("UPDATE calibration SET found = ? WHERE tenant = 'acme'", [found])
+    broken.close()
+    serving = composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14"), **given)
+    async with serving as server:
+        assert await started(server, "acme") > 1
+        assert await started(server, "globex") == 1
+    assert "calibration of tenant acme cannot be read" in caplog.text
+    assert "whet tenants reset acme" in caplog.text
+    assert main(["tenants", "reset", "acme", "--data-dir", str(data_dir)]) == 0
+    assert "whet-pebble is dropped" in capsys.readouterr().out
 
 
 async def test_where_every_question_is_voted_on_no_tenants_bar_counts(

@@ -76,4 +76,4 @@ def test_limits_are_set_one_by_one_and_taken_away(capsys: pytest.CaptureFixture[
     assert own == {"requests_per_minute": 60, "weight": 2.0}
     assert "60" in said(capsys, "tenants", "list")[0]
     said(capsys, "tenants", "reset", "acme")
-    assert "no tenant has limits" in said(capsys, "tenants", "list")[0]
+    assert "no tenant has limits or a calibration" in said(capsys, "tenants", "list")[0]
