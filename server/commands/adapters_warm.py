@@ -66,7 +66,14 @@ def _ask(http: httpx.Client, method: str) -> dict[str, Any]:
         response.raise_for_status()
         state: dict[str, Any] = response.json()
     except httpx.HTTPStatusError as error:
-        raise CommandError(f"{http.base_url}: {error.response.status_code}: is it Whet?") from error
+        raise CommandError(f"{http.base_url}: {_refusal(error.response)}") from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise CommandError(f"{http.base_url}: no Whet answers there: {error}") from error
     return state
+
+
+def _refusal(response: httpx.Response) -> str:
+    """Say what an admin can do about it."""
+    if response.status_code in (401, 403):
+        return "it asks for an admin's key: give --api-key, or set VLLM_API_KEY"
+    return f"{response.status_code}: is it Whet?"

@@ -102,7 +102,7 @@ def _choice(args: argparse.Namespace) -> Choice:
     arms = tuple(dict.fromkeys(args.arms or DEFAULT_ARMS))
     everything = "all" in arms
     if unknown := [arm for arm in arms if arm not in ARMS and arm != "all"]:
-        raise UsageError(f"no arm {unknown[0]!r}: choose of {', '.join(ARMS)}, or all")
+        raise UsageError(f"no arm {unknown[0]!r}: choose one of {', '.join(ARMS)}, or all")
     levels = {suite.name: _level(suite, args) for suite in suites}
     if everything:
         arms = tuple(arm for arm in ARMS if arm != "plain")

@@ -52,9 +52,14 @@ SMOLLM2 = Packaged(
 PACKAGED: Mapping[str, Packaged] = MappingProxyType({SMOLLM2.name: SMOLLM2})
 
 
+def meant(name: str) -> str | None:
+    """Return the name of a model that is written nearly like this, if there is one."""
+    return next(iter(difflib.get_close_matches(name.lower(), [BUILT_IN, *PACKAGED], n=1)), None)
+
+
 def unknown(name: str) -> str:
     """Say that there is no such model, and which was perhaps meant."""
-    known = [BUILT_IN, *PACKAGED]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(known)}"
+    near = meant(name)
+    known = ", ".join([BUILT_IN, *PACKAGED])
+    hint = f"did you mean {near}?" if near else f"choose one of {known}"
     return f"no model named {name!r}: {hint} (or give the path of a .gguf file)"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adaptation.pebble import model_path
 from server.config import ConfigError
-from server.models.catalogue import BUILT_IN, PACKAGED
+from server.models.catalogue import BUILT_IN, PACKAGED, meant, unknown
 from server.models.getting import from_file
 from server.models.origin import origin_of
 from server.models.shelf import Shelf
@@ -52,6 +52,8 @@ def check_model(model: str, data_dir: Path) -> None:
             raise ConfigError(f"no model in {model}: it holds no config.json; give {INSTEAD}")
     elif path.exists() or not _HUB_NAME.fullmatch(model):
         raise ConfigError(f"no model at {model}: give a folder with config.json, or {INSTEAD}")
+    elif "/" not in model and meant(model):  # of hubs only a few old names have no slash
+        raise ConfigError(unknown(model))
 
 
 def choose(model: str, data_dir: Path) -> Chosen:

@@ -65,6 +65,22 @@ def test_the_command_waits_and_says_what_came_of_it(
         server.shutdown()
 
 
+class Locked(Server):
+    """Asks for a key."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+
+def test_without_a_key_the_command_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with HTTPServer(("127.0.0.1", 0), Locked) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert main(["adapters", "warm", "--url", f"http://127.0.0.1:{server.server_port}"]) == 1
+        assert "give --api-key" in capsys.readouterr().err
+        server.shutdown()
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
 def test_where_no_server_is_the_command_says_so(
     url: str, capsys: pytest.CaptureFixture[str]

@@ -25,7 +25,7 @@ def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str
     ("words", "said"),
     [
         (["--suite", "jargn"], "jargon"),
-        (["--strategy", "tttt"], "choose of greedy, one, plain, vote, "),
+        (["--strategy", "tttt"], "choose one of greedy, one, plain, vote, "),
         (["-n", "0"], "at least 1"),
         (["--n", "-3"], "at least 1"),
         (["--suite", "stories", "--difficulty", "99"], "difficulties 1 to 9, not 99"),

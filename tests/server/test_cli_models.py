@@ -87,7 +87,7 @@ def test_the_built_in_model_is_always_at_hand(
     [
         (["path", "smollm2"], 2, "whet models get smollm2"),
         (["get", "smollm"], 2, "did you mean smollm2?"),
-        (["path", "nothing-like-it"], 2, "choose of whet-pebble, smollm2"),
+        (["path", "nothing-like-it"], 2, "choose one of whet-pebble, smollm2"),
         (["get", "./no.gguf"], 2, "no file ./no.gguf"),
         (["got"], 2, "whet models --help"),
     ],

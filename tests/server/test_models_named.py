@@ -103,6 +103,8 @@ def test_a_file_is_converted_once_and_served_under_its_own_name(
     ("model", "why"),
     [
         ("smollm2", "smollm2 is not here yet: run `whet models get smollm2`"),
+        ("smolm2", "no model named 'smolm2': did you mean smollm2"),
+        ("SmolLM2", "did you mean smollm2"),
         ("./no.gguf", "no file ./no.gguf to read"),
         ("./no-folder", "no model at ./no-folder"),
         (
@@ -120,7 +122,14 @@ def test_what_is_not_there_is_refused_with_what_to_do(tmp_path: Path, model: str
 
 
 @pytest.mark.parametrize(
-    "model", ["gpt2", "Qwen/Qwen3-8B", "unsloth/Qwen3-0.6B-GGUF:IQ1_S", "s3://bucket/model"]
+    "model",
+    [
+        "gpt2",
+        "someone/smollm2",
+        "Qwen/Qwen3-8B",
+        "unsloth/Qwen3-0.6B-GGUF:IQ1_S",
+        "s3://bucket/model",
+    ],
 )
 def test_what_may_be_elsewhere_is_left_to_vllm(model: str, tmp_path: Path) -> None:
     assert choose(model, tmp_path).model == model

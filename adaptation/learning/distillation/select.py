@@ -268,16 +268,17 @@ def require_enough(selected: Selected, tenant: str, selection: Selection) -> Non
     raise DistillationError(
         f"tenant {tenant!r} has {have} usable verified records ({len(selected.train)} to train on, "
         f"{len(selected.holdout)} held out); a generation needs at least {need.min_train} and "
-        f"{need.min_holdout}. "
-        f"{selected.unverified} active records carry only a vote: review or verify them, or import "
-        f"solved examples; none judges more than {MOST_USES} generations{_without(selected)}"
+        f"{need.min_holdout}, and a held-out question judges at most {MOST_USES} generations. "
+        f"Import solved examples (`whet memory import`), or send feedback{_without(selected)}"
     )
 
 
 def _without(selected: Selected) -> str:
     said = ""
+    if voted := selected.unverified:
+        said = f". {voted} active records carry only a vote: feedback or a verifier confirms one"
     if practice := selected.practice_left_out:
-        said = f". {practice} are practice beyond what `min_real_share` and `max_written_share` let"
+        said += f". {practice} are practice beyond `min_real_share` and `max_written_share`"
     if left_out := selected.unlearnable:
         said += f". {len(left_out)} cannot be rendered for this model, such as: {left_out[0]}"
     return said

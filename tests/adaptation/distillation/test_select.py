@@ -48,7 +48,8 @@ def test_a_small_memory_holds_out_the_minimum(record: Make, records: Memory) -> 
 def test_too_few_records_say_what_is_missing(record: Make, records: Memory) -> None:
     votes = [record(i, tier=Tier.VOTE) for i in range(50, 90)]
     memory = records([*(record(i) for i in range(10)), *votes])
-    with pytest.raises(DistillationError, match=r"10 usable .* at least 16 and 8\. 40 active"):
+    why = r"10 usable .* at least 16 and 8, .*`whet memory import`.*feedback\. 40 active"
+    with pytest.raises(DistillationError, match=why):
         select(memory, "default", Selection())
 
 
