@@ -82,7 +82,9 @@ def _licence(text: str) -> str:
 def tenant_name(text: str) -> str:
     """Check a tenant's name; for argparse."""
     if not TENANT_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a tenant's name")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a tenant's name: letters, digits, `.`, `_` and `-`, at most 64"
+        )
     return text
 
 

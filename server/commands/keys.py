@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from memory.memory import LongTermMemory
 
 ROLES = ("user", "reviewer", "admin")
+COLUMNS = (
+    "id", "tenant", "role", "name", "key", "state", "created", "expires", "last used",
+)  # fmt: skip
 EXAMPLES = """\
   whet keys create --tenant acme                       a key for an app: asks, and gives feedback
   whet keys create --tenant acme --role admin --name ops
@@ -93,8 +96,7 @@ def _list(args: argparse.Namespace) -> int:
     elif not keys:
         print("no keys: the server listens on loopback only; `whet keys create` makes one")
     else:
-        columns = ("id", "tenant", "role", "name", "key", "state", "created", "last used")
-        print_table(columns, [_row(key) for key in keys])
+        print_table(COLUMNS, [_row(key) for key in keys])
     return 0
 
 
@@ -138,7 +140,7 @@ def _show_new(args: argparse.Namespace, key: Mapping[str, Any]) -> None:
 def _row(key: Mapping[str, Any]) -> tuple[object, ...]:
     state = "valid" if key["is_valid"] else "revoked" if key["revoked_at"] else "expired"
     shown = (key["id"], key["tenant"], key["role"], plain(key["name"]), f"…{key['hint']}", state)
-    return (*shown, _day(key["created_at"]), _day(key["last_used_at"]))
+    return (*shown, *(_day(key[at]) for at in ("created_at", "expires_at", "last_used_at")))
 
 
 def _day(at: int | None) -> str:

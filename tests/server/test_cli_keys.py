@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,17 @@ def test_keys_are_rotated_and_revoked(capsys: pytest.CaptureFixture[str]) -> Non
     assert "create a new one" in told
 
 
+def test_the_list_says_when_a_key_expires(capsys: pytest.CaptureFixture[str]) -> None:
+    made = json.loads(said(capsys, "keys", "create", "--days", "30", "--json")[0])
+    listed, _ = said(capsys, "keys", "list")
+    assert time.strftime("%Y-%m-%d", time.localtime(made["expires_at"])) in listed
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
         (("keys", "revoke", "key_none"), 1, "`whet keys list` shows what there is"),
-        (("keys", "create", "--tenant", "../x"), 2, "not a tenant's name"),
+        (("keys", "create", "--tenant", "../x"), 2, "not a tenant's name: letters, digits"),
         (("keys", "create", "--role", "root"), 2, "invalid choice"),
         (("keys", "create", "--days", "-1"), 2, "above 0"),
         (("tenants", "set", "acme"), 2, "at least one limit"),
