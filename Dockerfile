@@ -39,6 +39,7 @@ COPY LICENSE README.md ./
 COPY memory ./memory
 COPY adaptation ./adaptation
 COPY server ./server
+COPY whet ./whet
 RUN pip install --no-deps .
 
 # Models fetched from a hub are kept in the volume too.

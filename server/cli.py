@@ -22,6 +22,8 @@ from server.version import installed_version
 
 COMMANDS = {
     "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
+    "ask": "ask a running server one question, and see how the answer comes about",
+    "chat": "talk to a running server; each answer with its votes and its cost",
     "eval": "run task suites and print a table with confidence intervals",
     "distill": "train what memory holds into the base adapter, if that is an improvement",
     "practise": "have the model solve exercises that are verified, for what it learns from",
@@ -47,6 +49,7 @@ examples:
   whet serve                        serve the built-in model on 127.0.0.1:8000
   whet serve Qwen/Qwen3-4B --strategy auto
   whet models get smollm2           a small real model, to serve as `whet serve smollm2`
+  whet ask "What is 12 + 30?"       ask it, and see the votes fall
   whet memory import solved.jsonl   teach it what is already known
   whet distill                      turn memory into a better base adapter
   whet COMMAND --help               the command's own flags and examples

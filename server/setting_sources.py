@@ -19,10 +19,13 @@ from pydantic import ValidationError
 from server.config import ConfigError, Settings
 from server.hiding import hidden
 from server.wording import of_pydantic
+from whet import KEY_VARIABLES
 
 CONFIG_FILE = "whet.toml"
 ENV_PREFIX = "WHET_"
 ENV_CONFIG = "WHET_CONFIG"
+NO_SETTINGS = frozenset({ENV_CONFIG, *KEY_VARIABLES})
+"""Variables that begin like settings: the file's name, and the key of those who ask a server."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,13 @@ def _default_file() -> Path | None:
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    known = {_variable(name): name for name in Settings.model_fields} | {ENV_CONFIG: ""}
-    found = [key for key in env if key.startswith(ENV_PREFIX)]
+    known = {_variable(name): name for name in Settings.model_fields} | dict.fromkeys(
+        NO_SETTINGS, ""
+    )
+    found = [key for key in env if key.startswith(ENV_PREFIX) and key not in NO_SETTINGS]
     for key in found:
-        _known(key, "environment", known)
-    return {known[key]: (env[key], key) for key in found if key != ENV_CONFIG}
+        _known(key, "environment", {*known, *NO_SETTINGS})
+    return {known[key]: (env[key], key) for key in found}
 
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:

@@ -10,14 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
-    "server": {"server", "adaptation", "memory"},
+    "server": {"server", "whet", "adaptation", "memory"},
+    "whet": {"whet", "adaptation", "memory"},
     "adaptation": {"adaptation", "memory"},
     "memory": {"memory"},
 }
 TOP_LEVEL = {
-    ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
+".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
     "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "docs",
-    "findings", "loadtests", "memory", "mkdocs.yml", "pyproject.toml", "server", "tests",
+    "findings", "loadtests", "memory", "mkdocs.yml", "pyproject.toml", "server", "tests", "whet",
 }  # fmt: skip
 
 

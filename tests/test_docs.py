@@ -22,7 +22,7 @@ from adaptation.report import Report, StopReason
 from server.cli import COMMANDS, main
 from server.config import Settings
 from server.request_context import CHAT
-from server.setting_sources import ENV_PREFIX
+from server.setting_sources import ENV_PREFIX, NO_SETTINGS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -236,7 +236,7 @@ def test_the_spellings_of_settings_that_are_shown_are_right() -> None:
     code = set(inline_code(BOOK))
     variables = {word for word in code if re.fullmatch(rf"{ENV_PREFIX}[A-Z_]+", word)}
     assert len(variables) >= 2
-    for variable in variables - {f"{ENV_PREFIX}CONFIG"}:
+    for variable in variables - NO_SETTINGS:
         assert variable.removeprefix(ENV_PREFIX).lower() in Settings.model_fields
 
 
@@ -266,7 +266,7 @@ def test_the_place_for_the_figures_is_marked_once() -> None:
 
 def test_the_image_copies_only_what_exists_and_what_is_not_ignored() -> None:
     copied = copied_paths()
-    assert {"pyproject.toml", "README.md", "LICENSE", "server", "adaptation", "memory"} <= {
+    assert {"pyproject.toml", "README.md", "LICENSE", "server", "whet", "adaptation", "memory"} <= {
         path.removeprefix("./") for path in copied
     }
     assert [path for path in copied if not (ROOT / path).exists()] == []

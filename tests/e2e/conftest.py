@@ -19,6 +19,7 @@ NEED_CLIENTS = (
     "test_openapi.py",
     "test_tenants.py",
     "test_trl.py",
+    "test_typescript.py",
 )
 
 

@@ -47,6 +47,10 @@ def test_the_config_folder_is_looked_at_where_there_is_no_file_here(tmp_path: Pa
     assert resolve({}, {}).settings.strategy == "auto"
 
 
+def test_the_key_of_those_who_ask_is_no_setting_of_the_server() -> None:
+    assert resolve({}, {"WHET_API_KEY": "secret"}).sources == resolve({}, {}).sources
+
+
 @pytest.mark.parametrize(
     ("flags", "env", "file", "words"),
     [

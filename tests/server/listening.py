@@ -1,0 +1,42 @@
+"""A composed server behind a real port, for clients that open connections of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from tests.e2e.running import free_port
+from tests.server.composed import Composed
+
+
+class Listener(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+
+@asynccontextmanager
+async def listening(server: Composed) -> AsyncIterator[str]:
+    """Give the URL under which `server` can be reached for the length of the block."""
+    port = free_port()
+    config = uvicorn.Config(
+        server.app, host="127.0.0.1", port=port, lifespan="off", log_level="error", ws="none"
+    )
+    listener = Listener(config)
+    serving = asyncio.create_task(listener.serve())
+    try:
+        await listener.listens.wait()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        listener.should_exit = True
+        await serving
