@@ -62,10 +62,10 @@ def own_devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.getbasetemp()
     with ExitStack() as stack:
         with suppress(ImportError):  # a client's interpreter has nothing of Whet's own
-            import server.config
+            from server.settings import places
 
             stack.enter_context(
-                mock.patch.object(server.config, "default_device_locks", return_value=folder)
+                mock.patch.object(places, "default_device_locks", return_value=folder)
             )
         yield
 

@@ -1,0 +1,1 @@
+"""Whet's settings by what they are about; `server.config` joins them."""

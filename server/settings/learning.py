@@ -1,0 +1,55 @@
+"""What is learned offline, and how a version that was learned is released."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from server.settings.group import Group
+
+
+class Learning(Group):
+    """Jobs, generations and champions."""
+
+    jobs: bool = True
+    """do the offline jobs of this data folder: distillation and the like, one at a time, in a
+    process of its own"""
+    refusals: Path | None = None
+    """file of JSON lines with `request`, `refusal` and `compliance`: an adapter that shifts the
+    model towards complying is refused"""
+    min_real_share: float = Field(default=0.2, ge=0, le=1)
+    """of what a generation trains on, what people asked or brought; practice beyond it is left
+    out"""
+    max_written_share: float = Field(default=0.25, ge=0, le=1)
+    """of what a generation trains on, questions that the model itself wrote"""
+    max_champions: int = Field(default=2, ge=2, le=64)
+    """distilled adapters in the engine at a time, of all tenants; one is the successor's of another
+    that requests still use"""
+    champion_poll_s: float = Field(default=5.0, gt=0)
+    """seconds between two looks for a newly promoted adapter"""
+    champion_scope: Literal["near", "all"] = "near"
+    """what a distilled adapter answers: questions near those it learned from, the rest being the
+    base's, or all"""
+    champion_similarity: float = Field(default=0.7, ge=-1.0, le=1.0)
+    """cosine to a question it learned from, from which on one is near"""
+    champion_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """share of the requests near it that a candidate answers, until how its answers fared decides;
+    0 tries none"""
+    champion_shadow: float = Field(default=0.0, ge=0.0, le=1.0)
+    """share of the requests near it that a candidate answers unseen, before it answers any"""
+    champion_holdback: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """share of the requests near it that a new champion leaves to what was served before, until how
+    its answers fared decides whether it stays"""
+    champion_autonomy: Literal["suggest", "approve", "auto"] = "auto"
+    """what is done with a version that passed the gate: `suggest` reports it, `approve` waits for
+    `whet adapters approve`, `auto` begins its release"""
+    champion_archive: bool = False
+    """a generation is trained on from a version drawn among all that were judged, not from the
+    base"""
+
+    @property
+    def champion_least(self) -> float | None:
+        """From which cosine on a distilled adapter answers; None: it answers everything."""
+        return self.champion_similarity if self.champion_scope == "near" else None

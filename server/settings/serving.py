@@ -1,0 +1,41 @@
+"""How the server takes requests, ends, and starts its engine again."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from server.settings.group import Group
+
+
+class Serving(Group):
+    """Bounds of requests, and the life of server and engine."""
+
+    engine_routes: bool = False
+    """open the engine's own administrative routes to the operator"""
+    notice_s: float = Field(default=0.0, ge=0, le=600)
+    """seconds after SIGTERM for which requests are still taken while `/ready` says no: what a load
+    balancer needs to notice"""
+    drain_s: float = Field(default=5.0, ge=0, le=3600)
+    """seconds after that within which requests under way may end by themselves, before they are
+    answered with 503"""
+    engine_restarts: int = Field(default=5, ge=0, le=100)
+    """times that an engine which dies again and again is started anew; then the server ends"""
+    engine_stall_s: float | None = Field(default=30.0, gt=0, le=3600)
+    """seconds without a token until an engine that does nothing counts as hung, and is killed and
+    started again; forty times as long for one that is at work; `none`: never"""
+    max_concurrent_requests: int = Field(default=1024, ge=1)
+    """requests answered at a time; further ones are refused with 503"""
+    max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
+    """larger request bodies are refused with 413"""
+    max_body_text: int = Field(default=2 * 2**20, ge=1024)
+    """bytes of one request's body, for a model that takes text only; more are refused with 400"""
+    body_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """seconds within which a request's body has to arrive; then it is refused with 408"""
+    max_body_items: int = Field(default=1024, ge=1)
+    """messages, tools and the like in one request; more are refused with 400"""
+    max_body_parts: int = Field(default=20_000, ge=1)
+    """objects, arrays and strings in one request's body; more are refused with 400"""
+    max_body_values: int = Field(default=200_000, ge=1)
+    """values in one request's body, numbers included; more are refused with 400"""
+    max_body_depth: int = Field(default=100, ge=1)
+    """levels of nesting in a request's body; more are refused with 400"""
