@@ -17,13 +17,17 @@ from server.setting_sources import Resolved, flag_name
 DEST_PREFIX = "whet_"
 """Keeps our argparse destinations apart from vLLM's in one namespace."""
 
+WHOLE = ("whet", "what Whet adds to the engine it serves with")
+PART = ("settings", "also taken from WHET_* variables and whet.toml")
+"""Title and description in --help."""
+
 
 def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
     """Add Whet's flags (or those of the fields in `only`) to any argparse parser.
 
     Defaults are suppressed: a flag that was not given must not hide the lower layers.
     """
-    group = parser.add_argument_group("whet", "what Whet adds to the engine it serves with")
+    group = parser.add_argument_group(*(WHOLE if only is None else PART))
     for name, field in Settings.model_fields.items():
         if only is None or name in only:
             # A bare `--idle-training` says true.

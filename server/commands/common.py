@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,11 +37,12 @@ def command_parser(
     return parser
 
 
-def add_memory_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
+def add_memory_arguments(
+    parser: argparse.ArgumentParser, json: bool = True, settings: Collection[str] = ()
+) -> None:
     """Add the flags that say which memory, whose part of it, and for whom to print."""
-    add_arguments(parser, only={"embedder"})
     add_tenant_argument(parser, "whose memory")
-    add_folder_arguments(parser, json)
+    add_folder_arguments(parser, json, {"embedder", *settings})
 
 
 def add_tenant_argument(parser: argparse.ArgumentParser, what: str) -> None:
@@ -51,9 +52,11 @@ def add_tenant_argument(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def add_folder_arguments(parser: argparse.ArgumentParser, json: bool = True) -> None:
-    """Add the flags that say which data folder, and for whom to print."""
-    add_arguments(parser, only={"data_dir", "database_url", "artifacts"})
+def add_folder_arguments(
+    parser: argparse.ArgumentParser, json: bool = True, settings: Collection[str] = ()
+) -> None:
+    """Add the flags that say which data folder, and for whom to print, and of further settings."""
+    add_arguments(parser, only={"data_dir", "database_url", "artifacts", *settings})
     parser.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from server import flags
 from server.commands.common import (
     Subparsers,
     add_memory_arguments,
@@ -86,8 +85,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that runs a generation takes."""
-    add_memory_arguments(parser, json=False)
-    flags.add_arguments(parser, only={"min_real_share", "max_written_share"})
+    add_memory_arguments(parser, json=False, settings={"min_real_share", "max_written_share"})
     add_template_arguments(parser)
     add_detach(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
@@ -191,10 +189,11 @@ def _asked(args: argparse.Namespace) -> NewJob:
 def fields_of(report: GenerationReport) -> dict[str, object]:
     """Return a report as a person reads it, without what was not done."""
     tasks = ", ".join(f"{count} {task or '(no task)'}" for task, count in report.tasks.items())
+    trained = "would be trained on" if report.decision == "dry_run" else "trained on"
     fields: dict[str, object] = {
         "decision": report.decision,
         "because": "; ".join(report.reasons),
-        "trained on": f"{report.train} records: {tasks}",
+        trained: f"{report.train} records: {tasks}",
         "of these asked or brought by people": _real(report),
         "left out": _left_out(report),
         "served before": report.current or "the base model",

@@ -111,6 +111,7 @@ def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...
     done = whet(*words, "--help")
     assert done.returncode == 0
     assert f"examples:\n  whet {words[0]}" in done.stdout
+    assert done.stdout.count("\nsettings:\n") <= 1
 
 
 @pytest.mark.parametrize(

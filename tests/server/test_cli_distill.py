@@ -42,6 +42,7 @@ def test_a_dry_run_says_what_it_would_learn_from_and_trains_nothing(
     assert main(["distill", "--dry-run", *data]) == 0
     printed = capsys.readouterr().out
     assert "dry_run" in printed
+    assert "would be trained on" in printed
     assert "held-out questions" in printed
     assert not trainer.jobs
 
