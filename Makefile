@@ -63,7 +63,7 @@ docs: dev  ## the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 demo: install  ## a narrated tour: vote, train, remember, distil
-	$(BIN)/python -m loadtests.demo $(ARGS)
+	$(BIN)/whet demo $(ARGS)
 
 bench: dev  ## the README's tables, as a table and as JSON in results/
 	$(BIN)/python -m loadtests.bench $(ARGS)

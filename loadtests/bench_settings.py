@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from adaptation.evaluation import questions
 from adaptation.statistics import geometric_mean
-from loadtests import arguments, questions
-from loadtests.client import Client
+from loadtests import arguments
 from loadtests.measure.laboratory import BARE_VLLM
 from loadtests.measure.load import body, send
 from loadtests.processes import cpu_seconds
@@ -29,6 +29,7 @@ from server.config import Settings
 from server.flags import add_arguments, flags_of
 from server.models.catalogue import BUILT_IN
 from server.server_process import Server, ServerFailedError, ended_in_order, running
+from server.tour.client import Client
 
 ALONE, PARALLEL, AT_ONCE = 3, 16, 8
 """Requests of a turn one by one, in parallel, and how many of those at a time."""

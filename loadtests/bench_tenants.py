@@ -21,7 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import arguments, questions
+from adaptation.evaluation import questions
+from loadtests import arguments
 from loadtests.measure import load
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, WHET, ServerFailedError, running

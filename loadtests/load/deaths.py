@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 import psutil
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.statistics import Interval
-from loadtests import questions
 from loadtests.load.restarts import LOOK_S, STRATEGIES, says_ready
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure.result import Result, Target

@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.statistics import Interval
-from loadtests import questions
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure import load
 from loadtests.measure.result import Result, Target

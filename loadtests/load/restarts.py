@@ -24,8 +24,8 @@ from typing import Any
 from rich.console import Console
 
 from adaptation import child
+from adaptation.evaluation import questions
 from adaptation.statistics import Interval
-from loadtests import questions
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure.result import Result, Target
 from server.server_process import ROOT, free_port

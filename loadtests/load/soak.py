@@ -21,9 +21,9 @@ import psutil
 from rich.console import Console
 from scipy import stats
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
 from adaptation.statistics import Interval
-from loadtests import questions
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure.result import Result, Target
 from server.resident import resident_of

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from adaptation.evaluation import questions
+from adaptation.evaluation.questions import answer_in, is_right
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import bootstrap_ratio, paired, quartiles, wilson
-from loadtests import questions
-from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result
-from loadtests.questions import answer_in, is_right
 from memory.identity.answers import canonical
+from server.tour.client import Client, Reply
 
 VOTES = 16
 NO_MEMORY = {"read": False, "write": False}

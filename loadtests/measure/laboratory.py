@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.client import Client
 from server.models.size import Size
 from server.server_process import WHET, Launch, Server, running
+from server.tour.client import Client
 
 BARE_VLLM = Launch("bare vLLM", ("loadtests.bare_vllm",), "/health")
 Advance = Callable[[str, int, int], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
+from adaptation.evaluation import questions
 from adaptation.statistics import Interval, geometric_mean, median_difference, quartiles
-from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.load import Burst, body, send
 from loadtests.measure.result import Result, Row, Target

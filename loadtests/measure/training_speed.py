@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.evaluation import questions
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.statistics import Interval, quartiles
-from loadtests import questions
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result
 from memory.types import Message

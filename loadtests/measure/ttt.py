@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
+from adaptation.evaluation.questions import TASK, is_right
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import paired, quartiles, wilson
-from loadtests import questions
-from loadtests.client import Client, Reply
 from loadtests.measure.laboratory import Laboratory
 from loadtests.measure.result import Result, Row, Target
-from loadtests.questions import TASK, is_right
+from server.tour.client import Client, Reply
 
 IMPORTED = 64
 STEPS = ("retrieve", "select", "queue", "train", "hand_off", "sample", "verify")

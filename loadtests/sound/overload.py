@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
-from loadtests import questions
 from loadtests.sound.builds import Build
 from loadtests.sound.figures import Compared
 

@@ -13,8 +13,8 @@ from statistics import median
 import httpx
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.suites.solved import Solved
-from loadtests import questions
 from loadtests.sound.builds import Build
 from loadtests.sound.figures import Compared
 

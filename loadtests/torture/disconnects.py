@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
-from loadtests import questions
 from loadtests.measure.prometheus import total
 
 AT_ONCE = 12

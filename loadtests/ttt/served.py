@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.learning.overlap import DECIDED, NEEDLESS
-from loadtests import questions
 from loadtests.measure import load
 from loadtests.sound.figures import Compared
 from server.server_process import WHET, Server, running

@@ -78,7 +78,7 @@ def told(url: str) -> Iterator[None]:
 def _broken() -> tuple[type[Exception], ...]:
     """Return what a stream that breaks off raises: openai-python 2 has httpx below it, 3 httpx2."""
     found = [name for name in ("httpx", "httpx2") if find_spec(name)]
-    return tuple(cast("type[Exception]", import_module(name).HTTPError) for name in found)
+    return tuple(cast("type[Exception]", import_module(name).TransportError) for name in found)
 
 
 def teach(client: Whet, name: str) -> Taught:

@@ -16,16 +16,17 @@ import psutil
 import pytest
 from rich.console import Console
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.examples import import_lines
 from adaptation.evaluation.suites.split import Split, split_of
 from adaptation.evaluation.suites.suite import WORLD_SEEDS
 from adaptation.report import AnswerCount
 from adaptation.statistics import Interval
-from loadtests import bench, questions
+from loadtests import bench
 from loadtests.measure.consistency import plurality
 from loadtests.measure.result import Result, Target
 from loadtests.processes import peak_mib
-from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+from server.tour.narrator import Narrator, Outcome, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,6 @@ def test_memory_is_told_by_role() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "loadtests.demo",
         "loadtests.bench",
         "loadtests.claims",
         "loadtests.bench_peers",

@@ -1,15 +1,15 @@
-"""First station: one sample against a vote, in the model's own domain."""
+"""Station: one sample against a vote, in the model's own domain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adaptation.evaluation.questions import answer_in, is_right
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import wilson
-from loadtests.client import Client, Reply
-from loadtests.questions import answer_in, is_right
-from loadtests.tour.guide import Guide
-from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+from server.tour.client import Client, Reply
+from server.tour.guide import Guide
+from server.tour.narrator import Narrator, Outcome, verdict_of
 
 SINGLES = 8
 """Plain samples of each question, which show how often one sample is right."""
@@ -40,7 +40,7 @@ class Trial:
 def visit(guide: Guide) -> Outcome:
     """Ask everyday questions both ways, and show one of them."""
     narrator = guide.narrator
-    narrator.chapter("1. Voting: the same model, asked more than once")
+    narrator.chapter("Voting: the same model, asked more than once")
     narrator.say(
         f"{len(guide.everyday)} seeded arithmetic questions of the kinds the model was trained on. "
         f"Each is answered by {SINGLES} single samples, and by strategy `consistency`: up to 16 "

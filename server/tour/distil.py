@@ -1,18 +1,19 @@
-"""Third station: what memory holds goes into the base adapter, while the server runs."""
+"""Station: what memory holds goes into the base adapter, while the server runs."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from adaptation import child
+from adaptation.evaluation.questions import is_right
 from adaptation.evaluation.suites.solved import Solved
-from loadtests.questions import is_right
-from loadtests.tour.guide import Guide
-from loadtests.tour.narrator import Outcome, verdict_of
 from server.server_process import ROOT
+from server.terminal import CommandError
+from server.tour.guide import Guide
+from server.tour.narrator import Outcome, verdict_of
 
 PICK_UP_S = 60.0
 """A server looks for a new champion every few seconds."""
@@ -29,11 +30,8 @@ class Scores:
 def visit(guide: Guide) -> Outcome:
     """Distil, wait until the server serves the result, and ask single samples before and after."""
     narrator = guide.narrator
-    narrator.chapter("3. Distillation: from memory into the weights that everybody is served")
-    if guide.data_dir is None:
-        happened = "needs the server's data directory: give --data-dir with --url"
-        narrator.say(f"Skipped: {happened}.", "yellow")
-        return Outcome("distillation", happened, "skipped")
+    narrator.chapter("Distillation: from memory into the weights that everybody is served")
+    assert guide.data_dir is not None, "without the server's folder this station is left out"
     narrator.say(
         f"{len(guide.held_out)} further questions of the new world, one greedy sample each "
         "(strategy `plain`: no vote, no training, no memory), and the everyday ones to see what "
@@ -56,9 +54,9 @@ def _distil(guide: Guide, data_dir: Path) -> str | None:
     arguments = ["distill", "--data-dir", str(data_dir), "--model", guide.client.model]
     guide.narrator.say(f"\n$ whet {' '.join(arguments)}", "bold")
     guide.narrator.console.file.flush()
-    status = subprocess.run([sys.executable, "-m", "server.cli", *arguments], cwd=ROOT).returncode
+    status = subprocess.run(child.command("server.cli", *arguments), cwd=ROOT).returncode
     if status != 0:
-        raise RuntimeError(f"`whet distill` ended with status {status}")
+        raise CommandError(f"`whet distill` ended with status {status}")
     if guide.client.get("/v1/adapters")["data"][0]["rejected"]:
         return None
     return _picked_up(guide, served)

@@ -17,15 +17,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from adaptation.evaluation.questions import is_right
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.report import AnswerCount
-from loadtests.questions import is_right
 
 WIDTH = 100
 BAR = 30
 """Cells of a vote that everybody agrees on."""
 
-Verdict = Literal["helped", "helped, at a cost", "made no difference", "hurt", "worked", "skipped"]
+Verdict = Literal["helped", "helped, at a cost", "made no difference", "hurt", "worked"]
 STYLES = {"helped": "green", "worked": "green", "hurt": "red"}
 
 
@@ -50,12 +50,13 @@ class Narrator:
 
     def __init__(self, console: Console | None = None) -> None:
         width = None if sys.stdout.isatty() else WIDTH
+        self._chapters = 0
         self.console = console or Console(width=width, markup=False, emoji=False, highlight=False)
 
     def chapter(self, title: str) -> None:
-        """Begin a station."""
-        self.console.print()
-        self.console.print(Rule(Text(title, "bold"), align="left", style="dim"))
+        """Begin a station; they are numbered as they come."""
+        self._chapters += 1
+        self._head(f"{self._chapters}. {title}")
 
     def say(self, text: str, style: str = "") -> None:
         """Say something, wrapped."""
@@ -98,7 +99,7 @@ class Narrator:
 
     def summary(self, outcomes: Sequence[Outcome]) -> None:
         """Close the tour with what really happened."""
-        self.chapter("What happened")
+        self._head("What happened")
         table = Table(
             "", "what happened", "verdict", box=None, pad_edge=False, padding=(0, 2, 0, 0)
         )
@@ -107,3 +108,7 @@ class Narrator:
             verdict = Text(outcome.verdict, STYLES.get(outcome.verdict, "yellow"))
             table.add_row(outcome.station, outcome.happened, verdict)
         self.console.print(table)
+
+    def _head(self, title: str) -> None:
+        self.console.print()
+        self.console.print(Rule(Text(title, "bold"), align="left", style="dim"))

@@ -1,4 +1,4 @@
-"""Second station: a domain the model has never met, before and after test-time training."""
+"""Station: a domain the model has never met, before and after test-time training."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adaptation.evaluation.examples import import_lines
+from adaptation.evaluation.questions import TASK, is_right
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.statistics import quartiles
-from loadtests.client import Client, Reply
-from loadtests.questions import TASK, is_right
-from loadtests.tour.guide import Guide
-from loadtests.tour.narrator import Narrator, Outcome, verdict_of
+from server.tour.client import Client, Reply
+from server.tour.guide import Guide
+from server.tour.narrator import Narrator, Outcome, verdict_of
 
 SHOWN_NEIGHBOURS = 3
 
@@ -19,7 +19,7 @@ SHOWN_NEIGHBOURS = 3
 def visit(guide: Guide) -> Outcome:
     """Ask, teach memory, ask again."""
     narrator, client, tasks = guide.narrator, guide.client, guide.shifted
-    narrator.chapter("2. Test-time training: a language the model does not speak")
+    narrator.chapter("Test-time training: a language the model does not speak")
     narrator.say(
         "In this world five ordinary words secretly name operations. Nothing in a question tells "
         "which, so the model can only guess, however often it votes."

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from adaptation.evaluation import questions
 from adaptation.evaluation.suites.solved import Solved
-from loadtests import questions
-from loadtests.client import Client
-from loadtests.tour.narrator import Narrator
+from server.tour.client import Client
+from server.tour.narrator import Narrator
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from openai import OpenAI
 
+from adaptation.evaluation.questions import answer_in
 from adaptation.report import Report
-from loadtests.questions import answer_in
+from whet.client import Whet
 
 TIMEOUT_S = 120.0
 MAX_TOKENS = 256
@@ -40,9 +40,10 @@ class Client:
     """Asks one server."""
 
     def __init__(self, url: str) -> None:
-        self.openai = OpenAI(base_url=f"{url}/v1", api_key="none", timeout=TIMEOUT_S, max_retries=0)
-        self.http = httpx.Client(base_url=url, timeout=TIMEOUT_S)
-        self.model = self.openai.models.list().data[0].id
+        whet = Whet(url, timeout=TIMEOUT_S, max_retries=0)
+        self.openai, self.model = whet.openai, whet.first_model()
+        key = {"authorization": f"Bearer {self.openai.api_key}"}
+        self.http = httpx.Client(base_url=url, headers=key, timeout=TIMEOUT_S)
 
     def ask(
         self, question: str, *, n: int = 1, temperature: float = TEMPERATURE, **adaptation: Any
@@ -65,6 +66,11 @@ class Client:
             completion_tokens=usage.completion_tokens if usage else 0,
             seconds=time.perf_counter() - started,
         )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.openai.close()
+        self.http.close()
 
     def get(self, path: str) -> dict[str, Any]:
         """Read one of Whet's own routes."""
