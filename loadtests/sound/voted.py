@@ -1,4 +1,4 @@
-"""Two hundred voted chats at once, beside as many plain ones: time, tokens and right answers."""
+"""Many voted chats at once, beside as many plain ones: time, tokens and right answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from loadtests.sound.figures import Compared
 
 NAME = "model"
 """What the model is served as."""
-AT_ONCE = 200
+AT_ONCE, OF_REAL = 200, 48
+"""Votes of the built-in model, and of a real one: as many as its server answers in its time."""
 TIMEOUT_S = 600.0
 
 
@@ -44,6 +45,11 @@ class Plan:
     rounds: int
     seed: int
 
+    @property
+    def at_once(self) -> int:
+        """How many chats a burst has."""
+        return AT_ONCE if self.model is None else OF_REAL
+
 
 def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Compared]:
     """Ask both builds the same questions, in turns."""
@@ -54,7 +60,7 @@ def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Com
             console.print(f"votes, round {number + 1} of {plan.rounds}: {build.name}")
             with build.serving(console, *flags, "--served-model-name", NAME) as server:
                 draw = questions.everyday if plan.model is None else questions.sums
-                asked = draw(AT_ONCE, plan.seed + number)
+                asked = draw(plan.at_once, plan.seed + number)
                 asyncio.run(_sent(server.url, asked[:8], "plain"))  # the first ones warm up
                 plain = asyncio.run(_sent(server.url, asked, "plain"))
                 voted = asyncio.run(_sent(server.url, asked, "consistency"))
@@ -64,7 +70,7 @@ def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Com
             figures["right"].append(100 * voted.right)
     then, today = found[before], found[now]
     whose = "" if plan.model is None else f" to {plan.model.name}"
-    all_of_them = f"{AT_ONCE} voted chats{whose} at once"
+    all_of_them = f"{plan.at_once} voted chats{whose} at once"
     return [
         Compared(
             f"{all_of_them} ÷ as many plain ones", "", tuple(then["times"]), tuple(today["times"]),
@@ -86,7 +92,7 @@ def measure(plan: Plan, before: Build, now: Build, console: Console) -> list[Com
 
 
 async def _sent(url: str, asked: Sequence[Solved], strategy: str) -> Burst:
-    limits = httpx.Limits(max_connections=AT_ONCE)
+    limits = httpx.Limits(max_connections=len(asked))
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, limits=limits) as http:
         began = time.perf_counter()
         told = await asyncio.gather(*(_one(http, each, strategy) for each in asked))
