@@ -59,7 +59,8 @@ check: dev  ## lint, format, types, documentation
 	$(BIN)/mypy
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-docs: dev  ## the documentation as a site, in build/site
+docs: dev  ## the reference from the code, and all documentation as a site in build/site
+	$(BIN)/python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 demo: install  ## a narrated tour: vote, train, remember, distil

@@ -10,16 +10,12 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
 
-from adaptation.options import Options
-from adaptation.report import Report, StopReason
-from server.cli import COMMANDS, main
+from adaptation.report import Report
+from server.cli import main
 from server.config import Settings
 from server.request_context import CHAT
 from server.setting_sources import ENV_PREFIX, NO_SETTINGS
@@ -31,13 +27,10 @@ PAGES = {
 }
 README = PAGES["README.md"]
 BOOK = "\n".join(PAGES.values())
-MAKE, SETTINGS, OPTIONS, REPORT, COMMAND_LINE, TREE = (
-    PAGES[f"docs/reference/{name}.md"]
-    for name in ("make", "settings", "options", "report", "commands", "tree")
-)
+MAKE, REPORT, TREE = (PAGES[f"docs/reference/{name}.md"] for name in ("make", "report", "tree"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TREE_LINE = re.compile(r"( *)([\w.-]+/?) {2,}\S")
-LEAST_NAMED = {"targets": 6, "commands": 100, "flags": 50, "options": 14, "report": 30, "tree": 50}
+LEAST_NAMED = {"targets": 6, "commands": 100, "flags": 50, "tree": 50}
 """What a test must have found before it means anything."""
 
 
@@ -57,22 +50,6 @@ def commands(program: str, text: str) -> list[list[str]]:
     lines = [line.partition("#")[0] for block in shells for line in block.splitlines()]
     found = [line.strip() for line in [*lines, *inline_code(text)]]
     return [shlex.split(line) for line in found if line.split()[:1] == [program]]
-
-
-def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel] | None]]:
-    """Every key of a model with its dotted path, those of nested models included."""
-    for name, field in model.model_fields.items():
-        inner = next(iter(models_in(field.annotation)), None)
-        yield prefix + name, inner
-        if inner is not None and inner is not model:  # steps within steps
-            yield from keys(inner, f"{prefix}{name}.")
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models an annotation such as `tuple[Vote, ...] | None` speaks of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def tree_paths() -> list[str]:
@@ -128,11 +105,6 @@ def test_every_make_target_that_make_help_tells_has_its_row() -> None:
     assert set(told) - {"help"} == set(rows)
 
 
-def test_every_whet_command_has_its_row() -> None:
-    named = {words[1] for words in commands("whet", COMMAND_LINE) if len(words) > 1}
-    assert named - {"COMMAND"} == set(COMMANDS)
-
-
 def test_the_pages_show_enough_commands_and_flags_to_check() -> None:
     named = commands("whet", BOOK)
     assert len(named) >= LEAST_NAMED["commands"]
@@ -184,47 +156,12 @@ def test_the_readme_is_short() -> None:
     assert len(README.encode()) <= 12 * 1024
 
 
-def test_every_option_of_a_request_stands_in_its_table() -> None:
-    named = [key for key, inner in keys(Options) if inner is None]
-    rows = re.findall(r"^\| `([\w.]+)` \|", OPTIONS, re.MULTILINE)
-    assert len(named) >= LEAST_NAMED["options"]
-    assert sorted(rows) == sorted(named)
-
-
-def test_the_bounds_and_defaults_of_plain_numbers_are_those_of_the_code() -> None:
-    rows = {
-        cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
-        for line in SETTINGS.splitlines()
-        if (cells := line.strip("|").split("|"))[0].strip("` ") in Settings.model_fields
-    }
-    assert set(rows) == set(Settings.model_fields)
-    checked = 0
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            assert float(rows[name][0].replace(",", "")) == field.default, name
-            low = [m.ge for m in field.metadata if hasattr(m, "ge")]
-            high = [m.le for m in field.metadata if hasattr(m, "le")]
-            for bound in low + high:
-                assert f"{bound:g}" in rows[name][1].replace("−", "-"), f"{name}: {bound}"
-            checked += 1
-    assert checked >= 10
-
-
-def test_every_field_of_a_report_is_explained() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", REPORT, re.MULTILINE)
-    assert sorted(rows) == sorted(Report.model_fields)
-    nested = [path.split(".")[-1] for path, _ in keys(Report)]
-    assert len(nested) >= LEAST_NAMED["report"]
-    assert [name for name in nested if f"`{name}`" not in REPORT] == []
-
-
-def test_every_reason_to_stop_and_every_step_is_explained() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", REPORT, re.MULTILINE))
-    assert [reason for reason in StopReason if f"`{reason}`" not in rows["stop_reason"]] == []
+def test_every_step_that_is_timed_is_explained() -> None:
+    told = next(line for line in REPORT.splitlines() if line.startswith("| `seconds` |"))
     sources = "".join(path.read_text() for path in (ROOT / "adaptation").rglob("*.py"))
     steps = set(re.findall(r'clock\.measure\("(\w+)"\)', sources))
     assert len(steps) >= 8
-    assert [step for step in steps if f"`{step}`" not in rows["seconds"]] == []
+    assert [step for step in steps if f"`{step}`" not in told] == []
 
 
 def test_no_path_stands_twice_in_the_tree() -> None:

@@ -25,9 +25,11 @@ def console_router(page: Page) -> APIRouter:
         return JSONResponse({"object": "server", **places}, headers=varies)
 
     async def index(request: Request) -> Response:
+        """Return the page."""
         return page.response(INDEX, request)
 
     async def file(request: Request) -> Response:
+        """Return a file of the page."""
         name = request.path_params["path"]
         if name:
             return page.response(name, request)

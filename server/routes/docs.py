@@ -23,6 +23,7 @@ def docs_router(app: FastAPI, *, offline: bool) -> APIRouter:
     whole = Document(app)
 
     async def document(request: Request) -> Response:
+        """Return the OpenAPI document of all routes."""
         return Response(await whole.read(), media_type="application/json")
 
     router.add_route(app.openapi_url, document, include_in_schema=False)  # HEAD too
@@ -31,6 +32,7 @@ def docs_router(app: FastAPI, *, offline: bool) -> APIRouter:
 
     @router.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
+        """Return a page to read that document in, and to try the routes."""
         root = str(request.scope.get("root_path", "")).rstrip("/")
         return get_swagger_ui_html(
             openapi_url=f"{root}{app.openapi_url}",

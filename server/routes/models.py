@@ -5,6 +5,7 @@ Replaces vLLM's listing, which shows every adapter to everybody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -45,12 +46,14 @@ def models_router(
 
     @router.get("/v1/models")
     def list_models(tenant: Tenant) -> dict[str, Any]:
+        """List the model, also by each strategy's name, the tenant's own, and the embedder."""
         owned = models.list(tenant) | generations.list(tenant)
         mine = [tuned(name, version, tenant) for name, version in owned.items()]
         return {"object": "list", "data": [*map(card, served), *mine]}
 
     @router.get("/v1/models/{model:path}")
     def retrieve_model(model: str, tenant: Tenant) -> dict[str, Any]:
+        """Return one of them."""
         own = split_model(model)[0]
         version = models.find(tenant, own) or generations.find(tenant, own)
         if version is not None:
@@ -59,6 +62,13 @@ def models_router(
             raise unknown_model(model)
         return card(model)
 
+    _add_deletion(router, served, models, generations)
+    return router
+
+
+def _add_deletion(
+    router: APIRouter, served: Sequence[str], models: ModelNames, generations: Generations
+) -> None:
     @router.delete("/v1/models/{model:path}")
     def delete_model(model: str, tenant: Tenant) -> dict[str, Any]:
         """Delete a fine-tuned model of the tenant's."""
@@ -70,8 +80,6 @@ def models_router(
             raise unknown_model(model)
         models.remove(tenant, model)
         return {"id": model, "object": "model", "deleted": True}
-
-    return router
 
 
 def _with_suffixes(names: tuple[str, ...]) -> list[str]:

@@ -16,8 +16,9 @@ class AnswerOptions(Frozen):
     """How the answer is read out of a sample."""
 
     kind: AnswerKind = "auto"
+    """how the answer is read out of a sample"""
     pattern: str | None = Field(default=None, max_length=1000)
-    """For kind `regex`: the first group (or the whole match) of the last match is the answer."""
+    """for kind `regex`: the first group of the last match is the answer, or all of the match"""
 
     @field_validator("pattern")
     @classmethod

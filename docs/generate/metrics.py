@@ -1,0 +1,26 @@
+"""The table of Whet's series at `/metrics`."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from docs.generate.markdown import table
+from server.metrics import Metrics, TenantUse
+
+
+def write() -> str:
+    """Return a row for every series, with its labels."""
+    registry = CollectorRegistry()
+    made = [
+        series
+        for owner in (Metrics(registry), TenantUse(registry))
+        for series in vars(owner).values()
+        if isinstance(series, Counter | Histogram)
+    ]
+    return table(("series", "labels", "counts"), sorted(map(_row, made)))
+
+
+def _row(series: Counter | Histogram) -> tuple[str, str, str]:
+    name = series._name + ("_total" if isinstance(series, Counter) else "")
+    labels = ", ".join(f"`{label}`" for label in series._labelnames)
+    return f"`{name}`", labels, series._documentation
