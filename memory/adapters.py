@@ -6,10 +6,11 @@ What there is, is in `memory.adapter_versions`; how names move, in `memory.adapt
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import Connection, select, update
 
 from memory.adapter_files import check_files, hash_files, identify
@@ -21,72 +22,58 @@ from memory.release import Stage, note_step, stage_of
 from memory.retirement import promoted_before, refuse_erased, registered, retire_row
 from memory.rows import plain
 from memory.store.schema import adapter, lineage, retirement
-from memory.types import AdapterVersion
+from memory.types import AdapterVersion, Frozen
 from memory.version_numbers import give_number
 
 PASSED = "it passed the gate"
 
 
+class NewVersion(Frozen):
+    """What makes a version, besides its files."""
+
+    tenant: str
+    base_model: str
+    parent: str | None = None
+    rank: int
+    metrics: Mapping[str, Any] = Field(default_factory=dict)
+    record_ids: tuple[str, ...] = ()
+    """What it learned from."""
+    name: str | None = None
+    """Of a fine-tuned model (`memory.model_names`), which is nobody's candidate."""
+    stage: Stage | None = None
+    """At which its release begins, in the same transaction; a suggested one is no candidate."""
+
+
 class AdapterRegistry(AdapterMoves):
     """Adapter versions of all tenants below one folder."""
 
-    def register(
-        self,
-        folder: Path,
-        *,
-        tenant: str,
-        base_model: str,
-        parent: str | None,
-        rank: int,
-        metrics: Mapping[str, Any],
-        record_ids: Collection[str],
-        name: str | None = None,
-        stage: Stage | None = None,
-    ) -> AdapterVersion:
+    def register(self, folder: Path, new: NewVersion) -> AdapterVersion:
         """Copy an adapter into the registry and make it the tenant's candidate.
 
-        With a `name` it is a fine-tuned model (`memory.model_names`), and nobody's candidate. At a
-        `stage` its release begins, in the same transaction; a suggested one is no candidate. The
-        id is a hash of tenant, base model, name and files: registering the same again returns the
-        version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
+        The id is a hash of tenant, base model, name and files: registering the same again returns
+        the version there is. Raises `InvalidAdapterError` for a folder that holds no LoRA of this
         rank, `NotFoundError` for a parent the tenant does not have and `ConflictError` where a
         record was erased meanwhile.
         """
-        check_files(folder, rank)
+        check_files(folder, new.rank)
         content = hash_files(folder)
-        adapter_id = identify(tenant, base_model, content, name)
+        adapter_id = identify(new.tenant, new.base_model, content, new.name)
         self._shelf.keep(folder, adapter_id, content)
-        row = {
-            "id": adapter_id,
-            "tenant": tenant,
-            "base_model": base_model,
-            "parent": parent,
-            "rank": rank,
-            "content_hash": content,
-            "metrics": plain(metrics),
-            "created_at": time.time(),
-        }
         try:
-            return self._registered(row, record_ids, name, stage)
+            return self._registered(new, adapter_id, content)
         except ConflictError:
             self._shelf.drop([adapter_id], self._unused([content]))
             raise
 
-    def _registered(
-        self,
-        row: dict[str, Any],
-        record_ids: Collection[str],
-        name: str | None,
-        stage: Stage | None,
-    ) -> AdapterVersion:
-        tenant, adapter_id, parent = row["tenant"], row["id"], row["parent"]
+    def _registered(self, new: NewVersion, adapter_id: str, content: str) -> AdapterVersion:
+        tenant, stage = new.tenant, new.stage
         with self._database.writing(tenant) as connection:
-            if parent is not None:
-                version_row(connection, tenant, parent)
+            if new.parent is not None:
+                version_row(connection, tenant, new.parent)
             if adapter_id not in registered(connection):
-                refuse_erased(connection, tenant, record_ids)
-            if _insert(connection, row, record_ids):
-                _name(connection, row, name, stage)
+                refuse_erased(connection, tenant, new.record_ids)
+            if _insert(connection, new, adapter_id, content):
+                _name(connection, new, adapter_id)
             elif stage is not None and stage_of(connection, adapter_id) is None:
                 _begin(connection, tenant, adapter_id, stage)  # it was killed before it could
             return self._version(connection, version_row(connection, tenant, adapter_id))
@@ -142,28 +129,32 @@ class AdapterRegistry(AdapterMoves):
                 return
 
 
-def _insert(connection: Connection, row: dict[str, Any], record_ids: Collection[str]) -> bool:
+def _insert(connection: Connection, new: NewVersion, adapter_id: str, content: str) -> bool:
     """Write a version's row and lineage; return whether it is new."""
-    if connection.execute(select(adapter.c.id).where(adapter.c.id == row["id"])).first():
+    if connection.execute(select(adapter.c.id).where(adapter.c.id == adapter_id)).first():
         return False
+    row = {
+        **new.model_dump(include={"tenant", "base_model", "parent", "rank"}),
+        "id": adapter_id,
+        "content_hash": content,
+        "metrics": plain(new.metrics),
+        "created_at": time.time(),
+    }
     connection.execute(adapter.insert().values(**row))
-    for record_id in dict.fromkeys(record_ids):
-        connection.execute(lineage.insert().values(adapter_id=row["id"], record_id=record_id))
+    for record_id in dict.fromkeys(new.record_ids):
+        connection.execute(lineage.insert().values(adapter_id=adapter_id, record_id=record_id))
     return True
 
 
-def _name(
-    connection: Connection, row: dict[str, Any], name: str | None, stage: Stage | None
-) -> None:
-    tenant, adapter_id = row["tenant"], row["id"]
-    if name is not None:
-        point(connection, tenant, name, adapter_id)
+def _name(connection: Connection, new: NewVersion, adapter_id: str) -> None:
+    if new.name is not None:
+        point(connection, new.tenant, new.name, adapter_id)
         return
-    give_number(connection, tenant, row["base_model"], adapter_id)
-    if stage is None:
-        point(connection, tenant, "candidate", adapter_id)
+    give_number(connection, new.tenant, new.base_model, adapter_id)
+    if new.stage is None:
+        point(connection, new.tenant, "candidate", adapter_id)
     else:
-        _begin(connection, tenant, adapter_id, stage)
+        _begin(connection, new.tenant, adapter_id, new.stage)
 
 
 def _begin(connection: Connection, tenant: str, adapter_id: str, stage: Stage) -> None:

@@ -18,6 +18,7 @@ from loadtests.torture.older import make_older
 from loadtests.torture.place import opened
 from loadtests.torture.releasing import Releasing
 from loadtests.torture.small_adapter import MODEL, write_adapter
+from memory.adapters import NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
@@ -134,15 +135,8 @@ class Acts:
         self._number += 1
         folder = self._folder / f"trained-{self._seed}"
         write_adapter(folder, self._seed * 1_000_003 + self._number)
-        version = memory.adapters.register(
-            folder,
-            tenant=tenant,
-            base_model=MODEL,
-            parent=None,
-            rank=4,
-            metrics={},
-            record_ids=(),
-        )
+        new = NewVersion(tenant=tenant, base_model=MODEL, rank=4)
+        version = memory.adapters.register(folder, new)
         self._point(tenant, version.id, partial(_promoted, memory, tenant, version.id))
 
     def _point(self, tenant: str, to: str, act: Callable[[], str]) -> None:

@@ -13,7 +13,7 @@ from adaptation.learning.leases import AdapterLeases
 from loadtests.torture.place import opened
 from loadtests.torture.small_adapter import MODEL, write_adapter
 from memory.adapter_shelf import AdapterShelf
-from memory.adapters import AdapterRegistry
+from memory.adapters import AdapterRegistry, NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.release import TRIED, UNAPPROVED, Stage
@@ -53,14 +53,11 @@ class Releasing:
         self._number += 1
         folder = self._folder / f"trained-{self._seed}"
         write_adapter(folder, self._seed * 1_003 + self._number)
-        given: dict[str, Any] = {"parent": None, "rank": 4, "metrics": {}, "record_ids": ()}
-        stage = self._random.choice(FIRST)
+        new = NewVersion(tenant=tenant, base_model=MODEL, rank=4, stage=self._random.choice(FIRST))
         self._told(
             tenant,
             self._now(tenant),
-            lambda: self._registry.register(
-                folder, tenant=tenant, base_model=MODEL, stage=stage, **given
-            ),
+            lambda: self._registry.register(folder, new),
         )
 
     def _approve(self, tenant: str) -> None:

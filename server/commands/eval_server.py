@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from memory.adapters import NewVersion
 from memory.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import DEFAULT_TENANT, Settings
@@ -62,13 +63,6 @@ def promote_copy(adapter: str, settings: Settings, data_dir: Path) -> None:
         version = named or theirs.adapters.show(DEFAULT_TENANT, adapter)
         if not theirs.adapters.files_ok(version):  # fetches what another server made
             raise CommandError(f"the files of {version.id} are missing or damaged")
-        copy = ours.adapters.register(
-            Path(version.path),
-            tenant=DEFAULT_TENANT,
-            base_model=version.base_model,
-            parent=None,
-            rank=version.rank,
-            metrics={},
-            record_ids=(),
-        )
+        new = NewVersion(tenant=DEFAULT_TENANT, base_model=version.base_model, rank=version.rank)
+        copy = ours.adapters.register(Path(version.path), new)
         ours.adapters.promote(DEFAULT_TENANT, copy.id)

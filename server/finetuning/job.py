@@ -15,6 +15,7 @@ from adaptation.conversation import Conversation
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.training.trainer import GeneratingTrainer
+from memory.adapters import NewVersion
 from memory.errors import NotFoundError
 from memory.files import NewFile
 from memory.job import Wish
@@ -221,17 +222,15 @@ class FineTuningJob(ABC, Generic[M]):
             "training_file": self.asked.training_file,
         }
         metrics = {**told, **found.model_dump(), **(guards.told if guards else {})}
-        naming = asyncio.to_thread(
-            self._memory.adapters.register,
-            folder,
+        new = NewVersion(
             tenant=self._tenant,
             base_model=self.asked.base,
             parent=self._further.id if self._further else None,
             rank=found.rank,
             metrics=metrics,
-            record_ids=(),
             name=name,
         )
+        naming = asyncio.to_thread(self._memory.adapters.register, folder, new)
         self._naming = asyncio.ensure_future(naming)
         return await asyncio.shield(self._naming)
 

@@ -18,7 +18,7 @@ from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.split import Split
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.pebble import model_path
-from memory.adapters import AdapterRegistry
+from memory.adapters import AdapterRegistry, NewVersion
 from memory.store.database import open_database
 from tests.e2e.running import Running, as_jsonl, serving, wait_until
 
@@ -80,8 +80,8 @@ def promote(server: Running, folder: Path) -> None:
     """Make an adapter the champion, and wait until it is served."""
     database = open_database(server.data_dir)
     registry = AdapterRegistry(database, server.data_dir / "adapters")
-    about = {"tenant": "default", "base_model": "whet-pebble", "parent": None, "rank": RANK}
-    version = registry.register(folder, metrics={}, record_ids=(), **about)  # type: ignore[arg-type]
+    new = NewVersion(tenant="default", base_model="whet-pebble", rank=RANK)
+    version = registry.register(folder, new)
     registry.promote("default", version.id)
     database.close()
     await_champion(server, version.id)

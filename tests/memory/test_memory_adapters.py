@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory.adapter_files import CONFIG, WEIGHTS
+from memory.adapters import NewVersion
 from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -22,9 +23,9 @@ Register = Callable[..., AdapterVersion]
 def register(memory: LongTermMemory, tmp_path: Path) -> Register:
     def build(value: float, tenant: str = "ann", **fields: object) -> AdapterVersion:
         folder = write_adapter(tmp_path / f"trained-{value}", value)
-        given = {"parent": None, "rank": 2, "metrics": {"loss": value}, "record_ids": ["rec_1"]}
+        given = {"rank": 2, "metrics": {"loss": value}, "record_ids": ["rec_1"]}
         return memory.adapters.register(
-            folder, tenant=tenant, base_model="pebble", **(given | fields)
+            folder, NewVersion(tenant=tenant, base_model="pebble", **given | fields)
         )
 
     return build
@@ -123,9 +124,7 @@ def test_what_is_no_lora_is_refused(
 ) -> None:
     def refuse(folder: Path) -> None:
         with pytest.raises(InvalidAdapterError):
-            memory.adapters.register(
-                folder, tenant="ann", base_model="m", parent=None, rank=2, metrics={}, record_ids=[]
-            )
+            memory.adapters.register(folder, NewVersion(tenant="ann", base_model="m", rank=2))
 
     refuse(tmp_path / "nowhere")
     hostile = write_adapter(tmp_path / "hostile")
@@ -146,9 +145,7 @@ def test_versions_and_aliases_outlive_a_restart_and_a_move(
 ) -> None:
     memory = LongTermMemory.open(tmp_path / "old", embedder)
     folder = write_adapter(tmp_path / "trained")
-    version = memory.adapters.register(
-        folder, tenant="ann", base_model="m", parent=None, rank=2, metrics={}, record_ids=[]
-    )
+    version = memory.adapters.register(folder, NewVersion(tenant="ann", base_model="m", rank=2))
     memory.adapters.promote("ann", version.id)
     memory.close()
     (tmp_path / "old").rename(tmp_path / "new")
@@ -184,12 +181,7 @@ def test_a_retired_champion_leaves_its_place_to_the_newest_that_may_be_served(
     register(5.0, metrics={"decision": "rejected"})
     memory.adapters.register(
         write_adapter(Path(oldest.path).parent.parent / "other", 6.0),
-        tenant="ann",
-        base_model="another",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=[],
+        NewVersion(tenant="ann", base_model="another", rank=2),
     )
     champion = register(7.0)
     memory.adapters.promote("ann", champion.id)

@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from memory.adapter_files import CONFIG, FILES, WEIGHTS
-from memory.adapters import AdapterRegistry
+from memory.adapters import AdapterRegistry, NewVersion
 from memory.errors import ConflictError, StorageUnavailableError
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
@@ -41,12 +41,7 @@ def made(database: Database, artifacts: Artifacts, tmp_path: Path) -> AdapterVer
     here = AdapterRegistry(database, tmp_path / "here", artifacts)
     return here.register(
         write_adapter(tmp_path / "trained"),
-        tenant="ann",
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=[],
+        NewVersion(tenant="ann", base_model="pebble", rank=2),
     )
 
 
@@ -97,12 +92,7 @@ def test_a_copy_that_is_not_what_its_digest_says_is_not_taken(
     artifacts = Artifacts(str(shared))
     AdapterRegistry(database, tmp_path / "again", artifacts).register(
         write_adapter(tmp_path / "trained again"),
-        tenant="ann",
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=[],
+        NewVersion(tenant="ann", base_model="pebble", rank=2),
     )
     (kept,) = shared.glob(f"*{WEIGHTS}")
     shutil.copyfile(other / WEIGHTS, kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memory.adapters import NewVersion
 from memory.learned import LearnedQuestions
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
@@ -31,12 +32,7 @@ def records(memory: LongTermMemory, count: int, tenant: str = "ann") -> list[str
 def version(memory: LongTermMemory, folder: Path, ids: Collection[str], tenant: str = "ann") -> str:
     made = memory.adapters.register(
         write_adapter(folder, 1.0),
-        tenant=tenant,
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=ids,
+        NewVersion(tenant=tenant, base_model="pebble", rank=2, record_ids=ids),
     )
     return made.id
 

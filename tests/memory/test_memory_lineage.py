@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory import lineage as lineage_module
+from memory.adapters import NewVersion
 from memory.errors import NotFoundError
 from memory.files import NewFile
 from memory.lineage import MOST_LINKS, Traced
@@ -40,12 +41,13 @@ def saved(memory: LongTermMemory, question: str, completion: str, tenant: str = 
 def version(memory: LongTermMemory, folder: Path, *records: Record, tenant: str = "ann") -> str:
     made = memory.adapters.register(
         write_adapter(folder / "made"),
-        tenant=tenant,
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics={"decision": "promoted"},
-        record_ids=tuple(record.id for record in records),
+        NewVersion(
+            tenant=tenant,
+            base_model="pebble",
+            rank=2,
+            metrics={"decision": "promoted"},
+            record_ids=tuple(record.id for record in records),
+        ),
     )
     return made.id
 
@@ -84,13 +86,13 @@ def test_a_fine_tuned_model_leads_to_its_file_and_back(
     tuned = [
         memory.adapters.register(
             write_adapter(tmp_path / f"of-{training_file}"),
-            tenant="ann",
-            base_model="pebble",
-            parent=None,
-            rank=2,
-            metrics={"decision": "fine-tuned", "training_file": training_file},
-            record_ids=(),
-            name=f"ft:pebble:whet::{training_file}",
+            NewVersion(
+                tenant="ann",
+                base_model="pebble",
+                rank=2,
+                metrics={"decision": "fine-tuned", "training_file": training_file},
+                name=f"ft:pebble:whet::{training_file}",
+            ),
         ).id
         for training_file in (file, other)
     ]

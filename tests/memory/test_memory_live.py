@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from memory.adapters import NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Completion, Message, Trial
@@ -67,12 +68,7 @@ def test_another_tenants_and_another_candidates_answers_do_not_count(
 def version(memory: LongTermMemory, folder: Path, value: float, **metrics: Any) -> AdapterVersion:
     return memory.adapters.register(
         write_adapter(folder / f"trained-{value}", value),
-        tenant="ann",
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics=metrics,
-        record_ids=(),
+        NewVersion(tenant="ann", base_model="pebble", rank=2, metrics=metrics),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory.adapter_shelf import AdapterShelf
+from memory.adapters import NewVersion
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
@@ -21,13 +22,7 @@ def tuned(
 ) -> AdapterVersion:
     return memory.adapters.register(
         write_adapter(folder / "made"),
-        tenant=tenant,
-        base_model="whet-pebble",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=(),
-        name=name,
+        NewVersion(tenant=tenant, base_model="whet-pebble", rank=2, name=name),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from memory.adapters import NewVersion
 from memory.errors import ConflictError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -25,9 +26,8 @@ Register = Callable[..., AdapterVersion]
 def register(memory: LongTermMemory, tmp_path: Path) -> Register:
     def build(value: float, stage: Stage | None = None, **fields: Any) -> AdapterVersion:
         folder = write_adapter(tmp_path / f"trained-{value}", value)
-        given = {"tenant": "ann", "base_model": "pebble", "parent": None, "rank": 2}
-        rest: dict[str, Any] = {"metrics": {}, "record_ids": ()}
-        return memory.adapters.register(folder, stage=stage, **(given | rest | fields))
+        given = {"tenant": "ann", "base_model": "pebble", "rank": 2, **fields}
+        return memory.adapters.register(folder, NewVersion(stage=stage, **given))
 
     return build
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adaptation.learning.training.fake import write_zeros
+from memory.adapters import NewVersion
 from memory.evaluation import (
     EvaluationDetails,
     NewEvaluation,
@@ -76,7 +77,7 @@ def version(memory: LongTermMemory, folder: Path, **metrics: Any) -> AdapterVers
     folder.mkdir()
     write_zeros(folder, 2)
     return memory.adapters.register(
-        folder, tenant="ann", base_model="fake", parent=None, rank=2, metrics=metrics, record_ids=()
+        folder, NewVersion(tenant="ann", base_model="fake", rank=2, metrics=metrics)
     )
 
 

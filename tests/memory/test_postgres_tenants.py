@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, up
 from sqlalchemy.exc import ProgrammingError
 
 from loadtests.postgres import OWNER, Cluster
+from memory.adapters import NewVersion
 from memory.batch import BatchDetails, NewBatch
 from memory.candidates import WorkedSolution
 from memory.errors import StorageUnavailableError
@@ -94,8 +95,8 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.responses.keep(Written(kept))
         opened.judgements.add(judged(tenant))
         trained = write_adapter(tmp_path / tenant)
-        given = {"base_model": "m", "parent": None, "rank": 2, "metrics": {}, "record_ids": ()}
-        version = opened.adapters.register(trained, tenant=tenant, stage=Stage.SHADOW, **given)
+        new = NewVersion(tenant=tenant, base_model="m", rank=2, stage=Stage.SHADOW)
+        version = opened.adapters.register(trained, new)
         seen = {"adapter_id": version.id, "shown_right": True, "right": True, "same": True}
         opened.shadows.add(tenant, Shadow(id="c1", **seen))
         opened.candidates.add(choice(tenant), [candidate(saved.record)])

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from memory.adapter_files import CONFIG, WEIGHTS
+from memory.adapters import NewVersion
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
@@ -76,13 +77,7 @@ def register(folder: Path, value: float, url: str | None = None) -> str:
     (trained / CONFIG).write_text(json.dumps({"r": 2}))
     memory = LongTermMemory.open(folder, HashingEmbedder(64), database_url=url)
     version = memory.adapters.register(
-        trained,
-        tenant="ann",
-        base_model="pebble",
-        parent=None,
-        rank=2,
-        metrics={},
-        record_ids=[],
+        trained, NewVersion(tenant="ann", base_model="pebble", rank=2)
     )
     memory.close()
     return version.id

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adaptation.learning.training.fake import write_zeros
+from memory.adapters import NewVersion
 from memory.embedder import create_embedder
 from memory.files import NewFile, StoredFile
 from memory.memory import LongTermMemory
@@ -102,12 +103,13 @@ def distilled(
     }
     version = memory.adapters.register(
         work,
-        tenant=tenant,
-        base_model="whet-pebble",
-        parent=None,
-        rank=rank,
-        metrics=metrics,
-        record_ids=[record.id for record in records],
+        NewVersion(
+            tenant=tenant,
+            base_model="whet-pebble",
+            rank=rank,
+            metrics=metrics,
+            record_ids=[record.id for record in records],
+        ),
     )
     return memory.adapters.promote(tenant, version.id)
 

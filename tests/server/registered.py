@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from memory.adapters import NewVersion
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
 
@@ -37,11 +38,5 @@ def register(
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return memory.adapters.register(
         folder,
-        tenant=tenant,
-        base_model=base_model,
-        parent=None,
-        rank=8,
-        metrics={},
-        record_ids=record_ids,
-        name=name,
+        NewVersion(tenant=tenant, base_model=base_model, rank=8, record_ids=record_ids, name=name),
     )

@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
+from memory.adapters import NewVersion
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, Script, composed
@@ -226,12 +227,6 @@ def promote(memory: LongTermMemory, folder: Path, ids: Sequence[str] = ()) -> No
     }
     save_file(tensors, trained / WEIGHTS, metadata={"format": "pt"})
     version = memory.adapters.register(
-        trained,
-        tenant="default",
-        base_model=MODEL,
-        parent=None,
-        rank=8,
-        metrics={},
-        record_ids=ids,
+        trained, NewVersion(tenant="default", base_model=MODEL, rank=8, record_ids=ids)
     )
     memory.adapters.promote("default", version.id)

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
 from adaptation.allowance import Unlimited
+from memory.adapters import NewVersion
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -80,12 +81,9 @@ def an_adapter(
     save_file(tensors, folder / "adapter_model.safetensors")
     return memory.adapters.register(
         folder,
-        tenant="default",
-        base_model="m",
-        parent=None,
-        rank=2,
-        metrics=metrics,
-        record_ids=record_ids,
+        NewVersion(
+            tenant="default", base_model="m", rank=2, metrics=metrics, record_ids=record_ids
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from adaptation.learning.distillation.registry import Judgements, Registry
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import JUDGED_BY, Selected
 from adaptation.learning.distillation.telling import judgement_of
-from memory.adapters import PASSED
+from memory.adapters import PASSED, NewVersion
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,16 @@ class Keeping:
         assert judged.training is not None
         version = self.registry.register(
             Path(folder),
-            tenant=judged.tenant,
-            base_model=self.base_model,
-            parent=judged.parent,
-            rank=judged.training.rank,
-            metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"})
-            | {JUDGED_BY: [record.id for record in chosen.holdout]},
-            record_ids=tuple(record.id for record in chosen.train),
-            stage=judged.stage if judged.decision == "passed" else None,
+            NewVersion(
+                tenant=judged.tenant,
+                base_model=self.base_model,
+                parent=judged.parent,
+                rank=judged.training.rank,
+                metrics=judged.model_dump(mode="json", exclude={"adapter", "seconds", "tenant"})
+                | {JUDGED_BY: [record.id for record in chosen.holdout]},
+                record_ids=tuple(record.id for record in chosen.train),
+                stage=judged.stage if judged.decision == "passed" else None,
+            ),
         )
         if judged.decision == "promoted":
             self.registry.promote(judged.tenant, version.id, PASSED)

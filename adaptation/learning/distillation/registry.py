@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from adaptation.errors import DistillationError
+from memory.adapters import NewVersion
 from memory.judgements import Judgement
-from memory.release import Stage
 from memory.types import AdapterVersion
 
 
@@ -28,18 +28,7 @@ class Registry(Protocol):
         """Whether a version's files are there and whole; fetches what another server made."""
         ...
 
-    def register(
-        self,
-        folder: Path,
-        *,
-        tenant: str,
-        base_model: str,
-        parent: str | None,
-        rank: int,
-        metrics: dict[str, object],
-        record_ids: tuple[str, ...],
-        stage: Stage | None = None,
-    ) -> AdapterVersion:
+    def register(self, folder: Path, new: NewVersion, /) -> AdapterVersion:
         """Copy an adapter into the registry, its release begun at a stage."""
         ...
 
