@@ -27,6 +27,8 @@ from memory.types import TIERS_THAT_TRAIN, AdapterVersion, Frozen, Record, State
 
 Rates = Callable[[Sequence[Record], Sequence[Record]], Sequence[float]]
 """(held out, learned from) → pass rates that are expected of the former."""
+Group = list[Record]
+"""Records of one question: the strongest tier first, then the newest."""
 JUDGED_BY = "judged_by"
 """Of a version's metrics, the ids of the records that it was judged by."""
 
@@ -127,22 +129,14 @@ def select(
     verified = [record for record in active if record.tier in TIERS_THAT_TRAIN]
     usable = _mixed(verified[::-1], selection)
     questions = _by_question(usable)
-
-    def used(key: str) -> int:
-        return max(uses.get(record.id, 0) for record in questions[key])
-
-    def may_judge(key: str) -> bool:
-        return used(key) < MOST_USES and not any(r.id in learned for r in questions[key])
-
-    train_keys, free = _split(list(questions), selection, may_judge)
-    free.sort(key=used)  # stable: of equal use, by position
-    holdout_keys = _hardest_first(free, train_keys, questions, rates)
-    train_keys = _nearest_first(train_keys, questions, near)
-    kept = _capped(train_keys, questions, selection.max_per_task)
-    train = [record for key in kept for record in questions[key][: selection.paths]]
+    held = _held_out(questions, selection, uses, learned)
+    others = [group for key, group in questions.items() if key not in held]
+    judges = _hardest_first(list(held.values()), others, rates)
+    kept = _capped(_nearest_first(others, near), selection.max_per_task)
+    train = [record for group in kept for record in group[: selection.paths]]
     selected = Selected(
         train=tuple(_mixed(train[: selection.max_train], selection)),
-        holdout=tuple(questions[key][0] for key in holdout_keys[: selection.max_holdout]),
+        holdout=tuple(group[0] for group in judges[: selection.max_holdout]),
         unverified=len(active) - len(verified),
         practice_left_out=len(verified) - len(usable),
         hardest_first=rates is not None,
@@ -201,9 +195,9 @@ def position(key: str) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _by_question(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records of each question, strongest tier first, then newest; questions by position."""
-    groups: dict[str, list[Record]] = defaultdict(list)
+def _by_question(records: Iterable[Record]) -> dict[str, Group]:
+    """Records of each question; questions by position."""
+    groups: dict[str, Group] = defaultdict(list)
     for record in records:
         groups[cluster(record)].append(record)
     for group in groups.values():
@@ -211,51 +205,59 @@ def _by_question(records: Iterable[Record]) -> dict[str, list[Record]]:
     return {key: groups[key] for key in sorted(groups, key=position)}
 
 
-def _nearest_first(
-    keys: list[str], questions: dict[str, list[Record]], near: Near | None
-) -> list[str]:
-    if near is None:
-        return keys
-    found = dict(zip(keys, near([questions[key][0] for key in keys]), strict=True))
-    return sorted(keys, key=lambda key: -found[key])  # stable: of equal ones, by position
+def _held_out(
+    questions: Mapping[str, Group],
+    selection: Selection,
+    uses: Mapping[str, int],
+    learned: Collection[str],
+) -> dict[str, Group]:
+    """Return the lowest positions of those that may judge, in a small memory a few more.
 
-
-def _capped(keys: list[str], questions: dict[str, list[Record]], most: int) -> list[str]:
-    """`keys` without what exceeds `most` questions of one task."""
-    taken: Counter[str | None] = Counter()
-    kept: list[str] = []
-    for key in keys:
-        task = questions[key][0].task
-        taken[task] += 1
-        if taken[task] <= most:
-            kept.append(key)
-    return kept
-
-
-def _split(
-    keys: list[str], selection: Selection, may_judge: Callable[[str], bool]
-) -> tuple[list[str], list[str]]:
-    """(train, held out): the lowest positions are held out, in a small memory a few more."""
-    free = [key for key in keys if may_judge(key)]
+    The least used come first, those of equal use by position.
+    """
+    used = {key: max(uses.get(r.id, 0) for r in group) for key, group in questions.items()}
+    free = [
+        key
+        for key, group in questions.items()
+        if used[key] < MOST_USES and not any(record.id in learned for record in group)
+    ]
     by_share = sum(position(key) < selection.holdout_share for key in free)
-    spare = len(keys) - selection.min_train
-    border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(keys) / 2)))
-    held = set(free[:border])
-    return [key for key in keys if key not in held], free[:border]
+    spare = len(questions) - selection.min_train
+    border = max(by_share, min(selection.min_holdout, spare, math.ceil(len(questions) / 2)))
+    return {key: questions[key] for key in sorted(free[:border], key=used.__getitem__)}
 
 
 def _hardest_first(
-    held: list[str],
-    learned: list[str],
-    questions: Mapping[str, list[Record]],
-    rates: Rates | None,
-) -> list[str]:
+    held: Sequence[Group], others: Sequence[Group], rates: Rates | None
+) -> Sequence[Group]:
     """Return what is held out by what is expected of it; of equal hardness as it was."""
     if rates is None:
         return held
-    sides = ([questions[key][0] for key in keys] for keys in (held, learned))
-    expected = dict(zip(held, rates(*sides), strict=True))
-    return sorted(held, key=expected.__getitem__)
+    return _sorted_by(held, rates([group[0] for group in held], [group[0] for group in others]))
+
+
+def _nearest_first(groups: Sequence[Group], near: Near | None) -> Sequence[Group]:
+    if near is None:
+        return groups
+    return _sorted_by(groups, [-each for each in near([group[0] for group in groups])])
+
+
+def _sorted_by(groups: Sequence[Group], values: Sequence[float]) -> list[Group]:
+    """Return groups by a value of each, the lowest first; of equal ones as they were."""
+    order = sorted(range(len(groups)), key=values.__getitem__)
+    return [groups[place] for place in order]
+
+
+def _capped(groups: Iterable[Group], most: int) -> list[Group]:
+    """Return the groups without what exceeds `most` questions of one task."""
+    taken: Counter[str | None] = Counter()
+    kept: list[Group] = []
+    for group in groups:
+        task = group[0].task
+        taken[task] += 1
+        if taken[task] <= most:
+            kept.append(group)
+    return kept
 
 
 def require_enough(selected: Selected, tenant: str, selection: Selection) -> None:

@@ -61,5 +61,5 @@ def test_practice_alone_makes_no_generation_and_the_error_says_what_to_set(
     record: Make, records: Callable[[list[Record]], Records]
 ) -> None:
     memory = records([record(i, source=Source.SELF_PLAY) for i in range(64)])
-    with pytest.raises(DistillationError, match="64 are practice beyond what `min_real_share`"):
+    with pytest.raises(DistillationError, match="64 are practice beyond `min_real_share`"):
         select(memory, "default", Selection())

@@ -89,5 +89,5 @@ def test_what_the_champion_has_learned_judges_no_successor(memory: Records) -> N
     second = select(memory, "default", Selection(), used, learned)
     assert {record.id for record in second.holdout} == {r.id for r in first.holdout[2:]}
     all_used = {record.id: MOST_USES for record in first.holdout}
-    with pytest.raises(DistillationError, match="none judges more than 10"):
+    with pytest.raises(DistillationError, match="judges at most 10 generations"):
         select(memory, "default", Selection(), all_used, learned)
