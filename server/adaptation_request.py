@@ -54,20 +54,11 @@ def take_context(
     `earlier` is what a response goes on from. None stands for a request that is vLLM's alone.
     """
     _look_over(path, body)
-    is_named = names_strategy(body)
-    options, asked, effort = take_options(body, settings)
-    if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
-        return None  # one search of many engine requests: vLLM's own, without a report
-    _refuse_meaningless(body, options)
-    _refuse_unseen_progress(path, body, options)
-    options = within_limits(options, settings)
     can_be_reworded = _can_be_reworded(path, body)
-    if is_named:  # what the server chooses falls back, and says why
-        _refuse_unmet(body, options, can_be_reworded=can_be_reworded)
-    _let_choices_differ(body, options)
-    if path == RESPONSES and _given(body, EARLIER_TURNS):
-        options = without_memory(options)
-    wall_s = options.budget.wall_s
+    taken = _options_in_force(path, body, settings, can_be_reworded=can_be_reworded)
+    if taken is None:
+        return None
+    options, asked, effort = taken
     whole = {**body, "input": earlier.before(body.get("input"))} if earlier.items else body
     return RequestContext(
         tenant=tenant,
@@ -86,8 +77,27 @@ def take_context(
         metadata=_metadata(body),
         route=path,
         opens_late=path == CHAT and not body.get("echo") and not body.get("return_prompt_text"),
-        deadline=time.monotonic() + wall_s if wall_s else math.inf,
+        deadline=time.monotonic() + (options.budget.wall_s or math.inf),
     )
+
+
+def _options_in_force(
+    path: str, body: dict[str, Any], settings: Settings, *, can_be_reworded: bool
+) -> tuple[Options, Strategy | None, str | None] | None:
+    """Take the options off `body`, and refuse what they cannot mean there: see `take_options`."""
+    is_named = names_strategy(body)
+    options, asked, effort = take_options(body, settings)
+    if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
+        return None  # one search of many engine requests: vLLM's own, without a report
+    _refuse_meaningless(body, options)
+    _refuse_unseen_progress(path, body, options)
+    options = within_limits(options, settings)
+    if is_named:  # what the server chooses falls back, and says why
+        _refuse_unmet(body, options, can_be_reworded=can_be_reworded)
+    _let_choices_differ(body, options)
+    if path == RESPONSES and _given(body, EARLIER_TURNS):
+        options = without_memory(options)
+    return options, asked, effort
 
 
 def take_nothing(path: str, body: dict[str, Any]) -> None:
