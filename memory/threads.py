@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +21,9 @@ class Threads:
         self._pool = ThreadPoolExecutor(size, name)
 
     async def run(self, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-        """Return what `work` returns; whoever stops waiting leaves a call that has begun to end."""
-        call = partial(work, *arguments, **keywords)
+        """Return what `work` returns; whoever stops waiting leaves a call that has begun to end.
+
+        It finds the context variables of its caller.
+        """
+        call = partial(copy_context().run, partial(work, *arguments, **keywords))
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)

@@ -45,6 +45,7 @@ from server.engine.vllm_engine import EngineRequest
 from server.plain import Finish, PlainSampling
 from server.request_context import COMPLETIONS, Asked, RequestContext
 from server.scope import Scope
+from server.telemetry.notes import request_note
 from server.tenancy.principal import caller
 
 T = TypeVar("T")
@@ -203,6 +204,8 @@ class AdaptiveClient:
         task = asyncio.create_task(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
+        if (note := request_note()) is not None:
+            note.hold(task)
         try:
             await asyncio.wait([task])
         finally:

@@ -81,5 +81,13 @@ def _books(parts: Parts, reports: Reports, metrics: Metrics, model: str) -> Book
     """Return what notes every answer."""
     memory = parts.memory
     trends = Trends(memory.windows, memory.aside, parts.background, metrics)
-    parsed = parts.engine.parsed_at_once
-    return Bookkeeper(memory.completions, reports, metrics, model, parsed, trends.answered)
+    engine = parts.engine
+    return Bookkeeper(
+        memory.completions,
+        reports,
+        metrics,
+        model,
+        engine.parsed_at_once,
+        engine.prompt_ids,
+        trends.answered,
+    )

@@ -16,7 +16,6 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from adaptation.errors import EngineError
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
-from server.access_log import drop_queries
 from server.adaptation_middleware import TAKEN_PATHS
 from server.adaptive_client import AdaptiveClient
 from server.admission import Occupancy
@@ -69,7 +68,6 @@ async def run_server(
     """
     # Threads that write the database would otherwise hold the event loop up for 5 ms at a time.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    drop_queries()
     check_files(settings, base_model(args.model))
     check_devices(settings)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adaptation.report import Report, SampleCounts, TokenCounts
@@ -12,6 +12,7 @@ from memory.completions import CompletionLog
 from memory.types import Completion
 from server.metrics import Metrics
 from server.reports import Reports
+from server.telemetry.notes import Answered, request_note
 
 
 class Bookkeeper:
@@ -24,10 +25,12 @@ class Bookkeeper:
         metrics: Metrics,
         model: str,
         parsed: Callable[[Query, Sample], Sample],
+        prompt_ids: Callable[[Query], Sequence[int] | None] = lambda query: None,
         answered: Callable[[str], None] = lambda tenant: None,
     ) -> None:
-        """`parsed` tells apart what a sample says, thinks and calls; `answered` is told of whom an
-        answer was written down."""
+        """`parsed` tells apart what a sample says, thinks and calls; `prompt_ids` returns the
+        tokens of a prompt; `answered` is told of whom an answer was written down."""
+        self._prompt_ids = prompt_ids
         self._answered = answered
         self._completions = completions
         self._reports = reports
@@ -38,6 +41,8 @@ class Bookkeeper:
     def abandon(self, samples: SampleCounts, tokens: TokenCounts) -> None:
         """Note what was spent on a request whose client left, or which an error ended."""
         self._metrics.observe_abandoned(samples, tokens)
+        if (note := request_note()) is not None:
+            note.abandoned.append((samples, tokens))
 
     def finish(self, query: Query, outcome: Outcome, earlier: Report | None = None) -> Report:
         """Note the outcome of one prompt, and return its report; costs the request no commit.
@@ -47,6 +52,7 @@ class Bookkeeper:
         own = outcome.report.model_copy(update={"scope": query.scope, "release": query.release})
         report = own.after(earlier) if earlier else own
         self._metrics.observe(own)
+        self._note(query, outcome, own)
         shown = report.model_dump(mode="json")
         if query.options.memory.write and query.question.strip():
             self._completions.append(self._completion(query, outcome, shown))
@@ -54,6 +60,12 @@ class Bookkeeper:
         else:
             self._reports.put(query.tenant, query.id, shown)
         return report
+
+    def _note(self, query: Query, outcome: Outcome, report: Report) -> None:
+        """Tell the line of the request that is answered."""
+        if (note := request_note()) is not None:
+            ids, text = self._prompt_ids(query) or (), outcome.samples[0].text
+            note.answers.append(Answered(query.id, report, query.question, text, len(ids)))
 
     def _completion(self, query: Query, outcome: Outcome, shown: Mapping[str, Any]) -> Completion:
         report, text = outcome.report, outcome.samples[0].text

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -22,13 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.errors import RETRY_AFTER_S, ApiError, error_body
 from server.key_names import prompt_key, renamed, told
 from server.request_context import route_path
+from server.request_ids import HEADER, request_id_of
+from server.telemetry.notes import request_note
 from server.validation import first_error
 from server.wording import field_in
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS, END_CHARS = 2000, 200
-SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 ANTHROPIC = "/v1/messages"
 """Below this, clients read errors in Anthropic's shape."""
 _ANTHROPIC_TYPES = {
@@ -79,11 +79,9 @@ class _Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
         headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        self.request_id = given if SANE_REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        self.request_id = request_id_of(scope)
         length = headers.get("content-length", "")
         self.declared_length = length if length.isascii() and length.isdigit() else "0"
-        scope.setdefault("state", {})["request_id"] = self.request_id
         self._scope, self._receive, self._send = scope, receive, send
         self._max_body_bytes = max_body_bytes
         self._received_bytes = 0
@@ -116,7 +114,7 @@ class _Exchange:
                 self._held = message
                 return
             self._started = True
-            MutableHeaders(scope=message)["x-request-id"] = self.request_id
+            MutableHeaders(scope=message)[HEADER] = self.request_id
         elif self._held is not None:
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
@@ -186,12 +184,14 @@ class _Exchange:
         return f"The server failed on this request; its log says why, under {self.request_id}"
 
     async def _answer(self, status: int, body: Mapping[str, Any], kept: Headers) -> None:
+        if (note := request_note()) is not None:
+            note.code = body["error"]["code"] or body["error"]["type"]
         if route_path(self._scope).startswith(ANTHROPIC):
             body = anthropic_body(status, str(body["error"]["message"]))
         response = JSONResponse(body, status)
-        replaced = {b"content-length", b"content-type", b"content-encoding", b"x-request-id"}
+        replaced = {b"content-length", b"content-type", b"content-encoding", HEADER.encode()}
         response.raw_headers += [(k, v) for k, v in kept.raw if k.lower() not in replaced]
-        response.headers["x-request-id"] = self.request_id
+        response.headers[HEADER] = self.request_id
         if status in (429, 503):
             response.headers.setdefault("retry-after", str(RETRY_AFTER_S))
         self._started = self._done = True

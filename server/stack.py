@@ -1,7 +1,7 @@
 """The layers around vLLM's application, and the order they stand in.
 
-From outside: the error shape, the turnstile, the check of keys, vLLM's own layers, then what reads
-bodies, gives out places, keeps streams alive and takes options off.
+From outside: the log, the error shape, the turnstile, the check of keys, vLLM's own layers, then
+what reads bodies, gives out places, keeps streams alive and takes options off.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from server.error_shape import OpenAIErrorShape
 from server.keep_alive import KeepAlive
 from server.parts import Parts
 from server.routing import Front
+from server.telemetry.request_log import LogRules, RequestLog
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
@@ -91,8 +92,19 @@ def _guard(
     inner = app.build_middleware_stack()
     guarded = Authentication(inner, doors, parts.keyring, trust)
     turnstile = Turnstile(guarded, settings.max_concurrent_requests, occupancy, away)
-    app.middleware_stack = OpenAIErrorShape(turnstile, settings.max_body_bytes)
-    return OpenAIErrorShape(inner, settings.max_body_bytes)
+    rules, most_bytes = _log_rules(args, settings), settings.max_body_bytes
+    app.middleware_stack = RequestLog(OpenAIErrorShape(turnstile, most_bytes), rules)
+    return RequestLog(OpenAIErrorShape(inner, most_bytes), rules)
+
+
+def _log_rules(args: argparse.Namespace, settings: Settings) -> LogRules:
+    """Return how requests are logged: vLLM's flags for an access log keep their meaning."""
+    quiet = (args.disable_access_log_for_endpoints or "").split(",")
+    return LogRules(
+        is_on=not args.disable_uvicorn_access_log,
+        with_content=settings.log_content,
+        quiet=frozenset(path.strip() for path in quiet),
+    )
 
 
 async def has_model(

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ class ProcessRewardModel:
     def begin(self) -> None:
         """Start loading the model, beside whatever else is done."""
         if self._serving is None and not self._closed:
-            self._serving = asyncio.create_task(self._serve())
+            # It outlives the request that it begins with: its lines are not about that one.
+            self._serving = asyncio.create_task(self._serve(), context=Context())
 
     async def start(self) -> None:
         """Load the model; raises `RewardError` where that fails the first time."""

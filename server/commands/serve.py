@@ -18,7 +18,10 @@ from server.hiding import hidden, hide_in_logs
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model, check_model
 from server.setting_sources import Resolved, resolve
+from server.telemetry.lines import set_up
 from server.terminal import CommandError, OneLineParser, complain, unrecognized
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """examples:
   whet serve                                  the built-in model on 127.0.0.1:8000
@@ -54,15 +57,17 @@ def run(argv: list[str]) -> int:
     settings = with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
-    _set_up_logging()
-
+    launch.set_up_logging(args, settings.log_format)
+    set_up(settings.log_format)
+    hide_in_logs()  # of handlers that an operator's own configuration of vLLM's log brought
     try:
         launch.validate(args)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    complain(f"loading {args.model}, about half a minute on a CPU")
+    say = complain if settings.log_format == "text" else logger.info
+    say(f"loading {args.model}, about half a minute on a CPU")
     if fitted is not None:
-        complain(f"{told(args, os.environ)}; {_deadline(settings)}")
+        say(f"{told(args, os.environ)}; {_deadline(settings)}")
     return _served(args, settings, fitted)
 
 
@@ -79,7 +84,7 @@ def _served(args: argparse.Namespace, settings: Settings, fitted: Fit | None) ->
         raise CommandError(f"{args.model} cannot be served: {error} {advice}") from error
     except KeyboardInterrupt:
         return 130
-    complain("stopped")
+    (complain if settings.log_format == "text" else logger.info)("stopped")
     _silence_teardown()
     return 0
 
@@ -153,10 +158,3 @@ def _one_line(parser: argparse.ArgumentParser, message: str) -> NoReturn:
 def _silence_teardown() -> None:
     """Spare a clean stop the twenty lines of leak warnings that engine libraries end with."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def _set_up_logging() -> None:
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    for package in ("server", "adaptation", "memory"):
-        logging.getLogger(package).setLevel(logging.INFO)
-    hide_in_logs()  # vLLM's handlers among them, which its import made

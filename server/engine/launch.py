@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,17 +13,20 @@ from typing import Any
 import vllm
 from fastapi import FastAPI
 from vllm.config import StructuredOutputsConfig, VllmConfig
+from vllm.config.logging import LoggingConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
 from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client_from_engine_args
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
+from vllm.logger import configure_logging_from_args
 from vllm.platforms import current_platform
 from vllm.renderers.chat_utils import load_chat_template
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
+from server.telemetry.lines import LogFormat
 
 SUPPORTED = "0.32."
 STOP_GRACE_S = 5
@@ -88,6 +92,17 @@ def validate(args: argparse.Namespace) -> None:
     validate_parsed_serve_args(args)
 
 
+def set_up_logging(args: argparse.Namespace, log_format: LogFormat) -> None:
+    """Have vLLM log through the root logger in this process, and in its format in others."""
+    if args.logging_config is None:
+        args.logging_config = LoggingConfig(formatter=log_format)
+    config = configure_logging_from_args(args)  # the engine's start leaves it as it is
+    if config.configure_logging and not config.pylogging_config_file:
+        ours = logging.getLogger("vllm")
+        ours.handlers.clear()
+        ours.propagate = True
+
+
 def listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
     """Bind the port before the engine starts; raises OSError."""
     address, sock = setup_server(args, reuse_port=False)
@@ -120,7 +135,8 @@ async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> 
         host=args.host,
         port=args.port,
         log_level=args.uvicorn_log_level,
-        access_log=not args.disable_uvicorn_access_log,
+        log_config=None,  # its lines go where ours go
+        access_log=False,  # ours says more: see `server.telemetry.request_log`
         ssl_keyfile=args.ssl_keyfile,
         ssl_certfile=args.ssl_certfile,
         ssl_ca_certs=args.ssl_ca_certs,

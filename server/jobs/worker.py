@@ -7,7 +7,6 @@ It works with what serving leaves: at the lowest priority of the processor.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -23,6 +22,8 @@ from server.jobs.logs import told_to
 from server.jobs.performing import perform
 from server.jobs.work import Work
 from server.memory_opening import memory_of
+from server.telemetry.lines import set_up
+from server.telemetry.notes import JobNote, working_on
 
 NICENESS = 19
 
@@ -32,13 +33,13 @@ def main() -> int:
     tenant, job_id, holder, way = sys.argv[1:]
     os.nice(NICENESS)
     settings = Settings.model_validate_json(sys.stdin.read())
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    set_up(settings.log_format)
     with closing(memory_of(settings)) as memory:
         job = memory.jobs.take(tenant, job_id, holder)
         folder = folder_of(settings.data_dir, job_id)
         asks = BridgeTransport(socket.socket(fileno=int(way)))
         work = Work(job, memory, settings, folder, holder, asks=asks)
-        with told_to(work):
+        with told_to(work), working_on(JobNote(job_id)):
             asyncio.run(_until_ended(work))
     return 0
 

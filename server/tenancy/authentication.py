@@ -18,6 +18,7 @@ from memory.errors import WhetMemoryError
 from server.config import TENANT_NAME
 from server.errors import ApiError, api_error
 from server.request_context import route_path
+from server.telemetry.notes import request_note
 from server.tenancy.doors import Doors
 from server.tenancy.keyring import Keyring
 from server.tenancy.principal import CALLER, OPERATOR, PRINCIPAL, Access, Principal, Role
@@ -48,6 +49,8 @@ class Authentication:
             return
         if principal is not None:
             CALLER.set(principal)
+            if (note := request_note()) is not None:
+                note.tenant = principal.tenant
         await self._app({**scope, PRINCIPAL: principal}, receive, send)
 
     async def _admitted(self, scope: Scope) -> Principal | None:

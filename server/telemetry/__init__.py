@@ -1,0 +1,1 @@
+"""What the server tells its operator: a log line for each request, traces, and metrics."""
