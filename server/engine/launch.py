@@ -94,7 +94,7 @@ def validate(args: argparse.Namespace) -> None:
 
 def set_up_logging(args: argparse.Namespace, log_format: LogFormat) -> None:
     """Have vLLM log through the root logger in this process, and in its format in others."""
-    if args.logging_config is None:
+    if getattr(args, "logging_config", None) is None:
         args.logging_config = LoggingConfig(formatter=log_format)
     config = configure_logging_from_args(args)  # the engine's start leaves it as it is
     if config.configure_logging and not config.pylogging_config_file:
