@@ -12,6 +12,7 @@ from server.telemetry.lines import handler_of
 from tests.server.composed import arguments, launch
 
 
+@pytest.mark.filterwarnings("ignore:pythonjsonlogger.jsonlogger has been moved:DeprecationWarning")
 def test_what_vllm_logs_goes_where_ours_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     vllm, root, said = logging.getLogger("vllm"), logging.getLogger(), io.StringIO()
     handler = handler_of("json", said)
