@@ -21,7 +21,7 @@ def main(argv: list[str]) -> None:
 
     from server.engine import launch
 
-    parser = launch.make_parser("vLLM alone, with Whet's engine flags")
+    parser = launch.make_parser()
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args(argv)
     engine_defaults.complete(args, Settings(), launch.on_cpu())

@@ -23,6 +23,7 @@ from server.answering import Answering, answering_of
 from server.batches.inside import Inside
 from server.config import ConfigError, Settings
 from server.draining import Draining
+from server.early import cannot_listen
 from server.engine import launch
 from server.engine_defaults import runtime_adapters
 from server.errors import install_handlers
@@ -73,8 +74,7 @@ async def run_server(
     try:
         address, sock = launch.listen(args)
     except OSError as error:
-        where = f"{args.host}:{args.port}"
-        raise ConfigError(f"cannot listen on {where}: {error.strerror}") from error
+        raise ConfigError(cannot_listen(args.host, args.port, error)) from error
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
             built = await build(parts, args, settings)

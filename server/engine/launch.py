@@ -26,9 +26,9 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
+from server.installation import VLLM_SERIES
 from server.telemetry.lines import LogFormat
 
-SUPPORTED = "0.32."
 STOP_GRACE_S = 5
 """What then still holds a connection, such as a body that does not end, is cut off."""
 
@@ -65,18 +65,14 @@ def allow_spaces_in_json(args: argparse.Namespace) -> None:
         args.structured_outputs_config = StructuredOutputsConfig()
 
 
-def make_parser(epilog: str) -> FlexibleArgumentParser:
+def make_parser() -> FlexibleArgumentParser:
     """Return vLLM's own `serve` parser: same flags, same names.
 
     Raises `EngineError` where the installed vLLM is not the one this was built on.
     """
-    if not vllm.__version__.startswith(SUPPORTED):
-        raise EngineError(f"vLLM {vllm.__version__} is installed, Whet needs {SUPPORTED}x")
-    parser = FlexibleArgumentParser(
-        prog="whet serve",
-        usage="whet serve [MODEL] [any flag of vllm serve] [whet flags]",
-        epilog=epilog,
-    )
+    if not vllm.__version__.startswith(VLLM_SERIES):
+        raise EngineError(f"vLLM {vllm.__version__} is installed, Whet needs {VLLM_SERIES}x")
+    parser = FlexibleArgumentParser(prog="whet serve")
     make_arg_parser(parser)
     parser.set_defaults(structured_outputs_config=CompactJson())
     return parser

@@ -191,7 +191,7 @@ def arguments(
     one_thread = {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     for name, value in {**engine_defaults.ENVIRONMENT, **one_thread}.items():
         monkeypatch.setenv(name, value)
-    parser = launch.make_parser("")
+    parser = launch.make_parser()
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args([*flags])
     engine_defaults.complete(args, settings, on_cpu=True)

@@ -128,7 +128,7 @@ def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...
         (("distill", "--dry"), 2, "did you mean --dry-run?"),
         (("eval", "--write-example", "x"), 2, "did you mean --write-examples?"),
         (("models", "list", "--jsno"), 2, "did you mean --json?"),
-        (("memory", "show", "a", "b"), 2, "unrecognized arguments: b; see `whet memory show"),
+        (("memory", "show", "a", "b"), 2, "unrecognized arguments: b (see `whet memory show"),
         (("memory", "stats", "--tenant", "../x"), 2, "tenant"),
         (("memory", "stats", "--embedder", "magic"), 2, "minilm"),
         (("memory", "stats", "--config", "absent.toml"), 2, "absent.toml"),

@@ -177,7 +177,7 @@ def test_json_is_compact_by_default_and_the_choice_of_backends_stays(
 ) -> None:
     for name, value in engine_defaults.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    parser = launch.make_parser("")
+    parser = launch.make_parser()
     parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
     args = parser.parse_args(flags)
     engine_defaults.complete(args, Settings(), on_cpu=launch.on_cpu())
@@ -186,11 +186,11 @@ def test_json_is_compact_by_default_and_the_choice_of_backends_stays(
 
 
 def test_a_model_that_has_learned_no_compact_json_keeps_its_spaces() -> None:
-    args = launch.make_parser("").parse_args([])
+    args = launch.make_parser().parse_args([])
     launch.allow_spaces_in_json(args)
     assert args.structured_outputs_config == launch.StructuredOutputsConfig()
     flags = ["--structured-outputs-config", '{"backend": "guidance"}']
-    args = launch.make_parser("").parse_args(flags)
+    args = launch.make_parser().parse_args(flags)
     before = args.structured_outputs_config
     launch.allow_spaces_in_json(args)
     assert args.structured_outputs_config is before
