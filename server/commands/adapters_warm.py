@@ -11,6 +11,7 @@ import httpx
 
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, print_json, progress
+from whet import KEY_VARIABLES
 
 EXAMPLES = """\
   whet adapters warm
@@ -28,8 +29,9 @@ def add_warm(subparsers: Subparsers) -> None:
     parser = command_parser(subparsers, "warm", summary, EXAMPLES)
     url = "http://127.0.0.1:8000"
     parser.add_argument("--url", default=url, help=f"where it listens (default: {url})")
-    key = os.environ.get("VLLM_API_KEY")
-    parser.add_argument("--api-key", default=key, help="its key (default: $VLLM_API_KEY)")
+    key = next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
+    told = " or ".join(f"${name}" for name in KEY_VARIABLES)
+    parser.add_argument("--api-key", metavar="KEY", default=key, help=f"its key (default: {told})")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_warm)
 
@@ -75,5 +77,5 @@ def _ask(http: httpx.Client, method: str) -> dict[str, Any]:
 def _refusal(response: httpx.Response) -> str:
     """Say what an admin can do about it."""
     if response.status_code in (401, 403):
-        return "it asks for an admin's key: give --api-key, or set VLLM_API_KEY"
+        return "it asks for an admin's key: give --api-key, or set WHET_API_KEY"
     return f"{response.status_code}: is it Whet?"
