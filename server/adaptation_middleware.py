@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adaptation.errors import AdaptationError, DeadlineError
+from adaptation.options import Strategy
 from adaptation.verifiers import build_verifiers
 from memory.errors import WhetMemoryError
 from server.adaptation_request import take_context, take_nothing
@@ -108,6 +109,7 @@ class AdaptationMiddleware:
             take_nothing(path, body)
             body.update(salt)
             return Arrival(body, None)
+        self._refuse_unknown_strategy(body.get("model"))
         earlier = Earlier()
         if path == RESPONSES:
             earlier = await take_earlier(body, tenant, self._recall)
@@ -118,6 +120,14 @@ class AdaptationMiddleware:
             context = await _with_verifiers(context)
         body.update(salt)
         return Arrival(body, context, earlier, body.get("input"))
+
+    def _refuse_unknown_strategy(self, model: object) -> None:
+        """Tell the strategies where one is appended to the base's name that is none of them."""
+        if not isinstance(model, str) or self._is_served(model):
+            return
+        base, _, suffix = model.rpartition(":")
+        if suffix not in set(Strategy) and self._is_served(base):
+            raise unknown_model(model, f"`{suffix}` is no strategy: use {', '.join(Strategy)}")
 
     async def _with_model(self, tenant: str, context: RequestContext, model: str) -> RequestContext:
         if self._is_served(model):  # the base's name may end as a generation's

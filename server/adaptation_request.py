@@ -89,7 +89,7 @@ def _options_in_force(
     options, asked, effort = take_options(body, settings)
     if body.get("use_beam_search") and asked in (None, Strategy.PLAIN):
         return None  # one search of many engine requests: vLLM's own, without a report
-    _refuse_meaningless(body, options)
+    _refuse_meaningless(body, options, effort)
     _refuse_unseen_progress(path, body, options)
     options = within_limits(options, settings)
     if is_named:  # what the server chooses falls back, and says why
@@ -162,18 +162,19 @@ def _let_choices_differ(body: dict[str, Any], options: Options) -> None:
         body["temperature"] = options.temperature
 
 
-def _refuse_meaningless(body: Mapping[str, Any], options: Options) -> None:
+def _refuse_meaningless(body: Mapping[str, Any], options: Options, effort: str | None) -> None:
     """Refuse combinations that cannot keep their meaning."""
     if options.strategy is Strategy.PLAIN:
+        instead = f"{USE_VOTES}; effort `{effort}` stands for `plain` here" if effort else USE_VOTES
         if options.verifiers:
             raise ApiError(
                 400,
-                f"`adaptation.verifiers` choose among votes: {USE_VOTES}",
+                f"`adaptation.verifiers` choose among votes: {instead}",
                 param="adaptation.verifiers",
             )
         if options.budget.wall_s or options.budget.tokens:
             raise ApiError(
-                400, f"`adaptation.budget` bounds votes: {USE_VOTES}", param="adaptation.budget"
+                400, f"`adaptation.budget` bounds votes: {instead}", param="adaptation.budget"
             )
     elif body.get("use_beam_search"):
         raise ApiError(

@@ -15,8 +15,8 @@ from typing import Any
 
 from adaptation.options import Strategy
 
-DEFAULT = "none=plain,minimal=plain,low=consistency/4,high=auto/32,xhigh=auto/64"
-"""What is not named is answered as the server answers everything."""
+DEFAULT = "none=plain,minimal=plain,low=consistency/4,high=auto/32,xhigh=auto/64,max=auto/64"
+"""What is not named, `medium`, is answered as the server answers everything."""
 _ENTRY = re.compile(r"\s*([a-z]+)\s*=\s*([a-z_]+)(?:\s*/\s*(\d{1,2}))?\s*")
 
 

@@ -103,11 +103,10 @@ class ApiError(Exception):
         return JSONResponse(body, self.status, headers)
 
 
-def unknown_model(model: str) -> ApiError:
+def unknown_model(model: str, why: str = "") -> ApiError:
     """Return what is said of a model that its caller does not have."""
-    return ApiError(
-        404, f"The model `{model}` does not exist.", param="model", code="model_not_found"
-    )
+    told = f"The model `{model}` does not exist. {why}".rstrip()
+    return ApiError(404, told, param="model", code="model_not_found")
 
 
 def error_body(

@@ -18,7 +18,8 @@ PREFIX = "Adaptation"
 """Of the names of our schemas: a document has one room for all names."""
 DESCRIPTION = (
     "OpenAI's routes, answered by vLLM and sharpened by Whet, and Whet's own. "
-    "What `adaptation` means, in requests and in answers, is told in Whet's README."
+    "What `adaptation` means, in requests and in answers, is told in `docs/reference/options.md` "
+    "and `docs/reference/report.md`."
 )
 
 

@@ -164,6 +164,17 @@ async def test_an_unknown_strategy_is_told_the_known_ones(serve: Serve) -> None:
         assert all(strategy in message for strategy in Strategy)
 
 
+async def test_an_unknown_strategy_behind_the_models_name_is_told_the_known_ones(
+    serve: Serve,
+) -> None:
+    async with serve(said) as server:
+        asked = {"model": f"{MODEL}:guess", "messages": ASKED}
+        refused = await server.http.post("/v1/chat/completions", json=asked)
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"]) == (404, "model_not_found")
+        assert all(strategy in error["message"] for strategy in Strategy)
+
+
 async def test_reflexion_without_a_verifier_says_what_to_send(serve: Serve) -> None:
     async with serve(said) as server:
         asked = {"model": f"{MODEL}:reflexion", "messages": ASKED}
@@ -178,6 +189,7 @@ async def test_reflexion_without_a_verifier_says_what_to_send(serve: Serve) -> N
         ({"reasoning_effort": "low"}, "consistency", "low"),
         ({"reasoning_effort": "high"}, "auto", "high"),
         ({"reasoning_effort": "medium"}, "consistency", None),
+        ({"reasoning_effort": "max"}, "auto", "max"),
         ({"reasoning_effort": "high", "model": f"{MODEL}:plain"}, "plain", None),
         ({"reasoning_effort": "minimal"}, "plain", "minimal"),
         (
@@ -196,6 +208,18 @@ async def test_an_effort_chooses_the_strategy_of_apps_that_know_no_other_way(
         )
         report = answer["adaptation"]
         assert (report["requested"], report["effort"]) == (strategy, effort)
+
+
+async def test_an_effort_that_stands_for_plain_is_named_where_votes_are_asked_for(
+    serve: Serve,
+) -> None:
+    async with serve(said) as server:
+        asked = {"model": MODEL, "messages": ASKED, "adaptation": CHECKED}
+        refused = await server.http.post(
+            "/v1/chat/completions", json={**asked, "reasoning_effort": "none"}
+        )
+        assert refused.status_code == 400
+        assert "effort `none` stands for `plain`" in refused.json()["error"]["message"]
 
 
 async def test_an_effort_leaves_room_for_the_choices(serve: Serve) -> None:
