@@ -1,6 +1,7 @@
 """Batched decoding, for judging an adapter; serving is the engine's business.
 
-Models of known families have a way of their own (`continuing`), all others that of Transformers.
+Models of known families have a way of their own (`continuing`), all others that of Transformers,
+and so has a model of them whose generation config asks for what that way alone has.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from adaptation.errors import TrainerError
 from adaptation.learning.service import adapter_io
 from adaptation.learning.service.base import Base
 from adaptation.learning.service.continuing import replies
+from adaptation.learning.service.reply import Asked
 from adaptation.learning.training.trainer import Draw, Generated
 
 BATCH = 64
@@ -23,6 +25,13 @@ BATCH = 64
 FIRST = 32
 """Tokens after which those that go on are put together anew, then twice as many, and so on: one
 reply that rambles holds up few others. What they said is read again, which costs one pass."""
+
+SETTINGS = (
+    *("no_repeat_ngram_size", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
+    *("min_length", "min_new_tokens", "exponential_decay_length_penalty", "sequence_bias"),
+    *("forced_bos_token_id", "forced_eos_token_id", "watermarking_config"),
+)
+"""Of a generation config, what Transformers alone goes by: where set, its way is taken."""
 
 
 def generate(
@@ -61,50 +70,44 @@ def _replies(
 ) -> list[list[int]]:
     """Return the tokens of every reply, up to what ends it."""
     given = [base.chat.encode(prompt) for prompt in prompts]
+    penalty = float(base.model.generation_config.repetition_penalty or 1.0)
+    asked = Asked(given, max_new_tokens, _stops(base), draw, cancelled, penalty)
     said: list[list[int]] = [[] for _ in prompts]
-    replying = replies if base.is_known else _foreign_replies
-    ends = replying(base, given, max_new_tokens, _stops(base), draw, cancelled)
-    for ended, (place, reply) in enumerate(ends, 1):
+    replying = replies if base.is_known and not _has_settings(base) else _foreign_replies
+    for ended, (place, reply) in enumerate(replying(base, asked), 1):
         said[place] = reply
         on_batch(ended, len(prompts))
     return said
 
 
-def _foreign_replies(
-    base: Base,
-    prompts: Sequence[Sequence[int]],
-    most: int,
-    stops: set[int],
-    draw: Draw | None,
-    cancelled: threading.Event,
-) -> Iterator[tuple[int, list[int]]]:
+def _foreign_replies(base: Base, asked: Asked) -> Iterator[tuple[int, list[int]]]:
     """What `replies` does, by Transformers' own way of decoding: a draw is that of the batch."""
+    prompts, draw = asked.prompts, asked.draw
     if draw is not None:
         torch.manual_seed(draw.seed + (draw.first << 32))
     said: list[list[int]] = [[] for _ in prompts]
     going, done = list(range(len(prompts))), 0
     while going:
-        more = min(2 * done or FIRST, most - done)
+        more = min(2 * done or FIRST, asked.most - done)
         going.sort(key=lambda place: len(prompts[place]))  # little padding
         left: list[int] = []
         for start in range(0, len(going), BATCH):
-            if cancelled.is_set():
+            if asked.cancelled.is_set():
                 raise TrainerError("the job was cancelled")
             batch = going[start : start + BATCH]
             rows = [[*prompts[place], *said[place]] for place in batch]
-            for place, tokens in zip(batch, _decode(base, rows, more, stops, draw), strict=True):
+            for place, tokens in zip(batch, _decode(base, rows, more, asked), strict=True):
                 said[place] += tokens
-                if len(tokens) < more or done + more == most:
+                if len(tokens) < more or done + more == asked.most:
                     yield place, said[place]
                 else:
                     left.append(place)
         going, done = left, done + more
 
 
-def _decode(
-    base: Base, rows: Sequence[list[int]], most: int, stops: set[int], draw: Draw | None
-) -> list[list[int]]:
+def _decode(base: Base, rows: Sequence[list[int]], most: int, asked: Asked) -> list[list[int]]:
     """Return of every row the tokens that follow, at most so many: fewer where that is the end."""
+    stops, draw = asked.stops, asked.draw
     tokenizer = base.chat.tokenizer
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(stops, default=0)
     longest = max(map(len, rows))
@@ -122,6 +125,11 @@ def _decode(
         eos_token_id=sorted(stops) or None,
     )
     return [_until_stop(row[longest:].tolist(), stops) for row in output]
+
+
+def _has_settings(base: Base) -> bool:
+    """Whether the model's generation config asks for more than `choosing` knows of."""
+    return any(getattr(base.model.generation_config, name, None) for name in SETTINGS)
 
 
 def _stops(base: Base) -> set[int]:

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from adaptation.errors import TrainerError
-from adaptation.learning.service import continuing, decoding
+from adaptation.learning.service import choosing, continuing, decoding
 from adaptation.learning.service.base import Base
+from adaptation.learning.service.choosing import Choice
 from adaptation.learning.service.places import Heads
 from adaptation.learning.service.reading import Cache
+from adaptation.learning.service.reply import Asked, Reply
 from adaptation.learning.training.trainer import Draw, Generated
 from tests.adaptation.learning.models import KNOWN, VOCABULARY, example, model_of, randomised
 
@@ -24,7 +26,7 @@ PROMPTS: list[Any] = [example(seed, 5 + seed).token_ids for seed in range(9)]
 MOST = 40
 
 
-def base_that_stops_at(stop: int | None, family: str) -> Base:
+def base_that_stops_at(stop: int | None, family: str, **settings: Any) -> Base:
     """A random model whose conversations are tokens, and whose text is their numbers."""
     tokenizer = SimpleNamespace(
         pad_token_id=0,
@@ -32,13 +34,13 @@ def base_that_stops_at(stop: int | None, family: str) -> Base:
         batch_decode=lambda rows, **_: [" ".join(map(str, row)) for row in rows],
     )
     chat: Any = SimpleNamespace(encode=list, tokenizer=tokenizer)
-    return Base(endless(family), chat, family)
+    return Base(endless(family, **settings), chat, family)
 
 
-def endless(family: str) -> Any:
-    """A random model that ends at no token of its own accord."""
+def endless(family: str, **settings: Any) -> Any:
+    """A random model that ends at no token of its own accord, with settings for generation."""
     model = model_of(family)
-    model.generation_config.eos_token_id = None
+    model.generation_config.update(eos_token_id=None, **settings)
     return model
 
 
@@ -50,9 +52,13 @@ def replies(base: Base, prompts: Sequence[Any], told: list[int], **options: Any)
     return decoding.generate(base, prompts, None, MOST, threading.Event(), on_batch, **options)
 
 
-def alone(family: str) -> list[list[int]]:
+def numbers(found: Generated) -> list[list[int]]:
+    return [[int(token) for token in text.split()] for text in found.texts]
+
+
+def alone(family: str, **settings: Any) -> list[list[int]]:
     """What each prompt is followed by, without an end."""
-    model, found = endless(family), []
+    model, found = endless(family, **settings), []
     for prompt in PROMPTS:
         ids = torch.tensor([prompt])
         said = model.generate(
@@ -78,13 +84,43 @@ def test_each_gets_the_reply_it_gets_alone(family: str, monkeypatch: pytest.Monk
     ended = [row[: row.index(stop)] if stop in row else row for row in whole]
     told: list[int] = []
     found = replies(base_that_stops_at(stop, family), PROMPTS, told)
-    assert [list(map(int, text.split())) for text in found.texts] == ended
+    assert numbers(found) == ended
     assert len({len(row) for row in ended}) > 1, "some end sooner than others"
     assert found.whole == tuple(stop in row for row in whole)
     assert found.tokens == sum(map(len, ended))
     assert told == sorted(told)
     assert told.count(len(PROMPTS)) == 1
     assert told[-1] == len(PROMPTS)
+
+
+@pytest.mark.parametrize("family", [*KNOWN, "gpt_neox"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"repetition_penalty": 1.3},
+        {"no_repeat_ngram_size": 2},
+        {"suppress_tokens": [7, 9, 11, 14, 43, 44]},
+    ],
+    ids=["penalty", "ngrams", "suppressed"],
+)
+def test_what_a_models_generation_config_asks_for_is_done(
+    family: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continuing, "MORE", 3)
+    base = base_that_stops_at(None, family, **settings)
+    # One by one: beside others, Transformers punishes the token that pads as well.
+    apart = [numbers(replies(base, [prompt], []))[0] for prompt in PROMPTS]
+    assert apart == alone(family, **settings)
+    assert apart != alone(family), "it makes a difference here"
+
+
+def test_who_is_asked_beside_it_changes_no_reply_where_what_was_said_is_punished() -> None:
+    base = base_that_stops_at(None, "qwen2", repetition_penalty=1.3)
+    assert numbers(replies(base, PROMPTS, [])) == alone("qwen2", repetition_penalty=1.3)
+    drawn = replies(base, PROMPTS, [], draw=Draw(seed=1)).texts
+    assert drawn != replies(base_that_stops_at(None, "qwen2"), PROMPTS, [], draw=Draw(seed=1)).texts
+    each = [replies(base, [prompt], [], draw=Draw(seed=1)).texts[0] for prompt in PROMPTS]
+    assert list(drawn) == each
 
 
 def test_a_draw_is_the_same_every_time_and_another_by_another_seed() -> None:
@@ -120,10 +156,10 @@ def test_draws_are_as_frequent_as_the_model_finds_them_likely() -> None:
 
 def test_what_the_model_finds_impossible_is_never_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = SimpleNamespace(random=lambda: 1 - 2**-53)  # 1 in float32
-    monkeypatch.setattr(continuing, "_drawing", lambda draw, prompts: [largest])
-    choice = continuing.Choice(Draw(), [(1,)])
+    monkeypatch.setattr(choosing, "_drawing", lambda draw, prompts: [largest])
+    choice = Choice(Asked([(1,)], 1, set(), Draw(), threading.Event()))
     logits = torch.tensor([[[0.1, 0.3, 0.2, -float("inf")]]])
-    assert choice.of(logits, [continuing.Reply(0, (1,))]) == [[2]]
+    assert choice.of(logits, [Reply(0, (1,))], [[0]]) == [[2]]
 
 
 def test_a_cache_that_moves_keeps_what_was_read_and_is_not_held_twice() -> None:
@@ -142,8 +178,9 @@ def test_a_cache_that_moves_keeps_what_was_read_and_is_not_held_twice() -> None:
 def test_an_adapter_decodes_as_transformers_decodes_with_it(family: str) -> None:
     base = base_that_stops_at(None, family)
     adapter = randomised(base, 4, 1)
+    asked = Asked(PROMPTS, MOST, set(), None, threading.Event())
     with base.under(adapter), torch.no_grad():
-        ours = dict(continuing.replies(base, PROMPTS, MOST, set(), None, threading.Event()))
+        ours = dict(continuing.replies(base, asked))
         theirs = [
             base.model.generate(
                 input_ids=torch.tensor([prompt]),
@@ -222,7 +259,7 @@ def test_guesses_right_and_wrong_change_no_draw(
         passes.append(1)
         return read_on(*given)
 
-    def guess(reply: continuing.Reply, n: int) -> list[int]:
+    def guess(reply: Reply, n: int) -> list[int]:
         """What follows, every fifth token of it wrong."""
         follows = truth[reply.place][len(reply.said) :][:n]
         wrong = [(len(reply.said) + i) % 5 == 0 for i in range(n)]
@@ -239,7 +276,7 @@ def test_guesses_right_and_wrong_change_no_draw(
     monkeypatch.setattr(continuing, "MORE", 3)
     truth = said()
     assert len(passes) == MOST - 1, "what is drawn goes round in no circle"
-    monkeypatch.setattr(continuing.Reply, "guess", guess)
+    monkeypatch.setattr(Reply, "guess", guess)
     assert said() == truth
     assert len(passes) <= MOST / 3
 
