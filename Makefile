@@ -66,10 +66,10 @@ docs: dev  ## the reference from the code, and all documentation as a site in bu
 demo: install  ## a narrated tour: vote, train, remember, distil
 	$(BIN)/whet demo $(ARGS)
 
-bench: dev  ## the README's tables, as a table and as JSON in results/
+bench: dev  ## what voting, training and `plain` cost, as tables and as JSON in results/
 	$(BIN)/python -m loadtests.bench $(ARGS)
 
-claims: dev  ## every claim of the README against its target: hours on two cores (MODEL=smollm2)
+claims: dev  ## every claim against its target: hours on two cores (MODEL=smollm2)
 	$(BIN)/python -m loadtests.claims $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-peers: dev  ## the same suites put to Whet and to bare vLLM

@@ -1,4 +1,4 @@
-"""`make bench`: the README's figures, as tables and as JSON in results/.
+"""`make bench`: the tables of docs/measured/cost.md, as tables and as JSON in results/.
 
 Everything is a ratio or a difference within one run, with its spread: absolute figures of a shared
 machine mean little. Targets that are missed are printed as missed; the status is 0 all the same.

@@ -31,7 +31,7 @@ from tests.memory.identity.answers.pairs import equal_pairs, unequal_pairs
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_answers                     the README's table
+  python -m loadtests.bench_answers                     the table of docs/answers.md
   python -m loadtests.bench_answers --json FILE         and as JSON
 """
 MATH, AUTO = AnswerOptions(kind="math"), AnswerOptions()

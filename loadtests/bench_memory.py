@@ -43,7 +43,7 @@ from server.terminal import write_json
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_memory                       the README's table: ten minutes, 8 GB
+  python -m loadtests.bench_memory                       docs/measured/memory.md: ten minutes, 8 GB
   python -m loadtests.bench_memory --quick               20,000 records, a minute
   python -m loadtests.bench_memory --sizes 100000 --no-peers
   python -m loadtests.bench_memory --sizes 1000000 --keep /var/tmp/bench   again in a minute

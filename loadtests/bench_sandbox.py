@@ -29,7 +29,7 @@ from server.terminal import write_json
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_sandbox                     the README's figure
+  python -m loadtests.bench_sandbox                     the figure of docs/verifiers.md
   python -m loadtests.bench_sandbox --pairs 500         more of them
   python -m loadtests.bench_sandbox --json FILE         and as JSON
 """

@@ -41,7 +41,7 @@ from server.terminal import write_json
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_voting                      the README's table
+  python -m loadtests.bench_voting                      the table of docs/measured/voting.md
   python -m loadtests.bench_voting -n 20 --suite stories --system Whet --out FOLDER
 """
 DEFAULT_SUITES = ("stories", "orders", "units", "equations")

@@ -1,4 +1,5 @@
-"""`make claims`: every claim of the README against its target, with `whet eval` and `whet distill`.
+"""`make claims`: the claims of docs/measured/claims.md against their targets, by `whet eval` and
+`whet distill`.
 
 Hours on two cores. Interrupted, the same command goes on: every answer is kept in the folder as it
 comes in. `make claims MODEL=smollm2` does the same for another model.
@@ -36,7 +37,7 @@ from server.terminal import write_json
 
 EXAMPLES = """\
 examples:
-  python -m loadtests.claims                     the README's table
+  python -m loadtests.claims                     the table of docs/measured/claims.md
   python -m loadtests.claims --model smollm2     the same of a real model
   python -m loadtests.claims -n 24 --out FOLDER     the whole way in small; figures mean little
 """

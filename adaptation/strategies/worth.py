@@ -68,9 +68,9 @@ PRIOR: Mapping[Strategy, Worth] = {
     Strategy.TTT: Worth(helps=0.40, hurts=0.02, samples=40.0),
     Strategy.DEMONSTRATIONS: Worth(helps=0.10, hurts=0.05, samples=10.0),
 }
-"""Of unseen worlds on both models (README, claims): training turned 40 to 90 % of the answers that
-votes had wrong, the same neighbours as demonstrations 0 to 20 %, on questions like those in
-memory. What they hurt in distribution the gate and the doubt keep small."""
+"""Measured on unseen worlds with both models (docs/measured/claims.md), on questions like those in
+memory: training turned 40 to 90 % of the answers that votes had wrong, the same neighbours as
+demonstrations 0 to 20 %. The gate and the doubt keep small what they hurt in distribution."""
 
 
 def expected(
