@@ -8,6 +8,7 @@ from adaptation.options import Strategy
 from adaptation.report import Baseline, FirstSample, MemoryReport, NeighbourReport, Report
 from adaptation.session import Session
 from adaptation.strategies.strategy import Decision
+from adaptation.tracing import traced_of
 from adaptation.types import Outcome, Query, Sample, Vote
 from adaptation.verify import Verified
 from adaptation.voting.novelty import mean_novelty
@@ -52,7 +53,8 @@ def make_outcome(
         reason=_reason(decision.reason, session.recalled.note, _failures(pool)),
     )
     past = _past_vote(vote, session, decision) if decision.is_usual else None
-    return Outcome(returned, report, past, _trial(session, verified, report))
+    traced = traced_of(session, vote, indices, decision.adapted.losses)
+    return Outcome(returned, report, past, _trial(session, verified, report), traced)
 
 
 def _trial(session: Session, verified: Verified, report: Report) -> Trial:

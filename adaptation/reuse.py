@@ -20,6 +20,7 @@ from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer
 from memory.identity.answers.tool_call import called
 from memory.lines.calls import turn_of
+from memory.traced import Traced
 from memory.types import TIERS_THAT_TRAIN, Record
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
             ),
             seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
         ),
+        traced=Traced(clock.since_start_s, spans=tuple(clock.spans)),
     )
 
 

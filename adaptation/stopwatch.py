@@ -1,4 +1,4 @@
-"""Seconds spent in each named step of a request."""
+"""Seconds spent in each named step of a request, and when each went on."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from memory.traced import Span
+
+MOST_SPANS = 256
+"""That are noted one by one; seconds add up beyond."""
+
 
 class Stopwatch:
     """Adds up monotonic seconds by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._began = time.monotonic()
+        self.spans: list[Span] = []
+        self.began = time.monotonic()
 
     @property
     def since_start_s(self) -> float:
         """Since the first step could begin; steps may overlap, and leave time between them."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -26,4 +32,7 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+            took = time.monotonic() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + took
+            if len(self.spans) < MOST_SPANS:
+                self.spans.append(Span(name, round(start - self.began, 4), round(took, 4)))

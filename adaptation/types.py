@@ -23,6 +23,7 @@ from adaptation.said import Said
 from adaptation.voting.ballots import Ballots
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
+from memory.traced import Traced
 from memory.types import Message, PastVote, Trial, question_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Adapter:
     """What reports call it: a registry id, or the id of an ephemeral adapter."""
     rank: int
     parent: str | None = None
+
+
+Notify: TypeAlias = "Callable[[Sample, Callable[[], tuple[AnswerCount, ...]]], None]"
+"""Told a sample with its answer, and what returns the votes as they stand with it."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,8 @@ class Query:
     """Who of the tenant's own users asks; kept with what is saved, and decides nothing."""
     metadata: Mapping[str, str] | None = None
     """What the client notes with its request; likewise."""
-    notify: Callable[[tuple[AnswerCount, ...]], None] | None = field(default=None, repr=False)
-    """Told the votes after every sample; must not block."""
+    notify: Notify | None = field(default=None, repr=False)
+    """Told of every sample that is counted; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)
     """Told what was spent where the client left, or an error came, before there was an answer."""
 
@@ -201,6 +206,8 @@ class Outcome:
     """How the votes fell, where later votes can learn from it."""
     trial: Trial | None = None
     """For the ledger of what strategies are worth."""
+    traced: Traced | None = None
+    """For whoever looks at how the answer came about."""
 
     @classmethod
     def plain(cls, query: Query, sample: Sample) -> Outcome:

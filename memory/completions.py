@@ -18,10 +18,11 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.ledger import write_trials
+from memory.request_traces import write_traces
 from memory.retention import Hourly, Retention
 from memory.rows import completion_of, completion_row, size_of
 from memory.store.database import Database
-from memory.store.schema import completion, trial
+from memory.store.schema import completion, request_trace, trial
 from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.text import folded
@@ -55,8 +56,11 @@ class CompletionLog:
         retention_days: float = 30.0,
         capacity: int = 10_000,
         retention: Retention | None = None,
+        trace_rows: int = 1_000,
     ) -> None:
+        """`trace_rows` are the traces that each tenant keeps."""
         self._database = database
+        self._trace_rows = trace_rows
         self._retention = retention or Retention(retention_days)
         self._capacity = capacity
         self._characters = 0
@@ -157,7 +161,9 @@ class CompletionLog:
             found = select(func.count()).select_from(completion).where(old)
             if not self._retention.allows(connection.execute(found).scalar_one(), total):
                 return 0
-            connection.execute(delete(trial).where(trial.c.at < self._retention.cutoff()))
+            cutoff = self._retention.cutoff()
+            connection.execute(delete(trial).where(trial.c.at < cutoff))
+            connection.execute(delete(request_trace).where(request_trace.c.at < cutoff))
             return connection.execute(delete(completion).where(old)).rowcount
 
     @contextmanager
@@ -256,7 +262,7 @@ class CompletionLog:
             items = [self._writing[key] for key in keys if key in self._writing]
         try:
             with self._database.writing({item.tenant for item in items}) as connection:
-                _write(connection, items)
+                _write(connection, items, self._trace_rows)
         finally:
             with self._changed:
                 self._committing = False
@@ -283,7 +289,8 @@ def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
     return item.record_id == record.id or bool(question and question in asked)
 
 
-def _write(connection: Connection, items: Sequence[Completion]) -> None:
+def _write(connection: Connection, items: Sequence[Completion], trace_rows: int) -> None:
     upsert(connection, completion, ("tenant", "id"), *map(completion_row, items))
     tried = [(item.tenant, item.id, item.trial) for item in items if item.trial is not None]
     write_trials(connection, *tried)
+    write_traces(connection, items, trace_rows)

@@ -11,15 +11,16 @@ from memory.candidates import erase_scores
 from memory.conversations import grow
 from memory.notes import erase_notes
 from memory.record_queries import tells_of
+from memory.request_traces import erase_traces
 from memory.response_rows import erase_responses
 from memory.store.schema import completion, conversation, item, response
 from memory.text import trace
 
 
 def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
-    """Erase completions, stored responses and notes that hold a record's question, items of
-    conversations that hold it or what those responses answered, and what generations noted of the
-    record; return how many of each.
+    """Erase completions, their traces, stored responses and notes that hold a record's question,
+    items of conversations that hold it or what those responses answered, and what generations noted
+    of the record; return how many of each.
     """
     tenant = row["tenant"]
     asked = and_(item.c.tenant == tenant, item.c.trace == trace(row["question"]))
@@ -31,6 +32,7 @@ def erase_what_tells_of(connection: Connection, row: Any) -> dict[str, int]:
         "responses": responses,
         "conversation_items": _erase_from_conversations(connection, tenant, asked, said),
         "notes": erase_notes(connection, tenant, row["question"]),
+        "traces": erase_traces(connection, row, known),
         "completions": connection.execute(delete(completion).where(tells_of(row))).rowcount,
         **erase_scores(connection, tenant, row["id"]),
     }

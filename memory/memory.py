@@ -56,8 +56,9 @@ class LongTermMemory(Stores):
         response_days: float,
         artifacts: Artifacts | None,
         recall_text: bool = True,
+        trace_rows: int = 1_000,
     ) -> None:
-        super().__init__(database, data_dir, retention_days, response_days, artifacts)
+        super().__init__(database, data_dir, retention_days, response_days, artifacts, trace_rows)
         self.data_dir = data_dir
         self.embedder = embedder
         self._database = database
@@ -92,18 +93,20 @@ class LongTermMemory(Stores):
         database_url: str | None = None,
         artifacts: str | None = None,
         recall_text: bool = True,
+        trace_rows: int = 1_000,
     ) -> LongTermMemory:
         """Open the memory in `data_dir`, creating or migrating it where needed.
 
         Its tables are in PostgreSQL where there is a URL of one, and the folder is for the rest.
         `artifacts` is the URL of what replicas share. Completions are kept for `retention_days`,
         stored responses for `response_days`, records until they are forgotten. Without
-        `recall_text` neighbours are found by their vectors alone.
+        `recall_text` neighbours are found by their vectors alone. Each tenant keeps `trace_rows`
+        traces.
         """
         database = open_database(data_dir, database_url)
         shared = None if artifacts is None else Artifacts(artifacts)
         days = (retention_days, response_days)
-        return cls(database, embedder, data_dir, *days, shared, recall_text)
+        return cls(database, embedder, data_dir, *days, shared, recall_text, trace_rows)
 
     def save(self, draft: Draft) -> Saved:
         """Store a verified success; it is durable when this returns.

@@ -142,7 +142,7 @@ def record_as_read(values: dict[str, Any]) -> Record:
     return Record(**values)
 
 
-ELSEWHERE = {"vote", "trial", "created_at"}
+ELSEWHERE = {"vote", "trial", "traced", "created_at"}
 """Fields of a completion that are no column of that name."""
 
 
@@ -152,9 +152,7 @@ def completion_row(completion: Completion) -> dict[str, Any]:
     vote = dict.fromkeys(PastVote.model_fields) | dict(completion.vote or {})
     kept = _bounded(completion)
     return {
-        **kept.model_dump(
-            exclude={"messages", "request", "created_at", "text", "answer", "vote", "trial"}
-        ),
+        **kept.model_dump(exclude={"messages", "request", "text", "answer", *ELSEWHERE}),
         **{f"{VOTE}{name}": value for name, value in vote.items()},
         "text": clean(kept.text),
         "answer": None if kept.answer is None else clean(kept.answer),
@@ -175,6 +173,7 @@ def size_of(completion: Completion) -> int:
     turns = sum(len(turn.content) + len(turn.reasoning or "") for turn in completion.messages)
     turns += sum(len(json.dumps(call)) for turn in completion.messages for call in turn.tool_calls)
     turns += len(json.dumps(shaping(completion.request)))
+    turns += sum(len(each.text) for each in completion.traced.samples) if completion.traced else 0
     return turns + len(completion.text) + len(completion.answer or "")
 
 
@@ -197,9 +196,7 @@ def _bounded(completion: Completion) -> Completion:
 
 def completion_of(row: RowMapping) -> Completion:
     """Build the completion a row describes."""
-    values = {
-        name: row[name] for name in Completion.model_fields.keys() - {"vote", "trial", "created_at"}
-    }
+    values = {name: row[name] for name in Completion.model_fields.keys() - ELSEWHERE}
     vote = {name: row[f"{VOTE}{name}"] for name in PastVote.model_fields}
     return Completion(
         **values,

@@ -22,6 +22,7 @@ from memory.model_names import ModelNames
 from memory.notes import NoteStore
 from memory.past_votes import PastVotes
 from memory.release import Releases
+from memory.request_traces import TraceStore
 from memory.responses import ResponseStore
 from memory.schedules import ScheduleStore
 from memory.shadows import Shadows
@@ -42,8 +43,12 @@ class Stores:
         retention_days: float,
         response_days: float,
         artifacts: Artifacts | None,
+        trace_rows: int,
     ) -> None:
-        self.completions = CompletionLog(database, retention_days=retention_days)
+        self.completions = CompletionLog(
+            database, retention_days=retention_days, trace_rows=trace_rows
+        )
+        self.request_traces = TraceStore(database)
         self.responses = ResponseStore(database, response_days)
         self.conversations = ConversationStore(database)
         self.stored_answers = StoredAnswers(database)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
+from memory.traced import Traced
+
 
 class Frozen(BaseModel):
     """An immutable value that refuses unknown keys."""
@@ -241,6 +243,8 @@ class Completion(Frozen):
     """What the answer's response said of how it came about."""
     trial: Trial | None = None
     """For the ledger; not read again with the completion."""
+    traced: Traced | None = None
+    """For its trace; likewise."""
     created_at: datetime | None = None
     metadata: Mapping[str, str] | None = None
     """What the client noted with its request."""

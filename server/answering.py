@@ -17,6 +17,7 @@ from server.bookkeeping import Bookkeeper
 from server.config import Settings
 from server.engine.parsers import Parsers
 from server.generations import GenerationCounts
+from server.live import Live
 from server.metrics import Metrics, TenantUse
 from server.models.named import base_model
 from server.parts import Parts
@@ -41,6 +42,7 @@ class Answering:
     trials: Trials
     reports: Reports
     counts: GenerationCounts
+    live: Live
 
 
 async def answering_of(
@@ -57,9 +59,10 @@ async def answering_of(
     scope = Scope(parts.champions, memory, trials, settings.champion_least)
     books = _books(parts, reports, metrics, model)
     pipeline = partial(answer, services=services)
+    live = Live(pipeline, model)
     client = AdaptiveClient(
         parts.client,
-        pipeline,
+        live.answer,
         scope,
         books.finish,
         books.abandon,
@@ -67,7 +70,7 @@ async def answering_of(
         Parsers(args, parts.client),
     )
     counts = GenerationCounts(memory.judgements, memory.aside, metrics)
-    return Answering(client, services, pipeline, scope, trials, reports, counts)
+    return Answering(client, services, pipeline, scope, trials, reports, counts, live)
 
 
 def _metrics(parts: Parts, settings: Settings, registry: CollectorRegistry) -> Metrics:

@@ -33,6 +33,7 @@ from server.jobs.device import check_devices
 from server.models.named import base_model
 from server.offline import Offline, offline_of
 from server.openapi import describe
+from server.overview import Overview
 from server.parts import Parts, open_parts
 from server.policy import check_files, prices_of
 from server.releasing import first_stage
@@ -151,6 +152,8 @@ async def build(
         draining=_draining(client, occupancy, settings),
         first_stage=first_stage(settings),
         offline=offline,
+        live=answering.live,
+        overview=_overview(parts, args, settings),
     )
     add_routes(app, parts, args, front)
     parse_once(app, TAKEN_PATHS)
@@ -158,6 +161,12 @@ async def build(
     install_handlers(app)
     inside.lead_to(app, add_layers(app, parts, args, settings, occupancy, front))
     return Built(app, answering, warming, shadowing, offline, partial(_reload, parts, answering))
+
+
+def _overview(parts: Parts, args: argparse.Namespace, settings: Settings) -> Overview:
+    """Return what the console shows first."""
+    names, base = args.served_model_name or [args.model], base_model(args.model)
+    return Overview(parts.memory, parts.champions, settings, names, base)
 
 
 def _idle(parts: Parts, answering: Answering, occupancy: Occupancy) -> tuple[Warming, Shadowing]:

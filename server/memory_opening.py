@@ -22,4 +22,5 @@ def memory_of(
         database_url=secret_of(settings.database_url),
         artifacts=settings.artifacts,
         recall_text=settings.recall_text,
+        trace_rows=settings.trace_rows,
     )

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import Scope
 
 from adaptation.options import Options
-from adaptation.report import AnswerCount, Report
-from adaptation.types import Abandoned, Query
+from adaptation.report import Report
+from adaptation.types import Abandoned, Notify, Query
 from adaptation.verifiers import Verifier
 from memory.types import Message, question_of
 from server.earlier_turns import Earlier
@@ -113,8 +113,8 @@ class Asked:
     """vLLM's, for one call of the engine."""
     earlier: Report | None = None
     """Of an earlier turn of the same prompt, where tools are run in between."""
-    notify: Callable[[tuple[AnswerCount, ...]], None] | None = None
-    """Told the votes after every sample."""
+    notify: Notify | None = None
+    """Told of every sample that is counted."""
 
     @property
     def index(self) -> int:

@@ -19,8 +19,10 @@ from server.adaptation_middleware import ADAPTED_PATHS
 from server.console.page import Page
 from server.draining import Draining
 from server.gateway.item_check import refuse_wrong_items
+from server.live import Live
 from server.models.named import base_model
 from server.offline import Offline
+from server.overview import Overview
 from server.parts import Parts
 from server.reports import Reports
 from server.routes.adapters import adapters_router
@@ -46,6 +48,7 @@ from server.routes.reports import reports_router
 from server.routes.responses import responses_router
 from server.routes.tenants import tenants_router
 from server.routes.trace import trace_router
+from server.routes.traces import traces_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
 from server.same_origin import refuse_cross_site
@@ -68,6 +71,8 @@ class Front:
     first_stage: Stage
     """Where a version begins that may be released."""
     offline: Offline
+    live: Live
+    overview: Overview
 
 
 def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front) -> None:
@@ -78,7 +83,7 @@ def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Fron
         *_openais(app, parts, args, front),
         *_offline(parts, args, front),
         *_whets(parts, front),
-        console_router(Page()),
+        console_router(Page(), front.overview),
         docs_router(app, offline=args.enable_offline_docs),
         unserved_router(),
     ):
@@ -148,6 +153,7 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         records_router(memory, parts.quotas),
         erasure_router(memory, parts.eraser),
         trace_router(memory.lineage),
+        traces_router(memory, front.live, lambda: draining.is_closed or front.client.is_stopping),
         warming_router(front.warming),
         adapters_router(memory, front.first_stage),
     ]

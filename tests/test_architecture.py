@@ -131,6 +131,7 @@ WALL_CLOCK = {
     "server/erasure/eraser.py",
     "server/stored_responses.py",
     "adaptation/learning/adapter_cache.py",
+    "server/live.py",
     "server/routing.py",
     "server/batches/work.py",
     "server/batches/worker.py",

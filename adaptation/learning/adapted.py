@@ -20,6 +20,9 @@ class Adapted:
     """Those trained on or held out."""
     reason: str | None = None
     """Why there is no adapter."""
+    losses: tuple[float, ...] = ()
+    """Training loss before each step and after the last, nats per target token; of a training of
+    this very request."""
 
     def judged(self, verdict: GateVerdict) -> Adapted:
         """Return the same training with what the gate says of its adapter."""

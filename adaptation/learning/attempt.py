@@ -108,7 +108,7 @@ class Attempt:
             self.outcome = Adapted(reason=reason)
             self._remember_refusal()
             return
-        self.outcome = Adapted(report=_report(result), neighbours=self._neighbours)
+        self.outcome = Adapted(None, _report(result), self._neighbours, losses=result.losses)
         verdict = await self._judge(result, folder)
         self.outcome = self.outcome.judged(verdict)
         if self.outcome.adapter is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -16,6 +17,7 @@ from adaptation.errors import EngineError
 from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Draw, Query, Sample
 from adaptation.voting.crowd import Crowd
+from adaptation.voting.drawn import Drawn
 from adaptation.voting.foregone import Ended, Foregone, foregone
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ class SamplePool:
         self._generated = 0
         self._partial: dict[int, Sample] = {}
         self._finished: set[int] = set()
+        self._began: dict[int, float] = {}
+        self._ended: dict[int, float] = {}
+        """By draw: when its sample was begun, and finished or given up; monotonic seconds."""
         self._waiting = 0
         """Launched and not yet handed out by `next`."""
         self.failures: list[Failure] = []
@@ -131,6 +136,7 @@ class SamplePool:
         self._waiting += 1
         if draw.is_aside:
             self._asides.add(draw.index)
+        self._began[draw.index] = time.monotonic()
         running = self._run(draw, self._foregone.begun(draw))
         task = self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
         self._crowd.enter(task)
@@ -147,6 +153,8 @@ class SamplePool:
         except Exception as error:  # noqa: BLE001 - handed to the voter, who counts or raises it
             if draw.index not in self._finished:  # what was foretold needs no more of the engine
                 self._arrived.put_nowait(Failure(draw.index, error))
+        finally:
+            self._ended.setdefault(draw.index, time.monotonic())
 
     def _is_to_end(self, draw: Draw, step: Progress, before: Sequence[Ended]) -> bool:
         """Count a step; whether the engine is not to generate what it has still to say."""
@@ -159,6 +167,7 @@ class SamplePool:
         whole = step.sample if step.done else foregone(step.sample, before)
         if whole is not None and not is_over:
             self._finished.add(draw.index)
+            self._ended[draw.index] = time.monotonic()
             self._arrived.put_nowait(whole)
         if self._is_spent:
             self._arrived.put_nowait(StopReason.BUDGET)
@@ -247,6 +256,21 @@ class SamplePool:
         self._ready.clear()
         self._waiting = 0
         self._end = None
+
+    def drawn(self) -> list[Drawn]:
+        """Return what became of each sample, in the order of the draws; call after `cancel`."""
+        now = time.monotonic()
+        return [
+            Drawn(
+                index,
+                self._partial.get(index),
+                self._tokens[index],
+                began,
+                self._ended.get(index, now),
+                index in self._finished,
+            )
+            for index, began in sorted(self._began.items())
+        ]
 
     def sample_counts(self) -> SampleCounts:
         """Count started, finished and cancelled samples; call after `cancel`."""

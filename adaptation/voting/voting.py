@@ -7,6 +7,7 @@ engine request, so that a loser can be cancelled the moment the vote is decided.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from adaptation.errors import DeadlineError
 from adaptation.report import StopReason
@@ -99,7 +100,7 @@ class Voting:
         if self.doubted is not None and len(self.tally.groups) > 1:
             self.doubted()
         if self._query.notify is not None:
-            self._query.notify(self.tally.report())
+            self._query.notify(replace(sample, answer=answer), self.tally.report)
         return answer
 
     def _launch_wave(self, pool: SamplePool, most: int, adapter: Adapter | None) -> None:

@@ -43,8 +43,9 @@ from memory.store.stored_tables import job as job
 from memory.store.stored_tables import job_event as job_event
 from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
+from memory.store.trace_table import request_trace as request_trace
 
-SCHEMA_VERSION = "0026"
+SCHEMA_VERSION = "0027"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

@@ -7,10 +7,12 @@ what stands in a response, and nothing of how a response is sent.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from adaptation.options import Strategy
 from adaptation.report import AnswerCount, Report
+from adaptation.types import Sample
 from server.engine.outputs import Given
 from server.request_context import Asked, RequestContext
 
@@ -47,8 +49,11 @@ class Exchange:
         """Return what the engine client is asked in one call."""
         self._open += 1
         earlier = self.reports.get(self.context.index_of(request_id))
-        notify = self.votes.put_nowait if self.votes is not None else None
-        return Asked(self.context, request_id, earlier, notify)
+        return Asked(self.context, request_id, earlier, None if self.votes is None else self._show)
+
+    def _show(self, sample: Sample, votes: Callable[[], tuple[AnswerCount, ...]]) -> None:
+        if self.votes is not None:
+            self.votes.put_nowait(votes())
 
     def note(self, asked: Asked, given: Given) -> None:
         """Keep what an output tells, before the handler sees the output."""

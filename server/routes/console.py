@@ -1,18 +1,22 @@
-"""`/console`: the web page, and `/`, which leads there."""
+"""`/console`: the web page, `/`, which leads there, and what it shows first."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from server.console.page import INDEX, Page
+from server.overview import Overview
+from server.tenancy.principal import Caller
 
 CONSOLE = "/console"
 ADDRESSES = {"api": "/v1", "console": CONSOLE, "docs": "/docs", "openapi": "/openapi.json"}
 
 
-def console_router(page: Page) -> APIRouter:
-    """Return the routes of the page: they are open to everybody, and hold no data."""
+def console_router(page: Page, overview: Overview) -> APIRouter:
+    """Return the routes; those of the page are open to everybody, and hold no data."""
     router = APIRouter()
 
     async def lead(request: Request) -> Response:
@@ -34,6 +38,11 @@ def console_router(page: Page) -> APIRouter:
         if name:
             return page.response(name, request)
         return RedirectResponse(f"{_root(request)}{CONSOLE}", 307)  # its addresses are relative
+
+    @router.get("/v1/console", tags=["status"])
+    async def first_view(caller: Caller) -> dict[str, Any]:
+        """Say what is served, in whose name the key asks, and how much the tenant has."""
+        return await overview.of(caller)
 
     for path, answer in (("/", lead), (CONSOLE, index), (f"{CONSOLE}/{{path:path}}", file)):
         router.add_route(path, answer, include_in_schema=False)  # HEAD too

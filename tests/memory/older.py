@@ -29,6 +29,7 @@ LATER = {
     "0020": ("shadow", "release_step", "version_number"),
     "0022": ("note",),
     "0026": ("calibration",),
+    "0027": ("request_trace",),
 }
 """The tables of each schema, those first that refer to others."""
 

@@ -32,10 +32,12 @@ from memory.store.schema import embedding, file, file_part, head, metadata, reco
 from memory.store.scope import EVERYONE
 from memory.stored_response import StoredResponse, Written
 from memory.tenants import Limits
+from memory.traced import Traced
 from memory.types import Completion, Draft, Trial
 from tests.memory.adapters_made import write_adapter
 from tests.memory.candidates_made import candidate, choice
 from tests.memory.older import connected
+from tests.memory.test_request_traces import REPORT
 
 Build = Callable[..., Draft]
 Note = Callable[..., Completion]
@@ -75,7 +77,8 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
     for tenant in ("ann", "bob"):
         saved = opened.save(draft(f"{tenant}'s question", tenant=tenant))
         opened.erasures.begin(tenant, saved.record, None)
-        opened.completions.append(completion("c1", f"{tenant}'s", tenant=tenant))
+        seen = {"report": REPORT, "traced": Traced(1.0)}
+        opened.completions.append(completion("c1", f"{tenant}'s", tenant=tenant, **seen))
         opened.notes.add(tenant, "sums", "What is 6 * 7?", ["carry the one"])
         opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
         opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))

@@ -125,7 +125,9 @@ async def composed(
     args = arguments(monkeypatch, settings, flags)
     url = secret_of(settings.database_url)
     embedder = create_embedder("hashing")
-    memory = LongTermMemory.open(settings.data_dir, embedder, database_url=url)
+    memory = LongTermMemory.open(
+        settings.data_dir, embedder, database_url=url, trace_rows=settings.trace_rows
+    )
     leases, algebra, trainer = AdapterLeases(4, root=folder), Algebra(), FakeTrainer()
     places = AdapterLeases(
         settings.max_champions, root=folder, name="whet-champion", first_id=CHAMPION_IDS

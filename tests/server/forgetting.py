@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adaptation.learning.training.fake import write_zeros
+from adaptation.options import Strategy
+from adaptation.report import Report, StopReason
 from memory.adapters import NewVersion
 from memory.embedder import create_embedder
 from memory.files import NewFile, StoredFile
 from memory.memory import LongTermMemory
+from memory.traced import Traced, TracedSample
 from memory.types import AdapterVersion, Completion, Draft, Message, Record, Tier
 from server.erasure.eraser import Eraser
 from server.erasure.search import Hit, search
@@ -81,8 +84,21 @@ def draft(tenant: str, question: str, text: str) -> Draft:
 
 def answered(memory: LongTermMemory, tenant: str, question: str) -> Completion:
     asked = (Message(role="user", content=question),)
+    told = Report(
+        strategy=Strategy.AUTO,
+        requested=Strategy.AUTO,
+        stop_reason=StopReason.SINGLE,
+        answer=TEXT,
+    )
+    sample = TracedSample(1, TEXT, TEXT, TEXT, 9, 0.0, 1.0, "returned", "stop")
     item = Completion(
-        id=f"chatcmpl-{tenant}", tenant=tenant, messages=asked, text=TEXT, answer=TEXT
+        id=f"chatcmpl-{tenant}",
+        tenant=tenant,
+        messages=asked,
+        text=TEXT,
+        answer=TEXT,
+        report=told.model_dump(mode="json"),
+        traced=Traced(1.0, (sample,)),
     )
     memory.completions.append(item)
     assert memory.completions.flush()

@@ -87,6 +87,7 @@ def test_a_record_is_everywhere_before_it_is_forgotten_and_nowhere_after(tmp_pat
     assert statement["removed"] == {
         "records": 1,
         "completions": 1,
+        "traces": 1,
         "responses": 0,
         "conversation_items": 0,
         "notes": 1,

@@ -161,7 +161,7 @@ async def test_scoring_keeps_prefix_caches_apart_too(server: Composed) -> None:
         ("GET", "/v1/memory/records%0A", 404),
         ("POST", "/v1/chat/completions%0A", 404),
         ("OPTIONS", "/v1/chat/completions", 405),
-        ("GET", "//metrics", 404),
+        ("GET", "http://127.0.0.1//metrics", 404),
     ],
 )
 async def test_no_spelling_of_a_path_opens_what_is_not_a_users(

@@ -1,0 +1,83 @@
+"""`/v1/traces`: how the caller's latest answers came about, and those that are being found now."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from adaptation.options import Strategy
+from memory.memory import LongTermMemory
+from memory.types import Frozen
+from server.live import Live
+from server.routes.paging import OPAQUE_ID, Id, list_object
+from server.tenancy.principal import Tenant
+
+MOST = 200
+FLUSH_S = 1.0
+"""What a reader waits for traces that are being written."""
+LOOK_S = 1.0
+"""How soon a stream notices that the server stops."""
+SILENCE_S = 15.0
+LASTS_S = 900.0
+"""A stream ends after that, and its watcher comes again: a key may have ended meanwhile."""
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+OPENING, KEEP_ALIVE = "retry: 2000\n: watching\n\n", ": keep-alive\n\n"
+
+
+class TraceFilter(Frozen):
+    """Which traces to list."""
+
+    strategy: Strategy | None = None
+    """The one that answered, whatever was asked for."""
+    limit: int = Field(default=50, ge=1, le=MOST)
+    after: str | None = Field(default=None, pattern=OPAQUE_ID)
+    """The last id of the page before."""
+
+
+def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bool]) -> APIRouter:
+    """Return the routes; streams end where the server `is_closed`."""
+    router = APIRouter(prefix="/v1/traces", tags=["adaptation"])
+    traces = memory.request_traces
+
+    @router.get("")
+    def list_traces(wanted: Annotated[TraceFilter, Query()], tenant: Tenant) -> dict[str, Any]:
+        """List how answers came about, in short, newest first."""
+        memory.completions.flush(FLUSH_S)
+        found = traces.page(tenant, wanted.limit + 1, wanted.after, wanted.strategy)
+        return list_object(found[: wanted.limit], has_more=len(found) > wanted.limit)
+
+    @router.get("/live")
+    async def watch(tenant: Tenant) -> StreamingResponse:
+        """Stream the voted requests under way: `started`, `sample`, `finished`, `dropped`."""
+        live.refuse_crowd(tenant)
+        events = _events(live, tenant, is_closed)
+        return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")
+
+    @router.get("/{trace_id}")
+    def get_trace(trace_id: Id, tenant: Tenant) -> dict[str, Any]:
+        """Return everything that is told of one answer; it has the completion's id."""
+        memory.completions.flush(FLUSH_S)
+        links = {"lineage": f"/v1/trace/{trace_id}", "report": f"/v1/reports/{trace_id}"}
+        return traces.get(tenant, trace_id) | {"links": links}
+
+    return router
+
+
+async def _events(live: Live, tenant: str, is_closed: Callable[[], bool]) -> AsyncIterator[str]:
+    with live.watching(tenant) as watcher:
+        yield OPENING
+        began = heard = time.monotonic()
+        while not is_closed() and time.monotonic() - began < LASTS_S:
+            if (news := await watcher.next(LOOK_S)) is not None:
+                kind, content = news
+                yield f"event: {kind}\ndata: {json.dumps(content)}\n\n"
+                heard = time.monotonic()
+            elif time.monotonic() - heard >= SILENCE_S:
+                yield KEEP_ALIVE
+                heard = time.monotonic()
