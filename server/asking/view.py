@@ -168,7 +168,8 @@ def _training(report: Report) -> str:
     verdict = "accepted" if adapter.accepted else f"refused: {adapter.reason}"
     held_out = f", held-out loss {losses}" if losses else ""
     neighbours = len(report.neighbours or ())
-    return f"trained {adapter.steps} steps on {neighbours} neighbours{held_out}, {verdict}"
+    how = "trained" if report.tokens.training else "adapter of an earlier request, trained"
+    return f"{how} {adapter.steps} steps on {neighbours} neighbours{held_out}, {verdict}"
 
 
 def _memory(report: Report) -> str:

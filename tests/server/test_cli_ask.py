@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from server.asking.view import bars, printable, told_votes
+from server.asking.view import bars, printable, told, told_votes
 from server.cli import main
 from tests.e2e.running import free_port
 from tests.server.composed import STORY, Reply, composed
@@ -173,3 +173,26 @@ def test_the_longest_bar_is_the_leader_and_no_answer_has_a_name() -> None:
     shown = [bar.plain for bar in bars(counts)]
     assert shown[0].count("█") > shown[1].count("█") > 0
     assert told_votes(counts) == "14 ×3, (no answer) ×1"
+
+
+def test_an_adapter_of_an_earlier_request_is_not_said_to_be_trained_again() -> None:
+    from adaptation.options import Strategy
+    from adaptation.report import AdapterReport, Report, StopReason, TokenCounts
+    from whet.events import Answer
+
+    adapter = AdapterReport(
+        id="ttt_1", parent=None, steps=28, loss=(), holdout_loss=(), accepted=True, reason="kept"
+    )
+    report = Report(
+        strategy=Strategy.TTT,
+        requested=Strategy.TTT,
+        stop_reason=StopReason.CONFIDENT,
+        adapter=adapter,
+        tokens=TokenCounts(training=23_533),
+    )
+    kept = report.model_copy(update={"tokens": TokenCounts()})
+    lines = [
+        told(Answer("chatcmpl-1", "m", "24", each, None, "stop"), 0.6)[1] for each in (report, kept)
+    ]
+    assert lines[0].startswith("trained 28 steps")
+    assert lines[1].startswith("adapter of an earlier request, trained 28 steps")
