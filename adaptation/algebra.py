@@ -17,7 +17,7 @@ from memory.identity.answers.symbolic import Formula, as_formula, mixes_cases
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0
-"""Of a processor, per question. An ordinary one takes some ten milliseconds."""
+"""Processor time for one question. An ordinary one takes some ten milliseconds."""
 PATIENCE_S = 3.0
 """Until a question that still waits for its turn is given up."""
 

@@ -1,4 +1,4 @@
-"""Ending samples before their time, with everything that they generated counted."""
+"""Ending samples early, with every token that they generated counted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 GRACE_S = 0.05
-"""An engine ends what it knows at once; what it was not yet given is cancelled after this."""
+"""Seconds that the engine has to end its samples; after them the tasks are cancelled."""
 
 
 async def end_all(tasks: Collection[asyncio.Task[Any]], end: Callable[[], Awaitable[None]]) -> None:
-    """Have the engine end what `tasks` wait for, and return once all of them are done.
+    """Have the engine end the samples that `tasks` wait for, and return when all tasks are done.
 
-    Cancelling a task outright would lose what the engine has given out and the task not yet taken.
+    A task that is cancelled outright loses the tokens that the engine has given out and the task
+    has not yet taken.
     """
     if not tasks:
         return

@@ -27,7 +27,7 @@ class Known:
 
     of_tenant: Counts = field(default_factory=dict)
     near: Counts = field(default_factory=dict)
-    """Those on questions like the one asked."""
+    """Counts on questions like the one asked."""
 
     def near_of(self, strategy: str) -> Seen:
         """Return the trials of one strategy on questions like the one asked."""
@@ -41,7 +41,7 @@ class Evidence:
         self._memory = memory
         self._of_tenant: TTLCache[str, Counts] = TTLCache(MAX_TENANTS, REFRESH_S)
         self._lock = threading.Lock()
-        """Of the cache, which is read and written by several threads."""
+        """Guards the cache, which several threads read and write."""
 
     async def of(self, query: Query, close: tuple[Neighbour, ...]) -> Known:
         """Return what is known; nothing where memory is not to be read, or does not answer."""

@@ -20,7 +20,7 @@ FIRST_COST = 64.0
 FEW, MOST_TYPICAL = 1000, 10_000
 """Tenants that are remembered whether they are ahead or not; whose usual costs are."""
 NEW_SHARE = 0.1
-"""Of the newest request in what a tenant's requests are thought to take."""
+"""Weight of the newest request in the estimate of what a tenant's requests take."""
 
 
 @dataclass(frozen=True)

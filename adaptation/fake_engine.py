@@ -32,7 +32,7 @@ class Reply:
     """Held before the last token until this is set."""
     error: str | None = None
     logprob: float | None = None
-    """Of each token, where the engine is to give any."""
+    """Log-probability of each token; None: the engine gives none."""
 
     said: str | None = None
     """What parsers take it to say, where that is not all of its text."""

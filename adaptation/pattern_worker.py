@@ -10,7 +10,7 @@ from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.regex_match import TIMEOUT_S, extract_regex
 
 TIME_LIMIT_S = 5 * TIMEOUT_S
-"""Of all that is done with a text: the end of the process. Matching alone gives up before."""
+"""Time for all that is done with a text: then the process ends. Matching gives up before."""
 MAX_MEMORY_BYTES = 2**30
 """Address space; a pattern needs next to none."""
 

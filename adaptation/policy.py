@@ -19,9 +19,9 @@ class Policy(Frozen):
     stopping_rule: str = "bayesian"
     """A name of `adaptation.voting.stopping.RULES`."""
     sample_price: float = Field(default=PRICE, ge=0.0, le=1.0)
-    """Of one sample, in accuracy: what a vote must gain by it to go on."""
+    """Accuracy that one more sample must gain for a vote to go on."""
     first_samples: int = Field(default=0, ge=0, le=64)
-    """Of a vote, drawn before all others; 0: as many as could decide it."""
+    """Samples of a vote drawn before all others; 0: as many as could decide it."""
     vote_weight: str = "count"
     """One of `adaptation.voting.weights.NAMES`."""
     instructions: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Policy(Frozen):
     calibration: Calibration | None = None
     """When the first sample is served without a vote; None: never."""
     calibrations: dict[str, Calibration | None] = Field(default_factory=dict)
-    """The same for the tenants that have their own, which stands in place of the above."""
+    """Bars of the tenants that have their own, in place of the model's."""
     candidates: int = Field(default=128, ge=1, le=1000)
     """Neighbours recalled, from which those to train on are selected."""
     neighbours: int = Field(default=48, ge=1, le=64)

@@ -16,7 +16,7 @@ MILLION = 1_000_000
 
 
 class Prices(Frozen):
-    """Of a million tokens, in any currency; None: not known."""
+    """Prices of a million tokens, in any currency; None: not known."""
 
     generated: float | None = None
     trained: float | None = None

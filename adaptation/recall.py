@@ -19,7 +19,7 @@ class Recalled:
 
     neighbours: tuple[Neighbour, ...] = ()
     close: tuple[Neighbour, ...] = ()
-    """Those of them that are like the question."""
+    """The neighbours that are similar enough to the question."""
     obstacle: str | None = None
     """Why there is nothing to train on; the request goes on without it."""
     note: str | None = None

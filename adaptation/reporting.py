@@ -121,7 +121,7 @@ def _past_vote(vote: Vote, session: Session, decision: Decision) -> PastVote | N
 
 
 def _neighbours(decision: Decision) -> tuple[NeighbourReport, ...] | None:
-    """Those trained on, shown or held out."""
+    """Return the neighbours that were trained on, shown or held out."""
     found = decision.neighbours or decision.adapted.neighbours
     if not found:
         return None

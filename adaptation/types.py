@@ -62,9 +62,9 @@ class Query:
     base: Adapter | None = None
     """The distilled adapter this tenant is served with; None is the model as it came."""
     scope: ScopeReport | None = None
-    """Why it is that one, where the question decided."""
+    """Why the base is that one, where the question decided."""
     release: ReleaseReport | None = None
-    """Likewise, where a trial decided."""
+    """Why the base is that one, where a trial decided."""
     deadline: float = math.inf
     """Monotonic seconds; sampling ends here with the best answer so far."""
     choices: int = 1
@@ -87,7 +87,7 @@ class Query:
     effort: str | None = None
     """What the request says of how hard to think, where that chose the strategy."""
     end_user: str | None = None
-    """Who of the tenant's own users asks; kept with what is saved, and decides nothing."""
+    """The user, among the tenant's own, who asks; kept with what is saved, and decides nothing."""
     metadata: Mapping[str, str] | None = None
     """What the client notes with its request; likewise."""
     notify: Notify | None = field(default=None, repr=False)
@@ -155,7 +155,7 @@ class Sample:
     n_tokens: int
     finish_reason: str | None
     logprobs: Sequence[float] = ()
-    """Of each sampled token, where the engine gives them."""
+    """Log-probability of each sampled token, where the engine gives them."""
     adapter: str | None = None
     instruction: int = 0
     """See `Draw`."""
@@ -192,7 +192,7 @@ class Vote:
     ranked: tuple[Sample, ...]
     """Every counted sample: one for each answer first, most votes first, then the others."""
     ballots: Ballots
-    """Who agreed with whom; none where there is no telling."""
+    """Which votes agreed with which; empty where there is no telling."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from adaptation.types import Query
 LONGEST_S = 5.0
 """Where no deadline bounds it: an answer is worth more than what memory adds to it."""
 SHARE = 0.25
-"""Of the time left that looking for neighbours may take: the samples need the rest."""
+"""Share of the time left that looking for neighbours may take: the samples need the rest."""
 LEAST_S = 0.1
 """For keeping an answer that came in time: it is paid for."""
 

@@ -49,7 +49,7 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, where it runs."""
+        """Return the id of the process, where it runs."""
         return self._process.pid if self._process else None
 
     def ask(self, request: bytes) -> bytes:

@@ -25,7 +25,7 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_AXES = 4
 STRAY_S = 1800.0
-"""Nobody takes so long to write a version and to register it."""
+"""Age at which files without a registered version count as left behind."""
 
 
 def check_files(folder: Path, rank: int) -> None:

@@ -39,7 +39,7 @@ class NewVersion(Frozen):
     record_ids: tuple[str, ...] = ()
     """What it learned from."""
     name: str | None = None
-    """Of a fine-tuned model (`memory.model_names`), which is nobody's candidate."""
+    """Name of a fine-tuned model (`memory.model_names`), which is no candidate."""
     stage: Stage | None = None
     """At which its release begins, in the same transaction; a suggested one is no candidate."""
 

@@ -76,7 +76,7 @@ class Answer(Frozen):
     """What became of one request."""
 
     line: int
-    """Of the input file, from 1."""
+    """Line of the input file, from 1."""
     failed: bool
     content: bytes
     """A line for the file of answers, or of errors, without its end."""

@@ -22,7 +22,7 @@ from memory.store.schema import batch, batch_answer
 from memory.store.scope import EVERYONE
 
 HELD_S = 60.0
-"""Whoever works on a batch says so more often; after this, another may go on with it."""
+"""A worker of a batch says so more often; after this, another may go on with it."""
 OUTPUT = "batch_output"
 """The purpose of the files that come of a batch."""
 Batches: TypeAlias = "list[Batch]"  # inside the class, `list` is a method

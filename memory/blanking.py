@@ -19,7 +19,7 @@ from memory.store.schema import batch, batch_answer, file_part
 from memory.types import Record
 
 LEAST_CHARS = 24
-"""Of an answer's text that may tell a line: shorter ones are the answer to many a question."""
+"""Fewest characters of an answer that may tell a line: shorter ones answer many questions."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Scores(Frozen):
     difficulty: float | None = None
     """Pass rate of the base, of a few drawn answers; None where it was not asked."""
     perplexity: float
-    """Of its solution under the base, per token."""
+    """Perplexity of its solution under the base, per token."""
     novelty: float
     """1 − the cosine to the nearest question that covers more: 0 asks what another asks."""
     influence: float

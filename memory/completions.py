@@ -39,7 +39,7 @@ TRIES = 3
 PAUSE_S = 1.0
 """Before a group is tried again; doubled each time. Nobody waits for it unless somebody flushes."""
 MAX_QUEUED_CHARACTERS = 64 * 2**20
-"""Of all completions that wait to be written."""
+"""Most characters of all completions that wait to be written."""
 ERASE_WAIT_S = 20.0
 """For a group under way: longer than the database waits for its lock."""
 

@@ -29,9 +29,9 @@ from memory.store.schema import conversation, item, response
 from memory.types import Frozen
 
 MOST_CONVERSATIONS = 10_000
-"""Of a tenant, beyond which it begins none."""
+"""Most conversations of a tenant; beyond them it begins none."""
 MOST_ITEMS = 10_000
-"""Of a conversation, beyond which none is added."""
+"""Most items of a conversation; beyond them none is added."""
 
 
 class Conversation(Frozen):
@@ -42,7 +42,7 @@ class Conversation(Frozen):
     details: Mapping[str, Any]
     """What its client says of it."""
     bytes: int
-    """Of its items."""
+    """Bytes of its items."""
     created_at: float
 
 

@@ -28,7 +28,7 @@ class Embedded:
     vector: np.ndarray
     """Unit length, float32, shape (d,)."""
     unknown_share: float
-    """Of its tokens; see `Embedder.unknown_share`."""
+    """Share of its tokens that the embedder does not know; see `Embedder.unknown_share`."""
 
 
 @dataclass(frozen=True)

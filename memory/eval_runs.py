@@ -23,7 +23,7 @@ from memory.store.schema import eval_output, eval_run
 from memory.store.scope import EVERYONE
 
 HELD_S = 60.0
-"""Whoever works on a run says so more often; after this, another may go on with it."""
+"""A worker of a run says so more often; after this, another may go on with it."""
 Runs: TypeAlias = "list[EvalRun]"  # inside the class, `list` is a method
 Outputs: TypeAlias = "list[EvalOutput]"
 

@@ -60,9 +60,9 @@ class RunDetails(Frozen):
     source: dict[str, Any]
     """Items, and how a model is asked them."""
     answers: list[str] | None = None
-    """Of stored answers, which they are."""
+    """Ids of the stored answers."""
     criteria: list[dict[str, Any]]
-    """Those of the evaluation when the run was made."""
+    """The evaluation's criteria when the run was made."""
     metadata: dict[str, str] | None = None
 
 

@@ -21,9 +21,9 @@ from memory.store.scope import EVERYONE
 from memory.types import Frozen
 
 PART_BYTES = 2**20
-"""Of a file's content, at a time in memory."""
+"""Bytes of a file's content that are in memory at a time."""
 MOST_FILES = 10_000
-"""Of a tenant, beyond which it uploads none."""
+"""Most files of a tenant; beyond them it uploads none."""
 Files: TypeAlias = "list[StoredFile]"  # inside the class, `list` is a method
 Order: TypeAlias = Literal["asc", "desc"]
 

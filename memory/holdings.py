@@ -21,7 +21,7 @@ class Holdings:
 
     schema: str
     records: int
-    """Of all tenants, without those erased."""
+    """Records of all tenants, without those erased."""
     adapters: Mapping[str, str]
     """Id → hash of the files, which lie beside the database."""
 

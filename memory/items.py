@@ -30,7 +30,7 @@ class Item:
     content: Mapping[str, Any]
     """As a client reads it, its id included."""
     trace: str | None = None
-    """Of its text, see `memory.text`; None where it has none."""
+    """Trace of its text, see `memory.text`; None where it has none."""
 
 
 def size_of(content: Mapping[str, Any]) -> int:

@@ -34,7 +34,7 @@ from memory.store.scope import EVERYONE
 from memory.text import clean, clean_json
 
 HELD_S = 60.0
-"""Whoever works on a job says so more often; after this, another may go on with it."""
+"""A worker of a job says so more often; after this, another may go on with it."""
 Jobs: TypeAlias = "list[Job]"  # inside the class, `list` is a method
 Events: TypeAlias = "list[JobEvent]"
 Ids: TypeAlias = "list[str]"

@@ -173,7 +173,7 @@ class Exported(NamedTuple):
     text: str
     """JSON, without the end of the line."""
     characters: int
-    """Of the whole conversation, the assistant's turn included."""
+    """Characters of the whole conversation, the assistant's turn included."""
 
 
 def exported(memory: LongTermMemory, tenant: str, state: State | None = None) -> Iterator[Exported]:

@@ -42,7 +42,7 @@ class Judgement(Frozen):
     """Records it learned from."""
     seconds: float
     record_ids: tuple[str, ...]
-    """Whose questions were asked."""
+    """Records whose questions were asked."""
     alarms: tuple[str, ...] = ()
     """Names of the monitors that gave alarm."""
     at: float = Field(default_factory=time.time)

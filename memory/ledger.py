@@ -29,7 +29,7 @@ class Seen:
 
     asked: int = 0
     judged: int = 0
-    """Of these, whether the answer was right is known."""
+    """How many of these are known to be right or wrong."""
     right: int = 0
     helped: int = 0
     hurt: int = 0

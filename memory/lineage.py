@@ -22,9 +22,9 @@ from memory.types import AdapterVersion, Completion, Frozen, Record
 
 Kind: TypeAlias = Literal["answer", "record", "adapter", "file"]
 MOST_LINKS = 20
-"""Of one relation: an adapter may have learned from thousands of records."""
+"""Most links of one relation: an adapter may have learned from thousands of records."""
 MOST_THINGS = 500
-"""Of one walk: everything hangs together in the end."""
+"""Most things of one walk: everything hangs together in the end."""
 
 
 class Link(Frozen):

@@ -18,11 +18,11 @@ from memory.store.scope import EVERYONE
 from memory.text import clean, trace
 
 MOST_NOTES = 3
-"""Of a task."""
+"""Most notes of a task."""
 MOST_TASKS = 1_000
-"""Of a tenant that have notes."""
+"""Most tasks of a tenant that have notes."""
 MOST_CHARS = 4_000
-"""Of a note."""
+"""Most characters of a note."""
 LASTS_S = 3_600.0
 
 

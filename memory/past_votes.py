@@ -18,7 +18,7 @@ from memory.store.schema import completion
 NEWEST = 2_000
 """Votes looked back on: enough to know a tenant by, few enough to follow one that changes."""
 NEWEST_NEAR = 250
-"""The same of the votes on questions like one record's."""
+"""Newest votes that are read on questions like one record's."""
 
 Fallen: TypeAlias = tuple[int, int, int]  # votes of the leader, the runner-up, and the rest
 

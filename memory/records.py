@@ -32,7 +32,7 @@ MAX_PAGE = 1000
 DOUBT = "doubt"
 """In a record's evidence, why it was held back before anything learned from it."""
 LIKE_IT = "doubt_near"
-"""Likewise, the ids of the records most like it, which speak against it or know nothing of it."""
+"""In a record's evidence, the ids of the most similar records that do not speak for it."""
 
 
 class RecordStore:

@@ -25,7 +25,7 @@ class Stage(StrEnum):
     SUGGESTED = "suggested"
     """The gate let it through, and nothing is done about it."""
     WAITING = "waiting"
-    """Likewise, until somebody approves of it."""
+    """The release waits until somebody approves of it."""
     SHADOW = "shadow"
     """It answers beside what is shown."""
     SHARE = "share"

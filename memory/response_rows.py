@@ -15,7 +15,7 @@ from memory.store.schema import response
 from memory.stored_response import AT_WORK, SAID, StoredResponse
 
 MOST_RESPONSES = 10_000
-"""Of a tenant; beyond it, the one that was longest not gone on with makes room."""
+"""Most responses of a tenant; then the one that was unused for longest makes room."""
 ROOM = 100
 """Responses looked at together where room is made."""
 

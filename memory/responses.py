@@ -42,7 +42,7 @@ from memory.stored_response import StoredResponse, Written
 from memory.text import trace
 
 HELD_S = 60.0
-"""Whoever makes a response says so more often; after this, nobody is believed to."""
+"""A server that makes a response says so more often; after this, none is believed to."""
 
 
 Keeping: TypeAlias = "tuple[Written, int | None]"

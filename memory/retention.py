@@ -58,7 +58,7 @@ class Retention:
         self._wall = wall
         self._steady = steady
         self._ahead_s = wall() - steady()
-        """Of the wall clock before the steady one, as it is believed."""
+        """How far the wall clock is ahead of the steady one, as it is believed."""
         self._jumped_at: float | None = None
         self._doubted_at: float | None = None
 

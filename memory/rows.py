@@ -47,7 +47,7 @@ MAX_CHARACTERS = 128 * 1024
 """Of a completion's conversation and text together. Agents send the whole conversation each time:
 without a bound a day of one would be kept many times over."""
 MAX_CUT = 4 * 1024
-"""Of the text, and of the answer, of one that is longer."""
+"""Most characters kept of the text, and of the answer, of one that is longer."""
 MAX_CONFIRMATIONS = 32
 """Evidence kept beside the first; more says nothing new and would grow without bound."""
 VOTE = "vote_"

@@ -65,7 +65,7 @@ class Texts:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Those that are looked for within other texts, too."""
+        """Return the texts that are looked for within other texts, too."""
         return tuple(text for text in self.whole if len(text) >= LEAST_CHARS)
 
     def are_in(self, value: Any) -> bool:

@@ -42,7 +42,7 @@ class SentenceEmbedder:
         self._cache: OrderedDict[bytes, np.ndarray] = OrderedDict()
         self._cache_size = cache_size
         self._lock = threading.Lock()
-        """Of the cache: what is known is returned while something else is computed."""
+        """Guards the cache alone: what is known is returned while something else is computed."""
         self._computing = threading.Lock()
 
     def warm_up(self) -> None:

@@ -21,7 +21,7 @@ class Shadow(Frozen):
     """One question that was answered twice."""
 
     id: str
-    """Of the answer that was shown."""
+    """Id of the answer that was shown."""
     adapter_id: str
     shown_right: bool | None
     """None where no verifier spoke of the truth; likewise below."""

@@ -12,7 +12,7 @@ from memory.types import Frozen
 AT_WORK = ("queued", "in_progress")
 """What the status says of a response that is being made."""
 SAID = ("completed", "incomplete")
-"""And of one that says something."""
+"""States of a response that has ended and says something."""
 
 
 class StoredResponse(Frozen):

@@ -157,7 +157,7 @@ class Saved(Frozen):
     created: bool
     reason: str
     fingerprint: str
-    """Of its question."""
+    """Fingerprint of its question."""
 
 
 class Retirement(Frozen):
@@ -197,7 +197,7 @@ class PastVote(Frozen):
     """Votes of the answer that had most; likewise below."""
     runner_up: int
     rest: int
-    """Of all other answers together."""
+    """Votes of all other answers together."""
     trained: bool = False
     """Whether they were drawn through an adapter trained for the request."""
     near: str | None = None

@@ -32,7 +32,7 @@ class Window:
 
     asked: int = 0
     voted: int = 0
-    """Of these, by a vote of two samples or more."""
+    """How many of these were voted on by two samples or more."""
     agreement: float = 0.0
     """Mean share of the votes that the winner had."""
     judged: int = 0

@@ -36,7 +36,7 @@ from server.versioned import version_asked
 EARLIER_TURNS = frozenset({"previous_input_messages"})
 """Keys whose messages are not known here."""
 ALIKE_BELOW = 1e-5
-"""Of a temperature: vLLM takes less for greedy, and refuses `n` above 1 with it."""
+"""Temperatures below are greedy to vLLM, which then refuses `n` above 1."""
 MAX_END_USER = 256
 """Characters of an end user's name that are kept."""
 USE_VOTES = "use a strategy that votes, such as `consistency` or `auto`"

@@ -198,8 +198,8 @@ class AdaptiveClient:
     async def _settled(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` in a task of its own.
 
-        Whoever ends this one for a client that left cancels it again and again, and would cut the
-        tidying short.
+        When a client leaves, the server cancels this coroutine again and again. In its own task
+        `work` is cancelled once, and can end its samples and count them.
         """
         task = asyncio.create_task(work)
         self._working.add(task)

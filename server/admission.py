@@ -38,7 +38,7 @@ class Occupancy:
 
     @property
     def taken(self) -> int:
-        """Of the places."""
+        """Return how many places are taken."""
         return self.connected + len(self._in_background())
 
     @contextmanager

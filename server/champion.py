@@ -32,7 +32,7 @@ CHAMPION = "champion"
 
 
 class Served(NamedTuple):
-    """Whose adapter, by which alias: a champion, or a fine-tuned model."""
+    """The tenant and the alias of an adapter that is served: a champion, or a fine-tuned model."""
 
     tenant: str
     alias: str = CHAMPION

@@ -55,7 +55,7 @@ class Champions:
         self._fetches: dict[Served, asyncio.Task[None]] = {}
         self._way = Way[Served]()
         self._freed = asyncio.Event()
-        """Another one after each time it was set, so that nobody misses it."""
+        """Set when a place is freed, then replaced by a new one, so that no waiter misses it."""
 
     def of(self, tenant: str, alias: str = CHAMPION) -> Champion:
         """Return what follows one tenant's champion, or a fine-tuned model of its own."""

@@ -44,7 +44,7 @@ COMMANDS = {
     "doctor": "check this installation and say what to do about problems",
 }
 MODULES = {"import": "import_openai"}
-"""Of commands whose names Python keeps for itself."""
+"""Modules of the commands whose names are keywords of Python."""
 EXAMPLES = """\
 examples:
   whet serve                        serve the built-in model on 127.0.0.1:8000

@@ -16,7 +16,7 @@ from server.settings.training import Training
 from server.settings.voting import Voting
 
 DEFAULT_TENANT = "default"
-"""Whom a server without keys serves, and whom a command means that names nobody."""
+"""The tenant of a server without keys, and of a command that names none."""
 TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

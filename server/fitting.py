@@ -23,9 +23,9 @@ CACHE_SHARE = 0.25
 """Of the memory that the weights leave free, for the cache is filled with zeros at the start: what
 the trainer works with, and everything else on the machine, needs the rest."""
 COPIES = 2
-"""Of the weights: the engine's and the trainer's."""
+"""Copies of the weights: the engine's and the trainer's."""
 SAMPLE_TOKENS = 512
-"""Of a long sample."""
+"""Tokens of a long sample."""
 TOKENS_PER_S = 1.2e10
 """Tokens · parameters that a core generates in a second, many samples at once, other work beside
 it."""
@@ -40,7 +40,7 @@ class Fit:
     """What suits a model here."""
 
     threads: int
-    """Of the engine."""
+    """Threads of the engine."""
     training_threads: int | None
     """None: as many as the engine's."""
     cache_bytes: int

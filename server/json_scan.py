@@ -14,7 +14,7 @@ import numpy as np
 BLOCK_BYTES = 2**16
 """Scanned in about a millisecond, whatever is in it."""
 ITEM_DEPTH = 3
-"""Of an object in one of the body's own lists: a message, a tool, an item of input."""
+"""Depth of an object in one of the body's own lists: a message, a tool, an item of input."""
 _STRUCTURE = b'"[]{},'
 _REST = bytes(set(range(256)) - set(_STRUCTURE))
 
@@ -36,7 +36,7 @@ class JsonScan:
     parts: int = 0
     """Objects, arrays and strings."""
     values: int = 0
-    """Of all kinds: at most one more than there are."""
+    """Values of all kinds: at most one more than there are."""
     items: int = 0
     """Objects in the lists that the outermost object holds."""
     deepest: int = 0

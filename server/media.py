@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 DIGITS = 32
-"""Of the SHA-256 in hexadecimal: 128 bits tell any two apart."""
+"""Hexadecimal digits that are kept of a SHA-256: 128 bits tell any two apart."""
 SUFFIXES = ("_url", "_embeds", "_data")
 NAMED_BY_HASH = ("image", "audio", "video", "file", "document", "prompt")
 WORDS = ("text", "refusal", "thinking")
 """Where the text of a part stands."""
 DEPTH = 32
-"""Of what is looked into; deeper it is named by its hash as a whole."""
+"""Depth to which parts are looked into; what is deeper is named by its hash as a whole."""
 
 LONG = 512
 _ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{LONG}}}")

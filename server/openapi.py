@@ -15,7 +15,7 @@ from server.version import installed_version
 
 COMPONENT = "#/components/schemas/"
 PREFIX = "Adaptation"
-"""Of the names of our schemas: a document has one room for all names."""
+"""Begins the names of Whet's schemas: all schemas of a document share one namespace."""
 DESCRIPTION = (
     "OpenAI's routes, answered by vLLM and sharpened by Whet, and Whet's own. "
     "What `adaptation` means, in requests and in answers, is told in `docs/reference/options.md` "

@@ -7,7 +7,7 @@ import asyncio
 from starlette.types import Message, Receive
 
 PIECE_BYTES = 2**20
-"""Whoever reads a body looks at so much of it at a time, and others have their turn in between."""
+"""A body is read in pieces of this size, and other requests have their turn in between."""
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -22,7 +22,7 @@ from server.earlier_turns import Earlier
 from server.serving import Serving
 
 PROMPTS_AT_ONCE = 16
-"""Of one request: all that go on in one round of the event loop hold it up together."""
+"""Prompts of one request at work at once: those of one round hold the event loop up together."""
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 ARRIVAL = "whet.arrival"
 """The key of a connection's scope under which its `Arrival` stands."""
@@ -60,7 +60,7 @@ class RequestContext:
     effort: str | None = None
     """The effort that chose strategy and samples, where the request asked for no other."""
     end_user: str | None = None
-    """Who of the tenant's own users asks, as the client calls them."""
+    """The client's name for the user, among the tenant's own, who asks."""
     metadata: Mapping[str, str] | None = None
     """What the client notes with its request."""
     route: str = CHAT
@@ -112,7 +112,7 @@ class Asked:
     request_id: str
     """vLLM's, for one call of the engine."""
     earlier: Report | None = None
-    """Of an earlier turn of the same prompt, where tools are run in between."""
+    """Report of an earlier turn of the same prompt, where tools are run in between."""
     notify: Notify | None = None
     """Told of every sample that is counted."""
 

@@ -11,7 +11,7 @@ from server.config import Settings
 from server.models.size import parameters_of
 
 BYTES = 4
-"""Of a parameter on a CPU, where it is loaded in 32 bits."""
+"""Bytes of a parameter on a CPU, where it is loaded in 32 bits."""
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from server.errors import ApiError
 MAX_NESTING = 128
 """Objects and arrays in each other; the engine takes schemas of 64."""
 MAX_DIGITS = sys.get_int_max_str_digits()
-"""Of a whole number; without such a limit of Python's there is no number that is too long."""
+"""Most digits of a whole number; 0 where Python itself has no such limit."""
 ENDLESS = object()
 """Stands for a number that is too long to be read."""
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -36,7 +36,7 @@ WIDEST = 10_000
 Advance = Callable[[int, int | None], None]
 """Told how much is done, and of how much where that is known."""
 AdvancePhase = Callable[[str, int, int | None], None]
-"""The same, of a phase named first."""
+"""Told the name of a phase, how much of it is done, and of how much where that is known."""
 
 
 class CommandError(Exception):

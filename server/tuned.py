@@ -18,7 +18,7 @@ class Tuned(Frozen):
     right: float = Field(ge=0, le=1)
     """Share of the questions that were answered rightly with it."""
     untrained: float = Field(ge=0, le=1)
-    """The same without training."""
+    """Share that is right without training."""
     questions: int
     worlds: tuple[str, ...]
     found_at: str

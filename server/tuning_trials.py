@@ -18,7 +18,7 @@ class KeptTrial(Frozen):
 
     model: str
     questions: int
-    """Of each task."""
+    """Questions of each task."""
     trial: Trial
 
 

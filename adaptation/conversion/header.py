@@ -18,7 +18,7 @@ INSTEAD = "give the model's Hugging Face folder instead"
 KNOWS_SCALING = ("gpt-oss", "qwen35", "qwen35moe")
 """Architectures whose rotary scaling Transformers reads."""
 END_KEYS = ("eos_token_id", "eot_token_id", "eom_token_id")
-"""Of the whole text, of a turn, of a message: a reply may end in any of them."""
+"""Tokens that end the whole text, a turn, a message: a reply may end in any of them."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Library:
         self._memory.save_many([_draft(example) for example in examples])
 
     def neighbours(self, question: str, task: str) -> tuple[Neighbour, ...]:
-        """Those that training would learn from, the most informative first."""
+        """Return the neighbours that training would learn from, the most informative first."""
         return self._select(question, task)
 
     def nearest(self, question: str, task: str) -> Neighbour | None:

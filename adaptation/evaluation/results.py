@@ -35,7 +35,7 @@ class Header(Frozen):
     adapter: str | None = None
     """Version of the distilled adapter in force; None is the base."""
     url: str | None = None
-    """Of a server that ran already; None: one started for this."""
+    """Address of a server that ran already; None: one started for this."""
     server: str
     """Whether it is Whet, and the version of its engine where it says so."""
     code_version: tuple[str, ...]
@@ -50,7 +50,7 @@ class Header(Frozen):
     examples: int
     """Solved ones for each world."""
     worlds: int | None = None
-    """Of every shifted suite; None is the suite's own number."""
+    """Worlds of every shifted suite; None: the suite's own number."""
     temperature: float
     votes: int
     max_tokens: int

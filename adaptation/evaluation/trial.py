@@ -48,6 +48,6 @@ class Trial(Frozen):
     fallback: str | None = None
     """Why the server used a lighter strategy than the one asked for."""
     first_sample: FirstSample | None = None
-    """Of a vote by Whet: how sure its first sample was, and whether it won."""
+    """How sure the first sample of a vote by Whet was, and whether it won."""
     retried: int = 0
     """Failed requests before this outcome."""

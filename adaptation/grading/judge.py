@@ -16,7 +16,7 @@ from adaptation.grading.specs import InputMessage, LabelModel, Part, SamplingPar
 from adaptation.grading.templates import render
 
 MOST_TOKENS = 1024
-"""Of a reply, where the grader does not say."""
+"""Most tokens of a reply, where the grader does not say."""
 Names = Mapping[str, Any]
 Chat = dict[str, Any]
 

@@ -41,7 +41,7 @@ class Grade:
     reply: Mapping[str, Any] | None = None
     """What a model that grades said."""
     parts: Sequence[Grade] = ()
-    """Of a multi grader."""
+    """Grades by the parts of a multi grader."""
 
 
 def sample_of(text: str, **more: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _sound(value: dict[str, Any]) -> dict[str, Any]:
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_sound)]
 MOST_CHARS = 100_000
-"""Of a template, a text or a program."""
+"""Most characters of a template, a text or a program."""
 Text = Annotated[str, Field(max_length=MOST_CHARS)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Metric = Literal[

@@ -17,7 +17,7 @@ class Adapted:
     adapter: Adapter | None = None
     report: AdapterReport | None = None
     neighbours: tuple[Neighbour, ...] = ()
-    """Those trained on or held out."""
+    """Neighbours that were trained on or held out."""
     reason: str | None = None
     """Why there is no adapter."""
     losses: tuple[float, ...] = ()

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 ABOUT = "kept.json"
 """Written last: a folder without it was not finished. Its time is that of the last use."""
 ABANDONED_S = 1800.0
-"""Nobody takes so long to finish one."""
+"""Age at which an unfinished entry counts as abandoned."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class AdapterCache:
 
     @property
     def bytes(self) -> int:
-        """Of all that is kept."""
+        """Return the bytes of all that is kept."""
         return sum(kept.bytes for kept in self._entries.values())
 
     @property
     def keys(self) -> Collection[str]:
-        """Of the neighbourhoods whose adapters are kept."""
+        """Return the keys of the neighbourhoods whose adapters are kept."""
         return self._entries.keys()
 
     def __len__(self) -> int:

@@ -34,7 +34,7 @@ from memory.types import Neighbour, Record
 NEAREST = 16
 """Neighbours of a question that speak for it."""
 WAVE, MOST = 4, 8
-"""Those that are asked at once; and no more where so many are known."""
+"""Neighbours that are asked at once, and how many known ones are enough."""
 GOOD = 0.75
 """Share that the model answers rightly alone, from which there is little left to gain."""
 Z = 1.2816

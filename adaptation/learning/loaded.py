@@ -34,7 +34,7 @@ class Loaded:
     """`time.monotonic()` when its first user of now began."""
     users: int = 1
     key: str | None = None
-    """Of the neighbourhood that it stays for; None: it goes with its last user."""
+    """Key of the neighbourhood that it stays for; None: it goes with its last user."""
 
 
 class LoadedAdapters:

@@ -24,7 +24,7 @@ def conversation(tasks: Sequence[Solved], system: str | None = None) -> Conversa
 
 
 def conversation_of(tasks: Sequence[Solved], system: str | None = None) -> Document:
-    """The same, ready to be encoded."""
+    """Return the tasks as a conversation that is ready to be encoded."""
     return segments(conversation(tasks, system))
 
 
@@ -62,7 +62,7 @@ class Rows:
     targets: Tensor
 
     def to(self, device: torch.device) -> "Rows":
-        """The same on a device."""
+        """Return the rows on a device."""
         return Rows(self.ids.to(device), self.targets.to(device))
 
 

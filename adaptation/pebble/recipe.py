@@ -115,7 +115,7 @@ class Recipe:
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
     seed: int = 0
     minutes: float = 75.0
-    """Of training on two processor cores."""
+    """Minutes of training on two processor cores."""
     tokenizer_documents: int = 20_000
     matrix_rate: float = 0.02
     """Peak learning rate of the weight matrices (Muon)."""

@@ -107,7 +107,7 @@ class Run:
     model: Qwen3ForCausalLM
     optimizers: Optimizers
     recipe_words: str
-    """Of what the checkpoint is: one of another recipe is not continued."""
+    """The recipe of the checkpoint: one of another recipe is not continued."""
     steps: int = 0
     tokens: int = 0
     elapsed_s: float = 0.0

@@ -22,7 +22,7 @@ class Read:
 
     ids: tuple[int, ...]
     kinds: tuple[int, ...]
-    """Of which text of the pair each token is; all 0 for one text."""
+    """To which text of the pair each token belongs; all 0 for one text."""
 
 
 class Reader:

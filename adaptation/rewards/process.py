@@ -107,7 +107,7 @@ class ProcessRewardModel:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, where it runs."""
+        """Return the id of the process, where it runs."""
         return self._process.pid
 
     def begin(self) -> None:

@@ -30,7 +30,7 @@ class Decision:
     baseline: Voting | None = None
     """The vote on the base that went before, where another one stands."""
     neighbours: tuple[Neighbour, ...] = ()
-    """Those that were shown; what was trained on is with `adapted`."""
+    """Neighbours that were shown; those trained on are with `adapted`."""
 
     def because(self, reason: str | None) -> Decision:
         """Return the same decision with one more reason, before the others."""

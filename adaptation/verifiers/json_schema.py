@@ -20,7 +20,7 @@ from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen, Tier
 
 MAX_CHARACTERS = 65_536
-"""Of a schema as JSON."""
+"""Most characters of a schema as JSON."""
 _JSON = AnswerOptions(kind="json")
 
 

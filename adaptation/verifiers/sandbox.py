@@ -48,7 +48,7 @@ class Limits:
     """Processes and threads together."""
     file_bytes: int = 16 * 2**20
     output_bytes: int = 64 * 2**10
-    """Of stdout and of stderr; the rest is read and thrown away."""
+    """Bytes kept of stdout and of stderr each; the rest is read and thrown away."""
 
 
 @dataclass(frozen=True)

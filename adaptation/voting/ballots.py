@@ -32,7 +32,10 @@ class Ballots:
         return first, second
 
     def and_for_the_leader(self, more: int) -> Ballots:
-        """Return these votes and `more` for the answer that leads; the first is led to by one."""
+        """Return these votes with `more` added for the leading answer.
+
+        Without any vote the added ones are for a first answer.
+        """
         ranked = Counter(self.order).most_common(1)
         leader = ranked[0][0] if ranked else 0
         return Ballots((*self.order, *[leader] * more))

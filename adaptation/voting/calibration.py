@@ -21,7 +21,7 @@ STEPS = 20
 MARGIN = 2
 """How many times the fewest votes that could show the promise the first bar tried has above it."""
 ERROR = 0.05
-"""Of the promise: the chance that the bar is too low all the same."""
+"""Chance that the bar is too low all the same."""
 
 
 class Calibration(Frozen):
@@ -33,9 +33,9 @@ class Calibration(Frozen):
     votes: int
     """All that were looked at."""
     accepted: int
-    """Those whose first sample clears the bar."""
+    """Votes whose first sample clears the bar."""
     agreed: int
-    """Those of them whose first sample won."""
+    """Accepted votes whose first sample won."""
 
 
 def calibrate(votes: Sequence[FirstSample], agreement: float) -> Calibration | None:

@@ -52,7 +52,7 @@ class SamplePool:
         self._engine = engine
         self._query = query
         self._max_tokens = max_tokens
-        """Of all samples together; None sets no bound."""
+        """Most tokens of all samples together; None sets no bound."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """By draw; each goes by the id of its request."""
         self._is_ending = False

@@ -19,7 +19,7 @@ T = TypeVar("T")
 LEAST_S = 0.1
 """For reading a sample that came in time: it is paid for."""
 LEAST_BY_PATTERN_S = 3.0
-"""Likewise, by a pattern: the first one starts a process."""
+"""Least time to read a reply by a pattern: the first one starts a process."""
 WITH_FORMULAS = frozenset({"auto", "math"})
 """Kinds of answer that may be one."""
 BOXED = frozenset({"auto", "math", "choice"})

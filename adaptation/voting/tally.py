@@ -20,12 +20,12 @@ class Group:
 
     answer: Answer | None
     weight: float = 0.0
-    """Of all its votes together."""
+    """Weight of all its votes together."""
     samples: list[Sample] = field(default_factory=list)
     heaviest: float = -1.0
-    """Of a single vote that was not cut off."""
+    """Weight of its heaviest vote that was not cut off."""
     spokesman: Sample | None = None
-    """Whose vote that was."""
+    """The sample of that heaviest vote."""
     number: int = 0
     """Counted from 0, in the order of the first votes."""
     surest: float = 0.0
@@ -55,7 +55,7 @@ class Group:
 
     @property
     def instructions(self) -> tuple[int, ...]:
-        """Those the samples were given, each once."""
+        """Return the instructions that its samples were given, each once."""
         return tuple(sorted({sample.instruction for sample in self.samples}))
 
 

@@ -52,7 +52,7 @@ class Prompt(Frozen):
     messages: tuple[Message, ...]
     """The conversation up to and including the question."""
     request: Mapping[str, Any] = {}
-    """Those of `REQUEST_KEYS` that were given."""
+    """The keys of `REQUEST_KEYS` that were given."""
     task: str | None = None
 
     @property

@@ -37,9 +37,9 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 LONG_TAIL = 5_000
 """Events beyond which reading everything again is quicker than following, in a small index."""
 TAIL_SHARE = 4
-"""Likewise in a large one: this part of what it holds."""
+"""In a large index, events beyond one part in so many of what it holds."""
 MAX_BYTES = 4 * 2**30
-"""Of all indexes in memory together; a single one may have more."""
+"""Most bytes of all indexes in memory together; a single one may have more."""
 BATCH = 32
 """Texts embedded at once when an embedder meets records it has not seen."""
 RETRY_S = 30.0

@@ -17,7 +17,7 @@ import numpy as np
 from memory.index.vector_index import Block, Lists
 
 ROUNDS = 5
-"""Of k-means: more of them move the centroids little."""
+"""Rounds of k-means: more of them move the centroids little."""
 SAMPLE = 40
 """Vectors that each centroid is found from; FAISS asks for 39."""
 

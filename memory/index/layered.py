@@ -40,7 +40,7 @@ class Contents:
     """All that an index held at a moment; later changes leave it alone."""
 
     blocks: list[Block]
-    """Those of the cells first, in order, if there are cells; the rest belongs to none."""
+    """Blocks of the cells first, in order, if there are cells; the rest belongs to none."""
     lists: Lists | None
     owner: object
     """Keeps the memory that the blocks look into."""

@@ -18,7 +18,7 @@ from memory.index.vector_index import Block, Lists
 CELLS = 2.0
 """Cells for n vectors, by √n. With 4 a search takes as long and the building four times as long."""
 RECALL = 0.99
-"""Of the exact neighbours, at least, on the vectors held out."""
+"""Least share of the exact neighbours that is found for the vectors held out."""
 MARGIN = 2
 """Times as many cells are looked into: questions to come lie less well than vectors that are held,
 and it costs a tenth of a millisecond."""

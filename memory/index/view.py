@@ -20,7 +20,7 @@ class View:
     saved_seq: int = -1
     """The event of the snapshot on disk, -1 without one."""
     fresh: bool = True
-    """Nobody has looked for a snapshot yet."""
+    """Whether a snapshot has yet to be looked for."""
     missing: set[int] = field(default_factory=set)
     """Numbers of active records without a vector."""
     retry_at: float = -math.inf

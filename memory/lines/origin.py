@@ -24,7 +24,7 @@ class Origin(Frozen):
     file: str | None = None
     """Its name, without the folder."""
     sha256: str | None = None
-    """Of its bytes as they came, packed or not; hexadecimal."""
+    """SHA-256 of its bytes as they came, packed or not; hexadecimal."""
     licence: Licence | None = None
     """Under which it may be used."""
     provenance: Provenance | None = None

@@ -24,9 +24,9 @@ from memory.store.schema import record, word
 from memory.text import folded
 
 MAX_WORDS = 128
-"""Of a record; what follows in a long question is rarely what it is found by."""
+"""Most words of a record; what follows in a long question rarely finds it."""
 MAX_ASKED = 16
-"""Of a question, the longest ones: they are the rarest."""
+"""Most words of a question that are looked for, the longest first: they are the rarest."""
 MAX_LENGTH = 64
 """Characters of a word."""
 RARE_SHARE, RARE_LEAST, RARE_MOST = 0.02, 4, 200

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 FILE_NAME = "whet.db"
 BUSY_TIMEOUT_MS = 15_000
 PAGES_KIB = 8 * 1024
-"""Of pages that a connection keeps: with SQLite's own 2 MB a search reads the same nodes again."""
+"""Pages that a connection keeps: with SQLite's own 2 MB a search reads the same ones again."""
 WAL_SAFE_SINCE = (3, 51, 3)
 """Older SQLite can lose a WAL reset that races with another writer, and with it committed rows."""
 

@@ -55,7 +55,7 @@ class Manifest(Frozen):
 
     format: int = FORMAT
     schema_version: str = Field(pattern="^[0-9]{4}$")
-    """Of the database."""
+    """Schema of the database."""
     whet: str
     """The version that made it."""
     created_at: datetime
@@ -86,7 +86,7 @@ class Manifest(Frozen):
 
     @property
     def size_bytes(self) -> int:
-        """Of all files together."""
+        """Return the size of all files together."""
         return sum(member.size for member in self.members)
 
 

@@ -15,7 +15,7 @@ class Place:
 
     data_dir: Path
     url: str | None = None
-    """Of the database, where it is none of the folder's files."""
+    """URL of the database, where it is not a file of the folder."""
     artifacts: str | None = None
     """The URL of what replicas share."""
 

@@ -12,7 +12,7 @@ from server.request_body import Body
 LEAST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
 """Before a request that found no room is sent again."""
 MOST_TRIES = 20
-"""Of a request that is answered 503: what is wrong then may stay so."""
+"""Most tries of a request that is answered 503: what is wrong then may stay so."""
 
 
 class Post(Protocol):

@@ -14,9 +14,9 @@ from server.soundness import sound_object
 
 ENDPOINTS = (CHAT, COMPLETIONS, RESPONSES, "/v1/embeddings")
 MOST_REQUESTS = 50_000
-"""Of one batch, as at OpenAI."""
+"""Most requests of one batch, as at OpenAI."""
 MOST_CHARS = 200
-"""Of what is told of one fault."""
+"""Most characters of what is told about one fault."""
 MOST_FAULTS = 100
 """What is wrong with an input is told up to so many times."""
 

@@ -149,7 +149,7 @@ def _check_flags(choice: Choice, args: argparse.Namespace) -> None:
 
 
 def _key(args: argparse.Namespace) -> str:
-    """The caller's; a server of its own asks for the environment's, as `whet serve` does."""
+    """Return the key given; a server that this command starts takes the environment's."""
     return args.api_key or ("none" if args.url else os.environ.get("VLLM_API_KEY", "none"))
 
 

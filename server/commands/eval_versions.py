@@ -80,7 +80,7 @@ async def _server(target: Target) -> str:
 
 
 def _code_version() -> str:
-    """Of this ruler: the package's version, and the commit of a checkout."""
+    """Return the version of what measures: the package's, and the commit of a checkout."""
     try:
         version = importlib.metadata.version("whet")
     except importlib.metadata.PackageNotFoundError:

@@ -23,7 +23,7 @@ Rows: TypeAlias = "slice | torch.Tensor"
 Groups: TypeAlias = "list[tuple[int, Rows]]"
 """Each slot that is used, and the rows that use it."""
 Stacked: TypeAlias = "tuple[torch.Tensor, ...]"
-"""Of a layer: for each slice of its outputs the matrices of all slots."""
+"""Matrices of a layer: for each slice of its outputs those of all slots."""
 
 
 class Factors(NamedTuple):

@@ -48,7 +48,7 @@ class Reply:
     kills: bool = False
     """Whether the core dies of it, after the first token."""
     logprob: float = -0.1
-    """Of each token."""
+    """Log-probability of each token."""
 
 
 Script = Callable[[EngineCoreRequest], Reply]
@@ -70,7 +70,7 @@ class FakeCore:
         self.aborted: list[str] = []
         """Internal ids of the requests that were ended before their end."""
         self.generated_tokens = 0
-        """Those given out: the engine's own counter, to hold bills against."""
+        """Tokens given out: the engine's own count, to compare bills with."""
         self.loaded: dict[int, LoRARequest] = {}
         self.begun = asyncio.Semaphore(0)
         """Released once for each request."""
@@ -80,7 +80,7 @@ class FakeCore:
         return ("generate",)
 
     async def is_sleeping_async(self) -> bool:
-        """Nobody tells it to."""
+        """Return False: no test puts it to sleep."""
         return False
 
     async def add_request_async(self, request: EngineCoreRequest) -> None:

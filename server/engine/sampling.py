@@ -10,7 +10,7 @@ from vllm.sampling_params import RequestOutputKind
 from adaptation.types import Draw
 
 ASIDE_TOKENS = 512
-"""Of a reply that only the strategy reads."""
+"""Most tokens of a reply that only the strategy reads."""
 FORMS = (
     "structured_outputs",
     "stop",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 LOOK_S = 0.5
 BUSY_SHARE = 0.05
-"""Of one processor: an engine that works as much may be in a long step."""
+"""Share of one processor: an engine that works as much may be in a long step."""
 BUSY_FACTOR = 40
 """So many times as long it may do so: a large model reads a long prompt on a CPU in one step."""
 ANSWER_S = 1.0
@@ -38,7 +38,7 @@ class Silence:
         self._client, self._cores, self._stall_s = client, cores, stall_s
         self._silent_s = 0.0
         self._marks: deque[tuple[float, float]] = deque()
-        """Of the last `stall_s` of silence: how long it was then, and the processor time."""
+        """For the last `stall_s` of silence: its length so far, and the processor time by then."""
         self._seen: object = None
         self._call: asyncio.Task[Any] | None = None
         self._answers = 0

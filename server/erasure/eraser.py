@@ -48,7 +48,7 @@ class Forgotten:
 
     @property
     def kept(self) -> tuple[AdapterVersion, ...]:
-        """Those that still hold what they learned."""
+        """Return the versions that still hold what they learned."""
         return tuple(version for version in self.learned if version.retired is None)
 
 

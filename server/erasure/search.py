@@ -19,7 +19,7 @@ from memory.memory import LongTermMemory
 from server.terminal import Advance
 
 LEAST_CHARS = 8
-"""Of a text that is looked for: a shorter one is found by chance."""
+"""Fewest characters of a text to look for: a shorter one is found by chance."""
 PIECE_BYTES = 4 * 2**20
 GZIP = b"\x1f\x8b"
 

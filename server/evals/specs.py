@@ -13,7 +13,7 @@ from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
 MOST_ITEMS = 10_000
-"""Of one run."""
+"""Most items of one run."""
 MOST_CRITERIA = 32
 CRITERION: TypeAdapter[Any] = TypeAdapter(Grader)
 
@@ -127,13 +127,13 @@ class Sampling(Frozen):
 
 
 class ChatSampling(Sampling):
-    """Of chat completions."""
+    """How chat completions are sampled."""
 
     response_format: JsonObject | None = None
 
 
 class ResponseSampling(Sampling):
-    """Of responses."""
+    """How responses are sampled."""
 
     text: JsonObject | None = None
 

@@ -17,7 +17,7 @@ from server.jobs.work import Stopped, Work
 from server.request_body import Body
 
 URL = "http://whet"
-"""Of a server that is not reached by its address."""
+"""Stands for the server that began the job, which is not reached by an address."""
 TIMEOUT_S = 600.0
 """For one reply: the engine serves others first."""
 
@@ -42,7 +42,7 @@ def asking(work: Work) -> Asking:
 
 
 class Nobody:
-    """Whom a job asks that no server began."""
+    """Stands for the server of a job that no server began: it answers nothing."""
 
     async def chat(self, body: dict[str, Any]) -> dict[str, Any]:
         """Refuse."""

@@ -23,7 +23,7 @@ MOST_EXAMPLES = 50_000
 MOST_FAULTS = 20
 """Told of one file."""
 MOST_CHARACTERS = 300
-"""Of what is told of one line."""
+"""Most characters of what is told about one line."""
 BOM = b"\xef\xbb\xbf"
 MOST_LINE_BYTES = 1 << 20
 KEYS = frozenset({"messages", "tools", "parallel_tool_calls"})

@@ -20,7 +20,7 @@ from server.routes.paging import OPAQUE_ID
 Chosen: TypeAlias = Hyperparameters | DpoHyperparameters | ReinforcementHyperparameters
 FileId = Annotated[str, Field(pattern=OPAQUE_ID)]
 SUFFIX = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Of a model's name: it is a part between colons."""
+"""Form of a suffix: in a model's name it stands between colons."""
 
 
 class Supervised(Frozen):
@@ -30,7 +30,7 @@ class Supervised(Frozen):
 
 
 class Dpo(Frozen):
-    """Of two answers, one is preferred."""
+    """Learning from two answers, one of which is preferred."""
 
     hyperparameters: DpoHyperparameters | None = None
 
@@ -72,7 +72,7 @@ class FineTuneRequest(Frozen):
     model: str
     """As the client calls it."""
     folder: str
-    """Of the base, or its name on a hub."""
+    """Folder of the base, or its name on a hub."""
     base: str
     """What adapters of it call the base."""
     template: dict[str, Any]
@@ -87,7 +87,7 @@ class FineTuneRequest(Frozen):
     seed: int
     metadata: dict[str, str] | None
     name: str
-    """Of the model that comes of it."""
+    """Name of the model that comes of it."""
 
 
 def asked_hyperparameters(body: NewFineTuning) -> Chosen:

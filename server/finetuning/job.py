@@ -32,9 +32,9 @@ from server.jobs.work import Work
 KEPT_CHECKPOINTS = 3
 """The last ones, as at OpenAI."""
 MOST_STEPS_TOLD = 500
-"""Of a job, as events: of more steps every second, or third."""
+"""Most steps of a job that become events: of more, every second or third does."""
 GUARD_TOKENS = 128
-"""Of a reply to a guard: a JSON object and a call of a tool are to fit."""
+"""Most tokens of a reply to a guard: room for a JSON object and for a call of a tool."""
 TIMEOUT_S = 3_600.0
 RESULTS = "fine-tune-results"
 """The purpose of the file of figures."""

@@ -91,7 +91,7 @@ class Hearing:
 
 
 class Preferences(Judged[Pair]):
-    """Of two answers, one is preferred (DPO)."""
+    """Examples of two answers, one of which is preferred (DPO)."""
 
     def read(self, line: dict[str, Any]) -> Pair:
         """Return the two answers of a line."""
@@ -127,7 +127,7 @@ class Rewards(Judged[GradedPrompt]):
 
     _asking: Asking | None = None
     _has_told = False
-    """Of an answer that could not be graded: the first is enough."""
+    """Whether an answer that could not be graded was told of: the first is enough."""
 
     def read(self, line: dict[str, Any]) -> GradedPrompt:
         """Return the prompt of a line, and the line as the grader's `item`."""

@@ -13,7 +13,7 @@ from server.finetuning.examples import read_conversations
 from server.finetuning.job import FineTuningJob
 
 MOST_TOKENS = 2_048
-"""Of an example: a longer one loses its oldest turns. A shorter context of the model's wins."""
+"""Most tokens of an example; a longer one loses its oldest turns. A shorter context wins."""
 
 Examples = tuple[Conversation, ...]
 

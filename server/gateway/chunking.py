@@ -38,7 +38,7 @@ class Chunking(Reporting):
 
     route: ClassVar[str]
     answer: ClassVar[type[Any]]
-    """Of a whole answer in OpenAI's form: vLLM's own class, subclassed."""
+    """Class of a whole answer in OpenAI's form: vLLM's own, subclassed."""
     chunk: ClassVar[str]
     """What a chunk says it is."""
     enable_force_include_usage: bool

@@ -26,7 +26,7 @@ class Reporting:
     engine_client: Any
     models: Any
     exchange: Exchange | None = None
-    """Of the one request that this copy serves."""
+    """What goes back and forth for the one request that this copy serves."""
 
     def serving(self, exchange: Exchange) -> Self:
         """Return this handler for one request."""

@@ -51,7 +51,7 @@ class Responses(Reporting, OpenAIServingResponses):  # type: ignore[misc]
         self.stored = stored
         self.event_store: FIFOCache[str, Any] = FIFOCache(MAX_FOLLOWED)
         self.tenants: dict[str, str] = {}
-        """Of each response that is being made in the background."""
+        """The tenant of each response that is being made in the background, by its id."""
 
     async def create_responses(self, request: Any, raw_request: Any = None) -> Any:
         """Return a response, its events, or an error."""

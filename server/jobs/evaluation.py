@@ -22,14 +22,14 @@ class EvaluateRequest(Frozen):
     model: str | None = Field(default=None, max_length=512)
     """One that the server lists; None: the first."""
     questions: int = Field(default=24, ge=1, le=MOST_QUESTIONS)
-    """Of every suite."""
+    """Questions of every suite."""
     difficulty: int | None = Field(default=None, ge=1, le=100)
-    """Of every suite, the nearest that it has; None: its own."""
+    """The nearest difficulty that each suite has; None: the suite's own."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     examples: int = Field(default=64, ge=1, le=1024)
     """Solved, for each world."""
     worlds: int | None = Field(default=None, ge=1, le=100)
-    """Of every suite of private worlds; None: the suite's own number."""
+    """Worlds of every suite that has private ones; None: the suite's own number."""
     votes: int = Field(default=16, ge=2, le=64)
     temperature: float = Field(default=1.0, ge=0, le=2)
     max_tokens: int = Field(default=512, ge=1, le=1_000_000)

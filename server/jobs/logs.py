@@ -10,7 +10,7 @@ from typing import Literal
 from server.jobs.work import Work
 
 OURS = ("server", "adaptation", "memory")
-"""Whose loggers are told of; everybody's warnings go to the process's own log alone."""
+"""Packages whose lines become events; other warnings go to the process's own log alone."""
 MOST_CHARACTERS = 2_000
 
 

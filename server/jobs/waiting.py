@@ -10,7 +10,7 @@ from memory.jobs import JobStore
 from server.jobs.device import TRAINS, holder_of
 
 ANOTHER = "another job on this device"
-"""Of another tenant, or of another database."""
+"""Said where the job is another tenant's, or stands in another database."""
 
 
 def waits_for(jobs: JobStore, lock: Path, job: Job) -> str | None:

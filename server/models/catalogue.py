@@ -24,12 +24,12 @@ class Packaged:
     file: str
     """The GGUF file's path in the package."""
     sha256: str
-    """Of that file."""
+    """SHA-256 of that file, hexadecimal."""
     licence: str
     download_bytes: int
     file_bytes: int
     model_bytes: int
-    """Of the folder that is served."""
+    """Size of the folder that is served."""
 
     @property
     def how_to_get(self) -> str:

@@ -21,7 +21,7 @@ from server.models.telling import telling
 
 SUFFIX = ".gguf"
 CONFIGURATIONS = ("config.json", "params.json")
-"""Of Transformers and of Mistral: what vLLM knows a model's folder by."""
+"""Files by which vLLM knows a model's folder: Transformers' and Mistral's."""
 INSTEAD = "a name of `whet models list`"
 _HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?(?::\w+)?|\w+://.+", re.ASCII)
 """What may be a model on a hub or in a bucket; anything else can only be a path."""

@@ -19,7 +19,7 @@ class Origin(Frozen):
     source: str
     """The package, or the file, that it was made of."""
     sha256: str
-    """Of the GGUF file."""
+    """SHA-256 of the GGUF file, hexadecimal."""
     licence: str | None
 
     def write(self, folder: Path) -> None:

@@ -34,7 +34,7 @@ class Made:
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files."""
+        """Return the size of all its files."""
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
 
 

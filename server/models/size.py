@@ -13,7 +13,7 @@ from huggingface_hub import try_to_load_from_cache
 
 CONFIG = "config.json"
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-"""Of one number; a model that names no type is loaded with 16 bits."""
+"""Bytes of one number; a model that names no type is loaded with 16 bits."""
 MOST_HEADER_BYTES = 100_000_000
 """As the format itself allows."""
 

@@ -22,7 +22,7 @@ from server.tenancy.principal import Tenant
 
 WINDOW_S = 86_400.0
 PURPOSE = "batch"
-"""Of the files whose lines are requests."""
+"""Purpose of the files whose lines are requests."""
 FILE_PARAM = "input_file_id"
 MOST_OPEN = 100
 """Batches of a tenant that are not done."""

@@ -34,7 +34,7 @@ from server.tenancy.principal import Tenant
 MOST_OPEN = 100
 """Runs of a tenant that are not done."""
 MOST_RUNS = 1000
-"""Of a tenant."""
+"""Most runs of a tenant."""
 
 
 def run_object(run: EvalRun) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
 MOST_EVALS = 1000
-"""Of a tenant."""
+"""Most evaluations of a tenant."""
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(pattern=OPAQUE_ID)]
 Order = Literal["asc", "desc"]

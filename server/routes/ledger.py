@@ -23,7 +23,7 @@ class EvaluatedTrial(Frozen):
     """One question of an evaluation, answered by a strategy and by a vote on the base."""
 
     id: str = Field(min_length=1, max_length=256)
-    """Of the answer; noted again, it takes the place of what was noted."""
+    """Id of the answer; a second note takes the place of the first."""
     strategy: Strategy
     right: bool
     baseline: bool | None = None

@@ -45,4 +45,4 @@ def _listed(value: object) -> object:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Device = Annotated[str, AfterValidator(_device)]
 Listed = BeforeValidator(_listed)
-"""Of a tuple that flags and variables give with commas."""
+"""Reads a tuple that flags and variables write with commas."""

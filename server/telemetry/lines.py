@@ -17,7 +17,7 @@ from server.telemetry.notes import JobNote, RequestNote, current_note
 
 LogFormat = Literal["text", "json"]
 OURS = ("server", "adaptation", "memory")
-"""Whose loggers tell what they do; of everybody else, warnings are enough."""
+"""Packages whose loggers tell what they do; of all others, warnings are enough."""
 FIELDS = "fields"
 """The attribute of a record that holds the keys of a request's line."""
 ABOUT = "about"

@@ -43,7 +43,7 @@ class RequestNote:
     trace_id: str | None = None
     """None where no trace is kept."""
     code: str | None = None
-    """Of the error that it was answered with."""
+    """Code of the error that it was answered with."""
     status: int | None = None
     """None: nothing was sent before the client left."""
     has_left: bool = False

@@ -26,7 +26,7 @@ logger = logging.getLogger("server.requests")
 PROBES = frozenset({"/health", "/ready", "/metrics", "/ping", "/load", "/version"})
 """Asked for every few seconds: a line is written where the answer is no success."""
 MOST_CHARACTERS = 2_000
-"""Of a question, an answer, a reason."""
+"""Most characters of a question, an answer, a reason."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Followed(Generic[T]):
         self._revision: int | None = None
         self._looked_at = -math.inf
         self._mark = object()
-        """Another one whenever the table is changed here."""
+        """A new object whenever the table is changed here."""
         self._looking: asyncio.Task[None] | None = None
 
     async def value(self, *, must_wait: bool = False) -> T:

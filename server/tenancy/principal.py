@@ -65,7 +65,7 @@ class Principal:
 
 
 OPERATOR = Principal(DEFAULT_TENANT, Role.ADMIN)
-"""Everybody, where there is no key."""
+"""Stands for everybody, where there is no key."""
 
 
 CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)

@@ -21,7 +21,7 @@ from server.tenancy.followed import Followed
 from server.tenancy.records_left import DAY_S, records_left
 
 BATCH_SHARE = 0.5
-"""Of a limit, for requests that nobody waits for."""
+"""Share of a limit that requests may use which nobody waits for."""
 FEW = 1000
 """Tenants that are remembered whether they use anything or not."""
 Clock = Callable[[], float]

@@ -17,7 +17,7 @@ TIMEOUT_S = 120.0
 MAX_TOKENS = 256
 """Twice the longest worked solution; bounds a sample that never ends."""
 TEMPERATURE = 0.8
-"""Of single samples too, so that they are drawn from what the votes are drawn from."""
+"""Temperature of votes and of single samples, so that both are drawn from one distribution."""
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,12 @@ class Guide:
 
     @property
     def shifted(self) -> list[Solved]:
-        """Those asked before and after test-time training."""
+        """Questions asked before and after test-time training."""
         return self._asked[: self.sizes.shifted]
 
     @property
     def held_out(self) -> list[Solved]:
-        """Those asked before and after distillation."""
+        """Questions asked before and after distillation."""
         return self._asked[self.sizes.shifted : -1]
 
     @property

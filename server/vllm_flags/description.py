@@ -23,7 +23,7 @@ class Flag:
     """`switch`, `pair`; `int` or `float`, with a `?` where `None` is a value too; else any text."""
     nargs: str | None = None
     choices: tuple[str, ...] = ()
-    """Those that are compared as they are written."""
+    """Values that are compared as they are written."""
     metavar: str | None = None
     help: str = ""
     default: str = ""

@@ -21,7 +21,7 @@ A flag whose value is JSON can be given key by key; a + adds to a list:
 _JOINED = re.compile(r"(?<!\n)\n(?!\n)(?!\s*(-|\*|\+|\d+\.))\s*")
 """A new line within a sentence: neither a paragraph's end nor before an item of a list."""
 _END = re.compile(r"[;:.](?:\s|$)| \(default: ")
-"""Of what is said of a flag in one line."""
+"""Where the part of a flag's description ends that fits into one line."""
 FIRST = 29
 """Columns of names."""
 

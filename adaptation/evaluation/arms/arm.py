@@ -18,9 +18,9 @@ class Settings:
     votes: int = 16
     """Samples of a fixed vote, and the most that `consistency` may draw."""
     temperature: float = 1.0
-    """Of every arm that samples."""
+    """Temperature of every arm that samples."""
     max_tokens: int = 512
-    """Of one sample."""
+    """Most tokens of one sample."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def check(problem: Solved, reply: str) -> bool:
 
 
 def refuses(reply: str) -> bool:
-    """Likewise, whatever was asked."""
+    """Return whether a reply refuses, whatever was asked."""
     return bool(REFUSED.search(reply.replace("’", "'"))) and "####" not in reply
 
 

@@ -48,7 +48,7 @@ class Scorer:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, where it runs."""
+        """Return the id of the process, where it runs."""
         return self._worker.pid
 
     def draw(self, source: Source, number: int, *, again: bool = False) -> Drawn:

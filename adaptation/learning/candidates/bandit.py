@@ -26,13 +26,13 @@ from memory.types import Frozen
 
 PRIOR_GAIN: dict[str, float] = {ALL: 0.15}
 PRIOR_SPREAD = 0.05
-"""Of a policy's mean gain, before anything was seen; 0 is that of those that are not named."""
+"""Prior standard deviation of a policy's mean gain; the prior mean is 0 where none is named."""
 NOISE = 0.1
-"""Of one generation's gain about the mean."""
+"""Standard deviation of one generation's gain about the mean."""
 FLOOR = 0.02
 """Least chance of a policy."""
 POINTS = 4_001
-"""Of the integral."""
+"""Points at which the integral is taken."""
 
 
 class Worth(Frozen):

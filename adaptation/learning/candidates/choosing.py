@@ -50,7 +50,7 @@ class Picked:
     considered: tuple[Record, ...]
     scores: tuple[Scores, ...]
     places: tuple[int, ...]
-    """Of what was chosen, in order."""
+    """Places of what was chosen, in order."""
     choice: Choice
     served: bool
 

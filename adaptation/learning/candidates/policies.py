@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from memory.candidates import Scores
 
 SHARE = 0.5
-"""Of the records, how many any policy but `all` keeps at least."""
+"""Share of the records that any policy but `all` keeps at least."""
 EASIEST, HARDEST = 0.8, 0.2
 """Pass rates between which there is most to learn (the middle of a curriculum)."""
 

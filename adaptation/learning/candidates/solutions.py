@@ -49,7 +49,7 @@ class Solved:
 
     records: tuple[Record, ...]
     written: int = 0
-    """Of them, those whose solution the model wrote."""
+    """How many of them have a solution that the model wrote."""
     left_out: int = 0
     """Bare corrections that teach nothing."""
 

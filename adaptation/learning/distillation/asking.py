@@ -36,14 +36,14 @@ class Asking:
     async def timed(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None
     ) -> Generated:
-        """Likewise, and tell how long that took."""
+        """Return the replies, and how long they took."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         return await self.trainer.timed(prompts, adapter, *limits, self.progress(phase))
 
     async def sample(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None, first: int
     ) -> list[str]:
-        """Likewise, by a draw that is the same every time; `first` replies to each came before."""
+        """Return replies drawn the same way every time; `first` replies to each came before."""
         limits = self.settings.max_new_tokens, self.settings.timeout_s
         progress, draw = self.progress(phase), Draw(first=first)
         return await self.trainer.generate(prompts, adapter, *limits, progress, draw=draw)

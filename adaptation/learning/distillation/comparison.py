@@ -22,7 +22,7 @@ class Extent(Frozen):
 
     parameters: int | None = None
     bytes: int | None = None
-    """Of its weights on disk."""
+    """Bytes of its weights on disk."""
 
     def __add__(self, more: Extent) -> Extent:
         return Extent(
@@ -43,10 +43,10 @@ class Arm(Frozen):
     right: int
     asked: int
     low: float
-    """Of the share that is right, Wilson's 95 % interval."""
+    """Lower end of Wilson's 95 % interval for the share that is right."""
     high: float
     tokens: int
-    """Of all its replies, by its own tokenizer."""
+    """Tokens of all its replies, by its own tokenizer."""
     seconds: float
     tokens_per_s: float | None
     """None where that took no time."""
@@ -63,7 +63,7 @@ class Evidence(Frozen):
     p_value: float
     """McNemar's exact test, two-sided."""
     difference: float
-    """Of the shares, with Tango's 95 % interval."""
+    """Difference of the shares, with Tango's 95 % interval."""
     low: float
     high: float
 

@@ -43,10 +43,10 @@ from adaptation.learning.training.trainer import Draw, GeneratingTrainer, OnStep
 from memory.types import Record, Tier
 
 MOST = 0.5
-"""Of them, at least so many are right by a witness that is believed."""
+"""Least share of the records that a witness must find right to be believed."""
 FOLDS = 2
 SAMPLES, TEMPERATURE = 4, 0.8
-"""Of the base, beside its likeliest answer: all of them must contradict."""
+"""Samples of the base beside its likeliest answer: all of them must contradict."""
 UNFORESEEN = 0.2
 """Nats a token that training on others leaves, at least, of a record that it does not explain."""
 TIMES, NATS = 4.0, 1.0

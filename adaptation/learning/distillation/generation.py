@@ -82,7 +82,7 @@ class Distiller:
     kept: Kept = field(default_factory=KeptHere)
     """Scores, selections and written solutions."""
     vectors: Vectors = by_wording
-    """Of questions, to tell what is novel."""
+    """Vectors of questions, to tell what is novel."""
     nearest: Callable[[str], Sequence[float]] = lambda tenant: ()
     """How near to memory the questions of a tenant were lately."""
     target: Target | None = None

@@ -16,7 +16,7 @@ from adaptation.learning.distillation.guards import GuardOutcome
 from adaptation.learning.distillation.judging import Ask
 
 SHORTEST, LONGEST = 0.8, 1.25
-"""Of the length that replies to far guards had, in the median."""
+"""Bounds of the median length of replies to far guards, as shares of what it was."""
 
 
 class Guard(Protocol):

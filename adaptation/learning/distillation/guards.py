@@ -20,9 +20,9 @@ One flipped reply of twenty is noise, two of eight were forgetting."""
 
 
 MAX_NEAR_SHARE = 0.1
-"""Likewise of the near guards, and of each family of them: one may always be lost."""
+"""Share of the near guards, and of each family of them, that may be lost; one always may."""
 MAX_FAR_FAMILY_SHARE = 0.25
-"""Of a family of far guards, which has but a handful: one may always be lost."""
+"""Share of a family of far guards that may be lost; it has but a handful, and one always may."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class GuardOutcome:
     before: int
     """Probes that were right under what is served now; only these count."""
     lost: tuple[str, ...]
-    """Those of them that the candidate gets wrong."""
+    """Guards that the candidate gets wrong."""
     families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Of each family, how many were lost and how many there were."""
+    """For each family, how many were lost and how many there were."""
 
     @property
     def allowed(self) -> int:

@@ -28,7 +28,7 @@ class Foretold:
     """Foretells pass rates of questions that were never asked."""
 
     rates: Mapping[str, float]
-    """Of the base, by record."""
+    """Rate of the base, by record."""
     vectors: Vectors
 
     def __call__(self, held: Sequence[Record], learned: Sequence[Record]) -> list[float]:

@@ -33,7 +33,7 @@ class Replies:
 
     @property
     def share(self) -> float:
-        """Of the questions asked, how many were answered rightly."""
+        """Return the share of the questions asked that were answered rightly."""
         return sum(self.right) / len(self.right)
 
 

@@ -14,19 +14,19 @@ from memory.text import folded
 NEAR = 8
 """Records that tell whether a witness is to be believed."""
 ALIKE = 0.5
-"""Of the words of two questions that ask for the same, at least so many are in both."""
+"""Least share of words that two questions have in common which ask for the same."""
 
 MOST_ALIKE = 64
 
 
 @dataclass(frozen=True)
 class Near:
-    """Those near one record, by place, the most like it first."""
+    """The records near one record, by place, the most similar first."""
 
     places: tuple[int, ...]
     """The `NEAR` most like it, however little that is."""
     alike: tuple[int, ...]
-    """Those that ask for the same, `MOST_ALIKE` at most."""
+    """Records that ask for the same, `MOST_ALIKE` at most."""
 
 
 def nearest(questions: Sequence[str]) -> list[Near]:

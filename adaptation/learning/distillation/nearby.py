@@ -26,7 +26,7 @@ RECORDS, FAMILY = 0.4, 0.45
 AT_ONCE = 1024
 """Records that are compared together."""
 MOST_FORMS = 2_000
-"""Of what was trained on, that all else is compared with."""
+"""Most forms of what was trained on that a question is compared with."""
 
 
 class Trained(Protocol):
@@ -45,20 +45,20 @@ class Trained(Protocol):
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Of what was trained on."""
+    """What lies near the examples that were trained on."""
 
     train: Sequence[Trained]
     vectors: Vectors | None = None
-    """Of records; None: nearness goes by the overlap of forms."""
+    """Vectors of records; None: nearness goes by the overlap of forms."""
 
     @cached_property
     def records(self) -> list[Record]:
-        """Those that are in memory."""
+        """Return the examples that are records in memory."""
         return [each for each in self.train if isinstance(each, Record)]
 
     @cached_property
     def forms(self) -> list[Form]:
-        """Those that were trained, each once, in one order; of very many some."""
+        """Return the forms that were trained, each once, in a fixed order; of very many some."""
         found = sorted({form_of(each.question) for each in self.train}, key=sorted)
         return found[:: max(1, -(-len(found) // MOST_FORMS))]
 

@@ -22,7 +22,7 @@ MOST_PAIRS = 400
 """After so many without a decision the candidate stays where it did not hurt more than it helped:
 that it gains is what the gate has seen."""
 MOST_SHADOW_PAIRS = 100
-"""The same of a shadow, which is to find harm before anybody is answered so."""
+"""Most pairs of a shadow, which is to find harm before anybody is answered so."""
 MOST_SHADOWS = 200
 """After so many it goes on even where few could be judged: the share is to tell."""
 

@@ -41,7 +41,7 @@ class Training(Frozen):
     rank: int
     steps: int
     loss: tuple[float, float]
-    """Of the first and the last mini-batch, nats per target token."""
+    """Loss of the first and the last mini-batch, nats per target token."""
     tokens: int
     flops: float
     seconds: float
@@ -55,11 +55,11 @@ class Guards(Frozen):
     known: int
     lost: tuple[str, ...]
     families: dict[str, tuple[int, int]] = Field(default_factory=dict)
-    """Of each family, how many were lost and how many there were."""
+    """For each family, how many were lost and how many there were."""
     unknown: tuple[str, ...] = ()
     """Families of which what is served answers nothing: they guard nothing."""
     length: float | None = None
-    """Of the candidate's replies by that of those before, in the median."""
+    """Median length of the candidate's replies, divided by that of the replies before."""
 
 
 class Sampled(Frozen):
@@ -69,14 +69,14 @@ class Sampled(Frozen):
     asked: int
     """Questions: far guards and held-out ones."""
     passed: tuple[int, int]
-    """Of them, those to which one sample at least is right."""
+    """How many of them at least one sample answers rightly."""
     lost: int
-    """Of those that samples of what is served found an answer to."""
+    """How many are lost that samples of what is served had found."""
     different: tuple[float, float]
     """Different replies to a far guard, in the mean."""
     different_right: tuple[float, float]
     length: tuple[float, float]
-    """Of replies to far guards in characters, in the median."""
+    """Median length of replies to far guards, in characters."""
     divergence: float | None
     """KL(candidate ‖ base) on far guards, nats a token; None where it cannot be told."""
 
@@ -144,7 +144,7 @@ class GenerationReport(Frozen):
     sources: dict[str, int] = Field(default_factory=dict)
     """Training records by where they are from."""
     real_share: float | None = None
-    """Of the training records, those that people asked or brought."""
+    """Share of the training records that people asked or brought."""
     practice_left_out: int = 0
     """Records left out so that real ones keep their share."""
     target: Aim | None = None

@@ -32,7 +32,7 @@ K = sum(WAVES)
 FAR, HELD_OUT = 8, 8
 """How many of each are asked, K times over at most."""
 MAX_LOST = 0.1
-"""Of the questions that K samples of what is served found an answer to; one may always be lost."""
+"""Share that may be lost of the questions that what is served found; one always may."""
 LEAST_DIFFERENT = 0.5
 """Of the different replies to a far guard that there were; what is served says fewer, too, where it
 is surer."""
@@ -50,7 +50,7 @@ class Asking:
     conversation: Conversation
     right: Callable[[str], bool]
     family: str | None = None
-    """Of far guards; None of a held-out question."""
+    """Family of a far guard; None for a held-out question."""
 
     @property
     def is_far(self) -> bool:

@@ -30,7 +30,7 @@ Rates = Callable[[Sequence[Record], Sequence[Record]], Sequence[float]]
 Group = list[Record]
 """Records of one question: the strongest tier first, then the newest."""
 JUDGED_BY = "judged_by"
-"""Of a version's metrics, the ids of the records that it was judged by."""
+"""Key of a version's metrics: the ids of the records that it was judged by."""
 
 
 class Records(Protocol):
@@ -61,9 +61,9 @@ class Selection(Frozen):
     paths: int = Field(default=4, ge=1)
     """Different solutions of one question that are trained on (RFT: more teach nothing new)."""
     min_real_share: float = Field(default=0.2, ge=0, le=1)
-    """Of what is trained on, what people asked or brought; practice beyond it is left out."""
+    """Least share of what people asked or brought; practice beyond it is left out."""
     max_written_share: float = Field(default=0.25, ge=0, le=1)
-    """Of what is trained on, questions that the model wrote."""
+    """Most of what is trained on that may be questions the model wrote, as a share."""
 
 
 @dataclass(frozen=True)

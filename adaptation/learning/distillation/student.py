@@ -50,7 +50,7 @@ class Teaching:
     teacher: Side
     student: Side
     extent_of: Callable[[str], Extent]
-    """Of a model, once it has been loaded, or of the adapter in a folder."""
+    """Size of a model, once it has been loaded, or of the adapter in a folder."""
 
     async def run(self, tenant: str) -> StudentReport:
         """Gather, train, judge and compare; raises `DistillationError`."""

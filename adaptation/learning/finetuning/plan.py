@@ -16,7 +16,7 @@ T = TypeVar("T", int, float)
 BATCH = 8
 """As in distillation; of few examples a quarter."""
 LEAST_EPOCHS, MOST_EPOCHS = 1, 50
-"""Of those chosen here; OpenAI's bounds."""
+"""Bounds of the epochs that are chosen here, as at OpenAI."""
 
 
 class Hyperparameters(Frozen):
@@ -36,7 +36,7 @@ class Plan(Frozen):
     examples: int
     seed: int
     recipe: Recipe
-    """Of the first epoch."""
+    """Recipe of the first epoch."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,7 +45,7 @@ class Plan(Frozen):
 
     @property
     def steps(self) -> int:
-        """Of all epochs."""
+        """Return the steps of all epochs."""
         return self.n_epochs * self.steps_per_epoch
 
     def of_epoch(self, epoch: int) -> Recipe:

@@ -10,7 +10,7 @@ from adaptation.learning.monitors.alarm import Alarm
 FEWEST = 8
 """Replies, below which nothing is said."""
 MOST_LOST = 0.3
-"""Of the different replies that there were before."""
+"""Share of the different replies there were before that may be lost."""
 MOST_ALIKE = 0.5
 """Share of the replies that may begin alike, beyond what did before."""
 OPENING = 3

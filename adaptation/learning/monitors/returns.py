@@ -21,7 +21,7 @@ class Returns(Frozen):
     """What a generation gained, and that by what it cost."""
 
     points: float
-    """Of held-out accuracy, in hundredths; 0 of a candidate that is not let through."""
+    """Points of held-out accuracy gained; 0 for a candidate that is not let through."""
     per_hour: float
     """Points by the hours of training and judging it."""
     per_million_tokens: float

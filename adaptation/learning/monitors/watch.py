@@ -43,7 +43,7 @@ class Seen:
     divergence: float | None = None
     """KL(candidate ‖ base) on guard probes, nats a token."""
     nearest: Sequence[float] = ()
-    """Of each question served lately, the similarity of its nearest neighbour in memory."""
+    """Similarity of the nearest neighbour in memory, for each question served lately."""
 
 
 def watch(seen: Seen) -> tuple[Alarm, ...]:

@@ -34,7 +34,7 @@ class Controller:
 
     @property
     def level(self) -> int:
-        """Of the next round."""
+        """Return the level of the next round."""
         assert self.place is not None
         return min(max(int(self.place + 0.5), self.levels[0]), self.levels[-1])
 

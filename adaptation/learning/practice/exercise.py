@@ -72,7 +72,7 @@ class OfSuite:
 
     @property
     def levels(self) -> range:
-        """Those of the suite."""
+        """Return the levels of the suite."""
         return self.suite.levels
 
     async def draw(self, n: int, level: int, seed: int) -> list[Exercise]:

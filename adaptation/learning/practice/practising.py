@@ -39,7 +39,7 @@ class Practice:
     told: Told
     """After each round, with how all families went: whoever goes on begins there."""
     seed: int = 0
-    """Another one poses other exercises."""
+    """Another seed poses other exercises."""
     raised: int = 0
     """Levels above the middle at which a family begins."""
 

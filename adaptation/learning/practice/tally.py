@@ -24,13 +24,13 @@ class Tally(Frozen):
     """That memory holds."""
     too_easy: int = 0
     unsolved: int = 0
-    """None of the tries was right."""
+    """Exercises of which no try was right."""
     kept: int = 0
     """That became records."""
     levels: tuple[int, ...] = ()
-    """Of each round."""
+    """Level of each round."""
     pass_rates: tuple[float, ...] = ()
-    """Of each round: share of right tries."""
+    """Share of right tries in each round."""
     place: float | None = None
     """Where its controller stands."""
     vain: int = 0

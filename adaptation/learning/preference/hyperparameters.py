@@ -50,7 +50,7 @@ class ReinforcementHyperparameters(Frozen):
     """Prompts a step; each is answered `generations` times."""
     learning_rate_multiplier: Multiplier | Auto = "auto"
     compute_multiplier: Compute | Auto = "auto"
-    """Of the answers that are drawn for a prompt: 8 times this."""
+    """How many answers are drawn for a prompt: 8 times this."""
     eval_interval: Interval | Auto = "auto"
     """Steps from one look at the validation file to the next."""
     eval_samples: Samples | Auto = "auto"

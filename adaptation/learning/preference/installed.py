@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from adaptation.errors import TrainerError
 
 VERSIONS = SpecifierSet(">=1.16,<1.17")
-"""Of TRL: a minor version may rename what is overridden here."""
+"""Versions of TRL: a minor version may rename what is overridden here."""
 HOW = 'install it into the server\'s environment: pip install "whet[trl]"'
 LOOK = "from importlib.metadata import version; print(version('trl'))"
 

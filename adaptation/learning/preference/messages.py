@@ -22,14 +22,14 @@ class _Order(Frozen):
     model: str
     """The folder of the base, or its name on a hub; nothing is downloaded."""
     folder: Path
-    """Of this training alone: its checkpoints, from which it goes on after a kill, and adapters."""
+    """Folder of this training alone: adapters, and checkpoints to go on from after a kill."""
     parent: Path | None = None
     """The adapter that is trained further, and is the reference; its rank is kept."""
     template: Template = Template()
     seed: int = 0
     rank: int = 16
     most_tokens: int = 4096
-    """Of prompt and answer together; a longer example is refused, never cut."""
+    """Most tokens of prompt and answer together; a longer example is refused, never cut."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`, …; `auto`: the first CUDA device where there is one."""
 
@@ -51,7 +51,7 @@ class ReinforcementOrder(_Order):
     held_out: tuple[GradedPrompt, ...] = ()
     hyperparameters: ReinforcementHyperparameters = ReinforcementHyperparameters()
     answer_tokens: int = 512
-    """Of one answer, at most."""
+    """Most tokens of one answer."""
 
 
 class Grades(Frozen):
@@ -75,7 +75,7 @@ class Answered(Frozen):
     kind: Literal["answered"] = "answered"
     answers: tuple[str, ...]
     numbers: tuple[int, ...]
-    """Of their prompts, from 0; those held out are behind the others."""
+    """Numbers of their prompts, from 0; those held out come after the others."""
 
 
 class Checkpoint(Frozen):
@@ -95,7 +95,7 @@ class Trained(Frozen):
     tokens: int
     """That were learned from."""
     parameters: int
-    """Of the base."""
+    """Parameters of the base."""
     hyperparameters: DpoHyperparameters | ReinforcementHyperparameters
     """With numbers in the place of `auto`."""
     learning_rate: float

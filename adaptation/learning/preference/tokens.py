@@ -17,7 +17,7 @@ from adaptation.learning.training.chat import Chat
 from adaptation.learning.training.sequences import to_example
 
 MOST_TOLD = 5
-"""Of the examples that cannot be learned."""
+"""Most examples that are told of among those that cannot be learned."""
 
 
 def pair_rows(chat: Chat, pairs: Sequence[Pair], most_tokens: int) -> list[dict[str, list[int]]]:

@@ -18,7 +18,7 @@ class Shape:
     """Linear layers that read the same input, as one: their outputs side by side."""
 
     names: tuple[str, ...]
-    """Of the modules, in the base."""
+    """Names of the modules, in the base."""
     d: int
     outs: tuple[int, ...]
 
@@ -40,7 +40,7 @@ class Adapter:
         self.master = torch.zeros(n, device=device)
         self.master.grad = torch.zeros(n, device=device)
         self.version = object()
-        """Another one after every change of the values, and of no other adapter."""
+        """A new object after every change of the values; no two adapters share one."""
         is_wide = dtype == torch.float32
         self._values = self.master if is_wide else torch.zeros(n, dtype=dtype, device=device)
         self._gradient = self.master.grad if is_wide else torch.zeros_like(self._values)

@@ -14,7 +14,7 @@ from adaptation.learning.service.sharing import cost, costs
 from adaptation.learning.training.sequences import TrainingExample
 
 Losses = tuple[torch.Tensor, ...]
-"""Of each example, (targets,) in nats."""
+"""Losses of each example, (targets,) in nats."""
 
 
 @dataclass(frozen=True)

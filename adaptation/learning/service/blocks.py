@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from adaptation.learning.service.static_pass import StaticPass
 
 FAMILIES = ("Llama", "Mistral", "Qwen2", "Qwen3")
-"""Whose attention, MLP, RMSNorm and head are written alike."""
+"""Families whose attention, MLP, RMSNorm and head are written alike."""
 EVERYTHING = 2**30
 """A window that ends nowhere."""
 Forward = Callable[..., Any]
@@ -45,7 +45,7 @@ class Stage:
     """Makes autograd call for the gradients of adapters where the input needs none."""
     packed: Packed | StaticPass | Pass | None = None
     adapter: Adapter | None = None
-    """Of the whole model, where a pass does not say whose rows are whose: it decodes."""
+    """Adapter of the whole model, where a pass does not say whose rows are whose: it decodes."""
 
     @contextmanager
     def set(self, packed: Packed | StaticPass | Pass) -> Iterator[None]:

@@ -9,7 +9,7 @@ import torch
 WARM_UPS = 2
 """Runs before the recording: libraries choose their kernels and take their workspaces in them."""
 SHARE = 0.5
-"""Of the memory that other processes leave to this one: what graphs may hold."""
+"""Share of the memory left by other processes that graphs may hold."""
 Run = Callable[[], None]
 
 

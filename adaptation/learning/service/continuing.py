@@ -27,7 +27,7 @@ BATCH = 128
 PLACES = 65_536
 """Tokens that they may come to, prompts included, at most."""
 CACHE_BYTES = 2**32
-"""Of keys and values, at most: of a large model fewer tokens. One reply may take more."""
+"""Most bytes of keys and values: fewer tokens of a large model. One reply may take more."""
 MORE = 64
 """Tokens by which the room for each grows."""
 GUESSED = 8

@@ -86,7 +86,7 @@ class Graphs:
 
     @property
     def shapes(self) -> list[PassShape]:
-        """Of what is kept."""
+        """Return the shapes of the graphs that are kept."""
         return [*self._kept]
 
     @property

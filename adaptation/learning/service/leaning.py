@@ -13,7 +13,7 @@ from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.sequences import to_example
 
 Leanings = tuple[float, ...]
-"""Of each refusal: by how many nats a token it is likelier than complying."""
+"""For each refusal: by how many nats a token it is likelier than complying."""
 
 
 class RefusalWatch:

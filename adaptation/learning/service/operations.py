@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from adaptation.learning.service.places import Bucket, Heads, Places
 
 KEPT_SCORES = 512**2
-"""Of a segment's head. Where there are more, they are computed again for the gradient, not kept."""
+"""Most scores of a segment's head that are kept for the gradient; more are computed again."""
 
 
 def applied(function: type[torch.autograd.Function], *arguments: Any) -> torch.Tensor:

@@ -24,7 +24,7 @@ class Share:
     first_target: int
     last_target: int
     weight: float
-    """Of each target's loss in the adapter's."""
+    """Weight of each target's loss in the adapter's loss."""
 
 
 @dataclass(frozen=True)

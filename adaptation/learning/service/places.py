@@ -32,7 +32,7 @@ class Heads:
     """(N, D), and None where the rows come rotated."""
     sin: torch.Tensor | None = None
     q_weight: torch.Tensor | None = None
-    """Of a norm over each head of queries, and of keys."""
+    """Weights of a norm over each head of queries, and of keys."""
     k_weight: torch.Tensor | None = None
     eps: float = 0.0
     layer: int = 0
@@ -64,7 +64,7 @@ class Block:
     """Segments."""
     size: int
     rows: torch.Tensor
-    """Of the pass; one that comes before several segments is there as often."""
+    """Rows of the pass; one that comes before several segments is there as often."""
     inside: torch.Tensor
     """Which of this block's places each of those has."""
 

@@ -14,9 +14,9 @@ from itertools import takewhile
 from adaptation.learning.training.sequences import TrainingExample
 
 LEAST_SHARED = 1 / 8
-"""Of all tokens that sharing must save: copying costs something too."""
+"""Share of all tokens that sharing must save: copying costs something too."""
 COPY_COST = 1 / 4
-"""Of a copied token beside one of its own: it is in attention alone, and in its memory."""
+"""Cost of a copied token beside one of its own: it takes part in attention alone."""
 
 
 def shared_prefix(examples: Sequence[TrainingExample]) -> int:

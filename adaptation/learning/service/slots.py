@@ -38,9 +38,9 @@ class Slots:
         self._values, self._gradients = whole[..., :size]
         self.n_bytes = whole.nbytes
         self.values = [*views(self._values, shapes, rank)]
-        """Of each group A (S, layers · r, d) and the B (S, r, o) of its layers."""
+        """For each group A (S, layers · r, d) and the B (S, r, o) of its layers."""
         self.gradients = [*views(self._gradients, shapes, rank)]
-        """The same; a pass sets them."""
+        """Gradients of the same shapes; a pass sets them."""
 
     def fill(self, adapters: Sequence[Adapter]) -> None:
         """Take in the values of at most S adapters; further slots are zeros."""

@@ -27,7 +27,7 @@ from adaptation.learning.training.trainer import (
 from memory.types import Message
 
 TOKENS = 10
-"""Of a step."""
+"""Tokens of a step."""
 Continue = Callable[[tuple[Message, ...], str | None], str]
 """(turns, adapter folder) → the assistant's text"""
 

@@ -43,7 +43,7 @@ class Link:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._replies: dict[int, asyncio.Queue[Reply]] = {}
-        """Of requests that have not been answered to their end, whoever awaits them."""
+        """Replies to requests that have not been answered to their end, whoever awaits them."""
         self._ready: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
         self._silences_s: deque[float] = deque(maxlen=REMEMBERED)
         self._spoke = 0.0

@@ -57,7 +57,7 @@ class ProcessTrainer:
 
     @property
     def pid(self) -> int | None:
-        """Of the running process."""
+        """Return the id of the running process."""
         return self._resident.pid
 
     @property

@@ -68,7 +68,7 @@ class Resident:
 
     @property
     def pid(self) -> int | None:
-        """Of the running process."""
+        """Return the id of the running process."""
         return self._link.pid if self._link is not None else None
 
     @property

@@ -47,7 +47,7 @@ class Served(Frozen):
     conversation: Conversation
     token_ids: tuple[int, ...]
     neighbours: tuple[Served, ...] = ()
-    """Likewise the prompts whose answers are learned for it: they may have other forms."""
+    """The prompts of the neighbours that are learned, as served: they may have other forms."""
 
 
 class TrainingJob(Frozen):
@@ -122,7 +122,7 @@ class Generated(Frozen):
     whole: tuple[bool, ...]
     """Which of them ended by themselves; the others are cut off, and nothing to end a turn with."""
     tokens: int
-    """Of all replies, without those that end a turn."""
+    """Tokens of all replies, without those that end a turn."""
     seconds: float
 
 
@@ -144,7 +144,7 @@ class Trainer(Protocol):
 
     @property
     def parameters(self) -> int | None:
-        """Of the base model, once it is known."""
+        """Return the parameters of the base model, once they are known."""
         ...
 
     @property

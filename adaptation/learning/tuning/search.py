@@ -38,7 +38,7 @@ class Trial(Frozen):
     right: int
     asked: int
     steps: int
-    """Those that were taken before the training stopped by itself."""
+    """Steps that were taken before the training stopped by itself."""
     loss: float | None
     """None where the training diverged. Of the held-out conversations, nats a token."""
 
@@ -52,7 +52,7 @@ class Standing:
 
     @property
     def share(self) -> float:
-        """Of the questions that were answered rightly."""
+        """Return the share of the questions that were answered rightly."""
         return sum(t.right for t in self.trials) / max(1, sum(t.asked for t in self.trials))
 
     @property

@@ -13,7 +13,7 @@ from adaptation.evaluation.suites.suite import WORLD_SEEDS, Group
 from memory.types import Message
 
 EXAMPLES, HELD_OUT = 48, 6
-"""Of each task; as many as a request trains on, and is judged by."""
+"""Records of each task: as many as a request trains on, and is judged by."""
 LEVEL = 2
 FIRST_WORLD = WORLD_SEEDS[Split.DEVELOPMENT].start
 """Worlds of development: none of them is ever asked about in an evaluation."""

@@ -12,7 +12,7 @@ from adaptation.learning.tuning.search import Trial
 from adaptation.learning.tuning.task import Task, longest
 
 TIMEOUT_S = 3_600.0
-"""Of one training, or of the answers to one task."""
+"""Time for one training, or for the answers to one task."""
 AT_ONCE = 4
 """Trainings that are given to the trainer together."""
 CHARS_A_TOKEN = 2

@@ -19,7 +19,7 @@ RULES: dict[str, Callable[[Floats, float], StoppingRule]] = {
 }
 """Rules by name, each made from a prior over `stopping.shapes` and the price of a sample."""
 WITH_PRIOR = frozenset({"bayesian"})
-"""Those that make use of the prior."""
+"""Rules that use the prior."""
 
 __all__ = [
     "RULES",

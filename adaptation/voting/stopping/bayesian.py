@@ -23,7 +23,7 @@ LEAST, COLD_LEAST = 2, 4
 """Samples before the rule speaks. One alone shows nothing, not even that the prior has aged; the
 cold prior would take three that agree for a mode where all shapes are flat."""
 PRICE = 0.002
-"""Of one sample, in accuracy."""
+"""Price of one sample, in accuracy."""
 
 
 class BayesianRule(CertainRule):

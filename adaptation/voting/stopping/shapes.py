@@ -62,13 +62,13 @@ COLD = np.full(SHARES.shape[1], 1 / SHARES.shape[1])
 
 
 class Likelihoods(NamedTuple):
-    """Of each pattern under each shape, all (P, K)."""
+    """Likelihoods of each pattern under each shape, all (P, K)."""
 
     pattern: Floats
     leader_is_mode: Floats
     """The part of `pattern` in which the leader is the mode."""
     leader_again: Floats
-    """Of the pattern and one more vote for its leader."""
+    """Likelihood of the pattern with one more vote for its leader."""
 
 
 def likelihoods(patterns: Sequence[Pattern]) -> Likelihoods:

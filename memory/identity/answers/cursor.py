@@ -53,7 +53,7 @@ class Cursor(ABC):
         self.in_prose = in_prose
         """Then `a` and `I` are words."""
         self.max_words = 4
-        """Of what is counted."""
+        """Most words of what is counted."""
         self.leads = False
         """Whether a word and `=` stand before it, to which all it says leads."""
         self.seen = Seen()

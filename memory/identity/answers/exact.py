@@ -23,7 +23,7 @@ Product = tuple[tuple[Atom, Power], ...]
 Terms = Mapping[Product, Fraction]
 
 MAX_BITS = 4096
-"""Of a coefficient. 2^100000 keeps its exponent instead."""
+"""Most bits of a coefficient. 2^100000 keeps its exponent instead."""
 MAX_STEPS = 300
 """Multiplications for one value that stands alone."""
 MAX_FACTORIAL = 300

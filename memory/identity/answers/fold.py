@@ -47,7 +47,7 @@ _WRAPPERS = (
 _OPENINGS = frozenset(opening[0] for opening, _ in _WRAPPERS)
 _EMPHASIS = ("**", "__", '"', "'", "*")
 HYPHENS = dict.fromkeys("‐‑‒﹣－", "-")
-"""Those that do not break a line, and wide ones: also a minus."""
+"""Hyphens that do not break a line, and wide ones: each is also a minus."""
 INVISIBLE = dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
 _WIDE = str.maketrans(dict(zip("。．！，、；：", "..!,,;:", strict=True)) | HYPHENS | INVISIBLE)
 """Punctuation of Chinese and Japanese, hyphens, and signs without width."""

@@ -29,7 +29,7 @@ from server.version import installed_version
 
 RESULTS = "results.jsonl"
 URL = "http://whet"
-"""Of the server that began the job, which is not reached by its address."""
+"""Stands for the server that began the job, which is not reached by an address."""
 
 
 async def run(work: Work) -> dict[str, Any]:

@@ -58,11 +58,11 @@ class PractiseRequest(OfBase):
     tenant's own records."""
     families: tuple[str, ...] = Field(default=(), max_length=32)
     tasks: tuple[CodeTask, ...] = Field(default=(), max_length=1000)
-    """Of code, with tests."""
+    """Tasks of code, with their tests."""
     exercises: int = Field(default=64, ge=1, le=10_000)
     """To be tried."""
     max_new_tokens: int = Field(default=256, ge=1, le=8192)
-    """Of one reply."""
+    """Most tokens of one reply."""
 
 
 class PracticeReport(Frozen):

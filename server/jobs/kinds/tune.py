@@ -38,7 +38,7 @@ class TuneRequest(OfBase):
     """What is searched, and how thoroughly."""
 
     worlds: int = Field(default=1, ge=1, le=20)
-    """Of each of the four suites."""
+    """Worlds of each of the four suites."""
     questions: int = Field(default=12, ge=4, le=100)
     """Asked about each world."""
     own: bool = False
