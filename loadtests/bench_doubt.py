@@ -35,6 +35,7 @@ EXAMPLES = """\
 examples:
   python -m loadtests.bench_doubt                   twenty tenants, some twenty minutes
   python -m loadtests.bench_doubt --seeds 2         a first look
+  python -m loadtests.bench_doubt --model smollm2 --seeds 4
 """
 WORLDS = ("jargon", "facts", "house_rules", "house_format")
 OF_WORLD, BILLS, COMPARISONS, WRONG = 36, 10, 8, 2

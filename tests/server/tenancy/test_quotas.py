@@ -212,6 +212,22 @@ async def test_one_tenants_limit_is_no_others(server: Composed) -> None:
     assert (await globex.ask("POST", CHAT, **ASK)).status_code == 200
 
 
+async def test_a_calibration_is_shown_beside_the_limits_and_stays_where_they_change(
+    server: Composed,
+) -> None:
+    operator = Tenant(server, "default")
+    server.memory.calibrations.set("acme", MODEL, None)
+    server.memory.tenants.set("globex", Limits(weight=2))
+    listed = (await operator.ask("GET", "/v1/admin/tenants")).json()["data"]
+    assert [(own["id"], own["calibrations"]) for own in listed] == [
+        ("acme", [MODEL]),
+        ("globex", []),
+    ]
+    changed = (await operator.ask("PUT", "/v1/admin/tenants/acme", weight=3)).json()
+    assert changed == (await operator.ask("GET", "/v1/admin/tenants/acme")).json()
+    assert (changed["limits"]["weight"], changed["calibrations"]) == (3, [MODEL])
+
+
 async def test_every_token_of_a_vote_counts_losing_ones_too(server: Composed) -> None:
     acme, operator = Tenant(server, "acme"), Tenant(server, "default")
     await operator.ask("PUT", "/v1/admin/tenants/acme", tokens_per_minute=60)
