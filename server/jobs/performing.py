@@ -54,12 +54,16 @@ async def perform(work: Work, run: Run) -> JobStatus:
 
 async def _beat(work: Work, doing: asyncio.Future[Any]) -> None:
     """Hold the job while it is done, and end what is done where that is wanted."""
+    told = ""
     while True:
         await asyncio.sleep(BEAT_S)
         try:
             await asyncio.to_thread(work.beat)
+            told = ""
         except WhetMemoryError as error:
-            logger.warning("job %s waits for the storage: %s", work.job.id, error)
+            if str(error) != told:  # once, not at every beat
+                logger.warning("job %s waits for the storage: %s", work.job.id, error)
+            told = str(error)
         except Exception:  # nobody awaits this: a job that is not held is begun twice
             logger.exception("job %s could not be held; it is tried again", work.job.id)
         if work.is_lost or work.wish is not None:

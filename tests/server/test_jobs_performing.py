@@ -143,10 +143,11 @@ async def test_a_job_that_is_anothers_is_let_alone(
 
 
 async def test_a_beat_that_fails_is_not_the_last(
-    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     work = begun(memory)
-    beat, failures = work.beat, iter([KeyError("odd"), StorageUnavailableError("full")])
+    full = [StorageUnavailableError("full") for _ in range(3)]
+    beat, failures = work.beat, iter([KeyError("odd"), *full])
 
     def failing() -> None:
         if (error := next(failures, None)) is not None:
@@ -157,6 +158,7 @@ async def test_a_beat_that_fails_is_not_the_last(
     doing = asyncio.create_task(perform(work, for_ever))
     memory.jobs.ask("ann", work.job.id, Wish.CANCEL)
     assert await asyncio.wait_for(doing, 30) is JobStatus.CANCELLED
+    assert caplog.text.count("waits for the storage: full") == 1
 
 
 def test_nothing_said_is_lost_where_it_cannot_be_written_at_once(
