@@ -44,7 +44,7 @@ class Session:
 
     def __init__(self, query: Query, services: Services) -> None:
         self.query = query
-        self.clock = Stopwatch()
+        self.clock = Stopwatch(query.watch)
         self.pool = SamplePool(services.engine, query, query.options.budget.tokens, services.crowd)
         self.recalled = Recalled()
         """What `recall` found last."""

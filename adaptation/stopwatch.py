@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from memory.traced import Span
+
+Watch = Callable[[str], AbstractContextManager[object]]
+"""Entered with the name of each step as it begins, left as it ends."""
 
 MOST_SPANS = 256
 """That are noted one by one; seconds add up beyond."""
@@ -15,10 +18,12 @@ MOST_SPANS = 256
 class Stopwatch:
     """Adds up monotonic seconds by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = nullcontext) -> None:
+        """`watch` sees every step too."""
         self.seconds: dict[str, float] = {}
         self.spans: list[Span] = []
         self.began = time.monotonic()
+        self._watch = watch
 
     @property
     def since_start_s(self) -> float:
@@ -30,7 +35,8 @@ class Stopwatch:
         """Add the time spent in the `with` block to `name`."""
         start = time.monotonic()
         try:
-            yield
+            with self._watch(name):
+                yield
         finally:
             took = time.monotonic() - start
             self.seconds[name] = self.seconds.get(name, 0.0) + took

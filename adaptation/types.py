@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +21,7 @@ from adaptation.report import (
     TokenCounts,
 )
 from adaptation.said import Said
+from adaptation.stopwatch import Watch
 from adaptation.voting.ballots import Ballots
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
@@ -94,6 +96,8 @@ class Query:
     """Told of every sample that is counted; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)
     """Told what was spent where the client left, or an error came, before there was an answer."""
+    watch: Watch = field(default=nullcontext, repr=False, compare=False)
+    """Sees every step as it begins and ends."""
 
     @property
     def seconds_left(self) -> float | None:

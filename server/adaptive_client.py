@@ -16,6 +16,7 @@ from collections.abc import (
     Coroutine,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from adaptation.errors import DeadlineError, EngineError
@@ -42,7 +43,7 @@ from server.engine.refusals import (
 )
 from server.engine.under_way import tell_all
 from server.engine.vllm_engine import EngineRequest
-from server.plain import Finish, PlainSampling
+from server.plain import Finish, PlainSampling, Watching
 from server.request_context import COMPLETIONS, Asked, RequestContext
 from server.scope import Scope
 from server.telemetry.notes import request_note
@@ -67,16 +68,18 @@ class AdaptiveClient:
         abandon: Abandoned,
         telling: Telling,
         parsers: Parsers,
+        watch: Watching,
     ) -> None:
         """`finish` makes the report of every outcome before its last output is handed on,
         `abandon` is told what was spent where there is none; `telling` logs how far a vote is,
-        `parsers` read replies as the handler will."""
+        `parsers` read replies as the handler will, `watch` sees every prompt answered."""
         self._inner = inner
         self._answer = answer
         self._scope = scope
         self._finish = finish
         self._abandon = abandon
-        self._plain = PlainSampling(inner, scope, finish, abandon)
+        self._watch = watch
+        self._plain = PlainSampling(inner, scope, finish, abandon, watch)
         self._telling = telling
         self._parsers = parsers
         self._loop = asyncio.get_running_loop()
@@ -227,8 +230,10 @@ class AdaptiveClient:
                 terms,
                 is_bent=request.is_bent,
             )
-            async with self._telling(query):
-                outcome = await self._answer(query)
+            with self._watch(query) as watched:
+                async with self._telling(query):
+                    outcome = await self._answer(replace(query, watch=watched.step))
+                watched.ended(outcome)
         self.answered(query, outcome)
         return outcome, self._finish(query, outcome, asked.earlier)
 

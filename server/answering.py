@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,7 @@ from server.progress import WatchedEngine
 from server.reports import Reports
 from server.scope import Scope
 from server.services import services_of
+from server.telemetry.telemetry import Watched
 from server.trends import Trends
 from server.trials import Shares, Trials
 
@@ -68,9 +70,15 @@ async def answering_of(
         books.abandon,
         watched.telling,
         Parsers(args, parts.client),
+        partial(_watch, parts),
     )
     counts = GenerationCounts(memory.judgements, memory.aside, metrics)
     return Answering(client, services, pipeline, scope, trials, reports, counts, live)
+
+
+def _watch(parts: Parts, query: Query) -> AbstractContextManager[Watched]:
+    """Have a prompt watched while it is answered."""
+    return parts.telemetry.answer(query, len(parts.engine.prompt_ids(query) or ()))
 
 
 def _metrics(parts: Parts, settings: Settings, registry: CollectorRegistry) -> Metrics:

@@ -57,7 +57,9 @@ def offline_of(parts: Parts, settings: Settings, inside: Inside, most_bytes: int
 
     return Offline(
         batches=BatchWorker(memory, inside.post, batch_news, at_once, most_bytes),
-        evals=EvalWorker(memory, inside.post, eval_news, at_once, most_bytes, embedder),
+        evals=EvalWorker(
+            memory, inside.post, eval_news, at_once, most_bytes, embedder, parts.telemetry
+        ),
         jobs=JobRunner(memory, settings, job_news, device_lock, client_of),
         stir_batches=stir_batches,
         stir_evals=stir_evals,

@@ -38,6 +38,8 @@ from server.models.named import base_model
 from server.resident import resident_bytes, said
 from server.rewards import open_rewards
 from server.routes.ready import Probe
+from server.telemetry.exporting import telemetry_of
+from server.telemetry.telemetry import Telemetry
 from server.tenancy.keyring import Keyring
 from server.tenancy.principal import caller
 from server.tenancy.quotas import Quotas
@@ -67,6 +69,7 @@ class Parts:
         limits: Limits | None = None,
         shared: int | None = None,
         keeper: EngineKeeper | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """`limits` are those of a tenant that has none of its own.
 
@@ -79,6 +82,7 @@ class Parts:
         self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
         queue = FairQueue(self._room(client, shared), FairShares(self._weight))
         self.client = MeteredClient(client, queue, caller, self.quotas.spent)
+        self.telemetry = telemetry or Telemetry()
         self.template = template
         self.memory = memory
         self.trainer = trainer
@@ -134,6 +138,7 @@ async def open_parts(
     args: argparse.Namespace, settings: Settings, training_threads: int | None = None
 ) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
+    telemetry = telemetry_of(settings, base_model(args.model), args.otlp_traces_endpoint)
     memory = memory_of(settings)
     template = launch.chat_template(args)
     threads, device = training_threads, settings.trainer_device
@@ -166,6 +171,7 @@ async def open_parts(
                 EngineKeeper(
                     client, Cores(args), settings.engine_restarts, settings.engine_stall_s
                 ),
+                telemetry,
             )
     finally:
         starting.cancel()
@@ -173,4 +179,5 @@ async def open_parts(
         algebra.close()
         places.close()
         leases.close()
+        await asyncio.to_thread(telemetry.close)
         memory.close()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
@@ -27,15 +28,21 @@ from server.engine.vllm_engine import EngineRequest, lora_request
 from server.request_context import Asked
 from server.scope import Scope
 from server.serving import Serving
+from server.telemetry.telemetry import Watched
 
 Finish = Callable[[Query, Outcome, Report | None], Report]
+Watching = Callable[[Query], AbstractContextManager[Watched]]
 
 
 class PlainSampling:
     """Samples through what answers the question, once."""
 
-    def __init__(self, inner: Any, scope: Scope, finish: Finish, abandon: Abandoned) -> None:
-        """`finish` makes the report of an outcome; `abandon` is told what was spent without one."""
+    def __init__(
+        self, inner: Any, scope: Scope, finish: Finish, abandon: Abandoned, watch: Watching
+    ) -> None:
+        """`finish` makes the report of an outcome; `abandon` is told what was spent without one;
+        `watch` sees every prompt answered."""
+        self._watch = watch
         self._inner = inner
         self._scope = scope
         self._finish = finish
@@ -69,16 +76,19 @@ class PlainSampling:
             query = asked.query(request, serving, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
             try:
-                async with aclosing(drawn) as outputs:
-                    async for output in outputs:
-                        if counted is None:
-                            counted = counters(self._inner, asked.request_id)
-                        tokens += tokens_of(output)
-                        text = first_text(output, request.params, text)
-                        report = None
-                        if finished := output.finished:
-                            report = self._reported(asked, query, output, text, tokens)
-                        yield Given(output, report)
+                with self._watch(query) as watched:
+                    async with aclosing(drawn) as outputs:
+                        async for output in outputs:
+                            if counted is None:
+                                counted = counters(self._inner, asked.request_id)
+                            tokens += tokens_of(output)
+                            text = first_text(output, request.params, text)
+                            report = None
+                            if finished := output.finished:
+                                outcome = _outcome(query, output, text, tokens)
+                                watched.ended(outcome)
+                                report = self._finish(query, outcome, asked.earlier)
+                            yield Given(output, report)
             finally:
                 if not finished:
                     # What the engine had given out and nobody has taken was generated, too.
@@ -92,14 +102,17 @@ class PlainSampling:
             drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
             drawing = asyncio.create_task(_last(drawn))
             try:
-                await asyncio.wait([drawing])
-                output = drawing.result()
+                with self._watch(query) as watched:
+                    await asyncio.wait([drawing])
+                    output = drawing.result()
+                    text, tokens = first_text(output, request.params, ""), tokens_of(output)
+                    outcome = _outcome(query, output, text, tokens)
+                    watched.ended(outcome)
             except BaseException:
                 await end_all([drawing], partial(end_requests, self._inner, [asked.request_id]))
                 self._give_up(request, _drawn_tokens(drawing))
                 raise
-        text, tokens = first_text(output, request.params, ""), tokens_of(output)
-        return Given(output, self._reported(asked, query, output, text, tokens))
+        return Given(output, self._finish(query, outcome, asked.earlier))
 
     def _outputs(
         self, request: EngineRequest, request_id: str, adapter: Any
@@ -110,13 +123,13 @@ class PlainSampling:
         )
         return told(outputs, request.params, request.form)
 
-    def _reported(self, asked: Asked, query: Query, output: Any, text: str, tokens: int) -> Report:
-        sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
-        return self._finish(query, Outcome.plain(query, sample), asked.earlier)
-
     def _give_up(self, request: EngineRequest, tokens: int) -> None:
         started = SampleCounts(started=request.choices, cancelled=request.choices)
         self._abandon(started, TokenCounts(cancelled=tokens))
+
+
+def _outcome(query: Query, output: Any, text: str, tokens: int) -> Outcome:
+    return Outcome.plain(query, Sample(0, text, tokens, output.outputs[0].finish_reason))
 
 
 @asynccontextmanager

@@ -93,8 +93,10 @@ def _guard(
     guarded = Authentication(inner, doors, parts.keyring, trust)
     turnstile = Turnstile(guarded, settings.max_concurrent_requests, occupancy, away)
     rules, most_bytes = _log_rules(args, settings), settings.max_body_bytes
-    app.middleware_stack = RequestLog(OpenAIErrorShape(turnstile, most_bytes), rules)
-    return RequestLog(OpenAIErrorShape(inner, most_bytes), rules)
+    telemetry = parts.telemetry
+    telemetry.route_of = doors.pattern_of
+    app.middleware_stack = RequestLog(OpenAIErrorShape(turnstile, most_bytes), rules, telemetry)
+    return RequestLog(OpenAIErrorShape(inner, most_bytes), rules, telemetry)
 
 
 def _log_rules(args: argparse.Namespace, settings: Settings) -> LogRules:

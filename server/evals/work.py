@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,7 +40,10 @@ class RunWork:
         run: EvalRun,
         at_once: int,
         most_bytes: int,
+        watched: AbstractContextManager[object],
     ) -> None:
+        """`watched` is entered for as long as the run is worked on."""
+        self._watched = watched
         self._memory, self._runs, self._aside = memory, memory.eval_runs, memory.aside
         self._door, self._holder, self._run = door, holder, run
         self._at_once, self._most_bytes = at_once, most_bytes
@@ -51,7 +54,8 @@ class RunWork:
     async def _work(self) -> None:
         watch = asyncio.create_task(self._watch(asyncio.current_task()))
         try:
-            await self._go_through()
+            with self._watched:
+                await self._go_through()
         except NotFoundError:
             await self._end(RunStatus.FAILED, "source_gone", "the file or the eval is gone")
         except FaultyItemsError as error:

@@ -9,6 +9,7 @@ from memory.memory import LongTermMemory
 from server.batches.patience import Post
 from server.evals.asking import Door
 from server.evals.work import RunWork
+from server.telemetry.telemetry import Telemetry
 from server.tenant_work import TenantWork
 
 
@@ -23,17 +24,20 @@ class EvalWorker(TenantWork[EvalRun]):
         at_once: int,
         most_bytes: int,
         embedder: str,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """`news` is set when a run was made, cancelled or deleted.
 
         `at_once` bounds a run's items at work, `most_bytes` a line of its source; `embedder` is
-        the name under which embeddings are served.
+        the name under which embeddings are served; `telemetry` sees every run.
         """
         super().__init__("evaluation runs", memory.eval_runs, memory.aside.writing, news)
         self._memory, self._post, self._at_once = memory, post, at_once
         self._most_bytes, self._embedder = most_bytes, embedder
+        self._telemetry = telemetry or Telemetry()
 
     def begin(self, found: EvalRun, holder: str) -> RunWork:
         """See `TenantWork.begin`."""
         door = Door(self._post, found.tenant, self._embedder)
-        return RunWork(self._memory, door, holder, found, self._at_once, self._most_bytes)
+        watched = self._telemetry.work("evaluation run", run=found.id, tenant=found.tenant)
+        return RunWork(self._memory, door, holder, found, self._at_once, self._most_bytes, watched)

@@ -22,6 +22,7 @@ from server.jobs.logs import told_to
 from server.jobs.performing import perform
 from server.jobs.work import Work
 from server.memory_opening import memory_of
+from server.telemetry.exporting import telemetry_of
 from server.telemetry.lines import set_up
 from server.telemetry.notes import JobNote, working_on
 
@@ -39,7 +40,9 @@ def main() -> int:
         folder = folder_of(settings.data_dir, job_id)
         asks = BridgeTransport(socket.socket(fileno=int(way)))
         work = Work(job, memory, settings, folder, holder, asks=asks)
-        with told_to(work), working_on(JobNote(job_id)):
+        telemetry = telemetry_of(settings)
+        watched = telemetry.work(f"job {job.kind}", job=job_id, tenant=tenant)
+        with told_to(work), working_on(JobNote(job_id)), closing(telemetry), watched:
             asyncio.run(_until_ended(work))
     return 0
 

@@ -19,6 +19,7 @@ from server.request_context import route_path
 from server.request_ids import request_id_of
 from server.telemetry.lines import FIELDS
 from server.telemetry.notes import Answered, RequestNote, working_on
+from server.telemetry.telemetry import Telemetry
 from server.tenancy.principal import principal_of
 
 logger = logging.getLogger("server.requests")
@@ -42,8 +43,9 @@ class LogRules:
 class RequestLog:
     """Notes each request, and writes its line."""
 
-    def __init__(self, app: ASGIApp, rules: LogRules) -> None:
-        self._app, self._rules = app, rules
+    def __init__(self, app: ASGIApp, rules: LogRules, telemetry: Telemetry | None = None) -> None:
+        """`telemetry` is told of every request but of those for `PROBES`."""
+        self._app, self._rules, self._telemetry = app, rules, telemetry or Telemetry()
         self._quiet = PROBES | rules.quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,11 +54,13 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         note = _noted(scope)
+        path = route_path(scope)
         if self._rules.is_on:
-            note.settled = self._quietly if route_path(scope) in self._quiet else self._write
-        with working_on(note):
+            note.settled = self._quietly if path in self._quiet else self._write
+        telemetry = Telemetry() if path in PROBES else self._telemetry
+        with working_on(note), telemetry.request(note, scope) as inner:
             try:
-                await self._app(scope, _heard(note, receive), _told(note, send))
+                await self._app(inner, _heard(note, receive), _told(note, send))
             finally:
                 note.end()
 

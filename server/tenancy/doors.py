@@ -164,14 +164,19 @@ class Doors:
 
     def least(self, scope: Scope) -> Access:
         """Return the least access that a request needs; where there is no route, any key does."""
-        route = self._route(scope)
-        if route is None:
+        pattern = self.pattern_of(scope)
+        if pattern is None:
             return Access.USER
-        least = DOORS.get(getattr(route, "path", ""), Access.OPERATOR)
+        least = DOORS.get(pattern, Access.OPERATOR)
         if isinstance(least, Access):
             return least
         method = scope.get("method", "GET")
         return least.get("GET" if method == "HEAD" else method, Access.OPERATOR)
+
+    def pattern_of(self, scope: Scope) -> str | None:
+        """Return the path of a request's route, its parameters by name; None: there is no route."""
+        route = self._route(scope)
+        return None if route is None else getattr(route, "path", "")
 
     def _route(self, scope: Scope) -> BaseRoute | None:
         """Return what `starlette.routing.Router` hands a request to."""

@@ -37,6 +37,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.jobs.runner import JobRunner
     from server.parts import Parts
     from server.shadowing import Shadowing
+    from server.telemetry.telemetry import Telemetry
     from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
@@ -118,9 +119,14 @@ async def composed(
     monkeypatch: pytest.MonkeyPatch,
     script: Script,
     flags: Sequence[str] = (),
+    telemetry: Telemetry | None = None,
+    registry: CollectorRegistry | None = None,
     **given: Any,
 ) -> AsyncIterator[Composed]:
-    """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own."""
+    """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own.
+
+    Whet's series go into `registry`, which is nobody else's by default.
+    """
     settings = Settings(**{"data_dir": folder / "data", "embedder": "hashing", **given})
     args = arguments(monkeypatch, settings, flags)
     url = secret_of(settings.database_url)
@@ -149,8 +155,9 @@ async def composed(
                 keeper=EngineKeeper(
                     inner, cores, settings.engine_restarts, settings.engine_stall_s
                 ),
+                telemetry=telemetry,
             )
-            built = await build(parts, args, settings, CollectorRegistry())
+            built = await build(parts, args, settings, registry or CollectorRegistry())
             app, client, warming = built.app, built.answering.client, built.warming
             inner.core.script, inner.core.generated_tokens = script, 0
             inner.core.taken.clear()

@@ -1,0 +1,54 @@
+"""What is told of the work under way: requests, answers, their steps, and work offline.
+
+The seam. This one tells nobody; `otel.py`, which is imported only where a collector is named, tells
+OpenTelemetry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from starlette.types import Scope
+
+from adaptation.types import Outcome, Query
+from server.telemetry.notes import RequestNote
+
+
+class Watched:
+    """One prompt while it is answered."""
+
+    def step(self, name: str) -> AbstractContextManager[object]:
+        """See `Stopwatch`."""
+        return nullcontext()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in what came of it."""
+
+
+RouteOf = Callable[[Scope], str | None]
+
+
+class Telemetry:
+    """Told of everything when it begins and when it ends."""
+
+    route_of: RouteOf | None = None
+    """Returns the pattern of the path by which a request is routed, once there are routes."""
+
+    @contextmanager
+    def request(self, note: RequestNote, scope: Scope) -> Iterator[Scope]:
+        """See a request; yields the scope for whoever answers it."""
+        yield scope
+
+    @contextmanager
+    def answer(self, query: Query, prompt_tokens: int) -> Iterator[Watched]:
+        """See a prompt answered."""
+        yield Watched()
+
+    @contextmanager
+    def work(self, name: str, **facts: str) -> Iterator[None]:
+        """See what is done offline."""
+        yield
+
+    def close(self) -> None:
+        """Hand over what has not been handed over."""
