@@ -154,11 +154,9 @@ async def open_parts(
         ):
             await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
             await asyncio.wait([starting])
-            model = base_model(args.model)
-            limits = limits_of(settings)
             yield Parts(
                 client,
-                model,
+                base_model(args.model),
                 memory,
                 trainer,
                 leases,
@@ -166,11 +164,9 @@ async def open_parts(
                 algebra,
                 template,
                 rewards,
-                limits,
+                limits_of(settings),
                 settings.shared_samples,
-                EngineKeeper(
-                    client, Cores(args), settings.engine_restarts, settings.engine_stall_s
-                ),
+                _keeper(client, args, settings),
                 telemetry,
             )
     finally:
@@ -181,3 +177,7 @@ async def open_parts(
         leases.close()
         await asyncio.to_thread(telemetry.close)
         memory.close()
+
+
+def _keeper(client: Any, args: argparse.Namespace, settings: Settings) -> EngineKeeper:
+    return EngineKeeper(client, Cores(args), settings.engine_restarts, settings.engine_stall_s)

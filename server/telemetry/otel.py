@@ -94,7 +94,7 @@ class OpenTelemetry(Telemetry):
         began = time.monotonic()
         try:
             with use_span(span, record_exception=False, set_status_on_exception=False):
-                yield _handed_down(scope) if self._hands_down else scope
+                yield _below(scope, hands_down=self._hands_down)
         finally:
             ended = _ended(note)
             who = {names.CLIENT: note.client, "whet.tenant": note.tenant}
@@ -253,10 +253,11 @@ def _failed(span: Span, raised: BaseException) -> Attributes:
     return {names.ERROR_TYPE: kind}
 
 
-def _handed_down(scope: Scope) -> Scope:
-    """Return a scope whose headers name the span that is under way."""
+def _below(scope: Scope, *, hands_down: bool) -> Scope:
+    """Return a scope that names the span under way, or none: who does not trace warns of that."""
     carrier: dict[str, str] = {}
-    inject(carrier)
+    if hands_down:
+        inject(carrier)
     ours = [(name.encode(), value.encode()) for name, value in carrier.items()]
     others = [header for header in scope["headers"] if header[0] not in _HANDED_DOWN]
     return {**scope, "headers": others + ours}

@@ -276,19 +276,22 @@ async def test_probes_are_not_traced(
     assert SECRET not in span.to_json()
 
 
-async def test_vllm_is_handed_the_span_under_way_where_it_traces_too(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told, seen = Told(hands_down=True), []
+@pytest.mark.parametrize("hands_down", [True, False])
+async def test_vllm_is_handed_the_span_under_way_where_it_traces_too(hands_down: bool) -> None:
+    told, seen = Told(hands_down), dict[bytes, bytes]()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(dict(scope["headers"]))
+        seen.update(scope["headers"])
 
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"traceparent", b"x")]}
+    headers = [(b"traceparent", b"x"), (b"tracestate", b"y"), (b"host", b"here")]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
     await RequestLog(app, LogRules(), told.telemetry)(scope, None, None)  # type: ignore[arg-type]
     (span,) = told.spans
-    _, trace, parent, _ = seen[0][b"traceparent"].decode().split("-")
-    assert (int(trace, 16), int(parent, 16)) == (span.context.trace_id, span.context.span_id)
+    assert seen.pop(b"host") == b"here"
+    if hands_down:
+        _, trace, parent, _ = seen.pop(b"traceparent").decode().split("-")
+        assert (int(trace, 16), int(parent, 16)) == (span.context.trace_id, span.context.span_id)
+    assert not seen
 
 
 async def test_an_evaluations_requests_are_within_its_run(
