@@ -89,6 +89,7 @@ class Whet:
     def __init__(self, url: str = LOCAL, *, api_key: str | None = None, **settings: Any) -> None:
         """`api_key`: else $WHET_API_KEY or $VLLM_API_KEY; `settings` are those of `OpenAI`."""
         self.openai = OpenAI(base_url=_base(url), api_key=_key(api_key), **settings)
+        self._model: str | None = None
 
     def ask(
         self,
@@ -142,7 +143,7 @@ class Whet:
 
     def first_model(self) -> str:
         """Return the name of the first model that the server lists; asked for once."""
-        if not hasattr(self, "_model"):
+        if self._model is None:
             self._model = self.openai.models.list().data[0].id
         return self._model
 
@@ -157,6 +158,7 @@ class AsyncWhet:
     def __init__(self, url: str = LOCAL, *, api_key: str | None = None, **settings: Any) -> None:
         """See `Whet`; `settings` are those of `AsyncOpenAI`."""
         self.openai = AsyncOpenAI(base_url=_base(url), api_key=_key(api_key), **settings)
+        self._model: str | None = None
 
     async def ask(
         self,
@@ -205,7 +207,7 @@ class AsyncWhet:
 
     async def first_model(self) -> str:
         """See `Whet.first_model`."""
-        if not hasattr(self, "_model"):
+        if self._model is None:
             self._model = (await self.openai.models.list()).data[0].id
         return self._model
 

@@ -11,11 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from adaptation.pebble.reading import READ, read
+
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CALL_START, CALL_END = "<tool_call>", "</tool_call>"
 SPECIAL_TOKENS = (END_OF_TEXT, TURN_START, TURN_END, CALL_START, CALL_END)
 
-CHAT_TEMPLATE = """\
+CHAT_TEMPLATE = (
+    READ
+    + """\
 {%- if tools -%}
 {{- '<|im_start|>system\\n' -}}
 {%- if messages[0].role == 'system' -%}{{- messages[0].content + '\\n\\n' -}}{%- endif -%}
@@ -51,12 +55,15 @@ CHAT_TEMPLATE = """\
 {%- if loop.last or messages[loop.index0 + 1].role != 'tool' -%}
 {{- '<|im_end|>\\n' -}}
 {%- endif -%}
+{%- elif message.role == 'user' -%}
+{{- '<|im_start|>user\\n' + read(content) + '<|im_end|>\\n' -}}
 {%- elif not (loop.first and message.role == 'system') -%}
 {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>\\n' -}}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
 """
+)
 
 
 class Segment(NamedTuple):
@@ -111,7 +118,8 @@ def _merged(conversation: Conversation) -> Iterator[Segment]:
             yield Segment(turn.text + TURN_END, True)
             between = "\n"
         elif not (turn.role == "system" and conversation.tools):
-            between += f"{TURN_START}{turn.role}\n{turn.text}{TURN_END}\n"
+            text = read(turn.text) if turn.role == "user" else turn.text
+            between += f"{TURN_START}{turn.role}\n{text}{TURN_END}\n"
     yield Segment(between, False)
 
 

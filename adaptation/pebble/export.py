@@ -26,6 +26,10 @@ JSON and tool calls, and it is made to be *taught*: private worlds of jargon, pr
 rules are solvable only from solved examples. It knows nothing of the real world; use a real model
 for real work.
 
+Its chat template brings a user's short line to the wordings that were taught: `2+2` is read as
+`2 + 2`, `plus` and `minus` as signs, `What's` as `What is`, a greeting before a question not at
+all (`reading.py`). Longer texts and those of several lines are read as they are.
+
 Trained for {minutes:.0f} minutes on {device}: {steps:,} steps, {tokens:.0f} million
 tokens (those read while rehearsing adaptation included).
 
