@@ -6,6 +6,7 @@ ever among the examples, and none of either was trained on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from math import ceil
 from random import Random
@@ -23,18 +24,20 @@ TASK = "whet-tour"
 EVERYDAY = (("stories", 4), ("equations", 2), ("stories", 5), ("orders", 1))
 """Suites and levels of the kinds the built-in model was trained on, the harder ones: what one
 sample always gets right, or never, tells nothing about votes."""
+DOUBTFUL = (("lists", 4), ("lists", 1))
+"""Kinds of which one sample of the built-in model is right about twice in three times."""
 SHIFTED = SUITES["jargon"]
 """Private worlds, one for each seed."""
 
 
 def everyday(count: int, seed: int) -> list[Solved]:
     """Return different questions in the model's own domain, the kinds in turn."""
-    each = ceil(count / len(EVERYDAY))
-    kinds = [
-        SUITES[name].problems(each, split=Split.EVALUATION, seed=seed, level=level)
-        for name, level in EVERYDAY
-    ]
-    return list(chain.from_iterable(zip(*kinds, strict=True)))[:count]
+    return _in_turn(EVERYDAY, count, seed)
+
+
+def doubtful(count: int, seed: int) -> list[Solved]:
+    """Return different questions that the built-in model gets right now and then."""
+    return _in_turn(DOUBTFUL, count, seed)
 
 
 def sums(count: int, seed: int) -> list[Solved]:
@@ -51,6 +54,15 @@ def shifted(count: int, seed: int) -> list[Solved]:
 def examples(count: int, seed: int) -> list[Solved]:
     """Return other solved questions of the same world, for memory."""
     return _of_world(count, seed, Split.MEMORY)
+
+
+def _in_turn(kinds: Sequence[tuple[str, int]], count: int, seed: int) -> list[Solved]:
+    each = ceil(count / len(kinds))
+    found = [
+        SUITES[name].problems(each, split=Split.EVALUATION, seed=seed, level=level)
+        for name, level in kinds
+    ]
+    return list(chain.from_iterable(zip(*found, strict=True)))[:count]
 
 
 def _of_world(count: int, seed: int, split: Split) -> list[Solved]:

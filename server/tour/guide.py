@@ -17,7 +17,9 @@ class Sizes:
     """How much is asked."""
 
     search: int
-    """Everyday questions, among which one that voting mends is looked for."""
+    """Doubtful questions, among which one that voting mends is looked for."""
+    everyday: int
+    """Everyday questions asked before and after distillation."""
     shifted: int
     """Questions of the new domain asked before and after test-time training."""
     held_out: int
@@ -26,8 +28,8 @@ class Sizes:
     """Solved examples of it that memory is given."""
 
 
-FULL = Sizes(search=36, shifted=12, held_out=24)
-FAST = Sizes(search=12, shifted=4, held_out=8)
+FULL = Sizes(search=20, everyday=16, shifted=5, held_out=16)
+FAST = Sizes(search=10, everyday=8, shifted=3, held_out=8)
 
 
 class Guide:
@@ -44,9 +46,14 @@ class Guide:
         self.seed = seed
 
     @cached_property
+    def doubtful(self) -> list[Solved]:
+        """Questions that the model gets right now and then."""
+        return questions.doubtful(self.sizes.search, self.seed)
+
+    @cached_property
     def everyday(self) -> list[Solved]:
         """Questions in the domain the model was trained on."""
-        return questions.everyday(self.sizes.search, self.seed)
+        return questions.everyday(self.sizes.everyday, self.seed)
 
     @cached_property
     def examples(self) -> list[Solved]:

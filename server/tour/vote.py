@@ -38,15 +38,15 @@ class Trial:
 
 
 def visit(guide: Guide) -> Outcome:
-    """Ask everyday questions both ways, and show one of them."""
+    """Ask doubtful questions both ways, and show one of them."""
     narrator = guide.narrator
     narrator.chapter("Voting: the same model, asked more than once")
     narrator.say(
-        f"{len(guide.everyday)} seeded arithmetic questions of the kinds the model was trained on. "
-        f"Each is answered by {SINGLES} single samples, and by strategy `consistency`: up to 16 "
-        "samples, stopping as soon as the winner is clear."
+        f"{len(guide.doubtful)} lists to sort or to count, seeded: the model gets such questions "
+        f"right now and then. Each is answered by {SINGLES} single samples, and by strategy "
+        "`consistency`: up to 16 samples, stopping as soon as the winner is clear."
     )
-    trials = [_try(guide.client, task) for task in narrator.each(guide.everyday, "asking")]
+    trials = [_try(guide.client, task) for task in narrator.each(guide.doubtful, "asking")]
     _show_one(narrator, trials)
     return _conclude(narrator, trials)
 

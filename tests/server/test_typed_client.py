@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import openai
 import pytest
@@ -17,6 +19,7 @@ from adaptation.options import Options, Strategy
 from adaptation.report import StopReason
 from tests.server.composed import MODEL, STORY, Reply, composed
 from tests.server.listening import listening
+from whet import LOCAL
 from whet.client import AsyncWhet, Budget, Whet, asking, report_of
 from whet.events import Answer, Text, Votes, report_in
 
@@ -111,6 +114,19 @@ async def test_an_official_client_needs_two_functions_of_it(url: str) -> None:
 
     report = await asyncio.to_thread(talk)
     assert getattr(report, "requested", None) is Strategy.AUTO
+
+
+async def test_the_examples_of_the_page_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        spaces: dict[str, object] = {}
+        await asyncio.to_thread(exec, example.replace(LOCAL, url), spaces)
+        for name in ("whet", "client"):
+            if name in spaces:
+                cast(Whet, spaces[name]).close()
+    assert "confident\nconsistency" in capsys.readouterr().out
 
 
 def test_what_is_left_open_is_not_said_so_that_the_server_decides() -> None:
