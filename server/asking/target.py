@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from whet.client import Taught, Whet
 
 DENIED = 401
+_ABSENT = "no server answers at {url}: start one with `whet serve`, or name another with --url"
+_GONE = "the server at {url} was gone before its answer was whole"
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,15 +66,15 @@ def told(url: str) -> Iterator[None]:
     except openai.APITimeoutError as error:
         raise CommandError(f"the server at {url} took too long to answer") from error
     except openai.APIConnectionError as error:
-        raise CommandError(
-            f"no server answers at {url}: start one with `whet serve`, or name another with --url"
-        ) from error
+        if type(error.__cause__).__name__ == "ConnectError":  # httpx's or httpx2's
+            raise CommandError(_ABSENT.format(url=url)) from error
+        raise CommandError(_GONE.format(url=url)) from error
     except openai.APIStatusError as error:
         raise CommandError(_refusal(error)) from error
     except openai.OpenAIError as error:
         raise CommandError(str(error)) from error
     except _broken() as error:
-        raise CommandError(f"the server at {url} was gone before its answer was whole") from error
+        raise CommandError(_GONE.format(url=url)) from error
 
 
 def _broken() -> tuple[type[Exception], ...]:

@@ -41,7 +41,7 @@ def show(events: Iterator[Event], *, silent: bool = False) -> tuple[Answer, floa
                     view.end(event, seconds)
                     return event, seconds
     finally:
-        view.stop()
+        view.leave()
     raise AssertionError("a stream ends with its answer")
 
 
@@ -66,16 +66,22 @@ class _View:
 
     def text(self, text: str) -> None:
         self.stop()
-        self._is_begun = True
+        self._is_begun = not self._silent
         if not self._silent:
             print(printable(text), end="", flush=True)
 
     def end(self, answer: Answer, seconds: float) -> None:
-        self.stop()
-        if not self._silent:
-            print(flush=True)
+        self._is_begun = self._is_begun or not self._silent  # an empty answer is a line as well
+        self.leave()
         for line in told(answer, seconds):
             self._err.print(line, style="dim", soft_wrap=True)
+
+    def leave(self) -> None:
+        """End the line of a text, whole or broken off."""
+        self.stop()
+        if self._is_begun:
+            print(flush=True)
+        self._is_begun = False
 
     def stop(self) -> None:
         """Leave the votes as they are now, and nothing that moves."""

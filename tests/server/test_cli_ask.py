@@ -122,6 +122,35 @@ async def test_without_a_server_one_line_says_what_to_start(
     assert "whet serve" in err
 
 
+MODELS = b'{"object": "list", "data": [{"id": "m", "object": "model"}]}'
+CHUNK = (
+    b'data: {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", '
+    b'"choices": [{"index": 0, "delta": {"content": "The ans"}, "finish_reason": null}]}\n\n'
+)
+
+
+async def breaking_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one request like a server that dies while it streams."""
+    asked = await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: ")
+    if asked.startswith(b"GET /v1/models "):
+        writer.write(b"application/json\r\nContent-Length: %d\r\n\r\n" % len(MODELS) + MODELS)
+    else:
+        writer.write(b"text/event-stream\r\nContent-Length: 9999\r\n\r\n" + CHUNK)
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_server_that_dies_within_its_answer_is_told_in_one_line(shell: Run) -> None:
+    async with await asyncio.start_server(breaking_off, "127.0.0.1", 0) as dying:
+        port = dying.sockets[0].getsockname()[1]
+        status, out, err = await shell("ask", "Hello", "--url", f"http://127.0.0.1:{port}")
+    assert status == 1
+    assert out == "The ans\n"
+    assert "was gone before its answer was whole" in err
+    assert len(err.strip().splitlines()) == 1
+
+
 async def test_an_empty_question_is_asked_wrongly(shell: Run) -> None:
     assert (await shell("ask", "  "))[0] == 2
     assert (await shell("ask", stdin="\n"))[0] == 2
