@@ -7,8 +7,22 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select, true
 
+from memory.store.database import Database
 from memory.store.schema import adapter, completion, head, record
 from memory.types import Source, State, Tier
+
+
+class Counts:
+    """What a page can show at once of a tenant with a hundred thousand records: every count is read
+    from an index."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, tenant: str) -> dict[str, Any]:
+        """Count a tenant's records by state, its completions and its adapters."""
+        with self._database.reading(tenant) as connection:
+            return _counts(connection, tenant)
 
 
 def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, Any]:
@@ -16,18 +30,24 @@ def tenant_statistics(connection: Connection, tenant: str | None) -> dict[str, A
     mine = _of(record.c.tenant, tenant)
     sums = select(func.sum(record.c.uses), func.sum(record.c.wins)).where(mine)
     uses, wins = connection.execute(sums).one()
-    states = _grouped(connection, record.c.state, mine)
     return {
         "tenant": tenant,
-        "records": sum(n for state, n in states.items() if state != State.ERASED),
-        "states": {state.value: states.get(state, 0) for state in State},
+        **_counts(connection, tenant),
         "tiers": _of_active(connection, record.c.tier, Tier, mine),
         "sources": _of_active(connection, record.c.source, Source, mine),
         "uses": int(uses or 0),
         "wins": int(wins or 0),
+        "events": _events(connection, tenant),
+    }
+
+
+def _counts(connection: Connection, tenant: str | None) -> dict[str, Any]:
+    states = _grouped(connection, record.c.state, _of(record.c.tenant, tenant))
+    return {
+        "records": sum(n for state, n in states.items() if state != State.ERASED),
+        "states": {state.value: states.get(state, 0) for state in State},
         "completions": _count(connection, completion.c.tenant, tenant),
         "adapters": _count(connection, adapter.c.tenant, tenant),
-        "events": _events(connection, tenant),
     }
 
 

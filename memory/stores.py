@@ -26,6 +26,7 @@ from memory.request_traces import TraceStore
 from memory.responses import ResponseStore
 from memory.schedules import ScheduleStore
 from memory.shadows import Shadows
+from memory.statistics import Counts
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database
 from memory.stored_answers import StoredAnswers
@@ -72,3 +73,4 @@ class Stores:
         self.releases = Releases(database)
         self.shadows = Shadows(database)
         self.live = LiveOutcomes(database)
+        self.counts = Counts(database)

@@ -55,16 +55,15 @@ class Overview:
 
     async def _held(self, tenant: str) -> dict[str, Any]:
         run = self._memory.aside.reading.run
-        statistics, jobs, judged = await asyncio.gather(
-            run(self._memory.stats, tenant),
+        counts, jobs, judged = await asyncio.gather(
+            run(self._memory.counts.of, tenant),
             run(self._memory.jobs.list, tenant, NEWEST_JOBS),
             run(self._memory.judgements.of, tenant, self._base),
         )
-        counted = ("records", "states", "tiers", "sources", "completions", "adapters")
         return {
             "champion": self._champions.version(tenant),
             "counts": {
-                **{name: statistics[name] for name in counted},
+                **counts,
                 "jobs_open": sum(job.status in OPEN for job in jobs),
                 "jobs_running": sum(job.status is JobStatus.RUNNING for job in jobs),
             },

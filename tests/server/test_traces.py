@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 
 from memory.types import Draft, Message, Tier
 from server.live import MOST_WATCHERS
@@ -20,7 +23,7 @@ from tests.server.forgetting import CANARY, hits
 from tests.server.tenancy.test_tenants_http import Tenant
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
-CHAT = "/v1/chat/completions"
+CHAT, LIVE = "/v1/chat/completions", "/v1/traces/live"
 Serve = Callable[..., AbstractAsyncContextManager[Composed]]
 AHEAD = 6
 """Events that a test may have to pass over until the one that it waits for."""
@@ -50,8 +53,8 @@ class Stream:
             "http_version": "1.1",
             "method": "GET",
             "scheme": "http",
-            "path": "/v1/traces/live",
-            "raw_path": b"/v1/traces/live",
+            "path": LIVE,
+            "raw_path": LIVE.encode(),
             "query_string": b"",
             "headers": [(b"host", b"127.0.0.1"), *raw],
             "client": ("127.0.0.1", 1),
@@ -226,7 +229,7 @@ async def test_who_may_only_ask_sees_no_traces(serve: Serve) -> None:
     async with serve(said) as server:
         user = Tenant(server, "acme", Role.USER)
         reviewer = Tenant(server, "acme", Role.REVIEWER)
-        for path in ("/v1/traces", "/v1/traces/live", "/v1/traces/x"):
+        for path in ("/v1/traces", LIVE, "/v1/traces/x"):
             assert (await user.ask("GET", path)).status_code == 403
         assert (await reviewer.ask("GET", "/v1/traces")).status_code == 200
 
@@ -299,12 +302,43 @@ async def test_streams_end_with_the_server_and_too_many_are_refused(serve: Serve
         streams = [Stream(server) for _ in range(MOST_WATCHERS)]
         tasks = [asyncio.create_task(each.run()) for each in streams]
         assert [await each.status() for each in streams] == [200] * MOST_WATCHERS
-        assert (await server.http.get("/v1/traces/live")).status_code == 429
+        assert (await server.http.get(LIVE)).status_code == 429
         for each in streams:
             each._left.set()
         await asyncio.wait(tasks, timeout=10)
         async with watching(server):
             pass
+
+
+@asynccontextmanager
+async def over_a_socket(server: Composed) -> AsyncIterator[httpx.AsyncClient]:
+    """Reach a server as from elsewhere: what is streamed comes at once."""
+    config = uvicorn.Config(server.app, lifespan="off", log_config=None)
+    web = uvicorn.Server(config)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(web.serve([sock]))
+        address = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=address) as http:
+            yield http
+        web.should_exit = True
+        await serving
+
+
+async def test_over_a_socket_events_come_at_once_and_who_leaves_is_forgotten(serve: Serve) -> None:
+    async with serve(said) as server, over_a_socket(server) as http, asyncio.timeout(60):
+        async with http.stream("GET", LIVE) as stream:
+            lines = stream.aiter_lines()
+            while await anext(lines) != ": watching":
+                pass
+            asking = asyncio.create_task(server.post(CHAT, **body()))
+            while await anext(lines) != "event: sample":
+                pass
+            await asking
+        came = 0
+        while came < 2 * MOST_WATCHERS:
+            async with http.stream("GET", LIVE) as stream:
+                came += stream.status_code == 200
 
 
 async def test_the_console_is_told_what_is_there(serve: Serve) -> None:
