@@ -8,14 +8,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from adaptation.options import Options
+from adaptation.report import Report
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.version import installed_version
 
 COMPONENT = "#/components/schemas/"
 PREFIX = "Adaptation"
 """Begins the names of Whet's schemas: all schemas of a document share one namespace."""
+REPORT, ADAPTED = f"{PREFIX}Report", f"ResponseWith{PREFIX}"
 DESCRIPTION = (
     "OpenAI's routes, answered by vLLM and sharpened by Whet, and Whet's own. "
     "What `adaptation` means, in requests and in answers, is told in `docs/reference/options.md` "
@@ -24,7 +27,7 @@ DESCRIPTION = (
 
 
 def describe(app: FastAPI) -> None:
-    """Give the application its name, and its document the `adaptation` of a request."""
+    """Give the application its name, and its document the `adaptation` of requests and answers."""
     app.title, app.version, app.description = "Whet", installed_version(), DESCRIPTION
     theirs = app.openapi
 
@@ -61,18 +64,34 @@ class Document:
 
 def _add_adaptation(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    options = Options.model_json_schema(ref_template=f"{COMPONENT}{PREFIX}{{model}}")
-    for name, schema in options.pop("$defs", {}).items():
-        schemas[PREFIX + name] = schema
-    schemas[PREFIX] = options
+    _add_model(schemas, PREFIX, Options)
+    _add_model(schemas, REPORT, Report)
+    schemas[ADAPTED] = {
+        "title": ADAPTED,
+        "type": "object",
+        "description": "OpenAI's object and the report; of several prompts each choice has its own",
+        "properties": {
+            "adaptation": {"anyOf": [{"$ref": COMPONENT + REPORT}, {"type": "null"}]},
+        },
+        "additionalProperties": True,
+    }
     for path in (CHAT, COMPLETIONS, RESPONSES):
         operation = document["paths"].get(path, {}).get("post")
         if operation is not None:
             _adapt(operation, schemas)
 
 
+def _add_model(schemas: dict[str, Any], name: str, model: type[BaseModel]) -> None:
+    """Add a model of ours, and those that it is made of, under names of ours."""
+    schema = model.model_json_schema(ref_template=f"{COMPONENT}{PREFIX}{{model}}")
+    schemas |= {PREFIX + each: part for each, part in schema.pop("$defs", {}).items()}
+    schemas[name] = schema
+
+
 def _adapt(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Let a route take its body with `adaptation`; other routes may take the same without."""
+    """Let a route take its body with `adaptation` and answer with the report; other routes may take
+    the same body without.
+    """
     content = operation["requestBody"]["content"]["application/json"]
     name = content["schema"]["$ref"].removeprefix(COMPONENT)
     body = schemas[name]
@@ -83,3 +102,5 @@ def _adapt(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         "properties": {**body["properties"], "adaptation": added},
     }
     content["schema"] = {"$ref": f"{COMPONENT}{name}With{PREFIX}"}
+    answered = operation["responses"]["200"]["content"]["application/json"]
+    answered["schema"] = {"$ref": COMPONENT + ADAPTED}

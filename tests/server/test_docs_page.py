@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import ValidationError, validate
 
 from adaptation.options import Options
+from adaptation.report import Report
 from server.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.version import installed_version
 from tests.server.composed import Composed, Reply, composed
@@ -52,6 +54,23 @@ async def test_the_document_has_our_name_and_what_a_request_may_say(server: Comp
     named = set(re.findall(r'"#/components/schemas/([^"]+)"', str(document).replace("'", '"')))
     assert named <= set(schemas)
     assert "adaptation" not in schemas["ChatCompletionRequest"]["properties"]
+
+
+@pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
+async def test_the_document_tells_what_an_answer_says_of_how_it_came_about(
+    server: Composed,
+) -> None:
+    document = (await server.http.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    assert set(schemas["AdaptationReport"]["properties"]) == set(Report.model_fields)
+    answer = await server.chat(adaptation={"strategy": "auto"})
+    wrong = {"adaptation": {**answer["adaptation"], "stop_reason": "bored"}}
+    for path in (CHAT, COMPLETIONS, RESPONSES):
+        told = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]
+        schema = {**told["schema"], "components": document["components"]}
+        validate(answer, schema)
+        with pytest.raises(ValidationError):
+            validate(wrong, schema)
 
 
 async def test_the_document_is_built_once_beside_the_loop_for_all_that_ask(
