@@ -18,6 +18,7 @@ from server.terminal import print_json, print_table
 EXAMPLES = """\
   whet ledger                  what the default tenant's strategies were worth
   whet ledger --tenant acme
+  whet ledger --price-per-million 2     in money too, as a server that was given it says
   whet ledger --json           for programs; also at GET /v1/ledger
 """
 COLUMNS = (
@@ -30,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet ledger`."""
     summary = "show what each strategy helped and hurt, at what price"
     parser = command_parser(subparsers, "ledger", summary, EXAMPLES)
-    add_memory_arguments(parser)
+    add_memory_arguments(parser, settings={"price_per_million", "price_per_million_trained"})
     parser.set_defaults(run=_show)
 
 

@@ -44,9 +44,8 @@ def test_the_ledger_is_printed_as_a_table_with_what_a_right_answer_more_costs(
     note(tmp_path)
     monkeypatch.setenv("WHET_EMBEDDER", "hashing")
     monkeypatch.setenv("WHET_PRICE_PER_MILLION", "3")
-    monkeypatch.setenv("WHET_PRICE_PER_MILLION_TRAINED", "0.6")
     asked = ["ledger", "--data-dir", str(tmp_path)]
-    assert main(asked) == 0
+    assert main([*asked, "--price-per-million-trained", "0.6"]) == 0
     head, *rows, last = capsys.readouterr().out.splitlines()
     assert [each for each in COLUMNS if each not in head] == []
     vote, trained = (next(r for r in rows if r.startswith(name)) for name in ("consistency", "ttt"))
@@ -54,7 +53,6 @@ def test_the_ledger_is_printed_as_a_table_with_what_a_right_answer_more_costs(
     assert cells(trained)[:6] == ["ttt", "4", "100% of 4", "3", "0", "1"]
     assert cells(trained)[-2:] == ["80", "0.00104"]
     assert last == "of late: steady, agreement 0.00 in 0 votes"
-    monkeypatch.delenv("WHET_PRICE_PER_MILLION_TRAINED")
     assert main(asked) == 0
     out = capsys.readouterr().out.splitlines()
     assert "0.00104" not in next(line for line in out if line.startswith("ttt")), "no price of it"
