@@ -23,11 +23,11 @@ class Policy(Frozen):
     first_samples: int = Field(default=0, ge=0, le=64)
     """Samples of a vote drawn before all others; 0: as many as could decide it."""
     vote_weight: str = "count"
-    """One of `adaptation.voting.weights.NAMES`."""
+    """What a vote weighs: one of `adaptation.voting.weights.NAMES`."""
     instructions: tuple[str, ...] = ()
-    """Given in turn to the samples of a vote after the first; none: all are drawn alike."""
+    """Instructions given in turn to the samples after the first; none: all are drawn alike."""
     temperatures: tuple[float, ...] = ()
-    """Given in turn to the samples of a request that names none itself; none: all have its one."""
+    """Temperatures given in turn to the samples of a request that names none itself."""
     shadow_share: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of `auto`'s decided votes beside which another strategy is tried, where verifiers can
     tell which of the two is right."""

@@ -12,7 +12,7 @@ Watch = Callable[[str], AbstractContextManager[object]]
 """Entered with the name of each step as it begins, left as it ends."""
 
 MOST_SPANS = 256
-"""That are noted one by one; seconds add up beyond."""
+"""Most spans that are noted one by one; seconds add up beyond."""
 
 
 class Stopwatch:

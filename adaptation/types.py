@@ -48,7 +48,7 @@ class Adapter:
 
 
 Notify: TypeAlias = "Callable[[Sample, Callable[[], tuple[AnswerCount, ...]]], None]"
-"""Told a sample with its answer, and what returns the votes as they stand with it."""
+"""Called with a sample that has its answer, and a function that returns the votes so far."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ class Query:
     end_user: str | None = None
     """The user, among the tenant's own, who asks; kept with what is saved, and decides nothing."""
     metadata: Mapping[str, str] | None = None
-    """What the client notes with its request; likewise."""
+    """What the client notes with its request; kept too, and decides nothing."""
     notify: Notify | None = field(default=None, repr=False)
-    """Told of every sample that is counted; must not block."""
+    """Called with every sample that is counted; must not block."""
     abandoned: Abandoned | None = field(default=None, repr=False)
-    """Told what was spent where the client left, or an error came, before there was an answer."""
+    """Called with what was spent where the request ended without an answer."""
     watch: Watch = field(default=nullcontext, repr=False, compare=False)
     """Sees every step as it begins and ends."""
 

@@ -62,7 +62,7 @@ CPU_FLAGS = {
 }
 
 CPU_WORKER = "server.engine.cpu_worker.CpuWorker"
-"""Its adapters are one product each: vLLM's own copies a whole adapter for every row."""
+"""Worker whose adapters are one product each: vLLM's own copies an adapter for every row."""
 
 CUDA_FLAGS = {
     # The trainer holds a copy of the model on the same device.

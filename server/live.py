@@ -64,7 +64,7 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Underway:
-    """One request."""
+    """One request that is under way."""
 
     query: Query
     model: str

@@ -34,7 +34,7 @@ class Offline:
     evals: EvalWorker
     jobs: JobRunner
     stir_batches: Stir
-    """Told, from any thread, when there is something to be done; likewise the next two."""
+    """Called, from any thread, when there is something to be done; so are the next two."""
     stir_evals: Stir
     stir_jobs: Stir
     device_lock: Callable[[], Path]

@@ -44,7 +44,7 @@ class Plan:
         return {world.suite.name: world.level for world in self.worlds}
 
     def of_suite(self, suite: Suite) -> Iterator[World]:
-        """Its worlds."""
+        """Return the worlds of a suite."""
         return (world for world in self.worlds if world.suite.name == suite.name)
 
     def data_version(self) -> dict[str, str]:

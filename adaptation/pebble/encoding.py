@@ -45,7 +45,7 @@ class Encoder:
         return ids[:tokens], trained[:tokens]
 
     def document(self, pieces: Document) -> tuple[list[int], list[bool]]:
-        """All of one document's ids, likewise."""
+        """Return all ids of one document, and which of them are trained."""
         encodings = self._tokenizer.encode_batch_fast([piece.text for piece in pieces])
         ids, trained = list[int](), list[bool]()
         for piece, encoding in zip(pieces, encodings, strict=True):

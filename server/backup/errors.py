@@ -2,4 +2,4 @@
 
 
 class UnfitArchiveError(Exception):
-    """It cannot be restored; the message says why and what to do."""
+    """The backup cannot be restored; the message says why and what to do."""

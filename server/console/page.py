@@ -55,7 +55,7 @@ class Asset:
 
     body: bytes
     kind: str
-    """Its content type."""
+    """Content type of the file."""
     is_packed: bool
     """Whether it may be sent compressed."""
 
@@ -66,7 +66,7 @@ class Asset:
 
     @cached_property
     def packed(self) -> bytes:
-        """Its content, compressed by gzip."""
+        """Content of the file, compressed by gzip."""
         return gzip.compress(self.body, 9, mtime=0)
 
 

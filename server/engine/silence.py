@@ -15,7 +15,7 @@ LOOK_S = 0.5
 BUSY_SHARE = 0.05
 """Share of one processor: an engine that works as much may be in a long step."""
 BUSY_FACTOR = 40
-"""So many times as long it may do so: a large model reads a long prompt on a CPU in one step."""
+"""Factor by which it may take longer: a large model reads a long prompt on a CPU in one step."""
 ANSWER_S = 1.0
 
 

@@ -41,7 +41,7 @@ class Trail:
 
     @property
     def token_ids(self) -> Sequence[int]:
-        """All of them."""
+        """Return the ids of all tokens."""
         return self._token_ids
 
     @property

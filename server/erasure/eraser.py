@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 SWEEP_S = 600.0
 """Between two looks for erasures that something was left of."""
 AGAIN_S = 86_400.0
-"""So long after an erasure, what was being trained meanwhile is looked for again."""
+"""Seconds after an erasure until what was being trained meanwhile is looked for again."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from server.config import ConfigError, Settings
 TRAINS = frozenset({JobKind.DISTILL, JobKind.FINE_TUNE, JobKind.TUNE})
 """Kinds that need the device to themselves."""
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
-"""One of them is there where there may be an accelerator."""
+"""Files of which one exists where there may be an accelerator."""
 LOOK = (
     "import sys, torch; number = int(sys.argv[1]); is_there = number < torch.cuda.device_count(); "
     "print(torch.cuda.get_device_properties(number).uuid if is_there else '')"

@@ -20,7 +20,7 @@ class EvaluateRequest(Frozen):
     """As `whet eval --suite` takes them, without groups; none: all built-in ones."""
     arms: tuple[str, ...] = Field(default=DEFAULT_ARMS, min_length=1, max_length=MOST_NAMES)
     model: str | None = Field(default=None, max_length=512)
-    """One that the server lists; None: the first."""
+    """A model that the server lists; None: the first."""
     questions: int = Field(default=24, ge=1, le=MOST_QUESTIONS)
     """Questions of every suite."""
     difficulty: int | None = Field(default=None, ge=1, le=100)

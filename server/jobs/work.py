@@ -51,7 +51,7 @@ class Work:
         self.wish: Wish | None = None
         """What its tenant wants of it by now."""
         self.is_lost = False
-        """It is another's by now."""
+        """Whether another worker has taken the job over."""
         self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
         self._progress = self._told = job.progress
         self._flushing = threading.Lock()

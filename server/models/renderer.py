@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 HARMONY = "harmony"
-"""That of gpt-oss, whatever the tokenizer."""
+"""Renderer of gpt-oss, whatever the tokenizer."""
 BY_ARCHITECTURE: Mapping[str, str] = MappingProxyType(
     {
         "KimiK3ForConditionalGeneration": "kimi_k3",

@@ -37,7 +37,7 @@ class RequestNote:
     path: str
     """Without its query, which may hold content or a key."""
     client: str | None = None
-    """Its address; None: the server itself asks, for a batch, a job or an evaluation."""
+    """Address of the client; None: the server itself asks, for a batch, a job or an evaluation."""
     tenant: str | None = None
     """None where a route is open to everybody."""
     trace_id: str | None = None

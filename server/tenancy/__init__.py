@@ -1,1 +1,1 @@
-"""Who asks, what he may, and whose everything is."""
+"""Tenants: who asks, what a key may do, and to whom each thing belongs."""

@@ -14,7 +14,7 @@ from memory.tenants import Limits
 
 @dataclass(frozen=True)
 class Own:
-    """One tenant's own."""
+    """What one tenant has of its own."""
 
     tenant: str
     limits: Limits = field(default_factory=Limits)

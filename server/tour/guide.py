@@ -77,5 +77,5 @@ class Guide:
 
     @property
     def last(self) -> Solved:
-        """One more, for feedback."""
+        """A further question, for feedback."""
         return self._asked[-1]

@@ -60,7 +60,7 @@ def page(parser: argparse.ArgumentParser, about: str, examples: str) -> str | No
 
 
 def _overview(groups: Iterable[argparse._ArgumentGroup], examples: str) -> str:
-    """One screen or two: nobody reads 300 flags in full."""
+    """Return a screen or two of help: nobody reads 300 flags in full."""
     ours = next(group for group in groups if group.title == OURS)
     theirs = [group for group in groups if group is not ours and group.title != POSITIONAL]
     return "\n".join(

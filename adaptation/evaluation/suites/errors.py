@@ -23,11 +23,11 @@ class MissingPackageError(SuiteError):
 
 
 class UnreliableSuiteError(SuiteError):
-    """Its questions change from one drawing to the next, or its verdicts are not true."""
+    """The suite's questions change from one drawing to the next, or its verdicts are not true."""
 
 
 class TooFewQuestionsError(SuiteError):
-    """It has not as many different questions as were asked for."""
+    """The suite has fewer different questions than were asked for."""
 
     def __init__(self, message: str, available: int = 0) -> None:
         super().__init__(message)

@@ -58,7 +58,7 @@ class Posed(Solved):
     source: Source = field(default=Source("", 1, 0), compare=False, repr=False)
     """The data set it is from."""
     number: int = field(default=0, compare=False, repr=False)
-    """Its entry's place there."""
+    """Number of the question's entry in the data set."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class World(Protocol):
     """One private set of rules."""
 
     def draw(self, rng: Random, level: int) -> Solved:
-        """One question about them."""
+        """Return a question about the rules."""
         ...
 
 

@@ -40,7 +40,7 @@ class Worth(Frozen):
 
     policy: str
     generations: int
-    """That it chose for."""
+    """Generations that the policy chose for."""
     gain: float | None
     """Their mean gain."""
     estimate: float | None

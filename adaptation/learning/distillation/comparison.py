@@ -31,7 +31,7 @@ class Extent(Frozen):
 
 
 class Arm(Frozen):
-    """One of those that were asked."""
+    """One of the arms that were asked."""
 
     name: str
     """`teacher`, `teacher's champion`, `student`, `student's champion` or `trained student`."""
@@ -69,7 +69,7 @@ class Evidence(Frozen):
 
 
 class Comparison(Frozen):
-    """All of them, side by side."""
+    """All arms that were asked, side by side."""
 
     arms: tuple[Arm, ...]
     evidence: tuple[Evidence, ...]

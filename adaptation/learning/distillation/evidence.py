@@ -28,7 +28,7 @@ HOPELESS = 0.03
 FEW = 8
 """Disagreeing pairs, below which only their number is foreseen."""
 MORE = 4
-"""So many more than were seen may have been due: a chance of 2 % for none (Poisson)."""
+"""Pairs beyond those seen that may have been due: a chance of 2 % for none (Poisson)."""
 
 
 def mixture(helped: int, hurt: int) -> float:

@@ -40,10 +40,10 @@ class Computed:
     """What a plain question comes to."""
 
     operation: str
-    """Its signs, such as `+`, or `larger` and `smaller`."""
+    """Signs of the operation, such as `+`, or `larger` and `smaller`."""
     value: str
     words: frozenset[str] = field(default=frozenset(), compare=False)
-    """That ask for it."""
+    """Words of the question that ask for it."""
 
     @property
     def terms(self) -> frozenset[str]:

@@ -29,7 +29,7 @@ class Aim(Frozen):
 
     name: str
     questions: int
-    """That could be asked."""
+    """Questions that could be asked."""
     asked: int | None = None
     right: Accuracy | None = None
     """Before and after; None where nothing was judged."""
@@ -85,7 +85,7 @@ class Budget(Frozen):
     """What a generation staked of the error budget of its run."""
 
     alpha: float
-    """Its stake: the chance that it is promoted though it is no better."""
+    """The generation's stake: the chance that it is promoted though it is no better."""
     left: float
     """What was left of the run's budget before."""
     spent: int
@@ -99,7 +99,7 @@ class Drawn(Frozen):
     among: int
     """Versions, the base included."""
     chance: float
-    """That of the one that was drawn."""
+    """The chance of the version that was drawn."""
 
 
 class Doubt(Frozen):

@@ -40,7 +40,7 @@ class Side:
 
     distiller: Distiller
     model: str
-    """Its folder, or its name on a hub."""
+    """Folder of the model, or its name on a hub."""
 
 
 @dataclass(frozen=True)

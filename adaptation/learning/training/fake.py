@@ -56,7 +56,7 @@ class FakeTrainer:
         self._obstacle = obstacle
 
     async def start(self) -> None:
-        """Nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     async def train(
         self,
@@ -146,7 +146,7 @@ class FakeTrainer:
         return [1 / (1 + place) for place in range(len(conversations))]
 
     async def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is nothing to end."""
         self.closed = True
 
 

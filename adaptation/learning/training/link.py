@@ -220,7 +220,7 @@ bits by who trains beside it. Products of bf16 are not MKL's."""
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """This process's, with the thread count said early enough."""
+    """Return this process's environment with the trainer's number of threads."""
     env = {**ALLOCATOR, **SAME_BITS, **os.environ, "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU
     return {**env, "OMP_NUM_THREADS": str(threads)} if threads else env

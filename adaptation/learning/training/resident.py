@@ -19,7 +19,7 @@ SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
 early with what it has learned instead of being killed."""
 MOST_JOBS = 64
-"""Given to the process and not answered: one more is refused at once."""
+"""Most jobs given to the process and not answered: one more is refused at once."""
 CANCEL_GRACE_S = 5.0
 """How long a job given up may take to reach its next step before the process is killed, beside
 twice what steps take: others may be in training, and lose what they have."""

@@ -108,9 +108,9 @@ class Foreseen(Frozen):
     """How well the turns to learn of one conversation are foreseen, token by token."""
 
     tokens: int
-    """That carry loss."""
+    """Tokens that carry loss."""
     loss: float
-    """Their sum, in nats."""
+    """Sum of their losses, in nats."""
     right: int
     """Tokens that were the likeliest in their places."""
 

@@ -16,7 +16,7 @@ from memory.types import Neighbour, Record
 FEWEST = 24
 """Records of a neighbourhood, below which nothing is left to learn from what is not asked."""
 SHARE = 4
-"""One of so many near records is asked, at most."""
+"""At most one of so many near records is asked."""
 Near = Callable[[Record, int], Sequence[Neighbour]]
 """(record, how many) → the records that are most like it, itself among them."""
 Grade = Callable[[str, Record], bool]

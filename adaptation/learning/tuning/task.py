@@ -21,7 +21,7 @@ FIRST_WORLD = WORLD_SEEDS[Split.DEVELOPMENT].start
 
 @dataclass(frozen=True)
 class Question:
-    """One to answer after training, and whether a reply is right."""
+    """A question to answer after training, and whether a reply is right."""
 
     conversation: Conversation
     is_right: Callable[[str], bool]
@@ -29,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """One neighbourhood."""
+    """A neighbourhood to train on, and the questions that judge the training."""
 
     name: str
     learned: tuple[Conversation, ...]
