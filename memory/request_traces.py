@@ -19,7 +19,7 @@ from memory.errors import NotFoundError
 from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.dialects import holding
-from memory.store.schema import request_trace
+from memory.store.schema import completion, request_trace
 from memory.store.upsert import upsert
 from memory.text import clean_json, trace
 from memory.traced import Traced, TracedSample
@@ -68,10 +68,16 @@ class TraceStore:
             return list(connection.execute(newest).scalars())
 
     def get(self, tenant: str, completion_id: str) -> dict[str, Any]:
-        """Return everything of one trace; raises `NotFoundError`."""
+        """Return everything of one trace, and what feedback made of its answer since.
+
+        Raises `NotFoundError`.
+        """
+        here = and_(completion.c.tenant == tenant, completion.c.id == completion_id)
         with self._database.reading(tenant) as connection:
             row = _row_of(connection, tenant, completion_id)
-            return {**row.summary, **row.detail}
+            judged = select(completion.c.record_id, completion.c.feedback).where(here)
+            since = connection.execute(judged).mappings().first()
+        return {**row.summary, **row.detail, **(since or {})}
 
 
 def write_traces(connection: Connection, items: Sequence[Completion], most: int) -> None:

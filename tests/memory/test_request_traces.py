@@ -83,6 +83,26 @@ def test_a_trace_tells_everything_of_one_answer(memory: LongTermMemory, note: No
         assert found[name] == REPORT[name]
 
 
+def test_a_trace_tells_what_became_of_its_answer_since(memory: LongTermMemory, note: Note) -> None:
+    append(memory, note("c1"))
+    assert memory.request_traces.get("ann", "c1")["record_id"] is None
+    memory.completions.link_record("ann", "c1", "rec_1")
+    memory.completions.note_feedback("ann", "c1", {"verdict": "correct"})
+    found = memory.request_traces.get("ann", "c1")
+    assert (found["record_id"], found["feedback"]) == ("rec_1", {"verdict": "correct"})
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "half \ud83d", "\u2028 \U0001f9ea '\"\\", ""])
+def test_whatever_characters_were_said_are_kept_or_replaced(
+    memory: LongTermMemory, note: Note, text: str
+) -> None:
+    said = Traced(1.0, (sample(1, text),))
+    append(memory, note("c1", f"q {text}", text, traced=said, report=REPORT | {"reason": text}))
+    found = memory.request_traces.get("ann", "c1")
+    assert found["samples"][0]["text"] == text.replace("\ud83d", "?")
+    assert found["question"] == f"q {text}".replace("\ud83d", "?")
+
+
 def test_the_list_tells_each_in_short_newest_first_page_by_page(
     memory: LongTermMemory, note: Note
 ) -> None:
