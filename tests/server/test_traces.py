@@ -17,6 +17,7 @@ import uvicorn
 
 from memory.types import Draft, Message, Tier
 from server.live import MOST_WATCHERS
+from server.routes import traces
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.forgetting import CANARY, hits
@@ -308,6 +309,18 @@ async def test_streams_end_with_the_server_and_too_many_are_refused(serve: Serve
         await asyncio.wait(tasks, timeout=10)
         async with watching(server):
             pass
+
+
+async def test_a_silent_stream_is_kept_open_and_ends_in_its_time(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "LOOK_S", 0.01)
+    monkeypatch.setattr(traces, "SILENCE_S", 0.02)
+    monkeypatch.setattr(traces, "LASTS_S", 0.5)
+    async with serve(said) as server:
+        whole = (await server.http.get(LIVE)).text
+    assert whole.startswith(traces.OPENING)
+    assert set(whole.removeprefix(traces.OPENING).split("\n\n")) == {": keep-alive", ""}
 
 
 @asynccontextmanager
