@@ -27,10 +27,9 @@ PAGES = {
 }
 README = PAGES["README.md"]
 BOOK = "\n".join(PAGES.values())
-MAKE, REPORT, TREE = (PAGES[f"docs/reference/{name}.md"] for name in ("make", "report", "tree"))
+MAKE, REPORT = (PAGES[f"docs/reference/{name}.md"] for name in ("make", "report"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-TREE_LINE = re.compile(r"( *)([\w.-]+/?) {2,}\S")
-LEAST_NAMED = {"targets": 6, "commands": 100, "flags": 50, "tree": 50}
+LEAST_NAMED = {"targets": 6, "commands": 100, "flags": 50}
 """What a test must have found before it means anything."""
 
 
@@ -50,20 +49,6 @@ def commands(program: str, text: str) -> list[list[str]]:
     lines = [line.partition("#")[0] for block in shells for line in block.splitlines()]
     found = [line.strip() for line in [*lines, *inline_code(text)]]
     return [shlex.split(line) for line in found if line.split()[:1] == [program]]
-
-
-def tree_paths() -> list[str]:
-    """The paths of the annotated tree, each joined with the folders it stands in."""
-    block = next(body for body in blocks("", text=TREE) if body.startswith("server/"))
-    folders: list[str] = []
-    paths = []
-    for line in block.splitlines():
-        found = TREE_LINE.match(line)
-        assert found, f"not a line of the tree: {line!r}"
-        depth = len(found[1]) // 2
-        folders[depth:] = [found[2]]
-        paths.append("".join(folders))
-    return paths
 
 
 def copied_paths() -> list[str]:
@@ -164,24 +149,12 @@ def test_every_step_that_is_timed_is_explained() -> None:
     assert [step for step in steps if f"`{step}`" not in told] == []
 
 
-def test_no_path_stands_twice_in_the_tree() -> None:
-    paths = tree_paths()
-    assert len(paths) == len(set(paths))
-
-
 def test_the_spellings_of_settings_that_are_shown_are_right() -> None:
     code = set(inline_code(BOOK))
     variables = {word for word in code if re.fullmatch(rf"{ENV_PREFIX}[A-Z_]+", word)}
     assert len(variables) >= 2
     for variable in variables - NO_SETTINGS:
         assert variable.removeprefix(ENV_PREFIX).lower() in Settings.model_fields
-
-
-def test_every_path_of_the_tree_exists() -> None:
-    paths = tree_paths()
-    assert len(paths) >= LEAST_NAMED["tree"]
-    assert [path for path in paths if not (ROOT / path).exists()] == []
-    assert all((ROOT / path).is_dir() for path in paths if path.endswith("/"))
 
 
 def test_every_source_file_that_is_named_exists() -> None:

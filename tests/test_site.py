@@ -39,6 +39,16 @@ def test_every_page_of_the_documentation_is_in_the_site(site: Path) -> None:
     assert not (site / "generate").exists()
 
 
+def test_the_tree_names_every_module_with_what_it_is_about(site: Path) -> None:
+    page = (site / "reference" / "tree.html").read_text("utf-8")
+    packages = ("server", "whet", "adaptation", "memory")
+    modules = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    assert len(modules) >= 800
+    assert {path.name for path in modules if f"<code>{path.name}</code>" not in page} == {
+        "__init__.py"
+    }
+
+
 def test_nothing_is_loaded_from_another_host(site: Path) -> None:
     loaded = {
         address

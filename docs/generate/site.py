@@ -1,18 +1,26 @@
-"""A hook of MkDocs: pages that lie beside `docs`, README.md among them, belong to the site too.
+"""A hook of MkDocs: pages that lie beside `docs`, README.md among them, belong to the site too, and
+the tree gets its modules.
 
 Their links are written for GitHub, from where they lie; here they are brought to where the site has
-them. Links to other files of the repository lose their target, for the site does not hold those.
+them. A link to any other file of the repository ends the build, for the site does not hold those.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # MkDocs loads this file by its path
+
+from docs.generate import tree  # noqa: E402
+
+MODULES = "<!-- modules -->"
+"""Stands where the tree has them."""
 BESIDE = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE")
 LINK = re.compile(r"(?<=\]\()([^)\s:#]+)(#[^)\s]*)?(?=\))")
 
@@ -25,8 +33,10 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
-    """Bring the links of a page to where the site has what they name."""
+    """Put the modules into the tree, and bring links to where the site has what they name."""
     source = page.file.src_uri
+    if MODULES in markdown:
+        markdown = markdown.replace(MODULES, tree.write(ROOT))
     folder = PurePosixPath("." if source in BESIDE else "docs") / PurePosixPath(source).parent
     return LINK.sub(lambda found: _link(found, folder, source), markdown)
 
