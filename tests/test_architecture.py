@@ -17,7 +17,7 @@ ALLOWED = {
 }
 TOP_LEVEL = {
 ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
-    "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "docs",
+    "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "deploy", "docs",
     "findings", "loadtests", "memory", "mkdocs.yml", "pyproject.toml", "server", "tests", "whet",
 }  # fmt: skip
 
