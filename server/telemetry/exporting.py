@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
+from threading import Thread
 from typing import Any, NamedTuple
 
 from server.config import ConfigError, Settings
@@ -20,6 +23,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "OTEL_EXPORTER_OTLP"
 DISABLED, SERVICE = "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME"
 HTTP, GRPC = "http/protobuf", "grpc"
+CLOSING_S = 3.0
+"""For what was not sent yet when the server ends."""
 MISSING = "traces and metrics need OpenTelemetry: `pip install 'whet[otel]'`"
 
 
@@ -96,21 +101,27 @@ def _telling(collector: Collector, model: str, *, hands_down: bool) -> Telemetry
 
     named = {} if SERVICE in os.environ else {"service.name": "whet"}
     resource = Resource.create({"service.version": installed_version(), **named})
-    tracers, readers = TracerProvider(resource=resource), []
+    tracers, readers = TracerProvider(resource=resource, shutdown_on_exit=False), []
     if (target := collector.traces) is not None:
         tracers.add_span_processor(BatchSpanProcessor(_exporter(target, "trace", "OTLPSpan")))
     if (target := collector.metrics) is not None:
         readers.append(PeriodicExportingMetricReader(_exporter(target, "metric", "OTLPMetric")))
-    meters = MeterProvider(readers, resource)
-
-    def shut_down() -> None:
-        tracers.shutdown()
-        meters.shutdown()
-
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
     for what, target in collector._asdict().items():
         if target is not None:
             logger.info("%s go to %s", what, target.endpoint)
+    shut_down = partial(_end, (tracers.shutdown, meters.shutdown))
     return OpenTelemetry(tracers, meters, model, hands_down=hands_down, shut_down=shut_down)
+
+
+def _end(shut_downs: Sequence[Callable[[], object]]) -> None:
+    """Hand over what is left, all at once; a collector that does not answer holds no stop up."""
+    threads = [Thread(target=each, daemon=True) for each in shut_downs]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + CLOSING_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def _exporter(target: Target, signal: str, name: str) -> Any:

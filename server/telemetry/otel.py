@@ -144,7 +144,7 @@ class OpenTelemetry(Telemetry):
             span.end()
 
     def close(self) -> None:
-        """See `Telemetry.close`; may take seconds where no collector answers."""
+        """See `Telemetry.close`."""
         self._shut_down()
 
 

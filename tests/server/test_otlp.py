@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from gzip import decompress
@@ -119,6 +121,19 @@ async def test_a_jobs_process_tells_the_collector_too(
         (span,) = [span for _, span in received.spans if span.name == "job reindex"]
         facts = {each.key: each.value.string_value for each in span.attributes}
         assert facts == {"whet.job": made["id"], "whet.tenant": "default"}
+
+
+def test_a_collector_that_is_away_holds_no_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:  # takes connections, and says nothing
+        url = f"http://127.0.0.1:{busy.getsockname()[1]}"
+        monkeypatch.setattr("server.telemetry.exporting.CLOSING_S", 0.3)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+        telemetry = telemetry_of(Settings(otlp_endpoint=url))
+        with telemetry.work("job reindex"):
+            pass
+        began = time.monotonic()
+        telemetry.close()
+        assert time.monotonic() - began < 1.5
 
 
 def test_nothing_is_sent_and_nothing_imported_where_no_collector_is_named() -> None:
