@@ -36,9 +36,7 @@ def check_time(query: Query, recipe: Recipe, services: Services) -> None:
     so that the estimate, which trainings make, never rules out the trainings that would correct it.
     """
     trainings, policy = services.trainings, services.policy
-    left_s = seconds_left(query)
-    share = recipe.steps / policy.recipe.steps
-    whole_s = (trainings.typical_s or policy.expected_train_s) * share
+    left_s, whole_s = seconds_left(query), _whole_s(recipe, services)
     if whole_s * LEAST_STEPS > left_s:
         raise NoTurnError(
             f"a training takes about {whole_s:.0f} s here, and {left_s:.0f} s are left for it: "
@@ -53,3 +51,16 @@ def check_time(query: Query, recipe: Recipe, services: Services) -> None:
             f"too many trainings are before it: about {expected_s:.1f} s to wait, "
             f"and {patience_s:.1f} s to spare"
         )
+
+
+def _whole_s(recipe: Recipe, services: Services) -> float:
+    """Return what all steps of a training take; 0 where that is not known.
+
+    The steps of trainings that ran beside each other took long. With nobody ahead the time that a
+    step took at the start holds as well, or the estimate would keep itself.
+    """
+    at_start_s = services.policy.expected_train_s * recipe.steps / services.policy.recipe.steps
+    lately_s = services.trainings.step_s * recipe.steps
+    if not (lately_s and at_start_s):
+        return lately_s or at_start_s
+    return min(lately_s, at_start_s) if services.trainings.is_idle else lately_s

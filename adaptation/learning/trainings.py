@@ -17,6 +17,8 @@ from adaptation.learning.training.trainer import Spent, Trainer, TrainingJob, Tr
 from adaptation.recent import Recent
 from adaptation.rooms import FixedPlaces
 
+MANY_STEPS = 8
+"""A training of fewer is mostly preparation, and tells nothing of what a step takes."""
 AT_ONCE = 16
 """Jobs with the trainer at a time: as many as train together on a CPU."""
 
@@ -30,6 +32,7 @@ class Trainings:
         self._under_way: list[object] = []
         """Handed to the trainer and not yet answered, in that order."""
         self._took = Recent()
+        self._steps = Recent()
         self._last_end = 0.0
 
     @property
@@ -39,6 +42,19 @@ class Trainings:
         A mean: jobs that train together end together, and all but the first of them at no cost.
         """
         return self._took.mean_s
+
+    @property
+    def step_s(self) -> float:
+        """What a step took lately, beside those that trained with it; 0 before the first.
+
+        Whole trainings tell less of it: some end early, and some are cut short.
+        """
+        return self._steps.typical_s
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody trains."""
+        return not self._under_way
 
     @property
     def expected_wait_s(self) -> float:
@@ -69,6 +85,8 @@ class Trainings:
         else:
             self._took.add(self._since(started))
             self._last_end = time.monotonic()
+            if result.steps >= MANY_STEPS:
+                self._steps.add(result.seconds / result.steps)
             return result
         finally:
             self._under_way.remove(mine)

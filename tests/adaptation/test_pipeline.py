@@ -20,12 +20,13 @@ import pytest
 
 from adaptation.allowance import Unlimited
 from adaptation.background import Background
+from adaptation.conversation import spoken
 from adaptation.errors import EngineError, NoTurnError, TrainerError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.overlap import NEEDLESS
 from adaptation.learning.training.fake import TOKENS, FakeTrainer, pretend
 from adaptation.learning.training.refusals import Refusal
-from adaptation.learning.training.trainer import TrainingJob, TrainingResult
+from adaptation.learning.training.trainer import Recipe, TrainingJob, TrainingResult
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.report import SampleCounts, StopReason, TokenCounts
@@ -33,7 +34,7 @@ from adaptation.services import Services
 from adaptation.types import Adapter, Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
 from memory.memory import LongTermMemory
-from memory.types import Completion, PastVote, State, Tier
+from memory.types import Completion, Message, PastVote, State, Tier
 from tests.adaptation.lamps import ASK, adapted_engine, example_asked, remember_examples
 
 Says = Callable[..., FakeEngine]
@@ -914,6 +915,13 @@ async def test_a_training_whose_client_has_left_counts_against_the_tenant(
     assert [tokens.training for tokens in spent] == [TOKENS]
 
 
+def self_test(folder: Path) -> TrainingJob:
+    """A training as short as that at a server's start, which tells nothing of whole ones."""
+    turns = spoken(Message(role="user", content="a?"), Message(role="assistant", content="b"))
+    recipe = Recipe(steps=1)
+    return TrainingJob(conversations=(turns,), recipe=recipe, output_dir=str(folder))
+
+
 @pytest.mark.parametrize(("steps", "is_tried"), [(None, False), (2, True)])
 async def test_a_training_that_cannot_fit_is_refused_at_once_and_a_shorter_one_is_not(
     steps: int | None,
@@ -921,10 +929,12 @@ async def test_a_training_that_cannot_fit_is_refused_at_once_and_a_shorter_one_i
     make_query: MakeQuery,
     services: Build,
     memory: LongTermMemory,
+    tmp_path: Path,
 ) -> None:
     remember_examples(memory, 12)
     trainer = FakeTrainer()
     parts = services(adapted_engine(), trainer, expected_train_s=100.0)
+    await parts.trainings.run(FakeTrainer(), self_test(tmp_path), 10.0)
     query = make_query(
         ASK,
         strategy="ttt",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adaptation.conversation import spoken
 from adaptation.errors import TrainerError
 from adaptation.learning.training.fake import FakeTrainer
-from adaptation.learning.training.trainer import TrainingJob
+from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.learning.trainings import Trainings
 from memory.types import Message
 
@@ -76,3 +77,22 @@ async def test_jobs_that_end_together_cost_together_what_one_does(tmp_path: Path
     trainer.let_go.set()
     await asyncio.gather(*given)
     assert trainings.typical_s == pytest.approx((time.monotonic() - began) / 4, rel=0.2)
+
+
+class Paced(FakeTrainer):
+    """Takes so many steps in so many seconds, by its own word."""
+
+    def __init__(self, steps: int, seconds: float) -> None:
+        super().__init__()
+        self._told = {"steps": steps, "seconds": seconds}
+
+    async def train(self, job: TrainingJob, *rest: Any) -> TrainingResult:
+        return (await super().train(job, *rest)).model_copy(update=self._told)
+
+
+async def test_a_step_is_known_from_trainings_of_many_steps_whole_or_not(tmp_path: Path) -> None:
+    trainings = Trainings()
+    await trainings.run(Paced(1, 9.0), job(tmp_path), timeout_s=60)
+    assert trainings.step_s == 0, "the self-test at the start is mostly preparation"
+    await trainings.run(Paced(20, 30.0), job(tmp_path), timeout_s=60)
+    assert trainings.step_s == 1.5

@@ -57,3 +57,21 @@ async def test_a_step_that_could_not_be_taken_keeps_no_server_from_starting(
     assert not any(job.recipe.min_loss for job in trainer.jobs), "a step is taken in any case"
     assert leases.free == 1
     leases.close()
+
+
+class Steady(FakeTrainer):
+    """Prepares for five seconds, and takes a quarter of a second for a step."""
+
+    async def train(self, job: TrainingJob, *rest: Any) -> TrainingResult:
+        result = await super().train(job, *rest)
+        steps = job.recipe.steps
+        return result.model_copy(update={"steps": steps, "seconds": 5.0 + 0.25 * steps})
+
+
+async def test_what_a_step_takes_is_told_without_what_preparing_takes(data_dir: Path) -> None:
+    engine, leases = FakeEngine(lambda query, draw: pytest.fail("no sample")), AdapterLeases(1)
+    with closing(LongTermMemory.open(data_dir, create_embedder("hashing"))) as memory:
+        loaded = LoadedAdapters(engine, leases)
+        services = Services(engine, memory, Steady(), leases, loaded, Policy())
+        assert await warm_up(services, (1, 2, 3)) == pytest.approx(0.25)
+    leases.close()
