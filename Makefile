@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -80,6 +80,9 @@ bench-voting: dev  ## Whet's stopping rules beside OptiLLM and its_hub: hours on
 
 bench-sound: dev  ## this build beside an older one: busy cores, overload, hostile bodies, tests
 	$(BIN)/python -m loadtests.bench_sound $(ARGS)
+
+bench-cli: dev  ## what slips and help cost on the command line, beside an older build: six minutes
+	$(BIN)/python -m loadtests.bench_cli $(ARGS)
 
 bench-tenants: dev  ## what one greedy tenant costs modest ones, with fair turns and without
 	$(BIN)/python -m loadtests.bench_tenants $(ARGS)

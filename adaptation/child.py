@@ -38,14 +38,16 @@ def end_with(parent: int) -> None:
     watch.start()
 
 
-def end_if_spawned() -> None:
-    """End with the parent where this process was spawned by multiprocessing.
+def end_if_spawned() -> bool:
+    """End with the parent where this process was spawned by multiprocessing; say whether it was.
 
     To be called while the main module is imported, which a spawned process does first: it has the
     name of its task by then.
     """
-    if multiprocessing.current_process().name != "MainProcess":
+    is_spawned = multiprocessing.current_process().name != "MainProcess"
+    if is_spawned:
         threading.Thread(target=_outlive_spawner, name="end-with-parent", daemon=True).start()
+    return is_spawned
 
 
 def _outlive_spawner() -> None:

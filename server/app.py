@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -41,6 +42,7 @@ from server.resident import resident_bytes, said
 from server.routing import Front, add_routes, generations_of
 from server.shadowing import Shadowing
 from server.stack import add_layers, takes_text_only
+from server.starting import Start
 from server.stored_responses import StoredResponses
 
 logger = logging.getLogger(__name__)
@@ -62,7 +64,10 @@ class Built(NamedTuple):
 
 
 async def run_server(
-    args: argparse.Namespace, settings: Settings, training_threads: int | None = None
+    args: argparse.Namespace,
+    settings: Settings,
+    start: Start,
+    training_threads: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then end the engine, the trainer and the memory.
 
@@ -72,20 +77,19 @@ async def run_server(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     check_files(settings, base_model(args.model))
     check_devices(settings)
-    try:
-        address, sock = launch.listen(args)
-    except OSError as error:
-        raise ConfigError(cannot_listen(args.host, args.port, error)) from error
+    address, sock = _listen(args)
     with sock:
         async with open_parts(args, settings, training_threads) as parts:
+            start.stage("trying a training and the first tokens")
             built = await build(parts, args, settings)
             app, client, warming = built.app, built.answering.client, built.warming
             followed = _followed(parts, built, settings)
             following = [asyncio.create_task(each) for each in followed]
-            logger.info("ready on %s (routes at %s/docs)", address, address)
             logger.info("resident: %s", said(resident_bytes()))
             if held := parts.on_accelerator:
                 logger.info("on the accelerator: %s", said(held))
+            paths = {getattr(route, "path", "") for route in app.routes}
+            start.ready(address, paths)
             try:
                 await launch.serve(app, sock, args)
             finally:
@@ -98,6 +102,19 @@ async def run_server(
                 await parts.keyring.close()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died too often: see the log above")
+
+
+def _listen(args: argparse.Namespace) -> tuple[str, socket.socket]:
+    """Bind the port; return the address as this machine can ask it, and the socket."""
+    try:
+        address, sock = launch.listen(args)
+    except OSError as error:
+        raise ConfigError(cannot_listen(args.host, args.port, error)) from error
+    except KeyError as error:  # vLLM's, of a parser that it does not have
+        raise ConfigError(error.args[0]) from error
+    scheme, _, host = address.rpartition(":")[0].partition("://")
+    local = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    return f"{scheme}://{local}:{sock.getsockname()[1]}", sock  # of port 0, the one it became
 
 
 def _followed(parts: Parts, built: Built, settings: Settings) -> list[Coroutine[Any, Any, object]]:

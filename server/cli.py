@@ -17,6 +17,7 @@ from adaptation.child import end_if_spawned
 from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from server.config import ConfigError
+from server.quiet import hush
 from server.terminal import CommandError, OneLineParser, UsageError, complain
 from server.version import installed_version
 
@@ -119,7 +120,8 @@ def _command(name: str) -> ModuleType:
     return importlib.import_module(f"server.commands.{MODULES.get(name, name)}")
 
 
-end_if_spawned()  # the engine's processes, which import this module first
+if end_if_spawned():  # the engine's processes, which import this module first
+    hush()
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,6 +11,7 @@ from server.cpu_defaults import fit_to_machine, keep_to_threads
 from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
+from server.quiet import QUIET, QUIET_FLAGS
 from server.rewards import held_bytes
 from server.tenancy.trust import has_keys, operator_keys
 
@@ -87,17 +88,20 @@ SPECULATION = ("speculative_config", "spec_method", "spec_model", "spec_tokens")
 """Flags that have vLLM draft tokens before it draws them."""
 
 
-def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
+def prepare_environment(
+    environment: MutableMapping[str, str] = os.environ, verbose: bool = True
+) -> None:
     """Fill in what the environment leaves open; refuses what bypasses every Python seam."""
     if environment.get("VLLM_USE_RUST_FRONTEND") not in (None, "", "0"):
         raise ConfigError("unset VLLM_USE_RUST_FRONTEND: that front end bypasses Whet")
-    for name, value in ENVIRONMENT.items():
+    for name, value in {**ENVIRONMENT, **({} if verbose else QUIET)}.items():
         environment.setdefault(name, value)
 
 
-def flags_for(on_cpu: bool) -> dict[str, object]:
+def flags_for(on_cpu: bool, verbose: bool = True) -> dict[str, object]:
     """Return our defaults for vLLM's flags."""
-    return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS)}
+    quiet = {} if verbose else QUIET_FLAGS
+    return {**FLAGS, **(CPU_FLAGS if on_cpu else CUDA_FLAGS), **quiet}
 
 
 def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit | None:

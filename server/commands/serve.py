@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
@@ -19,7 +20,9 @@ from server.hiding import hidden, hide_in_logs
 from server.installation import vllm_build
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model
+from server.quiet import hush
 from server.setting_sources import Resolved, resolve
+from server.starting import Start
 from server.telemetry.lines import set_up
 from server.terminal import CommandError, OneLineParser, complain, unrecognized
 from server.vllm_flags.finding import vllm_flags
@@ -41,7 +44,7 @@ EXAMPLES = """examples:
 """
 SWITCHES = {
     "print-config": "print Whet's settings with their sources, and exit",
-    "verbose": "show what vLLM says of its start, warnings included",
+    "verbose": "show vLLM's warnings and its own progress too; errors are always shown",
 }
 """Whet's flags that are no settings."""
 UNSAID = {"port": 8000, "model": None, "model_tag": None, "api_key": None, "api_server_count": None}
@@ -50,7 +53,6 @@ UNSAID = {"port": 8000, "model": None, "model_tag": None, "api_key": None, "api_
 
 def run(argv: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
-    engine_defaults.prepare_environment()
     toml_path, words = take_config(argv)
     if (about := _asked_help(words)) is not None:
         return _help(about)
@@ -60,37 +62,47 @@ def run(argv: list[str]) -> int:
     if early.whet_print_config:
         print_config(resolved)
         return 0
+    engine_defaults.prepare_environment(verbose=early.whet_verbose)
     check_start(early, resolved.settings, _cpu_build())
+    set_up(resolved.settings.log_format)
+    hush()
+    with Start(resolved.settings.log_format, early.whet_verbose) as start:
+        return _start(words, early, resolved, start)
 
+
+def _start(words: list[str], early: argparse.Namespace, resolved: Resolved, start: Start) -> int:
+    start.stage("importing vLLM")
     from server.engine import launch
+    from server.greeting import greeting_of
 
-    args = _parser().parse_args(words)
+    args = _parser(early.whet_verbose).parse_args(words)
+    start.pause()  # what is converted shows its own progress
     fitted = engine_defaults.complete(args, resolved.settings, launch.on_cpu())
     settings = with_deadline(resolved, fitted)
     if base_model(args.model) == BUILT_IN:
         launch.allow_spaces_in_json(args)
     launch.set_up_logging(args, settings.log_format)
-    set_up(settings.log_format)
     hide_in_logs()  # of handlers that an operator's own configuration of vLLM's log brought
     try:
         launch.validate(args)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
-    say = complain if settings.log_format == "text" else logger.info
-    say(f"loading {args.model}, about half a minute on a CPU")
-    if fitted is not None:
-        say(f"{told(args, os.environ)}; {_deadline(settings)}")
-    return _served(args, settings, fitted)
+    size = "" if fitted is None else told(args, os.environ)
+    in_force = replace(resolved, settings=settings)
+    start.greeting = greeting_of(args, early.model_tag or early.model, in_force, size)
+    start.stage(f"loading {start.greeting.model}, about half a minute on a CPU")
+    return _served(args, settings, start, fitted)
 
 
-def _served(args: argparse.Namespace, settings: Settings, fitted: Fit | None) -> int:
+def _served(args: argparse.Namespace, settings: Settings, start: Start, fitted: Fit | None) -> int:
     """Serve until the end, and return the exit code."""
     import uvloop
 
     from server.app import run_server
 
+    threads = fitted.training_threads if fitted else None
     try:
-        uvloop.run(run_server(args, settings, fitted.training_threads if fitted else None))
+        uvloop.run(run_server(args, settings, start, threads))
     except OSError as error:  # vLLM's, of a model that is not where its name says
         advice = "`whet models list` shows what is at hand."
         raise CommandError(f"{args.model} cannot be served: {error} {advice}") from error
@@ -150,17 +162,12 @@ def with_deadline(resolved: Resolved, fitted: Fit | None) -> Settings:
     return resolved.settings.model_copy(update={"wall_s": fitted.wall_s})
 
 
-def _deadline(settings: Settings) -> str:
-    wall_s = settings.wall_s
-    return f"a vote ends after {wall_s:.0f} s" if wall_s else "a vote has no deadline"
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(verbose: bool) -> argparse.ArgumentParser:
     from server.engine import launch
 
     parser: argparse.ArgumentParser = launch.make_parser()
     _add_own(parser)
-    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu()))
+    parser.set_defaults(model=None, **engine_defaults.flags_for(launch.on_cpu(), verbose))
     parser.error = partial(_one_line, parser)  # type: ignore[method-assign]
     return parser
 

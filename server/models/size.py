@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
-
 CONFIG = "config.json"
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of one number; a model that names no type is loaded with 16 bits."""
@@ -71,6 +69,8 @@ def folder_of(model: str) -> Path | None:
     if path.is_dir():
         return path
     try:
+        from huggingface_hub import try_to_load_from_cache  # slips need none of it
+
         cached = try_to_load_from_cache(model, CONFIG)
     except ValueError:  # not the form of a hub's name
         return None

@@ -32,7 +32,8 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def test_the_start_says_what_the_model_was_fitted_to(server: Running) -> None:
     log = server.log.read_text()
     assert f"135 M parameters on {this_machine().cores} cores: " in log
-    assert re.search(r"GiB of key-value cache; a vote ends after \d+ s", log)
+    assert re.search(r"GiB of key-value cache\n", log)
+    assert re.search(r"votes within \d+ s", log)
     assert re.search(r"a training per request takes up to \d+ s here", log)
     assert re.search(r"resident: server [\d.]+ GB", log)
 
