@@ -195,20 +195,20 @@ class Session:
 
     @property
     def given(self) -> Given:
-        """What the request brings of what strategies need."""
+        """Return which needs of strategies the request meets."""
         return Given(bool(self.query.verifiers), self.query.can_be_reworded, self.query.choices)
 
     @property
     def tokens_per_sample(self) -> float:
-        """What a sample of this request has in tokens, as far as any was drawn."""
+        """Return the mean tokens of this request's samples; 0 where none was drawn."""
         return self.pool.generated_tokens / max(1, self.pool.launched)
 
     @property
     def explores(self) -> bool:
-        """Whether another strategy is tried beside a vote that needs none, to see its worth.
+        """Return whether another strategy is tried beside a vote that needs none, to see its worth.
 
-        Only where verifiers will tell which was right, and that may be noted; the same request
-        always has the same fate.
+        It is tried only where verifiers will tell which of the two was right and the result may be
+        noted. The same request always gets the same decision.
         """
         can_tell = self.query.verifiers and self.options.memory.write and not self.ended
         share = self.policy.shadow_share if can_tell else 0.0

@@ -37,12 +37,12 @@ class Adapter:
     """A LoRA on disk, under the name and id the engine knows it by."""
 
     name: str
-    """Leased exclusively: two ids under one name in a batch kill vLLM."""
+    """A name that is leased exclusively: two ids under one name in a batch kill vLLM."""
     id: int
-    """Never reused within a server process."""
+    """An id that is never used again within a server process."""
     path: str
     version: str
-    """What reports call it: a registry id, or the id of an ephemeral adapter."""
+    """Id that reports show: of the registry, or of an ephemeral adapter."""
     rank: int
     parent: str | None = None
 
@@ -83,11 +83,11 @@ class Query:
     """Whether the request changes how likely tokens are, by penalties or biases: log-probabilities
     do not say then how likely a sample was."""
     verifiers: tuple[Verifier, ...] = ()
-    """What `options.verifiers` asks for, built."""
+    """The verifiers that `options.verifiers` asks for."""
     can_be_reworded: bool = False
     """Whether `messages` are all there is to the prompt, so that others may take their place."""
     effort: str | None = None
-    """What the request says of how hard to think, where that chose the strategy."""
+    """How hard the request asks to think, where that chose the strategy."""
     end_user: str | None = None
     """The user, among the tenant's own, who asks; kept with what is saved, and decides nothing."""
     metadata: Mapping[str, str] | None = None
@@ -97,7 +97,7 @@ class Query:
     abandoned: Abandoned | None = field(default=None, repr=False)
     """Called with what was spent where the request ended without an answer."""
     watch: Watch = field(default=nullcontext, repr=False, compare=False)
-    """Sees every step as it begins and ends."""
+    """Called with every step as it begins and as it ends."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -145,9 +145,9 @@ class Draw:
     prompt: object | None = None
     """The engine's own form of another prompt; None keeps the request's."""
     instruction: int = 0
-    """Which instruction it was given, from 1; 0 is none."""
+    """Number of the instruction that the sample was given, from 1; 0 is none."""
     is_aside: bool = False
-    """Whether the reply is for the strategy alone: held to no form, and to no stops."""
+    """Whether only the strategy reads the reply: it is held to no form and to no stops."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Sample:
     parsed: Said | None = None
     """The text as the engine's parsers read it; None where it has none for this request."""
     answer: Answer | None = None
-    """Read out of the text when the sample was counted."""
+    """Answer read out of the text when the sample was counted."""
 
     @property
     def said(self) -> Said:
@@ -204,14 +204,14 @@ class Outcome:
     """What the pipeline hands back to the engine's handler."""
 
     samples: tuple[Sample, ...]
-    """As many as `Query.choices`, best first."""
+    """The samples that are returned, as many as `Query.choices`, best first."""
     report: Report
     vote: PastVote | None = None
     """How the votes fell, where later votes can learn from it."""
     trial: Trial | None = None
-    """For the ledger of what strategies are worth."""
+    """What the ledger of strategies is told."""
     traced: Traced | None = None
-    """For whoever looks at how the answer came about."""
+    """What the trace shows of how the answer came about."""
 
     @classmethod
     def plain(cls, query: Query, sample: Sample) -> Outcome:

@@ -53,7 +53,7 @@ T = TypeVar("T")
 Answer = Callable[[Query], Awaitable[Outcome]]
 Telling = Callable[[Query], AbstractAsyncContextManager[None]]
 TIDYING_S = 1.0
-"""For what was told of its end to tidy up."""
+"""Seconds for work that was told to end to count its samples."""
 
 
 class AdaptiveClient:
@@ -86,7 +86,7 @@ class AdaptiveClient:
         self._working: set[asyncio.Task[Any]] = set()
         self.is_stopping = False
         self.answered: Callable[[Query, Outcome], None] = lambda query, outcome: None
-        """Told of every voted answer."""
+        """Called with every voted answer."""
         self.drain: Callable[[], object] = lambda: None
         """Blocks until what is under way has had its time to end."""
 
@@ -102,7 +102,7 @@ class AdaptiveClient:
         return self._inner.shutdown(timeout=timeout)
 
     async def end_requests(self, timeout_s: float = 0.0) -> None:
-        """Have everything under way end: by itself, else with an error, else cancelled."""
+        """End all requests under way: by themselves, else with an error, else cancelled."""
         self.is_stopping = True
         await tell_all(self._inner, stopping, timeout_s)
         for _ in range(2):  # what waits for something else than the engine is cancelled
@@ -167,7 +167,7 @@ class AdaptiveClient:
 
     @asynccontextmanager
     async def _turn(self, context: RequestContext) -> AsyncIterator[None]:
-        """Wait until few enough prompts of the same request are at work."""
+        """Wait until the request has a place for one more prompt at work."""
         async with context.turns:
             if self.is_stopping:
                 raise stopping()

@@ -42,23 +42,23 @@ class RequestContext:
     tenant: str
     options: Options
     conversations: tuple[tuple[Message, ...], ...]
-    """One for each prompt: chat has one, completions may have several."""
+    """Conversations, one for each prompt: chat has one, completions may have several."""
     model: str | None = None
     """The fine-tuned model that is asked for; None: what the tenant is served with."""
     asked: bool = False
     """Whether the request itself asked for adaptation, or the server's default applies."""
     has_tools: bool = False
     refuses_tools: bool = False
-    """Whether the client said so itself; vLLM says it for everybody who sends no tools."""
+    """Whether the client itself refuses tools; vLLM says so for every client that sends none."""
     json_output: bool = False
     form: str | None = None
     """The key of the body that asks for a form of the output."""
     request: Mapping[str, object] = field(default_factory=dict)
-    """What of the body besides the messages makes the prompt."""
+    """Keys of the body, besides the messages, that make the prompt."""
     verifiers: tuple[Verifier, ...] = ()
     can_be_reworded: bool = False
     effort: str | None = None
-    """The effort that chose strategy and samples, where the request asked for no other."""
+    """The effort that chose strategy and samples; None where the request chose them itself."""
     end_user: str | None = None
     """The client's name for the user, among the tenant's own, who asks."""
     metadata: Mapping[str, str] | None = None
@@ -69,7 +69,7 @@ class RequestContext:
     deadline: float = math.inf
     """Monotonic seconds."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROMPTS_AT_ONCE))
-    """A turn for each prompt at work; the others wait."""
+    """Turns of the prompts at work; the others wait."""
 
     @property
     def is_single(self) -> bool:
@@ -93,13 +93,13 @@ class Arrival:
     """A request as it came in, for the handler that answers it."""
 
     body: dict[str, Any]
-    """Its JSON, parsed, without what is Whet's own."""
+    """JSON of the body, parsed, without Whet's own keys."""
     context: RequestContext | None
-    """None where the request is vLLM's alone."""
+    """Context of the request; None where vLLM alone answers it."""
     earlier: Earlier = field(default_factory=Earlier)
     """What a response goes on from."""
     asked: Any = ()
-    """Its input as the client sent it: vLLM puts models of its own into the body."""
+    """Input as the client sent it: vLLM puts models of its own into the body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What the handler wants to be sent with the start of its answer."""
 
@@ -110,11 +110,11 @@ class Asked:
 
     context: RequestContext
     request_id: str
-    """vLLM's, for one call of the engine."""
+    """vLLM's id for one call of the engine."""
     earlier: Report | None = None
     """Report of an earlier turn of the same prompt, where tools are run in between."""
     notify: Notify | None = None
-    """Told of every sample that is counted."""
+    """Called with every sample that is counted."""
 
     @property
     def index(self) -> int:

@@ -60,7 +60,7 @@ class Voting:
         """Whether scores will choose among all samples, free texts too: no text is then chosen for
         being most like the others, and no wave of them is enough."""
         self._failed = 0
-        """Samples that the engine did not finish."""
+        """How many samples the engine did not finish."""
 
     @property
     def confidence(self) -> float:
@@ -172,7 +172,7 @@ class Voting:
         )
 
     async def _ranked(self, pool: SamplePool, stop: StopReason) -> list[Sample]:
-        """One sample for each answer, the best first, then all the others."""
+        """Return one sample for each answer, the best first, then all the others."""
         tally = self.tally
         if tally.total == 0:
             return [_longest(pool, stop)]
