@@ -48,7 +48,11 @@ class Client:
     def ask(
         self, question: str, *, n: int = 1, temperature: float = TEMPERATURE, **adaptation: Any
     ) -> Reply:
-        """Ask one question; `adaptation` is the request's object of that name."""
+        """Ask one question; `adaptation` is the request's object of that name.
+
+        `temperature` is that of single samples and of votes alike; 0 is for single ones.
+        """
+        voted = {"temperature": temperature} if temperature else {}
         started = time.perf_counter()
         response = self.openai.chat.completions.create(
             model=self.model,
@@ -56,7 +60,7 @@ class Client:
             n=n,
             temperature=temperature,
             max_tokens=MAX_TOKENS,
-            extra_body={"adaptation": adaptation},
+            extra_body={"adaptation": {**voted, **adaptation}},
         )
         extra, usage = response.model_extra or {}, response.usage
         return Reply(

@@ -13,6 +13,10 @@ from server.tour.narrator import Narrator, Outcome, verdict_of
 
 SINGLES = 8
 """Plain samples of each question, which show how often one sample is right."""
+TEMPERATURE = 1.0
+"""The model's own distribution, for single samples and votes alike."""
+WORTH_TELLING = 0.05
+"""By how much the shares must differ: less is luck, with so few questions."""
 NO_MEMORY = {"read": False, "write": False}
 
 
@@ -44,7 +48,8 @@ def visit(guide: Guide) -> Outcome:
     narrator.say(
         f"{len(guide.doubtful)} lists to sort or to count, seeded: the model gets such questions "
         f"right now and then. Each is answered by {SINGLES} single samples, and by strategy "
-        "`consistency`: up to 16 samples, stopping as soon as the winner is clear."
+        "`consistency`: up to 16 samples, stopping as soon as the winner is clear; both at "
+        f"temperature {TEMPERATURE:g}."
     )
     trials = [_try(guide.client, task) for task in narrator.each(guide.doubtful, "asking")]
     _show_one(narrator, trials)
@@ -52,8 +57,12 @@ def visit(guide: Guide) -> Outcome:
 
 
 def _try(client: Client, task: Solved) -> Trial:
-    plain = client.ask(task.question, n=SINGLES, strategy="plain", memory=NO_MEMORY)
-    vote = client.ask(task.question, strategy="consistency", memory=NO_MEMORY)
+    plain = client.ask(
+        task.question, n=SINGLES, temperature=TEMPERATURE, strategy="plain", memory=NO_MEMORY
+    )
+    vote = client.ask(
+        task.question, temperature=TEMPERATURE, strategy="consistency", memory=NO_MEMORY
+    )
     singles = tuple(is_right(answer_in(text), task) for text in plain.texts)
     return Trial(task, singles, plain.texts[0], vote)
 
@@ -93,4 +102,5 @@ def _conclude(narrator: Narrator, trials: list[Trial]) -> Outcome:
         f"{share.low:.0%} to {share.high:.0%}), {samples:.1f} samples a question"
     )
     narrator.say(happened + ".")
-    return Outcome("voting", happened, verdict_of(single, share.value))
+    is_told = abs(share.value - single) >= WORTH_TELLING
+    return Outcome("voting", happened, verdict_of(single, share.value if is_told else single))
