@@ -75,8 +75,11 @@ def handler_of(log_format: LogFormat, stream: TextIO | None = None) -> logging.H
 
 
 def set_up(log_format: LogFormat) -> None:
-    """Have this process log so: what we do, and everybody's warnings."""
-    logging.basicConfig(handlers=[handler_of(log_format)], level=logging.WARNING, force=True)
+    """Have this process log so: what we do, and everybody's warnings.
+
+    Handlers that an operator's own configuration of vLLM's log gave to all stay alone.
+    """
+    logging.basicConfig(handlers=[handler_of(log_format)], level=logging.WARNING)
     for package in OURS:
         logging.getLogger(package).setLevel(logging.INFO)
 

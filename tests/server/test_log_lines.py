@@ -9,7 +9,8 @@ import re
 import pytest
 
 from memory.threads import Threads
-from server.telemetry.lines import FIELDS, LogFormat
+from server.hiding import HidingFormatter
+from server.telemetry.lines import FIELDS, OURS, LogFormat, set_up
 from server.telemetry.notes import JobNote, RequestNote, working_on
 from tests.server.telemetry_lines import logged
 
@@ -67,6 +68,25 @@ def test_an_exception_is_told_with_the_request_and_without_secrets(log_format: L
     assert "hunter2" not in log.text
     if log_format == "json":
         assert len(log.lines) == 1
+
+
+@pytest.mark.parametrize("given", [[], [logging.NullHandler()]], ids=["none", "an operators"])
+def test_what_an_operator_configured_stays_alone(
+    given: list[logging.Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, before = logging.getLogger(), [logging.getLogger(name).level for name in OURS]
+    monkeypatch.setattr(root, "handlers", list(given))
+    level = root.level
+    try:
+        set_up("json")
+        set_up("json")
+        (handler,) = root.handlers
+    finally:
+        root.setLevel(level)
+        for name, own in zip(OURS, before, strict=True):
+            logging.getLogger(name).setLevel(own)
+    assert (handler in given) == bool(given)
+    assert handler.formatter is None if given else isinstance(handler.formatter, HidingFormatter)
 
 
 def test_a_job_says_which_it_is() -> None:
