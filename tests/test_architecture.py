@@ -16,9 +16,10 @@ ALLOWED = {
     "memory": {"memory"},
 }
 TOP_LEVEL = {
-".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
-    "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "adaptation", "deploy", "docs",
-    "findings", "loadtests", "memory", "mkdocs.yml", "pyproject.toml", "server", "tests", "whet",
+    ".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md",
+    "Dockerfile", "LICENSE", "MANIFEST.in", "Makefile", "README.md", "SECURITY.md", "adaptation",
+    "deploy", "docs", "examples", "findings", "loadtests", "memory", "mkdocs.yml",
+    "pyproject.toml", "server", "tests", "whet",
 }  # fmt: skip
 
 
