@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--data-dir", type=Path, help="the data folder of the server at --url: to distil as well"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of all questions (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all questions (default: 1)")
     parser.add_argument("--fast", action="store_true", help="half of the questions")
     parser.set_defaults(run=run)
 

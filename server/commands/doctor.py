@@ -21,7 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = command_parser(subparsers, "doctor", summary, EXAMPLES)
     add_memory_arguments(parser)
     parser.add_argument("--deep", action="store_true", help="also import the engine")
-    parser.add_argument("--port", type=_port, default=8000, help="to listen on (default: 8000)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to look at (default: 8000)")
     parser.set_defaults(run=run)
 
 

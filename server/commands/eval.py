@@ -86,7 +86,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         "--difficulty",
         type=_positive,
         metavar="LEVEL",
-        help="of every suite (default: its own); the nearest it has, where none is named",
+        help="difficulty of every suite (default: the suite's own); the nearest, without --suite",
     )
 
 
@@ -95,22 +95,33 @@ def _add_how(what: argparse._ArgumentGroup) -> None:
         "--seed",
         type=number_between(0, MOST_SEED),
         default=0,
-        help="of questions and samples (default: 0)",
+        help="seed of questions and samples (default: 0)",
     )
     what.add_argument(
-        "--examples", type=_positive, default=64, help="solved, for each world (default: 64)"
+        "--examples",
+        type=_positive,
+        default=64,
+        help="solved examples for each world (default: 64)",
     )
     what.add_argument(
-        "--worlds", type=number_between(1, MOST_WORLDS), help="of every shifted suite (default: 6)"
+        "--worlds",
+        type=number_between(1, MOST_WORLDS),
+        help="worlds of every shifted suite (default: 6)",
     )
     what.add_argument(
-        "--votes", type=number_between(2, 64), default=16, help="most samples (default: 16)"
+        "--votes",
+        type=number_between(2, 64),
+        default=16,
+        help="most samples of a vote (default: 16)",
     )
     what.add_argument(
-        "--temperature", type=_temperature, default=1.0, help="of every sampling arm (default: 1)"
+        "--temperature",
+        type=_temperature,
+        default=1.0,
+        help="temperature of every arm that samples (default: 1)",
     )
     what.add_argument(
-        "--max-tokens", type=_positive, default=512, help="of one sample (default: 512)"
+        "--max-tokens", type=_positive, default=512, help="most tokens of one sample (default: 512)"
     )
     what.add_argument(
         "--development",
@@ -126,10 +137,10 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--model",
-        help="of --url: one it lists; else: the model to serve, a name, "
+        help="with --url a model that it lists; else the model to serve: a name, "
         "a folder or a .gguf file (default: whet-pebble)",
     )
-    where.add_argument("--api-key", help="of --url")
+    where.add_argument("--api-key", help="API key for --url")
     where.add_argument(
         "--adapter",
         metavar="ID",
@@ -138,14 +149,17 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--teach",
         action="store_true",
-        help="of --url: let arms that learn put their examples into the server's memory for the "
+        help="with --url: let arms that learn put examples into the server's memory for the "
         "length of the run, under a task of their own",
     )
     where.add_argument(
         "--parallel", type=_positive, default=4, help="requests at once (default: 4)"
     )
     where.add_argument(
-        "--timeout", type=_seconds, default=600.0, help="of one request, in seconds (default: 600)"
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        help="seconds that one request may take (default: 600)",
     )
     add_arguments(parser, only={"data_dir", "database_url", "embedder"})
     where.add_argument("--config", type=Path, metavar="FILE", help="read settings from this TOML")
@@ -166,20 +180,20 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="go on with a file that other code began; both versions are noted in it",
     )
     output.add_argument(
-        "--baseline", metavar="ARM", help="held against the others (default: consistency, or one)"
+        "--baseline", metavar="ARM", help="arm to compare with (default: consistency, or one)"
     )
     output.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write figures; no FILE: to stdout"
     )
     output.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    output.add_argument("--picture", type=Path, metavar="FILE", help="draw it: .svg or .png")
+    output.add_argument("--picture", type=Path, metavar="FILE", help="draw a picture: .svg or .png")
     output.add_argument(
-        "--compare", nargs=2, type=Path, metavar=("A", "B"), help="two results files, no run"
+        "--compare", nargs=2, type=Path, metavar=("A", "B"), help="only compare two results files"
     )
     output.add_argument(
         "--write-examples",
         metavar="FILE",
-        help="write the solved examples as `whet memory import` reads them, no run",
+        help="only write the solved examples, as `whet memory import` reads them",
     )
     output.add_argument(
         "--calibrate",

@@ -54,8 +54,12 @@ def add_parser(subparsers: Subparsers) -> None:
     add = openai.add_argument
     add("files", metavar="FILE", nargs="+", help="JSONL, packed with gzip or not, or an eval")
     add_origin_arguments(openai)
-    add("--question", metavar="FIELD", help="of an item (default: as its eval says, or its name)")
-    add("--answer", metavar="FIELD", help="of an item, likewise")
+    add(
+        "--question",
+        metavar="FIELD",
+        help="field of an item that is the question (default: as its eval says, or its name)",
+    )
+    add("--answer", metavar="FIELD", help="field of an item that is the answer (default: as above)")
     add("--preferred", action="store_true", help="learn the preferred output of preferences")
     add("--dry-run", action="store_true", help="say what would be imported, and import nothing")
     openai.set_defaults(run=import_openai)

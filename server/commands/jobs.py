@@ -50,7 +50,10 @@ def add_parser(subparsers: Subparsers) -> None:
         add_folder_arguments(action)
         if name == "list":
             action.add_argument(
-                "--limit", type=number_between(1, 1000), default=50, help="jobs (default: 50)"
+                "--limit",
+                type=number_between(1, 1000),
+                default=50,
+                help="most jobs that are shown (default: 50)",
             )
         else:
             action.add_argument("id", metavar="ID")

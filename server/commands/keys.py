@@ -50,10 +50,10 @@ def add_parser(subparsers: Subparsers) -> None:
     create.add_argument("--role", choices=ROLES, default="user", help="(default: user)")
     create.add_argument("--name", default="", help="what it is for, for the list of keys")
     create.add_argument(
-        "--days", type=_days, metavar="N", help="for which it opens anything (default: no end)"
+        "--days", type=_days, metavar="N", help="days for which the key is valid (default: no end)"
     )
     listed = _action(below, "list", "list keys", _list)
-    listed.add_argument("--tenant", type=tenant_name, help="of one tenant (default: of all)")
+    listed.add_argument("--tenant", type=tenant_name, help="keys of one tenant (default: of all)")
     revoke = _action(below, "revoke", "let a key open nothing any more", _revoke)
     rotate = _action(below, "rotate", "make a key in the place of another", _rotate)
     for action in (revoke, rotate):

@@ -65,15 +65,20 @@ def add_parser(subparsers: Subparsers) -> None:
     how.add_argument(
         "--synthetic",
         action="store_true",
-        help="likewise, after records of the tenant whose answers can be computed",
+        help="the model writes exercises after the tenant's records whose answers can be computed",
     )
     add("--tests", metavar="FILE", help="tasks of code with their tests, as JSON lines")
-    add("--exercises", type=number_between(1, 10_000), default=64, help="to try (default: 64)")
+    add(
+        "--exercises",
+        type=number_between(1, 10_000),
+        default=64,
+        help="exercises to try (default: 64)",
+    )
     add(
         "--max-tokens",
         type=number_between(1, 8192),
         default=256,
-        help="of one reply (default: 256)",
+        help="most tokens of one reply (default: 256)",
     )
     add("--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout")
     parser.set_defaults(run=run)  # fmt: skip

@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "follow an answer to its records and adapter, and back"
     parser = command_parser(subparsers, "trace", summary, EXAMPLES)
     parser.add_argument(
-        "id", metavar="ID", help="of an answer, a record, a file or an adapter version"
+        "id", metavar="ID", help="id of an answer, a record, a file or an adapter version"
     )
     parser.add_argument(
         "--depth",
