@@ -111,6 +111,7 @@ def test_no_recorded_pass_is_larger_than_the_room() -> None:
 def test_a_model_that_cannot_be_captured_trains_without_and_says_so_once(
     base: Base, tape: TapeRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)  # a library of vLLM's has the root say errors alone
     tape.breaks = RuntimeError("operation not permitted when stream is capturing")
     learn(base, SMALL, times=3)
     tape.breaks = None
@@ -165,6 +166,7 @@ def test_recordings_do_not_outlive_the_place_of_the_weights_they_read(
 def test_a_recording_that_finds_other_losses_is_not_used(
     base: Base, tape: TapeRecorder, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     learn(base, SMALL, times=2)
     assert kept(base) == 1
     tape.loses_track = True
