@@ -22,6 +22,9 @@ ENVIRONMENT = {
     # The trainer and the embedder need cores too.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_LOGGING_LEVEL": "WARNING",
+    # A package that vLLM's app imports gives the root logger this level, and ERROR by default
+    # (`model_hosting_container_standards.logging_config`).
+    "SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     # vLLM leaves semaphores behind when it stops, and Python says so at length.

@@ -12,7 +12,12 @@ import warnings
 from collections.abc import Mapping
 
 LEVEL, WARNINGS = "VLLM_LOGGING_LEVEL", "PYTHONWARNINGS"
-QUIET = {LEVEL: "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", WARNINGS: "ignore"}
+QUIET = {
+    LEVEL: "ERROR",
+    "SAGEMAKER_CONTAINER_LOG_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    WARNINGS: "ignore",
+}
 """Set where the environment says nothing, for this process and those that it starts."""
 QUIET_FLAGS = {"use_tqdm_on_load": False, "uvicorn_log_level": "warning"}
 """Defaults for vLLM's flags."""

@@ -188,6 +188,5 @@ def test_without_the_packages_a_flag_is_refused_and_a_variable_left_alone(
     with pytest.raises(ConfigError, match=r"whet\[otel\]"):
         telemetry_of(Settings(otlp_endpoint=BASE))
     monkeypatch.setenv(GENERAL, BASE)
-    caplog.set_level("WARNING", "server")
     assert type(telemetry_of(Settings())) is Telemetry
     assert "none are sent" in caplog.text
