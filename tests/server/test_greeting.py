@@ -104,7 +104,10 @@ def test_without_a_terminal_each_stage_is_a_line(capsys: pytest.CaptureFixture[s
     assert told.out == ""
 
 
-def test_a_log_of_json_has_no_line_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_of_json_has_no_line_that_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     set_up("json")
     with Start("json", verbose=False) as start:
         start.stage("importing vLLM")
