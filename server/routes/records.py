@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from adaptation.allowance import Allowance
 from memory.jsonl import AGAIN, ImportReport, export_lines, import_lines
@@ -28,11 +28,23 @@ MAX_ERRORS = 1000
 """Bad lines an import describes; it counts all of them."""
 
 
-class RecordChange(Frozen):
-    """What a review may change; the content of a record never changes, and `DELETE` erases."""
+Text = Annotated[str, Field(min_length=1, max_length=64_000, pattern=r"\S")]
 
-    state: Literal["pending", "active", "quarantined", "expired"]
+
+class RecordChange(Frozen):
+    """What a review may change; the question never changes, and `DELETE` erases."""
+
+    state: Literal["pending", "active", "quarantined", "expired"] | None = None
     reason: str = Field(default="changed over the API", min_length=1, max_length=500)
+    answer: Text | None = None
+    rationale: Text | None = None
+    """The solution; where there is an answer alone, the answer is the solution."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> RecordChange:
+        if self.state is self.answer is self.rationale is None:
+            raise ValueError("names nothing to change: give `state`, `answer` or `rationale`")
+        return self
 
 
 class RecordFilter(Frozen):
@@ -78,9 +90,20 @@ def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
 
     @router.patch("/records/{record_id}")
     def change_record(record_id: Id, change: RecordChange, tenant: Tenant) -> dict[str, Any]:
-        """Move a record to another state, such as after a review."""
-        state = State(change.state)
-        return record_object(memory.set_state(tenant, record_id, state, change.reason))
+        """Give a record another answer or solution, another state or both, after a review."""
+        return record_object(_changed(memory, tenant, record_id, change))
+
+
+def _changed(memory: LongTermMemory, tenant: str, record_id: str, change: RecordChange) -> Record:
+    """Return the record as it is then; whoever edits vouches for it."""
+    record = memory.get(tenant, record_id)
+    if change.answer or change.rationale:
+        answer = change.answer or record.answer
+        rationale = change.rationale or change.answer or record.rationale
+        record = memory.edit(tenant, record_id, answer, rationale)
+    if change.state is None:
+        return record
+    return memory.set_state(tenant, record_id, State(change.state), change.reason)
 
 
 def _add_files(router: APIRouter, memory: LongTermMemory, allowance: Allowance) -> None:

@@ -172,6 +172,23 @@ def test_a_record_is_listed_read_moved_and_erased(memory: LongTermMemory, http: 
     assert refused.status_code == 409
 
 
+def test_a_review_edits_a_record_and_moves_it_in_one_request(
+    memory: LongTermMemory, http: TestClient
+) -> None:
+    record = memory.save(a_draft("6 times 7?", task="times")).record
+    path = f"/v1/memory/records/{record.id}"
+    edited = http.patch(path, json={"answer": "43", "state": "quarantined"}).json()
+    assert (edited["answer"], edited["rationale"]) == ("43", "43")
+    assert (edited["state"], edited["tier"]) == ("quarantined", "feedback")
+    assert edited["evidence"]["edited"]["answer"] == record.answer
+    solved = http.patch(path, json={"rationale": "6 times 7 is 43.\n#### 43"}).json()
+    assert (solved["answer"], solved["state"]) == ("43", "quarantined")
+    refused = http.patch(path, json={"rationale": "It is 44.\n#### 44"})
+    assert refused.status_code == 409, "the solution comes to another answer"
+    assert http.patch(path, json={"reason": "why not"}).status_code == 400
+    assert http.patch(path, json={"answer": " "}).status_code == 400
+
+
 def test_pages_follow_each_other_without_gap_or_overlap(
     memory: LongTermMemory, http: TestClient
 ) -> None:
