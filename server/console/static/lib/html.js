@@ -1,0 +1,9 @@
+// Preact, its hooks and htm under one name, for every module of the page.
+import { h, render, Fragment } from '../vendor/preact.js';
+import htm from '../vendor/htm.js';
+
+export { useCallback, useEffect, useReducer, useRef, useState } from '../vendor/hooks.js';
+export { h, render, Fragment };
+
+/** What is put into a template is text, an element or an attribute: never markup. */
+export const html = htm.bind(h);
