@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -51,7 +51,7 @@ test: dev  ## every test, the real engine included, by two workers beside each o
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-fast: dev  ## the tests that need no engine
-	$(BIN)/python -m pytest -m "not e2e and not gpu and not real" --hypothesis-profile=quick $(ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not gpu and not real and not browser" --hypothesis-profile=quick $(ARGS)
 
 check: dev  ## lint, format, types, documentation
 	$(BIN)/ruff check .
@@ -144,6 +144,9 @@ bench-answers: dev  ## reading and comparing answers, beside math-verify alone
 
 pebble: dev  ## make the built-in model from nothing
 	$(BIN)/python -m adaptation.pebble $(ARGS)
+
+screenshots: dev  ## the pictures of the console in docs/console, of a server with scripted samples
+	$(BIN)/python -m tests.console.screenshots $(ARGS)
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

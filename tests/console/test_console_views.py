@@ -1,0 +1,169 @@
+"""The console in a real browser, beside a real server: what it shows, to whom, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.console.browsing import Browsing, Served, Watched, axe
+
+pytestmark = pytest.mark.browser
+
+SHOWN: dict[str, tuple[str, ...]] = {
+    "live": ("Under way", "Answered lately", "whet-pebble"),
+    "traces": ("Agreement", "consistency", "best of n"),
+    "playground": ("Strategies", "Settings"),
+    "memory": ("How many", "executable", "quarantined"),
+    "review": ("Doubted", "Most like it", "pending"),
+    "review?tab=quarantined": ("quarantined",),
+    "review?tab=contradictions": ("2 records answer this question", "Keep this answer"),
+    "adapters": ("Generation 6 is served", "Generation 7", "rejected"),
+    "learning": ("Right answers", "Guards lost", "Points an hour"),
+    "ledger": ("Gained or lost", "Tokens per right answer more", "best_of_n"),
+    "evaluations": ("Stories", "vote-4", "Totals", "15 of 20"),
+    "jobs": ("Evaluate", "solving, 18 of 40", "the file holds no record"),
+    "access": ("content team", "acme", "Requests a minute: 120"),
+}
+"""Of each view, what it shows of the server that was filled."""
+ONE: dict[str, tuple[Callable[[Served], str], tuple[str, ...]]] = {
+    "traces": (
+        lambda served: _newest(served, "/v1/traces?strategy=ttt&limit=1"),
+        ("Samples (", "Training", "Neighbours", "Course", "Cost", "Lineage"),
+    ),
+    "memory": (
+        lambda served: _newest(served, "/v1/memory/records?state=pending&limit=1"),
+        ("Standing", "Evidence", "Solution", "Lineage"),
+    ),
+    "adapters": (
+        lambda served: _newest(served, "/v1/adapters"),
+        ("Before and after", "Gate", "Guards", "Release", "it passed the gate"),
+    ),
+    "jobs": (
+        lambda served: _newest(served, "/v1/jobs?kind=evaluate"),
+        ("Log", "stories, consistency:", "Show the figures"),
+    ),
+    "evaluations": (lambda served: _run(served), ("Item 1", "Passed", "right")),
+}
+"""Of each view of one thing, which one, and what is shown of it."""
+SCHEMES, WIDTHS = ("light", "dark"), (1280, 360)
+
+
+def _newest(served: Served, path: str) -> str:
+    found: str = served.ask("GET", path)["data"][0]["id"]
+    return found
+
+
+def _run(served: Served) -> str:
+    found = _newest(served, "/v1/evals")
+    return f"{found}%2F{_newest(served, f'/v1/evals/{found}/runs')}"
+
+
+def require(watched: Watched, view: str, texts: tuple[str, ...]) -> None:
+    """Check that texts are shown, and that the page is sound in both schemes at both widths."""
+    page = watched.page
+    main = page.locator("main")
+    for text in texts:
+        main.get_by_text(text).first.wait_for(state="attached")
+    for scheme in SCHEMES:
+        for width in WIDTHS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_timeout(100)  # charts are drawn anew for the width
+            root = "document.documentElement"
+            wider = page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+            assert wider <= 0, f"{view} is wider than {width} px"
+            assert axe(page) == [], f"{view}, {scheme}, {width} px"
+    assert watched.complaints == []
+    assert len(watched.hosts) == 1, "nothing is asked of another host"
+
+
+@pytest.mark.parametrize("view", SHOWN)
+def test_a_view_shows_what_there_is_soundly_in_both_schemes_on_desk_and_phone(
+    browsing: Browsing, view: str
+) -> None:
+    with browsing.page() as watched:
+        browsing.go(watched, view)
+        require(watched, view, SHOWN[view])
+
+
+@pytest.mark.parametrize("view", ONE)
+def test_a_view_of_one_thing_shows_all_of_it_soundly(browsing: Browsing, view: str) -> None:
+    find, texts = ONE[view]
+    with browsing.page() as watched:
+        browsing.go(watched, f"{view}/{find(browsing.served)}")
+        require(watched, view, texts)
+
+
+def test_a_key_is_asked_for_and_a_wrong_one_is_refused_in_a_sentence(browsing: Browsing) -> None:
+    with browsing.page(role=None) as watched:
+        page = watched.page
+        page.goto(f"{browsing.served.url}/console")
+        field = page.get_by_label("API key")
+        field.fill("whet-wrong")
+        assert axe(page) == []
+        field.press("Enter")
+        page.get_by_role("alert").get_by_text("key").wait_for()
+        field.fill(browsing.served.keys["reviewer"])
+        field.press("Enter")
+        page.get_by_role("heading", name="Live").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("API key").wait_for()
+        assert page.evaluate("sessionStorage.getItem('whet.key')") is None
+
+
+ROLES = {
+    "user": ({"Playground", "Evaluations"}, {"Live", "Memory", "Jobs", "Tenants & keys"}),
+    "reviewer": ({"Live", "Review", "Adapters", "Jobs"}, {"Tenants & keys"}),
+    "admin": ({"Live", "Review", "Jobs", "Tenants & keys"}, set[str]()),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_role_may_not_do_is_not_offered(browsing: Browsing, role: str) -> None:
+    offered, hidden = ROLES[role]
+    with browsing.page(role=role) as watched:
+        browsing.go(watched, "evaluations")
+        names = set(watched.page.locator("nav a").all_inner_texts())
+        assert offered <= names
+        assert not hidden & names
+        makes = watched.page.get_by_role("button", name="Evaluate", exact=True).count()
+        assert makes == (role == "admin")
+        watched.page.goto(f"{browsing.served.url}/console#/access")
+        if role != "admin":
+            watched.page.get_by_text("This view asks for the role admin").wait_for()
+        assert watched.complaints == []
+
+
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"> & {{ 1 }} How many?"
+
+
+def test_what_is_stored_is_shown_as_text_whatever_it_is(browsing: Browsing) -> None:
+    served = browsing.served
+    line = {"question": HOSTILE, "answer": "<b>7</b>"}
+    response: Any = served.ask("POST", "/v1/memory/import", json=line)
+    assert response["imported"] == 1
+    with browsing.page() as watched:
+        browsing.go(watched, "memory?q=onerror")
+        watched.page.get_by_role("link", name="<img src=x").click()
+        watched.page.get_by_text(HOSTILE).first.wait_for()
+        assert watched.page.locator("main img, main b").count() == 0
+        assert watched.page.title() == "Record · Whet"
+        assert watched.complaints == []
+
+
+def test_the_first_view_comes_soon(
+    browsing: Browsing, record_property: Callable[[str, object], None]
+) -> None:
+    """Told, not bounded: the machine is shared. The page is loaded anew, its files known."""
+    with browsing.page() as watched:
+        browsing.go(watched, "memory")
+        watched.page.reload()
+        watched.page.locator("main tbody tr").first.wait_for()
+        took_ms = watched.page.evaluate(
+            "performance.now() - performance.getEntriesByType('navigation')[0].loadEventEnd"
+        )
+        record_property("first_view_ms", round(took_ms))
+        print(f"first view of memory: {took_ms:.0f} ms after load")
+        assert took_ms > 0
