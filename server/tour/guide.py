@@ -17,7 +17,7 @@ class Sizes:
     """How much is asked."""
 
     search: int
-    """Doubtful questions, among which one that voting mends is looked for."""
+    """Doubtful questions, among which the one is shown on which a vote is worth most."""
     everyday: int
     """Everyday questions asked before and after distillation."""
     shifted: int
@@ -28,7 +28,7 @@ class Sizes:
     """Solved examples of it that memory is given."""
 
 
-FULL = Sizes(search=20, everyday=16, shifted=5, held_out=16)
+FULL = Sizes(search=16, everyday=12, shifted=4, held_out=12)
 FAST = Sizes(search=10, everyday=8, shifted=3, held_out=8)
 
 

@@ -26,8 +26,8 @@ class Trial:
 
     task: Solved
     singles: tuple[bool, ...]
-    first: str
-    """The whole text of the first single sample."""
+    texts: tuple[str, ...]
+    """What the single samples said."""
     vote: Reply
 
     @property
@@ -36,9 +36,9 @@ class Trial:
         return is_right(self.vote.answer, self.task)
 
     @property
-    def is_mended(self) -> bool:
-        """Whether a caller who asks once is told wrong, and one who lets it vote right."""
-        return self.voted_right and not self.singles[0]
+    def is_telling(self) -> bool:
+        """Whether the vote is right where a single sample may be wrong."""
+        return self.voted_right and not all(self.singles)
 
 
 def visit(guide: Guide) -> Outcome:
@@ -52,7 +52,7 @@ def visit(guide: Guide) -> Outcome:
         f"temperature {TEMPERATURE:g}."
     )
     trials = [_try(guide.client, task) for task in narrator.each(guide.doubtful, "asking")]
-    _show_one(narrator, trials)
+    show_one(narrator, trials)
     return _conclude(narrator, trials)
 
 
@@ -64,31 +64,28 @@ def _try(client: Client, task: Solved) -> Trial:
         task.question, temperature=TEMPERATURE, strategy="consistency", memory=NO_MEMORY
     )
     singles = tuple(is_right(answer_in(text), task) for text in plain.texts)
-    return Trial(task, singles, plain.texts[0], vote)
+    return Trial(task, singles, plain.texts, vote)
 
 
-def _show_one(narrator: Narrator, trials: list[Trial]) -> None:
-    mended = [trial for trial in trials if trial.is_mended]
-    if not mended:
-        narrator.say(
-            "No question among them was wrong by its first single sample and right by vote.",
-            "yellow",
-        )
-    shown = max(mended or trials, key=lambda trial: trial.vote.report.agreement or 0.0)
+def show_one(narrator: Narrator, trials: list[Trial]) -> None:
+    """Show the question on which the vote was worth most; without one there is nothing to show."""
+    telling = [trial for trial in trials if trial.is_telling]
+    if not telling:
+        return
+    shown = min(telling, key=lambda trial: sum(trial.singles))
     report = shown.vote.report
     narrator.quote("question", shown.task.question)
-    narrator.quote("one sample", shown.first)
+    narrator.quote("one sample", shown.texts[shown.singles.index(False)])
     narrator.say(
         f"Right: {shown.task.answer}. Of {SINGLES} single samples {sum(shown.singles)} were right. "
         f"The vote ({report.samples.finished} counted, {report.samples.cancelled} cancelled, "
         f"stopped: {report.stop_reason}, {shown.vote.seconds:.1f} s):"
     )
     narrator.votes(report.votes or (), shown.task)
-    if mended:
-        narrator.say(
-            f"A picked example, one of {len(mended)} such among {len(trials)} questions. The "
-            "figures over all of them:"
-        )
+    narrator.say(
+        f"A picked example: on {len(telling)} of {len(trials)} questions the vote was right, and "
+        "not every single sample. The figures over all of them:"
+    )
 
 
 def _conclude(narrator: Narrator, trials: list[Trial]) -> Outcome:
