@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from docs.generate.pages import PAGES, filled, path_of
 
 
 def main() -> None:
     """Write what has changed, and say what was written."""
+    logging.disable(logging.WARNING)  # what vLLM says of a server that answers nobody
     for name in PAGES:
         path = path_of(name)
         before = path.read_text("utf-8")

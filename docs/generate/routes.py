@@ -24,7 +24,6 @@ ADAPTED = (CHAT, COMPLETIONS, RESPONSES)
 def write() -> str:
     """Return the tables of a server with everything its operator may switch on."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_LOGGING_LEVEL", "ERROR")
         patch.setenv("VLLM_SERVER_DEV_MODE", "1")
         patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
         return asyncio.run(_of_server(Path(folder), patch))
