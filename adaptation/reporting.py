@@ -54,11 +54,12 @@ def make_outcome(
     )
     past = _past_vote(vote, session, decision) if decision.is_usual else None
     traced = traced_of(session, vote, indices, decision.adapted.losses)
-    return Outcome(returned, report, past, _trial(session, verified, report), traced)
+    own, tried = session.tries.split(_trial(session, verified, report))
+    return Outcome(returned, report, past, own, tried, traced)
 
 
 def _trial(session: Session, verified: Verified, report: Report) -> Trial:
-    """Return what the ledger notes; that an answer is right is for verifiers of truth to say."""
+    """Return what all took; that an answer is right is for verifiers of truth to say."""
     right = verified.checked.passed
     if right and verified.tier is None:
         right = None

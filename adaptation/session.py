@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 
 from adaptation.evidence import Known
-from adaptation.learning.adapted import Adapted
 from adaptation.learning.adapting import adapted
 from adaptation.learning.overlap import Overlap
 from adaptation.options import Options, Strategy
@@ -26,13 +25,14 @@ from adaptation.report import Baseline, StopReason
 from adaptation.rewards.reward_model import Scores
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
+from adaptation.tries import Tries
 from adaptation.types import Adapter, Given, Query, Sample
 from adaptation.verify import Checked, Checks, Verified, best_group, verify
 from adaptation.voting.pool import SamplePool
 from adaptation.voting.tally import Group
 from adaptation.voting.voting import Voting
 from memory.identity.answers import agree
-from memory.types import Message, Trial
+from memory.types import Message
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ class Session:
         self.query = query
         self.clock = Stopwatch(query.watch)
         self.pool = SamplePool(services.engine, query, query.options.budget.tokens, services.crowd)
+        self.tries = Tries(self.pool, self.clock)
+        """What was tried, for the case that something else answers."""
         self.recalled = Recalled()
         """What `recall` found last."""
         self.ended: StopReason | None = None
@@ -179,10 +181,6 @@ class Session:
         self._stack.push_async_exit(overlap)
         return overlap
 
-    async def adapt(self) -> Adapted:
-        """Train an adapter on what was recalled, or find one kept; without one, it says why."""
-        return await self.overlap().result()
-
     async def check(self, sample: Sample, answer: str | None) -> Checked:
         """Put the request's verifiers to a sample; each is asked once about the same text."""
         with self.clock.measure("verify"):
@@ -251,25 +249,6 @@ class Session:
         if not groups or not self.query.verifiers:
             return next(iter(groups), None), None
         return await best_group(groups, self.check)
-
-    def note_trial(self, strategy: Strategy, *, right: bool, baseline: bool) -> None:
-        """Note what a strategy was worth whose answer is not the one that is returned."""
-        if not self.options.memory.write or self._services.background.is_full:
-            return
-        noted = Trial(
-            strategy=strategy,
-            source="shadow",
-            near=self.recalled.nearest,
-            right=right,
-            baseline=baseline,
-            same=False,
-            tokens=self.pool.generated_tokens,
-            trained_tokens=self.pool.trained_tokens,
-            seconds=self.clock.since_start_s,
-        )
-        memory, query = self._services.memory, self.query
-        noting = memory.aside.writing.run(memory.ledger.note, query.tenant, [(query.id, noted)])
-        self._services.background.start(noting)
 
     async def compared(self, voting: Voting | None, verified: Verified) -> Baseline | None:
         """Return what another vote came to, beside the answer that is returned."""

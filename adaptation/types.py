@@ -209,7 +209,9 @@ class Outcome:
     vote: PastVote | None = None
     """How the votes fell, where later votes can learn from it."""
     trial: Trial | None = None
-    """What the ledger of strategies is told."""
+    """What the ledger of strategies is told; likewise below."""
+    tried: tuple[Trial, ...] = ()
+    """Of other strategies that were tried beside the one that answered."""
     traced: Traced | None = None
     """What the trace shows of how the answer came about."""
 

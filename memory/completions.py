@@ -291,6 +291,5 @@ def _tells_of(item: Completion, tenant: str, record: Record) -> bool:
 
 def _write(connection: Connection, items: Sequence[Completion], trace_rows: int) -> None:
     upsert(connection, completion, ("tenant", "id"), *map(completion_row, items))
-    tried = [(item.tenant, item.id, item.trial) for item in items if item.trial is not None]
-    write_trials(connection, *tried)
+    write_trials(connection, *[trial for item in items for trial in item.trials])
     write_traces(connection, items, trace_rows)

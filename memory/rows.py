@@ -142,7 +142,7 @@ def record_as_read(values: dict[str, Any]) -> Record:
     return Record(**values)
 
 
-ELSEWHERE = {"vote", "trial", "traced", "created_at"}
+ELSEWHERE = {"vote", "trial", "tried", "traced", "created_at"}
 """Fields of a completion that are no column of that name."""
 
 

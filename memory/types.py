@@ -243,6 +243,8 @@ class Completion(Frozen):
     """What the answer's response said of how it came about."""
     trial: Trial | None = None
     """For the ledger; not read again with the completion."""
+    tried: tuple[Trial, ...] = ()
+    """Of other strategies that were tried; likewise."""
     traced: Traced | None = None
     """For its trace; likewise."""
     created_at: datetime | None = None
@@ -250,6 +252,12 @@ class Completion(Frozen):
     """What the client noted with its request."""
     conversation: str | None = None
     """The prompt's fingerprint where it was too long to keep: then there are no messages."""
+
+    @property
+    def trials(self) -> list[tuple[str, str, Trial]]:
+        """The tenant, the id and each trial, for the ledger."""
+        own = () if self.trial is None else (self.trial,)
+        return [(self.tenant, self.id, each) for each in (*own, *self.tried)]
 
 
 def question_of(messages: tuple[Message, ...]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import and_, select
+from sqlalchemy import ScalarSelect, and_, func, select
 
 from memory.store.database import Database
 from memory.store.schema import completion, trial
@@ -80,7 +80,7 @@ class Windows:
         vote = (columns.vote_leader, columns.vote_runner_up, columns.vote_rest)
         same = and_(columns.tenant == trial.c.tenant, columns.id == trial.c.id)
         query = (
-            select(trial.c.right, trial.c.tokens, trial.c.seconds, *vote)
+            select(trial.c.right, _most("tokens"), _most("seconds"), *vote)
             .outerjoin_from(trial, completion, same)
             .where(trial.c.tenant == tenant, trial.c.source == "request")
             .order_by(trial.c.at.desc())
@@ -100,6 +100,13 @@ class Windows:
         with self._database.reading(tenant) as connection:
             reports = [row for row in connection.execute(query).scalars() if row]
         return [row["nearest"]["similarity"] for row in reports if row.get("nearest")]
+
+
+def _most(cost: str) -> ScalarSelect[Any]:
+    """Return what an answer took in all: more than its own trial says, where more was tried."""
+    tried = trial.alias()
+    mine = and_(tried.c.tenant == trial.c.tenant, tried.c.id == trial.c.id)
+    return select(func.max(tried.c[cost])).where(mine).correlate(trial).scalar_subquery()
 
 
 def _window(rows: Sequence[Any]) -> Window:

@@ -86,6 +86,7 @@ class Bookkeeper:
             record_id=report.memory.saved or report.memory.reused if report.memory else None,
             vote=outcome.vote,
             trial=outcome.trial,
+            tried=outcome.tried,
             traced=outcome.traced,
             report=shown,
             metadata=query.metadata,

@@ -69,7 +69,7 @@ class Attempt:
             [neighbour.record for neighbour in some] for some in (chosen.holdout, chosen.reserve)
         )
         self.examination = Examination(
-            query, held_out, services.engine, services.algebra, pool.bill_examination, further
+            query, held_out, services.engine, services.algebra, pool.bill_adapter, further
         )
 
     async def run(self) -> None:

@@ -25,8 +25,9 @@ from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.demonstrations import DEMONSTRATIONS
 from adaptation.strategies.doubt import in_doubt, is_enough, open_ways, pooled, standing
 from adaptation.strategies.strategy import Decision, Plainly
-from adaptation.strategies.ttt import FAILED, through
+from adaptation.strategies.ttt import FAILED, made, through
 from adaptation.strategies.worth import best, expected, least_tried, proven
+from adaptation.tries import Came
 from memory.identity.answers import agree
 
 LEAST = 3
@@ -119,10 +120,12 @@ class Auto(Plainly):
         It is where those with demonstrations are sure by themselves, and the others change nothing.
         Where another way may follow, half of the samples are left to it.
         """
-        if await session.obstacle_to_showing() is not None:
-            return None, False
-        most = session.samples_left // 2 if has_next else None
-        found = await DEMONSTRATIONS.shown(session, most)
+        with session.tries.of(Strategy.DEMONSTRATIONS):
+            if await session.obstacle_to_showing() is not None:
+                session.tries.came(Strategy.DEMONSTRATIONS, Came.TO_NOTHING)
+                return None, False
+            most = session.samples_left // 2 if has_next else None
+            found = await DEMONSTRATIONS.shown(session, most)
         if found is None or not is_enough(session, found):
             return None, False
         alone = found.voting.tally.groups[0].answer
@@ -138,16 +141,18 @@ class Auto(Plainly):
         """Vote in another way; None where nothing can be shown."""
         if way is Strategy.TTT:
             return await self._trained(session, overlap)
-        return await DEMONSTRATIONS.shown(session)
+        with session.tries.of(Strategy.DEMONSTRATIONS):
+            return await DEMONSTRATIONS.shown(session)
 
     async def _trained(self, session: Session, overlap: Overlap) -> Decision:
         """Vote through an adapter; without one, or without a vote, the tally is empty."""
-        adapted = await overlap.result()
+        adapted = await made(session, overlap)
         if adapted.adapter is None:
             return Decision(
                 Strategy.CONSISTENCY, await session.voting(), StopReason.EXHAUSTED, adapted=adapted
             )
-        found = await through(session, adapted)
+        with session.tries.of(Strategy.TTT):
+            found = await through(session, adapted)
         if is_enough(session, found):
             return found
         failed = found.stop is StopReason.FAILED

@@ -14,6 +14,7 @@ from adaptation.options import Strategy
 from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.strategy import Decision, Plainly
+from adaptation.tries import Came
 from adaptation.voting.voting import Voting
 from memory.types import Neighbour
 
@@ -26,9 +27,11 @@ class Demonstrations(Plainly):
     async def answer(self, session: Session) -> Decision:
         """See `Answering.answer`."""
         recalled = await session.recall(as_examples=True)
-        why = await session.obstacle_to_showing() if self.chosen(session) else None
-        if why is None and (decision := await self.shown(session)) is not None:
-            return decision
+        with session.tries.of(Strategy.DEMONSTRATIONS):
+            why = await session.obstacle_to_showing() if self.chosen(session) else None
+            if why is None and (decision := await self.shown(session)) is not None:
+                return decision
+        session.tries.came(Strategy.DEMONSTRATIONS, Came.TO_NOTHING)
         why = recalled.obstacle or why or "no neighbour in memory can be shown"
         return (await CONSISTENCY.vote(session)).because(why)
 

@@ -10,6 +10,7 @@ from adaptation.report import StopReason
 from adaptation.session import ENDS, Session
 from adaptation.strategies.demonstrations import DEMONSTRATIONS
 from adaptation.strategies.strategy import Decision, obstacle
+from adaptation.tries import Came
 
 
 async def pooled(session: Session, first: Decision, found: Decision) -> Decision:
@@ -34,7 +35,7 @@ def is_enough(session: Session, found: Decision) -> bool:
 async def standing(session: Session, first: Decision, found: Decision) -> Decision:
     """Return which of two votes stands: the later, but for what the request's verifiers say.
 
-    Where the earlier one stands, what the later was worth is noted here: no answer tells of it.
+    Where the earlier one stands, what is said of the later is noted: no answer tells of it.
     """
     found = replace(found, baseline=first.voting)
     if not session.query.verifiers:
@@ -43,7 +44,7 @@ async def standing(session: Session, first: Decision, found: Decision) -> Decisi
     if after or not before:
         return found
     if after is False:  # one that was late has not spoken against it
-        session.note_trial(found.strategy, right=False, baseline=True)
+        session.tries.came(found.strategy, Came.TO_A_REJECTED_ANSWER)
     adapted = found.adapted.unused("a verifier passes the answer without it, and not with it")
     return replace(first, adapted=adapted, reason=adapted.reason)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from adaptation.learning.adapted import Adapted
 from adaptation.learning.obstacles import obstacle_to_training
+from adaptation.learning.overlap import Overlap
 from adaptation.options import Strategy
 from adaptation.report import StopReason
 from adaptation.session import Session
 from adaptation.strategies.consistency import CONSISTENCY
 from adaptation.strategies.strategy import Decision, Plainly
+from adaptation.tries import Came
 
 FAILED = "the engine failed every sample through it"
 
@@ -26,13 +28,22 @@ class TestTimeTraining(Plainly):
         why = obstacle_to_training(session.options, recalled.neighbours, session.policy)
         if recalled.obstacle or why:
             return (await CONSISTENCY.vote(session)).because(recalled.obstacle or why)
-        adapted = await session.adapt()
+        adapted = await made(session, session.overlap())
         decision = await through(session, adapted)
         if decision.stop is StopReason.FAILED and not decision.voting.tally.total:
             # The base may still do.
             adapted = adapted.unused(FAILED)
             decision = await through(session, adapted)
         return decision
+
+
+async def made(session: Session, overlap: Overlap) -> Adapted:
+    """Await an adapter, on the account of this strategy also where it comes to none."""
+    with session.tries.of(Strategy.TTT):
+        adapted = await overlap.result()
+    if adapted.adapter is None and adapted.report is not None:
+        session.tries.came(Strategy.TTT, Came.TO_NOTHING)
+    return adapted
 
 
 async def through(session: Session, adapted: Adapted) -> Decision:

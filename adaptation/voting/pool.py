@@ -76,6 +76,8 @@ class SamplePool:
         """Samples that the engine did not finish, in the order it gave them up."""
         self.trained_tokens = 0
         """What training for this request took, to be on the same account."""
+        self.adapter_tokens = 0
+        """Of the generated ones, those of the examination of this request's adapter."""
         self._examined = 0
         self._foregone = Foregone(query)
 
@@ -112,8 +114,13 @@ class SamplePool:
         return self._generated + self._examined
 
     def bill_examination(self, tokens: int) -> None:
-        """Put tokens on the account that were generated to judge an adapter."""
+        """Put tokens on the account that were generated to judge what could help."""
         self._examined += tokens
+
+    def bill_adapter(self, tokens: int) -> None:
+        """Put tokens on the account that were generated to judge this request's adapter."""
+        self.adapter_tokens += tokens
+        self.bill_examination(tokens)
 
     @property
     def _is_spent(self) -> bool:

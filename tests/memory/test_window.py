@@ -48,7 +48,8 @@ def test_the_window_is_the_newest_answers_and_survives_a_restart(
                 text="x",
                 answer="x",
                 vote=PastVote(leader=3, runner_up=1, rest=0),
-                trial=Trial(strategy="ttt", right=number >= 3, tokens=number, at=began + number),
+                trial=Trial(strategy="consistency", right=number >= 3, tokens=1, at=began + number),
+                tried=(Trial(strategy="ttt", source="shadow", tokens=number, at=began + number),),
             )
         )
     memory.close()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-
-import pytest
 
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.overlap import DECIDED
@@ -16,6 +13,7 @@ from adaptation.report import Report, StopReason
 from adaptation.services import Services
 from adaptation.types import Draw, Query
 from adaptation.verifiers import build_verifiers
+from memory.ledger import effect_of
 from memory.memory import LongTermMemory
 from memory.types import Trial
 from tests.adaptation.lamps import ASK, example_asked, remember_examples
@@ -167,10 +165,11 @@ async def test_an_answer_that_verifiers_pass_stands_against_a_later_one_that_the
     remember_examples(memory, 12)
     verifiers = await build_verifiers([{"type": "math", "reference": "1"}])
     built = services(divided())
-    report = await asked(make_query, built, query_verifiers=verifiers)
-    assert (report.strategy, report.answer) == (Strategy.CONSISTENCY, "1")
-    await built.background.settle()
-    assert memory.ledger.count("default")["ttt"].hurt == 1
+    query = make_query(ASK, strategy="auto", query_can_be_reworded=True, query_verifiers=verifiers)
+    found = await answer(query, built)
+    assert (found.report.strategy, found.report.answer) == (Strategy.CONSISTENCY, "1")
+    (tried,) = (each for each in found.tried if each.strategy == "ttt")
+    assert effect_of(tried.right, tried.baseline, tried.same) == -1
 
 
 async def test_a_shadow_tries_training_beside_a_vote_that_needs_none(
@@ -240,27 +239,6 @@ async def test_what_an_adapter_cost_is_told_where_demonstrations_answer(
     assert (report.strategy, report.answer) == (Strategy.DEMONSTRATIONS, "7")
     assert report.adapter is not None
     assert not report.adapter.accepted
-
-
-async def test_what_a_trial_is_noted_by_is_a_thread_that_may_wait_for_the_database(
-    make_query: MakeQuery,
-    services: Build,
-    memory: LongTermMemory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    remember_examples(memory, 12)
-    threads: list[str] = []
-
-    def noting(*given: object) -> int:
-        threads.append(threading.current_thread().name)
-        return 0
-
-    monkeypatch.setattr(memory.ledger, "note", noting)
-    verifiers = await build_verifiers([{"type": "math", "reference": "1"}])
-    built = services(divided())
-    await asked(make_query, built, query_verifiers=verifiers)
-    await built.background.settle()
-    assert [name.rpartition("_")[0] for name in threads] == ["memory-writing"]
 
 
 async def test_a_shadow_tries_what_least_is_known_of_and_only_where_it_may_be_noted(

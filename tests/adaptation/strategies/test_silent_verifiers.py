@@ -16,6 +16,7 @@ from adaptation.pipeline import answer
 from adaptation.report import StopReason, VerifierReport
 from adaptation.services import Services
 from adaptation.types import Draw, Outcome, Query
+from memory.ledger import effect_of
 from memory.memory import LongTermMemory
 from memory.types import Tier
 from tests.adaptation.lamps import ASK, adapted_engine, remember_examples
@@ -126,5 +127,7 @@ async def test_what_was_not_judged_in_time_is_no_evidence_against_training(
     )
     assert "9" in verifier.asked
     assert outcome.report.answer == "1"
-    await built.background.settle()
-    assert memory.ledger.count("default").get("ttt") is None
+    (tried,) = (each for each in outcome.tried if each.strategy == "ttt")
+    assert tried.trained_tokens > 0, "its price is known all the same"
+    assert tried.right is None
+    assert effect_of(tried.right, tried.baseline, tried.same) is None
