@@ -36,6 +36,10 @@ examples:
 """
 
 
+class WrongEndError(Exception):
+    """A line did not end as it has to: what it cost says nothing."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep; 0 unless something broke."""
     args = _arguments(argv)
@@ -46,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows = measure(lines, args.rounds, old, THIS, console)
     except KeyboardInterrupt:
         return 130
-    except NoBuildError as error:
+    except (NoBuildError, WrongEndError) as error:
         print(f"bench-cli: {error}", file=sys.stderr)
         return 1
     keep(args.out, report(rows, args, started))
@@ -97,7 +101,10 @@ def measure(
         console.print(f"round {number + 1} of {rounds}")
         for name, words in lines.items():
             for build in (before, now):
-                costs.setdefault((name, build), []).append(cost_s(build, words))
+                status, spent_s = run(build, words)
+                if build == now and status != ended(words):
+                    raise WrongEndError(f"{name}: status {status}, not {ended(words)}")
+                costs.setdefault((name, build), []).append(spent_s)
     return [
         Compared(
             name,
@@ -112,8 +119,13 @@ def measure(
     ]
 
 
-def cost_s(build: Build, words: Sequence[str]) -> float:
-    """Return the processor time of one run, in seconds."""
+def ended(words: Sequence[str]) -> int:
+    """Return the status that a line has to end with: 0 where it asks for what is to be shown."""
+    return 0 if {"--help", "--print-config"} & set(words) else 2
+
+
+def run(build: Build, words: Sequence[str]) -> tuple[int, float]:
+    """Return the status of one run, and its processor time in seconds."""
     process = subprocess.Popen(
         [sys.executable, "-m", "server.cli", *words],
         cwd=build.folder,
@@ -124,7 +136,7 @@ def cost_s(build: Build, words: Sequence[str]) -> float:
     )
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return used.ru_utime + used.ru_stime
+    return process.returncode, used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
