@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING
 
 from server.config import ConfigError, Settings
-from server.cpu_defaults import fit_to_machine, keep_to_threads
-from server.fitting import Fit
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.quiet import QUIET, QUIET_FLAGS
-from server.rewards import held_bytes
 from server.tenancy.trust import has_keys, operator_keys
+
+if TYPE_CHECKING:
+    from server.fitting import Fit
 
 ENVIRONMENT = {
     # Threads that wait for each other in a busy loop take the cores from those they wait for: on
@@ -118,6 +119,9 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     reserve_slots(args, settings, on_cpu)
     if not on_cpu:
         return None
+    from server.cpu_defaults import fit_to_machine  # what help and slips do without
+    from server.rewards import held_bytes
+
     choose_worker(args)
     taken_bytes = held_bytes(settings.reward_model)
     return fit_to_machine(args, settings.max_samples, os.environ, taken_bytes)
@@ -225,4 +229,6 @@ def _choose_model(args: argparse.Namespace, settings: Settings) -> None:
 def _fit_built_in(args: argparse.Namespace) -> None:
     if args.tool_call_parser is None:
         args.tool_call_parser, args.enable_auto_tool_choice = "hermes", True
+    from server.cpu_defaults import keep_to_threads
+
     keep_to_threads(1, os.environ)

@@ -8,13 +8,11 @@ import os
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from server import engine_defaults
 from server.config import ConfigError, Settings
-from server.cpu_defaults import told
 from server.early import check_start
-from server.fitting import Fit
 from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
 from server.hiding import hidden, hide_in_logs
 from server.installation import vllm_build
@@ -22,13 +20,15 @@ from server.models.catalogue import BUILT_IN
 from server.models.named import base_model
 from server.quiet import hush
 from server.setting_sources import Resolved, resolve
-from server.starting import Start
-from server.telemetry.lines import set_up
 from server.terminal import CommandError, OneLineParser, complain, unrecognized
 from server.vllm_flags.finding import vllm_flags
 from server.vllm_flags.page import page
 from server.vllm_flags.parser import parser_of
 from server.vllm_flags.words import as_read, dashed
+
+if TYPE_CHECKING:
+    from server.fitting import Fit
+    from server.starting import Start
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,9 @@ def run(argv: list[str]) -> int:
         return 0
     engine_defaults.prepare_environment(verbose=early.whet_verbose)
     check_start(early, resolved.settings, _cpu_build())
+    from server.starting import Start
+    from server.telemetry.lines import set_up
+
     set_up(resolved.settings.log_format)
     hush()
     with Start(resolved.settings.log_format, early.whet_verbose) as start:
@@ -72,6 +75,7 @@ def run(argv: list[str]) -> int:
 
 def _start(words: list[str], early: argparse.Namespace, resolved: Resolved, start: Start) -> int:
     start.stage("importing vLLM")
+    from server.cpu_defaults import told
     from server.engine import launch
     from server.greeting import greeting_of
 

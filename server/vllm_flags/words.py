@@ -11,8 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from server.config import ConfigError
 
 CONFIG = "--config"
@@ -77,6 +75,8 @@ def _of_file(name: str, flags: Collection[str]) -> Iterator[str]:
 def _table(name: str) -> dict[str, Any]:
     if not name.endswith((".yaml", ".yml")):
         raise ConfigError(f"{name}: a configuration is whet.toml of Whet, or a .yaml file of vLLM")
+    import yaml  # few command lines need it
+
     try:
         found = yaml.safe_load(Path(name).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -70,7 +70,7 @@ def test_a_served_name_of_ones_own_wins(data: Path) -> None:
 def test_the_built_in_model_may_be_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.engine_defaults.keep_to_threads", lambda *_: None)
+    monkeypatch.setattr("server.cpu_defaults.keep_to_threads", lambda *_: None)
     for given in ({}, {"model_tag": "whet-pebble"}):
         args = served(Settings(data_dir=tmp_path), **given)
         assert args.model == str(model_path())
