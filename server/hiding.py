@@ -13,8 +13,10 @@ MASK = "***"
 _PASSWORD = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@?#]*):\S*@")
 """In a URL; up to the last `@`, as people leave those in a password as they are."""
 _PARAMETER = re.compile(
-    r"([?&;]\w*(?:password|passwd|secret|token|api_?key)\w*=)[^&;\s'\"]+", re.IGNORECASE
+    r"([?&;]\w*(?:password|passwd|secret|token|api_?key)\w*=)(?:\\[^\s\"]|[^&;\s'\"\\])+",
+    re.IGNORECASE,
 )
+"""Of a URL; up to a quote, with the backslash before it: lines of JSON stay JSON."""
 _KEY = re.compile(r"\b(?:whet-[A-Za-z0-9_-]{43}|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,})")
 
 

@@ -55,6 +55,15 @@ def test_a_value_stays_on_its_line_and_within_its_key(log_format: LogFormat, val
         assert shown.isprintable()
 
 
+@pytest.mark.parametrize("value", ['see ?token=hunter2"x', "?api_key=hunter2\\", '/?secret="'])
+def test_a_secret_beside_a_quote_is_hidden_and_json_stays_json(value: str) -> None:
+    with logged() as log:
+        logger.info("%s", value, extra={FIELDS: {"question": value}})
+    (line,) = log.lines
+    assert line["message"] == line["question"]
+    assert "hunter2" not in log.text
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_an_exception_is_told_with_the_request_and_without_secrets(log_format: LogFormat) -> None:
     with logged(log_format) as log, working_on(NOTE):
