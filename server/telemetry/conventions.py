@@ -31,6 +31,11 @@ WHET = "whet"
 ERROR_TYPE = "error.type"
 
 METHOD, PATH, ROUTE = "http.request.method", "url.path", "http.route"
+METHODS = frozenset(
+    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+)
+OTHER_METHOD = "_OTHER"
+"""For every other word that a client makes up: each would be a series of its own."""
 STATUS, SCHEME, CLIENT = "http.response.status_code", "url.scheme", "client.address"
 
 OPERATIONS = {"retrieve": "search_memory", "remember": "upsert_memory"}

@@ -82,10 +82,12 @@ class OpenTelemetry(Telemetry):
     def request(self, note: RequestNote, scope: Scope) -> Iterator[Scope]:
         """See `Telemetry.request`; a client's `traceparent` is gone on with."""
         route = self.route_of(scope) if self.route_of else None
-        asked: Attributes = {names.METHOD: note.method, names.SCHEME: scope.get("scheme", "http")}
+        is_known = note.method in names.METHODS
+        word, method = (note.method,) * 2 if is_known else ("HTTP", names.OTHER_METHOD)
+        asked: Attributes = {names.METHOD: method, names.SCHEME: scope.get("scheme", "http")}
         asked |= {names.ROUTE: route} if route else {}
         span = self._tracer.start_span(
-            f"{note.method} {route}" if route else note.method,
+            f"{word} {route}" if route else word,
             extract(Headers(scope=scope), get_current()),
             SpanKind.SERVER,
             {**asked, names.PATH: note.path, "whet.request.id": note.id},

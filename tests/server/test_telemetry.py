@@ -276,6 +276,19 @@ async def test_probes_are_not_traced(
     assert SECRET not in span.to_json()
 
 
+async def test_a_word_that_is_no_method_of_http_makes_no_series_of_its_own(told: Told) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    for method in ("BREW", "WHEN", "get", "GET"):
+        scope = {"type": "http", "method": method, "path": "/", "headers": []}
+        await RequestLog(app, LogRules(), told.telemetry)(scope, None, None)  # type: ignore[arg-type]
+    counts = {
+        point.attributes[names.METHOD]: point.count for point in told.points(names.HTTP_DURATION)
+    }
+    assert counts == {"_OTHER": 3, "GET": 1}
+    assert [span.name for span in told.spans] == ["HTTP", "HTTP", "HTTP", "GET"]
+
+
 @pytest.mark.parametrize("hands_down", [True, False])
 async def test_vllm_is_handed_the_span_under_way_where_it_traces_too(hands_down: bool) -> None:
     told, seen = Told(hands_down), dict[bytes, bytes]()
