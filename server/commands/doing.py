@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from server.terminal import AdvancePhase, CommandError, complain, phases
+from server.telling import telling
+from server.terminal import AdvancePhase, CommandError, complain
 
 if TYPE_CHECKING:
     from memory.job import Job
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 """Between two looks at a job that another does."""
+QUIET_S = 30.0
+"""Between two lines on a phase, where stderr is no terminal."""
 
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +98,7 @@ def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
 
     holder = f"command-{os.getpid()}-{uuid4().hex[:8]}"
     taken = memory.jobs.take(job.tenant, job.id, holder)
-    with phases() as advance:
+    with telling(QUIET_S) as advance:
         folder = folder_of(memory.data_dir, job.id)
         work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
         asyncio.run(perform(work, KINDS[job.kind]))

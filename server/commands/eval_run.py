@@ -33,6 +33,7 @@ from adaptation.evaluation.teaching import Teacher
 from adaptation.policy import Policy
 from server.commands.eval_versions import header_of, name_of
 from server.config import Settings
+from server.telling import spoken
 from server.terminal import complain, console
 
 FOLDER = "evaluations"
@@ -129,10 +130,6 @@ def _library(arms: tuple[str, ...], settings: Settings, folder: Path) -> Library
     return None
 
 
-def _spoken(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
-
-
 @contextmanager
 def _bar() -> Iterator[OnProgress]:
     """One bar over all cases with the time left, on stderr; a pipe gets a line now and then."""
@@ -154,7 +151,7 @@ def _bar() -> Iterator[OnProgress]:
             if not stderr.is_terminal and what and (what != told or now - last > QUIET_S):
                 told, last = what, now
                 left_s = bar.tasks[task].time_remaining
-                left = f", {_spoken(left_s)} left" if left_s else ""
+                left = f", {spoken(left_s)} left" if left_s else ""
                 complain(f"{done} of {total}{left}: {what}")
 
         yield on_progress

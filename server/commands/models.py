@@ -23,8 +23,8 @@ from server.models.getting import by_digest, get
 from server.models.named import choose, is_gguf
 from server.models.sharing import SharedModels
 from server.models.shelf import Made, Shelf
-from server.models.telling import telling
 from server.server_process import ended_in_order
+from server.telling import telling
 from server.terminal import UsageError, complain, print_json, print_table
 
 EXAMPLES = """\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,12 @@ from memory.job import Job, NewEvent, Progress, Wish
 from memory.jobs import JobStore
 from memory.memory import LongTermMemory
 from server.config import Settings
+from server.telling import Lines
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """(phase, done, total)."""
+QUIET_S = 30.0
+"""Between two lines of a job's log on how far it is: a short job has none."""
 MOST_EVENTS = 1_000
 """Waiting to be written; beyond it the oldest are lost."""
 
@@ -55,11 +59,16 @@ class Work:
         self._events: deque[NewEvent] = deque(maxlen=MOST_EVENTS)
         self._progress = self._told = job.progress
         self._flushing = threading.Lock()
+        self._lines, self._logged_at = Lines(QUIET_S), time.monotonic()
 
     def progress(self, phase: str, done: int, total: int) -> None:
-        """Say how far the job is, at no cost: it is noted at the next beat."""
+        """Say how far the job is, at no cost: noted at the next beat, and now and then logged."""
         self._progress = Progress(phase=phase, done=done, total=total)
         self._on_progress(phase, done, total)
+        line = self._lines.line(phase, done, total or None)
+        if line is not None and time.monotonic() - self._logged_at >= QUIET_S:
+            self._logged_at = time.monotonic()
+            self.tell(line)
 
     def tell(
         self, message: str, level: Literal["info", "warn", "error"] = "info", **data: Any

@@ -17,7 +17,7 @@ from server.models.catalogue import BUILT_IN, PACKAGED, meant, unknown
 from server.models.getting import from_file
 from server.models.origin import origin_of
 from server.models.shelf import Shelf
-from server.models.telling import telling
+from server.telling import telling
 
 SUFFIX = ".gguf"
 CONFIGURATIONS = ("config.json", "params.json")

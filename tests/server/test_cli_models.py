@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from adaptation.pebble import model_path
+from server import telling
 from server.cli import main
 from server.commands import models
-from server.models import telling
 from server.models.getting import get
 from server.models.origin import Origin
 from tests.server.packages import ask_only, make_package
@@ -125,5 +125,6 @@ def test_a_log_gets_a_line_now_and_then(
         advance("converting", 0, None)
         advance("converting", 1, 1)
     said = [line.removeprefix("whet: ") for line in capsys.readouterr().err.splitlines()]
-    downloads = [f"downloading, MB: {done} of 30" for done in (0, 10, 20, 30)]
+    left = ("0 of 30", "10 of 30, 20 s left", "20 of 30, 10 s left", "30 of 30")
+    downloads = [f"downloading, MB: {each}" for each in left]
     assert said == [*downloads, "converting", "converting: done"]

@@ -86,6 +86,26 @@ def variants(leader: Recipe) -> list[Recipe]:
     return [recipe for recipe in dict.fromkeys(found) if recipe != leader]
 
 
+def most_trials(start: Recipe, n_tasks: int) -> int:
+    """Return how many trials a search takes at most: fewer where two variants are the same."""
+    n_variants = len(RANKS) + len(BATCHES) + len(LEAST_LOSSES)
+    return sum(_trials(n, n_tasks) for n in (len(candidates(start)), n_variants))
+
+
+def _trials(alive: int, n_tasks: int) -> int:
+    """Return the trials of so many recipes on so many tasks; see `_halve`."""
+    total = before = 0
+    for tried in _rounds(max(1, n_tasks // 4), n_tasks):
+        total, before = total + alive * (tried - before), tried
+        alive = min(alive, _kept(alive))
+    return total
+
+
+def _kept(alive: int) -> int:
+    """Return how many recipes go on to more tasks."""
+    return max(2, math.ceil(alive / 4))
+
+
 async def search(start: Recipe, tasks: Sequence[Task], try_all: TryAll) -> list[Standing]:
     """Return every recipe that was tried, the best first; those tried on all tasks lead."""
     trials: dict[Recipe, list[Trial]] = {}
@@ -105,7 +125,7 @@ async def _halve(
     alive = list(recipes)
     for tried in _rounds(max(1, len(tasks) // 4), len(tasks)):
         await _extend(trials, alive, tasks[:tried], try_all)
-        alive = _best(trials, alive)[: max(2, math.ceil(len(alive) / 4))]
+        alive = _best(trials, alive)[: _kept(len(alive))]
     return alive[0]
 
 

@@ -17,7 +17,7 @@ from adaptation.learning.distillation.select import cluster, position
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.recipes import recipe_for
 from adaptation.learning.tuning.own import FEWEST, of_records
-from adaptation.learning.tuning.search import Standing, Trial, search
+from adaptation.learning.tuning.search import Standing, Trial, most_trials, search
 from adaptation.learning.tuning.task import Task, of_worlds
 from adaptation.learning.tuning.trying import Trying
 from memory.errors import UnreadableError
@@ -76,9 +76,11 @@ async def _searched(
     """Return the share that is right without training, and how every recipe stands."""
     tasks = await asyncio.to_thread(_tasks, work, asked)
     known = list(kept(work.settings.data_dir, asked.base_name, asked.questions))
-    trying = Trying(trainer, tasks, _noting(work, asked), known)
+    start = recipe_for(trainer.parameters)
+    noting = _noting(work, asked, len(known), most_trials(start, len(tasks)))
+    trying = Trying(trainer, tasks, noting, known)
     untrained = await _untrained(work, trying, tasks)
-    return untrained, await search(recipe_for(trainer.parameters), tasks, trying.all)
+    return untrained, await search(start, tasks, trying.all)
 
 
 def _tasks(work: Work, asked: TuneRequest) -> list[Task]:
@@ -110,14 +112,13 @@ def _near(memory: LongTermMemory, record: Record, k: int) -> Sequence[Neighbour]
         return ()
 
 
-def _noting(work: Work, asked: TuneRequest) -> Callable[[Trial], None]:
-    done = 0
+def _noting(work: Work, asked: TuneRequest, done: int, most: int) -> Callable[[Trial], None]:
 
     def note(trial: Trial) -> None:
         nonlocal done
         done += 1
         keep(work.settings.data_dir, asked.base_name, asked.questions, trial)
-        work.progress("recipes tried on a world", done, 0)
+        work.progress("recipes tried on a world", done, max(done, most))
 
     return note
 
