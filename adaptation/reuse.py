@@ -19,11 +19,15 @@ from memory.errors import WhetMemoryError
 from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer
 from memory.identity.answers.tool_call import called
+from memory.identity.prompt import Prompt
 from memory.lines.calls import turn_of
+from memory.memory import LongTermMemory
 from memory.traced import Traced
 from memory.types import TIERS_THAT_TRAIN, Record
 
 logger = logging.getLogger(__name__)
+NEAREST = 16
+"""Records among which a question of any task is looked for."""
 FORMS = frozenset({"response_format", "structured_outputs"})
 """Keys of a request that demand a form of the output."""
 
@@ -61,7 +65,7 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
             memory=MemoryReport(
                 saved=None,
                 state=record.state,
-                reason=f"answered from memory: {record.tier}",
+                reason=_told(record),
                 reused=record.id,
             ),
             seconds={name: round(seconds, 4) for name, seconds in clock.seconds.items()},
@@ -77,12 +81,41 @@ async def _known(query: Query, services: Services) -> Record | None:
             record: Record | None = await memory.aside.read(
                 lambda: memory.answer_to(query.tenant, asked)
             )
+            if (record is None or not _is_verified(record)) and query.options.memory.task is None:
+                record = await _of_a_task(query, memory)
     except (WhetMemoryError, TimeoutError) as error:
         logger.info("no known answer could be looked up: %s", error or "no reply in time")
         return None
-    if record is None or record.tier not in TIERS_THAT_TRAIN:
+    if record is None or not _is_verified(record):
         return None
     return None if FORMS & query.request.keys() and not _was_generated(record) else record
+
+
+async def _of_a_task(query: Query, memory: LongTermMemory) -> Record | None:
+    """Return what was verified for this very question in a task, where the request names none.
+
+    It is looked for among the nearest, as a record is filed under its task. Where two tasks have
+    different answers, none is the answer.
+    """
+    near = await memory.aside.recall(query.tenant, query.question, k=NEAREST, task=None)
+    same = [
+        each.record
+        for each in near
+        if _is_verified(each.record)
+        and Prompt(messages=each.record.messages, request=each.record.request).fingerprint
+        == query.prompt.fingerprint
+    ]
+    answers = {value_key(record.answer) for record in same}
+    return same[0] if len(answers) == 1 else None
+
+
+def _is_verified(record: Record) -> bool:
+    return record.tier in TIERS_THAT_TRAIN
+
+
+def _told(record: Record) -> str:
+    task = "" if record.task is None else f", of the task {record.task}"
+    return f"answered from memory: {record.tier}{task}"
 
 
 def _was_generated(record: Record) -> bool:

@@ -55,6 +55,28 @@ async def test_what_was_verified_is_served_and_nothing_is_generated(
     assert server.core.taken == []
 
 
+async def test_what_was_verified_in_a_task_answers_a_request_that_names_none(
+    server: Composed,
+) -> None:
+    record = known(server, Tier.IMPORTED, task="jargon/0")
+    report = (await server.chat())["adaptation"]
+    assert (report["stop_reason"], report["memory"]["reused"]) == ("remembered", record)
+    assert report["memory"]["reason"] == "answered from memory: imported, of the task jargon/0"
+    named = (await server.chat(adaptation={"memory": {"task": "other"}}))["adaptation"]
+    assert named["stop_reason"] != "remembered", "a task keeps to itself"
+
+
+async def test_of_tasks_that_disagree_none_answers(server: Composed) -> None:
+    known(server, task="a")
+    known(server, task="b", answer="15", rationale="#### 15")
+    assert (await server.chat())["adaptation"]["stop_reason"] != "remembered"
+
+
+async def test_a_task_of_another_tenant_answers_nobody(server: Composed) -> None:
+    known(server, task="a", tenant="acme")
+    assert (await server.chat())["adaptation"]["stop_reason"] != "remembered"
+
+
 async def test_it_is_streamed_like_any_answer(server: Composed) -> None:
     record = known(server)
     events = await server.events(CHAT, **ASK, stream_options={"include_usage": True})
