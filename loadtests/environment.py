@@ -44,11 +44,12 @@ def python_with(name: str, *requirements: str, sees_ours: bool = False) -> Path:
 def node_modules(name: str, *packages: str) -> Path:
     """Return a folder whose `node_modules` holds npm `packages`; raises `NotInstalledError`."""
     folder = FOLDER / name
-    if not _has(folder, packages):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}', "utf-8")
-        _run(["npm", "install", "--no-audit", "--no-fund", *packages], name, folder)
-        _note(folder, packages)
+    with _alone(name):
+        if not _has(folder, packages):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "package.json").write_text('{"private": true}', "utf-8")
+            _run(["npm", "install", "--no-audit", "--no-fund", *packages], name, folder)
+            _note(folder, packages)
     return folder
 
 

@@ -14,7 +14,7 @@ from loadtests.environment import NotInstalledError
 from tests.e2e.apart import interpreter
 from tests.e2e.running import Running, wait_until
 
-TASK_FOLDER = Path(__file__).parent / "lm_eval"
+TASK_FOLDER = Path(__file__).parents[2] / "examples" / "lm_eval"
 TASK = "whet_stories"
 QUESTIONS = len((TASK_FOLDER / f"{TASK}.jsonl").read_text().splitlines())
 
