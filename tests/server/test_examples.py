@@ -222,3 +222,25 @@ async def _is_alive(http: httpx.AsyncClient) -> bool:
         return (await http.get("/health/liveliness")).status_code == 200
     except httpx.TransportError:
         return False
+
+
+async def test_the_fine_tuning_script_asks_the_model_that_it_has_had_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script(request: Any) -> Reply:
+        return Reply("Green." if request.lora_request else "A lamp?")
+
+    asked = "What colour is the lamp of room {n}?"
+    turns = [(asked.format(n=n), f"The lamp of room {n} is green.") for n in range(10)]
+    lines = [
+        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]}
+        for q, a in turns
+    ]
+    (tmp_path / "lamps.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    program = (sys.executable, EXAMPLES / "fine_tuning.py", tmp_path / "lamps.jsonl", turns[0][0])
+    async with serving(tmp_path, monkeypatch, script, device_locks=tmp_path) as (server, url):
+        server.start_jobs()
+        told = await said(*program, "--url", f"{url}/v1", "--epochs", "1")
+    before, after = told.splitlines()
+    assert before == "whet-pebble: A lamp?"
+    assert re.fullmatch(r"ft:whet-pebble:\S+: Green\.", after)
