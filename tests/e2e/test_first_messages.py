@@ -9,7 +9,8 @@ A reply is sensible where it says something, in printable text, in words that pe
 - to a wish for JSON: JSON, with what was asked for in it.
 
 The list was written before the model was asked, and holds whether or not the model can do it; what
-it cannot do is named in `LACKING`, and a test that it can after all fails.
+it cannot do is named in `LACKING`. On another processor, which rounds otherwise, one of these may
+come out right.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def test_a_first_message_gets_a_sensible_answer(
 ) -> None:
     answer = asked(server, message, seed)
     if answer["model"] == "whet-pebble" and message in LACKING:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=LACKING[message]))
+        request.applymarker(pytest.mark.xfail(reason=LACKING[message]))
     reply = answer["choices"][0]["message"]["content"]
     assert is_sensible(message, reply), reply
 
