@@ -110,7 +110,47 @@ def test_a_key_is_asked_for_and_a_wrong_one_is_refused_in_a_sentence(browsing: B
         page.get_by_role("heading", name="Live").wait_for()
         page.get_by_role("button", name="Sign out").click()
         page.get_by_label("API key").wait_for()
-        assert page.evaluate("sessionStorage.getItem('whet.key')") is None
+        assert page.evaluate("Object.keys(sessionStorage)") == []
+
+
+def test_who_signs_in_where_no_server_answers_is_told_so(browsing: Browsing) -> None:
+    with browsing.page(role=None) as watched:
+        page = watched.page
+        page.goto(f"{browsing.served.url}/console")
+        field = page.get_by_label("API key")
+        field.fill("\u201cquoted\u201d")
+        field.press("Enter")
+        assert field.evaluate("each => each.validity.patternMismatch")
+        page.route("**/v1/console", lambda route: route.abort())
+        field.fill(browsing.served.keys["reviewer"])
+        field.press("Enter")
+        page.get_by_role("alert").get_by_text("cannot be reached").wait_for()
+
+
+def test_an_address_that_is_none_leads_to_no_view_and_breaks_nothing(browsing: Browsing) -> None:
+    with browsing.page() as watched:
+        browsing.go(watched, "%zz")
+        watched.page.get_by_role("heading", name="Not found").wait_for()
+        assert watched.complaints == []
+
+
+NEWS = """
+async () => {
+  const { after } = await import('/console/lib/requests.js');
+  const [one, two] = ['one', 'two'].map((id) => ({ event: 'started', data: { id } }));
+  const sample = { event: 'sample', data: { id: 'two', votes: [] } };
+  const found = [one, two, { event: 'opened' }, two, sample].reduce(after, []);
+  return found.map(({ id, isRunning, samples }) => [id, isRunning, samples.length]);
+}
+"""
+
+
+def test_a_request_that_ended_while_the_stream_was_broken_is_under_way_no_more(
+    browsing: Browsing,
+) -> None:
+    with browsing.page() as watched:
+        browsing.go(watched, "live")
+        assert watched.page.evaluate(NEWS) == [["two", True, 1], ["one", False, 0]]
 
 
 ROLES = {

@@ -39,11 +39,7 @@ const VIEWS = {
 /** Who is looking, and what they may do. */
 function principal(said) {
   const rank = RANK[said.role] ?? 1;
-  return {
-    ...said,
-    may: (role) => rank >= RANK[role],
-    isOperator: said.is_operator ?? (said.role === 'admin' && said.tenant === 'default'),
-  };
+  return { ...said, may: (role) => rank >= RANK[role], isOperator: said.is_operator };
 }
 
 function App() {
@@ -64,12 +60,12 @@ function App() {
     look();
   }, []);
   const leave = () => {
-    key.set('');
+    key.forget();
     setMe(null);
     setRefused(null);
     look();
   };
-  if (refused != null) return html`<${SignIn} refused=${refused} look=${look} />`;
+  if (refused != null) return html`<${SignIn} refused=${error?.message ?? refused} look=${look} />`;
   if (error) return html`<main class="alone"><${Problem} error=${error} retry=${look} /></main>`;
   if (!me) return html`<main class="alone"><${Loading} /></main>`;
   return html`<${Shell} me=${me} leave=${leave} /><${Dialogs} />`;
@@ -95,7 +91,8 @@ function SignIn({ refused, look }) {
         <h1>Whet</h1>
         <p class="note">This server asks for a key. It stays in this tab, and is gone when the tab is closed.</p>
         <${Field} label="API key">
-          <input name="key" type="password" autocomplete="off" spellcheck="false" required autofocus />
+          <input name="key" type="password" autocomplete="off" spellcheck="false" required autofocus
+            pattern="\\s*[\\x21-\\x7e]+\\s*" title="A key has no spaces, and no letters beyond A to Z." />
         <//>
         ${wasAsked && html`<${Problem} error=${{ message: refused }} />`}
         <${Button} kind="primary" type="submit" busy=${isBusy}>Open the console<//>

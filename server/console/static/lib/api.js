@@ -14,7 +14,9 @@ export class ApiError extends Error {
 
 export const key = {
   get: () => sessionStorage.getItem(KEY) ?? '',
-  set: (value) => (value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY)),
+  set: (value) => sessionStorage.setItem(KEY, value),
+  /** What was asked in its name goes with it. */
+  forget: () => Object.keys(sessionStorage).filter((name) => name.startsWith('whet.')).forEach((name) => sessionStorage.removeItem(name)),
 };
 
 let unauthorised = () => {};

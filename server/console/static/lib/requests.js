@@ -1,16 +1,23 @@
-// Requests as the stream of `/v1/traces/live` tells of them. Pure: news in, the list out.
+// Requests as the stream of `/v1/traces/live` tells of them, and `opened` whenever it begins anew.
+// Pure: news in, the list out.
 
 export const MOST = 24;
 
 /** Return the requests after a piece of news, the newest first, at most `MOST`. */
 export function after(requests, { event, data }) {
+  if (event === 'opened') return requests.map(unseen);
   const one = requests.find((request) => request.id === data.id);
   if (event === 'started') {
-    if (one) return requests;
+    if (one) return requests.map((request) => (request === one ? { ...one, isRunning: true } : request));
     return [{ ...data, samples: [], votes: [], isRunning: true }, ...requests].slice(0, MOST);
   }
   if (!one) return requests;
   return requests.map((request) => (request === one ? changed(request, event, data) : request));
+}
+
+/** What was under way may have ended while nobody watched; what has not is told of again. */
+function unseen(request) {
+  return request.isRunning ? { ...request, isRunning: false, stop_reason: 'not seen' } : request;
 }
 
 function changed(request, event, data) {

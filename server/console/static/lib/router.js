@@ -3,8 +3,17 @@ import { useEffect, useState } from './html.js';
 
 export function place(hash = location.hash) {
   const [path, search = ''] = hash.replace(/^#\/?/, '').split('?');
-  const [view = '', ...rest] = path.split('/').map(decodeURIComponent);
+  const [view = '', ...rest] = path.split('/').map(decoded);
   return { view, id: rest.join('/'), search: new URLSearchParams(search) };
+}
+
+/** A part of an address that somebody typed may not be one. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Return the address of a view, for a link. */

@@ -27,7 +27,10 @@ function useLive(isOn) {
 async function follow(signal, tell, set) {
   while (!signal.aborted) {
     try {
-      const opened = () => set((before) => ({ ...before, isOpen: true, error: null }));
+      const opened = () => {
+        tell({ event: 'opened' });
+        set((before) => ({ ...before, isOpen: true, error: null }));
+      };
       for await (const news of events('GET', '/v1/traces/live', { signal, opened })) {
         if (news.event === 'dropped') set((before) => ({ ...before, missed: before.missed + news.data.count }));
         else tell(news);
@@ -63,7 +66,7 @@ export function Live({ me }) {
 function Counts({ me, running, missed }) {
   return html`
     <${Stats}>
-      <${Stat} name="Model" value=${(me.models[0]?.id ?? me.models[0]) || '–'} />
+      <${Stat} name="Model" value=${me.models[0]} />
       <${Stat} name="Default strategy" value=${me.default_strategy} />
       <${Stat} name="Under way" value=${count(running)} />
       ${missed > 0 && html`<${Stat} name="Not shown" value=${count(missed)} note="too many at once" />`}
@@ -92,8 +95,8 @@ function Request({ request: r }) {
       <${Dots} request=${r} />
       ${r.votes.length > 0
         ? html`<${Votes} votes=${r.votes} />`
-        : html`<p class="muted">${r.isRunning ? 'Waiting for the first sample…' : (r.answer ?? 'No vote was needed.')}</p>`}
-      ${!r.isRunning && html`<p class="request-foot"><span>${r.agreement != null && `${percent(r.agreement)} agree`}</span> <a href=${to('traces', r.id)}>Trace</a></p>`}
+        : html`<p class="muted">${r.isRunning ? 'Waiting for the first sample…' : (r.answer ?? (r.seconds == null ? 'Its end was not seen.' : 'No vote was needed.'))}</p>`}
+      ${!r.isRunning && html`<p class="request-foot"><span>${r.agreement != null && `${percent(r.agreement)} agree`}</span> ${r.question != null && html`<a href=${to('traces', r.id)}>Trace</a>`}</p>`}
     </article>
   `;
 }

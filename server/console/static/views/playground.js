@@ -93,8 +93,7 @@ export function Playground({ me }) {
 
 /** The models of the server, without the names that append a strategy. */
 function basesOf(me) {
-  const names = me.models.map((model) => model.id ?? model);
-  return names.filter((name) => !me.strategies.some((strategy) => name.endsWith(`:${strategy}`)));
+  return me.models.filter((name) => !me.strategies.some((strategy) => name.endsWith(`:${strategy}`)));
 }
 
 function bodyOf(question, strategy, asked) {
