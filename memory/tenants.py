@@ -3,16 +3,21 @@ nothing of how they are enforced."""
 
 from __future__ import annotations
 
+import logging
 import time
 
-from pydantic import ConfigDict, Field
-from sqlalchemy import Connection, func, select
+from pydantic import ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, Text, cast, func, select
 
 from memory.store.database import Database
 from memory.store.schema import record, tenant_limits
 from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.types import Frozen
+
+logger = logging.getLogger(__name__)
+KEPT = cast(tenant_limits.c.limits, Text).label("limits")
+"""As JSON that nobody has read."""
 
 
 class Limits(Frozen):
@@ -52,8 +57,8 @@ class TenantStore:
     def list(self) -> dict[str, Limits]:
         """Return the limits of every tenant that has any of its own."""
         with self._database.reading(EVERYONE) as connection:
-            rows = connection.execute(select(tenant_limits)).all()
-        return {row.tenant: Limits.model_validate(row.limits) for row in rows if row.limits}
+            rows = connection.execute(select(tenant_limits.c.tenant, KEPT)).all()
+        return {row.tenant: _read(*row) for row in rows if row.limits not in (None, "{}")}
 
     def set(self, tenant: str, limits: Limits) -> None:
         """Give a tenant limits in the place of those it had; none at all: the server's defaults."""
@@ -68,10 +73,10 @@ class TenantStore:
 
     def of(self, tenant: str, defaults: Limits) -> Limits:
         """Return what one tenant may use."""
-        query = select(tenant_limits.c.limits).where(tenant_limits.c.tenant == tenant)
+        query = select(KEPT).where(tenant_limits.c.tenant == tenant)
         with self._database.reading(EVERYONE) as connection:
             own = connection.execute(query).scalar()
-        return Limits.model_validate(own or {}).over(defaults)
+        return _read(tenant, own).over(defaults)
 
     def records_since(self, tenant: str, at: float, most: int) -> int:
         """Count the records made since a moment (Unix seconds), erased ones too; `most` at most."""
@@ -86,6 +91,23 @@ class TenantStore:
         """Return a number that is another one after every change."""
         with self._database.reading(EVERYONE) as connection:
             return _revision(connection)
+
+
+def _read(tenant: str, kept: str | None) -> Limits:
+    """Return a tenant's own limits; for those that cannot be read the server's hold.
+
+    The other tenants of the server are to keep theirs.
+    """
+    try:
+        return Limits.model_validate_json(kept or "{}")
+    except ValidationError:
+        logger.warning(
+            "the limits of tenant %s cannot be read: the server's hold for it. "
+            "`whet tenants set %s` gives it others; `whet tenants reset %s` drops them, and the "
+            "tenant's own calibrations",
+            *(tenant, tenant, tenant),
+        )
+        return Limits()
 
 
 def _revision(connection: Connection) -> int:

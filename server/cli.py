@@ -44,6 +44,7 @@ COMMANDS = {
     "trace": "follow an answer to its records and adapter, and back",
     "doctor": "check this installation and say what to do about problems",
 }
+TO_INSTALL = "run `make install` after an update of the sources, or install whet again"
 MODULES = {"import": "import_openai"}
 """Modules of the commands whose names are keywords of Python."""
 EXAMPLES = """\
@@ -82,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--traceback" in words:
             raise
+        if isinstance(error, ModuleNotFoundError):
+            complain(f"the package {error.name!r} is missing: {TO_INSTALL}")
+            return 1
         complain(f"a defect in Whet: {type(error).__name__}: {error}; add --traceback to see where")
         return 1
     return status

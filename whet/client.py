@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from adaptation.options import Budget, MemoryOptions, Options, Strategy
 from adaptation.report import Report
 from memory.identity.answers.options import AnswerOptions
-from whet import KEY_VARIABLES, LOCAL
+from whet import KEY_VARIABLES, LOCAL, root_of
 from whet.events import Answer, Event, Reading, Text, Votes, answer_of, report_in
 
 __all__ = [
@@ -217,7 +217,7 @@ class AsyncWhet:
 
 
 def _base(url: str) -> str:
-    return url.rstrip("/").removesuffix("/v1") + "/v1"
+    return root_of(url) + "/v1"
 
 
 def _key(given: str | None) -> str:

@@ -39,6 +39,7 @@ FIRST_PAUSE_S = 2.0
 for, about a minute."""
 
 
+DENIED = 401
 FORGETFUL = {"memory": {"write": False}}
 """An evaluation leaves no trace in what the server remembers."""
 
@@ -123,7 +124,8 @@ class Target:
         try:
             names = [model.id async for model in self._openai.models.list()]
         except APIStatusError as error:
-            raise EvaluationError(f"{self.url}/v1/models: {error.message}") from error
+            key = ": give its key with --api-key" if error.status_code == DENIED else ""
+            raise EvaluationError(f"{self.url}/v1/models: {error.message}{key}") from error
         except OpenAIError as error:
             raise ServerGoneError(f"no server answers at {self.url}: {error}") from error
         if not names:

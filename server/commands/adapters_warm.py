@@ -11,7 +11,7 @@ import httpx
 
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, print_json, progress
-from whet import KEY_VARIABLES
+from whet import KEY_VARIABLES, root_of
 
 EXAMPLES = """\
   whet adapters warm
@@ -38,7 +38,7 @@ def add_warm(subparsers: Subparsers) -> None:
 
 def _warm(args: argparse.Namespace) -> int:
     headers = {"authorization": f"Bearer {args.api_key}"} if args.api_key else {}
-    with httpx.Client(base_url=args.url, headers=headers, timeout=PATIENCE_S) as http:
+    with httpx.Client(base_url=root_of(args.url), headers=headers, timeout=PATIENCE_S) as http:
         first = _ask(http, "GET")
         last = _until_done(http, first["wanted"])
     kept, unused = last["kept"] - first["kept"], last["unused"] - first["unused"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, UsageError
+from whet import root_of
 
 if TYPE_CHECKING:
     from server.tour.narrator import Narrator, Outcome
@@ -68,7 +69,7 @@ def _tour(args: argparse.Namespace, narrator: Narrator) -> list[Outcome]:
     from server.server_process import WHET, running
 
     if args.url:
-        return _visit_all(args, narrator, args.url.rstrip("/"), args.data_dir)
+        return _visit_all(args, narrator, root_of(args.url), args.data_dir)
     with tempfile.TemporaryDirectory(prefix="whet-demo-") as folder:
         narrator.say(f"$ whet serve --data-dir {folder}", "bold")
         with running(WHET, narrator.console, "--data-dir", folder) as server:

@@ -66,7 +66,8 @@ def show(args: argparse.Namespace) -> int:
         print_json(fields)
         return 0
     turns = {f"{i + 1}. {m.role}": m.content for i, m in enumerate(record.messages)}
-    print_fields({k: v for k, v in fields.items() if k != "messages"} | turns)
+    known = {k: v for k, v in fields.items() if k != "messages" and v is not None}
+    print_fields(known | turns)
     return 0
 
 

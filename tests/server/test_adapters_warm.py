@@ -54,7 +54,7 @@ def test_the_command_waits_and_says_what_came_of_it(
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        assert main(["adapters", "warm", "--url", url]) == 0
+        assert main(["adapters", "warm", "--url", f"{url}/v1"]) == 0
         assert (
             capsys.readouterr().out == "adapters kept: 1; without one, as nothing was gained: 1\n"
         )
