@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, union_all, update
 
 from memory.erasures import note_removed
 from memory.errors import ConflictError
@@ -74,14 +74,19 @@ class RecordStore:
         Erased records are left out unless `state` asks for them. `q` is a substring of question,
         answer or rationale.
         """
-        number = record.c.number
-        query = select(record).where(record.c.tenant == tenant, *filters(state, task, q))
+        number, most = record.c.number, min(max(limit, 1), MAX_PAGE)
+        order = number if oldest_first else number.desc()
+        wanted = [record.c.tenant == tenant]
         with self._database.reading(tenant) as connection:
             if after is not None:
                 cursor = place_of(row_of, connection, tenant, after)["number"]
-                query = query.where(number > cursor if oldest_first else number < cursor)
-            query = query.order_by(number if oldest_first else number.desc())
-            rows = connection.execute(query.limit(min(max(limit, 1), MAX_PAGE))).mappings()
+                wanted.append(number > cursor if oldest_first else number < cursor)
+            # Of each state by itself: so the index has them in order, and none is sorted.
+            states = [state] if state else [each for each in State if each is not State.ERASED]
+            each = (select(number).where(*wanted, *filters(s, task, q)) for s in states)
+            first = [select(query.order_by(order).limit(most).subquery()) for query in each]
+            query = select(record).where(number.in_(union_all(*first)))
+            rows = connection.execute(query.order_by(order).limit(most)).mappings()
             return [record_of(row) for row in rows]
 
     def walk(self, tenant: str, *, state: State | None = None) -> Iterator[Record]:
