@@ -39,7 +39,10 @@ def keep_copy(path: Path, version: str, copy: Callable[[Path], None]) -> None:
         ) from error
     finally:
         _delete(part)
-    words = "%s is migrated from schema %s: a copy from before lies beside it, %s"
+    words = (
+        "%s is migrated from schema %s: a copy from before lies beside it, %s. "
+        "Restart a server of the older Whet that is still running on it"
+    )
     log.warning(words, path.name, version, target.name)
     for old in _copies(path)[KEPT:]:
         _delete(old)

@@ -71,6 +71,13 @@ def choose(model: str, data_dir: Path) -> Chosen:
     return Chosen(model)
 
 
+def taken_for(model: str) -> str:
+    """Return what to say of a model that could not be loaded, if it was no folder."""
+    if Path(model).is_dir():
+        return ""
+    return f"; {model} was taken for a name on a model hub: give a folder, or {INSTEAD}"
+
+
 def is_gguf(model: str) -> bool:
     """Whether a GGUF file is meant."""
     return model.lower().endswith(SUFFIX) and not Path(model).expanduser().is_dir()

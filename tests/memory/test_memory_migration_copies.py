@@ -51,7 +51,7 @@ def test_an_older_database_is_copied_before_it_is_migrated_and_the_log_says_so_o
     assert asked(copy, "SELECT seq FROM head") == 7
     assert [r.message for r in caplog.records if r.levelno == logging.WARNING] == [
         "whet.db is migrated from schema 0007: a copy from before lies beside it, "
-        "whet.db.schema-0007"
+        "whet.db.schema-0007. Restart a server of the older Whet that is still running on it"
     ]
 
 

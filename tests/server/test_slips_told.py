@@ -20,6 +20,7 @@ from memory.store.schema import tenant_limits
 from memory.store.scope import EVERYONE
 from memory.tenants import Limits
 from server import cli
+from server.models.named import taken_for
 from whet import root_of
 
 DENIAL = json.dumps({"error": {"message": "no valid API key"}}).encode()
@@ -79,3 +80,8 @@ def test_limits_that_cannot_be_read_leave_the_others_theirs(
         assert found == {"acme": Limits(), "globex": Limits(requests_per_minute=5)}
         assert memory.tenants.of("acme", Limits(requests_per_minute=9)).requests_per_minute == 9
     assert "`whet tenants set acme` gives it others" in caplog.text
+
+
+def test_a_model_that_no_hub_has_is_told_apart_from_those_at_hand(tmp_path: Path) -> None:
+    assert "`whet models list`" in taken_for("org/unknown")
+    assert taken_for(str(tmp_path)) == ""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
+from adaptation.errors import TrainerError
 from adaptation.learning.distillation.select import cluster, position
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.recipes import recipe_for
@@ -27,6 +28,7 @@ from server.jobs.kind import JobFailedError
 from server.jobs.kinds.distill import gives_answer
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
+from server.models.named import taken_for
 from server.tuned import TUNED, Tuned
 from server.tuning_trials import keep, kept
 
@@ -60,7 +62,7 @@ async def run(work: Work) -> dict[str, Any]:
     device = work.settings.trainer_device
     trainer = ProcessTrainer(asked.model, template=asked.template, device=device)
     try:
-        await trainer.start()
+        await _started(trainer, asked.model)
         untrained, standings = await _searched(work, asked, trainer)
     finally:
         await trainer.close()
@@ -68,6 +70,13 @@ async def run(work: Work) -> dict[str, Any]:
     path = TUNED.save(data_dir, model, best)
     trials = tuple(trial for standing in standings for trial in standing.trials)
     return TuneResult(tuned=best, trials=trials, kept_in=str(path)).model_dump(mode="json")
+
+
+async def _started(trainer: ProcessTrainer, model: str) -> None:
+    try:
+        await trainer.start()
+    except TrainerError as error:
+        raise JobFailedError(f"{error}{taken_for(model)}") from error
 
 
 async def _searched(
