@@ -35,7 +35,7 @@ def console_router(page: Page, overview: Overview) -> APIRouter:
     async def file(request: Request) -> Response:
         """Return a file of the page."""
         name = request.path_params["path"]
-        if name:
+        if name not in ("", INDEX):
             return page.response(name, request)
         return RedirectResponse(f"{_root(request)}{CONSOLE}", 307)  # its addresses are relative
 

@@ -35,10 +35,15 @@ def vllm_flags(cache: Path | None = None) -> tuple[Group, ...]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             return of_json((folder / f"{version}.json").read_text("utf-8"))
     text = _asked(f"{name} {version}")
+    try:
+        found = of_json(text)
+    except (ValueError, KeyError, TypeError) as error:  # a plugin of vLLM's may print as well
+        told = f"{name} {version} does not tell its flags; see `whet doctor --deep`"
+        raise CommandError(told) from error
     with contextlib.suppress(OSError):  # it is asked again the next time
         kept.mkdir(parents=True, exist_ok=True)
         (kept / f"{version}.json").write_text(text, "utf-8")
-    return of_json(text)
+    return found
 
 
 def _asked(build: str) -> str:

@@ -117,8 +117,9 @@ async def test_a_browser_is_led_to_the_page_and_a_program_is_told_what_is_where(
     assert told["console"] == "/console"
     for name in ("console", "docs", "openapi"):
         assert (await server.http.get(told[name])).status_code == 200
-    slashed = await server.http.get("/console/")
-    assert (slashed.status_code, slashed.headers["location"]) == (307, "/console")
+    for other in ("/console/", "/console/index.html"):  # from where its addresses lead nowhere
+        response = await server.http.get(other)
+        assert (response.status_code, response.headers["location"]) == (307, "/console")
     assert (await server.http.head("/console")).status_code == 200
 
 

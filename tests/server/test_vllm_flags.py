@@ -14,6 +14,7 @@ from server.cli import main
 from server.commands.serve import EXAMPLES, _early, _early_parser
 from server.config import ConfigError
 from server.installation import vllm_build
+from server.terminal import CommandError
 from server.vllm_flags import finding
 from server.vllm_flags.description import Group, as_json, of_json
 from server.vllm_flags.page import page
@@ -181,3 +182,13 @@ def test_another_release_is_asked_once_and_kept(
     next(tmp_path.rglob("0.32.99.json")).write_text('[{"title": "half')
     assert finding.vllm_flags(tmp_path) == groups, "what is not whole is asked again"
     assert len(asked) == 2
+
+
+def test_a_release_that_says_something_else_is_refused_in_a_sentence_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "vllm_build", lambda: ("vllm", "0.32.99"))
+    monkeypatch.setattr(finding, "_asked", lambda build: "plugin loaded\n[]")
+    with pytest.raises(CommandError, match="does not tell its flags"):
+        finding.vllm_flags(tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
