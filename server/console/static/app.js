@@ -42,16 +42,29 @@ function principal(said) {
   return { ...said, may: (role) => rank >= RANK[role], isOperator: said.is_operator };
 }
 
+/** Who was looking when this tab was loaded before: shown at once, and asked anew meanwhile. */
+const kept = {
+  get: () => JSON.parse(sessionStorage.getItem('whet.me') ?? 'null'),
+  set: (said) => (said ? sessionStorage.setItem('whet.me', JSON.stringify(said)) : sessionStorage.removeItem('whet.me')),
+};
+
+async function asked() {
+  const said = await get('/v1/console');
+  kept.set(said);
+  return principal(said);
+}
+
 function App() {
-  const [me, setMe] = useState(null);
+  const [me, setMe] = useState(() => kept.get() && principal(kept.get()));
   const [error, setError] = useState(null);
   const [refused, setRefused] = useState(null);
   const look = async () => {
     setError(null);
     try {
-      setMe(principal(await get('/v1/console')));
+      setMe(await asked());
       setRefused(null);
     } catch (problem) {
+      kept.set(null);
       if (problem.status !== 401) setError(problem);
     }
   };
