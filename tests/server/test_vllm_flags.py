@@ -74,8 +74,8 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", TAKEN)
 def test_a_line_that_vllm_takes_is_taken_early(line: str) -> None:
-    launch.make_parser().parse_args(line.split())
-    _early(line.split())
+    taken = launch.make_parser().parse_args(line.split())
+    assert _early(line.split()).model_tag == taken.model_tag
 
 
 @pytest.mark.parametrize("line", REFUSED)
