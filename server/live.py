@@ -148,15 +148,15 @@ class Live:
             self._tell(query.tenant, lambda: one.finished(outcome) if outcome else one.ended(why))
         return outcome
 
-    def refuse_crowd(self, tenant: str) -> None:
-        """Raise `ApiError` (429) where so many watch already that no other may."""
-        if len(self._watchers.get(tenant, ())) >= MOST_WATCHERS:
-            raise ApiError(429, f"{MOST_WATCHERS} watch already, the most of a tenant")
-
     @contextmanager
     def watching(self, tenant: str) -> Iterator[Watcher]:
-        """Watch a tenant's requests for the length of the block; those under way come first."""
+        """Watch a tenant's requests for the length of the block; those under way come first.
+
+        Raises `ApiError` (429) where so many watch already that no other may.
+        """
         others = self._watchers.setdefault(tenant, set())
+        if len(others) >= MOST_WATCHERS:
+            raise ApiError(429, f"{MOST_WATCHERS} watch already, the most of a tenant")
         watcher = Watcher()
         for one in self._underway.values():
             if one.query.tenant == tenant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -14,7 +15,7 @@ from pydantic import Field
 from adaptation.options import Strategy
 from memory.memory import LongTermMemory
 from memory.types import Frozen
-from server.live import Live
+from server.live import Live, Watcher
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 
@@ -55,8 +56,10 @@ def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bo
     @router.get("/live")
     async def watch(tenant: Tenant) -> StreamingResponse:
         """Stream the voted requests under way: `started`, `sample`, `finished`, `dropped`."""
-        live.refuse_crowd(tenant)
-        events = _events(live, tenant, is_closed)
+        # Begun here, or a burst would get past the bound. It ends with a stream that never begins.
+        watching = ExitStack()
+        watcher = watching.enter_context(live.watching(tenant))
+        events = _events(watcher, watching, is_closed)
         return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")
 
     @router.get("/{trace_id}")
@@ -69,8 +72,10 @@ def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bo
     return router
 
 
-async def _events(live: Live, tenant: str, is_closed: Callable[[], bool]) -> AsyncIterator[str]:
-    with live.watching(tenant) as watcher:
+async def _events(
+    watcher: Watcher, watching: ExitStack, is_closed: Callable[[], bool]
+) -> AsyncIterator[str]:
+    with watching:
         yield OPENING
         began = heard = time.monotonic()
         while not is_closed() and time.monotonic() - began < LASTS_S:

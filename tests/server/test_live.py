@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from memory.identity.answers.answer import Answer
 from memory.types import Message
 from server.errors import ApiError
 from server.live import MOST_WATCHERS, Live, Watcher
+from server.routes.traces import _events
 
 MODEL = "whet-pebble"
 
@@ -108,12 +110,19 @@ async def test_a_pipeline_that_fails_is_over_for_its_watchers() -> None:
 
 async def test_a_tenant_has_so_many_watchers_and_others_have_theirs() -> None:
     live = Live(voted, MODEL)
-    watching = [live.watching("ann") for _ in range(MOST_WATCHERS)]
-    for each in watching:
-        each.__enter__()
-    with pytest.raises(ApiError):
-        live.refuse_crowd("ann")
-    live.refuse_crowd("bob")
-    for each in watching:
-        each.__exit__(None, None, None)
-    live.refuse_crowd("ann")
+    with ExitStack() as watching:
+        for _ in range(MOST_WATCHERS):
+            watching.enter_context(live.watching("ann"))
+        with pytest.raises(ApiError), live.watching("ann"):
+            pass
+        with live.watching("bob"):
+            pass
+    with live.watching("ann"):
+        pass
+
+
+async def test_a_stream_that_never_begins_watches_no_more() -> None:
+    live = Live(voted, MODEL)
+    for _ in range(MOST_WATCHERS + 1):
+        watching = ExitStack()
+        _events(watching.enter_context(live.watching("ann")), watching, lambda: False)
