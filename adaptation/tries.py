@@ -98,9 +98,14 @@ class Tries:
 
 
 def _trial(way: Strategy, tried: Try, own: Trial) -> Trial:
-    """Return what the ledger notes of a try beside the answer, whose own trial is `own`."""
+    """Return what the ledger notes of a try beside the answer, whose own trial is `own`.
+
+    A try that came to nothing is a tie only where the answer was judged: elsewhere the ledger would
+    hear of each refusal and of no success.
+    """
     is_rejected = tried.came is Came.TO_A_REJECTED_ANSWER
-    is_tied = tried.came is Came.TO_NOTHING and own.strategy == Strategy.CONSISTENCY
+    stands = own.strategy == Strategy.CONSISTENCY and own.right is not None
+    is_tied = tried.came is Came.TO_NOTHING and stands
     return Trial(
         strategy=way,
         source="shadow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.types import Draw, Outcome, Query
+from adaptation.verifiers import build_verifiers
 from memory.ledger import effect_of
 from memory.memory import LongTermMemory
 from memory.types import Trial
@@ -34,8 +36,9 @@ def useless(query: Query, draw: Draw) -> Reply:
     return Reply("#### unknown" if is_example else f"#### {draw.index}", tokens=3)
 
 
-async def run(make_query: MakeQuery, built: Services, strategy: str) -> Outcome:
-    return await answer(make_query(ASK, strategy=strategy, query_can_be_reworded=True), built)
+async def run(make_query: MakeQuery, built: Services, strategy: str, **more: Any) -> Outcome:
+    query = make_query(ASK, strategy=strategy, query_can_be_reworded=True, **more)
+    return await answer(query, built)
 
 
 def costs(outcome: Outcome, strategy: str) -> Trial:
@@ -58,6 +61,19 @@ async def test_an_adapter_that_the_gate_refuses_is_on_the_account_of_training(
     assert tried.trained_tokens == outcome.report.tokens.training
     assert tried.tokens > votes, "it was examined"
     assert tried.seconds > outcome.trial.seconds
+    assert effect_of(tried.right, tried.baseline, tried.same) is None, "nobody judged the answer"
+
+
+async def test_a_try_that_comes_to_nothing_is_a_tie_where_the_answer_is_judged(
+    make_query: MakeQuery, services: Build, memory: LongTermMemory
+) -> None:
+    remember_examples(memory, 12)
+    verifiers = await build_verifiers([{"type": "math", "reference": "1000"}])
+    built = services(FakeEngine(useless))
+    outcome = await run(make_query, built, "ttt", query_verifiers=verifiers)
+    assert outcome.trial is not None
+    assert outcome.trial.right is False
+    tried = costs(outcome, "ttt")
     assert effect_of(tried.right, tried.baseline, tried.same) == 0, "the vote's answer stands"
 
 
