@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 DENIED = 401
 _ABSENT = "no server answers at {url}: start one with `whet serve`, or name another with --url"
 _GONE = "the server at {url} was gone before its answer was whole"
+_NOWHERE = "{url} is no address of a server: give one such as http://127.0.0.1:8000"
+_FAILED = {"ConnectError": _ABSENT, "UnsupportedProtocol": _NOWHERE}
+
+
+def add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which server is asked, and with which key."""
+    parser.add_argument("--url", default=LOCAL, help=f"where it listens (default: {LOCAL})")
+    variables = " or ".join(f"${name}" for name in KEY_VARIABLES)
+    parser.add_argument("--api-key", metavar="KEY", help=f"its key (default: {variables})")
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which server is asked, which model, and by which strategy."""
-    parser.add_argument("--url", default=LOCAL, help=f"where it listens (default: {LOCAL})")
-    variables = " or ".join(f"${name}" for name in KEY_VARIABLES)
-    parser.add_argument("--api-key", metavar="KEY", help=f"its key (default: {variables})")
+    add_server_arguments(parser)
     parser.add_argument("--model", help="which one (default: the first that it serves)")
     parser.add_argument(
         "--strategy", choices=[each.value for each in Strategy], help="(default: the server's)"
@@ -66,13 +73,14 @@ def told(url: str) -> Iterator[None]:
     except openai.APITimeoutError as error:
         raise CommandError(f"the server at {url} took too long to answer") from error
     except openai.APIConnectionError as error:
-        if type(error.__cause__).__name__ == "ConnectError":  # httpx's or httpx2's
-            raise CommandError(_ABSENT.format(url=url)) from error
-        raise CommandError(_GONE.format(url=url)) from error
+        said = _FAILED.get(type(error.__cause__).__name__, _GONE)  # httpx's or httpx2's
+        raise CommandError(said.format(url=url)) from error
     except openai.APIStatusError as error:
         raise CommandError(_refusal(error)) from error
     except openai.OpenAIError as error:
         raise CommandError(str(error)) from error
+    except UnicodeEncodeError as error:  # of a header: all else is UTF-8
+        raise CommandError("the key has characters that no key has: copy it once more") from error
     except _broken() as error:
         raise CommandError(_GONE.format(url=url)) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from server.asking.target import add_server_arguments
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, print_json, progress
 from whet import KEY_VARIABLES, root_of
@@ -27,17 +28,14 @@ def add_warm(subparsers: Subparsers) -> None:
     """Describe the command."""
     summary = "have a running server train now for what requests had no time to train for"
     parser = command_parser(subparsers, "warm", summary, EXAMPLES)
-    url = "http://127.0.0.1:8000"
-    parser.add_argument("--url", default=url, help=f"where it listens (default: {url})")
-    key = next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
-    told = " or ".join(f"${name}" for name in KEY_VARIABLES)
-    parser.add_argument("--api-key", metavar="KEY", default=key, help=f"its key (default: {told})")
+    add_server_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_warm)
 
 
 def _warm(args: argparse.Namespace) -> int:
-    headers = {"authorization": f"Bearer {args.api_key}"} if args.api_key else {}
+    key = args.api_key or next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=root_of(args.url), headers=headers, timeout=PATIENCE_S) as http:
         first = _ask(http, "GET")
         last = _until_done(http, first["wanted"])

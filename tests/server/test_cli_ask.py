@@ -122,6 +122,21 @@ async def test_without_a_server_one_line_says_what_to_start(
     assert "whet serve" in err
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--url", "127.0.0.1:8000"), "no address of a server: give one such as http://"),
+        (("--api-key", "\u201cwhet-key\u201d"), "the key has characters that no key has"),
+    ],
+)
+async def test_a_slip_in_address_or_key_is_told_as_that(
+    shell: Run, flags: tuple[str, ...], told: str
+) -> None:
+    status, _, err = await shell("ask", "Hello", *flags)
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert told in err
+
+
 MODELS = b'{"object": "list", "data": [{"id": "m", "object": "model"}]}'
 CHUNK = (
     b'data: {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", '
