@@ -61,6 +61,14 @@ def test_variables_of_the_unit_are_settings_or_of_others() -> None:
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 
+def test_locks_of_devices_lie_where_other_processes_find_them() -> None:
+    text = (FOLDER / "whet.service").read_text()
+    (folder,) = re.findall(r"\bWHET_DEVICE_LOCKS=(\S+)", text)
+    assert "PrivateTmp=yes" in text
+    assert folder == "/var/lib/whet"
+    assert f"WHET_DEVICE_LOCKS={folder}" in (FOLDER.parents[1] / "docs/deploying.md").read_text()
+
+
 def test_the_user_of_the_unit_is_the_one_that_is_made() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
