@@ -68,12 +68,14 @@ def _target(signal: str, settings: Settings, environment: Mapping[str, str]) -> 
     own = None if settings.otlp_endpoint else environment.get(f"{PREFIX}_{signal}_ENDPOINT")
     general = environment.get(f"{PREFIX}_PROTOCOL", HTTP)
     protocol = environment.get(f"{PREFIX}_{signal}_PROTOCOL", general)
-    if protocol not in (HTTP, GRPC):
-        raise ConfigError(f"{PREFIX}_PROTOCOL: {protocol} is none of {HTTP} and {GRPC}")
     if own is None and base is not None and protocol == HTTP:
         own = f"{base.rstrip('/')}/v1/{signal.lower()}"
     endpoint = own or base
-    return None if endpoint is None else Target(endpoint, protocol)
+    if endpoint is None:
+        return None
+    if protocol not in (HTTP, GRPC):
+        raise ConfigError(f"{PREFIX}_PROTOCOL: {protocol} is none of {HTTP} and {GRPC}")
+    return Target(endpoint, protocol)
 
 
 def telemetry_of(settings: Settings, model: str = "", vllm_traces: str | None = None) -> Telemetry:
@@ -96,12 +98,14 @@ def _telling(collector: Collector, model: str, *, hands_down: bool) -> Telemetry
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
     from server.telemetry.otel import OpenTelemetry
 
     named = {} if SERVICE in os.environ else {"service.name": "whet"}
     resource = Resource.create({"service.version": installed_version(), **named})
-    tracers, readers = TracerProvider(resource=resource, shutdown_on_exit=False), []
+    sampler = ALWAYS_OFF if collector.traces is None else None  # None: as the variables say
+    tracers, readers = TracerProvider(sampler, resource, shutdown_on_exit=False), []
     if (target := collector.traces) is not None:
         tracers.add_span_processor(BatchSpanProcessor(_exporter(target, "trace", "OTLPSpan")))
     if (target := collector.metrics) is not None:

@@ -92,7 +92,8 @@ class OpenTelemetry(Telemetry):
             SpanKind.SERVER,
             {**asked, names.PATH: note.path, "whet.request.id": note.id},
         )
-        note.trace_id = f"{span.get_span_context().trace_id:032x}"
+        if (context := span.get_span_context()).trace_flags.sampled:
+            note.trace_id = f"{context.trace_id:032x}"
         began = time.monotonic()
         try:
             with use_span(span, record_exception=False, set_status_on_exception=False):

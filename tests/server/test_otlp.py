@@ -23,8 +23,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from server.config import ConfigError, Settings
 from server.setting_sources import resolve
 from server.telemetry.exporting import Collector, Target, collector_of, telemetry_of
+from server.telemetry.request_log import LogRules, RequestLog
 from server.telemetry.telemetry import Telemetry
 from tests.server.composed import MODEL, Reply, composed
+from tests.server.telemetry_lines import logged
 from tests.server.test_jobs_evaluate import ended
 
 BASE = "http://127.0.0.1:4318"
@@ -165,12 +167,30 @@ def test_nothing_is_sent_and_nothing_imported_where_no_collector_is_named() -> N
             Collector(Target("http://vllm/v1/traces"), None),
         ),
         (BASE, {"OTEL_SDK_DISABLED": "true"}, None, Collector(None, None)),
+        (None, {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, None, Collector(None, None)),
     ],
 )
 def test_where_it_goes(
     flag: str | None, environment: dict[str, str], vllm: str | None, expected: Collector
 ) -> None:
     assert collector_of(Settings(otlp_endpoint=flag), environment, vllm) == expected
+
+
+@pytest.mark.parametrize("exporter", ["otlp", "none"])
+async def test_the_log_names_a_trace_where_one_is_kept(
+    monkeypatch: pytest.MonkeyPatch, exporter: str
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporter)
+    with receiving() as (url, received), logged() as log:
+        telemetry = telemetry_of(Settings(otlp_endpoint=url), MODEL)
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await RequestLog(app, LogRules(), telemetry)(scope, None, None)  # type: ignore[arg-type]
+        telemetry.close()
+        (line,) = log.requests
+        assert ("trace_id" in line) == bool(received.spans) == (exporter == "otlp")
+        assert received.metrics
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
