@@ -106,11 +106,6 @@ def _reset(args: argparse.Namespace) -> int:
     with open_tables(args) as memory:
         memory.tenants.set(args.name, Limits())
         dropped = memory.calibrations.drop(args.name)
-    if dropped and not args.json:
-        models = ", ".join(dropped)
-        print(
-            f"{args.name}: its own calibration is dropped, from the servers' next start: {models}"
-        )
     _show(args, Own(args.name), dropped)
     return 0
 
