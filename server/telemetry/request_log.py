@@ -26,6 +26,8 @@ logger = logging.getLogger("server.requests")
 
 PROBES = frozenset({"/health", "/ready", "/metrics", "/ping", "/load", "/version"})
 """Asked for every few seconds: a line is written where the answer is no success."""
+PAGE = "/console/"
+"""Of the files that make up the console: likewise, as one look asks for dozens of them."""
 MOST_CHARACTERS = 2_000
 """Most characters of a question, an answer, a reason."""
 
@@ -56,7 +58,8 @@ class RequestLog:
         note = _noted(scope)
         path = route_path(scope)
         if self._rules.is_on:
-            note.settled = self._quietly if path in self._quiet else self._write
+            is_quiet = path in self._quiet or path.startswith(PAGE)
+            note.settled = self._quietly if is_quiet else self._write
         telemetry = Telemetry() if path in PROBES else self._telemetry
         with working_on(note), telemetry.request(note, scope) as inner:
             try:

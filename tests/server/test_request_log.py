@@ -181,10 +181,10 @@ async def leave(server: Composed, body: dict[str, Any], once: Callable[[], Any])
         await server.app(scope, receive, send)
 
 
-async def test_probes_are_quiet_unless_they_fail(serve: Serve) -> None:
+async def test_probes_and_files_of_the_console_are_quiet_unless_they_fail(serve: Serve) -> None:
     async with serve(right) as server:
         with logged() as log:
-            for path in ("/health", "/ready", "/metrics"):
+            for path in ("/health", "/ready", "/metrics", "/console/app.js"):
                 assert (await server.http.get(path)).status_code == 200
             assert (await server.http.post("/health")).status_code == 405
             (line,) = await settled(log)
