@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,6 +34,17 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", metavar="KEY", help=f"its key (default: {variables})")
 
 
+def key_of(given: str | None = None, variables: Sequence[str] = KEY_VARIABLES) -> str | None:
+    """Return the key to send: the one given, else the first that the environment has.
+
+    Raises `CommandError` for one that no header can carry, such as a key with curly quotes.
+    """
+    key = given or next(filter(None, map(os.environ.get, variables)), None)
+    if key and not (key.isascii() and key.isprintable()):
+        raise CommandError("the key has characters that no key has: copy it once more")
+    return key
+
+
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which server is asked, which model, and by which strategy."""
     add_server_arguments(parser)
@@ -56,7 +68,8 @@ def target(args: argparse.Namespace) -> Iterator[Whet]:
     """
     from whet.client import Whet
 
-    with closing(Whet(args.url, api_key=args.api_key, max_retries=0)) as client, told(args.url):
+    key = key_of(args.api_key)
+    with closing(Whet(args.url, api_key=key, max_retries=0)) as client, told(args.url):
         client.first_model()
         if args.teach:
             teach(client, args.teach)
@@ -79,8 +92,6 @@ def told(url: str) -> Iterator[None]:
         raise CommandError(_refusal(error)) from error
     except openai.OpenAIError as error:
         raise CommandError(str(error)) from error
-    except UnicodeEncodeError as error:  # of a header: all else is UTF-8
-        raise CommandError("the key has characters that no key has: copy it once more") from error
     except _broken() as error:
         raise CommandError(_GONE.format(url=url)) from error
 

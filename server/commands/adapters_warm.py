@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from typing import Any
 
 import httpx
 
-from server.asking.target import add_server_arguments
+from server.asking.target import add_server_arguments, key_of
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, print_json, progress
-from whet import KEY_VARIABLES, root_of
+from whet import root_of
 
 EXAMPLES = """\
   whet adapters warm
@@ -34,7 +33,7 @@ def add_warm(subparsers: Subparsers) -> None:
 
 
 def _warm(args: argparse.Namespace) -> int:
-    key = args.api_key or next(filter(None, map(os.environ.get, KEY_VARIABLES)), None)
+    key = key_of(args.api_key)
     headers = {"authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=root_of(args.url), headers=headers, timeout=PATIENCE_S) as http:
         first = _ask(http, "GET")

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.asking.target import key_of
 from server.commands.common import settings_of
 from server.commands.eval_detached import detached
 from server.terminal import CommandError, UsageError, complain, print_table, write_json, write_text
@@ -56,13 +57,13 @@ def _evaluate(args: argparse.Namespace) -> int:
         _check_calibration(choice, args)
     _check_flags(choice, args)
     _check_output(args)
-    settings = settings_of(args)
+    key, settings = _key(args), settings_of(args)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-eval-")))
         url = args.url or stack.enter_context(
             own_server(args.model, args.adapter, settings, folder)
         )
-        target = Target(url, args.model if args.url else None, _key(args), args.timeout)
+        target = Target(url, args.model if args.url else None, key, args.timeout)
         results = asyncio.run(eval_run.evaluate(choice, target, settings, folder, args))
     _show(results, args)
     if args.calibrate:
@@ -150,7 +151,7 @@ def _check_flags(choice: Choice, args: argparse.Namespace) -> None:
 
 def _key(args: argparse.Namespace) -> str:
     """Return the key given; a server that this command starts takes the environment's."""
-    return args.api_key or ("none" if args.url else os.environ.get("VLLM_API_KEY", "none"))
+    return key_of(args.api_key, () if args.url else ("VLLM_API_KEY",)) or "none"
 
 
 def _check_output(args: argparse.Namespace) -> None:

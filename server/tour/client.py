@@ -11,6 +11,7 @@ import httpx
 
 from adaptation.evaluation.questions import answer_in
 from adaptation.report import Report
+from server.asking.target import key_of
 from whet.client import Whet
 
 TIMEOUT_S = 120.0
@@ -40,7 +41,7 @@ class Client:
     """Asks one server."""
 
     def __init__(self, url: str) -> None:
-        whet = Whet(url, timeout=TIMEOUT_S, max_retries=0)
+        whet = Whet(url, api_key=key_of(), timeout=TIMEOUT_S, max_retries=0)
         self.openai, self.model = whet.openai, whet.first_model()
         key = {"authorization": f"Bearer {self.openai.api_key}"}
         self.http = httpx.Client(base_url=url, headers=key, timeout=TIMEOUT_S)

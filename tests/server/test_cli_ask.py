@@ -122,19 +122,10 @@ async def test_without_a_server_one_line_says_what_to_start(
     assert "whet serve" in err
 
 
-@pytest.mark.parametrize(
-    ("flags", "told"),
-    [
-        (("--url", "127.0.0.1:8000"), "no address of a server: give one such as http://"),
-        (("--api-key", "\u201cwhet-key\u201d"), "the key has characters that no key has"),
-    ],
-)
-async def test_a_slip_in_address_or_key_is_told_as_that(
-    shell: Run, flags: tuple[str, ...], told: str
-) -> None:
-    status, _, err = await shell("ask", "Hello", *flags)
+async def test_an_address_that_is_none_is_told_as_that(shell: Run) -> None:
+    status, _, err = await shell("ask", "Hello", "--url", "127.0.0.1:8000")
     assert (status, len(err.splitlines())) == (1, 1)
-    assert told in err
+    assert "no address of a server: give one such as http://" in err
 
 
 MODELS = b'{"object": "list", "data": [{"id": "m", "object": "model"}]}'

@@ -48,6 +48,30 @@ async def test_an_evaluation_without_a_key_is_told_where_to_give_it() -> None:
         server.shutdown()
 
 
+NOWHERE = ("--url", "http://127.0.0.1:9")
+ASKING = {
+    "ask": ("ask", "Hello", *NOWHERE),
+    "chat": ("chat", *NOWHERE),
+    "warm": ("adapters", "warm", *NOWHERE),
+    "eval": ("eval", "--suite", "stories", *NOWHERE),
+    "demo": ("demo", *NOWHERE),
+}
+"""Commands that send a key."""
+CURLY = "\u201cwhet-key\u201d"
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_a_key_that_no_header_carries_is_told_as_that(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if is_from_environment := command in ("demo", "warm"):
+        monkeypatch.setenv("WHET_API_KEY", CURLY)
+    flags = () if is_from_environment else ("--api-key", CURLY)
+    assert cli.main([*ASKING[command], *flags]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["whet: the key has characters that no key has: copy it once more"]
+
+
 @pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"])
 def test_an_address_may_name_the_path_of_the_routes(url: str) -> None:
     assert root_of(url) == "http://h:1"
