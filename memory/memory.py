@@ -8,7 +8,6 @@ where the storage fails they raise `StorageUnavailableError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +16,6 @@ import numpy as np
 from memory.aside import Aside
 from memory.embedder import Embedder
 from memory.erasures import Witness
-from memory.errors import StorageUnavailableError
 from memory.events import changed_records, head_seq
 from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
@@ -61,7 +59,6 @@ class LongTermMemory(Stores):
         super().__init__(database, data_dir, retention_days, response_days, artifacts, trace_rows)
         self.data_dir = data_dir
         self.embedder = embedder
-        self._database = database
         self._records = RecordStore(database, embedder.id)
         self.lineage = Lineage(database, self.completions, self._records, self.adapters)
         self.learned = LearnedQuestions(database, embedder.id, embedder.dim)
@@ -223,6 +220,22 @@ class LongTermMemory(Stores):
         """
         return self._records.edit(tenant, record_id, answer, rationale, by)
 
+    def revise(
+        self,
+        tenant: str,
+        record_id: str,
+        *,
+        answer: str | None = None,
+        rationale: str | None = None,
+        state: State | None = None,
+        reason: str = "",
+    ) -> Record:
+        """Edit a record and move it in one transaction: both or neither; erasing is `forget`'s.
+
+        An answer alone is its own rationale. Raises as `edit` and `set_state` do.
+        """
+        return self._records.revise(tenant, record_id, answer, rationale, state, reason)
+
     def forget(self, tenant: str, record_id: str, witness: Witness | None = None) -> Record:
         """Erase a record's content irrecoverably; return the tombstone that stays.
 
@@ -275,22 +288,6 @@ class LongTermMemory(Stores):
     def verify(self, tenant: str) -> VerifyReport:
         """Compare the tenant's index with the database, vector by vector."""
         return self._indexes.verify(tenant)
-
-    def storage_problem(self) -> str | None:
-        """Return what keeps the database from being written, None when nothing does."""
-        try:
-            self._database.probe()
-        except StorageUnavailableError as error:
-            return str(error)
-        return None
-
-    def writable(self) -> bool:
-        """Whether a save would be durable now; costs one small commit."""
-        return self.storage_problem() is None
-
-    def alone(self, job: str) -> AbstractContextManager[None]:
-        """Have a job alone among all processes on this memory; `StorageBusyError` otherwise."""
-        return self._database.alone(job)
 
     def close(self) -> None:
         """Write what is queued, leave index snapshots behind and close the database."""

@@ -27,6 +27,20 @@ def move(
     append_event(connection, tenant, "moved", record_id, state=state, reason=reason)
 
 
+def decide(connection: Connection, row: Any, state: State, reason: str) -> None:
+    """Move a record as somebody decided, to any state but erased.
+
+    Raises `ConflictError` for an erased record, and for activating one of two answers to a
+    question while the other is active.
+    """
+    assert state is not State.ERASED, "erasing is more than a move"
+    if row["state"] == State.ERASED:
+        raise ConflictError(f"{row['id']} is erased; nothing is left to restore")
+    if state is State.ACTIVE:
+        refuse_two_answers(connection, row)
+    move(connection, row["tenant"], row["id"], state, reason, contested=False)
+
+
 def refuse_two_answers(connection: Connection, row: Any) -> None:
     """Raise `ConflictError` where another record of the question is active."""
     rival = and_(

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from sqlalchemy import ColumnElement, and_, delete, select, union_all, update
 
+from memory.editing import correct
 from memory.erasures import note_removed
-from memory.errors import ConflictError
 from memory.events import append_event, drop_reasons
 from memory.holders import erase_what_tells_of
-from memory.identity.answer_key import answer_key, contradiction
+from memory.identity.answer_key import answer_key
 from memory.identity.prompt import Prompt
-from memory.moving import move, refuse_two_answers
+from memory.moving import decide, move
 from memory.newcomers import Entry, Newcomer, save_all
 from memory.paging import place_of
 from memory.record_queries import filters, of_record, row_of, same_question
 from memory.retraction import taken_back
-from memory.rows import ERASED_CONTENT, draft_row, edited, record_of
+from memory.rows import ERASED_CONTENT, draft_row, record_of
 from memory.store.database import Database
 from memory.store.full_text import remove_words
 from memory.store.schema import embedding, record
@@ -115,20 +115,11 @@ class RecordStore:
             return None if row is None else record_of(row)
 
     def set_state(self, tenant: str, record_id: str, state: State, reason: str) -> Record:
-        """Move a record to `state`; erasing is final.
-
-        Raises `ConflictError` for an erased record, and for activating one of two answers to a
-        question while the other is active.
-        """
+        """Move a record to `state`, erasing included; see `memory.moving.decide`."""
         if state is State.ERASED:
             return self.erase(tenant, record_id, reason)
         with self._database.writing(tenant) as connection:
-            row = row_of(connection, tenant, record_id)
-            if row["state"] == State.ERASED:
-                raise ConflictError(f"{record_id} is erased; nothing is left to restore")
-            if state is State.ACTIVE:
-                refuse_two_answers(connection, row)
-            move(connection, tenant, record_id, state, reason, contested=False)
+            decide(connection, row_of(connection, tenant, record_id), state, reason)
             return record_of(row_of(connection, tenant, record_id))
 
     def hold(self, tenant: str, record_id: str, doubt: str, near: Sequence[str] = ()) -> Record:
@@ -157,27 +148,32 @@ class RecordStore:
     def edit(
         self, tenant: str, record_id: str, answer: str, rationale: str, by: str | None = None
     ) -> Record:
-        """Give a record another answer and text, on the word of whoever does it.
+        """Give a record another answer and text; see `memory.editing.correct`."""
+        with self._database.writing(tenant) as connection:
+            correct(connection, row_of(connection, tenant, record_id), answer, rationale, by)
+            return record_of(row_of(connection, tenant, record_id))
 
-        `by` is the completion that the word was about, where there is one.
+    def revise(
+        self,
+        tenant: str,
+        record_id: str,
+        answer: str | None,
+        rationale: str | None,
+        state: State | None,
+        reason: str,
+    ) -> Record:
+        """Edit a record, move it, or both in one transaction: what is refused leaves all as it was.
 
-        Raises `ConflictError` for an erased record, where another gives this answer already, and
-        where the text comes to another answer.
+        What is None stays, but an answer alone is its own rationale. Raises as `edit` and
+        `set_state` do.
         """
-        if told := contradiction(rationale, answer):
-            raise ConflictError(told)
         with self._database.writing(tenant) as connection:
             row = row_of(connection, tenant, record_id)
-            if row["state"] == State.ERASED:
-                raise ConflictError(f"{record_id} is erased; nothing is left to edit")
-            key = answer_key(answer)
-            alike = same_question(tenant, row["question_hash"]) & (record.c.answer_hash == key)
-            other = select(record.c.id).where(alike, record.c.id != record_id)
-            if (found := connection.execute(other).scalar()) is not None:
-                raise ConflictError(f"{found} gives this answer already: confirm that one")
-            changes = edited(row, answer, rationale, by)
-            connection.execute(of_record(tenant, record_id).values(**changes, answer_hash=key))
-            append_event(connection, tenant, "edited", record_id)
+            if answer or rationale:
+                text = rationale or answer or row["rationale"]
+                correct(connection, row, answer or row["answer"], text)
+            if state is not None:
+                decide(connection, row, state, reason)
             return record_of(row_of(connection, tenant, record_id))
 
     def erase(self, tenant: str, record_id: str, reason: str = "forgotten") -> Record:

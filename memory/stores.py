@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from memory.adapters import AdapterRegistry
@@ -10,6 +11,7 @@ from memory.calibrations import CalibrationStore
 from memory.candidates import CandidateStore
 from memory.completions import CompletionLog
 from memory.conversations import ConversationStore
+from memory.errors import StorageUnavailableError
 from memory.eval_runs import EvalRunStore
 from memory.evals import EvalStore
 from memory.files import FileStore
@@ -46,6 +48,7 @@ class Stores:
         artifacts: Artifacts | None,
         trace_rows: int,
     ) -> None:
+        self._database = database
         self.completions = CompletionLog(
             database, retention_days=retention_days, trace_rows=trace_rows
         )
@@ -74,3 +77,19 @@ class Stores:
         self.shadows = Shadows(database)
         self.live = LiveOutcomes(database)
         self.counts = Counts(database)
+
+    def storage_problem(self) -> str | None:
+        """Return what keeps the database from being written, None when nothing does."""
+        try:
+            self._database.probe()
+        except StorageUnavailableError as error:
+            return str(error)
+        return None
+
+    def writable(self) -> bool:
+        """Whether a save would be durable now; costs one small commit."""
+        return self.storage_problem() is None
+
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Have a job alone among all processes on this memory; `StorageBusyError` otherwise."""
+        return self._database.alone(job)

@@ -82,16 +82,13 @@ def quarantine(args: argparse.Namespace) -> int:
 
 def edit(args: argparse.Namespace) -> int:
     """Correct one record."""
+    given = [text for text in (args.answer, args.rationale) if text is not None]
+    if not given:
+        raise UsageError("nothing to edit: add --answer, --rationale or both")
+    if not all(text.strip() for text in given):
+        raise UsageError("an answer and a rationale cannot be empty")
     with open_memory(args) as memory:
-        record = memory.get(args.tenant, args.id)
-        answer = args.answer if args.answer is not None else record.answer
-        given = args.rationale if args.rationale is not None else args.answer
-        rationale = record.rationale if given is None else given
-        if (args.answer, args.rationale) == (None, None):
-            raise UsageError("nothing to edit: add --answer, --rationale or both")
-        if not answer.strip() or not rationale.strip():
-            raise UsageError("an answer and a rationale cannot be empty")
-        record = memory.edit(args.tenant, args.id, answer, rationale)
+        record = memory.revise(args.tenant, args.id, answer=args.answer, rationale=args.rationale)
     _print_records([record], args)
     return 0
 

@@ -91,19 +91,16 @@ def _add_records(router: APIRouter, memory: LongTermMemory) -> None:
     @router.patch("/records/{record_id}")
     def change_record(record_id: Id, change: RecordChange, tenant: Tenant) -> dict[str, Any]:
         """Give a record another answer or solution, another state or both, after a review."""
-        return record_object(_changed(memory, tenant, record_id, change))
-
-
-def _changed(memory: LongTermMemory, tenant: str, record_id: str, change: RecordChange) -> Record:
-    """Return the record as it is then; whoever edits vouches for it."""
-    record = memory.get(tenant, record_id)
-    if change.answer or change.rationale:
-        answer = change.answer or record.answer
-        rationale = change.rationale or change.answer or record.rationale
-        record = memory.edit(tenant, record_id, answer, rationale)
-    if change.state is None:
-        return record
-    return memory.set_state(tenant, record_id, State(change.state), change.reason)
+        state = None if change.state is None else State(change.state)
+        revised = memory.revise(
+            tenant,
+            record_id,
+            answer=change.answer,
+            rationale=change.rationale,
+            state=state,
+            reason=change.reason,
+        )
+        return record_object(revised)
 
 
 def _add_files(router: APIRouter, memory: LongTermMemory, allowance: Allowance) -> None:

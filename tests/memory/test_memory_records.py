@@ -57,6 +57,24 @@ def test_one_question_never_has_two_active_answers(memory: LongTermMemory, draft
         memory.set_state("ann", old.id, State.ACTIVE, "review")
 
 
+def test_a_revision_is_both_edit_and_move_or_neither(memory: LongTermMemory, draft: Build) -> None:
+    old = memory.save(draft("q", "4", tier=Tier.FEEDBACK)).record
+    memory.set_state("ann", old.id, State.QUARANTINED, "review")
+    rival = memory.save(draft("q", "5", tier=Tier.FEEDBACK)).record
+    memory.set_state("ann", rival.id, State.ACTIVE, "review")
+    before = memory.get("ann", old.id)
+    seen, _ = memory.changed("ann", None)
+    with pytest.raises(ConflictError, match="quarantine it first"):
+        memory.revise("ann", old.id, answer="7", state=State.ACTIVE, reason="review")
+    with pytest.raises(ConflictError, match="gives this answer already"):
+        memory.revise("ann", old.id, answer="5", state=State.EXPIRED, reason="review")
+    assert memory.get("ann", old.id) == before
+    assert memory.changed("ann", seen) == (seen, frozenset())
+    memory.set_state("ann", rival.id, State.QUARANTINED, "review")
+    revised = memory.revise("ann", old.id, answer="7", state=State.ACTIVE, reason="review")
+    assert (revised.answer, revised.rationale, revised.state) == ("7", "7", State.ACTIVE)
+
+
 def test_task_tenant_and_earlier_turns_make_another_question(
     memory: LongTermMemory, draft: Build
 ) -> None:

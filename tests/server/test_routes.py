@@ -17,7 +17,7 @@ from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.release import Stage
-from memory.types import AdapterVersion, Completion, Draft, Message, Tier
+from memory.types import AdapterVersion, Completion, Draft, Message, State, Tier
 from server.erasure.certificate import signer_of
 from server.erasure.eraser import Eraser
 from server.erasure.signing import SigningKey
@@ -183,6 +183,11 @@ def test_a_review_edits_a_record_and_moves_it_in_one_request(
     assert edited["evidence"]["edited"]["answer"] == record.answer
     solved = http.patch(path, json={"rationale": "6 times 7 is 43.\n#### 43"}).json()
     assert (solved["answer"], solved["state"]) == ("43", "quarantined")
+    rival = memory.save(a_draft("6 times 7?", task="times", tier=Tier.EXECUTABLE)).record
+    assert rival.state is State.ACTIVE
+    refused = http.patch(path, json={"answer": "44", "state": "active"})
+    assert refused.status_code == 409
+    assert http.get(path).json() == solved
     refused = http.patch(path, json={"rationale": "It is 44.\n#### 44"})
     assert refused.status_code == 409, "the solution comes to another answer"
     assert http.patch(path, json={"reason": "why not"}).status_code == 400
