@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -193,17 +194,41 @@ def test_what_is_stored_is_shown_as_text_whatever_it_is(browsing: Browsing) -> N
         assert watched.complaints == []
 
 
-def test_the_first_view_comes_soon(
-    browsing: Browsing, record_property: Callable[[str, object], None]
-) -> None:
-    """Told, not bounded: the machine is shared. The page is loaded anew, its files known."""
+def test_the_first_view_asks_for_each_thing_once(browsing: Browsing) -> None:
     with browsing.page() as watched:
+        asked: list[str] = []
+        watched.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
         browsing.go(watched, "memory")
-        watched.page.reload()
         watched.page.locator("main tbody tr").first.wait_for()
-        took_ms = watched.page.evaluate(
-            "performance.now() - performance.getEntriesByType('navigation')[0].loadEventEnd"
-        )
-        record_property("first_view_ms", round(took_ms))
-        print(f"first view of memory: {took_ms:.0f} ms after load")
-        assert took_ms > 0
+        assert len(asked) == len(set(asked)), "no file and no answer is loaded twice"
+        data = {path for path in asked if path.startswith("/v1/")}
+        assert data == {"/v1/console", "/v1/memory/records"}
+
+
+def test_a_list_that_is_read_anew_keeps_the_pages_that_were_shown(browsing: Browsing) -> None:
+    with browsing.page() as watched:
+        page = watched.page
+        page.route("**/v1/jobs?*", lambda route: route.continue_(url=_shorter(route.request.url)))
+        browsing.go(watched, "jobs")
+        rows = page.locator("main tbody tr")
+        assert rows.count() == PAGE
+        page.get_by_role("button", name="Show more").click()
+        rows.nth(PAGE).wait_for()
+        shown = rows.count()
+        with page.expect_response(lambda response: "after=" not in response.url):
+            pass  # a job runs: the list is read anew
+        with page.expect_response(lambda response: "after=" in response.url):
+            pass
+        assert rows.count() == shown
+        page.get_by_label("Kind").select_option("evaluate")
+        rows.nth(1).wait_for(state="detached")
+        page.get_by_label("Kind").select_option("")
+        rows.nth(1).wait_for()
+        assert rows.count() == PAGE, "another list begins with its first page"
+
+
+PAGE = 2
+
+
+def _shorter(url: str) -> str:
+    return url.replace("limit=50", f"limit={PAGE}")

@@ -27,32 +27,35 @@ export function useData(load, inputs, every = 0) {
   return { ...state, reload };
 }
 
-/** A list that is read page by page: `load(after, signal)` returns a page as OpenAI shapes it. */
+/**
+ * A list that is read page by page: `load(after, signal)` returns a page as OpenAI shapes it.
+ * Read anew, it has as many pages as were shown; with other `inputs` it begins with the first.
+ */
 export function usePages(load, inputs) {
-  const [more, set] = useState({ rows: [], last: null, isLoading: false, error: null });
-  const first = useData((signal) => load(null, signal), inputs);
-  const of = useRef(null);
-  if (of.current !== first.data) {
-    of.current = first.data;
-    if (more.rows.length) set({ rows: [], last: null, isLoading: false, error: null });
-  }
-  const last = more.last ?? first.data;
-  const next = async () => {
-    set((before) => ({ ...before, isLoading: true }));
-    try {
-      const page = await load(last.data.at(-1).id);
-      set(({ rows }) => ({ rows: [...rows, ...page.data], last: page, isLoading: false }));
-    } catch (error) {
-      set((before) => ({ ...before, isLoading: false, error }));
+  const wanted = useRef({ count: 1, known: [] });
+  useEffect(() => {
+    wanted.current = { count: 1, known: [] };
+  }, inputs);
+  const { data: pages, error, isLoading, reload } = useData(async (signal) => {
+    const { count, known } = wanted.current;
+    wanted.current = { count, known: [] };
+    const read = [...known];
+    while (read.length < count && (read.at(-1)?.has_more ?? true)) {
+      read.push(await load(read.at(-1)?.data.at(-1).id ?? null, signal));
     }
+    return read;
+  }, inputs);
+  const next = () => {
+    wanted.current = { count: pages.length + 1, known: pages };
+    reload();
   };
   return {
-    rows: first.data ? [...first.data.data, ...more.rows] : null,
-    hasMore: Boolean(last?.has_more),
-    error: first.error ?? more.error,
-    isLoading: first.isLoading || more.isLoading,
+    rows: pages?.flatMap((page) => page.data) ?? null,
+    hasMore: Boolean(pages?.at(-1).has_more),
+    error,
+    isLoading,
     next,
-    reload: first.reload,
+    reload,
   };
 }
 

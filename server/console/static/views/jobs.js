@@ -40,7 +40,8 @@ function Progress({ job }) {
 export function Jobs({ place, me }) {
   const kind = place.search.get('kind') ?? '';
   const pages = usePages((after, signal) => get(query('/v1/jobs', { kind, after, limit: 50 }), { signal }), [kind]);
-  useData(async () => pages.rows?.some((job) => OPEN.includes(job.status)) && pages.reload(), [], EVERY_MS);
+  const isMoving = !pages.isLoading && pages.rows?.some((job) => OPEN.includes(job.status));
+  useData(async () => isMoving && pages.reload(), [], EVERY_MS);
   return html`
     <${Page} title="Jobs" lead="Distillation, evaluation, imports and the like: work that goes on while requests are answered."
       actions=${me.may('admin') && html`
