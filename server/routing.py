@@ -153,7 +153,12 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
         records_router(memory, parts.quotas),
         erasure_router(memory, parts.eraser),
         trace_router(memory.lineage),
-        traces_router(memory, front.live, lambda: draining.is_closed or front.client.is_stopping),
+        traces_router(
+            memory,
+            front.live,
+            lambda: draining.is_closed or front.client.is_stopping,
+            parts.keyring.is_in_force,
+        ),
         warming_router(front.warming),
         adapters_router(memory, front.first_stage),
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -17,17 +18,19 @@ from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.live import Live, Watcher
 from server.routes.paging import OPAQUE_ID, Id, list_object
-from server.tenancy.principal import Tenant
+from server.tenancy.principal import Caller, Tenant
 
 MOST = 200
 FLUSH_S = 1.0
 """What a reader waits for traces that are being written."""
 LOOK_S = 1.0
-"""How soon a stream notices that the server stops."""
+"""How soon a stream notices that the server stops, or that its key ended."""
 SILENCE_S = 15.0
 LASTS_S = 900.0
-"""A stream ends after that, and its watcher comes again: a key may have ended meanwhile."""
+"""A stream ends after that, and its watcher comes again: he may not be let in by now."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+InForce: TypeAlias = Callable[[str | None], Awaitable[bool]]
+"""Whether the key of an id still opens anything; None where there is none."""
 OPENING, KEEP_ALIVE = "retry: 2000\n: watching\n\n", ": keep-alive\n\n"
 
 
@@ -41,8 +44,10 @@ class TraceFilter(Frozen):
     """The last id of the page before."""
 
 
-def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bool]) -> APIRouter:
-    """Return the routes; streams end where the server `is_closed`."""
+def traces_router(
+    memory: LongTermMemory, live: Live, is_closed: Callable[[], bool], in_force: InForce
+) -> APIRouter:
+    """Return the routes; a stream ends where the server `is_closed`, and with its key."""
     router = APIRouter(prefix="/v1/traces", tags=["adaptation"])
     traces = memory.request_traces
 
@@ -54,12 +59,12 @@ def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bo
         return list_object(found[: wanted.limit], has_more=len(found) > wanted.limit)
 
     @router.get("/live")
-    async def watch(tenant: Tenant) -> StreamingResponse:
+    async def watch(caller: Caller) -> StreamingResponse:
         """Stream the voted requests under way: `started`, `sample`, `finished`, `dropped`."""
         # Begun here, or a burst would get past the bound. It ends with a stream that never begins.
         watching = ExitStack()
-        watcher = watching.enter_context(live.watching(tenant))
-        events = _events(watcher, watching, is_closed)
+        watcher = watching.enter_context(live.watching(caller.tenant))
+        events = _events(watcher, watching, is_closed, partial(in_force, caller.key_id))
         return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")
 
     @router.get("/{trace_id}")
@@ -73,12 +78,19 @@ def traces_router(memory: LongTermMemory, live: Live, is_closed: Callable[[], bo
 
 
 async def _events(
-    watcher: Watcher, watching: ExitStack, is_closed: Callable[[], bool]
+    watcher: Watcher,
+    watching: ExitStack,
+    is_closed: Callable[[], bool],
+    in_force: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
     with watching:
         yield OPENING
-        began = heard = time.monotonic()
+        began = heard = looked = time.monotonic()
         while not is_closed() and time.monotonic() - began < LASTS_S:
+            if time.monotonic() - looked >= LOOK_S:
+                if not await in_force():
+                    return
+                looked = time.monotonic()
             if (news := await watcher.next(LOOK_S)) is not None:
                 kind, content = news
                 yield f"event: {kind}\ndata: {json.dumps(content)}\n\n"

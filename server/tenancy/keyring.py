@@ -42,6 +42,17 @@ class Keyring:
         self._note_in_time()
         return found
 
+    async def is_in_force(self, key_id: str | None) -> bool:
+        """Whether a key that was found before still opens anything, for what outlasts one look.
+
+        None stands for what let somebody in without a key of Whet's own. What another process
+        changes is seen after some seconds.
+        """
+        if key_id is None:
+            return True
+        keys, now = await self._keys.value(), time.time()
+        return any(key.id == key_id and key.is_valid(now) for key in keys.values())
+
     async def is_empty(self) -> bool:
         """Whether no key was ever made: one that has ended still closes the door, and so does one
         whose database is gone."""

@@ -311,6 +311,22 @@ async def test_streams_end_with_the_server_and_too_many_are_refused(serve: Serve
             pass
 
 
+async def test_a_stream_ends_soon_after_its_key(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "LOOK_S", 0.01)
+    async with serve(said) as server:
+        acme, admin = Tenant(server, "acme", Role.REVIEWER), Tenant(server, "acme")
+        async with watching(server, acme.headers) as own, watching(server, admin.headers) as other:
+            keys = (await admin.ask("GET", "/v1/admin/keys")).json()["data"]
+            (ended,) = [each["id"] for each in keys if each["role"] == "reviewer"]
+            assert (await admin.ask("DELETE", f"/v1/admin/keys/{ended}")).status_code == 200
+            async with asyncio.timeout(10):
+                assert await own.next() is None
+            made = (await admin.ask("POST", CHAT, **body())).json()["id"]
+            assert (await other.until("finished"))["id"] == made, "other keys watch on"
+
+
 async def test_a_silent_stream_is_kept_open_and_ends_in_its_time(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
