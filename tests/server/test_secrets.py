@@ -102,7 +102,7 @@ def whet(*words: str, folder: Path) -> str:
         ("doctor", "--verbose", "--api-key", CANARY),
         ("keys", "list"),
         ("memory", "stats", "--traceback"),
-        ("eval", "--url", f"http://me:{CANARY}@127.0.0.1:9/", "--api-key", CANARY, "--limit", "1"),
+        ("eval", "--url", f"http://me:{CANARY}@127.0.0.1:9/", "--api-key", CANARY, "-n", "1"),
         ("adapters", "warm", "--url", f"http://me:{CANARY}@127.0.0.1:9", "--api-key", CANARY),
         ("backup", f"s3://id:{CANARY}@bucket/whet.tar.gz", "x"),
     ],
