@@ -7,8 +7,9 @@ when its samples have ended. Questions and answers are in it only where the oper
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -25,9 +26,9 @@ from server.tenancy.principal import principal_of
 logger = logging.getLogger("server.requests")
 
 PROBES = frozenset({"/health", "/ready", "/metrics", "/ping", "/load", "/version"})
-"""Asked for every few seconds: a line is written where the answer is no success."""
+"""Asked for every few seconds: a line is written where the answer begins to be no success."""
 PAGE = "/console/"
-"""Of the files that make up the console: likewise, as one look asks for dozens of them."""
+"""Of the files that make up the console: one look asks for dozens of them. Failures have a line."""
 MOST_CHARACTERS = 2_000
 """Most characters of a question, an answer, a reason."""
 
@@ -49,6 +50,8 @@ class RequestLog:
         """`telemetry` is told of every request but of those for `PROBES`."""
         self._app, self._rules, self._telemetry = app, rules, telemetry or Telemetry()
         self._quiet = PROBES | rules.quiet
+        self._failing: dict[str, int | None] = {}
+        """The quiet paths whose last answer was no success, with its status."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -58,8 +61,7 @@ class RequestLog:
         note = _noted(scope)
         path = route_path(scope)
         if self._rules.is_on:
-            is_quiet = path in self._quiet or path.startswith(PAGE)
-            note.settled = self._quietly if is_quiet else self._write
+            note.settled = self._writer(path)
         telemetry = Telemetry() if path in PROBES else self._telemetry
         with working_on(note), telemetry.request(note, scope) as inner:
             try:
@@ -67,8 +69,21 @@ class RequestLog:
             finally:
                 note.end()
 
-    def _quietly(self, note: RequestNote) -> None:
-        if note.status is None or note.status >= HTTPStatus.BAD_REQUEST:
+    def _writer(self, path: str) -> Callable[[RequestNote], None]:
+        if path in self._quiet:
+            return partial(self._write_change, path)
+        return self._write_failure if path.startswith(PAGE) else self._write
+
+    def _write_change(self, path: str, note: RequestNote) -> None:
+        """Write a failure unless the last answer was the same: probes that go on fill no log."""
+        if not _has_failed(note):
+            self._failing.pop(path, None)
+        elif path not in self._failing or self._failing[path] != note.status:
+            self._failing[path] = note.status
+            self._write(note)
+
+    def _write_failure(self, note: RequestNote) -> None:
+        if _has_failed(note):
             self._write(note)
 
     def _write(self, note: RequestNote) -> None:
@@ -78,6 +93,10 @@ class RequestLog:
         fields = {name: value for name, value in known.items() if value is not None}
         with working_on(note):  # whoever ends last may work for nobody any more
             logger.log(level, "%s %s", note.method, note.path, extra={FIELDS: fields})
+
+
+def _has_failed(note: RequestNote) -> bool:
+    return note.status is None or note.status >= HTTPStatus.BAD_REQUEST
 
 
 def _noted(scope: Scope) -> RequestNote:

@@ -153,8 +153,9 @@ def test_a_trainer_that_dies_is_a_failure_in_one_line(
     trainer = use(monkeypatch, FakeTrainer([TrainerError("out of memory")]))
     assert main(["distill", *data]) == 1
     captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    assert "out of memory" in captured.err
+    *progress, failure = captured.err.splitlines()
+    assert failure == "whet: the generation failed: out of memory"
+    assert all(line.startswith(("whet: select", "whet: doubt")) for line in progress)
     assert trainer.closed
 
 

@@ -161,7 +161,7 @@ async def test_a_request_trains_on_its_neighbours_and_votes_with_the_adapter(ser
         assert "of 4 held-out neighbours the model has 0 right" in report["adapter"]["reason"]
         again = (await server.chat(adaptation={**VOTED, "strategy": "ttt"}))["adaptation"]
         assert "kept from an earlier request" in again["adapter"]["reason"]
-        assert len(server.trainer.jobs) == 3, "two to warm up, and the first one's"
+        assert len(server.trainer.jobs) == 4, "three to warm up, and the first one's"
         assert len(server.core.loaded) == 1, "what is kept stays loaded, and nothing else does"
 
 

@@ -82,10 +82,11 @@ async def test_meanwhile_requests_are_refused_at_once_and_all_but_the_engine_is_
         assert refused.status_code == 503
         assert int(refused.headers["retry-after"]) > 1
         assert not server.core.taken
-        ready = await server.http.get("/ready")
-        assert ready.status_code == 503
+        for _ in range(3):
+            ready = await server.http.get("/ready")
+            assert ready.status_code == 503
         assert "engine: restarting" in ready.json()["error"]["message"]
-        assert "/ready" not in caplog.text, "whoever asks again and again fills no log"
+        assert caplog.text.count("/ready") == 1, "whoever asks again and again fills no log"
         assert (await server.http.get("/health")).status_code == 200
         embedder = server.memory.embedder.id.partition("@")[0]
         embedded = {"model": embedder, "input": "a word"}
