@@ -121,8 +121,13 @@ async def test_a_tenant_has_so_many_watchers_and_others_have_theirs() -> None:
         pass
 
 
+async def in_force() -> bool:
+    return True
+
+
 async def test_a_stream_that_never_begins_watches_no_more() -> None:
     live = Live(voted, MODEL)
     for _ in range(MOST_WATCHERS + 1):
         watching = ExitStack()
-        _events(watching.enter_context(live.watching("ann")), watching, lambda: False)
+        watcher = watching.enter_context(live.watching("ann"))
+        _events(watcher, watching, lambda: False, in_force)
