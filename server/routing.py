@@ -157,7 +157,7 @@ def _whets(parts: Parts, front: Front) -> list[APIRouter]:
             memory,
             front.live,
             lambda: draining.is_closed or front.client.is_stopping,
-            parts.keyring.is_in_force,
+            parts.keyring.still_admits,
         ),
         warming_router(front.warming),
         adapters_router(memory, front.first_stage),

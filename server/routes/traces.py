@@ -18,7 +18,7 @@ from memory.memory import LongTermMemory
 from memory.types import Frozen
 from server.live import Live, Watcher
 from server.routes.paging import OPAQUE_ID, Id, list_object
-from server.tenancy.principal import Caller, Tenant
+from server.tenancy.principal import Caller, Principal, Tenant
 
 MOST = 200
 FLUSH_S = 1.0
@@ -29,8 +29,8 @@ SILENCE_S = 15.0
 LASTS_S = 900.0
 """A stream ends after that, and its watcher comes again: he may not be let in by now."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-InForce: TypeAlias = Callable[[str | None], Awaitable[bool]]
-"""Whether the key of an id still opens anything; None where there is none."""
+StillAdmits: TypeAlias = Callable[[Principal], Awaitable[bool]]
+"""Whether what let somebody in still does."""
 OPENING, KEEP_ALIVE = "retry: 2000\n: watching\n\n", ": keep-alive\n\n"
 
 
@@ -45,7 +45,7 @@ class TraceFilter(Frozen):
 
 
 def traces_router(
-    memory: LongTermMemory, live: Live, is_closed: Callable[[], bool], in_force: InForce
+    memory: LongTermMemory, live: Live, is_closed: Callable[[], bool], still_admits: StillAdmits
 ) -> APIRouter:
     """Return the routes; a stream ends where the server `is_closed`, and with its key."""
     router = APIRouter(prefix="/v1/traces", tags=["adaptation"])
@@ -64,7 +64,7 @@ def traces_router(
         # Begun here, or a burst would get past the bound. It ends with a stream that never begins.
         watching = ExitStack()
         watcher = watching.enter_context(live.watching(caller.tenant))
-        events = _events(watcher, watching, is_closed, partial(in_force, caller.key_id))
+        events = _events(watcher, watching, is_closed, partial(still_admits, caller))
         return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")
 
     @router.get("/{trace_id}")
@@ -81,14 +81,14 @@ async def _events(
     watcher: Watcher,
     watching: ExitStack,
     is_closed: Callable[[], bool],
-    in_force: Callable[[], Awaitable[bool]],
+    still_admits: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
     with watching:
         yield OPENING
         began = heard = looked = time.monotonic()
         while not is_closed() and time.monotonic() - began < LASTS_S:
             if time.monotonic() - looked >= LOOK_S:
-                if not await in_force():
+                if not await still_admits():
                     return
                 looked = time.monotonic()
             if (news := await watcher.next(LOOK_S)) is not None:

@@ -21,7 +21,15 @@ from server.request_context import route_path
 from server.telemetry.notes import request_note
 from server.tenancy.doors import Doors
 from server.tenancy.keyring import Keyring
-from server.tenancy.principal import CALLER, OPERATOR, PRINCIPAL, Access, Principal, Role
+from server.tenancy.principal import (
+    CALLER,
+    EVERYBODY,
+    OPERATOR,
+    PRINCIPAL,
+    Access,
+    Principal,
+    Role,
+)
 from server.tenancy.trust import Trust
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -85,10 +93,10 @@ class Authentication:
             raise ApiError(401, SEND_A_KEY)
         self._refuse_foreign_host(headers)
         if self._trust.tenant_header is None:
-            return OPERATOR
+            return EVERYBODY
         if self._trust.tenant_header not in headers:
             raise ApiError(401, f"Send the tenant in the header `{self._trust.tenant_header}`")
-        return self._spoken_for(OPERATOR, headers)
+        return self._spoken_for(EVERYBODY, headers)
 
     def _spoken_for(self, principal: Principal, headers: Headers) -> Principal:
         """Return the tenant that a trusted gateway speaks for: a user, whatever its name."""

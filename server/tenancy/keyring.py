@@ -10,6 +10,7 @@ from memory.aside import Aside
 from memory.errors import WhetMemoryError
 from memory.keys import ApiKey, KeyStore
 from server.tenancy.followed import Followed
+from server.tenancy.principal import Principal
 from server.tenancy.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -42,16 +43,17 @@ class Keyring:
         self._note_in_time()
         return found
 
-    async def is_in_force(self, key_id: str | None) -> bool:
-        """Whether a key that was found before still opens anything, for what outlasts one look.
+    async def still_admits(self, who: Principal) -> bool:
+        """Whether what let somebody in still does, for what outlasts one look.
 
-        None stands for what let somebody in without a key of Whet's own. What another process
-        changes is seen after some seconds.
+        What another process changes is seen after some seconds.
         """
-        if key_id is None:
+        if not who.has_key:
+            return await self.is_empty()
+        if who.key_id is None:  # the server's own key, which it has as long as it runs
             return True
         keys, now = await self._keys.value(), time.time()
-        return any(key.id == key_id and key.is_valid(now) for key in keys.values())
+        return any(key.id == who.key_id and key.is_valid(now) for key in keys.values())
 
     async def is_empty(self) -> bool:
         """Whether no key was ever made: one that has ended still closes the door, and so does one

@@ -50,6 +50,8 @@ class Principal:
     role: Role
     key_id: str | None = None
     """None without a key of Whet's own."""
+    has_key: bool = True
+    """Whether a key let him in, or that no key was ever made."""
     in_batch: bool = False
     """Whether nobody waits for the answer."""
 
@@ -65,7 +67,8 @@ class Principal:
 
 
 OPERATOR = Principal(DEFAULT_TENANT, Role.ADMIN)
-"""Stands for everybody, where there is no key."""
+EVERYBODY = Principal(DEFAULT_TENANT, Role.ADMIN, has_key=False)
+"""Whoever asks, where there is no key."""
 
 
 CALLER: ContextVar[Principal] = ContextVar("caller", default=OPERATOR)

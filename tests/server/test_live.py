@@ -121,7 +121,7 @@ async def test_a_tenant_has_so_many_watchers_and_others_have_theirs() -> None:
         pass
 
 
-async def in_force() -> bool:
+async def still_admits() -> bool:
     return True
 
 
@@ -130,4 +130,4 @@ async def test_a_stream_that_never_begins_watches_no_more() -> None:
     for _ in range(MOST_WATCHERS + 1):
         watching = ExitStack()
         watcher = watching.enter_context(live.watching("ann"))
-        _events(watcher, watching, lambda: False, in_force)
+        _events(watcher, watching, lambda: False, still_admits)
