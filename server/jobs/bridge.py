@@ -11,6 +11,7 @@ import itertools
 import json
 import logging
 import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ import httpx
 logger = logging.getLogger(__name__)
 
 LENGTH_BYTES = 4
+JSON = {"content-type": "application/json"}
 KEPT_HEADERS = ("content-type", "retry-after")
 GONE = "the server is gone that this job asks"
 
@@ -48,7 +50,7 @@ async def answer(mine: socket.socket, client: httpx.AsyncClient) -> None:
 
 
 async def _answered(client: httpx.AsyncClient, asked: dict[str, Any]) -> dict[str, Any]:
-    sent = {"content-type": "application/json"}
+    sent = JSON | asked["headers"]
     try:
         response = await client.request(
             asked["method"], asked["path"], content=asked["body"].encode(), headers=sent
@@ -56,7 +58,7 @@ async def _answered(client: httpx.AsyncClient, asked: dict[str, Any]) -> dict[st
     except Exception as error:  # whoever asked would wait for ever
         logger.exception("%s %s of a job failed", asked["method"], asked["path"])
         body = {"error": {"message": f"the server failed: {error}", "type": "server_error"}}
-        return {"id": asked["id"], "status": 500, "headers": sent, "body": json.dumps(body)}
+        return {"id": asked["id"], "status": 500, "headers": JSON, "body": json.dumps(body)}
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     told = {"status": response.status_code, "headers": headers, "body": response.text}
     return {"id": asked["id"], **told}
@@ -65,8 +67,11 @@ async def _answered(client: httpx.AsyncClient, asked: dict[str, Any]) -> dict[st
 class BridgeTransport(httpx.AsyncBaseTransport):
     """Asks by a socket; what is asked at once is told apart by numbers."""
 
-    def __init__(self, mine: socket.socket) -> None:
-        self._mine = mine
+    def __init__(
+        self, mine: socket.socket, headers: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
+        """`headers` returns those that go with a request."""
+        self._mine, self._headers = mine, headers
         self._ids = itertools.count()
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -78,9 +83,9 @@ class BridgeTransport(httpx.AsyncBaseTransport):
         body = (await request.aread()).decode()
         writer, number = await self._opened(), next(self._ids)
         coming = self._waiting[number] = asyncio.get_running_loop().create_future()
-        path = request.url.raw_path.decode()
+        asked = {"method": request.method, "path": request.url.raw_path.decode(), "body": body}
         try:
-            _send(writer, {"id": number, "method": request.method, "path": path, "body": body})
+            _send(writer, {"id": number, **asked, "headers": dict(self._headers())})
             await writer.drain()
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("read")):
                 told = await coming

@@ -38,9 +38,9 @@ def main() -> int:
     with closing(memory_of(settings)) as memory:
         job = memory.jobs.take(tenant, job_id, holder)
         folder = folder_of(settings.data_dir, job_id)
-        asks = BridgeTransport(socket.socket(fileno=int(way)))
-        work = Work(job, memory, settings, folder, holder, asks=asks)
         telemetry = telemetry_of(settings)
+        asks = BridgeTransport(socket.socket(fileno=int(way)), telemetry.headers)
+        work = Work(job, memory, settings, folder, holder, asks=asks)
         watched = telemetry.work(f"job {job.kind}", job=job_id, tenant=tenant)
         with told_to(work), working_on(JobNote(job_id)), closing(telemetry), watched:
             asyncio.run(_until_ended(work))

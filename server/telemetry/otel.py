@@ -146,6 +146,12 @@ class OpenTelemetry(Telemetry):
         finally:
             span.end()
 
+    def headers(self) -> Mapping[str, str]:
+        """See `Telemetry.headers`."""
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        return carrier
+
     def close(self) -> None:
         """See `Telemetry.close`."""
         self._shut_down()

@@ -6,7 +6,7 @@ OpenTelemetry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from starlette.types import Scope
@@ -49,6 +49,10 @@ class Telemetry:
     def work(self, name: str, **facts: str) -> Iterator[None]:
         """See what is done offline."""
         yield
+
+    def headers(self) -> Mapping[str, str]:
+        """Return what tells whoever is asked, in another process, what he is asked for."""
+        return {}
 
     def close(self) -> None:
         """Hand over what has not been handed over."""

@@ -27,9 +27,9 @@ from server.telemetry.request_log import LogRules, RequestLog
 from server.telemetry.telemetry import Telemetry
 from tests.server.composed import MODEL, Reply, composed
 from tests.server.telemetry_lines import logged
-from tests.server.test_jobs_evaluate import ended
+from tests.server.test_jobs_evaluate import ASKED, ended
 
-BASE = "http://127.0.0.1:4318"
+BASE, CHAT = "http://127.0.0.1:4318", "/v1/chat/completions"
 GENERAL, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 BOTH = Collector(Target(f"{BASE}/v1/traces"), Target(f"{BASE}/v1/metrics"))
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")
@@ -108,21 +108,30 @@ async def test_a_collector_is_sent_what_a_request_did(
         assert {sent["authorization"] for sent in received.headers} == {"Bearer key"}
 
 
-async def test_a_jobs_process_tells_the_collector_too(
+async def test_a_jobs_process_tells_the_collector_too_and_what_it_asks_is_below_it(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiving() as (url, received):
         monkeypatch.setenv(GENERAL, url)
-        async with composed(data_dir.parent, monkeypatch, lambda _: Reply("#### 14")) as server:
-            made = await server.post("/v1/jobs", kind="reindex")
+        telemetry = telemetry_of(Settings(), MODEL)
+        async with composed(
+            data_dir.parent, monkeypatch, lambda _: Reply("#### 14"), telemetry=telemetry
+        ) as server:
+            made = await server.post("/v1/jobs", kind="evaluate", **ASKED)
             await ended(server, made["id"])
             for _ in range(600):  # it is sent as the process ends
-                if received.spans:
+                if "job evaluate" in received.names():
                     break
                 await asyncio.sleep(0.05)
-        (span,) = [span for _, span in received.spans if span.name == "job reindex"]
+        telemetry.close()
+        (span,) = [span for _, span in received.spans if span.name == "job evaluate"]
         facts = {each.key: each.value.string_value for each in span.attributes}
         assert facts == {"whet.job": made["id"], "whet.tenant": "default"}
+        asked = [each for _, each in received.spans if each.name == f"POST {CHAT}"]
+        assert len(asked) >= 8, "two arms put four questions"
+        assert {(each.trace_id, each.parent_span_id) for each in asked} == {
+            (span.trace_id, span.span_id)
+        }
 
 
 def test_a_collector_that_is_away_holds_no_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
