@@ -35,6 +35,22 @@ def traced_of(
     )
 
 
+def traced_alone(sample: Sample, seconds: float) -> Traced:
+    """Return the trace of a request that was answered by one sample, in so many seconds."""
+    drawn = TracedSample(
+        number=sample.index + 1,
+        text=_shortened(sample.text),
+        answer=None,  # nobody counts it
+        key=None,
+        tokens=sample.n_tokens,
+        began_s=0.0,
+        seconds=round(seconds, 4),
+        state="returned",
+        end=sample.finish_reason,
+    )
+    return Traced(seconds, (drawn,))
+
+
 def _sample(
     drawn: Drawn, counted: Sample | None, is_returned: bool, failed: dict[int, str], began: float
 ) -> TracedSample:

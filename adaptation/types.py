@@ -216,7 +216,7 @@ class Outcome:
     """What the trace shows of how the answer came about."""
 
     @classmethod
-    def plain(cls, query: Query, sample: Sample) -> Outcome:
+    def plain(cls, query: Query, sample: Sample, traced: Traced) -> Outcome:
         """Return the outcome of a request that was neither voted on nor trained for."""
         return cls(
             (sample,),
@@ -228,4 +228,5 @@ class Outcome:
                 samples=SampleCounts(started=query.choices, finished=query.choices),
                 tokens=TokenCounts(returned=sample.n_tokens),
             ),
+            traced=traced,
         )

@@ -127,8 +127,8 @@ def _row_of(connection: Connection, tenant: str, completion_id: str) -> Any:
     row = connection.execute(select(request_trace).where(here)).first()
     if row is None:
         raise NotFoundError(
-            f"there is no trace of {completion_id}: the latest `trace_rows` voted answers that "
-            "write memory have one"
+            f"there is no trace of {completion_id}: the latest `trace_rows` answers that write "
+            "memory and that somebody waited for have one"
         )
     return row
 

@@ -13,6 +13,7 @@ from memory.types import Completion
 from server.metrics import Metrics
 from server.reports import Reports
 from server.telemetry.notes import Answered, request_note
+from server.tenancy.principal import caller
 
 
 class Bookkeeper:
@@ -87,7 +88,8 @@ class Bookkeeper:
             vote=outcome.vote,
             trial=outcome.trial,
             tried=outcome.tried,
-            traced=outcome.traced,
+            # Those of a batch, an evaluation or a job would push out all others.
+            traced=None if caller().in_batch else outcome.traced,
             report=shown,
             metadata=query.metadata,
         )

@@ -19,6 +19,7 @@ from adaptation.report import AnswerCount, StopReason
 from adaptation.types import Outcome, Query, Sample
 from memory.request_traces import LEAST, cut
 from server.errors import ApiError
+from server.tenancy.principal import caller
 from server.waiting import set_within
 
 MOST_WAITING = 256
@@ -123,7 +124,10 @@ class Underway:
 
 
 class Live:
-    """The voted requests under way in this process, and those who watch them."""
+    """The voted requests under way in this process, and those who watch them.
+
+    A batch's are not told of: so many would push out those that somebody waits for.
+    """
 
     def __init__(self, answer: Answer, model: str) -> None:
         """`answer` is the pipeline; `model` is what reports call the base."""
@@ -134,7 +138,9 @@ class Live:
         """By tenant."""
 
     async def answer(self, query: Query) -> Outcome:
-        """Answer by the pipeline, and tell of it."""
+        """Answer by the pipeline, and tell of it where somebody waits for the answer."""
+        if caller().in_batch:
+            return await self._answer(query)
         one = self._underway[query.id] = Underway(query, self._model)
         self._tell(query.tenant, lambda: one.started)
         outcome, why = None, str(StopReason.FAILED)

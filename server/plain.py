@@ -6,6 +6,7 @@ It knows no votes, and of memory nothing but that an outcome is noted.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -20,6 +21,7 @@ from typing import Any
 from adaptation.cancelling import end_all
 from adaptation.errors import EngineError
 from adaptation.report import Report, SampleCounts, TokenCounts
+from adaptation.tracing import traced_alone
 from adaptation.types import Abandoned, Outcome, Query, Sample
 from server.engine.outputs import Given, first_text, tokens_of
 from server.engine.refusals import http_error, told
@@ -72,6 +74,7 @@ class PlainSampling:
         """Stream one request as vLLM does, keeping count."""
         tokens, text, finished = 0, "", False
         counted: list[Any] | None = None
+        began = time.monotonic()
         async with _held(self._scope.of(asked)) as serving:
             query = asked.query(request, serving, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
@@ -85,7 +88,7 @@ class PlainSampling:
                             text = first_text(output, request.params, text)
                             report = None
                             if finished := output.finished:
-                                outcome = _outcome(query, output, text, tokens)
+                                outcome = _outcome(query, output, text, tokens, began)
                                 watched.ended(outcome)
                                 report = self._finish(query, outcome, asked.earlier)
                             yield Given(output, report)
@@ -97,6 +100,7 @@ class PlainSampling:
 
     async def whole(self, asked: Asked, request: EngineRequest) -> Given:
         """Return the one output; of one that nobody waits for any more, the cost is counted."""
+        began = time.monotonic()
         async with _held(self._scope.of(asked)) as serving:
             query = asked.query(request, serving, request.choices, request.seed)
             drawn = self._outputs(request, asked.request_id, lora_request(serving.base))
@@ -106,7 +110,7 @@ class PlainSampling:
                     await asyncio.wait([drawing])
                     output = drawing.result()
                     text, tokens = first_text(output, request.params, ""), tokens_of(output)
-                    outcome = _outcome(query, output, text, tokens)
+                    outcome = _outcome(query, output, text, tokens, began)
                     watched.ended(outcome)
             except BaseException:
                 await end_all([drawing], partial(end_requests, self._inner, [asked.request_id]))
@@ -128,8 +132,9 @@ class PlainSampling:
         self._abandon(started, TokenCounts(cancelled=tokens))
 
 
-def _outcome(query: Query, output: Any, text: str, tokens: int) -> Outcome:
-    return Outcome.plain(query, Sample(0, text, tokens, output.outputs[0].finish_reason))
+def _outcome(query: Query, output: Any, text: str, tokens: int, began: float) -> Outcome:
+    sample = Sample(0, text, tokens, output.outputs[0].finish_reason)
+    return Outcome.plain(query, sample, traced_alone(sample, time.monotonic() - began))
 
 
 @asynccontextmanager

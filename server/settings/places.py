@@ -37,7 +37,7 @@ class Places(Group):
     completion_retention_days: float = Field(default=30.0, gt=0)
     """days for which feedback on a completion is accepted"""
     trace_rows: int = Field(default=1_000, ge=0, le=100_000)
-    """traces of voted answers that each tenant keeps, the latest, as long as completions are kept
+    """traces of answers that each tenant keeps, the latest, as long as completions are kept
     at most; 0 keeps none"""
     response_retention_days: float = Field(default=30.0, gt=0)
     """days for which a stored response is kept that is not gone on with"""

@@ -187,11 +187,43 @@ async def test_a_failed_sample_and_a_remembered_answer_are_told_as_such(serve: S
         assert whole["samples"] == []
 
 
-async def test_what_writes_no_memory_leaves_no_trace_and_plain_has_none(serve: Serve) -> None:
+async def test_what_writes_no_memory_leaves_no_trace(serve: Serve) -> None:
     async with serve(said) as server:
         await server.post(CHAT, **body(memory={"write": False}))
-        await server.post(CHAT, **body(strategy="plain"))
+        await server.post(CHAT, **body(strategy="plain", memory={"write": False}))
         assert (await server.http.get("/v1/traces")).json()["data"] == []
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_plain_answer_shows_its_one_sample(serve: Serve, is_streamed: bool) -> None:
+    async with serve(said) as server:
+        asked = body(strategy="plain") | {"stream": is_streamed}
+        assert (await server.http.post(CHAT, json=asked)).status_code == 200
+        (short,) = (await server.http.get("/v1/traces?strategy=plain")).json()["data"]
+        assert (short["question"], short["answer"], short["agreement"]) == (STORY, "14", None)
+        whole = (await server.http.get(f"/v1/traces/{short['id']}")).json()
+        (drawn,) = whole["samples"]
+        assert (drawn["number"], drawn["state"], drawn["end"]) == (1, "returned", "stop")
+        assert drawn["text"] == said(None).text
+        assert drawn["tokens"] == whole["tokens"]["returned"] > 0
+        assert 0 < drawn["seconds"] <= whole["seconds"]
+        assert (whole["votes"], whole["events"]) == (None, [])
+
+
+async def test_what_nobody_waits_for_pushes_no_trace_out_and_is_not_watched(serve: Serve) -> None:
+    async with serve(said, trace_rows=1) as server, watching(server) as stream:
+        seen = (await server.post(CHAT, **body()))["id"]
+        assert (await stream.until("finished"))["id"] == seen
+        async with server.jobs._client_of("default") as inside:
+            for strategy in ("consistency", "plain"):
+                made = await inside.post(CHAT, json=body("What is 3 + 4?", strategy))
+                answered = made.json()["id"]
+                assert (await server.http.get(f"/v1/reports/{answered}")).status_code == 200
+        assert [each["id"] for each in (await server.http.get("/v1/traces")).json()["data"]] == [
+            seen
+        ]
+        again = (await server.post(CHAT, **body(f"{STORY} Say it again.")))["id"]
+        assert (await stream.next() or ("", {}))[1]["id"] == again, "the next that it is told"
 
 
 async def test_a_tenant_keeps_its_latest_and_pages_through_them(serve: Serve) -> None:
@@ -325,6 +357,18 @@ async def test_a_stream_ends_soon_after_its_key(
                 assert await own.next() is None
             made = (await admin.ask("POST", CHAT, **body())).json()["id"]
             assert (await other.until("finished"))["id"] == made, "other keys watch on"
+
+
+async def test_who_watches_without_a_key_is_let_go_when_the_first_is_made(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "LOOK_S", 0.01)
+    async with serve(said) as server, watching(server) as stream:
+        made = (await server.post(CHAT, **body()))["id"]
+        assert (await stream.until("finished"))["id"] == made, "while there is none"
+        Tenant(server, "acme")
+        async with asyncio.timeout(10):
+            assert await stream.next() is None
 
 
 async def test_a_silent_stream_is_kept_open_and_ends_in_its_time(
