@@ -67,7 +67,7 @@ class IndexCache:
         self._seal_at = seal_at
         self._views: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
-        self._backfill = Backfill(self._fill)
+        self._backfill = Backfill(self._fill_of)
         self._upkeep = Upkeep()
 
     def search(self, tenant: str, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
@@ -77,7 +77,7 @@ class IndexCache:
         background: until then they are not found, see `lacking`.
         """
         view = self._synced(tenant)
-        if view.missing and not self._backfill.is_busy(tenant) and self._fill(tenant):
+        if view.missing and not self._backfill.is_busy(tenant) and self._fill(tenant, view):
             self._backfill.begin(tenant)
         if view.index.is_due():
             self._upkeep.begin(tenant, partial(self._compact, tenant, view))
@@ -228,19 +228,23 @@ class IndexCache:
         view.retry_at = -math.inf
         more = True
         while more:
-            more = self._fill(tenant)
+            more = self._fill(tenant, view)  # it may be evicted meanwhile
             if on_progress is not None:
                 there = view.index.count()
                 on_progress(there, there + len(view.missing))
 
-    def _fill(self, tenant: str) -> bool:
-        """Embed and store one batch of what the tenant's index lacks; whether there is more.
+    def _fill_of(self, tenant: str) -> bool:
+        """Fill a tenant's index by one batch; one that was evicted waits for the next search."""
+        with self._lock:
+            view = self._views.get(tenant)
+        return view is not None and self._fill(tenant, view)
+
+    def _fill(self, tenant: str, view: View) -> bool:
+        """Embed and store one batch of what an index lacks; whether there is more.
 
         The index is held only to take the vectors over: saving and recalling go on meanwhile.
         """
-        with self._lock:
-            view = self._views.get(tenant)
-        if view is None or time.monotonic() < view.retry_at:
+        if time.monotonic() < view.retry_at:
             return False
         with view.lock:
             batch = sorted(view.missing)[:BATCH]

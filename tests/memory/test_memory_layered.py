@@ -20,6 +20,7 @@ from memory.index.layered import Contents, LayeredIndex
 from memory.index.sealed import SealedIndex, StoppedError, sealed_from
 from memory.index.snapshots import SnapshotFolder
 from memory.index.upkeep import Upkeep
+from memory.index.vectors import VectorStore
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 
@@ -357,6 +358,27 @@ def test_a_tenant_is_evicted_for_the_bytes_it_holds(
         assert len(cache.search(tenant, query, 20)) == 10
     cache.search("a", query, 1)
     assert list(cache._views) == ["c", "a"]
+    cache.close()
+
+
+def test_a_tenant_that_is_evicted_while_it_is_rebuilt_is_rebuilt_to_its_end(
+    memory: LongTermMemory,
+) -> None:
+    memory.save_many(drafts(0, 100))
+    memory.save_many(drafts(0, 1, "bob"))
+    other = HashingEmbedder(32)  # which has seen no record
+    vectors = VectorStore(memory._database, other.id, other.dim)
+    cache = IndexCache(vectors, other, memory.data_dir / "other", max_tenants=1)
+    asked, told = other.embed(["what is 7 and 0?"])[0], list[tuple[int, int]]()
+
+    def meanwhile(done: int, total: int) -> None:
+        told.append((done, total))
+        cache.search("bob", asked, 1)
+        assert list(cache._views) == ["bob"]
+
+    assert cache.rebuild("ann", meanwhile) == 100
+    assert told[-1] == (100, 100)
+    assert cache.verify("ann").ok
     cache.close()
 
 
