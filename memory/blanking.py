@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, and_, delete, select, update
 
+from memory.errors import NotFoundError
 from memory.files import PART_BYTES, FileStore
 from memory.store.database import Database
 from memory.store.schema import batch, batch_answer, file_part
@@ -44,18 +46,28 @@ def blank(database: Database, files: FileStore, tenant: str, signs: Sequence[byt
     """Erase the lines of a tenant's files, and the answers of its batches, that hold a sign."""
     if not signs:
         return Blanked()
+    with database.writing(tenant) as connection:
+        # Before the files are listed: of what is left of them, a batch that ends makes a file.
+        answers = _drop_answers(connection, tenant, signs)
     files.drop_expired()  # nobody can read them any more, but they are there
     blanked: dict[str, int] = {}
     for each in files.list(tenant):
-        if not _holds(files.content(tenant, each.id), signs):
-            continue
-        if lines := list(_telling(files.content(tenant, each.id), signs)):
-            with database.writing(tenant) as connection:
-                for start, end in lines:
-                    _fill(connection, each.id, start, end)
-            blanked[each.id] = len(lines)
-    with database.writing(tenant) as connection:
-        return Blanked(blanked, _drop_answers(connection, tenant, signs))
+        with suppress(NotFoundError):  # deleted, or expired, since
+            if lines := _lines(files, tenant, each.id, signs):
+                with database.writing(tenant) as connection:
+                    for start, end in lines:
+                        _fill(connection, each.id, start, end)
+                blanked[each.id] = len(lines)
+    return Blanked(blanked, answers)
+
+
+def _lines(
+    files: FileStore, tenant: str, file_id: str, signs: Sequence[bytes]
+) -> list[tuple[int, int]]:
+    """Return where a file's lines that hold a sign begin and end."""
+    if not _holds(files.content(tenant, file_id), signs):
+        return []
+    return list(_telling(files.content(tenant, file_id), signs))
 
 
 def _holds(content: Iterator[bytes], signs: Sequence[bytes]) -> bool:

@@ -55,6 +55,9 @@ SCRUBBED: Sequence[tuple[Table, Sequence[str]]] = (
     (adapter, ("metrics",)),
 )
 """Tables of tenants, and their columns."""
+FINE_TUNED = (JobKind.FINE_TUNE, ("training_file", "validation_file"))
+IMPORTED = (JobKind.IMPORT, ("file",))
+"""Kinds of jobs that read files, and what names the files in a request."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def scrub(
         return {}
     counts = {
         "learned_from_files": _note_learned(connection, tenant, record_id, files),
+        "jobs_ended": _end_jobs(connection, tenant, files),
         "runs_ended": _end_runs(connection, tenant, texts, files),
         "eval_outputs": _drop_outputs(connection, tenant, texts),
         "eval_items": _empty_items(connection, tenant, texts),
@@ -137,18 +141,8 @@ def scrub(
 def _note_learned(
     connection: Connection, tenant: str, record_id: str, files: Collection[str]
 ) -> int:
-    """Put the record into the lineage of what was fine-tuned on files, and cancel what still is."""
-    mine = and_(job.c.tenant == tenant, job.c.kind == JobKind.FINE_TUNE)
-    jobs = {
-        row.id: row.status
-        for row in connection.execute(select(job.c.id, job.c.status, job.c.request).where(mine))
-        if {row.request.get("training_file"), row.request.get("validation_file")} & set(files)
-    }
-    for job_id in (each for each, status in jobs.items() if status in OPEN_JOBS):
-        is_running = jobs[job_id] == JobStatus.RUNNING
-        ended = {"status": JobStatus.CANCELLED, "ended_at": time.time()}
-        change = {"wanted": Wish.CANCEL} if is_running else ended
-        connection.execute(update(job).where(job.c.id == job_id).values(**change))
+    """Put the record into the lineage of what was fine-tuned on files."""
+    jobs = {row.id for row in _jobs_on(connection, tenant, files, FINE_TUNED)}
     versions = select(adapter.c.id, adapter.c.metrics).where(adapter.c.tenant == tenant)
     rows = [
         {"adapter_id": row.id, "record_id": record_id}
@@ -159,6 +153,33 @@ def _note_learned(
         new = inserting(connection, lineage).on_conflict_do_nothing()
         connection.execute(new, rows)
     return len(rows)
+
+
+def _end_jobs(connection: Connection, tenant: str, files: Collection[str]) -> int:
+    """Cancel what has read files or is to be trained on them; an import that waits may read them.
+
+    A job that has begun works on a copy, which goes with the job.
+    """
+    found = [
+        *_jobs_on(connection, tenant, files, FINE_TUNED),
+        *(row for row in _jobs_on(connection, tenant, files, IMPORTED) if row.started_at),
+    ]
+    is_open = [row for row in found if row.status in OPEN_JOBS]
+    for row in is_open:
+        ended = {"status": JobStatus.CANCELLED, "ended_at": time.time()}
+        change = {"wanted": Wish.CANCEL} if row.status == JobStatus.RUNNING else ended
+        connection.execute(update(job).where(job.c.id == row.id).values(**change))
+    return len(is_open)
+
+
+def _jobs_on(
+    connection: Connection, tenant: str, files: Collection[str], read: tuple[JobKind, Sequence[str]]
+) -> list[Any]:
+    """Return rows of the jobs of a kind whose requests name one of the files."""
+    kind, names = read
+    columns = select(job.c.id, job.c.status, job.c.request, job.c.started_at)
+    rows = connection.execute(columns.where(job.c.tenant == tenant, job.c.kind == kind))
+    return [row for row in rows if {row.request.get(name) for name in names} & set(files)]
 
 
 def _end_runs(connection: Connection, tenant: str, texts: Texts, files: Collection[str]) -> int:

@@ -172,6 +172,38 @@ def test_what_was_fine_tuned_on_a_line_of_it_has_learned_from_it(
     assert memory.jobs.get("ann", running.id).wanted is Wish.CANCEL
 
 
+def test_an_import_that_has_read_a_line_of_it_is_cancelled_and_one_that_waits_is_not(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    record = memory.save(draft(SECRET)).record
+    kept = [
+        memory.files.create(NewFile(tenant="ann", name="i.jsonl", purpose="user_data"), [line]).id
+        for line in (
+            json.dumps({"question": SECRET}).encode(),
+            json.dumps({"question": OTHER}).encode(),
+        )
+    ]
+    names = ("waiting", "running", "stopped", "apart")
+    jobs = {
+        name: memory.jobs.create(
+            NewJob(tenant="ann", kind=JobKind.IMPORT, request={"file": kept[name == "apart"]}), 10
+        ).id
+        for name in names
+    }
+    for name in names[1:]:
+        memory.jobs.take("ann", jobs[name], "w")
+    memory.jobs.ask("ann", jobs["stopped"], Wish.PAUSE)
+    memory.jobs.let_go(jobs["stopped"], "w")
+    assert forget(memory, record)["jobs_ended"] == 2
+    found = {name: memory.jobs.get("ann", job_id) for name, job_id in jobs.items()}
+    assert {name: (each.status, each.wanted) for name, each in found.items()} == {
+        "waiting": (JobStatus.QUEUED, None),
+        "running": (JobStatus.RUNNING, Wish.CANCEL),
+        "stopped": (JobStatus.CANCELLED, None),
+        "apart": (JobStatus.RUNNING, None),
+    }
+
+
 def test_texts_go_out_of_keys_values_and_longer_texts() -> None:
     texts = Texts((SECRET, "ab"))
     value = {SECRET: [SECRET, "ab", "abc", 7, None], "k": f"see {SECRET} there"}
