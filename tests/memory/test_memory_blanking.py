@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from memory.batch import Answer, BatchDetails, NewBatch
-from memory.files import PART_BYTES, NewFile
+from memory.batch import Answer, BatchDetails, NewBatch, Status
+from memory.files import PART_BYTES, Files, FileStore, NewFile
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message
 
@@ -105,10 +106,8 @@ def test_short_answers_tell_no_line(memory: LongTermMemory, draft: Build) -> Non
     assert content(memory, file_id) == line
 
 
-def test_what_a_batch_was_answered_goes_by_the_completion_that_goes(
-    memory: LongTermMemory, draft: Build, completion: Note
-) -> None:
-    saved = memory.save(draft(SECRET)).record
+def answered_batch(memory: LongTermMemory, completion: Note) -> str:
+    """Return a batch under way that a secret and something else were answered in."""
     asked = (Message(role="user", content=SECRET),)
     memory.completions.append(completion("chatcmpl-1").model_copy(update={"messages": asked}))
     assert memory.completions.flush()
@@ -126,6 +125,61 @@ def test_what_a_batch_was_answered_goes_by_the_completion_that_goes(
     lines = [json.dumps({"body": {"id": f"chatcmpl-{n}"}}).encode() for n in (1, 2)]
     answers = [Answer(line=n, failed=False, content=line) for n, line in enumerate(lines, 1)]
     memory.batches.note(batch.id, "me", answers)
+    return batch.id
+
+
+def test_what_a_batch_was_answered_goes_by_the_completion_that_goes(
+    memory: LongTermMemory, draft: Build, completion: Note
+) -> None:
+    saved = memory.save(draft(SECRET)).record
+    batch_id = answered_batch(memory, completion)
     memory.forget("ann", saved.id)
-    assert memory.batches.answered(batch.id) == {2}
+    assert memory.batches.answered(batch_id) == {2}
     assert memory.erasures.get("ann", saved.id).removed["batch_answers"] == 1
+
+
+def meanwhile(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
+) -> None:
+    """Have something happen once the files of a tenant are listed."""
+    listed = FileStore.list
+
+    def then(store: FileStore, tenant: str, **wanted: Any) -> Files:
+        found = listed(store, tenant, **wanted)
+        act()
+        return found
+
+    monkeypatch.setattr(FileStore, "list", then)
+
+
+def test_a_batch_that_ends_meanwhile_has_no_answer_of_it_in_its_file(
+    memory: LongTermMemory, draft: Build, completion: Note, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = memory.save(draft(SECRET)).record
+    batch_id = answered_batch(memory, completion)
+    meanwhile(memory, monkeypatch, lambda: memory.batches.end(batch_id, "me", Status.COMPLETED))
+    memory.forget("ann", saved.id)
+    output = memory.batches.get("ann", batch_id).details.output_file_id
+    assert output is not None
+    assert b"chatcmpl-2" in content(memory, output)
+    assert list(memory.traces([b"chatcmpl-1", b"zanzibar"])) == []
+
+
+def test_a_file_that_is_deleted_meanwhile_is_no_reason_to_stop(
+    memory: LongTermMemory, draft: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = memory.save(draft(SECRET)).record
+    kept, gone = upload(memory, asking(SECRET)), upload(memory, asking(SECRET))
+    meanwhile(memory, monkeypatch, lambda: memory.files.delete("ann", gone))
+    memory.forget("ann", saved.id)
+    assert memory.erasures.get("ann", saved.id).removed["files"] == {kept: 1}
+
+
+@pytest.mark.parametrize("place", [0, PART_BYTES - 7, PART_BYTES - 1, PART_BYTES, 2 * PART_BYTES])
+def test_a_text_that_two_parts_of_a_file_share_is_found(memory: LongTermMemory, place: int) -> None:
+    upload(memory, b"zanz")
+    file_id = upload(memory, b"x" * place + b"zanzibar")
+    upload(memory, b"ibar")
+    (found,) = memory.traces([b"zanzibar"])
+    assert (found.table, found.column) == ("file_part", "content")
+    assert found.row.startswith(file_id)
