@@ -34,7 +34,7 @@ LEAST = 384
 MARK = " … "
 """In the place of what was cut out."""
 HEAD = LEAST // 2 - len(MARK)
-"""Characters of a text that are left at its beginning, wherever it was cut."""
+"""Characters of a text that are left at its beginning and its end, wherever it was cut."""
 
 ELSEWHERE = frozenset(
     {
@@ -115,11 +115,14 @@ def _telling(row: Any) -> list[str]:
 
 
 def _quotes(text: str) -> ColumnElement[bool]:
-    """Traces that hold a text, or what they would have left of it; a short one as a whole value."""
+    """Traces that hold a text, or what they would have left of it at its beginning or its end; a
+    short one as a whole value.
+    """
     is_short = len(text) < LEAST_CHARS
-    sign = json.dumps(text) if is_short else json.dumps(text[:HEAD])[1:-1]
+    ends = (text[:HEAD], text[-HEAD:])
+    signs = {json.dumps(text)} if is_short else {json.dumps(end)[1:-1] for end in ends}
     columns = (request_trace.c.summary, request_trace.c.detail)
-    return or_(*(holding(cast(column, Text), sign) for column in columns))
+    return or_(*(holding(cast(each, Text), sign) for each in columns for sign in sorted(signs)))
 
 
 def _row_of(connection: Connection, tenant: str, completion_id: str) -> Any:

@@ -184,16 +184,18 @@ def test_what_is_cut_keeps_its_head_and_its_end() -> None:
 def test_what_tells_of_an_erased_record_goes_with_it(
     memory: LongTermMemory, draft: Build, note: Note
 ) -> None:
-    question, answer = f"What does {CANARY} “No. 7” come to?", f"By {CANARY}, to 1,250 dollars."
-    saved = memory.save(draft(question, "1250", rationale=answer * 20)).record
+    question = f"What does {CANARY} “No. 7” come to?"
+    answer = "First. " + f"By {CANARY}, to 1,250 dollars. " * 80
+    saved = memory.save(draft(question, "1250", rationale=answer)).record
     quoting = traced(f"Somebody asked: {question}")
-    told = traced(answer * 20)
+    told = traced(answer)
     append(
         memory,
         note("asked", question.upper(), traced=traced("4")),
         note("saved", "and that?", record_id=saved.id, traced=traced("4")),
         note("quoted", "what did they say?", traced=quoting),
         note("told", "what else?", traced=told),
+        note("ending", "what was said last?", traced=traced("hm, " * LONGEST + answer)),
         note("step", "why?", report=REPORT | {"steps": [{"kind": "note", "text": question}]}),
         note("apart", "two and two?"),
         note("theirs", question, tenant="bob", traced=told),
