@@ -5,6 +5,7 @@ What there is, is in `memory.adapter_versions`; how names move, in `memory.adapt
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +18,15 @@ from memory.adapter_files import check_files, hash_files, identify
 from memory.adapter_moves import AdapterMoves, point, propose
 from memory.adapter_versions import AliasName as AliasName
 from memory.adapter_versions import aliases_in, version_row
-from memory.errors import ConflictError, NotFoundError
+from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.release import Stage, note_step, stage_of
 from memory.retirement import promoted_before, refuse_erased, registered, retire_row
 from memory.rows import plain
 from memory.store.schema import adapter, lineage, retirement
 from memory.types import AdapterVersion, Frozen
 from memory.version_numbers import give_number
+
+log = logging.getLogger(__name__)
 
 PASSED = "it passed the gate"
 
@@ -84,6 +87,7 @@ class AdapterRegistry(AdapterMoves):
         Where one is the champion, the newest that was promoted before and learned from nothing
         that is erased takes its place, or the base. Repeating it deletes what was left.
         """
+        heir = self._heir(tenant, adapter_ids)
         with self._database.writing(tenant) as connection:
             for adapter_id in adapter_ids:
                 version_row(connection, tenant, adapter_id)
@@ -92,7 +96,7 @@ class AdapterRegistry(AdapterMoves):
                 if pointed in adapter_ids:
                     point(connection, tenant, name, None)
                     if name == "champion":
-                        self._succeed(connection, tenant, pointed)
+                        _succeed(connection, tenant, pointed, heir)
         self._drop(tenant, adapter_ids)
 
     def unname(self, tenant: str, name: str, reason: str) -> None:
@@ -117,16 +121,40 @@ class AdapterRegistry(AdapterMoves):
             here = retirement.c.adapter_id == retired_id
             connection.execute(update(retirement).where(here).values(replaced_by=adapter_id))
 
-    def _succeed(self, connection: Connection, tenant: str, retired_id: str) -> None:
-        """Serve what may be served in a retired champion's place; the base where nothing may."""
-        model = version_row(connection, tenant, retired_id)["base_model"]
-        for row in promoted_before(connection, tenant, model):
-            if self._shelf.holds(row["id"], row["content_hash"]):
-                point(connection, tenant, "champion", row["id"])
-                note_step(connection, tenant, row["id"], Stage.KEPT, f"{retired_id} was retired")
-                if aliases_in(connection, tenant).get("previous") == row["id"]:
-                    point(connection, tenant, "previous", None)
-                return
+    def _heir(self, tenant: str, retired: Sequence[str]) -> str | None:
+        """Return what may be served in a champion's place and is there, None for the base.
+
+        Looked for outside of a transaction: files may have to be fetched.
+        """
+        with self._database.reading(tenant) as connection:
+            champion = aliases_in(connection, tenant).get("champion")
+            if champion is None or champion not in retired:
+                return None
+            model = version_row(connection, tenant, champion)["base_model"]
+            rows = promoted_before(connection, tenant, model)
+        for row in rows:
+            if not {row["id"], row["parent"]} & set(retired) and self._is_there(row):
+                return str(row["id"])
+        return None
+
+    def _is_there(self, row: Any) -> bool:
+        try:
+            return self._shelf.holds(row["id"], row["content_hash"])
+        except StorageUnavailableError as error:  # no reason to serve on what is retired
+            log.warning("%s is passed over: %s", row["id"], error)
+            return False
+
+
+def _succeed(connection: Connection, tenant: str, retired_id: str, heir: str | None) -> None:
+    """Serve the heir in a retired champion's place, if it still may be; else the base."""
+    model = version_row(connection, tenant, retired_id)["base_model"]
+    fit = {row["id"] for row in promoted_before(connection, tenant, model)}
+    if heir is None or heir not in fit:
+        return
+    point(connection, tenant, "champion", heir)
+    note_step(connection, tenant, heir, Stage.KEPT, f"{retired_id} was retired")
+    if aliases_in(connection, tenant).get("previous") == heir:
+        point(connection, tenant, "previous", None)
 
 
 def _insert(connection: Connection, new: NewVersion, adapter_id: str, content: str) -> bool:

@@ -20,6 +20,18 @@ from tests.memory.adapters_made import write_adapter
 DIGEST = "0" * 64
 
 
+class Away(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
+    """An object store that answers nothing."""
+
+    protocol = "away"
+
+    def exists(self, path: str, **_: object) -> bool:
+        raise TimeoutError("no answer")
+
+
+fsspec.register_implementation("away", Away, clobber=True)
+
+
 @pytest.fixture(params=["folder", "object store"])
 def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Artifacts]:
     if request.param == "folder":
@@ -64,6 +76,24 @@ def test_a_retired_version_is_shared_no_more(
     here.retire("ann", [made.id], "it learned from what was erased")
     there = AdapterRegistry(database, tmp_path / "there", artifacts)
     assert not there.files_ok(there.show("ann", made.id))
+
+
+def test_what_cannot_be_fetched_keeps_no_retired_version_in_service(
+    database: Database, artifacts: Artifacts, made: AdapterVersion, tmp_path: Path
+) -> None:
+    """Artifacts that are away may keep weights from being deleted, and nothing else."""
+    here = AdapterRegistry(database, tmp_path / "here", artifacts)
+    here.promote("ann", made.id)
+    learned = here.register(
+        write_adapter(tmp_path / "more", 2.0), NewVersion(tenant="ann", base_model="pebble", rank=2)
+    )
+    here.promote("ann", learned.id)
+    there = AdapterRegistry(database, tmp_path / "there", Artifacts("away://whet-tests"))
+    with pytest.raises(StorageUnavailableError, match="cannot be used"):
+        there.retire("ann", [learned.id], "it learned from what was erased")
+    assert there.alias("ann", "champion") is None
+    here.retire("ann", [learned.id], "again")
+    assert not Path(learned.path).exists()
 
 
 def test_without_artifacts_what_another_made_is_missing(
