@@ -7,6 +7,8 @@ database.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -30,6 +32,8 @@ from memory.text import folded
 from memory.types import Record, Saved, State, question_of
 
 ERASED_MEANWHILE = "its question was erased meanwhile"
+READ_S = 3_600.0
+"""Seconds after an erasure in which what somebody was reading meanwhile is wiped again."""
 
 
 class Forgetting:
@@ -74,6 +78,22 @@ class Forgetting:
         with self._database.reading(tenant) as connection:
             return records_alike(connection, tenant, record_id)
 
+    def look_again(self, moment: float) -> None:
+        """Delete what this folder still holds of records that were erased since a moment.
+
+        Another server, with a folder of its own, may have erased them; what was read at that time
+        was not wiped.
+        """
+        erased = self.erasures.since(moment)
+        if not erased:
+            return
+        last = max(each.ended_at or each.begun_at for each in erased)
+        self._database.drop_copies(before=last)
+        for tenant in {each.tenant for each in erased}:
+            _refuse_left(self._indexes.drop_outdated(tenant))
+        if last >= time.time() - READ_S:
+            self._database.empty_log()
+
     def _take_out_of_files(self, tenant: str, record: Record) -> None:
         if record.state is State.ERASED:
             return
@@ -110,11 +130,15 @@ class Forgetting:
             self.erasures.note(tenant, record_id, copies=copies)
 
     def _drop_snapshots(self, tenant: str) -> None:
-        if left := self._indexes.forget(tenant):
-            raise StorageUnavailableError(
-                f"{', '.join(left)} cannot be deleted, and may hold what was erased: "
-                "mend that and forget the record again"
-            )
+        _refuse_left(self._indexes.forget(tenant))
+
+
+def _refuse_left(names: Sequence[str]) -> None:
+    if names:
+        raise StorageUnavailableError(
+            f"{', '.join(names)} cannot be deleted, and may hold what was erased: "
+            "mend that and forget the record again"
+        )
 
 
 def _asks(record: Record, entry: Entry) -> bool:

@@ -66,7 +66,7 @@ class LongTermMemory(Stores):
         self._saver = GroupCommit(self._records.save_many)
         vectors = VectorStore(database, embedder.id, embedder.dim)
         self._indexes = IndexCache(vectors, embedder, data_dir / "index")
-        self._forgetting = Forgetting(
+        self.forgetting = Forgetting(
             database,
             self._records,
             self.completions,
@@ -75,7 +75,7 @@ class LongTermMemory(Stores):
             self._indexes,
             self._saver,
         )
-        self.erasures = self._forgetting.erasures
+        self.erasures = self.forgetting.erasures
         self._recall = Recall(vectors, self._indexes, by_words=recall_text)
         self.aside = Aside(self)
 
@@ -244,11 +244,11 @@ class LongTermMemory(Stores):
         are named by `adapters.revoked_by`. Repeating it ends what was interrupted; what went is in
         `erasures`.
         """
-        return self._forgetting.forget(tenant, record_id, witness)
+        return self.forgetting.forget(tenant, record_id, witness)
 
     def alike(self, tenant: str, record_id: str) -> Ids:
         """Return the other records that hold a record's question: an erasure leaves them."""
-        return self._forgetting.alike(tenant, record_id)
+        return self.forgetting.alike(tenant, record_id)
 
     def traces(self, needles: Sequence[bytes]) -> Iterator[Trace]:
         """Yield every place in the tables, of all tenants, that holds one of the needles."""

@@ -128,6 +128,15 @@ class IndexCache:
         self._synced(tenant)
         return left
 
+    def drop_outdated(self, tenant: str) -> tuple[str, ...]:
+        """Drop what is on disk of a tenant from before one of its records was erased.
+
+        Return the names of the files that could not be deleted.
+        """
+        seq = self._snapshots.seq(tenant)
+        is_outdated = seq is None or self._vectors.erased_since(tenant, seq)
+        return self._snapshots.delete(tenant) if is_outdated else ()
+
     def close(self) -> None:
         """Write the snapshots that are out of date."""
         self._backfill.close()

@@ -27,6 +27,16 @@ log = logging.getLogger(__name__)
 
 MAX_MANIFEST_BYTES = 8 * 1024
 READ_BYTES = 2**24
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RecursionError,
+    OverflowError,
+    MemoryError,
+)
+"""What a file that is anything at all comes to."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +95,20 @@ class SnapshotFolder:
                 return self._parse(tenant, json.loads(line), file)
         except FileNotFoundError:
             return None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-            OverflowError,
-            MemoryError,
-        ) as error:
+        except UNREADABLE as error:
             log.warning("index snapshot %s is set aside: %s", path.name, error)
             self._set_aside(path)
+            return None
+
+    def seq(self, tenant: str) -> int | None:
+        """Return the event that the tenant's files are of, None where one of them does not say."""
+        path = self.path(tenant)
+        if path.with_suffix(".bad").exists():
+            return None
+        try:
+            with path.open("rb") as file:
+                return int(json.loads(file.readline(MAX_MANIFEST_BYTES))["seq"])
+        except UNREADABLE:
             return None
 
     def delete(self, tenant: str) -> tuple[str, ...]:

@@ -37,10 +37,16 @@ class Database(Protocol):
         """Commit something small, to learn whether a write would succeed now."""
 
     def empty_log(self) -> None:
-        """Wipe what still holds the content of rows that were erased, as far as can be done."""
+        """Wipe what still holds the content of rows that were erased, as far as can be done.
 
-    def drop_copies(self) -> tuple[str, ...]:
-        """Delete the copies from before migrations; return the names of those that are gone."""
+        What somebody reads at the moment may stay: `StorageBusyError` where that is known.
+        """
+
+    def drop_copies(self, before: float | None = None) -> tuple[str, ...]:
+        """Delete the copies from before migrations, or those of them made before a Unix time.
+
+        Return the names of those that are gone.
+        """
 
     def size_bytes(self) -> int:
         """Return how much room what is kept takes."""

@@ -55,12 +55,13 @@ def drop_old_copies(path: Path) -> None:
             _delete(copy)
 
 
-def drop_copies(path: Path) -> tuple[str, ...]:
-    """Delete all copies of the database at `path`; return the names of those that are gone.
+def drop_copies(path: Path, before: float | None = None) -> tuple[str, ...]:
+    """Delete the copies of the database at `path`; return the names of those that are gone.
 
-    They hold what was erased since. Raises `StorageUnavailableError` for one that stays.
+    They hold what was erased since: all that there are, or those made before a Unix time. Raises
+    `StorageUnavailableError` for one that stays.
     """
-    found = _copies(path)
+    found = [copy for copy in _copies(path) if before is None or _made_at(copy) < before]
     for copy in found:
         try:
             copy.unlink(missing_ok=True)
@@ -78,10 +79,14 @@ def _copies(path: Path) -> list[Path]:
 
 
 def _age_s(copy: Path) -> float:
+    return time.time() - _made_at(copy)
+
+
+def _made_at(copy: Path) -> float:
     try:
-        return time.time() - copy.stat().st_mtime
+        return copy.stat().st_mtime
     except OSError:  # another process was quicker
-        return 0.0
+        return time.time()
 
 
 def _delete(copy: Path) -> None:

@@ -37,15 +37,7 @@ from memory.store.postgres_locks import (
 )
 from memory.store.postgres_url import shown_url
 from memory.store.row_security import EVERYONES, TENANTS, protect, working_role
-from memory.store.schema import (
-    SCHEMA_VERSION,
-    completion,
-    embedding,
-    item,
-    metadata,
-    record,
-    response,
-)
+from memory.store.schema import SCHEMA_VERSION, metadata
 from memory.store.scope import EVERYONE, Scope, tenants_of
 from memory.store.sqlite import FILE_NAME
 from memory.store.transfer import load_file, save_as_file
@@ -186,21 +178,20 @@ class PostgresDatabase:
     def empty_log(self) -> None:
         """Have what was erased leave the tables' pages, where this user owns them.
 
-        PostgreSQL's own log keeps it until its files are recycled.
+        A transaction that began before the erasure keeps it there, and PostgreSQL's own log until
+        its files are recycled.
         """
         plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         owned = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class "
         owned += "WHERE oid = to_regclass('record')"
         with self._reviewed(), plain.connect() as connection:
             if connection.exec_driver_sql(owned).scalar():
-                names = ", ".join(
-                    table.name for table in (record, embedding, completion, response, item)
-                )
+                names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
                 connection.exec_driver_sql(f"VACUUM {names}")
 
-    def drop_copies(self) -> tuple[str, ...]:
-        """Delete the copies from before migrations; return the names of those that are gone."""
-        return drop_copies(self._copies)
+    def drop_copies(self, before: float | None = None) -> tuple[str, ...]:
+        """Delete copies from before migrations; return the names of those that are gone."""
+        return drop_copies(self._copies, before)
 
     def size_bytes(self) -> int:
         """Return how much room the database takes."""

@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -171,17 +171,21 @@ class SqliteDatabase:
             connection.exec_driver_sql(f"PRAGMA user_version={(counter + 1) % 2**30}")
 
     def empty_log(self) -> None:
-        """Empty the write-ahead log, where there is one: it may still hold what was erased."""
-        with self._writer, _translated(self.path):
-            connection = self._engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-            finally:
-                connection.close()
+        """Empty the write-ahead log, where there is one: it may still hold what was erased.
 
-    def drop_copies(self) -> tuple[str, ...]:
-        """Delete the copies from before migrations; return the names of those that are gone."""
-        return drop_copies(self.path)
+        Raises `StorageBusyError` where somebody reads on, who needs it.
+        """
+        with self._writer, _translated(self.path), closing(self._engine.raw_connection()) as mine:
+            is_busy, *_ = mine.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise StorageBusyError(
+                f"the log of {self.path} may hold what was erased, and somebody reads it: "
+                "wait for that to end, and forget the record again"
+            )
+
+    def drop_copies(self, before: float | None = None) -> tuple[str, ...]:
+        """Delete copies from before migrations; return the names of those that are gone."""
+        return drop_copies(self.path, before)
 
     def size_bytes(self) -> int:
         """Return how much room what is kept takes."""

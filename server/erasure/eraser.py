@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 SWEEP_S = 600.0
 """Between two looks for erasures that something was left of."""
-AGAIN_S = 86_400.0
-"""Seconds after an erasure until what was being trained meanwhile is looked for again."""
+AGAIN_S = 30 * 86_400.0
+"""Seconds after an erasure in which what was being trained meanwhile is looked for again, and what
+other servers keep in folders of their own: one may have been off for days."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Eraser:
         self._look_again()
         self._memory.notes.drop_expired()
         self._memory.adapters.drop_strays()
+        self._memory.forgetting.look_again(time.time() - AGAIN_S)
 
     async def follow(self) -> None:
         """Finish, now and from time to time."""

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from memory.errors import StorageUnavailableError
+from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.store.database import open_database
 from memory.store.migrating import migration_config
 from memory.store.schema import SCHEMA_VERSION, metadata
@@ -90,4 +90,23 @@ def test_a_failed_block_leaves_nothing_behind(tmp_path: Path) -> None:
         fail_after_writing()
     with database.reading(EVERYONE) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM head").scalar() == 0
+    database.close()
+
+
+def test_a_log_that_somebody_reads_is_told_of_and_wiped_once_nobody_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.store.sqlite.WAL_SAFE_SINCE", (3, 0, 0))
+    monkeypatch.setattr("memory.store.sqlite.BUSY_TIMEOUT_MS", 20)
+    database = open_database(tmp_path)
+    log = tmp_path / "whet.db-wal"
+    with database.reading(EVERYONE) as reader:
+        reader.exec_driver_sql("SELECT count(*) FROM head").scalar()
+        with database.writing(EVERYONE) as connection:
+            connection.exec_driver_sql("INSERT INTO head VALUES ('a canary', 1)")
+        with pytest.raises(StorageBusyError, match="somebody reads it"):
+            database.empty_log()
+        assert b"a canary" in log.read_bytes()
+    database.empty_log()
+    assert b"a canary" not in log.read_bytes()
     database.close()

@@ -115,7 +115,7 @@ def test_what_waits_of_an_erased_question_is_not_stored(
 ) -> None:
     erased = memory.save(draft("Q5?", "5")).record
     store = SlowStore(memory._records.save_many)
-    memory._saver = memory._forgetting._saver = GroupCommit(store)
+    memory._saver = memory.forgetting._saver = GroupCommit(store)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(memory.save, draft("first"))
         assert store.started.wait(20)

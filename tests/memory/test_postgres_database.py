@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from loadtests.postgres import ABSENT, OWNER, Cluster, programs
+from memory.erasures import Witness
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -227,6 +229,49 @@ def test_a_database_that_was_emptied_is_made_anew(url: str, tmp_path: Path, draf
         memory.save(draft("meanwhile"))
     assert memory.save(draft("after")).created
     assert len(memory.list("ann")) == 1
+    memory.close()
+
+
+def sizes(url: str) -> dict[str, int]:
+    """Return the bytes of each table's pages."""
+    names = [table.name for table in metadata.sorted_tables]
+    with connected(url) as connection:
+        return {
+            name: connection.exec_driver_sql(f"SELECT pg_relation_size('\"{name}\"')").scalar_one()
+            for name in names
+        }
+
+
+def test_what_is_erased_leaves_the_pages_of_every_table(
+    url: str, tmp_path: Path, draft: Build
+) -> None:
+    memory = opened(url, tmp_path)
+    record_id = memory.save(draft("a secret")).record.id
+    memory.notes.add("ann", "", "a secret", ["it failed"])
+    assert sizes(url)["note"] > 0
+    memory.forget("ann", record_id)
+    assert sizes(url)["note"] == 0
+    vacuumed = "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL"
+    with connected(url) as connection:
+        assert set(connection.exec_driver_sql(vacuumed).scalars()) == set(metadata.tables)
+    memory.close()
+
+
+def test_what_was_read_while_it_was_erased_leaves_the_pages_with_the_next_look(
+    url: str, tmp_path: Path, draft: Build
+) -> None:
+    memory = opened(url, tmp_path)
+    record_id = memory.save(draft("a secret")).record.id
+    memory.notes.add("ann", "", "a secret", ["it failed"])
+    with memory._database.reading("ann") as connection:  # as a backup does
+        connection.exec_driver_sql("SELECT count(*) FROM note")
+        memory.forget("ann", record_id, Witness("a test", str.upper))
+    memory.erasures.end("ann", record_id)
+    assert sizes(url)["note"] > 0
+    memory.forgetting.look_again(time.time() + 60)
+    assert sizes(url)["note"] > 0, "nothing was erased since"
+    memory.forgetting.look_again(time.time() - 60)
+    assert sizes(url)["note"] == 0
     memory.close()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import pytest
 from sqlalchemy import select, text
 
 from loadtests.postgres import Cluster
+from memory.erasures import Witness
 from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
@@ -147,6 +150,47 @@ def test_an_index_follows_what_another_process_saves_and_erases(
     assert [n.record.id for n in ours.recall("ann", "where is it?", k=1)] == [saved.record.id]
     theirs.forget("ann", saved.record.id)
     assert ours.recall("ann", "where is it?", k=1) == []
+    ours.close()
+    theirs.close()
+
+
+def test_what_another_server_has_erased_leaves_this_ones_folder_too(
+    url: str, tmp_path: Path, draft: Build
+) -> None:
+    ours, theirs = (
+        LongTermMemory.open(tmp_path / name, HashingEmbedder(64), database_url=url)
+        for name in ("ours", "theirs")
+    )
+    record = ours.save(draft("where is it?")).record
+    for tenant in ("ann", "bob"):
+        ours.save(draft("how are you?", tenant=tenant))
+        ours.recall(tenant, "where is it?", k=1)
+    ours.close()  # leaves snapshots
+    copies = [tmp_path / "ours" / f"whet.db.schema-{n}" for n in ("0010", "0020")]
+    for copy in copies:
+        copy.write_bytes(b"where is it?")
+    theirs.forget("ann", record.id, Witness("a test", str.upper))
+    theirs.erasures.end("ann", record.id)
+    later = time.time() + 60
+    os.utime(copies[1], (later, later))  # made after it
+    ours = LongTermMemory.open(tmp_path / "ours", HashingEmbedder(64), database_url=url)
+    snapshots = {name: ours._indexes._snapshots.path(name) for name in ("ann", "bob")}
+    for _ in range(2):
+        ours.forgetting.look_again(time.time() - 60)
+        assert [copy.exists() for copy in copies] == [False, True]
+        assert {name: path.exists() for name, path in snapshots.items()} == {
+            "ann": False,
+            "bob": True,
+        }
+    ours.recall("ann", "where is it?", k=1)
+    ours.close()
+    assert snapshots["ann"].exists()
+    ours = LongTermMemory.open(tmp_path / "ours", HashingEmbedder(64), database_url=url)
+    ours.forgetting.look_again(time.time() - 60)
+    assert snapshots["ann"].exists(), "it is of afterwards"
+    snapshots["ann"].with_suffix(".bad").write_bytes(b"")
+    ours.forgetting.look_again(time.time() - 60)
+    assert list((tmp_path / "ours" / "index").iterdir()) == [snapshots["bob"]]
     ours.close()
     theirs.close()
 
