@@ -91,7 +91,7 @@ async def run_server(
             paths = {getattr(route, "path", "") for route in app.routes}
             start.ready(address, paths)
             try:
-                await launch.serve(app, sock, args)
+                await launch.serve(app, sock, args, settings.body_timeout_s)
             finally:
                 for task in following:
                     task.cancel()

@@ -15,11 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.adaptation_middleware import TAKEN_PATHS
-from server.config import Settings
+from server.body_room import BodyRoom, Take
+from server.config import DEFAULT_TENANT, Settings
 from server.errors import ApiError
 from server.json_scan import BLOCK_BYTES, JsonScan
 from server.replay import replayed
 from server.request_context import route_path
+from server.tenancy.principal import PRINCIPAL
 
 LINES = frozenset({"/v1/memory/import"})
 """Routes whose body is read line by line, by themselves."""
@@ -39,39 +41,53 @@ Measure = Callable[[int, int], int]
 
 
 class BodyLimits:
-    """Answers 408 where a body does not come in time, 400 where it has too much text or parts."""
+    """Answers 408 where a body does not come in time, 400 where it has too much text or parts,
+    429 and 503 where there is no room for it.
+
+    Where somebody without a key is let in, nothing takes a body, and none is read.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings, *, text_only: bool = True) -> None:
         """`text_only` says that the model takes nothing that is large for good reason."""
         self._app = app
         self._settings = settings
         self._most = settings.max_body_text if text_only else settings.max_body_bytes
+        self._room = BodyRoom(settings.max_bodies_bytes, settings.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._app(scope, receive, send)
             return
-        try:
-            body = await self._read(Request(scope, receive))
-            if _may_be_json(scope):
-                await self._check(body)
-        except ClientDisconnect:
+        principal = scope.get(PRINCIPAL)
+        if principal is None and PRINCIPAL in scope:
+            await self._app(scope, replayed(b"", receive), send)
             return
-        except ApiError as error:
-            await error.response()(scope, receive, send)
-            return
-        await self._app(scope, replayed(body, receive), send)
+        tenant = DEFAULT_TENANT if principal is None else principal.tenant
+        with self._room.of(tenant) as take:
+            try:
+                body = await self._read(Request(scope, receive), take)
+                if _may_be_json(scope):
+                    await self._check(body)
+            except ClientDisconnect:
+                return
+            except ApiError as error:
+                await error.response()(scope, receive, send)
+                return
+            await self._app(scope, replayed(body, receive), send)
 
-    async def _read(self, request: Request) -> bytes:
-        """Return the body; raises `ApiError` (408)."""
-        time_s = self._settings.body_timeout_s
+    async def _read(self, request: Request, take: Take) -> bytes:
+        """Return the body; raises `ApiError` (408, 429, 503)."""
+        time_s, pieces = self._settings.body_timeout_s, list[bytes]()
         try:
             async with asyncio.timeout(time_s):
-                return await request.body()
+                async for piece in request.stream():
+                    take(len(piece))
+                    pieces.append(piece)
         except TimeoutError:
             what = f"The request body did not arrive within {time_s:g} s (body_timeout_s)"
             raise ApiError(408, f"{what}; send it again") from None
+        return b"".join(pieces)
 
     async def _check(self, body: bytes) -> None:
         """Raise `ApiError` (400) for what would take long to parse, before it is."""

@@ -26,6 +26,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
+from server.heads import bounded_heads
 from server.installation import VLLM_SERIES
 from server.telemetry.lines import LogFormat
 
@@ -123,8 +124,8 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
         yield client
 
 
-async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace, head_s: float) -> None:
+    """Serve until SIGTERM or SIGINT; `head_s` bounds the time that a request's head may take."""
     closing = await serve_http(
         app,
         sock=sock,
@@ -138,8 +139,7 @@ async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace) -> 
         ssl_ca_certs=args.ssl_ca_certs,
         ssl_cert_reqs=args.ssl_cert_reqs,
         ssl_ciphers=args.ssl_ciphers,
-        h11_max_incomplete_event_size=args.h11_max_incomplete_event_size,
-        h11_max_header_count=args.h11_max_header_count,
+        http=bounded_heads(args, head_s),
         timeout_graceful_shutdown=STOP_GRACE_S,
     )
     await closing

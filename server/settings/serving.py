@@ -27,10 +27,14 @@ class Serving(Group):
     """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
     """larger request bodies are refused with 413"""
+    max_bodies_bytes: int = Field(default=512 * 2**20, ge=1024)
+    """bytes of all requests' bodies that are in memory at a time, half of them for one tenant; more
+    are refused with 503, a tenant's with 429"""
     max_body_text: int = Field(default=2 * 2**20, ge=1024)
     """bytes of one request's body, for a model that takes text only; more are refused with 400"""
     body_timeout_s: float = Field(default=60.0, gt=0, le=3600)
-    """seconds within which a request's body has to arrive; then it is refused with 408"""
+    """seconds within which a request's head has to arrive, and then its body; else it is refused
+    with 408"""
     max_body_items: int = Field(default=1024, ge=1)
     """messages, tools and the like in one request; more are refused with 400"""
     max_body_parts: int = Field(default=20_000, ge=1)

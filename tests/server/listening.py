@@ -6,11 +6,15 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from server.heads import bounded_heads
 from tests.e2e.running import free_port
-from tests.server.composed import Composed
+
+if TYPE_CHECKING:
+    from tests.server.composed import Composed
 
 
 class Listener(uvicorn.Server):
@@ -26,11 +30,17 @@ class Listener(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(server: Composed) -> AsyncIterator[str]:
+async def listening(server: Composed, head_s: float = 60.0) -> AsyncIterator[str]:
     """Give the URL under which `server` can be reached for the length of the block."""
-    port = free_port()
+    port, protocol = free_port(), bounded_heads(server.app.state.args, head_s)
     config = uvicorn.Config(
-        server.app, host="127.0.0.1", port=port, lifespan="off", log_level="error", ws="none"
+        server.app,
+        host="127.0.0.1",
+        port=port,
+        http=protocol,  # type: ignore[arg-type]
+        lifespan="off",
+        log_level="error",
+        ws="none",
     )
     listener = Listener(config)
     serving = asyncio.create_task(listener.serve())

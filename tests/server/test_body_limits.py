@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import repeat
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from starlette.types import Receive, Scope, Send
 
 from server.admission import Admission
 from server.body_limits import BodyLimits
+from server.body_room import BodyRoom
 from server.config import Settings
 from server.error_shape import OpenAIErrorShape
+from server.errors import ApiError
+from server.tenancy.principal import PRINCIPAL, Principal, Role
 
 CHAT = "/v1/chat/completions"
 MESSAGE = {"role": "user", "content": "x"}
 
 
-def client(**given: Any) -> httpx.AsyncClient:
-    """What answers with the length of the body that it was given."""
+def client(principals: Iterator[Principal | None] | None = None, **given: Any) -> httpx.AsyncClient:
+    """What answers with the length of the body that it was given, to `principals` one by one."""
     settings = Settings(**given)
     app = FastAPI()
 
@@ -32,7 +37,11 @@ def client(**given: Any) -> httpx.AsyncClient:
     app.add_middleware(Admission, places=1)
     app.add_middleware(BodyLimits, settings=settings)
     app.add_middleware(OpenAIErrorShape, max_body_bytes=settings.max_body_bytes)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, PRINCIPAL: next(principals)} if principals else scope, receive, send)
+
+    transport = httpx.ASGITransport(named, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://whet")
 
 
@@ -55,6 +64,48 @@ async def test_a_body_under_way_takes_no_place() -> None:
         await asyncio.sleep(0)
         assert (await http.post(CHAT, json={})).status_code == 200
         waiting.cancel()
+
+
+async def test_bodies_under_way_leave_room_to_other_tenants_and_are_bounded_together() -> None:
+    """A body that does not end holds what came of it, and nothing once its client has left."""
+    held = [asyncio.Event() for _ in range(3)]
+
+    async def most_of_a_share(gone: asyncio.Event) -> AsyncIterator[bytes]:
+        yield b" " * 900
+        gone.set()
+        await asyncio.Event().wait()
+
+    asking = iter(Principal(name, Role.USER) for name in "aabbcc")
+    async with client(asking, max_bodies_bytes=2100, max_body_bytes=1024) as http:
+        first = asyncio.create_task(http.post(CHAT, content=most_of_a_share(held[0])))
+        await held[0].wait()
+        beyond = await http.post(CHAT, content=b" " * 900)
+        assert (beyond.status_code, "max_bodies_bytes" in beyond.text) == (429, True)
+        second = asyncio.create_task(http.post(CHAT, content=most_of_a_share(held[1])))
+        await held[1].wait()
+        assert (await http.post(CHAT, content=b" " * 100)).status_code == 200
+        full = await http.post(CHAT, content=b" " * 900)
+        assert (full.status_code, "max_bodies_bytes" in full.text) == (503, True)
+        assert "retry-after" in full.headers
+        for left in (first, second):
+            left.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert (await http.post(CHAT, content=b" " * 900)).json() == 900
+
+
+def test_there_is_room_for_the_largest_body_however_little_there_is_for_all() -> None:
+    room = BodyRoom(1000, largest_bytes=5000)
+    with room.of("acme") as take:
+        take(5000)
+        with pytest.raises(ApiError):
+            take(1)
+    with room.of("acme") as take:
+        take(5000)
+
+
+async def test_nobodys_body_is_read() -> None:
+    async with client(repeat(None)) as http, asyncio.timeout(30):
+        assert (await http.post("/v1/memory/import", content=never_ending())).json() == 0
 
 
 @pytest.mark.parametrize(
