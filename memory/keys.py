@@ -36,6 +36,8 @@ class ApiKey(Frozen):
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    replaced_by: str | None = None
+    """The key that was made in its place."""
 
     def is_valid(self, now: float) -> bool:
         """Whether the key opens anything at `now`."""
@@ -97,17 +99,22 @@ class KeyStore:
     ) -> ApiKey:
         """Return a key in the place of another, which ends `grace_s` from now.
 
-        Raises `NotFoundError`, and `ConflictError` for a key that has ended already.
+        It ends when the other would have ended. Raises `NotFoundError`, and `ConflictError` for a
+        key that has ended already, or has another in its place.
         """
         now = time.time()
         with self._database.writing(EVERYONE) as connection:
-            old = _found(connection, key_id, tenant)
+            old = _found(connection, key_id, tenant, alone=True)
+            if old.replaced_by is not None:
+                words = f"key {key_id} was replaced by {old.replaced_by}"
+                raise ConflictError(f"{words}: rotate that one, or create a new one")
             if not old.is_valid(now):
                 raise ConflictError(f"key {key_id} has ended: create a new one")
-            ends = min(now + grace_s, old.expires_at or float("inf"))
-            _change(connection, key_id, expires_at=ends)
             kept = old.model_dump(include={"tenant", "role", "name", "expires_at"})
-            return _insert(connection, NewKey(**kept, digest=digest, hint=hint))
+            made = _insert(connection, NewKey(**kept, digest=digest, hint=hint))
+            ends = min(now + grace_s, old.expires_at or float("inf"))
+            _change(connection, key_id, expires_at=ends, replaced_by=made.id)
+            return made
 
     def note_use(self, used: Mapping[str, float]) -> None:
         """Note when keys were used last, by their ids."""
@@ -130,7 +137,7 @@ def _insert(connection: Connection, new: NewKey) -> ApiKey:
     return key
 
 
-def _change(connection: Connection, key_id: str, **values: float) -> None:
+def _change(connection: Connection, key_id: str, **values: float | str) -> None:
     changed = update(api_key).where(api_key.c.id == key_id)
     connection.execute(changed.values(**values, revision=_revision(connection) + 1))
 
@@ -139,8 +146,12 @@ def _revision(connection: Connection) -> int:
     return connection.execute(select(func.max(api_key.c.revision))).scalar() or 0
 
 
-def _found(connection: Connection, key_id: str, tenant: str | None) -> ApiKey:
-    row = connection.execute(select(api_key).where(api_key.c.id == key_id)).first()
+def _found(
+    connection: Connection, key_id: str, tenant: str | None, *, alone: bool = False
+) -> ApiKey:
+    """Return a key; whoever wants it `alone` changes it before others do."""
+    wanted = select(api_key).where(api_key.c.id == key_id)
+    row = connection.execute(wanted.with_for_update() if alone else wanted).first()
     if row is None or tenant not in (None, row.tenant):
         raise NotFoundError(f"no key {key_id}")
     return _key(row)

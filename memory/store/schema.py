@@ -45,7 +45,7 @@ from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 from memory.store.trace_table import request_trace as request_trace
 
-SCHEMA_VERSION = "0027"
+SCHEMA_VERSION = "0028"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 
@@ -230,6 +230,7 @@ api_key = Table(
     Column("last_used_at", Float),
     # Higher than every earlier one: the newest tells a server that keys have changed.
     Column("revision", Integer, nullable=False),
+    Column("replaced_by", String),
     Index("api_key_by_revision", "revision"),
     Index("api_key_by_tenant", "tenant", "created_at"),
 )

@@ -138,9 +138,17 @@ def _show_new(args: argparse.Namespace, key: Mapping[str, Any]) -> None:
 
 
 def _row(key: Mapping[str, Any]) -> tuple[object, ...]:
-    state = "valid" if key["is_valid"] else "revoked" if key["revoked_at"] else "expired"
-    shown = (key["id"], key["tenant"], key["role"], plain(key["name"]), f"…{key['hint']}", state)
-    return (*shown, *(_day(key[at]) for at in ("created_at", "expires_at", "last_used_at")))
+    shown = (key["id"], key["tenant"], key["role"], plain(key["name"]), f"…{key['hint']}")
+    times = (_day(key[at]) for at in ("created_at", "expires_at", "last_used_at"))
+    return (*shown, _state(key), *times)
+
+
+def _state(key: Mapping[str, Any]) -> str:
+    if key["revoked_at"]:
+        return "revoked"
+    if key["replaced_by"]:
+        return "replaced"  # also while both open
+    return "valid" if key["is_valid"] else "expired"
 
 
 def _day(at: int | None) -> str:

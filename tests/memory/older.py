@@ -37,6 +37,7 @@ LATER = {
 LATER_COLUMNS = {
     "0021": (("record", "source"), ("completion", "metadata")),
     "0024": (("job", "killed"),),
+    "0028": (("api_key", "replaced_by"),),
 }
 """The columns of each schema that tables of earlier ones got."""
 

@@ -46,6 +46,21 @@ def test_keys_are_rotated_and_revoked(capsys: pytest.CaptureFixture[str]) -> Non
     assert "create a new one" in told
 
 
+def test_a_key_that_was_replaced_is_shown_so_and_is_not_rotated_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = json.loads(said(capsys, "keys", "create", "--json")[0])
+    new = json.loads(said(capsys, "keys", "rotate", made["id"], "--json")[0])
+    assert new["expires_at"] is None, "it opens for as long as the first one was to"
+    _, told = said(capsys, "keys", "rotate", made["id"], status=1)
+    assert f"replaced by {new['id']}: rotate that one" in told
+    again = json.loads(said(capsys, "keys", "rotate", new["id"], "--json")[0])
+    assert again["expires_at"] is None
+    listed = said(capsys, "keys", "list")[0].splitlines()
+    assert sum("replaced" in line for line in listed) == 2
+    assert sum("valid" in line for line in listed) == 1
+
+
 def test_the_list_says_when_a_key_expires(capsys: pytest.CaptureFixture[str]) -> None:
     made = json.loads(said(capsys, "keys", "create", "--days", "30", "--json")[0])
     listed, _ = said(capsys, "keys", "list")

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from memory.errors import ConflictError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.schema import api_key
@@ -162,6 +164,24 @@ async def test_revoking_and_expiring_end_a_key_and_rotating_replaces_it(
         assert (await door.get(ASK, ended["key"])).status_code == 401
     for valid, tenant in ((new, "c"), (kept, "d"), (again, "d")):
         assert (await door.get(ASK, valid["key"])).json()["tenant"] == tenant
+
+
+def test_of_rotations_at_once_one_makes_a_key(memory: LongTermMemory) -> None:
+    """The others would have made keys that end with the old one's grace, or one too many."""
+    secret = Secret.of_folder(memory.data_dir)
+    old = make(memory.keys, secret, "acme", Role.USER, "", None)
+
+    def rotate(_: int) -> str | None:
+        try:
+            return str(rotated(memory.keys, secret, old["id"], 3600.0)["id"])
+        except ConflictError:
+            return None
+
+    with ThreadPoolExecutor(4) as threads:
+        (new,) = [made for made in threads.map(rotate, range(8)) if made]
+    assert memory.keys.get(old["id"]).replaced_by == new
+    assert memory.keys.get(new).expires_at is None
+    assert len(memory.keys.list()) == 2
 
 
 async def test_what_another_process_changes_is_seen(

@@ -41,7 +41,7 @@ function columns(me, changed) {
   ];
 }
 
-const stateOf = (k) => (k.is_valid ? 'valid' : k.revoked_at ? 'revoked' : 'expired');
+const stateOf = (k) => (k.revoked_at ? 'revoked' : k.replaced_by ? 'replaced' : k.is_valid ? 'valid' : 'expired');
 
 function Actions({ of: k, changed }) {
   const path = `/v1/admin/keys/${encodeURIComponent(k.id)}`;
@@ -56,7 +56,7 @@ function Actions({ of: k, changed }) {
     children: (close) => html`
       <${Form} action="Rotate" close=${close} send=${async () => { shown(await post(`${path}/rotate`)); changed(); }} />`,
   });
-  return html`<div class="actions"><${Button} kind="small" aria-label=${`Rotate ${name}`} onClick=${rotate}>Rotate<//>
+  return html`<div class="actions">${!k.replaced_by && html`<${Button} kind="small" aria-label=${`Rotate ${name}`} onClick=${rotate}>Rotate<//>`}
     <${Button} kind="small danger-quiet" aria-label=${`Revoke ${name}`} onClick=${revoke}>Revoke<//></div>`;
 }
 
