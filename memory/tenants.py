@@ -78,10 +78,11 @@ class TenantStore:
             own = connection.execute(query).scalar()
         return _read(tenant, own).over(defaults)
 
-    def records_since(self, tenant: str, at: float, most: int) -> int:
-        """Count the records made since a moment (Unix seconds), erased ones too; `most` at most."""
+    def records_between(self, tenant: str, start: float, end: float, most: int) -> int:
+        """Count the records made from one moment on and before another (Unix seconds), erased ones
+        too; `most` at most."""
         made = select(record.c.created_at).where(
-            record.c.tenant == tenant, record.c.created_at >= at
+            record.c.tenant == tenant, record.c.created_at >= start, record.c.created_at < end
         )
         count = select(func.count()).select_from(made.limit(most).subquery())
         with self._database.reading(tenant) as connection:

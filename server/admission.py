@@ -23,9 +23,22 @@ from server.request_context import route_path
 from server.tenancy.principal import is_in_batch, tenant_of
 from server.tenancy.quotas import Quota, Quotas
 
-EMBEDDINGS = "/v1/embeddings"
-"""Answered without the engine."""
-ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | {EMBEDDINGS}
+WITHOUT_ENGINE = frozenset(
+    {
+        "/v1/embeddings",
+        "/v1/messages/count_tokens",
+        "/tokenize",
+        "/detokenize",
+        "/v1/chat/completions/render",
+        "/v1/chat/completions/derender",
+        "/v1/completions/render",
+        "/v1/completions/derender",
+        "/v1/messages/render",
+        "/v1/responses/render",
+    }
+)
+"""What the embedder or the tokenizer answers: they are shared as the engine is."""
+ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | WITHOUT_ENGINE
 
 
 class Occupancy:
@@ -68,7 +81,7 @@ class Away:
         if self.is_stopping():
             raise ApiError(503, STOPPING)
         wait_s = self.engine_wait_s()
-        if wait_s is not None and path != EMBEDDINGS:
+        if wait_s is not None and path not in WITHOUT_ENGINE:
             raise ApiError(503, RESTARTING, retry_after_s=wait_s)
 
 

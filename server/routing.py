@@ -108,7 +108,9 @@ def _openais(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front)
             memory.models,
             front.generations,
         ),
-        embeddings_router(memory.embedder, memory.aside.embedding, memory.aside.counting),
+        embeddings_router(
+            memory.embedder, memory.aside.embedding, memory.aside.counting, parts.quotas.spent
+        ),
         files_router(memory.files, parts.quotas.files_bytes),
         responses_router(
             memory.responses,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -42,8 +42,13 @@ class EmbeddingRequest(Frozen):
         return given
 
 
-def embeddings_router(embedder: Embedder, queue: EmbeddingQueue, counting: Threads) -> APIRouter:
-    """Return the route; `queue` is the embedder's, and tokens are counted on threads apart."""
+def embeddings_router(
+    embedder: Embedder, queue: EmbeddingQueue, counting: Threads, spent: Callable[[str, int], None]
+) -> APIRouter:
+    """Return the route; `queue` is the embedder's, and tokens are counted on threads apart.
+
+    `spent` is told whose tokens were read.
+    """
     names = frozenset({embedder.id, embedder.id.partition("@")[0]})  # the version may be left out
     router = APIRouter(tags=["embeddings"])
 
@@ -55,6 +60,7 @@ def embeddings_router(embedder: Embedder, queue: EmbeddingQueue, counting: Threa
         _refuse_long(tokens, embedder.max_tokens)
         vectors = await queue.vectors((tenant, SERVED), texts)
         used = sum(tokens)
+        spent(tenant, used)
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {
             "object": "list",

@@ -28,8 +28,8 @@ def records_left(
     if most is None:
         return None
     at = now()
-    midnight = at // DAY_S * DAY_S
-    left = most - store.records_since(tenant, midnight, most)
+    midnight = at // DAY_S * DAY_S  # a clock that was ahead has made records of days to come
+    left = most - store.records_between(tenant, midnight, midnight + DAY_S, most)
     if left <= 0:
         words = f"this tenant may save {most} records a day (records_per_day), and has"
         raise SpentError(f"{words}: the next day begins at midnight, UTC", midnight + DAY_S - at)

@@ -25,7 +25,7 @@ EMBEDDER = HashingEmbedder(64)
 def http() -> Iterator[TestClient]:
     app = FastAPI()
     queue, counting = EmbeddingQueue(EMBEDDER), Threads("counting", 1)
-    app.include_router(embeddings_router(EMBEDDER, queue, counting))
+    app.include_router(embeddings_router(EMBEDDER, queue, counting, lambda *_: None))
     install_handlers(app)
     with TestClient(Named(app)) as client:
         yield client

@@ -36,7 +36,9 @@ def http() -> TestClient:
         app.add_api_route(path, echo, methods=["POST"])
     app.include_router(unserved_router())
     app.include_router(
-        embeddings_router(EMBEDDER, EmbeddingQueue(EMBEDDER), Threads("counting", 1))
+        embeddings_router(
+            EMBEDDER, EmbeddingQueue(EMBEDDER), Threads("counting", 1), lambda *_: None
+        )
     )
     app.add_api_route("/v1/responses/{response_id}", echo, methods=["GET"])
     parse_once(app, (CHAT, COMPLETIONS, RESPONSES))

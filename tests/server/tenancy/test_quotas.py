@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -138,6 +139,9 @@ def test_records_of_a_day_are_counted_in_the_database(data_dir: Path) -> None:
         records_left(again.tenants, "acme", limits)
     assert 0 < spent.value.retry_after_s <= 86_400
     assert records_left(again.tenants, "acme", limits, lambda: at + 86_400) == 3
+    assert records_left(again.tenants, "acme", limits, lambda: at - 86_400) == 3, (
+        "a clock was ahead"
+    )
     again.close()
 
 
@@ -239,6 +243,33 @@ async def test_every_token_of_a_vote_counts_losing_ones_too(server: Composed) ->
     used = 60 - server.parts.quotas.now("acme")._tokens.content  # type: ignore[union-attr]
     assert used == pytest.approx(generated + prompts, abs=20)
     assert answer.headers["x-ratelimit-limit-tokens"] == "60"
+
+
+async def test_tokens_that_are_embedded_count_as_those_of_the_engine_do(server: Composed) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", tokens_per_minute=60)
+    asked = {"model": server.memory.embedder.id, "input": "one two " * 100}
+    assert (await acme.ask("POST", "/v1/embeddings", **asked)).status_code == 200
+    refused = await acme.ask("POST", "/v1/embeddings", **asked)
+    assert (refused.status_code, "tokens_per_minute" in refused.text) == (429, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tokenize", {"model": MODEL, "prompt": STORY}),
+        ("/detokenize", {"model": MODEL, "tokens": [1, 2]}),
+        ("/v1/messages/count_tokens", ASK),
+    ],
+)
+async def test_what_the_tokenizer_alone_answers_is_a_request_too(
+    server: Composed, path: str, body: dict[str, Any]
+) -> None:
+    acme, operator = Tenant(server, "acme"), Tenant(server, "default")
+    await operator.ask("PUT", "/v1/admin/tenants/acme", requests_per_minute=1)
+    first, second = [await acme.ask("POST", path, **body) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert first.headers["x-ratelimit-remaining-requests"] == "0"
 
 
 async def test_a_day_without_records_left_saves_none_and_says_so(server: Composed) -> None:
