@@ -27,6 +27,7 @@ from memory.store.scope import EVERYONE
 from memory.store.upsert import upsert
 from memory.text import folded
 from memory.types import Completion, Record
+from memory.unerased import unerased
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class CompletionLog:
         self._committing = False
         self._erasing: list[tuple[str, Record]] = []
         """What is being erased: nothing of it is queued meanwhile."""
+        self._own: set[str] = set()
+        """What was erased here; see `memory.unerased`."""
         self._hurried = False
         """Somebody waits in `flush`."""
         self._healthy = True
@@ -180,6 +183,7 @@ class CompletionLog:
                     "nothing was erased: the database does not answer, try again"
                 )
             self._erasing.append(erased)
+            self._own.add(record.id)
             held = [self._taken(queue, *erased) for queue in (self._waiting, self._writing)]
         try:
             yield
@@ -262,7 +266,7 @@ class CompletionLog:
             items = [self._writing[key] for key in keys if key in self._writing]
         try:
             with self._database.writing({item.tenant for item in items}) as connection:
-                _write(connection, items, self._trace_rows)
+                _write(connection, unerased(connection, items, self._own), self._trace_rows)
         finally:
             with self._changed:
                 self._committing = False

@@ -84,14 +84,15 @@ class Forgetting:
         Another server, with a folder of its own, may have erased them; what was read at that time
         was not wiped.
         """
-        erased = self.erasures.since(moment)
+        now = time.time()  # what ended later, by a clock that had jumped, says nothing of copies
+        erased = [each for each in self.erasures.since(moment) if (each.ended_at or now) <= now]
         if not erased:
             return
         last = max(each.ended_at or each.begun_at for each in erased)
         self._database.drop_copies(before=last)
         for tenant in {each.tenant for each in erased}:
             _refuse_left(self._indexes.drop_outdated(tenant))
-        if last >= time.time() - READ_S:
+        if last >= now - READ_S:
             self._database.empty_log()
 
     def _take_out_of_files(self, tenant: str, record: Record) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection
@@ -14,6 +17,7 @@ from memory.errors import NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
 from memory.store.scope import Scope
 from memory.types import Completion, Draft, Message, PastVote, Record
+from memory.unerased import SKEW_S
 from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
@@ -143,6 +147,45 @@ def test_nothing_of_the_question_is_queued_while_it_is_erased(
     assert memory.completions.flush()
     with pytest.raises(NotFoundError):
         memory.completions.get("ann", "meanwhile")
+
+
+def test_what_is_queued_while_another_process_erases_is_not_written(
+    memory: LongTermMemory,
+    record: Record,
+    completion: Note,
+    draft: Build,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = memory.save(draft("what else?")).record
+    memory.forget("ann", kept.id)  # here: it takes out what is of it alone
+    memory.completions.append(completion("before", SECRET))
+    memory.completions.append(completion("theirs", SECRET, tenant="bob"))
+    theirs = LongTermMemory.open(tmp_path, memory.embedder)
+    theirs.forget("ann", record.id)
+    assert memory.completions.flush()
+    with pytest.raises(NotFoundError):
+        memory.completions.get("ann", "before")
+    assert memory.completions.get("bob", "theirs").text
+    ahead = memory.save(draft("what is next?")).record
+    with monkeypatch.context() as patch:
+        ahead_s = time.time() + 1e9
+        patch.setattr("memory.erasures.time", SimpleNamespace(time=lambda: ahead_s))
+        theirs.forget("ann", ahead.id)
+    theirs.close()
+    later = datetime.now(UTC) + timedelta(seconds=SKEW_S + 1)
+    memory.completions.append(completion("later", "what else?", created_at=later))
+    assert memory.completions.flush()
+    assert memory.completions.get("ann", "later").text
+
+
+def test_what_is_queued_while_something_else_is_erased_here_is_written(
+    memory: LongTermMemory, record: Record, completion: Note
+) -> None:
+    memory.completions.append(completion("c1", "what else?"))
+    memory.forget("ann", record.id)
+    assert memory.completions.flush()
+    assert memory.completions.get("ann", "c1").text
 
 
 def test_completions_from_before_are_found_by_their_question(
