@@ -118,6 +118,8 @@ def growth(at_s: Sequence[float], values: Sequence[float]) -> Interval:
     """
     x = np.array([each.mean() for each in np.array_split(np.asarray(at_s), STRETCHES)]) / 3600
     y = np.array([each.mean() for each in np.array_split(np.asarray(values), STRETCHES)])
+    if not np.ptp(y):  # of a constant's slope scipy 1.17 gives NaN as the standard error
+        return Interval(0.0, 0.0, 0.0)
     line = stats.linregress(x, y)
     half = float(stats.t.ppf(0.975, STRETCHES - 2) * line.stderr)
     slope, mean = float(line.slope), float(y.mean()) or 1.0
@@ -137,11 +139,9 @@ def _result(seconds: float, replies: Sequence[Reply], held: Sequence[dict[str, f
         ("requests", ", ".join(f"{n} × {status}" for status, n in sorted(statuses.items()))),
         *((name, f"{late[0][name]:,.0f} to {late[-1][name]:,.0f}") for name in names),
     ]
-    refused = float(len(replies) - statuses[200])
+    lost = float(len(replies) - statuses[200])
     targets = [
-        Target(
-            "requests that were not answered", 0.0, "at most", Interval(refused, refused, refused)
-        ),
+        Target("requests not answered", 0.0, "at most", Interval(lost, lost, lost)),
         *(
             Target(f"{name}, growth in an hour", FLAT, "at most", _least(slope))
             for name, slope in slopes.items()
