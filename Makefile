@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble screenshots clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -111,6 +111,9 @@ bench-solutions: dev  ## corrections that are a bare answer: learned as they are
 
 bench-gate-run: dev  ## the promotion gate over runs of generations, simulated
 	$(BIN)/python -m loadtests.bench_gate_run $(ARGS)
+
+bench-useless: dev  ## real generations on records that can teach nothing: false promotions, by run
+	$(BIN)/python -m loadtests.bench_useless $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-gate: dev  ## the gate's own errors, on adapters whose worth is known
 	$(BIN)/python -m loadtests.bench_gate $(if $(MODEL),--model $(MODEL)) $(ARGS)
