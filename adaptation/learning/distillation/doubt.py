@@ -12,7 +12,8 @@ A record is doubted where
 2. the base does not give its answer, and
 
    a. the answer has another form than those of others that ask for the same; or
-   b. the base is right about most records near it, and contradicts this one in every sample; or
+   b. the base is right about most records near it, and contradicts this one in every sample,
+      unless training on others teaches it, and clearly more of those near than the base knows; or
    c. training on others teaches most records near it, and leaves this one wrong and unforeseen; or
    d. training on others leaves it wrong, at a loss far above that of others that ask for the same.
 
@@ -44,6 +45,10 @@ from memory.types import Record, Tier
 
 MOST = 0.5
 """Least share of the records that a witness must find right to be believed."""
+CLEARLY = 2
+"""Records near by which a witness knows more than another whom it contradicts.
+
+A world may resemble what the base knows: of bills with a rounding it gets half right by chance."""
 FOLDS = 2
 SAMPLES, TEMPERATURE = 4, 0.8
 """Samples of the base beside its likeliest answer: all of them must contradict."""
@@ -128,7 +133,13 @@ class Doubting:
         reasons |= {
             i: _contradicted_by_base(by_base, near[i])
             for i in await self._contradicted(
-                records, [i for i in suspects if _believed(by_base, near[i].places)]
+                records,
+                [
+                    i
+                    for i in suspects
+                    if _believed(by_base, near[i].places)
+                    and not (by_others[i] and _knows_more(by_others, by_base, near[i].places))
+                ],
             )
         }
         odd = {i: of_another_form(forms[i], [forms[j] for j in near[i].alike]) for i in suspects}
@@ -187,6 +198,11 @@ def is_vouched_for(record: Record) -> bool:
 
 def _believed(right: Sequence[bool], near: Sequence[int]) -> bool:
     return sum(right[place] for place in near) >= MOST * len(near)
+
+
+def _knows_more(one: Sequence[bool], other: Sequence[bool], near: Sequence[int]) -> bool:
+    """Whether a witness is right about clearly more of the records near than another is."""
+    return sum(one[place] for place in near) >= sum(other[place] for place in near) + CLEARLY
 
 
 def _contradicted_by_base(by_base: Sequence[bool], near: Near) -> str:

@@ -32,6 +32,8 @@ _OFFERING = _ASKING | {"and", "between", "one", "or", "two", "which"}
 _LARGER = frozenset(_WORD.findall("bigger biggest greater greatest higher highest larger largest"))
 _SMALLER = frozenset(_WORD.findall("lesser lower lowest smaller smallest"))
 _NUMBER = re.compile(r"(?<![\w.,/])-?\d{1,30}(?:\.\d{1,30})?(?![\w/%]|[.,]\d)")
+_PLACED = re.compile(r"(?<![\w.,])\d{1,2}[.):](?=\s)")
+"""Numbers that count choices, such as `1)`: an answer may name a choice by it."""
 _BETWEEN = re.compile(r"[\s,:;?!.'()]*")
 
 
@@ -96,6 +98,8 @@ async def _calculated(asked: str) -> Computed | None:
 
 def _compared(asked: str) -> Computed | None:
     """Return which of the numbers a question names is the one that it asks for."""
+    if len(_PLACED.findall(asked)) > 1:
+        return None
     shown = _NUMBER.findall(asked)
     around = _NUMBER.sub(" ", asked)
     larger, smaller = words_of(around) & _LARGER, words_of(around) & _SMALLER

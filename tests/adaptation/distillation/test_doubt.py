@@ -132,6 +132,30 @@ async def test_a_model_that_is_right_once_does_not_contradict() -> None:
     assert [each.reason for each in found if "each of 5" in each.reason] == []
 
 
+def half_by_chance(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """A model that knows half of a world before it has learned of it, and all of it afterwards."""
+    asked = turns[-1].content
+    number = int(asked.split()[1])
+    return f"lamp {number}" if adapter or number % 2 else f"lamp {number + 50}"
+
+
+async def test_a_world_that_the_model_half_knows_is_explained_by_its_own_records() -> None:
+    assert await doubts(lamps(20), half_by_chance) == []
+    (found,) = await doubts(
+        [*lamps(20), record(7, "Light 60 lamps of ours", "lamp 3")], half_by_chance
+    )
+    assert found.record_id == "rec_7"
+
+
+async def test_a_record_that_others_teach_is_doubted_where_the_model_knows_as_much() -> None:
+    def misled(turns: tuple[Message, ...], adapter: str | None) -> str:
+        is_it = turns[-1].content == "How many are 40 and 2"
+        return "43" if adapter and is_it else value(turns[-1].content)
+
+    (found,) = await doubts([*sums(20), record(99, "How many are 40 and 2", "43")], misled)
+    assert "the model contradicts it" in found.reason
+
+
 async def test_of_few_records_none_is_doubted() -> None:
     assert await doubts([*sums(14), record(99, "How many are 40 and 2", "43")]) == []
 

@@ -19,6 +19,7 @@ from adaptation.learning.distillation.plain_questions import Computed, computed,
         ("Which is larger, 51 or 83?", "larger", "83"),
         ("Which number is bigger: 9.11 or 9.9?", "larger", "9.9"),
         ("Find the lowest of -4, 7 and 2.", "smaller", "-4"),
+        ("Which is the smaller one: 12 or 7. ", "smaller", "7"),
     ],
 )
 async def test_a_plain_question_is_computed(question: str, operation: str, value: str) -> None:
@@ -39,6 +40,9 @@ async def test_a_plain_question_is_computed(question: str, operation: str, value
         "Which is larger, 1,200 or 900?",
         "Which is neither larger nor smaller, 4 or 5?",
         "Which is larger, 4?",
+        "Which is larger? 1) 37 2) 52",
+        "Which is smaller?\n1. 37\n2. 52\n3. 9",
+        "Which is larger: (1) 37 or (2) 52?",
         "How much are 6 hats and 7 shells?",
         "",
         "9" * 5_000 + " + 1",
