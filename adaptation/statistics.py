@@ -1,6 +1,7 @@
 """The few statistics that benchmarks and the promotion gate need: no estimate without its spread.
 
-Pure. Where data are too few for a spread its bounds are NaN, which keeps no target.
+Pure. Where data are too few for a spread its bounds are NaN, which keeps no target. `scipy.stats`
+is imported where it is called: it takes half a second, and many commands never call it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
@@ -64,6 +64,8 @@ def wilson(hits: int, trials: int) -> Interval:
     """Return a share with Wilson's 95 % interval (Wilson 1927)."""
     if trials == 0:
         return Interval(math.nan, 0.0, 1.0)
+    from scipy import stats
+
     bounds = stats.binomtest(hits, trials).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(hits / trials, float(bounds.low), float(bounds.high))
 
@@ -187,6 +189,8 @@ def _bootstrap(pairs: Sequence[ArrayLike], statistic: Callable[..., Any], seed: 
     value = float(statistic(*samples, axis=0)) if len(samples[0]) else math.nan
     if len(samples[0]) < 2:
         return Interval(value, math.nan, math.nan)
+    from scipy import stats
+
     with warnings.catch_warnings():  # NaN bounds say it
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
@@ -211,6 +215,8 @@ def geometric_mean(ratios: Sequence[float]) -> Interval:
     middle = float(np.exp(logs.mean()))
     if len(logs) < 2:
         return Interval(middle, math.nan, math.nan)
+    from scipy import stats
+
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1) * stats.sem(logs)
     low, high = np.exp(logs.mean() + np.array((-reach, reach)))
     return Interval(middle, float(low), float(high))

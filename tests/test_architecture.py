@@ -88,22 +88,30 @@ def test_torch_stays_with_training_and_the_embedder() -> None:
     assert all(path.startswith(allowed) for path in importers("torch"))
 
 
-def test_what_a_server_is_made_of_brings_no_evaluation_and_no_tuning() -> None:
+def brought(module: str, parts: tuple[str, ...]) -> list[str]:
+    """Return which modules of `parts` are there once a module was imported."""
     import subprocess
     import sys
 
-    code = "import sys, server.policy; print(*(n for n in sys.modules if n.startswith(PARTS)))"
+    code = f"import sys, {module}; print(*(n for n in sys.modules if n.startswith({parts!r})))"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return told.stdout.split()
+
+
+def test_what_a_server_is_made_of_brings_no_evaluation_and_no_tuning() -> None:
     parts = (
         "adaptation.evaluation.suites",
         "adaptation.evaluation",
         "adaptation.learning.tuning",
         "adaptation.pebble.",
     )
-    told = subprocess.run(
-        [sys.executable, "-c", code.replace("PARTS", repr(parts))],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert told.stdout.split() == []
+    assert brought("server.policy", parts) == []
+
+
+def test_a_distillation_waits_for_no_client_and_no_statistics() -> None:
+    assert brought("server.jobs.kinds.distill", ("openai.", "scipy.stats", "torch")) == []
 
 
 def test_the_packages_of_the_project_file_are_the_packages_there_are() -> None:

@@ -92,7 +92,7 @@ def _device(memory: LongTermMemory, settings: Settings, job: Job) -> Iterator[No
 def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
     """Do the job here; raises `ConflictError` where another has it, or had it."""
     from server.jobs.folders import folder_of
-    from server.jobs.kinds import KINDS
+    from server.jobs.kinds import run_of
     from server.jobs.performing import perform
     from server.jobs.work import Work
 
@@ -101,7 +101,7 @@ def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
     with telling(QUIET_S) as advance:
         folder = folder_of(memory.data_dir, job.id)
         work = Work(taken, memory, settings, folder, holder, _with_unknown_totals(advance))
-        asyncio.run(perform(work, KINDS[job.kind]))
+        asyncio.run(perform(work, run_of(job.kind)))
 
 
 def _left(memory: LongTermMemory, job: Job) -> Job:

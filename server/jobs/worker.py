@@ -17,7 +17,7 @@ from memory.job import JobStatus
 from server.config import Settings
 from server.jobs.bridge import BridgeTransport
 from server.jobs.folders import folder_of
-from server.jobs.kinds import KINDS
+from server.jobs.kinds import run_of
 from server.jobs.logs import told_to
 from server.jobs.performing import perform
 from server.jobs.work import Work
@@ -49,7 +49,7 @@ def main() -> int:
 
 async def _until_ended(work: Work) -> JobStatus:
     """Do the job, or leave it to others where this process is to end."""
-    task = asyncio.create_task(perform(work, KINDS[work.job.kind]))
+    task = asyncio.create_task(perform(work, run_of(work.job.kind)))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 

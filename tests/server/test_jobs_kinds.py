@@ -23,7 +23,7 @@ from server.cli import main
 from server.config import Settings
 from server.jobs import performing
 from server.jobs.folders import folder_of
-from server.jobs.kinds import KINDS
+from server.jobs.kinds import run_of
 from server.jobs.performing import perform
 from server.jobs.work import Work
 
@@ -67,7 +67,7 @@ async def test_a_file_is_imported_with_a_report(memory: LongTermMemory, packed: 
     content = "\n".join([*LINES, '{"question": "no answer"}']).encode()
     file = kept(memory, gzip.compress(content) if packed else content)
     work = asked(memory, JobKind.IMPORT, file=file)
-    assert await perform(work, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert await perform(work, run_of(JobKind.IMPORT)) is JobStatus.SUCCEEDED
     result = now(work).result or {}
     assert (result["imported"], result["failed"]) == (40, 1)
     assert result["errors"][0][0] == 41
@@ -83,12 +83,12 @@ async def test_an_import_that_was_killed_after_its_file_was_deleted_is_done(
     with monkeypatch.context() as killed:
         killed.setattr(memory.jobs, "end", unavailable)
         with pytest.raises(StorageUnavailableError):
-            await perform(work, KINDS[JobKind.IMPORT])
+            await perform(work, run_of(JobKind.IMPORT))
     with pytest.raises(NotFoundError):
         memory.files.get("default", file)
     memory.jobs.let_go(work.job.id, "one")
     again = claimed(memory)
-    assert await perform(again, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert await perform(again, run_of(JobKind.IMPORT)) is JobStatus.SUCCEEDED
     assert (now(again).result or {})["imported"] == 40
 
 
@@ -98,7 +98,7 @@ def unavailable(*_: object, **__: object) -> None:
 
 async def test_another_tenants_file_is_none(memory: LongTermMemory) -> None:
     work = asked(memory, JobKind.IMPORT, file=kept(memory, LINES[0].encode(), "bob"))
-    assert await perform(work, KINDS[JobKind.IMPORT]) is JobStatus.FAILED
+    assert await perform(work, run_of(JobKind.IMPORT)) is JobStatus.FAILED
     assert "no file" in (now(work).error or "")
     assert count(memory) == 0
 
@@ -111,7 +111,7 @@ async def test_an_import_rests_after_a_commit_and_goes_on_without_storing_twice(
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
     work = asked(memory, JobKind.IMPORT, file=kept(memory, "\n".join(LINES).encode()))
     work._on_progress = lambda *_: loop.call_soon_threadsafe(begun.set)
-    doing = asyncio.create_task(perform(work, KINDS[JobKind.IMPORT]))
+    doing = asyncio.create_task(perform(work, run_of(JobKind.IMPORT)))
     await begun.wait()
     memory.jobs.ask("default", work.job.id, Wish.PAUSE)
     assert await doing is JobStatus.PAUSED
@@ -119,7 +119,7 @@ async def test_an_import_rests_after_a_commit_and_goes_on_without_storing_twice(
     assert 0 < stored < 40
     memory.jobs.ask("default", work.job.id, Wish.RESUME)
     again = claimed(memory)
-    assert await perform(again, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert await perform(again, run_of(JobKind.IMPORT)) is JobStatus.SUCCEEDED
     result = now(again).result or {}
     assert (result["confirmed"], result["imported"]) == (stored, 40 - stored)
     assert count(memory) == 40
@@ -131,12 +131,12 @@ async def test_an_import_ends_where_the_tenants_day_has_no_room_but_for_an_opera
     memory.tenants.set("default", Limits(records_per_day=30))
     file = kept(memory, "\n".join(LINES).encode())
     work = asked(memory, JobKind.IMPORT, file=file)
-    assert await perform(work, KINDS[JobKind.IMPORT]) is JobStatus.FAILED
+    assert await perform(work, run_of(JobKind.IMPORT)) is JobStatus.FAILED
     told = now(work).error or ""
     assert told.startswith("30 lines are stored, then: this tenant may save 30 records a day")
     assert count(memory) == 30
     whole = asked(memory, JobKind.IMPORT, file=file, unlimited=True)
-    assert await perform(whole, KINDS[JobKind.IMPORT]) is JobStatus.SUCCEEDED
+    assert await perform(whole, run_of(JobKind.IMPORT)) is JobStatus.SUCCEEDED
     assert count(memory) == 40
 
 
@@ -153,7 +153,7 @@ async def test_an_index_is_built_anew_with_what_lacks_a_vector(
     try:
         work = asked(other, JobKind.REINDEX)
         work._on_progress = lambda *now: told.append(now)
-        assert await perform(work, KINDS[JobKind.REINDEX]) is JobStatus.SUCCEEDED
+        assert await perform(work, run_of(JobKind.REINDEX)) is JobStatus.SUCCEEDED
         assert now(work).result == {"indexed": 40}
     finally:
         other.close()
@@ -176,7 +176,7 @@ async def test_commands_leave_their_work_to_the_server(
         for kind in (JobKind.IMPORT, JobKind.REINDEX):
             work = claimed(memory)
             assert work.job.kind is kind
-            assert await perform(work, KINDS[kind]) is JobStatus.SUCCEEDED
+            assert await perform(work, run_of(kind)) is JobStatus.SUCCEEDED
         assert count(memory) == 40
         assert memory.files.list("default") == [], "it was kept for the job alone"
     finally:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from scipy import stats
-
 from adaptation.learning.monitors.alarm import Alarm
 
 FEWEST = 16
@@ -38,4 +36,6 @@ def length_correlation(replies: Sequence[str], grades: Sequence[bool]) -> float:
     lengths = [len(reply) for reply in replies]
     if len(set(lengths)) == 1 or len(set(grades)) == 1:
         return 0.0
+    from scipy import stats  # slow to import, and short generations need no correlation
+
     return float(stats.spearmanr(lengths, grades).statistic)
