@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from memory.types import Frozen
+from memory.types import Given
 
 
 def _sound(value: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ Metric = Literal[
 Threshold = Annotated[float | None, Field(allow_inf_nan=False)]
 
 
-class Part(Frozen):
+class Part(Given):
     """A piece of a message: text, or a picture's or sound's place."""
 
     type: Literal["input_text", "output_text", "input_image", "input_audio"]
@@ -53,7 +53,7 @@ class Part(Frozen):
 Content: TypeAlias = "Text | Part | tuple[Text | Part, ...]"
 
 
-class InputMessage(Frozen):
+class InputMessage(Given):
     """A message with templates in it."""
 
     role: Literal["user", "assistant", "system", "developer"]
@@ -64,7 +64,7 @@ class InputMessage(Frozen):
 Messages = Annotated[tuple[InputMessage, ...], Field(min_length=1, max_length=256)]
 
 
-class SamplingParams(Frozen):
+class SamplingParams(Given):
     """How a model that grades is sampled."""
 
     max_completions_tokens: Annotated[int | None, Field(ge=1)] = None
@@ -74,7 +74,18 @@ class SamplingParams(Frozen):
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
 
 
-class StringCheck(Frozen):
+class _Shown(Given):
+    """A grader, also as OpenAI shows it in an eval, where it has an `id`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_id(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: each for key, each in value.items() if key != "id"}
+
+
+class StringCheck(_Shown):
     """Compares two texts."""
 
     type: Literal["string_check"]
@@ -84,7 +95,7 @@ class StringCheck(Frozen):
     operation: Literal["eq", "ne", "like", "ilike"]
 
 
-class TextSimilarity(Frozen):
+class TextSimilarity(_Shown):
     """Measures how alike two texts are."""
 
     type: Literal["text_similarity"]
@@ -95,7 +106,7 @@ class TextSimilarity(Frozen):
     pass_threshold: Threshold = None
 
 
-class LabelModel(Frozen):
+class LabelModel(_Shown):
     """Has a model choose one of the labels."""
 
     type: Literal["label_model"]
@@ -112,7 +123,7 @@ class LabelModel(Frozen):
         return self
 
 
-class ScoreModel(Frozen):
+class ScoreModel(_Shown):
     """Has a model give a number."""
 
     type: Literal["score_model"]
@@ -131,7 +142,7 @@ class ScoreModel(Frozen):
         return value
 
 
-class Python(Frozen):
+class Python(_Shown):
     """Runs `grade(sample, item)` of a program."""
 
     type: Literal["python"]
@@ -145,7 +156,7 @@ class Python(Frozen):
 Single: TypeAlias = StringCheck | TextSimilarity | LabelModel | ScoreModel | Python
 
 
-class Multi(Frozen):
+class Multi(_Shown):
     """Reckons one score from those of several graders."""
 
     type: Literal["multi"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, field_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from adaptation.grading.specs import Grader, JsonObject, Messages, Name
-from memory.types import Frozen
+from memory.types import Frozen, Given
 from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
@@ -18,7 +18,7 @@ MOST_CRITERIA = 32
 CRITERION: TypeAdapter[Any] = TypeAdapter(Grader)
 
 
-class Custom(Frozen):
+class Custom(Given):
     """Items of a form of their own."""
 
     type: Literal["custom"]
@@ -26,15 +26,40 @@ class Custom(Frozen):
     include_sample_schema: bool = False
     """Whether a model answers the items, or the answers are in the source."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_shown(cls, value: Any) -> Any:
+        """Take the form in which a source is shown: the schema of a whole line as `schema`."""
+        if not isinstance(value, dict) or "item_schema" in value:
+            return value
+        shown = value.get("schema")
+        properties = shown.get("properties") if isinstance(shown, dict) else None
+        if not isinstance(properties, dict) or "item" not in properties:
+            return value
+        found = {"item_schema": properties["item"], "include_sample_schema": "sample" in properties}
+        return found | _less(value, "schema")
 
-class Logs(Frozen):
+
+class Logs(Given):
     """Answers that were given here, by the metadata of their requests; or whatever a run brings."""
 
     type: Literal["logs", "stored_completions"]
     metadata: JsonObject | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_shown(cls, value: Any) -> Any:
+        """Pass over the `schema` with which a source of this kind is shown."""
+        return _less(value, "schema")
 
-class NewEvalBody(Frozen):
+
+def _less(value: Any, key: str) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if name != key}
+
+
+class NewEvalBody(Given):
     """An evaluation that is to be made."""
 
     data_source_config: Custom | Logs
@@ -50,21 +75,21 @@ class ChangedEvalBody(Frozen):
     metadata: Metadata | None = None
 
 
-class Item(Frozen):
+class Item(Given):
     """One item, and the answer to it where no model is to be asked."""
 
     item: JsonObject
     sample: JsonObject | None = None
 
 
-class FileContent(Frozen):
+class FileContent(Given):
     """Items in the request itself."""
 
     type: Literal["file_content"]
     content: Annotated[tuple[Item, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
-class FileId(Frozen):
+class FileId(Given):
     """Items in a file that was uploaded, one JSON object a line."""
 
     type: Literal["file_id"]
@@ -74,7 +99,7 @@ class FileId(Frozen):
 ItemSource: TypeAlias = FileContent | FileId
 
 
-class StoredCompletions(Frozen):
+class StoredCompletions(Given):
     """Completions that were answered here; times are Unix seconds, both included."""
 
     type: Literal["stored_completions"]
@@ -85,7 +110,7 @@ class StoredCompletions(Frozen):
     model: Name | None = None
 
 
-class StoredResponses(Frozen):
+class StoredResponses(Given):
     """Responses that were stored here; times are Unix seconds, both included."""
 
     type: Literal["responses"]
@@ -98,14 +123,14 @@ class StoredResponses(Frozen):
     users: list[str] | None = None
 
 
-class Template(Frozen):
+class Template(Given):
     """Messages with templates in them."""
 
     type: Literal["template"]
     template: Messages
 
 
-class ItemReference(Frozen):
+class ItemReference(Given):
     """The name of an item's field that holds the messages."""
 
     type: Literal["item_reference"]
@@ -115,7 +140,7 @@ class ItemReference(Frozen):
 InputMessages: TypeAlias = Template | ItemReference
 
 
-class Sampling(Frozen):
+class Sampling(Given):
     """What both ways of asking take."""
 
     max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
@@ -124,6 +149,15 @@ class Sampling(Frozen):
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     tools: list[JsonObject] | None = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_shown(cls, value: Any) -> Any:
+        """Take the name that OpenAI's graders, and runs that it shows, have for a limit."""
+        plural, one = "max_completions_tokens", "max_completion_tokens"
+        if not isinstance(value, dict) or plural not in value:
+            return value
+        return {one: value[plural]} | _less(value, plural)
 
 
 class ChatSampling(Sampling):
@@ -141,14 +175,14 @@ class ResponseSampling(Sampling):
 STORED = (StoredCompletions, StoredResponses)
 
 
-class Jsonl(Frozen):
+class Jsonl(Given):
     """Items whose answers are known."""
 
     type: Literal["jsonl"]
     source: ItemSource
 
 
-class Completions(Frozen):
+class Completions(Given):
     """Items that a model is asked as chat completions."""
 
     type: Literal["completions"]
@@ -160,7 +194,7 @@ class Completions(Frozen):
     sampling_params: ChatSampling | None = None
 
 
-class Responses(Frozen):
+class Responses(Given):
     """Items that a model is asked as responses."""
 
     type: Literal["responses"]
@@ -174,17 +208,12 @@ DataSource: TypeAlias = Jsonl | Completions | Responses
 DATA_SOURCE: TypeAdapter[Any] = TypeAdapter(DataSource)
 
 
-class NewRunBody(Frozen):
+class NewRunBody(Given):
     """A run that is to be made."""
 
     data_source: DataSource
     metadata: Metadata | None = None
     name: Annotated[str, Field(max_length=512)] = ""
-
-    @field_validator("name", mode="before")
-    @classmethod
-    def _may_be_null(cls, value: Any) -> Any:
-        return "" if value is None else value
 
 
 def item_schema_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:

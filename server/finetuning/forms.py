@@ -12,7 +12,7 @@ from adaptation.learning.preference.hyperparameters import (
     DpoHyperparameters,
     ReinforcementHyperparameters,
 )
-from memory.types import Frozen
+from memory.types import Frozen, Given
 from server.errors import ApiError
 from server.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
@@ -23,26 +23,26 @@ SUFFIX = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Form of a suffix: in a model's name it stands between colons."""
 
 
-class Supervised(Frozen):
+class Supervised(Given):
     """Examples are learned as they are."""
 
     hyperparameters: Hyperparameters | None = None
 
 
-class Dpo(Frozen):
+class Dpo(Given):
     """Learning from two answers, one of which is preferred."""
 
     hyperparameters: DpoHyperparameters | None = None
 
 
-class Reinforcement(Frozen):
+class Reinforcement(Given):
     """Answers are drawn, and graded."""
 
     grader: Grader
     hyperparameters: ReinforcementHyperparameters | None = None
 
 
-class Method(Frozen):
+class Method(Given):
     """How a model is tuned."""
 
     type: Literal["supervised", "dpo", "reinforcement"]
@@ -51,7 +51,7 @@ class Method(Frozen):
     reinforcement: Reinforcement | None = None
 
 
-class NewFineTuning(Frozen):
+class NewFineTuning(Given):
     """A fine-tuning that is to be made."""
 
     model: Annotated[str, Field(min_length=1, max_length=512)]

@@ -33,6 +33,8 @@ KEPT_CHECKPOINTS = 3
 """The last ones, as at OpenAI."""
 MOST_STEPS_TOLD = 500
 """Most steps of a job that become events: of more, every second or third does."""
+MOST_READ = 10_000
+"""Most events of a job that its file of figures is made from."""
 GUARD_TOKENS = 128
 """Most tokens of a reply to a guard: room for a JSON object and for a call of a tool."""
 TIMEOUT_S = 3_600.0
@@ -248,11 +250,25 @@ class FineTuningJob(ABC, Generic[M]):
             if name not in told and (name == own or name.startswith(f"{own}:")):
                 self._forget(name)
 
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return a row for each step; what a checkpoint measured goes before its last batch."""
+        self.work.flush()
+        told = self._memory.jobs.events(self._tenant, self.work.job.id, MOST_READ, oldest=True)
+        measured = [each.data for each in told if each.type == "metrics" and each.data]
+        rows: dict[int, dict[str, Any]] = {}
+        for figures in (*measured, *self._kept.get("figures", [])):
+            rows.setdefault(figures["step"], {}).update(figures)
+        for row in rows.values():
+            row.pop("total_steps", None)
+        return [rows[step] for step in sorted(rows)]
+
     def _results(self) -> str:
-        """Write the figures of all checkpoints to a file; return its id."""
+        """Write the figures of all steps that were told of to a file; return its id."""
+        rows = self._rows()
+        others = {name: None for row in rows for name in row if name not in ("step", *FIGURES)}
         text = io.StringIO()
-        writer = csv.DictWriter(text, ("step", *FIGURES), restval="")
+        writer = csv.DictWriter(text, ("step", *FIGURES, *others), restval="")
         writer.writeheader()
-        writer.writerows(self._kept.get("figures", []))
+        writer.writerows(rows)
         new = NewFile(tenant=self._tenant, name="step_metrics.csv", purpose=RESULTS)
         return self._memory.files.create(new, [text.getvalue().encode()]).id

@@ -15,7 +15,7 @@ from adaptation.grading.grade import Graded, grade
 from adaptation.grading.judge import Asking
 from adaptation.grading.outcome import Grade, sample_of
 from adaptation.grading.specs import MOST_CHARS, Grader, JsonObject
-from memory.types import Frozen
+from memory.types import Given
 from server.tenancy.principal import Tenant
 
 DETAILS = {
@@ -26,7 +26,7 @@ DETAILS = {
 """Where OpenAI says more of a fault; what else is to be read stands in `other_error_details`."""
 
 
-class GraderBody(Frozen):
+class GraderBody(Given):
     """A grader that is to be looked at."""
 
     grader: Grader

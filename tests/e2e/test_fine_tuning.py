@@ -143,7 +143,9 @@ def _check_told(found: dict[str, Any]) -> None:
         assert each["metrics"].keys() >= FIGURES
     losses = [each["metrics"]["full_valid_loss"] for each in checkpoints]
     assert losses[0] < losses[1]
-    assert len(found["table"]) == 3
+    steps = [int(row.partition(",")[0]) for row in found["table"][1:]]
+    assert steps == sorted(set(steps))
+    assert {10, 20} < set(steps), "every step that was told, and both checkpoints"
 
 
 def _check_used(found: dict[str, Any], name: str) -> None:

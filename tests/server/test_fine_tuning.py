@@ -411,6 +411,9 @@ async def test_the_built_in_model_learns_a_file_to_the_same_weights_for_a_seed(
     checkpoints = checkpoint_objects(now(memory))
     losses = [each["metrics"]["train_loss"] for each in reversed(checkpoints)]
     assert losses[1] < losses[0]
+    (results,) = job_object(now(memory))["result_files"]
+    table = b"".join(memory.files.content("ann", results)).decode().splitlines()
+    assert [row.partition(",")[0] for row in table] == ["step", *"123456"], "of every step"
     first = memory.models.find("ann", NAME)
     again = LongTermMemory.open(memory.data_dir.parent / "again", create_embedder("hashing"))
     try:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import Recipe
-from memory.types import Frozen
+from memory.types import Frozen, Given
 
 Auto: TypeAlias = Literal["auto"]
 T = TypeVar("T", int, float)
@@ -19,7 +19,7 @@ LEAST_EPOCHS, MOST_EPOCHS = 1, 50
 """Bounds of the epochs that are chosen here, as at OpenAI."""
 
 
-class Hyperparameters(Frozen):
+class Hyperparameters(Given):
     """What OpenAI lets a client choose."""
 
     n_epochs: Auto | Annotated[int, Field(strict=True, ge=1, le=50)] = "auto"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from memory.types import Frozen
+from memory.types import Given
 
 N = TypeVar("N", int, float)
 Auto: TypeAlias = Literal["auto"]
@@ -21,7 +21,7 @@ Interval: TypeAlias = Annotated[int, Field(ge=1)]
 Samples: TypeAlias = Annotated[int, Field(ge=1, le=64)]
 
 
-class DpoHyperparameters(Frozen):
+class DpoHyperparameters(Given):
     """How DPO trains (Rafailov et al. 2023, arXiv 2305.18290)."""
 
     beta: Beta | Auto = "auto"
@@ -42,7 +42,7 @@ class DpoHyperparameters(Frozen):
         )
 
 
-class ReinforcementHyperparameters(Frozen):
+class ReinforcementHyperparameters(Given):
     """How GRPO trains (Shao et al. 2024, arXiv 2402.03300)."""
 
     n_epochs: Epochs | Auto = "auto"
