@@ -21,7 +21,7 @@ from memory.types import Draft, Message, Record, Source, State, Tier
 from server.cli import main
 from server.config import Settings
 from server.jobs.folders import folder_of
-from server.jobs.kinds import KINDS, practise
+from server.jobs.kinds import practise, run_of
 from server.jobs.performing import perform
 from server.jobs.work import Stopped, Work
 from server.memory_opening import memory_of
@@ -89,7 +89,7 @@ def records(memory: LongTermMemory) -> list[Record]:
 
 
 async def done(work: Work) -> JobStatus:
-    return await perform(work, KINDS[JobKind.PRACTISE])
+    return await perform(work, run_of(JobKind.PRACTISE))
 
 
 async def test_exercises_of_a_family_become_records_that_know_their_source(
