@@ -40,8 +40,11 @@ from server.request_context import (
 from server.tenancy.principal import tenant_of
 
 ADAPTED_PATHS = frozenset({CHAT, COMPLETIONS, RESPONSES})
+INVOCATIONS = "/invocations"
+"""SageMaker's, whose requests name an adapter in a header."""
+ADAPTER_HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 PLAIN_PATHS = frozenset(
-    {"/v1/messages", "/invocations", "/v1/chat/completions/batch", "/generative_scoring"}
+    {"/v1/messages", INVOCATIONS, "/v1/chat/completions/batch", "/generative_scoring"}
 )
 """Generation routes that vLLM serves alone."""
 CHECKED_PATHS = frozenset({"/v1/embeddings", "/v1/messages/count_tokens", "/tokenize"})
@@ -96,7 +99,7 @@ class AdaptationMiddleware:
         """Return what the route is given in place of the text, None where that is no object."""
         body = given.take()
         await asyncio.sleep(0)  # of a long text, each step takes long enough
-        if body is None and path == "/invocations":
+        if body is None and path == INVOCATIONS:
             raise ApiError(400, "The request body must be a JSON object")
         if body is None:
             return None  # the route words the refusal
@@ -107,6 +110,7 @@ class AdaptationMiddleware:
         salt = {"cache_salt": self._salt_of(tenant)}
         if path in PLAIN_PATHS:
             take_nothing(path, body)
+            self._refuse_unread_model(path, body.get("model"))
             body.update(salt)
             return Arrival(body, None)
         self._refuse_unknown_strategy(body.get("model"))
@@ -128,6 +132,12 @@ class AdaptationMiddleware:
         base, _, suffix = model.rpartition(":")
         if suffix not in set(Strategy) and self._is_served(base):
             raise unknown_model(model, f"`{suffix}` is no strategy: use {', '.join(Strategy)}")
+
+    def _refuse_unread_model(self, path: str, model: object) -> None:
+        """Refuse a name that vLLM passes over, to answer with what the tenant is served with."""
+        if path == INVOCATIONS and model is not None and not self._is_served(str(model)):
+            why = f"{path} takes an adapter's name from the header `{ADAPTER_HEADER}`"
+            raise unknown_model(str(model), why)
 
     async def _with_model(self, tenant: str, context: RequestContext, model: str) -> RequestContext:
         if self._is_served(model):  # the base's name may end as a generation's

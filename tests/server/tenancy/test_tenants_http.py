@@ -137,6 +137,26 @@ async def test_prefix_caches_are_apart_whatever_a_client_asks_for(
     assert salts == [{server.parts.secret.salt_of(name)} for name in ("acme", "globex")]
 
 
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ({}, 200),
+        ({"model": MODEL}, 200),
+        ({"model": f"{MODEL}:plain"}, 200),
+        ({"model": "ft:whet-pebble:globex::abc123"}, 404),
+        ({"model": "none"}, 404),
+    ],
+)
+async def test_no_invocation_is_answered_by_another_model_than_it_names(
+    server: Composed, named: dict[str, str], status: int
+) -> None:
+    """vLLM takes the name out of a header there, and passes over the one in the body."""
+    asked = {"messages": ASK["messages"], **named}
+    answer = await Tenant(server, "acme").ask("POST", "/invocations", **asked)
+    assert answer.status_code == status, answer.text
+    assert status == 200 or "X-Amzn-SageMaker-Adapter-Identifier" in answer.text
+
+
 async def test_scoring_keeps_prefix_caches_apart_too(server: Composed) -> None:
     acme = Tenant(server, "acme")
     server.memory.tenants.set("acme", Limits(requests_per_minute=100))
