@@ -99,7 +99,8 @@ class IndexCache:
         """Read the tenant's vectors anew from the database; return how many there are.
 
         `on_progress` is told, after each batch, how many of all are there; what it raises ends
-        this, and the vectors made so far stay in the database.
+        this, and the vectors made so far stay in the database. Raises `StorageUnavailableError`
+        where vectors could not be stored.
         """
         self._snapshots.delete(tenant)
         view = self._view(tenant)
@@ -107,6 +108,11 @@ class IndexCache:
             self._rebuild(tenant, view)
             view.saved_seq = -1
         self._fill_all(tenant, view, on_progress)
+        if left := len(view.missing):
+            raise StorageUnavailableError(
+                f"the vectors of {left} records could not be stored: mend the storage, and begin "
+                "again with what is left"
+            )
         return view.index.count()
 
     def verify(self, tenant: str) -> VerifyReport:

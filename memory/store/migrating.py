@@ -9,6 +9,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from memory.errors import StorageUnavailableError
@@ -42,8 +43,15 @@ def known_version(connection: Connection, name: str, flag: str) -> str | None:
     if "alembic_version" not in tables:
         raise StorageUnavailableError(f"{name} was not made by Whet: choose another {flag}")
     version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if version is not None and str(version) > SCHEMA_VERSION:
+    if version is None or version == SCHEMA_VERSION:
+        return None if version is None else str(version)
+    if str(version) > SCHEMA_VERSION:
         raise StorageUnavailableError(
             f"{name} has schema {version}, newer than {SCHEMA_VERSION}: upgrade Whet to use it"
         )
-    return None if version is None else str(version)
+    known = ScriptDirectory.from_config(migration_config()).walk_revisions()
+    if version not in {each.revision for each in known}:
+        raise StorageUnavailableError(
+            f"{name} has schema {version!r}, which no Whet has made: choose another {flag}"
+        )
+    return str(version)

@@ -58,6 +58,17 @@ def test_a_database_of_a_newer_whet_is_refused_with_advice(tmp_path: Path) -> No
         open_database(tmp_path)
 
 
+@pytest.mark.parametrize("version", ["", "0000", "0001x", "0016"])  # 0016 was never made
+def test_a_schema_that_no_whet_has_made_is_refused(tmp_path: Path, version: str) -> None:
+    database = open_database(tmp_path)
+    with database.writing(EVERYONE) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (version,))
+    database.close()
+    with pytest.raises(StorageUnavailableError, match="which no Whet has made"):
+        open_database(tmp_path)
+    assert list(tmp_path.glob("whet.db.schema-*")) == []
+
+
 def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     foreign = sqlite3.connect(tmp_path / "whet.db")
     foreign.execute("CREATE TABLE theirs (x)")

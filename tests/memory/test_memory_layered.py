@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.index import layered, sealed
-from memory.index.cache import IndexCache
+from memory.index.cache import BATCH, IndexCache
 from memory.index.layered import Contents, LayeredIndex
 from memory.index.sealed import SealedIndex, StoppedError, sealed_from
 from memory.index.snapshots import SnapshotFolder
@@ -379,6 +379,27 @@ def test_a_tenant_that_is_evicted_while_it_is_rebuilt_is_rebuilt_to_its_end(
     assert cache.rebuild("ann", meanwhile) == 100
     assert told[-1] == (100, 100)
     assert cache.verify("ann").ok
+    cache.close()
+
+
+def test_a_rebuilding_that_the_storage_cuts_short_is_not_called_done(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.save_many(drafts(0, 2 * BATCH + 1))
+    other = HashingEmbedder(32)  # which has seen no record
+    vectors = VectorStore(memory._database, other.id, other.dim)
+    cache = IndexCache(vectors, other, memory.data_dir / "other")
+
+    def full(*_: object) -> None:
+        raise StorageUnavailableError("the disk is full")
+
+    def meanwhile(done: int, _: int) -> None:
+        monkeypatch.setattr(vectors, "store", full)
+
+    with pytest.raises(StorageUnavailableError, match=f"the vectors of {BATCH + 1} records"):
+        cache.rebuild("ann", meanwhile)
+    monkeypatch.undo()
+    assert cache.rebuild("ann") == 2 * BATCH + 1
     cache.close()
 
 
