@@ -6,9 +6,10 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
+from adaptation.learning.leases import remove_orphans
 from memory.store.durable import sync_folder
 from server.backup.contents import gather
 from server.backup.manifest import Manifest
@@ -17,6 +18,10 @@ from server.backup.place import Place
 from server.backup.telling import in_mb
 from server.backup.workplace import told, workplace
 from server.terminal import AdvancePhase, CommandError
+
+
+WORK = "whet-backup-"
+"""Begins the names of folders for temporary files, before the id of their process."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ def take(place: Place, file: Path, advance: AdvancePhase) -> Taken:
 
 def take_to_stdout(place: Place, advance: AdvancePhase) -> Taken:
     """Back up a memory to standard output, by way of the folder for temporary files."""
-    with TemporaryDirectory(prefix="whet-backup-") as work, told("standard output"):
+    remove_orphans(Path(gettempdir()), WORK)
+    with TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as work, told("standard output"):
         return _take(place, Path(work), sys.stdout.buffer, advance)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from server.backup.exchange import _rename_thrice, exchange
 from server.backup.manifest import DATABASE, EVALUATIONS, SINGLE_FILES
 from server.backup.place import Place
 from server.backup.restoring import restore
-from server.backup.taking import take
+from server.backup.taking import WORK, take, take_to_stdout
 from server.commands import eval_run
 from server.erasure import signing
 from server.tenancy import secret
@@ -41,6 +43,8 @@ from tests.server.backups import (
     remember,
     restored,
 )
+
+Bytes = pytest.CaptureFixture[bytes]
 
 WRITER = """
 import sys
@@ -194,6 +198,21 @@ def test_what_a_killed_backup_left_is_swept_by_the_next(data_dir: Path, tmp_path
     (left / "archive").write_bytes(b"half")
     backed_up(data_dir, tmp_path / "b.tar.gz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tar.gz", "data"]
+
+
+def test_what_a_killed_backup_to_standard_output_left_is_swept_by_the_next(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Bytes
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    files = tmp_path / "temporary"
+    for owner in (ended.pid, os.getpid()):
+        (files / f"{WORK}{owner}-x").mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(files))
+    taken = take_to_stdout(Place(data_dir), lambda phase, done, total: None)
+    sys.stdout.flush()
+    assert len(capfdbinary.readouterr().out) == taken.size_bytes
+    assert [path.name for path in files.iterdir()] == [f"{WORK}{os.getpid()}-x"]
 
 
 @pytest.mark.parametrize(
