@@ -19,7 +19,6 @@ from server.backup.telling import in_mb
 from server.backup.workplace import told, workplace
 from server.terminal import AdvancePhase, CommandError
 
-
 WORK = "whet-backup-"
 """Begins the names of folders for temporary files, before the id of their process."""
 
