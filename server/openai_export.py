@@ -23,6 +23,8 @@ ANSWERS = (
 """Fields that are taken where the eval does not say, the first there is."""
 ITEMS = ("items", "data", "output_items")
 """Where an exported eval holds its items."""
+ITEM = frozenset({"item", "datasource_item"})
+"""Keys of which an item has one."""
 PREFERENCE = frozenset({"input", "preferred_output", "non_preferred_output"})
 Fields = dict[str, Any]
 
@@ -41,19 +43,35 @@ class Mapped:
 
 
 def eval_in(text: str) -> Fields | None:
-    """Return the eval that a file is as a whole, None where it is of another kind."""
+    """Return the eval that a file is as a whole, None where it is of another kind.
+
+    A run, a list of runs, and a page of what the API lists (`{"object": "list", "data": […]}`) are
+    evals that tell less. Of a page of several evals nobody knows whose an item is.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, dict) and isinstance(value.get("eval"), dict):
         value = value | value["eval"]
-    is_eval = isinstance(value, dict) and isinstance(value.get("testing_criteria"), list)
-    return value if is_eval else None
+    is_page = isinstance(value, dict) and value.get("object") == "list"
+    members = _dicts(value) if is_page else _dicts(value if isinstance(value, list) else [value])
+    evals = [each for each in members if isinstance(each.get("testing_criteria"), list)]
+    runs = [each for each in members if isinstance(each.get("data_source"), dict)]
+    items = [each for each in members if is_page and ITEM.intersection(each)]
+    if len(evals) > 1 or not (evals or runs or items):
+        return None
+    found = evals[0] if evals else {"testing_criteria": []}
+    more = {"runs": runs, "items": items}
+    return found | {name: [*_dicts(found.get(name)), *each] for name, each in more.items()}
 
 
-def mapped(found: Mapping[str, Any]) -> Mapped:
-    """Return where an eval's items hold questions and answers, as far as it tells."""
+def mapped(*evals: Mapping[str, Any]) -> Mapped:
+    """Return where items hold questions and answers, as far as evals, or parts of one, tell."""
+    found = {
+        "testing_criteria": [each for part in evals for each in part["testing_criteria"]],
+        "runs": [each for part in evals for each in _dicts(part.get("runs"))],
+    }
     references = [each.get("reference") for each in found["testing_criteria"] if _is_of_item(each)]
     for run in _dicts(found.get("runs")):
         asked = _dict(_dict(run.get("data_source")).get("input_messages"))
@@ -80,7 +98,7 @@ def line_of(fields: Fields, where: Mapped, *, takes_preferred: bool) -> Fields:
         return _preferred(fields, takes_preferred=takes_preferred)
     item = fields.get("item", fields.get("datasource_item"))
     if isinstance(item, dict):
-        return _solved(item, where)
+        return _solved(item, where, _dict(fields.get("sample")).get("input"))
     messages = fields.get("messages")
     if isinstance(messages, list) and messages and _dict(messages[-1]).get("role") == "user":
         return _solved(fields, Mapped(answer=where.answer, reference=where.reference))
@@ -100,16 +118,18 @@ def _preferred(fields: Fields, *, takes_preferred: bool) -> Fields:
     return asked | {"messages": [*asked["messages"], *said]}
 
 
-def _solved(item: Fields, where: Mapped) -> Fields:
-    """Return an item as a conversation that ends in its answer."""
+def _solved(item: Fields, where: Mapped, asked: Any = None) -> Fields:
+    """Return an item as a conversation that ends in its answer; `asked` is what a run asked."""
     said = {"role": "assistant", "content": _answer(item, where)}
     shaping = {key: item[key] for key in ("tools", "response_format") if item.get(key)}
-    return {"messages": [*_question(item, where), said], **shaping}
+    return {"messages": [*_question(item, where, asked), said], **shaping}
 
 
-def _question(item: Fields, where: Mapped) -> list[Any]:
+def _question(item: Fields, where: Mapped, asked: Any) -> list[Any]:
     if where.template is not None:
         return [_filled(message, item) for message in where.template]
+    if where.question is None and isinstance(asked, list) and asked:
+        return asked
     given = _field(item, where.question, QUESTIONS, "question")
     if isinstance(given, list):
         return given

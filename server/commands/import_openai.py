@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   whet import openai training.jsonl --licence CC-BY-4.0
-  whet import openai eval.json items.jsonl --dry-run
+  whet import openai eval.json runs.json output_items.json --dry-run
   whet import openai items.jsonl --question prompt --answer ideal
   whet import openai preferences.jsonl --preferred
 
@@ -37,8 +37,9 @@ Each line of a file is one of
   a preference, with --preferred: what was preferred is learned as a solution
   {"messages": [..., the user's], "FIELD": the reference answer}   reinforcement fine-tuning
   {"item": {...}}                                                  an item of an eval
-A file that is one JSON object is an exported eval. It says where the items of all the files hold
-their questions and answers, and may bring items along. Status 1: lines were refused, and named.
+A file that is one JSON object is an exported eval, a run of it, or a page of runs or of output
+items as the API lists them. Together they say where the items of all the files hold their questions
+and answers, and may bring items along. Status 1: lines were refused, and named.
 """
 MOST_EVAL_BYTES = 1 << 28
 
@@ -67,20 +68,17 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def import_openai(args: argparse.Namespace) -> int:
     """Import every file; the status is 1 when any line was refused."""
-    from server.openai_export import Mapped, mapped
+    from server.openai_export import mapped
 
     evals = {name: found for name in args.files if (found := _eval_of(name)) is not None}
-    where = Mapped()
-    for found in evals.values():
-        where = mapped(found)
-    where = _named(where, args)
+    where = _named(mapped(*evals.values()), args)
     reports: dict[str, ImportReport] = {}
     with nullcontext(None) if args.dry_run else open_memory(args, create=True) as memory:
         for name in args.files:
             reports[name] = _import_one(args, memory, name, evals.get(name), where)
             if reports[name].stopped:
                 break
-    _tell(args, reports)
+    _tell(args, reports, evals.keys())
     return int(any(report.failed or report.stopped for report in reports.values()))
 
 
@@ -139,7 +137,7 @@ def _eval_of(name: str) -> dict[str, Any] | None:
         raise CommandError("a file is needed, with a name that records can be traced to")
     with source(name) as (stream, _):
         head = stream.read(1 << 16)
-        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or _is_line(head):
+        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) or _is_line(head):
             return None
         text = head + stream.read(MOST_EVAL_BYTES)
     return eval_in(text.decode("utf-8-sig", "replace"))
@@ -149,9 +147,12 @@ def _is_line(head: bytes) -> bool:
     """Whether the first line of a file is whole, and no eval: then it is a file of lines."""
     first = head.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
     try:
-        return "testing_criteria" not in str(json.loads(first))
+        value = json.loads(first)
     except (ValueError, RecursionError):
         return False
+    is_page = isinstance(value, dict) and value.get("object") == "list"
+    told = str(value)
+    return not is_page and "testing_criteria" not in told and "data_source" not in told
 
 
 def _named(where: Mapped, args: argparse.Namespace) -> Mapped:
@@ -167,7 +168,9 @@ def _advance(advance: Any, total: int | None, done: int) -> None:
     advance(done, total)
 
 
-def _tell(args: argparse.Namespace, reports: dict[str, ImportReport]) -> None:
+def _tell(
+    args: argparse.Namespace, reports: dict[str, ImportReport], evals: Collection[str]
+) -> None:
     if args.json:
         files = {name: report.model_dump(mode="json") for name, report in reports.items()}
         print_json({"dry_run": args.dry_run, "files": files})
@@ -175,6 +178,9 @@ def _tell(args: argparse.Namespace, reports: dict[str, ImportReport]) -> None:
     for name, report in reports.items():
         if len(reports) > 1:
             print(f"{name}:")
+        if name in evals and not (report.stored or report.failed or report.stopped):
+            print("no items: it says what those of other files ask, and what is right")
+            continue
         print_report(report, "whet import openai")
     if args.dry_run:
         print("nothing was stored: this was a dry run")

@@ -126,6 +126,55 @@ def test_an_eval_says_what_its_items_ask_and_answer(
     assert found["8"]["evidence"]["file"] == "eval.json"
 
 
+def output_item(number: int, *asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "object": "eval.run.output_item",
+        "datasource_item": {"sum": f"{number} + 1", "total": str(number + 1)},
+        "sample": {"input": list(asked), "output": [{"role": "assistant", "content": "7"}]},
+    }
+
+
+@pytest.mark.parametrize("runs", ["one", "page", "list"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_answers_of_the_api_are_read_as_they_were_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], runs: str, indent: int | None
+) -> None:
+    run = {**EVAL["runs"][0], "object": "eval.run", "id": "evalrun_1"}
+    run["data_source"] = {**run["data_source"], "source": {"type": "file_id", "id": "file-1"}}
+    page = {"object": "list", "data": [run], "has_more": False}
+    kept = {
+        "eval.json": {key: each for key, each in EVAL.items() if key != "runs"},
+        "runs.json": {"one": run, "page": page, "list": [run]}[runs],
+        "items.json": {"object": "list", "data": [output_item(n) for n in (1, 2)]},
+    }
+    for name, content in kept.items():
+        (tmp_path / name).write_text(json.dumps(content, indent=indent))
+    assert imported(tmp_path, *(tmp_path / name for name in kept)) == 0
+    assert capsys.readouterr().out.count("no items: it says what those of other files ask") == 2
+    found = {each["answer"]: each for each in records(tmp_path, capsys)}
+    assert found.keys() == {"2", "3"}
+    assert [turn["content"] for turn in found["2"]["messages"]] == ["Add.", "What is 1 + 1?"]
+    assert found["2"]["evidence"]["file"] == "items.json"
+
+
+def test_what_a_run_asked_is_the_question_where_nothing_else_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "eval.json").write_text(json.dumps(EVAL | {"runs": []}))
+    file = written(tmp_path / "items.jsonl", output_item(1, *ASKED))
+    assert imported(tmp_path, tmp_path / "eval.json", file) == 0
+    (record,) = records(tmp_path, capsys)
+    assert (record["messages"][-1]["content"], record["answer"]) == ("2 + 3?", "2")
+
+
+def test_a_page_of_several_evals_says_nothing_of_items(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "evals.json").write_text(json.dumps({"object": "list", "data": [EVAL, EVAL]}))
+    assert imported(tmp_path, tmp_path / "evals.json") == 1
+    assert "of no known form" in capsys.readouterr().err
+
+
 def test_items_alone_are_read_by_name_and_by_flag(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
