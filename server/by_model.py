@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import RootModel, ValidationError
 
+from memory.store.data_folder import make_data_folder
 from memory.types import Frozen
 from server.config import ConfigError
 
@@ -28,7 +29,7 @@ class ByModel(Generic[T]):
     def save(self, data_dir: Path, model: str, finding: T | None) -> Path:
         """Keep what was found for a model, in one move; None takes an older finding away."""
         path = data_dir / self._file
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_folder(data_dir)
         kept = self._read(path)
         kept.pop(key_of(model), None)
         if finding is not None:

@@ -6,10 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
+from memory.store.data_folder import make_data_folder
+
 
 def make_private(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, whole or not at all; one that is there stays. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_data_folder(path.parent)
     part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from adaptation.learning.tuning.search import Trial
+from memory.store.data_folder import make_data_folder
 from memory.types import Frozen
 
 TRIALS = "tuning-trials.jsonl"
@@ -24,7 +25,7 @@ class KeptTrial(Frozen):
 
 def keep(data_dir: Path, model: str, questions: int, trial: Trial) -> None:
     """Add a trial to the file, so that the next run need not repeat it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(data_dir)
     line = KeptTrial(model=model, questions=questions, trial=trial).model_dump_json()
     with (data_dir / TRIALS).open("a", encoding="utf-8") as file:
         file.write(line + "\n")

@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, TextClause, select, text
 from sqlalchemy.exc import DBAPIError
 
 from memory.errors import StorageBusyError, StorageUnavailableError
+from memory.store.data_folder import make_data_folder
 from memory.store.database_copy import Advance
 from memory.store.folder_use import SharedUse
 from memory.store.migrating import known_version, migrate
@@ -78,7 +79,7 @@ class PostgresDatabase:
         database = cls(url, engine_of(url), data_dir)
         try:
             with translated(database.name):
-                data_dir.mkdir(parents=True, exist_ok=True)
+                make_data_folder(data_dir)
                 drop_old_copies(database._copies)
             with database._reviewed():
                 pass

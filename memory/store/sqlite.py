@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, IntegrityError, ProgrammingError
 
 from memory.errors import StorageBusyError, StorageUnavailableError
+from memory.store.data_folder import make_data_folder
 from memory.store.database_copy import Advance, copy_database
 from memory.store.database_file import Stamp, file_at, stamp_of
 from memory.store.folder_use import SharedUse, sole_job
@@ -77,7 +78,7 @@ class SqliteDatabase:
         """
         path = data_dir / FILE_NAME
         with _translated(path):
-            data_dir.mkdir(parents=True, exist_ok=True)
+            make_data_folder(data_dir)
             engine = _engine(path)
             database = cls(path, engine)
             try:

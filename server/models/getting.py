@@ -80,7 +80,7 @@ def by_digest(
     """
     if (made := shelf.find(name_of(digest))) is not None:
         return made
-    shelf.folder.mkdir(parents=True, exist_ok=True)
+    shelf.make_folder()
     with TemporaryDirectory(dir=shelf.folder, prefix=".fetched.") as work:
         file = Path(work) / f"{digest}.gguf"
         if not shared.fetch(digest, file):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from memory.store.data_folder import make_data_folder
 from memory.store.durable import sync_tree
 from server.models.catalogue import MB
 from server.models.origin import Origin, origin_of
@@ -43,6 +44,12 @@ class Shelf:
 
     def __init__(self, data_dir: Path) -> None:
         self.folder = data_dir / FOLDER
+
+    def make_folder(self) -> None:
+        """Make the shelf where there is none; raises OSError."""
+        if not self.folder.parent.exists():
+            make_data_folder(self.folder.parent)
+        self.folder.mkdir(exist_ok=True)
 
     def find(self, name: str) -> Made | None:
         """Return a model that lies here, whole."""
@@ -91,7 +98,7 @@ class Shelf:
 
     def _locked(self, name: str) -> FileLock:
         with _told(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.make_folder()
             lock = FileLock(self.folder / f".{name}.lock")
             try:
                 lock.acquire(timeout=0)

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from sqlalchemy.exc import OperationalError
 
 from memory.store.database import open_database
 from server.hiding import HidingFormatter, hidden
+from server.models.shelf import Shelf
+from server.tenancy.secret import Secret
+from server.tuned import TUNED
 from tests.server.composed import ASK, Composed, Reply, composed
 
 CANARY = "canary0c4f1d9b7e6a5830"
@@ -73,6 +76,33 @@ def test_an_error_of_the_database_quotes_no_content(data_dir: Path) -> None:
         connection.execute(text("SELECT * FROM no_such_table WHERE x = :x"), {"x": CANARY})
     database.close()
     assert CANARY not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda folder: open_database(folder).close(),
+        Secret.of_folder,
+        lambda folder: Shelf(folder).make_folder(),
+        lambda folder: TUNED.save(folder, "a-model", None),
+    ],
+    ids=["database", "secret", "models", "findings"],
+)
+def test_a_data_folder_is_its_owners_only_whatever_is_put_there_first(
+    tmp_path: Path, first: Callable[[Path], object]
+) -> None:
+    before = os.umask(0o022)
+    try:
+        first(tmp_path / "above" / "data")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "above" / "data").stat().st_mode & 0o077 == 0
+
+
+def test_a_data_folder_that_is_there_is_left_to_whoever_made_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    open_database(tmp_path).close()
+    assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
 def whet(*words: str, folder: Path) -> str:
