@@ -1,4 +1,4 @@
-"""Texts of an erased record in what jobs, evaluations and versions keep as JSON, and their removal.
+"""Texts of an erased record in what jobs, evaluations, versions and clients note: their removal.
 
 Owns which tables those are. An item of an evaluation that tells of the record goes as a whole, as a
 line of a file does; of what else is kept, the text alone goes. A short text goes only where it is
@@ -36,13 +36,17 @@ from memory.job import JobKind, JobStatus, Wish
 from memory.store.dialects import holding, inserting
 from memory.store.schema import (
     adapter,
+    batch,
+    conversation,
     eval_output,
     eval_run,
     evaluation,
+    file,
     job,
     job_event,
     lineage,
     record,
+    release_step,
     schedule,
 )
 from memory.types import Record
@@ -52,9 +56,13 @@ SCRUBBED: Sequence[tuple[Table, Sequence[str]]] = (
     (eval_run, ("name", "details", "error")),
     (job, ("request", "result", "error")),
     (schedule, ("request",)),
-    (adapter, ("metrics",)),
+    (adapter, ("metrics", "rejected")),
+    (release_step, ("reason",)),
+    (batch, ("details",)),
+    (conversation, ("details",)),
+    (file, ("name",)),
 )
-"""Tables of tenants, and their columns."""
+"""Tables of tenants, and what in them may quote a record without being found by its question."""
 FINE_TUNED = (JobKind.FINE_TUNE, ("training_file", "validation_file"))
 IMPORTED = (JobKind.IMPORT, ("file",))
 """Kinds of jobs that read files, and what names the files in a request."""
@@ -235,13 +243,14 @@ def _in_table(
     texts: Texts,
 ) -> int:
     columns = [table.c[name] for name in names]
-    query = select(table.c.id, *columns).where(mine, _may_hold(columns, texts))
+    (key,) = table.primary_key.columns
+    query = select(key.label("key"), *columns).where(mine, _may_hold(columns, texts))
     count = 0
     for row in connection.execute(query).all():
         given = {name: row._mapping[name] for name in names}
         changed = {n: texts.out_of(v) for n, v in given.items() if texts.are_in(v)}
         if changed:
-            connection.execute(update(table).where(table.c.id == row.id).values(**changed))
+            connection.execute(update(table).where(key == row.key).values(**changed))
             count += 1
     return count
 

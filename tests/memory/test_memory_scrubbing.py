@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import JSON, LargeBinary, Text
 
 from adaptation.learning.training.fake import write_zeros
 from memory.adapters import NewVersion
+from memory.batch import BatchDetails, NewBatch
 from memory.evaluation import (
     EvaluationDetails,
     NewEvaluation,
@@ -22,10 +24,53 @@ from memory.evaluation import (
 from memory.files import NewFile
 from memory.job import JobKind, JobStatus, NewEvent, NewJob, Wish
 from memory.memory import LongTermMemory
-from memory.scrubbing import Texts
+from memory.scrubbing import SCRUBBED, Texts
+from memory.store.schema import metadata
 from memory.types import AdapterVersion, Draft, Record
 
 Build = Callable[..., Draft]
+ERASED = {
+    "batch_answer.content",
+    "completion.answer",
+    "completion.feedback",
+    "completion.messages",
+    "completion.metadata",
+    "completion.report",
+    "completion.request",
+    "completion.text",
+    "embedding.vector",
+    "eval_output.content",
+    "event.payload",
+    "file_part.content",
+    "item.content",
+    "job_event.data",
+    "job_event.message",
+    "note.text",
+    "record.answer",
+    "record.evidence",
+    "record.messages",
+    "record.question",
+    "record.rationale",
+    "record.request",
+    "request_trace.detail",
+    "request_trace.summary",
+    "response.body",
+    "worked_solution.text",
+}
+"""What goes as a whole row, line or text, by other ways."""
+NO_TEXTS = {
+    "batch.moments",
+    "calibration.found",
+    "erasure.removed",
+    "eval_run.summary",
+    "job.progress",
+    "judgement.alarms",
+    "judgement.record_ids",
+    "retirement.reason",
+    "selection.propensities",
+    "tenant_limits.limits",
+}
+"""Figures, ids, and words of Whet's own."""
 SECRET = "where is the zanzibar file?"
 ANSWER = "It lies in the third drawer of zanzibar, beside the stamps."
 HI = "hi zanzibar"
@@ -113,6 +158,46 @@ def test_what_evaluations_jobs_and_versions_hold_of_a_record_goes_with_it(
     assert told.message == "lost: "
     (kept,) = memory.adapters.list("ann")
     assert kept.metrics["guards"]["lost"] == ["", OTHER]
+
+
+def test_what_notes_of_clients_and_reasons_hold_of_a_record_goes_with_it(
+    memory: LongTermMemory, draft: Build, tmp_path: Path
+) -> None:
+    record = memory.save(draft(SECRET, rationale=ANSWER)).record
+    noted = {"why": f"for {SECRET}", "n": "7"}
+    upload = memory.files.create(NewFile(tenant="ann", name=f"{SECRET}.txt", purpose="batch"), [])
+    new = NewBatch(
+        tenant="ann",
+        endpoint="/v1/completions",
+        input_file_id=upload.id,
+        details=BatchDetails(metadata=noted),
+        seconds=60.0,
+    )
+    batch = memory.batches.create(new, 1)
+    said = memory.conversations.create("ann", {"metadata": noted}, [], None)
+    kept = version(memory, tmp_path / "a")
+    memory.adapters.record_reject("ann", kept.id, f"near guards were lost: {SECRET}")
+    assert {"adapter", "batch", "conversation", "file", "release_step"} <= traced(memory)
+    removed = forget(memory, record)
+    assert traced(memory) == set()
+    assert (removed["adapter_texts"], removed["release_step_texts"]) == (1, 1)
+    assert memory.adapters.show("ann", kept.id).rejected == "near guards were lost: "
+    left = {"why": "for ", "n": "7"}
+    assert memory.batches.get("ann", batch.id).details.metadata == left
+    assert memory.conversations.get("ann", said.id).details == {"metadata": left}
+    assert memory.files.get("ann", upload.id).name == ".txt"
+
+
+def test_every_column_that_may_hold_a_text_is_erased_scrubbed_or_holds_none() -> None:
+    scrubbed = {f"{table.name}.{name}" for table, names in SCRUBBED for name in names}
+    texts = {
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Text | JSON | LargeBinary)
+    }
+    assert texts - scrubbed - ERASED == NO_TEXTS
+    assert not ERASED & scrubbed
 
 
 def test_a_short_text_goes_only_where_it_is_all_of_a_value(
