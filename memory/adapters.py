@@ -20,7 +20,7 @@ from memory.adapter_versions import AliasName as AliasName
 from memory.adapter_versions import aliases_in, version_row
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.release import Stage, note_step, stage_of
-from memory.retirement import promoted_before, refuse_erased, registered, retire_row
+from memory.retirement import hush_jobs, promoted_before, refuse_erased, registered, retire_row
 from memory.rows import plain
 from memory.store.schema import adapter, lineage, retirement
 from memory.types import AdapterVersion, Frozen
@@ -92,6 +92,7 @@ class AdapterRegistry(AdapterMoves):
             for adapter_id in adapter_ids:
                 version_row(connection, tenant, adapter_id)
                 retire_row(connection, adapter_id, reason)
+            hush_jobs(connection, tenant, adapter_ids)
             for name, pointed in aliases_in(connection, tenant).items():
                 if pointed in adapter_ids:
                     point(connection, tenant, name, None)

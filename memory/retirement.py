@@ -13,12 +13,24 @@ from sqlalchemy import Connection, insert, select, update
 
 from memory.errors import ConflictError
 from memory.rows import moment
+from memory.standing import OBJECTIONS
 from memory.store.chunks import chunks
-from memory.store.schema import adapter, lineage, record, release_step, retirement
+from memory.store.schema import (
+    adapter,
+    job,
+    job_event,
+    lineage,
+    record,
+    release_step,
+    retirement,
+)
 from memory.types import Retirement, State
 
-TELLING = ("tasks", "obstacle")
-"""What a version's measurements say in the words of its records."""
+TELLING = ("tasks", "obstacle", "reasons", "doubts", OBJECTIONS)
+"""What a generation's report says in the words of its records."""
+GUARDS = "near_guards"
+"""What of a report has figures, and the questions of records in other words as `lost`."""
+UNSAID = "why is not kept: the version is retired"
 
 
 def learned_from(connection: Connection, record_id: str) -> list[str]:
@@ -34,7 +46,10 @@ def learned_from(connection: Connection, record_id: str) -> list[str]:
 
 
 def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
-    """Note a version's end, and let its measurements keep figures only; the first reason stays."""
+    """Note a version's end, and let what is told of it keep figures only; the first reason stays.
+
+    Other words of a record's question are in a report too, and are not found by the question.
+    """
     here = retirement.c.adapter_id == adapter_id
     if connection.execute(select(retirement.c.at).where(here)).first() is not None:
         return
@@ -42,9 +57,33 @@ def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
         insert(retirement).values(adapter_id=adapter_id, at=time.time(), reason=reason)
     )
     its_own = adapter.c.id == adapter_id
-    metrics = dict(connection.execute(select(adapter.c.metrics).where(its_own)).scalar_one())
-    kept = {name: value for name, value in metrics.items() if name not in TELLING}
-    connection.execute(update(adapter).where(its_own).values(metrics=kept))
+    row = connection.execute(select(adapter.c.metrics, adapter.c.rejected).where(its_own)).one()
+    rejected = None if row.rejected is None else UNSAID
+    kept = {"metrics": _figures(row.metrics), "rejected": rejected}
+    connection.execute(update(adapter).where(its_own).values(**kept))
+    steps = update(release_step).where(release_step.c.adapter_id == adapter_id)
+    connection.execute(steps.values(reason=UNSAID))
+
+
+def hush_jobs(connection: Connection, tenant: str, adapter_ids: Collection[str]) -> None:
+    """Let the results and logs of the jobs that made versions keep figures only."""
+    its_own = (adapter.c.tenant == tenant) & adapter.c.id.in_(adapter_ids)
+    made = connection.execute(select(adapter.c.metrics).where(its_own)).scalars()
+    jobs = {metrics.get("job") for metrics in made}
+    mine = (job.c.tenant == tenant) & job.c.result.is_not(None)
+    for row in connection.execute(select(job.c.id, job.c.result).where(mine)).all():
+        if row.id in jobs or row.result.get("adapter") in adapter_ids:
+            here = update(job).where(job.c.id == row.id)
+            connection.execute(here.values(result=_figures(row.result)))
+            said = (job_event.c.job_id == row.id) & (job_event.c.type == "message")
+            connection.execute(update(job_event).where(said).values(message=UNSAID, data=None))
+
+
+def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in report.items() if name not in TELLING}
+    if isinstance(guards := kept.get(GUARDS), Mapping):
+        kept[GUARDS] = {**guards, "lost": []}
+    return kept
 
 
 def retirement_of(connection: Connection, adapter_id: str) -> Retirement | None:

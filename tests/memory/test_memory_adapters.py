@@ -12,7 +12,9 @@ from memory.adapter_files import CONFIG, WEIGHTS
 from memory.adapters import NewVersion
 from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
 from memory.hashing import HashingEmbedder
+from memory.job import JobKind, JobStatus, NewEvent, NewJob
 from memory.memory import LongTermMemory
+from memory.retirement import UNSAID
 from memory.types import AdapterVersion, Draft, Message, Tier
 from tests.memory.adapters_made import write_adapter
 
@@ -202,6 +204,41 @@ def test_a_retired_champion_leaves_its_place_to_the_newest_that_may_be_served(
         memory.adapters.promote("ann", champion.id)
     with pytest.raises(NotFoundError):
         memory.adapters.retire("bob", [damaged.id], "not mine")
+
+
+def test_what_is_told_of_a_retired_version_keeps_figures_only(
+    memory: LongTermMemory, register: Register
+) -> None:
+    """What a question is in other words is not found by the question."""
+    said = "How many has zanzibar?"
+    told = {
+        "reasons": [f"near guards were lost: 1 of 3, such as {said}"],
+        "near_guards": {"known": 3, "lost": [said], "families": {"announced": [1, 3]}},
+        "doubts": [{"record_id": "rec_1", "reason": said, "near": []}],
+        "tasks": {said: 2},
+        "objections": [said],
+        "helped": 4,
+    }
+    version, other = register(1.0, metrics=told), register(2.0, metrics={"reasons": ["it fell"]})
+    jobs = {}
+    for each in (version, other):
+        job = memory.jobs.create(NewJob(tenant="ann", kind=JobKind.DISTILL, request={}), 10)
+        memory.jobs.take("ann", job.id, "w")
+        memory.jobs.note(job.id, "w", [NewEvent(message=f"lost: {said} {each.number}")])
+        result = {**each.metrics, "adapter": each.id}
+        memory.jobs.end(job.id, "w", JobStatus.SUCCEEDED, result)
+        memory.adapters.record_reject("ann", each.id, str(each.metrics["reasons"]))
+        jobs[each.id] = job.id
+    memory.adapters.retire("ann", [version.id], "it learned from what was erased")
+    (left,) = memory.traces([b"zanzibar"])
+    assert left.table == "job_event"
+    assert memory.jobs.events("ann", jobs[version.id], 10)[0].message == UNSAID
+    figures = {"near_guards": {**told["near_guards"], "lost": []}, "helped": 4}  # type: ignore[dict-item]
+    kept = memory.adapters.show("ann", version.id)
+    assert (kept.metrics, kept.rejected) == (figures, UNSAID)
+    assert memory.jobs.get("ann", jobs[version.id]).result == {**figures, "adapter": version.id}
+    assert memory.adapters.show("ann", other.id).rejected == "['it fell']"
+    assert memory.jobs.events("ann", jobs[other.id], 10)[0].message.startswith("lost: ")
 
 
 def test_nothing_is_registered_that_learned_from_what_is_erased(
