@@ -47,6 +47,8 @@ ASK_AGAIN = "no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
 """For an address that names the content: other content has another address."""
 _REFERENCE = re.compile(r'(?P<before>\b(?:src|href)=")(?:/?console/)?(?P<name>[\w./-]+)(?P<end>")')
+_VERSIONED = re.compile(r"(?P<version>[0-9a-f]{16})/(?P<name>.+)")
+"""An address that names the content; what modules import of each other, they find beside them."""
 
 
 @dataclass(frozen=True)
@@ -79,27 +81,40 @@ class Page:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and not path.is_symlink() and path.suffix in KINDS
         }
+        self._version = _version_of(self._assets)
         index = self._assets[INDEX]
         text = _REFERENCE.sub(self._versioned, index.body.decode())
+        # Every module at once: each would be asked for when the one that imports it has come.
+        text = text.replace("</head>", f"{self._preloads()}</head>")
         self._assets[INDEX] = Asset(text.encode(), index.kind, index.is_packed)
 
     def _versioned(self, reference: re.Match[str]) -> str:
         """Name the content of a file that the page refers to, relative to `/console`."""
-        asset = self._assets.get(reference["name"])
-        if asset is None:
+        if reference["name"] not in self._assets:
             return reference[0]
-        return (
-            f"{reference['before']}console/{reference['name']}?v={asset.version}{reference['end']}"
-        )
+        return f"{reference['before']}{self._address(reference['name'])}{reference['end']}"
+
+    def _preloads(self) -> str:
+        modules = (name for name in self._assets if name.endswith(".js"))
+        links = (f'<link rel="modulepreload" href="{self._address(name)}">' for name in modules)
+        return "".join(f"{link}\n" for link in links)
+
+    def _address(self, name: str) -> str:
+        return f"console/{self._version}/{name}"
 
     def response(self, name: str, request: Request) -> Response:
-        """Return a file as a browser asks for it; raises `ApiError` (404)."""
-        asset = self._assets.get(name)
+        """Return a file as a browser asks for it; raises `ApiError` (404).
+
+        Behind one address there may be servers of two releases: what names other content is found
+        all the same, and not kept.
+        """
+        named = _VERSIONED.fullmatch(name)
+        asset = self._assets.get(named["name"] if named else name)
         if asset is None:
             raise ApiError(404, "the console has no such file")
         packs = asset.is_packed and _takes_gzip(request)
         tag = f'"{asset.version}-gzip"' if packs else f'"{asset.version}"'
-        is_named = request.query_params.get("v") == asset.version
+        is_named = named is not None and named["version"] == self._version
         headers = {
             **SECURITY,
             "cache-control": FOR_EVER if is_named else ASK_AGAIN,
@@ -116,6 +131,12 @@ class Page:
 
 def _read(path: Path) -> Asset:
     return Asset(path.read_bytes(), KINDS[path.suffix], path.suffix in PACKED)
+
+
+def _version_of(assets: Mapping[str, Asset]) -> str:
+    """Return what names the content of all files together."""
+    told = (f"{name} {asset.version}\n" for name, asset in sorted(assets.items()))
+    return hashlib.sha256("".join(told).encode()).hexdigest()[:16]
 
 
 def _takes_gzip(request: Request) -> bool:

@@ -55,9 +55,12 @@ async def test_what_is_named_by_its_content_is_kept_for_ever_and_the_page_is_ask
     assert page.headers["cache-control"] == "no-cache"
     again = {"if-none-match": page.headers["etag"]}
     assert (await server.http.get("/console", headers=again)).status_code == 304
-    script = re.findall(r'src="(console/[^"]+\.js\?v=\w+)"', page.text)[0]
-    assert "immutable" in (await server.http.get(f"/{script}")).headers["cache-control"]
-    other = await server.http.get(f"/{script}0")
+    named = re.findall(r'"(console/\w{16}/[^"]+\.js)"', page.text)
+    assert len(set(named)) == len(list(STATIC.rglob("*.js"))), "all that will be imported"
+    for script in named:
+        assert "immutable" in (await server.http.get(f"/{script}")).headers["cache-control"]
+    other = await server.http.get(f"/console/{'0' * 16}/app.js")
+    assert other.status_code == 200
     assert other.headers["cache-control"] == "no-cache", "an address of other content"
 
 
@@ -89,6 +92,8 @@ async def test_no_path_leaves_the_folder(server: Composed) -> None:
         "%2fetc%2fpasswd",
         "app.js/",
         "app.js%00",
+        f"{'0' * 16}/../page.py",
+        f"{'0' * 16}%2f..%2f..%2fpage.py",
     ):
         answer = await server.http.get(f"/console/{path}")
         assert answer.status_code == 404, path
@@ -102,7 +107,7 @@ def test_neither_links_nor_files_of_other_kinds_are_served(tmp_path: Path) -> No
     (tmp_path / "link.txt").symlink_to(tmp_path / "secret.py")
     page = Page(tmp_path)
     text = bytes(page.response(INDEX, asked()).body).decode()
-    assert re.fullmatch(r'<a href="console/app.js\?v=\w{16}"></a><a href="secret.py"></a>', text)
+    assert re.fullmatch(r'<a href="console/\w{16}/app.js"></a><a href="secret.py"></a>', text)
     for name in ("secret.py", "link.txt", "../x", ""):
         with pytest.raises(ApiError):
             page.response(name, asked())

@@ -1,7 +1,8 @@
 // How the page asks the server: the key, errors as sentences, streams.
 
 const KEY = 'whet.key';
-const BASE = new URL('../../', import.meta.url);
+/** The page is at `console`, behind whatever prefix a proxy adds. */
+const BASE = new URL('.', location.href);
 const UNREACHABLE = 'The server cannot be reached. Is it running?';
 
 /** What went wrong, in a sentence that can be shown. */
