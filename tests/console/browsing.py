@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 
 KEY = "whet.key"
+NEWCOMER = "newcomer"
+"""In the place of a role: an admin of a tenant that has nothing yet."""
 WATCH = """
 addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   console.error('CSP', violatedDirective, blockedURI));

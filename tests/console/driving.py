@@ -15,7 +15,7 @@ from tests.console.browsing import Browsing, Served
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "chromium"
-ENDS_WITHIN_S = 30
+ENDS_WITHIN_S = 120
 
 
 def is_installed() -> bool:
@@ -24,11 +24,14 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
-    """Serve in a process for the length of the block; it ends with the pipe to it."""
+def served(folder: Path, records: int = 0) -> Iterator[Served]:
+    """Serve in a process for the length of the block; it ends with the pipe to it.
+
+    `records` are in its memory besides those that every view needs.
+    """
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.console.served", str(folder)],
+            [sys.executable, "-m", "tests.console.served", str(folder), str(records)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -49,13 +52,13 @@ def served(folder: Path) -> Iterator[Served]:
 
 
 @contextmanager
-def driven(folder: Path) -> Iterator[Browsing]:
+def driven(folder: Path, records: int = 0) -> Iterator[Browsing]:
     """Serve, and open a browser beside it; the driver keeps an event loop of its own meanwhile."""
     from playwright.sync_api import sync_playwright
 
     program = shutil.which(PROGRAM)
     assert program is not None, "chromium is not installed (Debian: apt-get install chromium)"
-    with served(folder) as server, sync_playwright() as driver:
+    with served(folder, records) as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
             yield Browsing(browser, server)

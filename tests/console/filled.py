@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from loadtests.measure.memory import draft as everyday
 from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
@@ -13,6 +14,7 @@ from memory.types import Draft, Message, State, Tier
 from server.config import DEFAULT_TENANT
 from server.tenancy.issuing import make
 from server.tenancy.principal import Role
+from tests.console.browsing import NEWCOMER
 from tests.console.generations import add_generations
 from tests.console.world import World
 from tests.server.composed import MODEL, Composed
@@ -20,6 +22,8 @@ from tests.server.composed import MODEL, Composed
 CHAT = "/v1/chat/completions"
 HOLDER = "the console's tests"
 RECORDS = 180
+AT_ONCE = 500
+"""Records that are saved in one transaction."""
 STRATEGIES = (
     *("consistency", "auto", "ttt", "demonstrations", "plain"),
     *("refine", "best_of_n", "consistency", "ttt", "auto"),
@@ -66,6 +70,13 @@ def add_records(memory: LongTermMemory, world: World) -> list[str]:
         for n, story in enumerate(world.stories[:RECORDS])
     ]
     return [saved.record.id for saved in memory.save_many(drafts)]
+
+
+def add_many(memory: LongTermMemory, count: int) -> None:
+    """Save so many records of everyday questions, as an import does."""
+    for start in range(0, count, AT_ONCE):
+        places = range(start, min(start + AT_ONCE, count))
+        memory.save_many([everyday(n, DEFAULT_TENANT) for n in places])
 
 
 def add_disputes(memory: LongTermMemory, world: World, ids: list[str]) -> None:
@@ -191,12 +202,14 @@ async def grade(server: Composed) -> None:
 
 
 def make_keys(server: Composed) -> dict[str, str]:
-    """Make a key of every role; return them."""
+    """Make a key of every role, and a newcomer's; return them."""
     parts, made = server.parts, {}
     names = {Role.ADMIN: "operations", Role.REVIEWER: "content team", Role.USER: "shop front"}
     for role, name in names.items():
         key = make(parts.memory.keys, parts.secret, DEFAULT_TENANT, role, name, None)
         made[role.value] = key["key"]
     make(parts.memory.keys, parts.secret, "acme", Role.USER, "acme's app", 90)
+    key = make(parts.memory.keys, parts.secret, "globex", Role.ADMIN, "globex begins", None)
+    made[NEWCOMER] = key["key"]
     parts.keyring.forget()
     return made

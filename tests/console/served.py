@@ -1,4 +1,4 @@
-"""A composed server on a real socket, filled: `python -m tests.console.served FOLDER`.
+"""A composed server on a real socket, filled: `python -m tests.console.served FOLDER RECORDS`.
 
 It prints one line of JSON when it answers: its address, and a key for each role. It ends with its
 standard input, so that none outlives who started it.
@@ -16,15 +16,16 @@ import uvicorn
 
 from adaptation.pebble import model_path
 from server.config import DEFAULT_TENANT
-from tests.console.filled import fill
+from tests.console.filled import add_many, fill
 from tests.console.world import World
 from tests.server.composed import Composed, composed
 
 
-async def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def serve(folder: Path, records: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve until the standard input ends."""
     world = World(str(model_path()))
     async with composed(folder, monkeypatch, world.reply) as server:
+        add_many(server.memory, records)
         keys = await fill(server, world, folder)
         config = uvicorn.Config(server.app, "127.0.0.1", 0, log_level="warning", lifespan="off")
         listening = uvicorn.Server(config)
@@ -45,4 +46,4 @@ async def _ended(server: Composed, listening: uvicorn.Server, serving: asyncio.T
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patching:
-        asyncio.run(serve(Path(sys.argv[1]), patching))
+        asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), patching))
