@@ -48,7 +48,7 @@ NEWEST = {
 """Of views that show one thing, where the newest of them is found."""
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_console                            docs/measured/console.md: ten minutes
+  python -m loadtests.bench_console                            all of it: ten minutes
   python -m loadtests.bench_console --records 1000 --rounds 1  two minutes
 """
 Loads = dict[str, dict[str, list[FirstView]]]

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.console.browsing import Browsing, Served, Watched, axe
+from loadtests.measure.first_view import NOTE_CHANGES, first_view
+from tests.console.browsing import NEWCOMER, Browsing, Served, Watched, axe
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "review?tab=contradictions": ("2 records answer this question", "Keep this answer"),
     "adapters": ("Generation 6 is served", "Generation 7", "rejected"),
     "learning": ("Right answers", "Guards lost", "Points an hour"),
-    "ledger": ("Gained or lost", "Tokens per right answer more", "best_of_n"),
+    "ledger": ("Gained or lost", "Tokens a gain", "best_of_n"),
     "evaluations": ("Stories", "vote-4", "Totals", "15 of 20"),
     "jobs": ("Evaluate", "solving, 18 of 40", "the file holds no record"),
     "access": ("content team", "acme", "Requests a minute: 120"),
@@ -95,6 +96,60 @@ def test_a_view_of_one_thing_shows_all_of_it_soundly(browsing: Browsing, view: s
     with browsing.page() as watched:
         browsing.go(watched, f"{view}/{find(browsing.served)}")
         require(watched, view, texts)
+
+
+EMPTY = {
+    "live": ("Nothing is being asked right now", "curl http://"),
+    "traces": ("Nothing was asked yet", "playground"),
+    "playground": ("No answer yet", "One sample, as any server would answer."),
+    "memory": ("Memory is empty", "whet memory import FILE"),
+    "review": ("Nothing waits for review", "come here"),
+    "review?tab=contradictions": ("No answers contradict each other", "wait here for a decision"),
+    "adapters": ("Nothing was distilled yet", "Begin a generation under"),
+    "learning": ("No generation yet", "Begin one under"),
+    "ledger": ("No answer was counted yet", "judged by verifiers"),
+    "evaluations": ("Nothing was evaluated yet", "Press Evaluate"),
+    "jobs": ("No job yet", "Distil what memory holds"),
+}
+"""Of each view, what it says to a tenant that has nothing: that, and what to do next."""
+
+
+@pytest.mark.parametrize("view", EMPTY)
+def test_a_view_without_anything_says_what_to_do_next(browsing: Browsing, view: str) -> None:
+    with browsing.page(role=NEWCOMER) as watched:
+        browsing.go(watched, view)
+        require(watched, view, EMPTY[view])
+
+
+def test_words_are_explained_to_whoever_has_a_keyboard_alone(browsing: Browsing) -> None:
+    with browsing.page() as watched:
+        browsing.go(watched, "traces")
+        said = watched.page.get_by_text("More samples would gain less than they cost.")
+        assert not said.is_visible()
+        watched.page.locator("summary", has_text="Why a vote stops").focus()
+        watched.page.keyboard.press("Enter")
+        said.wait_for()
+        assert axe(watched.page) == []
+
+
+def test_a_plain_answer_is_shown_with_its_one_sample_and_no_vote(browsing: Browsing) -> None:
+    found = _newest(browsing.served, "/v1/traces?strategy=plain&limit=1")
+    with browsing.page() as watched:
+        browsing.go(watched, f"traces/{found}")
+        require(watched, f"traces/{found}", ("Samples (1)", "Cost", "Identity"))
+        main = watched.page.locator("main")
+        assert main.get_by_text("Agreement").count() == main.get_by_text("no vote").count() == 0
+
+
+def test_the_first_view_is_measured_by_what_is_seen_and_sent(browsing: Browsing) -> None:
+    url = f"{browsing.served.url}/console#/memory"
+    with browsing.page() as watched:
+        watched.page.add_init_script(NOTE_CHANGES)
+        cold, warm = (first_view(watched.page, url) for _ in range(2))
+        assert watched.page.locator("main tbody tr").count() > 0
+    assert 0 < cold.loaded_ms < cold.shown_ms
+    assert cold.file_bytes > 10 * 1024 > 10 * warm.file_bytes, "only the page is asked for again"
+    assert cold.data_bytes > 0
 
 
 def test_a_key_is_asked_for_and_a_wrong_one_is_refused_in_a_sentence(browsing: Browsing) -> None:

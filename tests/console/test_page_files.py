@@ -7,6 +7,9 @@ import hashlib
 import re
 from pathlib import Path
 
+from adaptation.options import Strategy
+from adaptation.report import StopReason
+from memory.types import State, Tier
 from server.console.page import STATIC
 
 VENDORED = {
@@ -60,6 +63,11 @@ def test_nothing_names_another_host_and_no_text_becomes_markup() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
     index = (STATIC / "index.html").read_text("utf-8")
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", index)
+
+
+def test_every_word_that_a_newcomer_has_to_be_told_has_its_sentence() -> None:
+    known = set(re.findall(r"^  (\w+): '", (STATIC / "lib" / "words.js").read_text("utf-8"), re.M))
+    assert {str(word) for kind in (Strategy, StopReason, State, Tier) for word in kind} <= known
 
 
 def test_modules_are_short() -> None:

@@ -16,14 +16,18 @@ export function percent(value, digits = 0) {
   return value == null ? NONE : `${(100 * value).toFixed(digits)} %`;
 }
 
-/** A difference of shares, in percentage points, with its sign. */
-export function points(value, digits = 1) {
+/** A difference, with its sign. */
+export function signed(value, digits = 1) {
   if (value == null) return NONE;
-  return `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(100 * value).toFixed(digits)}`;
+  return `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(digits)}`;
 }
+
+/** A difference of shares, in percentage points. */
+export const points = (value, digits = 1) => signed(value == null ? null : 100 * value, digits);
 
 export function seconds(value) {
   if (value == null) return NONE;
+  if (value > 0 && value < 0.00995) return `${(1000 * value).toFixed(1)} ms`;
   if (value < 0.0995) return `${Math.round(1000 * value)} ms`;
   if (value < 60) return `${value.toFixed(value < 10 ? 2 : 1)} s`;
   const minutes = Math.floor(value / 60);
@@ -57,7 +61,8 @@ export function clip(text, most = 160) {
 export const tail = (id) => (id && id.length > 16 ? `${id.split(/[_-]/)[0]}…${id.slice(-6)}` : id);
 
 const words = (name) => name.replaceAll('_', ' ');
-export const sentence = (name) => words(name).replace(/^./, (first) => first.toUpperCase());
+export const capital = (text) => text.replace(/^./, (first) => first.toUpperCase());
+export const sentence = (name) => capital(words(name));
 
 /** What was asked last, of a conversation. */
 export function questionOf(messages) {

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from './html.js';
 import { Icon } from './icons.js';
 import { sentence } from './format.js';
+import { meaning } from './words.js';
 
 /** A view: its heading gets the focus when the view is come to. */
 export function Page({ title, lead, actions, back, children }) {
@@ -59,7 +60,17 @@ const tone = (word) => Object.keys(TONES).find((name) => TONES[name].includes(wo
 export function Badge({ children, as }) {
   if (children == null) return null;
   const text = String(children).replaceAll('_', ' ');
-  return html`<span class=${`badge ${as ?? tone(String(children))}`}>${text}</span>`;
+  return html`<span class=${`badge ${as ?? tone(String(children))}`} title=${meaning(String(children))}>${text}</span>`;
+}
+
+/** Words of a view with their sentences, for whoever reads it for the first time. */
+export function Words({ title, of }) {
+  return html`
+    <details class="words">
+      <summary>${title}</summary>
+      <${Facts} of=${Object.entries(of).map(([word, said]) => [html`<b>${word}</b>`, said])} />
+    </details>
+  `;
 }
 
 /** Why nothing is shown, and what to do about it. */
@@ -108,7 +119,8 @@ export function Scrolled({ label, children }) {
 }
 
 /**
- * A table: `columns` are `{name, cell(row), numeric, wide}`. On a phone each row becomes a block.
+ * A table: `columns` are `{name, cell(row), numeric, wide, free}`. What is not free stays on one line,
+ * what is wide has two. On a phone each row becomes a block.
  */
 export function Table({ label, columns, rows, keyOf = (row) => row.id }) {
   return html`
@@ -116,7 +128,7 @@ export function Table({ label, columns, rows, keyOf = (row) => row.id }) {
       <table>
         <caption class="hidden">${label}</caption>
         <thead>
-          <tr>${columns.map((c) => html`<th key=${c.name} scope="col" class=${c.numeric ? 'num' : ''}>
+          <tr>${columns.map((c) => html`<th key=${c.name} scope="col" class=${c.numeric ? 'numeric' : ''}>
             ${c.hidden ? html`<span class="hidden">${c.name}</span>` : c.name}</th>`)}</tr>
         </thead>
         <tbody>
@@ -124,7 +136,7 @@ export function Table({ label, columns, rows, keyOf = (row) => row.id }) {
             <tr key=${keyOf(row)}>
               ${columns.map((c) => html`
                 <td key=${c.name} data-name=${c.hidden ? '' : c.name}
-                  class=${`${c.numeric ? 'num' : ''} ${c.wide ? 'wide' : ''}`}>${c.cell(row)}</td>`)}
+                  class=${['numeric', 'wide', 'free'].filter((name) => c[name]).join(' ')}>${c.cell(row)}</td>`)}
             </tr>`)}
         </tbody>
       </table>
@@ -134,10 +146,10 @@ export function Table({ label, columns, rows, keyOf = (row) => row.id }) {
 
 /** Names and values; those without a value are left out. */
 export function Facts({ of }) {
-  const known = of.filter(([, value]) => value != null && value !== '');
+  const known = of.filter(([, value]) => value != null && value !== false && value !== '');
   return html`
     <dl class="facts">
-      ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+      ${known.map(([name, value], n) => html`<div key=${n}><dt>${name}</dt><dd>${value}</dd></div>`)}
     </dl>
   `;
 }
@@ -201,8 +213,10 @@ export function Tree({ value }) {
   `;
 }
 
+/** Not offered where the browser gives a page no clipboard: over plain HTTP from another machine. */
 export function Copy({ text, name = 'Copy' }) {
   const [isDone, done] = useState(false);
+  if (!navigator.clipboard) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     done(true);

@@ -2,7 +2,7 @@
 import { html } from '../lib/html.js';
 import { ask, get, post } from '../lib/api.js';
 import { useData } from '../lib/data.js';
-import { ago, when } from '../lib/format.js';
+import { ago, clip, when } from '../lib/format.js';
 import { confirmed, Form, opened, tell } from '../lib/dialogs.js';
 import { Badge, Button, Card, Copy, Empty, Field, Loaded, Page, Table } from '../lib/ui.js';
 import { Tenants } from './tenants.js';
@@ -32,7 +32,7 @@ export function Access({ me }) {
 function columns(me, changed) {
   return [
     { name: 'Name', wide: true, cell: (k) => html`${k.name || 'unnamed'} <span class="mono muted">…${k.hint}</span>` },
-    ...(me.isOperator ? [{ name: 'Tenant', cell: (k) => k.tenant }] : []),
+    ...(me.isOperator ? [{ name: 'Tenant', cell: (k) => html`<span title=${k.tenant}>${clip(k.tenant, 24)}</span>` }] : []),
     { name: 'Role', cell: (k) => k.role },
     { name: 'State', cell: (k) => html`<${Badge} as=${k.is_valid ? 'good' : 'plain'}>${stateOf(k)}<//>` },
     { name: 'Used', cell: (k) => (k.last_used_at ? ago(k.last_used_at) : 'never') },

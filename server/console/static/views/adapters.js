@@ -4,8 +4,9 @@ import { get, post } from '../lib/api.js';
 import { useData } from '../lib/data.js';
 import { ago, count, percent, points, when } from '../lib/format.js';
 import { to } from '../lib/router.js';
+import { VERSIONS } from '../lib/words.js';
 import { confirmed } from '../lib/dialogs.js';
-import { Badge, Button, Card, Empty, Loaded, Page, Table } from '../lib/ui.js';
+import { Badge, Button, Card, Empty, Loaded, Page, Table, Words } from '../lib/ui.js';
 import { Graph } from './graph.js';
 
 const COLUMNS = [
@@ -51,6 +52,7 @@ function Shown({ versions }) {
       <${Graph} versions=${versions} />
     <//>
     <${Table} label="Versions" columns=${COLUMNS} rows=${versions} />
+    <${Words} title="What the states mean" of=${VERSIONS} />
   `;
 }
 

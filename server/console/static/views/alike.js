@@ -18,7 +18,7 @@ export function Alike({ ids }) {
         <ul class="rows">
           ${records.map((record) => html`
             <li key=${record.id}>
-              <a class="grow" href=${to('memory', record.id)}>${clip(questionOf(record.messages), 80)}</a>
+              <a class="grow clamped" href=${to('memory', record.id)}>${clip(questionOf(record.messages))}</a>
               <span class="mono">${clip(record.answer, 30)}</span>
             </li>`)}
         </ul>`}<//>

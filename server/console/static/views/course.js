@@ -22,7 +22,7 @@ function rowsOf({ events, samples }) {
 export function Course({ trace }) {
   const [box, width] = useWidth();
   const rows = rowsOf(trace);
-  if (!rows.length) return null;
+  if (rows.length < 2) return null;  // nothing waited for anything
   const end = Math.max(trace.seconds, ...rows.flatMap(({ spans }) => spans.map(endOf))) || 1;
   const x = (at) => NAMES + (at / end) * (width - NAMES - 12);
   const height = rows.length * ROW + 26;

@@ -36,7 +36,7 @@ function Figures({ run }) {
       <${Stat} name="Failed" value=${count(failed)} />
       <${Stat} name="Errors" value=${count(errored)} />
       ${run.per_testing_criteria_results.map((each) => html`
-        <${Stat} key=${each.testing_criteria} name=${each.testing_criteria} value=${`${count(each.passed)} passed`} note=${`${count(each.failed)} failed`} />`)}
+        <${Stat} key=${each.testing_criteria} name=${`Grader ${each.testing_criteria}`} value=${`${count(each.passed)} passed`} note=${`${count(each.failed)} failed`} />`)}
     <//>
   `;
 }

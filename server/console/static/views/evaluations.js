@@ -17,7 +17,8 @@ export function Evaluations({ me }) {
     <${Page} title="Evaluations" lead="How often each strategy is right, with intervals, and what your own graders found."
       actions=${me.may('admin') && html`<${Button} kind="primary" onClick=${() => begin(suites.reload)}>Evaluate<//>`}>
       ${isEmpty && html`<${Empty} title="Nothing was evaluated yet" icon="evaluations">
-        Put a suite to the server with <code>whet eval --detach</code>, or make an evaluation of your own with OpenAI's client.<//>`}
+        ${me.may('admin') ? 'Press Evaluate: questions with known answers are put to this server, by several strategies.' : 'An admin puts suites to the server.'}
+        Evaluations of your own are made with OpenAI's client (<code>client.evals.create</code>).<//>`}
       <${Loaded} of=${suites}>${({ data }) => data.map((job, n) => html`<${SuiteJob} key=${job.id} job=${job} isOpen=${n === 0} />`)}<//>
       <${Problem} error=${evals.error} retry=${evals.reload} />
       ${evals.rows?.map((each) => html`<${OneEval} key=${each.id} found=${each} />`)}
@@ -38,8 +39,9 @@ function begin(done) {
         done();
       }}>
         <${Field} label="Suites" hint="Such as stories, units. Empty: all built-in ones."><input name="suites" autofocus /><//>
-        <${Field} label="Arms" hint="What is compared."><input name="arms" value="one, vote, consistency" required /><//>
+        <${Field} label="Arms" hint="What is compared: one (a single sample), vote (samples without Whet), vote-4, and the strategies."><input name="arms" value="one, vote, consistency" required /><//>
         <${Field} label="Questions of each suite"><input name="questions" type="number" min="1" max="10000" value="24" required /><//>
+        <p class="hint">Each question is asked once for each arm: on a small machine 24 questions take minutes.</p>
       <//>`,
   });
 }
@@ -73,6 +75,8 @@ const ARMS = [
   { name: 'Time', numeric: true, cell: (a) => seconds(a.seconds?.value) },
 ];
 
+const ARMS_SAY = 'One: a single sample. Vote-N: a vote of N samples that the client counts. Others: Whet’s strategies. Lines: 95 % intervals.';
+
 function SuiteCard({ suite, baseline }) {
   const rows = suite.arms.map(({ arm, right }) => ({
     name: arm, ...right, text: `${percent(right.value, 1)} (${percent(right.low)} to ${percent(right.high)})`, brief: percent(right.value),
@@ -81,6 +85,7 @@ function SuiteCard({ suite, baseline }) {
   return html`
     <${Card} level=${3} title=${sentence(suite.name)} note=${`${sentence(suite.group)}; ${suite.arms[0]?.n} questions; beside ${baseline}.`}>
       <${Intervals} label=${label} rows=${rows} low=${0} high=${1} form=${(at) => percent(at)} />
+      <p class="hint">${ARMS_SAY}</p>
       <${Table} label=${`Arms on ${suite.name}`} columns=${ARMS} rows=${suite.arms} keyOf=${(a) => a.arm} />
     <//>
   `;
@@ -89,7 +94,7 @@ function SuiteCard({ suite, baseline }) {
 const RUNS = [
   { name: 'Run', wide: true, cell: (r) => html`<a href=${to('evaluations', `${r.eval_id}/${r.id}`)}>${r.name || r.id}</a>` },
   { name: 'Status', cell: (r) => html`<${Badge}>${r.status}<//>` },
-  { name: 'Model', cell: (r) => r.model || 'as answered' },
+  { name: 'Model', free: true, cell: (r) => r.model || 'as answered' },
   { name: 'Passed', numeric: true, cell: (r) => `${count(r.result_counts.passed)} of ${count(r.result_counts.total)}` },
   { name: 'Errors', numeric: true, cell: (r) => count(r.result_counts.errored) },
   { name: 'Made', cell: (r) => html`<time title=${when(r.created_at)}>${ago(r.created_at)}</time>` },

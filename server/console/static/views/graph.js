@@ -1,5 +1,5 @@
 // The lineage of versions as a picture: time runs to the right, a branch has a row of its own.
-import { html } from '../lib/html.js';
+import { html, useEffect } from '../lib/html.js';
 import { useWidth } from '../lib/data.js';
 import { percent } from '../lib/format.js';
 import { to } from '../lib/router.js';
@@ -51,6 +51,11 @@ export function Graph({ versions }) {
   const step = Math.min(STEP.most, Math.max(STEP.least, (room - 80) / order.length));
   const at = (id) => ({ x: 34 + places.get(id).column * step, y: 30 + places.get(id).row * ROW });
   const width = 68 + order.length * step;
+  const served = at(order.find((version) => version.aliases.includes('champion'))?.id ?? BASE).x;
+  useEffect(() => {
+    const [view] = box.current.children;
+    view.scrollLeft = served - room / 2;  // what is served is in sight, however long the lineage is
+  }, [served, room]);
   return html`
     <div ref=${box}><${Scrolled} label="Lineage of the versions">
       <svg class="graph" width=${width} height=${rows * ROW + 24} role="group" aria-label="Lineage: each version after its parent">

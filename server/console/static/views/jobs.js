@@ -14,7 +14,7 @@ const EVERY_MS = 3_000;
 const COLUMNS = [
   { name: 'Job', wide: true, cell: (j) => html`<a href=${to('jobs', j.id)}>${sentence(j.kind)}</a> <span class="mono muted">${tail(j.id)}</span>` },
   { name: 'Status', cell: (j) => html`<${Badge}>${j.status}<//>` },
-  { name: 'Progress', cell: (j) => html`<${Progress} job=${j} />` },
+  { name: 'Progress', free: true, cell: (j) => html`<${Progress} job=${j} />` },
   { name: 'Took', numeric: true, cell: (j) => tookOf(j) },
   { name: 'Asked', cell: (j) => html`<time title=${when(j.created_at)}>${ago(j.created_at)}</time>` },
 ];

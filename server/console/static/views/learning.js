@@ -2,7 +2,7 @@
 import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { useData } from '../lib/data.js';
-import { compact, count, number, percent, points } from '../lib/format.js';
+import { compact, count, number, percent, points, signed } from '../lib/format.js';
 import { to } from '../lib/router.js';
 import { Lines } from '../lib/charts.js';
 import { Badge, Card, Empty, Loaded, Page, Table } from '../lib/ui.js';
@@ -16,13 +16,13 @@ const COLUMNS = [
   { name: 'Helped', numeric: true, cell: (v) => count(v.metrics.helped) },
   { name: 'Hurt', numeric: true, cell: (v) => count(v.metrics.hurt) },
   { name: 'Guards lost', numeric: true, cell: (v) => count(v.metrics.guards?.lost.length) },
-  { name: 'Points an hour', numeric: true, cell: (v) => number(v.metrics.returns?.per_hour, 1) },
+  { name: 'Points an hour', numeric: true, cell: (v) => signed(v.metrics.returns?.per_hour) },
 ];
 
 export function Learning() {
   const versions = useData((signal) => get('/v1/adapters', { signal }), [], 30_000);
   return html`
-    <${Page} title="Learning curves" lead="How the share of right answers, the loss and the price went, generation by generation.">
+    <${Page} title="Learning curves" lead="How the share of right answers, the loss and the price went. Every picture runs from the first generation to the last.">
       <${Loaded} of=${versions}>${({ data }) => {
         const found = data.filter((v) => v.number != null).sort((a, b) => a.number - b.number);
         return found.length ? html`<${Curves} versions=${found} />` : html`<${Nothing} />`;

@@ -4,8 +4,9 @@ import { get } from '../lib/api.js';
 import { useData } from '../lib/data.js';
 import { compact, count, number, percent, points, seconds } from '../lib/format.js';
 import { to } from '../lib/router.js';
+import { STRATEGIES } from '../lib/words.js';
 import { Intervals } from '../lib/charts.js';
-import { Badge, Card, Empty, Loaded, Page, Stat, Stats, Table } from '../lib/ui.js';
+import { Badge, Card, Empty, Loaded, Page, Stat, Stats, Table, Words } from '../lib/ui.js';
 
 const more = (name, form) => (row) => form(row.per_additional_right[name]);
 const COLUMNS = [
@@ -17,9 +18,16 @@ const COLUMNS = [
   { name: 'Hurt', numeric: true, cell: (r) => count(r.hurt) },
   { name: 'Tokens', numeric: true, cell: (r) => compact(r.tokens && Math.round(r.tokens)) },
   { name: 'Time', numeric: true, cell: (r) => seconds(r.seconds) },
-  { name: 'Tokens per right answer more', numeric: true, cell: more('tokens', (v) => compact(v && Math.round(v))) },
-  { name: 'Time per right answer more', numeric: true, cell: more('seconds', seconds) },
+  { name: 'Tokens a gain', numeric: true, cell: more('tokens', (v) => compact(v && Math.round(v))) },
+  { name: 'Time a gain', numeric: true, cell: more('seconds', seconds) },
 ];
+const MEANT = {
+  Judged: 'A verifier, a person or an evaluation said whether the answer was right.',
+  Helped: 'The strategy was right where the vote beside it was wrong.',
+  Hurt: 'The strategy was wrong where the vote beside it was right.',
+  Tokens: 'Of an answer, on average; likewise the time.',
+  'Tokens a gain': 'What one right answer more than the vote has costs; likewise the time. None where nothing is gained.',
+};
 
 export function Ledger() {
   const ledger = useData((signal) => get('/v1/ledger', { signal }), [], 15_000);
@@ -52,7 +60,8 @@ function Shown({ ledger }) {
       <${Picture} title="Right answers" rows=${rights} low=${0} high=${1} form=${(at) => percent(at)}
         note="Share of the judged answers, with 95 % intervals." none="No answer is judged yet." />
     </div>
-    <${Table} label="Strategies" columns=${COLUMNS} rows=${rows} />
+    <${Table} label="Strategies" columns=${COLUMNS} rows=${rows} keyOf=${(row) => row.strategy} />
+    <${Words} title="What the columns say" of=${MEANT} /><${Words} title="What the strategies do" of=${STRATEGIES} />
   `;
 }
 

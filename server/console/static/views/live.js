@@ -1,12 +1,12 @@
 // Requests while they are answered: each sample as it comes in, each vote as it falls.
 import { html, useEffect, useReducer, useState } from '../lib/html.js';
-import { events, get } from '../lib/api.js';
+import { events, get, key } from '../lib/api.js';
 import { useData, useNow } from '../lib/data.js';
 import { after, placesOf } from '../lib/requests.js';
 import { ago, clip, count, percent, seconds } from '../lib/format.js';
 import { to } from '../lib/router.js';
 import { Votes } from '../lib/charts.js';
-import { Badge, Button, Card, Empty, Page, Problem, Stat, Stats } from '../lib/ui.js';
+import { Badge, Button, Card, Copy, Empty, Page, Problem, Stat, Stats } from '../lib/ui.js';
 
 const AGAIN_MS = 2_000;
 const LATEST = 8;
@@ -57,7 +57,7 @@ export function Live({ me }) {
       <${Counts} me=${me} running=${running.length} missed=${live.missed} />
       ${live.requests.length
         ? html`<div class="requests">${live.requests.map((request) => html`<${Request} key=${request.id} request=${request} />`)}</div>`
-        : html`<${Nothing} />`}
+        : html`<${Nothing} me=${me} />`}
       <${Latest} />
     <//>
   `;
@@ -74,12 +74,27 @@ function Counts({ me, running, missed }) {
   `;
 }
 
-function Nothing() {
+function Nothing({ me }) {
+  const call = callOf(me);
   return html`
     <${Empty} title="Nothing is being asked right now" icon="live">
-      Requests appear here by themselves. Ask something in the <a href=${to('playground')}>playground</a>, or send one with any OpenAI client.
+      Requests appear here by themselves. Ask something in the <a href=${to('playground')}>playground</a>, or send one with any OpenAI client:
+      <pre class="call" tabindex="0" aria-label="A request as a command">${call}</pre>
+      <${Copy} text=${call} name="Copy the command" />
     <//>
   `;
+}
+
+/** A request as it is typed; a key is named, never shown. */
+function callOf(me) {
+  const base = location.origin + location.pathname.replace(/\/console$/, '');
+  const body = { model: me.models[0], messages: [{ role: 'user', content: 'What is 17 · 24?' }] };
+  return [
+    `curl ${base}/v1/chat/completions`,
+    "-H 'content-type: application/json'",
+    ...(key.get() ? ['-H "authorization: Bearer $WHET_API_KEY"'] : []),
+    `-d '${JSON.stringify(body)}'`,
+  ].join(' \\\n  ');
 }
 
 function Request({ request: r }) {
@@ -120,7 +135,7 @@ function Latest() {
       <ul class="rows">
         ${rows.map((t) => html`
           <li key=${t.id}>
-            <a class="grow" href=${to('traces', t.id)}>${clip(t.question, 100) || t.id}</a>
+            <a class="grow clamped" href=${to('traces', t.id)}>${clip(t.question) || t.id}</a>
             <span class="mono">${clip(t.answer, 30) || '–'}</span>
             <span class="muted">${t.strategy}</span>
             <span class="muted num">${ago(t.asked_at)}</span>

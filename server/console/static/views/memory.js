@@ -2,19 +2,19 @@
 import { html, useEffect, useState } from '../lib/html.js';
 import { get, query } from '../lib/api.js';
 import { usePages } from '../lib/data.js';
-import { ago, clip, count, questionOf, when } from '../lib/format.js';
+import { ago, clip, count, questionOf, sentence, when } from '../lib/format.js';
 import { settle, to } from '../lib/router.js';
-import { Badge, Button, Empty, Field, Loading, More, Page, Problem, Stat, Stats, Table } from '../lib/ui.js';
+import { meaning, STATES, TIERS } from '../lib/words.js';
+import { Badge, Button, Empty, Field, Loading, More, Page, Problem, Stat, Stats, Table, Words } from '../lib/ui.js';
 
-const STATES = ['active', 'pending', 'quarantined', 'expired', 'erased'];
 const PAUSE_MS = 250;
 
 const COLUMNS = [
-  { name: 'Question', wide: true, cell: (r) => html`<a href=${to('memory', r.id)}>${clip(questionOf(r.messages), 90) || 'erased'}</a>` },
-  { name: 'Answer', cell: (r) => html`<span class="mono">${clip(r.answer, 40) || '–'}</span>` },
+  { name: 'Question', wide: true, cell: (r) => html`<a class="clamped" href=${to('memory', r.id)}>${clip(questionOf(r.messages)) || 'erased'}</a>` },
+  { name: 'Answer', free: true, cell: (r) => html`<span class="mono">${clip(r.answer, 40) || '–'}</span>` },
   { name: 'State', cell: (r) => html`<${Badge}>${r.state}<//>` },
-  { name: 'Verified by', cell: (r) => r.tier },
-  { name: 'Task', cell: (r) => r.task ?? '–' },
+  { name: 'Verified by', cell: (r) => html`<span title=${meaning(r.tier)}>${r.tier}</span>` },
+  { name: 'Task', free: true, cell: (r) => r.task ?? '–' },
   { name: 'Used', numeric: true, cell: (r) => count(r.uses) },
   { name: 'Made', cell: (r) => html`<time title=${when(r.created_at)}>${ago(r.created_at)}</time>` },
 ];
@@ -36,10 +36,11 @@ export function Memory({ place, me }) {
         <${Field} label="State" inline>
           <select value=${given.state} onChange=${(e) => change('state', e.target.value)}>
             <option value="">all but erased</option>
-            ${STATES.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+            ${Object.keys(STATES).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
           </select>
         <//>
         ${given.task && html`<${Button} kind="small" onClick=${() => change('task', '')}>Task ${given.task} ✕<//>`}
+        ${pages.rows?.length > 0 && html`<${Words} title="What the states mean" of=${STATES} /><${Words} title="What an answer is verified by" of=${TIERS} />`}
       </div>
       <${Problem} error=${pages.error} retry=${pages.reload} />
       ${pages.rows == null && !pages.error && html`<${Loading} lines=${6} />`}
@@ -80,7 +81,7 @@ function Counts({ me }) {
   if (!records || !me.counts.records) return null;
   return html`
     <${Stats}>
-      ${STATES.filter((name) => records[name]).map((name) => html`<${Stat} key=${name} name=${name} value=${count(records[name])} />`)}
+      ${Object.keys(STATES).filter((name) => records[name]).map((name) => html`<${Stat} key=${name} name=${sentence(name)} value=${count(records[name])} />`)}
     <//>
   `;
 }

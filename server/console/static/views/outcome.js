@@ -25,7 +25,7 @@ export function Outcome({ name, run }) {
       </div>
       <${Facts} of=${costs(report, passed)} />
       ${report && run.id && html`
-        ${report.strategy !== 'plain' && run.isKept && html`<p><a href=${to('traces', run.id)}>Show the trace</a></p>`}
+        ${run.isKept && html`<p><a href=${to('traces', run.id)}>Show the trace</a></p>`}
         ${report.answer && html`<h3>Is it right?</h3><${VerdictForm} id=${run.id} />`}`}
     <//>
   `;

@@ -1,6 +1,7 @@
 // One question, several strategies side by side: each streams its votes and its answer.
 import { html, useEffect, useRef, useState } from '../lib/html.js';
 import { events } from '../lib/api.js';
+import { meaning } from '../lib/words.js';
 import { Button, Card, Empty, Field, Page, Problem } from '../lib/ui.js';
 import { Outcome } from './outcome.js';
 
@@ -82,7 +83,7 @@ export function Playground({ me }) {
           <div class="actions">
             <${Button} kind="primary" type="submit" icon="playground" busy=${isRunning} disabled=${!question.trim() || !chosen.length}>Ask<//>
             ${isRunning && html`<${Button} icon="stop" onClick=${() => stop.current.abort()}>Stop<//>`}
-            <span class="hint">Ctrl + Enter asks as well.</span>
+            <span class="hint keyboard">Ctrl + Enter asks as well.</span>
           </div>
         </form>
       <//>
@@ -128,12 +129,15 @@ function Strategies({ all, chosen, choose }) {
         ${all.map((name) => {
           const isChosen = chosen.includes(name);
           return html`
-            <label class="chip" key=${name} data-on=${isChosen}>
+            <label class="chip" key=${name} data-on=${isChosen} title=${meaning(name)}>
               <input type="checkbox" checked=${isChosen} disabled=${!isChosen && chosen.length >= MOST} onChange=${() => toggle(name)} />
               ${name}
             </label>`;
         })}
       </div>
+      <ul class="meanings hint">
+        ${chosen.filter(meaning).map((name) => html`<li key=${name}><b>${name}</b> ${meaning(name)}</li>`)}
+      </ul>
     </fieldset>
   `;
 }

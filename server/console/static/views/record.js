@@ -4,6 +4,7 @@ import { get } from '../lib/api.js';
 import { useData } from '../lib/data.js';
 import { clip, count, percent, questionOf, when } from '../lib/format.js';
 import { to } from '../lib/router.js';
+import { meaning } from '../lib/words.js';
 import { tell } from '../lib/dialogs.js';
 import { Badge, Button, Card, Empty, Facts, Loaded, Page, Problem, Tree } from '../lib/ui.js';
 import { Lineage } from './lineage.js';
@@ -60,8 +61,8 @@ function Whole({ record: r }) {
       <div>
         <${Card} title="Standing">
           <${Facts} of=${[
-            ['State', html`<${Badge}>${r.state}<//>`],
-            ['Verified by', r.tier],
+            ['State', html`<${Badge}>${r.state}<//><small>${meaning(r.state)}</small>`],
+            ['Verified by', html`${r.tier}<small>${meaning(r.tier)}</small>`],
             ['From', r.source],
             ['Confidence', percent(r.confidence)],
             ['Used', `${count(r.uses)} times, won ${count(r.wins)}`],

@@ -86,12 +86,12 @@ function List({ rows, record, choose, done, at }) {
   }, [at]);
   return html`
     <div class="queue">
-      <p class="hint" id="queue-keys">In the list: <kbd>↓</kbd> <kbd>↑</kbd> move, <kbd>a</kbd> accepts, <kbd>e</kbd> edits, <kbd>q</kbd> quarantines, <kbd>r</kbd> rejects.</p>
+      <p class="hint keyboard" id="queue-keys">In the list: <kbd>↓</kbd> <kbd>↑</kbd> move, <kbd>a</kbd> accepts, <kbd>e</kbd> edits, <kbd>q</kbd> quarantines, <kbd>r</kbd> rejects.</p>
       <ul ref=${list} role="listbox" tabindex="0" aria-label="Records to review" aria-describedby="queue-keys"
         aria-activedescendant=${record && `row-${record.id}`} onKeyDown=${press}>
         ${rows.map((row) => html`
           <li key=${row.id} id=${`row-${row.id}`} role="option" aria-selected=${row === record} onClick=${() => choose(row.id)}>
-            <span class="queue-question">${clip(questionOf(row.messages), 80)}</span>
+            <span class="queue-question clamped">${clip(questionOf(row.messages))}</span>
             <span class="queue-answer mono">${clip(row.answer, 40)}</span>
             <span class="muted">${row.tier} · ${ago(row.created_at)}</span>
           </li>`)}

@@ -33,7 +33,7 @@ export function Tenants() {
 function columns(changed) {
   return [
     { name: 'Tenant', wide: true, cell: (t) => html`<b>${t.id}</b>` },
-    { name: 'Limits', cell: (t) => limitsOf(t) },
+    { name: 'Limits', free: true, cell: (t) => limitsOf(t) },
     { name: 'Actions', hidden: true, cell: (t) => html`<${Button} kind="small" aria-label=${`Change the limits of ${t.id}`} onClick=${() => limit(t, changed)}>Change<//>` },
   ];
 }

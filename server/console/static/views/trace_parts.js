@@ -1,6 +1,6 @@
 // The parts of a trace beside its samples: vote, training, neighbours, checks, memory, price.
 import { html } from '../lib/html.js';
-import { count, number, seconds, tail } from '../lib/format.js';
+import { capital, count, number, seconds, tail } from '../lib/format.js';
 import { to } from '../lib/router.js';
 import { Lines, Parts, Votes } from '../lib/charts.js';
 import { Badge, Card, Facts } from '../lib/ui.js';
@@ -21,7 +21,7 @@ export function Learned({ training }) {
     { name: 'Held out', points: holdout.map((value, n) => [n * steps, value]) },
   ].filter((each) => each.points.length > 1);
   return html`
-    <${Card} title="Training" note=${training.reason}
+    <${Card} title="Training" note=${training.reason && capital(training.reason)}
       actions=${html`<${Badge} as=${training.accepted ? 'good' : 'bad'}>${training.accepted ? 'accepted by the gate' : 'not used'}<//>`}>
       ${series.length > 0 && html`
         <${Lines} label=${`Loss over ${steps} steps: ${series.map(told).join('; ')}`} series=${series}
@@ -60,7 +60,7 @@ export function Saved({ memory }) {
   if (!memory) return null;
   const id = memory.saved ?? memory.reused;
   return html`
-    <${Card} title="Memory" note=${memory.reason}>
+    <${Card} title="Memory" note=${memory.reason && (id ? capital(memory.reason) : `Not saved: ${memory.reason}`)}>
       <${Facts} of=${[
         [memory.saved ? 'Saved as' : 'Taken from', id && html`<a class="mono" href=${to('memory', id)}>${tail(id)}</a>`],
         ['State', memory.state && html`<${Badge}>${memory.state}<//>`],
@@ -70,13 +70,14 @@ export function Saved({ memory }) {
 }
 
 export function Price({ trace }) {
-  const parts = (of, form) => Object.entries(of ?? {}).map(([name, value]) => [name, value, form(value)]);
+  const parts = (of, form) => Object.entries(of ?? {}).map(([name, value]) => [name.replaceAll('_', ' '), value, form(value)]);
   return html`
     <${Card} title="Cost">
       <h3>Tokens</h3>
       <${Parts} label="Tokens" parts=${parts(trace.tokens, count)} />
-      <h3>Time</h3>
-      <${Parts} label="Time" parts=${parts(trace.seconds_by_step, seconds)} />
+      ${Object.keys(trace.seconds_by_step ?? {}).length > 0 && html`
+        <h3>Time</h3>
+        <${Parts} label="Time" parts=${parts(trace.seconds_by_step, seconds)} />`}
     <//>
   `;
 }

@@ -4,7 +4,8 @@ import { get, query } from '../lib/api.js';
 import { useData, usePages } from '../lib/data.js';
 import { ago, clip, compact, count, number, percent, seconds, when } from '../lib/format.js';
 import { settle, to } from '../lib/router.js';
-import { Badge, Button, Card, Empty, Facts, Field, Loaded, Loading, More, Page, Problem, Stat, Stats, Table } from '../lib/ui.js';
+import { meaning, STOPS, STRATEGIES } from '../lib/words.js';
+import { Badge, Button, Card, Empty, Facts, Field, Loaded, Loading, More, Page, Problem, Stat, Stats, Table, Words } from '../lib/ui.js';
 import { Samples } from './samples.js';
 import { Neighbours } from './neighbours.js';
 import { Learned, Price, Saved, Steps, Verification, VersionLink, Vote } from './trace_parts.js';
@@ -15,8 +16,8 @@ import { Verdict } from './verdict.js';
 /** Characters of a question that stand below the heading. */
 const LEAD = 240;
 const COLUMNS = [
-  { name: 'Question', wide: true, cell: (t) => html`<a href=${to('traces', t.id)}>${clip(t.question, 90) || t.id}</a>` },
-  { name: 'Answer', cell: (t) => html`<span class="mono">${clip(t.answer, 40) || '–'}</span>` },
+  { name: 'Question', wide: true, cell: (t) => html`<a class="clamped" href=${to('traces', t.id)}>${clip(t.question) || t.id}</a>` },
+  { name: 'Answer', free: true, cell: (t) => html`<span class="mono">${clip(t.answer, 40) || '–'}</span>` },
   { name: 'Strategy', cell: (t) => html`<${Badge} as="plain">${t.strategy}<//>` },
   { name: 'Stopped', cell: (t) => html`<${Badge}>${t.stop_reason}<//>` },
   { name: 'Agreement', numeric: true, cell: (t) => percent(t.agreement) },
@@ -46,6 +47,7 @@ export function Traces({ place, me }) {
             ${me.strategies.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
           </select>
         <//>
+        ${pages.rows?.length > 0 && html`<${Words} title="Why a vote stops" of=${STOPS} /><${Words} title="What the strategies do" of=${STRATEGIES} />`}
       </div>
       <${Problem} error=${pages.error} retry=${pages.reload} />
       ${pages.rows == null && !pages.error && html`<${Loading} lines=${6} />`}
@@ -74,9 +76,9 @@ function Whole({ trace, me }) {
   return html`
     <${Stats}>
       <${Stat} name="Answer" value=${clip(t.answer, 60) || '–'} />
-      <${Stat} name="Agreement" value=${percent(t.agreement)} note=${t.confidence != null && `sure to ${percent(t.confidence, 1)}`} />
+      ${t.agreement != null && html`<${Stat} name="Agreement" value=${percent(t.agreement)} note=${t.confidence != null && `sure to ${percent(t.confidence, 1)}`} />`}
       <${Stat} name="Strategy" value=${t.strategy} note=${t.requested && t.requested !== t.strategy && `asked: ${t.requested}`} />
-      <${Stat} name="Stopped" value=${html`<${Badge}>${t.stop_reason}<//>`} />
+      <${Stat} name="Stopped" value=${html`<${Badge}>${t.stop_reason}<//>`} note=${meaning(t.stop_reason)} />
       <${Stat} name="Tokens" value=${compact(generated(t.tokens))} />
       <${Stat} name="Time" value=${seconds(t.seconds)} />
     <//>
@@ -84,7 +86,7 @@ function Whole({ trace, me }) {
     <div class="columns">
       <div>
         ${t.question.length > LEAD && html`<${Asked} trace=${t} />`}
-        <${Samples} samples=${t.samples} />
+        <${Samples} samples=${t.samples} isVote=${t.votes?.length > 0} />
         <${Steps} steps=${t.steps} />
         <${Course} trace=${t} />
       </div>

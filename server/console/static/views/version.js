@@ -2,7 +2,7 @@
 import { html } from '../lib/html.js';
 import { get, post } from '../lib/api.js';
 import { useData } from '../lib/data.js';
-import { count, number, percent, points, seconds, sentence, when } from '../lib/format.js';
+import { capital, count, number, percent, points, seconds, sentence, when } from '../lib/format.js';
 import { to } from '../lib/router.js';
 import { confirmed } from '../lib/dialogs.js';
 import { Intervals } from '../lib/charts.js';
@@ -90,7 +90,7 @@ function BeforeAfter({ accuracy }) {
 
 function Gate({ metrics: m }) {
   return html`
-    <${Card} title="Gate" note=${m.reasons?.join('. ')} actions=${html`<${Badge}>${m.decision}<//>`}>
+    <${Card} title="Gate" note=${m.reasons?.map(capital).join('. ')} actions=${html`<${Badge}>${m.decision}<//>`}>
       <${Facts} of=${[
         ['Held out', m.asked != null && `${count(m.asked)} of ${count(m.holdout)} questions asked`],
         ['Helped', count(m.helped)],
