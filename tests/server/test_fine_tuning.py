@@ -501,6 +501,25 @@ async def test_what_cannot_be_done_is_refused_by_name(
         assert server.memory.jobs.list("default", 10) == []
 
 
+async def test_a_script_keeps_the_name_of_its_model_where_that_is_served_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = "gpt-4o-mini-2024-07-18"
+    flags = ["--served-model-name", "whet-pebble", theirs]
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("It is 4."), flags) as server:
+        file_id = await file_of(server, lines(12))
+        made = (await posted(server, model=theirs, training_file=file_id)).json()
+        assert (made["model"], made["status"]) == (theirs, "queued")
+        job = server.memory.jobs.get("default", made["id"])
+        assert job.request["name"].startswith("ft:whet-pebble:whet::")
+        asked = [{"role": "user", "content": "Rate {{ sample.output_text }}"}]
+        score = {"type": "score_model", "name": "s", "model": theirs, "input": asked}
+        path = "/v1/fine_tuning/alpha/graders/run"
+        graded = await server.post(path, grader=score, model_sample="4", item={})
+        faults = graded["metadata"]["errors"]
+        assert not faults["model_grader_server_error"], "it was asked, and gave no JSON"
+
+
 async def test_a_file_of_another_purpose_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
