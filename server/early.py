@@ -12,7 +12,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from adaptation.rewards.folder import check_folder
 from server.config import ConfigError, Settings
+from server.early_values import check_values
 from server.engine_defaults import refuse_flags
 from server.models.named import check_model
 
@@ -26,6 +28,7 @@ TEMPLATE = frozenset("{}\n")
 
 def check_start(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> None:
     """Raise `ConfigError` for what cannot be served; `args` holds the flags that were given."""
+    check_values(args)
     refuse_flags(args, settings, on_cpu)
     if model := args.model_tag or args.model:
         check_model(model, settings.data_dir)
@@ -46,7 +49,7 @@ def check_data_folder(folder: Path) -> None:
 def check_address(host: str, port: int) -> None:
     """Refuse a port that is none, or that cannot be listened on now."""
     if port not in PORTS:
-        raise ConfigError(f"--port {port} is none: give one from 1024 to {PORTS[-1]}")
+        raise ConfigError(f"--port {port} is no port: give one from 1024 to {PORTS[-1]}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,7 +75,13 @@ def _check_paths(args: argparse.Namespace, settings: Settings) -> None:
         if not path.exists():
             raise ConfigError(f"{told}: there is no such {kind}")
         if path.is_dir() != (kind == "folder"):
-            raise ConfigError(f"{told}: no {kind}")
+            raise ConfigError(f"{told}: it is no {kind}; give a {kind}")
+    if settings.reward_model is not None:
+        try:
+            check_folder(settings.reward_model)
+        except ValueError as error:
+            raise ConfigError(f"reward_model = {settings.reward_model}: {error}") from error
+
 
 
 def _named(args: argparse.Namespace, settings: Settings) -> Iterator[tuple[str, Path, str]]:

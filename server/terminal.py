@@ -65,6 +65,10 @@ class OneLineParser(argparse.ArgumentParser):
             self.error(unrecognized(unknown, self._option_string_actions))
         return found, unknown
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, no_choice(value, list(map(str, action.choices))))
+
     def error(self, message: str) -> NoReturn:
         """End the process with status 2."""
         self.exit(2, f"{self.prog}: {hidden(message)} (see `{self.prog} --help`)\n")
@@ -81,10 +85,17 @@ def unrecognized(words: Sequence[str], flags: Collection[str]) -> str:
 
 def near_flag(given: str, flags: Collection[str]) -> str | None:
     """Return the flag that `given` begins, or that it is most like, or None."""
-    name = given.replace("_", "-")
+    name = given.replace("_", "-").lower()
     begun = sorted(flag for flag in flags if flag.startswith(name))
     near = difflib.get_close_matches(name, flags, n=1, cutoff=0.75)
     return next(iter([*begun, *near]), None)
+
+
+def no_choice(given: object, choices: Sequence[str]) -> str:
+    """Say that a value is none of the choices, and the one that was perhaps meant, or all."""
+    near = difflib.get_close_matches(str(given).lower(), choices, n=1)
+    meant = f"; did you mean {near[0]}?" if near else f" (choose from {', '.join(choices)})"
+    return f"invalid choice: {str(given)!r}{meant}"
 
 
 def console(stderr: bool = False) -> Console:

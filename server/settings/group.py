@@ -26,6 +26,12 @@ class Group(Frozen):
         return None if value == "none" and NoneType in get_args(kind) else value
 
 
+def _named(value: object) -> object:
+    if value == "":  # which Path takes for the working directory
+        raise ValueError("it is empty: give a path")
+    return value
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -42,7 +48,7 @@ def _listed(value: object) -> object:
     return () if value in ("", "none") else tuple(value.split(","))
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 Device = Annotated[str, AfterValidator(_device)]
 Listed = BeforeValidator(_listed)
 """Reads a tuple that flags and variables write with commas."""

@@ -105,7 +105,7 @@ def test_slips_and_help_cost_no_import_of_vllm(tmp_path: Path) -> None:
         "--print-config": "",
         "--prot 80": "did you mean --port?",
         "--strateg auto": "did you mean --strategy?",
-        "--port 99999": "--port 99999 is none",
+        "--port 99999": "--port 99999 is no port",
         "--port x": "'x' is no whole number",
         f"--data-dir {tmp_path}/file": f"{tmp_path}/file is a file; give a folder",
         f"{tmp_path}": "it holds no config.json",
@@ -115,6 +115,16 @@ def test_slips_and_help_cost_no_import_of_vllm(tmp_path: Path) -> None:
         "--max-samples 0": "max_samples",
         "--config /no/such.yaml": "/no/such.yaml: cannot be read",
         "--host 256.0.0.1 --api-key x": "give another --host",
+        f"--reward-model {tmp_path}": "its config.json cannot be read",
+        f"--refusals {tmp_path}": "it is no file; give a file",
+        "--model=": "the model has an empty name",
+        "--data-dir=": "it is empty: give a path",
+        "--max-model-len 8kk": "--max-model-len 8kk is no length",
+        "--max-model-len -5": "--max-model-len -5 is no length",
+        "--gpu-memory-utilization 3": "--gpu-memory-utilization 3 is no share",
+        "--lora-modules mine": "give NAME=FOLDER",
+        "--lora-modules mine=/no/such": "there is no folder /no/such",
+        "--dtype float17": "did you mean float16?",
     }
     command = [sys.executable, "-c", SLIPS, *slips]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
