@@ -39,11 +39,17 @@ def check_start(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> N
 
 def check_data_folder(folder: Path) -> None:
     """Refuse what is no folder, and one that cannot be written or made."""
+    there = check_is_folder(folder)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"data_dir = {folder}: {there} cannot be written; give another folder")
+
+
+def check_is_folder(folder: Path) -> Path:
+    """Refuse a data folder that is a file, or below one; return what of its path exists."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         raise ConfigError(f"data_dir = {folder}: {there} is a file; give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"data_dir = {folder}: {there} cannot be written; give another folder")
+    return there
 
 
 def check_address(host: str, port: int) -> None:
@@ -81,7 +87,6 @@ def _check_paths(args: argparse.Namespace, settings: Settings) -> None:
             check_folder(settings.reward_model)
         except ValueError as error:
             raise ConfigError(f"reward_model = {settings.reward_model}: {error}") from error
-
 
 
 def _named(args: argparse.Namespace, settings: Settings) -> Iterator[tuple[str, Path, str]]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from adaptation.evaluation.errors import UnfitArmError
+from adaptation.evaluation.exchange import Request
 from adaptation.evaluation.plan import Plan
-from adaptation.evaluation.target import Request, Target
+from adaptation.evaluation.target import Target
 
 ADVICE = "serve it with --enable-auto-tool-choice and --tool-call-parser, and evaluate that server"
 

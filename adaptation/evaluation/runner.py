@@ -14,11 +14,12 @@ from itertools import groupby
 from adaptation.evaluation.arms import ARMS
 from adaptation.evaluation.arms.arm import Outcome, Question, Settings
 from adaptation.evaluation.examples import Library
+from adaptation.evaluation.exchange import NO_REPLY
 from adaptation.evaluation.plan import Plan, World
 from adaptation.evaluation.results import Results, ResultsWriter
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.suite import Group, Suite
-from adaptation.evaluation.target import NO_REPLY, RequestRefusedError, Target
+from adaptation.evaluation.target import RequestRefusedError, Target
 from adaptation.evaluation.teaching import Teacher
 from adaptation.evaluation.trial import Case, Trial
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,11 +25,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 from adaptation.errors import AdaptationError
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
+from adaptation.evaluation.exchange import Reply, Request
 from adaptation.evaluation.results import KEPT
 from adaptation.options import Strategy
-from adaptation.report import FirstSample, Report
-
-Messages = Sequence[Mapping[str, str]]
+from adaptation.report import Report
 
 TRIES = 6
 FIRST_PAUSE_S = 2.0
@@ -42,39 +39,6 @@ for, about a minute."""
 DENIED = 401
 FORGETFUL = {"memory": {"write": False}}
 """An evaluation leaves no trace in what the server remembers."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One response: the texts of its choices, and what they cost."""
-
-    texts: tuple[str, ...]
-    prompt_tokens: int
-    generated_tokens: int
-    training_tokens: int
-    seconds: float
-    samples: int
-    fallback: str | None
-    retried: int
-    first_sample: FirstSample | None = None
-
-
-NO_REPLY = Reply((), 0, 0, 0, 0.0, samples=0, fallback=None, retried=0)
-"""Where no server was asked."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked; `strategy` and `adaptation` reach only a server that is Whet."""
-
-    messages: Messages
-    temperature: float
-    seed: int
-    max_tokens: int
-    n: int = 1
-    tools: Sequence[Mapping[str, Any]] = ()
-    strategy: Strategy = Strategy.PLAIN
-    adaptation: Mapping[str, Any] | None = None
 
 
 class RequestRefusedError(EvaluationError):

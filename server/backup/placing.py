@@ -16,8 +16,6 @@ def check_place(target: Path, force: bool) -> None:
     """Refuse a place where a folder cannot be put; raises `CommandError`."""
     if target.is_mount():
         raise CommandError(_mounted(target))
-    if target.exists() and not target.is_dir():
-        raise CommandError(f"{target} is not a folder: choose another with --data-dir")
     if not force and is_filled(target):
         raise CommandError(
             f"{target} is not empty: --force moves what it holds aside, --data-dir names another"

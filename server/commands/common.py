@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings
+from server.early import check_is_folder
 from server.flags import DEST_PREFIX, add_arguments, flags_of
 from server.setting_sources import resolve
-from server.terminal import CommandError
+from server.terminal import CommandError, UsageError
 
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
@@ -102,9 +103,48 @@ def number_between(low: int, high: int) -> Callable[[str], int]:
     return check
 
 
+def file_to_write(text: str) -> str:
+    """Check for argparse, before the work and not after it, that a file can be written.
+
+    `-` is standard output.
+    """
+    path = Path(text)
+    if text != "-" and not (text and path.absolute().parent.is_dir()):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: there is no such folder")
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: give another file")
+    return text
+
+
+def add_json_file(parser: argparse._ActionsContainer, what: str) -> None:
+    """Add the flag that writes `what` as JSON, to a file or to standard output."""
+    parser.add_argument(
+        "--json",
+        type=file_to_write,
+        metavar="FILE",
+        nargs="?",
+        const="-",
+        help=f"write {what}; no FILE: to stdout",
+    )
+
+
+def check_suite(name: str) -> None:
+    """Raise `UsageError` for a suite that there is not; one of reasoning-gym is not looked for."""
+    from adaptation.evaluation.suites import SuiteError, suite_named
+    from adaptation.evaluation.suites.reasoning_gym import PREFIX
+
+    if not name.startswith(PREFIX):
+        try:
+            suite_named(name)
+        except SuiteError as error:
+            raise UsageError(str(error)) from error
+
+
 def settings_of(args: argparse.Namespace) -> Settings:
-    """Return the settings in force for a command."""
-    return resolve(flags_of(args), os.environ, args.config).settings
+    """Return the settings in force for a command; a data folder that is a file is refused."""
+    settings = resolve(flags_of(args), os.environ, args.config).settings
+    check_is_folder(settings.data_dir)
+    return settings
 
 
 @contextmanager

@@ -81,12 +81,13 @@ def _visit_all(
     args: argparse.Namespace, narrator: Narrator, url: str, data_dir: Path | None
 ) -> list[Outcome]:
     from server.asking.target import told
-    from server.tour import distil, feedback, train, vote
     from server.tour.client import Client
-    from server.tour.guide import FAST, FULL, Guide
 
-    stations = [vote.visit, train.visit, *([distil.visit] if data_dir else []), feedback.visit]
     with told(url), closing(Client(url)) as client:
+        from server.tour import distil, feedback, train, vote
+        from server.tour.guide import FAST, FULL, Guide
+
+        stations = [vote.visit, train.visit, *([distil.visit] if data_dir else []), feedback.visit]
         narrator.say(f"The model is {client.model}, the client the official `openai` package.")
         guide = Guide(client, narrator, FAST if args.fast else FULL, args.seed, data_dir)
         return [visit(guide) for visit in stations]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from server.commands.common import (
     Subparsers,
+    add_json_file,
     add_memory_arguments,
+    check_suite,
     command_parser,
     open_memory,
     settings_of,
@@ -115,14 +117,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="corrections that are a bare answer: have the model write a solution (the default), "
         "learn them as they are, or leave them out",
     )
-    parser.add_argument(
-        "--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout"
-    )
+    add_json_file(parser, "the report")
 
 
 def run_or_schedule(args: argparse.Namespace) -> int:
     """Run a generation, or have the server run them again and again."""
     refuse_with_student(args)
+    if args.target and not args.rebuild:
+        check_suite(args.target.partition("/")[0])
     if args.schedule is None and args.when is None:
         return run(args)
     if args.rebuild or args.json or args.detach:

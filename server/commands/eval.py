@@ -8,7 +8,9 @@ from pathlib import Path
 
 from server.commands.common import (
     Subparsers,
+    add_json_file,
     command_parser,
+    file_to_write,
     number_between,
     tenant_name,
 )
@@ -182,16 +184,17 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--baseline", metavar="ARM", help="arm to compare with (default: consistency, or one)"
     )
-    output.add_argument(
-        "--json", metavar="FILE", nargs="?", const="-", help="write figures; no FILE: to stdout"
-    )
+    add_json_file(output, "figures")
     output.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    output.add_argument("--picture", type=Path, metavar="FILE", help="draw a picture: .svg or .png")
+    output.add_argument(
+        "--picture", type=_picture, metavar="FILE", help="draw a picture: .svg or .png"
+    )
     output.add_argument(
         "--compare", nargs=2, type=Path, metavar=("A", "B"), help="only compare two results files"
     )
     output.add_argument(
         "--write-examples",
+        type=file_to_write,
         metavar="FILE",
         help="only write the solved examples, as `whet memory import` reads them",
     )
@@ -211,6 +214,13 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number of at least 1")
     return int(text)
+
+
+def _picture(text: str) -> Path:
+    path = Path(file_to_write(text))
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise argparse.ArgumentTypeError("takes a name that ends in .svg or .png")
+    return path
 
 
 def _temperature(text: str) -> float:

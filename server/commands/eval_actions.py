@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.util
-import os
-import sys
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.asking.target import key_of
 from server.commands.common import settings_of
+from server.commands.eval_choice import choice_of
 from server.commands.eval_detached import detached
+from server.models.named import check_model
 from server.terminal import CommandError, UsageError, complain, print_table, write_json, write_text
 
 if TYPE_CHECKING:
     from adaptation.evaluation.results import Results
-    from adaptation.evaluation.suites import Suite
-    from server.commands.eval_run import Choice
+    from server.commands.eval_choice import Choice
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,26 +36,30 @@ def run(args: argparse.Namespace) -> int:
         if args.write_examples:
             return _write_examples(args)
         if args.detach:
-            return detached(_choice(args), args)
+            return detached(choice_of(args), args)
         return _evaluate(args)
     except (EvaluationError, SuiteError, ServerFailedError) as error:
         raise CommandError(str(error)) from error
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    settings = settings_of(args)
+    if args.model and not args.url:
+        check_model(args.model, settings.data_dir)
+    if args.calibrate:
+        _prepare_calibration(args)
+    choice = choice_of(args)
+    if args.calibrate:
+        _check_calibration(choice, args)
+    _check_flags(choice, args)
+    _check_output(args)
+    key = _key(args)
+    # A slip has been told by now, at a fraction of what these cost.
     from adaptation.evaluation.target import Target
     from server.commands import eval_run
     from server.commands.eval_calibrate import calibrate_from
     from server.commands.eval_server import own_server
 
-    if args.calibrate:
-        _prepare_calibration(args)
-    choice = _choice(args)
-    if args.calibrate:
-        _check_calibration(choice, args)
-    _check_flags(choice, args)
-    _check_output(args)
-    key, settings = _key(args), settings_of(args)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whet-eval-")))
         url = args.url or stack.enter_context(
@@ -90,51 +92,6 @@ def _check_calibration(choice: Choice, args: argparse.Namespace) -> None:
         raise UsageError(f"--calibrate takes {least} votes at least, not {votes}: raise -n")
 
 
-def _choice(args: argparse.Namespace) -> Choice:
-    """Suites and arms by their names; raises `UsageError` with the known ones."""
-    from adaptation.evaluation.arms import ARMS, DEFAULT_ARMS
-    from adaptation.evaluation.suites.errors import UnknownSuiteError
-    from server.commands.eval_run import Choice
-
-    try:
-        suites = tuple(_suites(args.suites))
-    except UnknownSuiteError as error:
-        raise UsageError(str(error)) from error
-    arms = tuple(dict.fromkeys(args.arms or DEFAULT_ARMS))
-    everything = "all" in arms
-    if unknown := [arm for arm in arms if arm not in ARMS and arm != "all"]:
-        raise UsageError(f"no arm {unknown[0]!r}: choose one of {', '.join(ARMS)}, or all")
-    levels = {suite.name: _level(suite, args) for suite in suites}
-    if everything:
-        arms = tuple(arm for arm in ARMS if arm != "plain")
-    return Choice(suites, arms, levels, only_fit=everything or not args.arms)
-
-
-def _suites(names: Sequence[str] | None) -> Sequence[Suite]:
-    from adaptation.evaluation.suites import SUITES, suite_named
-
-    if not names:
-        return list(SUITES.values())
-    groups = {suite.group.replace(" ", "-") for suite in SUITES.values()}
-    chosen: dict[str, Suite] = {}
-    for name in names:
-        members = [s for s in SUITES.values() if s.group.replace(" ", "-") == name]
-        for suite in members if name in groups else [suite_named(name)]:
-            chosen.setdefault(suite.name, suite)
-            if suite.caveat:
-                print(f"whet: {suite.name}: {suite.caveat}", file=sys.stderr)
-    return list(chosen.values())
-
-
-def _level(suite: Suite, args: argparse.Namespace) -> int:
-    """The difficulty asked for; the nearest there is, unless the suite was asked for by name."""
-    level: int = args.difficulty or suite.default_level
-    if suite.name in (args.suites or ()) and level not in suite.levels:
-        known = f"{suite.levels[0]} to {suite.levels[-1]}"
-        raise UsageError(f"suite {suite.name} has difficulties {known}, not {level}")
-    return min(max(level, suite.levels[0]), suite.levels[-1])
-
-
 def _check_flags(choice: Choice, args: argparse.Namespace) -> None:
     """Refuse what would otherwise be ignored, or found out only after the work."""
     from adaptation.evaluation.arms import ARMS
@@ -155,23 +112,9 @@ def _key(args: argparse.Namespace) -> str:
 
 
 def _check_output(args: argparse.Namespace) -> None:
-    """Find out before the work, not after it, that something cannot be written."""
-    for path in (args.picture, None if args.json in (None, "-") else Path(args.json)):
-        if path is not None:
-            _check_writable(path)
-    if args.picture:
-        if args.picture.suffix.lower() not in (".svg", ".png"):
-            raise UsageError("--picture takes a name that ends in .svg or .png")
-        if importlib.util.find_spec("matplotlib") is None:
-            raise CommandError('a picture needs matplotlib: pip install "whet[eval]"')
-
-
-def _check_writable(path: Path) -> None:
-    place = path if path.exists() else path.absolute().parent
-    if not place.exists():
-        raise CommandError(f"{path} cannot be written: its folder does not exist")
-    if path.is_dir() or not os.access(place, os.W_OK):
-        raise CommandError(f"{path} cannot be written")
+    """Find out before the work, not after it, that a picture cannot be drawn."""
+    if args.picture and importlib.util.find_spec("matplotlib") is None:
+        raise CommandError('a picture needs matplotlib: pip install "whet[eval]"')
 
 
 def _show(results: Results, args: argparse.Namespace) -> None:
@@ -210,7 +153,7 @@ def _write_examples(args: argparse.Namespace) -> int:
     from adaptation.evaluation.examples import import_lines
     from server.commands.eval_run import plan_of
 
-    plan = plan_of(_choice(args), args)
+    plan = plan_of(choice_of(args), args)
     text = "".join(
         import_lines(world.examples, f"{world.suite.name}/{world.world}") for world in plan.worlds
     )

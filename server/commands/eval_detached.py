@@ -12,7 +12,7 @@ from server.jobs.limits import MOST_OPEN
 from server.terminal import UsageError
 
 if TYPE_CHECKING:
-    from server.commands.eval_run import Choice
+    from server.commands.eval_choice import Choice
 
 HERE = (
     "url", "api_key", "adapter", "results", "fresh", "mix_versions", "baseline", "json", "markdown",

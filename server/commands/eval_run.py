@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.progress import (
@@ -26,11 +25,11 @@ from adaptation.evaluation.measurable import measurable
 from adaptation.evaluation.plan import Plan, make_plan
 from adaptation.evaluation.results import Results, open_results
 from adaptation.evaluation.runner import OnProgress, Runner
-from adaptation.evaluation.suites import Suite
 from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.target import Target
 from adaptation.evaluation.teaching import Teacher
 from adaptation.policy import Policy
+from server.commands.eval_choice import Choice
 from server.commands.eval_versions import header_of, name_of
 from server.config import Settings
 from server.telling import spoken
@@ -39,17 +38,6 @@ from server.terminal import complain, console
 FOLDER = "evaluations"
 QUIET_S = 30.0
 """Between two words of progress where there is no terminal."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the command line asked for."""
-
-    suites: tuple[Suite, ...]
-    arms: tuple[str, ...]
-    levels: dict[str, int]
-    only_fit: bool
-    """Leave out arms that the server cannot do; else they are an error."""
 
 
 def plan_of(choice: Choice, args: argparse.Namespace) -> Plan:

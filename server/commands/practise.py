@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from server.commands.common import (
     Subparsers,
+    add_json_file,
     add_memory_arguments,
+    check_suite,
     command_parser,
     number_between,
     open_memory,
@@ -42,6 +44,10 @@ EXAMPLES = """\
 Every answer is computed or executed, never taken from the model. What the model can solve, and not
 always, becomes a record: `whet distill` learns from it beside what people asked.
 """
+
+
+OWN = frozenset({"sums", "programs"})
+"""Families that are no suites."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -80,16 +86,17 @@ def add_parser(subparsers: Subparsers) -> None:
         default=256,
         help="most tokens of one reply (default: 256)",
     )
-    add("--json", metavar="FILE", nargs="?", const="-", help="write the report; no FILE: to stdout")
-    parser.set_defaults(run=run)  # fmt: skip
+    add_json_file(parser, "the report")
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Practise, or leave it to the server."""
-    from server.jobs.kinds.practise import PracticeReport
-
+    _refuse_what_does_not_go_together(args)
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
+    from server.jobs.kinds.practise import PracticeReport
+
     refuse_unknown_rendering(args)
     asked = _asked(args)
     with open_memory(args, create=True) as memory:
@@ -103,10 +110,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(args: argparse.Namespace) -> NewJob:
-    from memory.job import JobKind, NewJob
-    from server.jobs.kinds.practise import PractiseRequest
-
+def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
     is_written = args.self_play or args.synthetic
     if args.synthetic and args.family:
         raise UsageError("--synthetic writes after records: --family goes with --self-play")
@@ -114,6 +118,16 @@ def _asked(args: argparse.Namespace) -> NewJob:
         raise UsageError("--tests brings its own tasks: it goes with neither way of writing them")
     if not (is_written or args.family or args.tests):
         raise UsageError("nothing to practise: add --family NAME, --self-play or --synthetic")
+    for name in set(args.family) - OWN:
+        check_suite(name)
+    if args.tests and not Path(args.tests).exists():
+        raise CommandError(f"{args.tests} cannot be read: there is no such file")
+
+
+def _asked(args: argparse.Namespace) -> NewJob:
+    from memory.job import JobKind, NewJob
+    from server.jobs.kinds.practise import PractiseRequest
+
     request = PractiseRequest(
         model=whole_path(args.model),
         base=base_model(args.model),

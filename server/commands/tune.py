@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from server.commands.common import (
     Subparsers,
     add_folder_arguments,
+    add_json_file,
     add_tenant_argument,
     command_parser,
     number_between,
@@ -78,19 +79,17 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_tenant_argument(parser, "whose records, with --own")
     parser.add_argument("--forget", action="store_true", help="take what was found before away")
-    parser.add_argument(
-        "--json", metavar="FILE", nargs="?", const="-", help="write every trial; no FILE: to stdout"
-    )
+    add_json_file(parser, "every trial")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Search, keep what is found and print it."""
+    settings = settings_of(args)
+    args.model = choose(args.model, settings.data_dir).model
     from server.jobs.kinds.tune import TuneResult
     from server.tuned import TUNED
 
-    settings = settings_of(args)
-    args.model = choose(args.model, settings.data_dir).model
     if args.forget:
         TUNED.save(settings.data_dir, base_model(args.model), None)
         print_fields({"recipe": "the one that the model's size suggests"})

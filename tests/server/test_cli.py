@@ -92,6 +92,39 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
         assert f"\n    {command} " in done.stdout
 
 
+SLIPS = {
+    "eval --suite nosuch": "there is no suite 'nosuch'",
+    "eval --strategy nosuch": "no arm 'nosuch'",
+    "eval --model /no/such": "no model at /no/such",
+    "eval --json .": "'.' cannot be written",
+    "eval --picture x.gif": "ends in .svg or .png",
+    "practise": "nothing to practise",
+    "practise --json /no/such/x.json": "there is no such folder",
+    "tune --model /no/such": "no model at /no/such",
+    "practise --family nosuch": "there is no suite 'nosuch'",
+    "distill --target nosuch": "there is no suite 'nosuch'",
+    "distill --json .": "'.' cannot be written",
+    "distill --model /no/such": "no model at /no/such",
+    "distill --data-dir /dev/null": "/dev/null is a file",
+}
+SLOW = {*HEAVY, "openai", "scipy"}
+"""Packages that take as long to import as a slip may cost in all."""
+
+
+def test_a_slip_is_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    code = f"""import sys; from server.cli import main
+for line in {list(SLIPS)!r}:
+    assert main(line.split()) == 2, line
+print("LOADED", [name for name in {sorted(SLOW)!r} if name in sys.modules])
+"""
+    (tmp_path / "probe.py").write_text(code)
+    done = process(tmp_path, "$PYTHON probe.py")
+    said = done.stderr.splitlines()
+    told = list(zip(SLIPS.values(), said, strict=True))
+    assert [(why, line) for why, line in told if why not in line] == []
+    assert done.stdout == "LOADED []\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,6 +152,12 @@ def test_help_of_a_command_ends_with_examples(whet: Shell, words: tuple[str, ...
     [
         ((), 2, "COMMAND"),
         (("polish",), 2, "polish"),
+        (("mmeory", "list"), 2, "did you mean memory?"),
+        (("memory", "lst"), 2, "did you mean list?"),
+        (("ask", "--strategy", "Autoo", "x"), 2, "did you mean auto?"),
+        (("memory", "list", "--LIMIT", "3"), 2, "did you mean --limit?"),
+        (("memory", "stats", "--data-dir", "/dev/null/x"), 2, "/dev/null is a file"),
+        (("memory", "stats", "--data-dir", ""), 2, "it is empty: give a path"),
         (("memory",), 2, "ACTION"),
         (("memory", "list", "--state", "lost"), 2, "lost"),
         (("memory", "list", "--limit", "0"), 2, "1 to 1000"),

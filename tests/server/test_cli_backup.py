@@ -133,7 +133,7 @@ def test_a_migration_and_adapters_that_were_left_out_are_said(whet: Whet, tmp_pa
         (("restore", "absent", "--data-dir", "new"), 1, "absent cannot be read: No such file"),
         (("restore", ".", "--data-dir", "new"), 1, "cannot be read: Is a directory"),
         (("restore", "data/whet.db", "--data-dir", "new"), 1, "no archive of `whet backup`"),
-        (("restore", "whole", "--data-dir", "whole"), 1, "is not a folder"),
+        (("restore", "whole", "--data-dir", "whole"), 2, "is a file; give a folder"),
         (("restore", "whole"), 1, "is not empty: --force"),
         (("restore", "cut", "--data-dir", "new"), 1, "cut short, damaged or no backup"),
         (("restore", "whole", "--data-dir", "/proc/nowhere"), 1, "cannot be written"),

@@ -53,7 +53,7 @@ def test_an_unwritable_output_is_found_before_the_work(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     status, line = complaint(capsys, "--json", str(tmp_path / "no" / "x.json"))
-    assert (status, "cannot be written" in line) == (1, True)
+    assert (status, "cannot be written" in line) == (2, True)
 
 
 def test_more_questions_than_there_are_is_said_before_a_server_is_asked(

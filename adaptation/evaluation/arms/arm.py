@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from adaptation.evaluation.examples import Library
+from adaptation.evaluation.exchange import Reply, Request
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.suite import Suite
-from adaptation.evaluation.target import Reply, Request, Target
+
+if TYPE_CHECKING:  # the names of arms are told without what asks and what remembers
+    from adaptation.evaluation.examples import Library
+    from adaptation.evaluation.target import Target
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from adaptation.evaluation.errors import EvaluationError, ServerGoneError
-from adaptation.evaluation.target import Request, Target
+from adaptation.evaluation.exchange import Request
+from adaptation.evaluation.target import Target
 from tests.adaptation.evaluation.peer import Peer
 from tests.e2e.running import free_port
 
