@@ -10,7 +10,7 @@ import asyncio
 import math
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
 
 from adaptation.algebra import Algebra
@@ -138,45 +138,42 @@ async def open_parts(
     args: argparse.Namespace, settings: Settings, training_threads: int | None = None
 ) -> AsyncIterator[Parts]:
     """Open memory, trainer and engine, and close them in the opposite order."""
-    telemetry = telemetry_of(settings, base_model(args.model), args.otlp_traces_endpoint)
-    memory = memory_of(settings)
-    template = launch.chat_template(args)
-    threads, device = training_threads, settings.trainer_device
-    trainer = ProcessTrainer(args.model, template=template, threads=threads, device=device)
-    leases = AdapterLeases(settings.max_adapters)
-    places = AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
-    algebra = Algebra()
-    starting = asyncio.create_task(trainer.start())
-    try:
-        async with (
-            open_rewards(settings, training_threads) as rewards,
-            launch.open_engine(args) as client,
-        ):
-            await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
-            await asyncio.wait([starting])
-            yield Parts(
-                client,
-                base_model(args.model),
-                memory,
-                trainer,
-                leases,
-                places,
-                algebra,
-                template,
-                rewards,
-                limits_of(settings),
-                settings.shared_samples,
-                _keeper(client, args, settings),
-                telemetry,
-            )
-    finally:
-        starting.cancel()
-        await trainer.close()
-        algebra.close()
-        places.close()
-        leases.close()
-        await asyncio.to_thread(telemetry.close)
-        memory.close()
+    template, base = launch.chat_template(args), base_model(args.model)
+    async with AsyncExitStack() as opened:
+        memory = opened.enter_context(closing(memory_of(settings)))
+        telemetry = telemetry_of(settings, base, args.otlp_traces_endpoint)
+        opened.push_async_callback(asyncio.to_thread, telemetry.close)
+        leases = opened.enter_context(closing(AdapterLeases(settings.max_adapters)))
+        places = opened.enter_context(closing(_champion_places(settings)))
+        algebra = opened.enter_context(closing(Algebra()))
+        threads, device = training_threads, settings.trainer_device
+        trainer = ProcessTrainer(args.model, template=template, threads=threads, device=device)
+        opened.push_async_callback(trainer.close)
+        starting = asyncio.create_task(trainer.start())
+        opened.callback(starting.cancel)
+        rewards = await opened.enter_async_context(open_rewards(settings, threads))
+        client = await opened.enter_async_context(launch.open_engine(args))
+        await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
+        await asyncio.wait([starting])
+        yield Parts(
+            client,
+            base,
+            memory,
+            trainer,
+            leases,
+            places,
+            algebra,
+            template,
+            rewards,
+            limits_of(settings),
+            settings.shared_samples,
+            _keeper(client, args, settings),
+            telemetry,
+        )
+
+
+def _champion_places(settings: Settings) -> AdapterLeases:
+    return AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
 
 
 def _keeper(client: Any, args: argparse.Namespace, settings: Settings) -> EngineKeeper:

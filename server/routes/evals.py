@@ -81,6 +81,11 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
         """Return an evaluation."""
         return eval_object(store.get(tenant, eval_id))
 
+    _add_changes(router, store, changed)
+    return router
+
+
+def _add_changes(router: APIRouter, store: EvalStore, changed: Callable[[], object]) -> None:
     @router.post("/{eval_id}")
     def update_eval(eval_id: Id, body: ChangedEvalBody, tenant: Tenant) -> dict[str, Any]:
         """Change the name or the metadata."""
@@ -92,8 +97,6 @@ def evals_router(store: EvalStore, aside: Aside, changed: Callable[[], object]) 
         store.delete(tenant, eval_id)
         changed()
         return {"object": "eval.deleted", "deleted": True, "eval_id": eval_id}
-
-    return router
 
 
 async def _examine(body: NewEvalBody) -> None:

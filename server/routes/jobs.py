@@ -11,6 +11,7 @@ from pydantic import Field
 
 from adaptation.learning.training.chat import Template
 from memory.job import Job, JobEvent, JobKind, NewJob, Wish
+from memory.jobs import JobStore
 from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
 from memory.types import Frozen
@@ -136,6 +137,14 @@ def jobs_router(
         found = store.list(tenant, limit + 1, after, kinds)
         return list_object([shown(each) for each in found[:limit]], len(found) > limit)
 
+    _add_reading(router, store, shown)
+    _add_wishes(router, lambda *wished: told(store.ask(*wished)))
+    return router
+
+
+def _add_reading(
+    router: APIRouter, store: JobStore, shown: Callable[[Job], dict[str, Any]]
+) -> None:
     @router.get("/{job_id}")
     def get_job(job_id: Id, tenant: Tenant) -> dict[str, Any]:
         """Return how far a job is, or what came of it."""
@@ -148,9 +157,6 @@ def jobs_router(
         """List what was told of a job, newest first."""
         found = store.events(tenant, job_id, limit + 1, after)
         return list_object([event_object(each) for each in found[:limit]], len(found) > limit)
-
-    _add_wishes(router, lambda *wished: told(store.ask(*wished)))
-    return router
 
 
 def _add_wishes(router: APIRouter, ask_for: Callable[[str, str, Wish], dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ Replaces vLLM's listing, which shows every adapter to everybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
@@ -21,6 +22,26 @@ from server.versioned import Generations
 GENERATION = "a generation: what learned from a record goes with the record"
 
 
+@dataclass(frozen=True)
+class _Cards:
+    """How clients see a model; `created` is Unix seconds, `max_model_len` tokens."""
+
+    embedder: str
+    max_model_len: int
+    created: int
+
+    def served(self, model: str) -> dict[str, Any]:
+        """Return that of a served model, or of the embedder."""
+        shown = {"id": model, "object": "model", "created": self.created, "owned_by": "whet"}
+        return shown if model == self.embedder else {**shown, "max_model_len": self.max_model_len}
+
+    def tuned(self, name: str, version: AdapterVersion, tenant: str) -> dict[str, Any]:
+        """Return that of a version that a tenant owns."""
+        made = int(version.created_at.timestamp())
+        base = {"created": made, "owned_by": tenant, "root": version.base_model}
+        return {**self.served(name), **base}
+
+
 def models_router(
     names: tuple[str, ...],
     max_model_len: int,
@@ -34,22 +55,14 @@ def models_router(
     `models` are the fine-tuned ones of all tenants.
     """
     router = APIRouter(tags=["models"])
-    served = [*_with_suffixes(names), embedder]
-
-    def card(model: str) -> dict[str, Any]:
-        shown = {"id": model, "object": "model", "created": created, "owned_by": "whet"}
-        return shown if model == embedder else {**shown, "max_model_len": max_model_len}
-
-    def tuned(name: str, version: AdapterVersion, tenant: str) -> dict[str, Any]:
-        made = int(version.created_at.timestamp())
-        return {**card(name), "created": made, "owned_by": tenant, "root": version.base_model}
+    served, cards = [*_with_suffixes(names), embedder], _Cards(embedder, max_model_len, created)
 
     @router.get("/v1/models")
     def list_models(tenant: Tenant) -> dict[str, Any]:
         """List the model, also by each strategy's name, the tenant's own, and the embedder."""
         owned = models.list(tenant) | generations.list(tenant)
-        mine = [tuned(name, version, tenant) for name, version in owned.items()]
-        return {"object": "list", "data": [*map(card, served), *mine]}
+        mine = [cards.tuned(name, version, tenant) for name, version in owned.items()]
+        return {"object": "list", "data": [*map(cards.served, served), *mine]}
 
     @router.get("/v1/models/{model:path}")
     def retrieve_model(model: str, tenant: Tenant) -> dict[str, Any]:
@@ -57,10 +70,10 @@ def models_router(
         own = split_model(model)[0]
         version = models.find(tenant, own) or generations.find(tenant, own)
         if version is not None:
-            return tuned(model, version, tenant)
+            return cards.tuned(model, version, tenant)
         if model not in served:
             raise unknown_model(model)
-        return card(model)
+        return cards.served(model)
 
     _add_deletion(router, served, models, generations)
     return router

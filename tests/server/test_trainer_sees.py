@@ -7,7 +7,7 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -17,8 +17,10 @@ from adaptation.learning.training.chat import Chat, Template, check_served
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.pebble import model_path
+from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 from server.config import Settings
+from server.memory_opening import memory_of
 from tests.server.composed import MODEL, Composed, Reply, arguments, composed
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
@@ -280,3 +282,34 @@ async def test_the_trainers_process_is_told_how_the_server_renders_and_where_to_
     async with open_parts(args, settings) as parts:
         assert told == [(parts.template, "cpu")]
     assert told == [(Template(source=TELLS_ALL, arguments=json.loads(OFF)), "cpu")]
+
+
+async def test_what_was_opened_is_closed_where_the_engine_does_not_start(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    class Closes(FakeTrainer):
+        def __init__(self, model: str, **_: object) -> None:
+            super().__init__()
+
+        async def close(self) -> None:
+            closed.append("trainer")
+
+    def opened(settings: Settings) -> LongTermMemory:
+        memory = memory_of(settings)
+        monkeypatch.setattr(memory, "close", lambda: closed.append("memory"))
+        return memory
+
+    def broken(args: object) -> NoReturn:
+        raise RuntimeError("no engine")
+
+    monkeypatch.setattr("server.parts.ProcessTrainer", Closes)
+    monkeypatch.setattr("server.parts.memory_of", opened)
+    monkeypatch.setattr(launch, "open_engine", broken)
+    settings = Settings(data_dir=data_dir, embedder="hashing", trainer_device="cpu")
+    args = arguments(monkeypatch, settings, [])
+    with pytest.raises(RuntimeError, match="no engine"):
+        async with open_parts(args, settings):
+            pass
+    assert closed == ["trainer", "memory"]
