@@ -6,10 +6,12 @@ Status 0: done. 1: failed. 2: asked wrongly. (130: interrupted, as shells have i
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
@@ -44,6 +46,8 @@ COMMANDS = {
     "trace": "follow an answer to its records and adapter, and back",
     "doctor": "check this installation and say what to do about problems",
 }
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Why a write fails that no defect has caused."""
 TO_INSTALL = "run `make install` after an update of the sources, or install whet again"
 MODULES = {"import": "import_openai"}
 """Modules of the commands whose names are keywords of Python."""
@@ -62,6 +66,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         status = _dispatch(words)
         sys.stdout.flush()
@@ -77,18 +82,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader has gone; without this, closing stdout at exit would complain once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 1
     except Exception as error:
         if "--traceback" in words:
             raise
-        if isinstance(error, ModuleNotFoundError):
-            complain(f"the package {error.name!r} is missing: {TO_INSTALL}")
-            return 1
-        complain(f"a defect in Whet: {type(error).__name__}: {error}; add --traceback to see where")
+        if getattr(error, "errno", None) in FULL:
+            _print_no_more()
+        complain(_told(error))
         return 1
     return status
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name!r} is missing: {TO_INSTALL}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f"{error.filename} cannot be written" if error.filename else "writing failed"
+        return f"{place}: {error.strerror}; make room, or write to another place"
+    return f"a defect in Whet: {type(error).__name__}: {error}; add --traceback to see where"
+
+
+def _open_closed_streams() -> None:
+    """Read nothing from, and write nothing to, what the caller closed (`whet … <&-`)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 as long as we
+            setattr(sys, name, nothing)
+
+
+def _print_no_more() -> None:
+    """The reader has gone, or the disk is full: closing stdout at exit would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(words: list[str]) -> int:

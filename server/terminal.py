@@ -23,7 +23,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.tree import Tree
 
 from server.hiding import hidden
@@ -139,8 +139,10 @@ def write_text(text: str, name: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows for people; a value's control characters never reach the terminal."""
-    table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.columns[0].no_wrap = True  # an id that was cut cannot be copied
+    # What is too long for its column goes on in the next line: a name must not be cut.
+    headings = (Column(name, overflow="fold") for name in columns)
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     console().print(table)

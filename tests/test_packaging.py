@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +23,13 @@ BESIDE = {
     "CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md",
     "pyproject.toml",
 }  # fmt: skip
+SHOWN = """
+from starlette.requests import Request
+from server.console.page import INDEX, Page
+asked = Request({"type": "http", "headers": [], "query_string": b""})
+print(Page().response(INDEX, asked).body.decode())
+"""
+"""Prints the console's first page, whose addresses name files that were found."""
 MADE = ("PKG-INFO", "setup.cfg", "whet.egg-info/")
 """What the build adds."""
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -136,3 +144,18 @@ def test_what_is_installed_makes_its_tables_and_reads_an_import(whet: Path, tmp_
     told = json.loads(run(whet, "memory", "import", "lines.jsonl", *here, folder=tmp_path))
     assert told["imported"] == 1
     assert (tmp_path / "data" / "whet.db").exists()
+
+
+def test_what_is_installed_brings_its_help_its_model_and_its_console(
+    whet: Path, tmp_path: Path
+) -> None:
+    assert "whet serve smollm2" in run(whet, "--help", folder=tmp_path)
+    assert "whet demo --fast" in run(whet, "demo", "--help", folder=tmp_path)
+    here = ("--data-dir", "data", "--json")
+    models = json.loads(run(whet, "models", "list", *here, folder=tmp_path))["data"]
+    pebble = Path(next(each["path"] for each in models if each["name"] == "whet-pebble"))
+    assert pebble.is_relative_to(whet.parents[1])
+    assert (pebble / "model.safetensors").is_file()
+    page = run(whet.with_name("python"), "-c", SHOWN, folder=tmp_path)
+    assert page.startswith("<!doctype html>")
+    assert len(re.findall(r"console/[\w.-]+\.(?:css|js)\?v=", page)) >= 2

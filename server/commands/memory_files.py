@@ -119,11 +119,18 @@ def verify(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _writing(name: str) -> Iterator[TextIO]:
-    """Write to stdout, or beside `name` and rename: a broken export never replaces a whole one."""
+    """Write to stdout, or beside `name` and rename: a broken export never replaces a whole one.
+
+    A device or a pipe, such as /dev/stdout, is written to and never replaced.
+    """
     if name == "-":
         yield sys.stdout
         return
     path = Path(name)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
     part = path.with_name(path.name + ".part")
     try:
         with part.open("w", encoding="utf-8") as stream:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import COMMANDS, main
+from server.terminal import print_table
 
 HEAVY = ("torch", "vllm", "faiss", "transformers", "sqlalchemy", "fastapi")
 LINES = '{"question": "2+2?", "answer": "4"}\n{"question": "3+3?", "answer": "6"}\n'
@@ -90,6 +91,24 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
     assert "LOADED []" in done.stdout
     for command in COMMANDS:
         assert f"\n    {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        ("models list >&-", 0, ""),
+        ("models list > /dev/full", 1, "writing failed: No space left on device; make room"),
+        ("--help >&- 2>&-", 0, ""),
+        ("ask <&-", 2, "the question is empty"),
+        ("memory import - <&-", 0, "the file is empty"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_no_defect(
+    tmp_path: Path, line: str, status: int, said: str
+) -> None:
+    done = process(tmp_path, f"$PYTHON -m server.cli {line}")
+    assert (done.returncode, said in done.stderr) == (status, True)
+    assert len(done.stderr.splitlines()) <= 1
 
 
 SLIPS = {
@@ -373,3 +392,24 @@ def test_no_adapters_yet_says_how_to_get_one(whet: Shell) -> None:
     assert "whet distill" in whet("adapters", "list").stdout
     assert json.loads(whet("adapters", "list", "--json").stdout) == {"data": [], "aliases": {}}
     assert whet("adapters", "reset").returncode == 0
+
+
+def test_an_export_never_takes_the_place_of_a_pipe(whet: Shell) -> None:
+    whet("memory", "import", "-", stdin=LINES)
+    pipe = whet.folder / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        assert whet("memory", "export", str(pipe)).returncode == 0
+        assert reader.stdout is not None
+        assert len(reader.stdout.read().splitlines()) == 2
+    assert pipe.is_fifo()
+
+
+def test_a_table_cuts_no_name_where_a_terminal_is_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("server.terminal.WIDTH_WITHOUT_TERMINAL", 20)
+    print_table(("name", "where"), [("pebble", "/a/folder/with/a/long/path")])
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert "/a/folder/with/a/long/path" in "".join(printed.replace("pebble", "").split())
