@@ -186,7 +186,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     add_json_file(output, "figures")
     output.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    output.add_argument("--picture", type=_picture, metavar="FILE", help="draw it: .svg or .png")
+    output.add_argument("--picture", type=_picture, metavar="FILE", help="a picture: .svg or .png")
     output.add_argument(
         "--compare", nargs=2, type=Path, metavar=("A", "B"), help="only compare two results files"
     )
