@@ -68,9 +68,12 @@ class AdaptationMiddleware:
         has_model: HasModel,
         is_served: IsServed = lambda name: False,
     ) -> None:
-        """`salt_of` returns what keeps a tenant's prefix cache apart from all others', `recall`
-        what a response goes on from, `has_model` whether a fine-tuned model is the tenant's,
-        `is_served` whether a name is what everybody calls the base."""
+        """Take what tells of a tenant.
+
+        `salt_of` returns the salt that separates the tenant's prefix cache from all others.
+        `recall` returns the conversation that a response continues. `has_model` tells whether a
+        fine-tuned model is the tenant's, `is_served` whether a name is the base model's.
+        """
         self._recall, self._has_model, self._is_served = recall, has_model, is_served
         self._app = app
         self._settings = settings

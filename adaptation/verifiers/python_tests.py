@@ -7,9 +7,11 @@ nonce, tracing the grader, results whose `__eq__` (or any operator) agrees with 
 
 What remains: code can still guess, or recognise the arguments of known tests; two objects of the
 answer's own classes are compared by its own `__eq__`; a method that is told the expected value may
-agree with it; helpers the tests forget to import would be the answer's. Tests that hand functions
-or objects of their own to the answer, catch its own exception classes, combine its objects with
-plain numbers, or read attributes of named tuples fail, because only plain data crosses.
+agree with it; helpers the tests forget to import would be the answer's.
+
+Only plain data crosses between the tests and the answer. So some tests fail: those that hand
+functions or objects of their own to the answer, catch exception classes of the answer, combine
+objects of the answer with plain numbers, or read attributes of named tuples.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which version a generation is trained on from: none, a given one, or one drawn from the archive.
 
-All generations on one base form a tree below it. Greedy lines end in dead ends, so that the archive
-keeps whoever was judged, and a parent is drawn by what it scored and how seldom it was drawn before
-(Darwin Gödel Machine, arXiv 2505.22954): with score α and n children
+All generations on one base form a tree below it. A line of the best alone ends where nothing more
+is gained. So the archive keeps every version that was judged. A parent is drawn by its score α and
+the number n of its children (Darwin Gödel Machine, arXiv 2505.22954), with the weight
 
     w = sigmoid(λ (α − α₀)) / (1 + n),   λ = 10, α₀ = 0.5.
 

@@ -1,9 +1,9 @@
 """The error budget of a run: what all generations together may promote falsely, and what is left.
 
-Every generation that is judged stakes a part of it. One that is promoted gets its stake back, one
-that is not has spent it (the online fallback procedure, Tian and Ramdas 2021, arXiv 1910.04900):
-until the first false promotion every useless generation has spent, so that their stakes add up to
-no more than the budget, and the chance that any of them is promoted to no more than that.
+Every generation that is judged stakes a part of the budget. A promoted generation gets its stake
+back, any other has spent it (the online fallback procedure, Tian and Ramdas 2021, arXiv 1910.04900).
+Until the first false promotion every useless generation has spent its stake. So the stakes of
+useless generations add up to the budget at most, and the chance of a false promotion is no greater.
 
 With n spent before, the next stakes α / ((n + 1)(n + 2)): of .05 that is .025, .0083, .0042, .0025
 and so on. The first can promote a clean sweep of seven questions, the tenth one of twelve.

@@ -2,9 +2,9 @@
 
 Both arms answer requests of one kind, drawn by chance. The i-th judged answer of the one is paired
 with the i-th of the other: a pair where only the candidate is right has helped, one where only the
-other is right has hurt. Where the candidate is no better, helped is a coin's toss among the two at
-most, so that wealth is a martingale that exceeds 1/α with a chance of α, however often one looks
-(Ville; betting, arXiv 2010.09686). The bet is the gate's: see `evidence.mixture`.
+other is right has hurt. Where the candidate is no better, a pair on which the two differ has helped
+with a chance of one half at most. The wealth of the bet is then a supermartingale: it ever exceeds
+1/α with a chance of α at most, however often one looks (Ville; betting, arXiv 2010.09686). The bet is the gate's: see `evidence.mixture`.
 """
 
 from __future__ import annotations

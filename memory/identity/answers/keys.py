@@ -3,11 +3,11 @@
 A key is a value, perhaps with its unit and the symbol it is of: `5 km`, `5 m` and `5` are three
 keys, as are `x = 3`, `y = 3` and `3`. So equality is reflexive, symmetric and transitive.
 
-Within one set of answers to one question (the samples of a vote, an answer and its reference) a
-bare value joins the named ones as long as all that name a unit name the same one, and likewise for
-symbols: the question has one unit, and who leaves it out means that one. Where two are named the
-bare value is ambiguous and stays alone. That is a rule of the whole set: it does not depend on the
-order of its members, and it is no equality of two of them.
+A set of answers to one question (the samples of a vote, an answer and its reference) has one more
+rule. Where all values with a unit have the same unit, a bare value joins them: the question has one
+unit, and a value without a unit means that one. Where two units are named, the bare value is
+ambiguous and stays alone. The same holds for symbols. The rule is one of the whole set: the order
+of the members does not matter, and two members alone are not made equal by it.
 """
 
 from __future__ import annotations
