@@ -1,7 +1,8 @@
 """The error budget of a run: what all generations together may promote falsely, and what is left.
 
 Every generation that is judged stakes a part of the budget. A promoted generation gets its stake
-back, any other has spent it (the online fallback procedure, Tian and Ramdas 2021, arXiv 1910.04900).
+back, any other has spent it: the online fallback procedure (Tian and Ramdas 2021, arXiv
+1910.04900).
 Until the first false promotion every useless generation has spent its stake. So the stakes of
 useless generations add up to the budget at most, and the chance of a false promotion is no greater.
 

@@ -4,7 +4,8 @@ Both arms answer requests of one kind, drawn by chance. The i-th judged answer o
 with the i-th of the other: a pair where only the candidate is right has helped, one where only the
 other is right has hurt. Where the candidate is no better, a pair on which the two differ has helped
 with a chance of one half at most. The wealth of the bet is then a supermartingale: it ever exceeds
-1/α with a chance of α at most, however often one looks (Ville; betting, arXiv 2010.09686). The bet is the gate's: see `evidence.mixture`.
+1/α with a chance of α at most, however often one looks (Ville; betting, arXiv 2010.09686). The bet
+is the gate's: see `evidence.mixture`.
 """
 
 from __future__ import annotations
