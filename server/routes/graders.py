@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -16,14 +18,39 @@ from adaptation.grading.judge import Asking
 from adaptation.grading.outcome import Grade, sample_of
 from adaptation.grading.specs import MOST_CHARS, Grader, JsonObject
 from memory.types import Given
+from server.errors import ApiError
 from server.tenancy.principal import Tenant
 
+AT_ONCE = 4
+"""Graders of a tenant that are tried at a time: each may have a processor to itself for half a
+minute."""
 DETAILS = {
     Fault.PYTHON_RUNTIME: "python_grader_runtime_error_details",
     Fault.PYTHON_SERVER: "python_grader_server_error_type",
     Fault.MODEL_SERVER: "model_grader_server_error_details",
 }
 """Where OpenAI says more of a fault; what else is to be read stands in `other_error_details`."""
+
+
+class Places:
+    """Counts what each tenant tries."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def one_of(self, tenant: str) -> Iterator[None]:
+        """Hold a place for the length of the block; raises `ApiError` (429)."""
+        if self._taken[tenant] >= AT_ONCE:
+            words = f"{AT_ONCE} graders of this tenant are tried now, its most at a time"
+            raise ApiError(429, f"{words}; try again in a moment")
+        self._taken[tenant] += 1
+        try:
+            yield
+        finally:
+            self._taken[tenant] -= 1
+            if not self._taken[tenant]:
+                del self._taken[tenant]
 
 
 class GraderBody(Given):
@@ -42,20 +69,23 @@ class RunGraderBody(GraderBody):
 def graders_router(door_of: Callable[[str], Asking]) -> APIRouter:
     """Return the routes; `door_of` asks models in a tenant's name."""
     router = APIRouter(prefix="/v1/fine_tuning/alpha/graders", tags=["fine-tuning"])
+    places = Places()
 
     @router.post("/run")
     async def run_grader(body: RunGraderBody, tenant: Tenant) -> dict[str, Any]:
         """Grade one output."""
-        await examine(body.grader, "grader")
-        began = time.monotonic()
-        graded = Graded(sample_of(body.model_sample), body.item, door_of(tenant))
-        found = await grade(body.grader, graded)
-        return run_object(found, time.monotonic() - began)
+        with places.one_of(tenant):
+            await examine(body.grader, "grader")
+            began = time.monotonic()
+            graded = Graded(sample_of(body.model_sample), body.item, door_of(tenant))
+            found = await grade(body.grader, graded)
+            return run_object(found, time.monotonic() - began)
 
     @router.post("/validate")
-    async def validate_grader(body: GraderBody) -> dict[str, Any]:
+    async def validate_grader(body: GraderBody, tenant: Tenant) -> dict[str, Any]:
         """Say whether a grader can be used."""
-        await examine(body.grader, "grader")
+        with places.one_of(tenant):
+            await examine(body.grader, "grader")
         return {"grader": body.grader.model_dump(mode="json", exclude_unset=True)}
 
     return router
