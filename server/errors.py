@@ -37,6 +37,10 @@ from server.validation import first_error
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
+CONFLICT = 409
+DO_NOT_RETRY = {"x-should-retry": "false"}
+"""OpenAI's clients send a request that is answered 409 twice more, a file of megabytes too, unless
+they are told that it would be in vain: here what is stored stands against it."""
 RESTARTING = (
     "The engine has stopped and is being started again: send the request again after the seconds "
     "that `retry-after` names"
@@ -98,7 +102,9 @@ class ApiError(Exception):
     def response(self) -> JSONResponse:
         """Return this error on the wire."""
         wait_s = self.retry_after_s or (RETRY_AFTER_S if self.status in (429, 503) else None)
-        headers = {"retry-after": str(max(1, round(wait_s)))} if wait_s else None
+        headers = {"retry-after": str(max(1, round(wait_s)))} if wait_s else {}
+        if self.status == CONFLICT:
+            headers |= DO_NOT_RETRY
         body = error_body(self.status, self.message, self.type, self.param, self.code)
         return JSONResponse(body, self.status, headers)
 

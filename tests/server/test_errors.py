@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from openai import APIStatusError, AsyncOpenAI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import Message, Receive, Scope, Send
 
@@ -363,3 +364,17 @@ async def test_vllms_words_about_a_request_become_ours(said: str, param: str, wo
     assert "parameter=" not in found["message"]
     assert "VLLM_" not in found["message"]
     assert found["param"] == param
+
+
+async def test_openais_client_sends_what_is_refused_for_good_once() -> None:
+    app, asked = an_app(), list[str]()
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await app(scope, receive, send)
+
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(counted))
+    async with AsyncOpenAI(base_url="http://127.0.0.1", api_key="none", http_client=http) as client:
+        with pytest.raises(APIStatusError, match="already erased"):
+            await client.get("/raise/conflict", cast_to=object)
+    assert asked == ["/raise/conflict"]
