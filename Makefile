@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-tenants bench-sandbox bench-memory bench-console fuzz claims load torture pebble screenshots clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -77,6 +77,9 @@ bench-peers: dev  ## the same suites put to Whet and to bare vLLM
 
 bench-voting: dev  ## Whet's stopping rules beside OptiLLM and its_hub: hours on two cores
 	$(BIN)/python -m loadtests.bench_voting $(ARGS)
+
+bench-stragglers: dev  ## votes that cut rambling samples beside votes that wait for them
+	$(BIN)/python -m loadtests.bench_stragglers $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-sound: dev  ## this build beside an older one: busy cores, overload, hostile bodies, tests
 	$(BIN)/python -m loadtests.bench_sound $(ARGS)

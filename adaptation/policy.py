@@ -10,6 +10,7 @@ from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import Recipe
 from adaptation.voting.calibration import Calibration
 from adaptation.voting.stopping.bayesian import PRICE
+from adaptation.voting.stragglers import FACTOR
 from memory.types import Frozen
 
 
@@ -22,6 +23,8 @@ class Policy(Frozen):
     """Accuracy that one more sample must gain for a vote to go on."""
     first_samples: int = Field(default=0, ge=0, le=64)
     """Samples of a vote drawn before all others; 0: as many as could decide it."""
+    straggler_factor: float | None = Field(default=FACTOR, ge=1.0)
+    """Times the tokens of the longest sample that ended after which prose is cut; None: never."""
     vote_weight: str = "count"
     """What a vote weighs: one of `adaptation.voting.weights.NAMES`."""
     instructions: tuple[str, ...] = ()

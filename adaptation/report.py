@@ -67,7 +67,9 @@ class SampleCounts(Frozen):
     finished: int = 0
     """Samples that came to their end."""
     cancelled: int = 0
-    """Samples that were ended because the vote was decided."""
+    """Samples that were ended early: the vote was decided, or they were cut."""
+    cut: int = 0
+    """Of the cancelled ones, stragglers: prose that went on long after half of the vote."""
 
 
 class TokenCounts(Frozen):

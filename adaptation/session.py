@@ -45,7 +45,13 @@ class Session:
     def __init__(self, query: Query, services: Services) -> None:
         self.query = query
         self.clock = Stopwatch(query.watch)
-        self.pool = SamplePool(services.engine, query, query.options.budget.tokens, services.crowd)
+        self.pool = SamplePool(
+            services.engine,
+            query,
+            query.options.budget.tokens,
+            services.crowd,
+            services.policy.straggler_factor,
+        )
         self.tries = Tries(self.pool, self.clock)
         """What was tried, for the case that something else answers."""
         self.recalled = Recalled()

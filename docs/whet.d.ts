@@ -138,6 +138,8 @@ export interface SampleCounts {
   started: number;
   finished: number;
   cancelled: number;
+  /** Of the cancelled ones. */
+  cut: number;
 }
 
 /** `training` counts tokens trained on, the others tokens generated. */

@@ -56,6 +56,7 @@ def policy_from(settings: Settings, model: str, parameters: int | None, may_trai
         calibration=_calibration(settings, model),
         sample_price=settings.sample_price,
         first_samples=settings.first_samples,
+        straggler_factor=settings.straggler_factor,
         vote_weight=settings.vote_weight,
         temperatures=settings.temperatures,
         candidates=settings.candidates,

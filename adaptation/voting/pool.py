@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from adaptation.cancelling import end_all
@@ -18,23 +18,13 @@ from adaptation.report import SampleCounts, StopReason, TokenCounts
 from adaptation.types import Draw, Query, Sample
 from adaptation.voting.crowd import Crowd
 from adaptation.voting.drawn import Drawn
+from adaptation.voting.failure import Failure
 from adaptation.voting.foregone import Ended, Foregone, foregone
+from adaptation.voting.stragglers import Stragglers
 
 logger = logging.getLogger(__name__)
 
 TOO_LONG = "a reply besides the votes took half of the tokens, which the answer needs"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A sample that the engine did not finish."""
-
-    index: int
-    error: Exception
-
-    def __str__(self) -> str:
-        known = isinstance(self.error, EngineError)
-        return str(self.error) if known else f"an internal error ({type(self.error).__name__})"
 
 
 class SamplePool:
@@ -46,6 +36,7 @@ class SamplePool:
         query: Query,
         max_tokens: int | None = None,
         crowd: Crowd | None = None,
+        straggler_factor: float | None = None,
     ) -> None:
         self._crowd = crowd or Crowd()
         """This request's samples, and those of others."""
@@ -80,6 +71,7 @@ class SamplePool:
         """Of the generated ones, those of the examination of this request's adapter."""
         self._examined = 0
         self._foregone = Foregone(query)
+        self._stragglers = Stragglers(query, straggler_factor)
 
     async def __aenter__(self) -> SamplePool:
         return self
@@ -144,6 +136,7 @@ class SamplePool:
         if draw.is_aside:
             self._asides.add(draw.index)
         self._began[draw.index] = time.monotonic()
+        self._stragglers.begun(draw)
         running = self._run(draw, self._foregone.begun(draw))
         task = self._tasks[draw.index] = asyncio.create_task(running, name=draw.request_id)
         self._crowd.enter(task)
@@ -172,6 +165,10 @@ class SamplePool:
             self._partial[draw.index] = step.sample
             self._foregone.noted(step.sample)
         whole = step.sample if step.done else foregone(step.sample, before)
+        if whole is not None and not is_over:
+            self._stragglers.ended(whole)
+        elif not is_over:
+            whole = self._stragglers.cut_off(step.sample)
         if whole is not None and not is_over:
             self._finished.add(draw.index)
             self._ended[draw.index] = time.monotonic()
@@ -274,16 +271,20 @@ class SamplePool:
                 self._tokens[index],
                 began,
                 self._ended.get(index, now),
-                index in self._finished,
+                self._is_whole(index),
             )
             for index, began in sorted(self._began.items())
         ]
 
+    def _is_whole(self, index: int) -> bool:
+        return index in self._finished and index not in self._stragglers.cut
+
     def sample_counts(self) -> SampleCounts:
         """Count started, finished and cancelled samples; call after `cancel`."""
-        finished = len(self._finished)
+        started, cut = len(self._tasks), len(self._stragglers.cut)
+        finished = len(self._finished) - cut
         return SampleCounts(
-            started=len(self._tasks), finished=finished, cancelled=len(self._tasks) - finished
+            started=started, finished=finished, cancelled=started - finished, cut=cut
         )
 
     def token_counts(self, is_returned: Callable[[int], bool]) -> TokenCounts:
@@ -294,5 +295,5 @@ class SamplePool:
             if is_returned(index):
                 split["returned"] += tokens
             else:
-                split["losing" if index in self._finished else "cancelled"] += tokens
+                split["losing" if self._is_whole(index) else "cancelled"] += tokens
         return TokenCounts(**split)

@@ -14,7 +14,8 @@ from adaptation.report import StopReason
 from adaptation.types import Adapter, Query, Sample, Vote
 from adaptation.voting.ballots import Ballots, leader_probability
 from adaptation.voting.draws import Drawer
-from adaptation.voting.pool import Failure, SamplePool
+from adaptation.voting.failure import Failure
+from adaptation.voting.pool import SamplePool
 from adaptation.voting.reader import Reader
 from adaptation.voting.representative import Representative
 from adaptation.voting.stopping import StoppingRule, next_wave

@@ -37,6 +37,9 @@ class Voting(Group):
     first_samples: int = Field(default=0, ge=0, le=64)
     """samples of a vote that are drawn before all others: what they foretell of those is not
     generated; 0: as many as could decide it, the quickest"""
+    straggler_factor: float | None = Field(default=4.0, ge=1.0, le=1000.0)
+    """a sample of prose is cut at so many times the tokens of the longest that ended, once half of
+    its vote has; `none` to wait for it"""
     instructions: Path | None = None
     """file with an instruction in each line, given in turn to the votes after the first"""
     vote_weight: Literal[

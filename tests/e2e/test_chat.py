@@ -70,7 +70,7 @@ def test_plain_is_one_sample_streamed_token_by_token(server: Running) -> None:
     assert len([chunk for chunk in chunks if chunk.choices[0].delta.content]) > 5
     report = chunks[-1].model_extra["adaptation"]
     assert (report["strategy"], report["stop_reason"]) == ("plain", "single")
-    assert report["samples"] == {"started": 1, "finished": 1, "cancelled": 0}
+    assert report["samples"] == {"started": 1, "finished": 1, "cancelled": 0, "cut": 0}
 
 
 def test_completions_vote_too(server: Running) -> None:

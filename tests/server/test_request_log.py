@@ -135,7 +135,7 @@ async def test_a_failed_request_warns(serve: Serve) -> None:
             await server.http.post(CHAT, json={**ASK, "adaptation": {"strategy": "plain"}})
             (line,) = await settled(log)
         assert (line["status"], line["level"]) == (503, "warning")
-        assert line["samples"] == {"started": 1, "finished": 0, "cancelled": 1}
+        assert line["samples"] == {"started": 1, "finished": 0, "cancelled": 1, "cut": 0}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

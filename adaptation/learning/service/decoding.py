@@ -71,7 +71,7 @@ def _replies(
     """Return the tokens of every reply, up to what ends it."""
     given = [base.chat.encode(prompt) for prompt in prompts]
     penalty = float(base.model.generation_config.repetition_penalty or 1.0)
-    asked = Asked(given, max_new_tokens, _stops(base), draw, cancelled, penalty)
+    asked = Asked(given, max_new_tokens, stops(base), draw, cancelled, penalty)
     said: list[list[int]] = [[] for _ in prompts]
     replying = replies if base.is_known and not _has_settings(base) else _foreign_replies
     for ended, (place, reply) in enumerate(replying(base, asked), 1):
@@ -132,7 +132,7 @@ def _has_settings(base: Base) -> bool:
     return any(getattr(base.model.generation_config, name, None) for name in SETTINGS)
 
 
-def _stops(base: Base) -> set[int]:
+def stops(base: Base) -> set[int]:
     """Tokens that end a turn: the tokenizer's, and those of the model's generation config."""
     listed = base.model.generation_config.eos_token_id
     more = listed if isinstance(listed, list) else [listed]
