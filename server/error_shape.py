@@ -165,7 +165,7 @@ class _Exchange:
         if status == 500 or "Traceback (most recent" in given:
             return self._apology  # others' words about a crash may quote the server's insides
         if given.lower() not in ("", _phrase(status).lower(), "unauthorized"):
-            return told(route_path(self._scope), given) if status in (400, 404) else given
+            return told(route_path(self._scope), given) if status in (400, 403, 404) else given
         if status == 404:
             return f"There is no {method} {path}; /docs lists the routes"
         if status == 405:

@@ -13,6 +13,10 @@ VLLM: Sequence[tuple[re.Pattern[str], str]] = tuple(
             "images and the like come as `data:` URLs here: this server fetches nothing (its "
             "operator may allow domains with --allowed-media-domains)",
         ),
+        (
+            r"Scale-out endpoints are disabled\..*",
+            "this route is closed here: the server's operator may serve with --enable-scale-out",
+        ),
         (r"(\w+) must be in \[(\S+), (\S+)\]", r"`\1` must be from \2 to \3"),
         (r"(\w+) must be in \((\S+), (\S+)\]", r"`\1` must be above \2 and at most \3"),
         (r"(\w+) must be non-negative or -1\b", r"`\1` must be -1 or at least 0"),

@@ -378,3 +378,11 @@ async def test_openais_client_sends_what_is_refused_for_good_once() -> None:
         with pytest.raises(APIStatusError, match="already erased"):
             await client.get("/raise/conflict", cast_to=object)
     assert asked == ["/raise/conflict"]
+
+
+async def test_a_route_that_vllm_keeps_closed_is_told_in_our_words() -> None:
+    said = "Scale-out endpoints are disabled. Restart vllm serve with --enable-scale-out."
+    async with client(JSONResponse({"detail": said}, 403)) as http:
+        found = error_of(await http.post("/v1/chat/completions/render"))
+    assert "the server's operator" in found["message"]
+    assert "vllm" not in found["message"]
