@@ -88,7 +88,7 @@ def distillation_recipe(parameters: int | None, records: int) -> Recipe:
 
     Fewer steps save the time of some worlds and cost others what they teach. Right of 40 fresh
     questions of one world each, whet-pebble with 38 records, after 192, 128 and 96 steps: house
-    rules 40, 40, 40, whose loss is below 0.002 from step 50 on; facts 35, 30, 15, below it from 112.
+    rules 40, 40, 40, whose loss is below 0.002 from step 50 on; facts 35, 30, 15, from step 112 on.
 
     Measured on SmolLM2-135M with 53 records of a development world and as many rehearsals: right of
     24 fresh questions, greedy, of which the base has 1 and 0:
