@@ -48,7 +48,7 @@ NEWEST = {
 """Of views that show one thing, where the newest of them is found."""
 EXAMPLES = """\
 examples:
-  python -m loadtests.bench_console                            all of it: ten minutes
+  python -m loadtests.bench_console                            docs/measured/console.md: ten minutes
   python -m loadtests.bench_console --records 1000 --rounds 1  two minutes
 """
 Loads = dict[str, dict[str, list[FirstView]]]
@@ -138,8 +138,8 @@ def table(loads: Loads) -> str:
     judged = {each.name: each.verdict for each in targets(loads)}
     for name, of in loads.items():
         cells = [_shown(of[when], what) for when in WHEN for what in SHOWN.values()]
-        verdicts = sorted({judged[f"{name}, {when}"] for when in WHEN})
-        lines.append(_row(name, *cells, ", ".join(verdicts)))
+        verdicts = (f"{when}: {judged[f'{name}, {when}']}" for when in WHEN)
+        lines.append(_row(name, *cells, "; ".join(verdicts)))
     sent = [_sent(when, [each for of in loads.values() for each in of[when]]) for when in WHEN]
     return "\n".join([*lines, "", *sent])
 
@@ -151,7 +151,7 @@ def _row(*cells: str) -> str:
 def _sent(when: str, some: Sequence[FirstView]) -> str:
     files, asked = _spread(some, "file_bytes"), _spread(some, "requests")
     return (
-        f"{when}: {files.value / 1024:.0f} KB of files in {asked.value:.0f} requests "
+        f"{when}: {files.value / 1024:.0f} KB of files for {asked.value:.0f} addresses "
         f"(at most {files.high / 1024:.0f} KB, {asked.high:.0f})"
     )
 

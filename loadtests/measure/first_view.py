@@ -51,6 +51,7 @@ class FirstView:
     shown_ms: float
     """Likewise, until the frame after which nothing changes any more."""
     requests: int
+    """Addresses that were needed; what the browser had of them is not sent again."""
     file_bytes: int
     """Sent for the page itself, compressed, with headers; likewise below for what it shows."""
     data_bytes: int

@@ -16,10 +16,10 @@ LOADS = {
 def test_a_view_that_is_late_is_told_as_missed_and_the_others_as_met() -> None:
     _, _, live, memory, _, cold, _ = table(LOADS).splitlines()
     assert live.startswith("| live | 50 ms (50 to 50) | 150 ms (150 to 150) |")
-    assert live.endswith("| met |")
+    assert live.endswith("| cold: met; warm: met |")
     assert memory.startswith("| memory | 400 ms")
-    assert memory.endswith("| MISSED, met |")
-    assert cold == "cold: 78 KB of files in 45 requests (at most 78 KB, 45)"
+    assert memory.endswith("| cold: MISSED; warm: met |")
+    assert cold == "cold: 78 KB of files for 45 addresses (at most 78 KB, 45)"
 
 
 def test_all_files_together_are_judged_as_well() -> None:
