@@ -19,6 +19,7 @@ from memory.tenants import Limits
 from server.adaptation_middleware import ADAPTED_PATHS, PLAIN_PATHS
 from server.config import DEFAULT_TENANT
 from server.errors import RESTARTING, RETRY_AFTER_S, STOPPING, ApiError, api_error
+from server.refusal import Refusal
 from server.request_context import route_path
 from server.tenancy.principal import is_in_batch, tenant_of
 from server.tenancy.quotas import Quota, Quotas
@@ -39,6 +40,8 @@ WITHOUT_ENGINE = frozenset(
 )
 """What the embedder or the tokenizer answers: they are shared as the engine is."""
 ADMITTED_PATHS = ADAPTED_PATHS | PLAIN_PATHS | WITHOUT_ENGINE
+Refused = Callable[[int], object]
+"""Told the status of each request that is refused."""
 
 
 class Occupancy:
@@ -85,34 +88,48 @@ class Away:
             raise ApiError(503, RESTARTING, retry_after_s=wait_s)
 
 
-def refuse_full(occupancy: Occupancy, places: int) -> None:
-    """Raise `ApiError` (503) where all places are taken."""
-    if occupancy.taken >= places:
-        what = f"The server is at work on {places} requests, its most at a time"
-        raise ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
+def full(places: int) -> ApiError:
+    """Return what is said where all places are taken."""
+    what = f"The server is at work on {places} requests, its most at a time"
+    return ApiError(503, f"{what} (max_concurrent_requests); try again in a moment")
 
 
 class Turnstile:
     """Refuses whoever `Admission` would refuse for want of a place or an engine, before any work.
 
-    It stands before keys are looked up and bodies are read: under ten times the load that can be
-    answered, most of the work is refusals. Whoever passes may still find no place further on.
+    It stands before keys are looked up and bodies are read, and nobody rewrites its answers: under
+    ten times the load that can be answered, most of the work is refusals. Whoever passes may still
+    find no place further on.
     """
 
-    def __init__(self, app: ASGIApp, places: int, occupancy: Occupancy, away: Away) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        places: int,
+        occupancy: Occupancy,
+        away: Away,
+        refused: Refused = lambda status: None,
+    ) -> None:
         """`places` and `occupancy` are those of `Admission`."""
         self._app, self._places, self._occupancy, self._away = app, places, occupancy, away
+        self._refused, self._full = refused, Refusal(full(places))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http" and (path := route_path(scope)) in ADMITTED_PATHS:
-            try:
-                self._away.refuse(path)
-                refuse_full(self._occupancy, self._places)
-            except ApiError as error:
-                await error.response()(scope, receive, send)
+            refusal = self._refusal(path)
+            if refusal is not None:
+                self._refused(refusal.status)
+                await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _refusal(self, path: str) -> Refusal | None:
+        try:
+            self._away.refuse(path)
+        except ApiError as error:
+            return Refusal(error)
+        return self._full if self._occupancy.taken >= self._places else None
 
 
 class Admission:
@@ -130,12 +147,14 @@ class Admission:
         occupancy: Occupancy | None = None,
         quotas: Quotas | None = None,
         away: Away | None = None,
+        refused: Refused = lambda status: None,
     ) -> None:
         """`occupancy` is kept, for others to look at too.
 
         Nobody is let in while what is needed is `away`. Without `quotas` nobody has any.
         """
         self._away = away or Away()
+        self._refused = refused
         self._app = app
         self._places = places
         self._occupancy = occupancy or Occupancy()
@@ -152,13 +171,16 @@ class Admission:
                 tenant, in_batch = tenant_of(scope), is_in_batch(scope)
                 quota = await self._quotas.of(tenant)
             self._away.refuse(route_path(scope))
-            refuse_full(self._occupancy, self._places)
+            if self._occupancy.taken >= self._places:
+                raise full(self._places)
             in_background = self._occupancy.in_background_of(tenant)
             request = quota.begin(in_background, in_batch=in_batch)
             if self._quotas is not None:
                 self._quotas.begun(tenant)
-        except (ApiError, WhetMemoryError) as error:
-            await api_error(error).response()(scope, receive, self._telling(tenant, quota, send))
+        except (ApiError, WhetMemoryError) as raised:
+            error = api_error(raised)
+            self._refused(error.status)
+            await error.response()(scope, receive, self._telling(tenant, quota, send))
             return
         with request, self._occupancy.one_more():
             await self._app(scope, receive, self._telling(tenant, quota, send))

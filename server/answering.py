@@ -43,6 +43,7 @@ class Answering:
     scope: Scope
     trials: Trials
     reports: Reports
+    metrics: Metrics
     counts: GenerationCounts
     live: Live
 
@@ -73,7 +74,7 @@ async def answering_of(
         partial(_watch, parts),
     )
     counts = GenerationCounts(memory.judgements, memory.aside, metrics)
-    return Answering(client, services, pipeline, scope, trials, reports, counts, live)
+    return Answering(client, services, pipeline, scope, trials, reports, metrics, counts, live)
 
 
 def _watch(parts: Parts, query: Query) -> AbstractContextManager[Watched]:

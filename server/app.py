@@ -171,6 +171,7 @@ async def build(
         offline=offline,
         live=answering.live,
         overview=_overview(parts, args, settings),
+        metrics=answering.metrics,
     )
     add_routes(app, parts, args, front)
     parse_once(app, TAKEN_PATHS)

@@ -99,14 +99,21 @@ class ApiError(Exception):
         message, param = first_error(error, prefix)
         return cls(400, message, param=param)
 
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body on the wire."""
+        return error_body(self.status, self.message, self.type, self.param, self.code)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers on the wire, besides those of any JSON."""
+        wait_s = self.retry_after_s or (RETRY_AFTER_S if self.status in (429, 503) else None)
+        retry = {"retry-after": str(max(1, round(wait_s)))} if wait_s else {}
+        return retry | (DO_NOT_RETRY if self.status == CONFLICT else {})
+
     def response(self) -> JSONResponse:
         """Return this error on the wire."""
-        wait_s = self.retry_after_s or (RETRY_AFTER_S if self.status in (429, 503) else None)
-        headers = {"retry-after": str(max(1, round(wait_s)))} if wait_s else {}
-        if self.status == CONFLICT:
-            headers |= DO_NOT_RETRY
-        body = error_body(self.status, self.message, self.type, self.param, self.code)
-        return JSONResponse(body, self.status, headers)
+        return JSONResponse(self.body, self.status, self.headers)
 
 
 def unknown_model(model: str, why: str = "") -> ApiError:

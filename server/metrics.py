@@ -31,6 +31,12 @@ class Metrics:
             "whet_abandoned_total",
             "Requests that ended without an answer: the client left, or an error came",
         )
+        self.refused = counter(
+            "whet_refused_total",
+            "Requests that were refused at once: 503 for want of a place or an engine, 429 beyond "
+            "a tenant's limits",
+            ["status"],
+        )
         self.trainings = counter(
             "whet_trainings_total", "Test-time training jobs, by the gate's verdict", ["accepted"]
         )
@@ -81,6 +87,10 @@ class Metrics:
         self.generations.labels(str(promoted).lower()).inc()
         for monitor in alarms:
             self.alarms.labels(monitor).inc()
+
+    def observe_refusal(self, status: int) -> None:
+        """Count a request that was let in nowhere."""
+        self.refused.labels(str(status)).inc()
 
     def observe_abandoned(self, samples: SampleCounts, tokens: TokenCounts) -> None:
         """Count what was spent on a request that came to nothing."""

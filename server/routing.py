@@ -20,6 +20,7 @@ from server.console.page import Page
 from server.draining import Draining
 from server.gateway.item_check import refuse_wrong_items
 from server.live import Live
+from server.metrics import Metrics
 from server.models.named import base_model
 from server.offline import Offline
 from server.overview import Overview
@@ -73,6 +74,7 @@ class Front:
     offline: Offline
     live: Live
     overview: Overview
+    metrics: Metrics
 
 
 def add_routes(app: FastAPI, parts: Parts, args: argparse.Namespace, front: Front) -> None:

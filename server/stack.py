@@ -1,12 +1,13 @@
 """The layers around vLLM's application, and the order they stand in.
 
-From outside: the log, the error shape, the turnstile, the check of keys, vLLM's own layers, then
+From outside: the log, the turnstile, the error shape, the check of keys, vLLM's own layers, then
 what reads bodies, gives out places, keeps streams alive and takes options off.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -43,7 +44,14 @@ def add_layers(
     draining, client = front.draining, front.client
     away = Away(lambda: draining.is_closed or client.is_stopping, lambda: parts.keeper.wait_s)
     _add_innermost(app, parts, settings, occupancy, away, front)
-    return _guard(app, parts, args, settings, occupancy, away)
+    turnstile = partial(
+        Turnstile,
+        places=settings.max_concurrent_requests,
+        occupancy=occupancy,
+        away=away,
+        refused=front.metrics.observe_refusal,
+    )
+    return _guard(app, parts, args, settings, turnstile)
 
 
 def _add_innermost(
@@ -64,6 +72,7 @@ def _add_innermost(
             occupancy=occupancy,
             quotas=parts.quotas,
             away=away,
+            refused=front.metrics.observe_refusal,
         ),
         Middleware(KeepAlive, interval_s=app.state.args.sse_keep_alive_interval),
         Middleware(
@@ -82,20 +91,19 @@ def _guard(
     parts: Parts,
     args: argparse.Namespace,
     settings: Settings,
-    occupancy: Occupancy,
-    away: Away,
+    turnstile: Callable[[ASGIApp], ASGIApp],
 ) -> ASGIApp:
     """Build the stack, which vLLM has built already, anew: the check of keys around all of it,
-    the turnstile before that, and the error shape around all. Return what is behind the check.
+    the error shape around that, and before both the turnstile. Return what is behind the check.
     """
     doors, trust = Doors(app.router.routes), trust_of(args, settings)
     inner = app.build_middleware_stack()
     guarded = Authentication(inner, doors, parts.keyring, trust)
-    turnstile = Turnstile(guarded, settings.max_concurrent_requests, occupancy, away)
     rules, most_bytes = _log_rules(args, settings), settings.max_body_bytes
     telemetry = parts.telemetry
     telemetry.route_of = doors.pattern_of
-    app.middleware_stack = RequestLog(OpenAIErrorShape(turnstile, most_bytes), rules, telemetry)
+    outside = turnstile(OpenAIErrorShape(guarded, most_bytes))
+    app.middleware_stack = RequestLog(outside, rules, telemetry)
     return RequestLog(OpenAIErrorShape(inner, most_bytes), rules, telemetry)
 
 

@@ -50,6 +50,8 @@ class RequestNote:
     """Whether the client went before the answer's end."""
     is_whole: bool = False
     """Whether the response came to its end."""
+    is_turned_away: bool = False
+    """Whether it was refused before any work."""
     answers: list[Answered] = field(default_factory=list)
     abandoned: list[tuple[SampleCounts, TokenCounts]] = field(default_factory=list)
     """What was spent on prompts that came to nothing."""

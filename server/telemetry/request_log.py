@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.request_context import route_path
 from server.request_ids import request_id_of
+from server.telemetry.crowd import Crowd
 from server.telemetry.lines import FIELDS
 from server.telemetry.notes import Answered, RequestNote, working_on
 from server.telemetry.telemetry import Telemetry
@@ -50,6 +51,7 @@ class RequestLog:
         """`telemetry` is told of every request but of those for `PROBES`."""
         self._app, self._rules, self._telemetry = app, rules, telemetry or Telemetry()
         self._quiet = PROBES | rules.quiet
+        self._crowd = Crowd()
         self._failing: dict[str, int | None] = {}
         """The quiet paths whose last answer was no success, with its status."""
 
@@ -57,6 +59,7 @@ class RequestLog:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._crowd.tell()  # the server's own end is one of these
             return
         note = _noted(scope)
         path = route_path(scope)
@@ -87,6 +90,8 @@ class RequestLog:
             self._write(note)
 
     def _write(self, note: RequestNote) -> None:
+        if note.is_turned_away and not self._crowd.is_first():
+            return
         went_wrong = (note.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR or _end(note) == "cut"
         level = logging.WARNING if went_wrong else logging.INFO
         known = {**_fields(note), **(_content(note.answers) if self._rules.with_content else {})}

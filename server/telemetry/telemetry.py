@@ -35,10 +35,9 @@ class Telemetry:
     route_of: RouteOf | None = None
     """Returns the pattern of the path by which a request is routed, once there are routes."""
 
-    @contextmanager
-    def request(self, note: RequestNote, scope: Scope) -> Iterator[Scope]:
-        """See a request; yields the scope for whoever answers it."""
-        yield scope
+    def request(self, note: RequestNote, scope: Scope) -> AbstractContextManager[Scope]:
+        """See a request; the block is given the scope for whoever answers it."""
+        return nullcontext(scope)
 
     @contextmanager
     def answer(self, query: Query, prompt_tokens: int) -> Iterator[Watched]:

@@ -128,16 +128,26 @@ async def test_the_turnstile_refuses_before_anything_is_done_and_lets_the_rest_t
 
     occupancy = Occupancy()
     waits: list[float | None] = [None]
-    turnstile = Turnstile(app, 1, occupancy, Away(engine_wait_s=lambda: waits[0]))
+    statuses: list[int] = []
+    away = Away(engine_wait_s=lambda: waits[0])
+    turnstile = Turnstile(app, 1, occupancy, away, statuses.append)
     transport = httpx.ASGITransport(turnstile)
     async with httpx.AsyncClient(transport=transport, base_url="http://whet") as http:
         assert (await http.post(CHAT)).status_code == 200
         with occupancy.one_more():
             full = await http.post(CHAT)
             assert (full.status_code, full.headers["retry-after"]) == (503, "1")
+            assert full.json()["error"]["code"] == "service_unavailable"
+            assert "1 requests" in full.json()["error"]["message"]
+            assert full.headers["x-request-id"].startswith("req_")
+            named = await http.post(CHAT, headers={"X-Request-ID": "my-id.1"})
+            assert named.headers["x-request-id"] == "my-id.1"
+            foreign = (await http.post("/v1/messages")).json()
+            assert (foreign["type"], foreign["error"]["type"]) == ("error", "overloaded_error")
             assert (await http.get("/v1/models")).status_code == 200
         waits[0] = 17.0
         away = await http.post(CHAT)
         assert (away.status_code, away.headers["retry-after"]) == (503, "17")
         assert (await http.post("/v1/embeddings")).status_code == 200
     assert passed == [CHAT, "/v1/models", "/v1/embeddings"]
+    assert statuses == [503] * 4

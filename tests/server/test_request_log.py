@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
+from server.telemetry import crowd
 from server.telemetry.request_log import MOST_CHARACTERS
 from tests.server.composed import ASK, MODEL, Composed, Reply, Script, composed
 from tests.server.telemetry_lines import Log, logged
@@ -235,6 +237,26 @@ async def ask_for_everything(http: httpx.AsyncClient) -> None:
     await http.post("/v1/memory/import", content=json.dumps(line).encode())
     told = {"completion_id": "chatcmpl-1", "verdict": "incorrect", "answer": SECRET}
     await http.post("/v1/feedback", json=told)
+
+
+async def test_of_those_who_are_turned_away_one_has_a_line_and_all_are_counted(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "WINDOW_S", 3600.0)
+    gate, registry = asyncio.Event(), CollectorRegistry()
+    one_place = {"max_concurrent_requests": 1, "registry": registry}
+    async with serve(lambda request: Reply("42", gate=gate), **one_place) as server:
+        at_work = asyncio.create_task(server.chat())
+        await server.core.begun.acquire()
+        with logged() as log:
+            responses = [await server.http.post(CHAT, json=ASK) for _ in range(10)]
+            (line,) = await settled(log)
+        assert (line["status"], line["error"]) == (503, "service_unavailable")
+        assert line["request_id"] == responses[0].headers["x-request-id"]
+        assert len({response.headers["x-request-id"] for response in responses}) == 10
+        gate.set()
+        await at_work
+    assert registry.get_sample_value("whet_refused_total", {"status": "503"}) == 10
 
 
 async def test_nothing_that_was_said_is_logged(serve: Serve) -> None:
