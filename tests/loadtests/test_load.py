@@ -70,7 +70,9 @@ def test_goodput_is_held_against_capacity_and_refusals_against_their_bound() -> 
     good = [Reply(200, 0.5, sent_at=float(n) / 10) for n in range(90)]
     slow = [Reply(503, 0.2, 1) for _ in range(10)]
     quick = [Reply(503, 0.001, 1) for _ in range(90)]
-    result = overload._result(plan, [10.0, 10.0], good + slow + quick, 0.0, 1.0, (100, 103), [0.1])
+    result = overload._result(
+        plan, [10.0, 10.0], good + slow + quick, 0.0, 1.0, (100, 103), [0.1], {}
+    )
     met = {target.name: target.met for target in result.targets}
     assert met == {
         "goodput / capacity": False,
