@@ -117,6 +117,8 @@ def _print_no_more() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     index, name = next(((i, w) for i, w in enumerate(words) if not w.startswith("-")), (0, ""))
     if name == "serve":
         # vLLM's own parser reads what follows, --help included.

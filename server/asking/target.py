@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from adaptation.options import Options, Strategy
 from server.import_source import source
@@ -23,15 +24,29 @@ if TYPE_CHECKING:
 DENIED = 401
 _ABSENT = "no server answers at {url}: start one with `whet serve`, or name another with --url"
 _GONE = "the server at {url} was gone before its answer was whole"
-_NOWHERE = "{url} is no address of a server: give one such as http://127.0.0.1:8000"
-_FAILED = {"ConnectError": _ABSENT, "UnsupportedProtocol": _NOWHERE}
 
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say which server is asked, and with which key."""
-    parser.add_argument("--url", default=LOCAL, help=f"where it listens (default: {LOCAL})")
+    parser.add_argument(
+        "--url", type=server_url, default=LOCAL, help=f"where it listens (default: {LOCAL})"
+    )
     variables = " or ".join(f"${name}" for name in KEY_VARIABLES)
     parser.add_argument("--api-key", metavar="KEY", help=f"its key (default: {variables})")
+
+
+def server_url(text: str) -> str:
+    """Check for argparse that a text is an address of a server."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address that is none
+        is_one = False
+    if not is_one:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address of a server: give one such as {LOCAL}"
+        )
+    return text
 
 
 def key_of(given: str | None = None, variables: Sequence[str] = KEY_VARIABLES) -> str | None:
@@ -86,7 +101,8 @@ def told(url: str) -> Iterator[None]:
     except openai.APITimeoutError as error:
         raise CommandError(f"the server at {url} took too long to answer") from error
     except openai.APIConnectionError as error:
-        said = _FAILED.get(type(error.__cause__).__name__, _GONE)  # httpx's or httpx2's
+        is_absent = type(error.__cause__).__name__ == "ConnectError"  # httpx's or httpx2's
+        said = _ABSENT if is_absent else _GONE
         raise CommandError(said.format(url=url)) from error
     except openai.APIStatusError as error:
         raise CommandError(_refusal(error)) from error

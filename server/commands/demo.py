@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.asking.target import server_url
 from server.commands.common import Subparsers, command_parser
 from server.terminal import CommandError, UsageError
 from whet import root_of
@@ -32,7 +33,9 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "a narrated tour: vote, train, distil, correct; four minutes on two cores"
     parser = command_parser(subparsers, "demo", summary, EXAMPLES)
     parser.add_argument(
-        "--url", help="use this server; its memory is given examples of task whet-tour"
+        "--url",
+        type=server_url,
+        help="use this server; its memory is given examples of task whet-tour",
     )
     parser.add_argument(
         "--data-dir", type=Path, help="the data folder of the server at --url: to distil as well"

@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from server.asking.target import server_url
 from server.commands.common import (
     Subparsers,
     add_json_file,
@@ -135,7 +136,9 @@ def _add_how(what: argparse._ArgumentGroup) -> None:
 def _add_where(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("whom is asked")
     where.add_argument(
-        "--url", help="a running OpenAI-compatible server (default: start Whet, on a new memory)"
+        "--url",
+        type=server_url,
+        help="a running OpenAI-compatible server (default: start Whet, on a new memory)",
     )
     where.add_argument(
         "--model",

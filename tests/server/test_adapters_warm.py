@@ -81,9 +81,6 @@ def test_without_a_key_the_command_asks_for_one(capsys: pytest.CaptureFixture[st
         server.shutdown()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense"])
-def test_where_no_server_is_the_command_says_so(
-    url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["adapters", "warm", "--url", url]) == 1
+def test_where_no_server_is_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["adapters", "warm", "--url", "http://127.0.0.1:9"]) == 1
     assert "no Whet answers there" in capsys.readouterr().err

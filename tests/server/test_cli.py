@@ -117,6 +117,10 @@ SLIPS = {
     "eval --model /no/such": "no model at /no/such",
     "eval --json .": "'.' cannot be written",
     "eval --picture x.gif": "ends in .svg or .png",
+    "ask x --url http://127.0.0.1:port": "no address of a server",
+    "chat --url http://127.0.0.1:99999": "no address of a server",
+    "demo --url http://[::1": "no address of a server",
+    "eval --url http://": "no address of a server",
     "practise": "nothing to practise",
     "practise --json /no/such/x.json": "there is no such folder",
     "tune --model /no/such": "no model at /no/such",
@@ -128,6 +132,11 @@ SLIPS = {
 }
 SLOW = {*HEAVY, "openai", "scipy"}
 """Packages that take as long to import as a slip may cost in all."""
+
+
+@pytest.mark.parametrize("words", [(), ("eval",), ("memory", "list"), ("serve",)])
+def test_help_may_be_the_first_word(whet: Shell, words: tuple[str, ...]) -> None:
+    assert whet("help", *words) == whet(*words, "--help")
 
 
 def test_a_slip_is_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:

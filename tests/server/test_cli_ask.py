@@ -124,7 +124,7 @@ async def test_without_a_server_one_line_says_what_to_start(
 
 async def test_an_address_that_is_none_is_told_as_that(shell: Run) -> None:
     status, _, err = await shell("ask", "Hello", "--url", "127.0.0.1:8000")
-    assert (status, len(err.splitlines())) == (1, 1)
+    assert (status, len(err.splitlines())) == (2, 1)
     assert "no address of a server: give one such as http://" in err
 
 
