@@ -29,9 +29,10 @@ logger = logging.getLogger(__name__)
 
 SWEEP_S = 600.0
 """Between two looks for erasures that something was left of."""
-AGAIN_S = 30 * 86_400.0
-"""Seconds after an erasure in which what was being trained meanwhile is looked for again, and what
-other servers keep in folders of their own: one may have been off for days."""
+AGAIN_S = 86_400.0
+"""Seconds after an erasure in which what was being trained meanwhile is looked for again."""
+AWAY_S = 30 * AGAIN_S
+"""Likewise for what other servers keep in folders of their own: one may have been off for days."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Eraser:
     def __init__(self, memory: LongTermMemory, secret: Secret) -> None:
         self._memory = memory
         self._secret = secret
+        self._has_looked = False
 
     def learned(self, tenant: str, record_id: str) -> tuple[AdapterVersion, ...]:
         """Return the tenant's versions that learned from a record, the oldest first."""
@@ -100,10 +102,11 @@ class Eraser:
                 logger.info("the erasure of %s is complete", each.record_id)
             except WhetMemoryError as error:
                 logger.warning("the erasure of %s is not complete: %s", each.record_id, error)
-        self._look_again()
+        self._look_again(AGAIN_S if self._has_looked else AWAY_S)
+        self._has_looked = True
         self._memory.notes.drop_expired()
         self._memory.adapters.drop_strays()
-        self._memory.forgetting.look_again(time.time() - AGAIN_S)
+        self._memory.forgetting.look_again(time.time() - AWAY_S)
 
     async def follow(self) -> None:
         """Finish, now and from time to time."""
@@ -116,10 +119,10 @@ class Eraser:
                 logger.exception("open erasures could not be gone on with")
             await asyncio.sleep(SWEEP_S)
 
-    def _look_again(self) -> None:
-        """Delete what was being trained on a record while it was erased."""
+    def _look_again(self, since_s: float) -> None:
+        """Delete what was being trained on a record while it was erased, in the last `since_s`."""
         erased: dict[str, set[str]] = defaultdict(set)
-        for each in self._memory.erasures.since(time.time() - AGAIN_S):
+        for each in self._memory.erasures.since(time.time() - since_s):
             erased[each.tenant].add(each.record_id)
         for tenant, records in erased.items():
             versions = self._memory.adapters.list(tenant)
