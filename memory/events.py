@@ -14,10 +14,14 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from memory.store.bulk import insert_many
 from memory.store.dialects import inserting
+from memory.store.prepared import Prepared
 from memory.store.schema import event, head
 
-_HEAD = select(head.c.seq).where(head.c.tenant == bindparam("tenant"))
-"""Built once: every search asks it."""
+_NEWEST = Prepared(
+    select(head.c.seq, event.c.record_id, event.c.at)
+    .outerjoin(event, (event.c.tenant == head.c.tenant) & (event.c.seq == head.c.seq))
+    .where(head.c.tenant == bindparam("tenant"))
+)
 
 
 def append_event(
@@ -53,15 +57,25 @@ def drop_reasons(connection: Connection, tenant: str, record_id: str) -> None:
 
 def head_seq(connection: Connection, tenant: str) -> int:
     """Return the number of the tenant's newest event, 0 before the first."""
-    found = connection.execute(_HEAD, {"tenant": tenant}).scalar()
-    return 0 if found is None else int(found)
+    return newest_event(connection, tenant)[0]
+
+
+def newest_event(connection: Connection, tenant: str) -> tuple[int, str | None]:
+    """Return the number of the tenant's newest event, and its mark: see `event_mark`."""
+    for seq, record_id, at in _NEWEST.rows(connection, tenant=tenant):
+        return int(seq), _mark(record_id, at)
+    return 0, None
 
 
 def event_mark(connection: Connection, tenant: str, seq: int) -> str | None:
     """Return what tells event `seq` from the event of that number in a restored backup."""
     here = (event.c.tenant == tenant) & (event.c.seq == seq)
     row = connection.execute(select(event.c.record_id, event.c.at).where(here)).first()
-    return None if row is None else f"{row.record_id}@{row.at!r}"
+    return None if row is None else _mark(row.record_id, row.at)
+
+
+def _mark(record_id: str | None, at: float | None) -> str | None:
+    return None if record_id is None else f"{record_id}@{at!r}"
 
 
 def changed_records(connection: Connection, tenant: str, after: int) -> list[str]:

@@ -76,7 +76,7 @@ class LongTermMemory(Stores):
             self._saver,
         )
         self.erasures = self.forgetting.erasures
-        self._recall = Recall(vectors, self._indexes, by_words=recall_text)
+        self._recall = Recall(database, self._indexes, by_words=recall_text)
         self.aside = Aside(self)
 
     @classmethod

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
 
 from memory.identity.answer_key import answer_key
@@ -41,7 +42,8 @@ ERASED_CONTENT: Mapping[str, Any] = {
 }
 """What remains of a record's content after it was erased."""
 
-RECORD_FIELDS = frozenset(Record.model_fields)
+RECORD_FIELDS = tuple(sorted(Record.model_fields))
+RECORDS = TypeAdapter(list[Record])
 JSON_FIELDS = ("messages", "request", "evidence")
 MAX_CHARACTERS = 128 * 1024
 """Of a completion's conversation and text together. Agents send the whole conversation each time:
@@ -134,12 +136,19 @@ def record_of(row: RowMapping | Mapping[str, Any]) -> Record:
     return Record(**values | {"created_at": moment(row["created_at"])})
 
 
-def record_as_read(values: dict[str, Any]) -> Record:
-    """Build the record of its columns, JSON as the text that it is stored in: most says nothing."""
+def records_as_read(rows: Sequence[Sequence[Any]]) -> list[Record]:
+    """Build the records of rows of `RECORD_FIELDS`, JSON as the text that it is stored in.
+
+    All together: one by one takes twice as long.
+    """
+    if not rows:
+        return []
+    columns = dict(zip(RECORD_FIELDS, zip(*rows, strict=True), strict=True))
     for name in JSON_FIELDS:
-        values[name] = {} if values[name] == "{}" else json.loads(values[name])
-    values["created_at"] = moment(values["created_at"])
-    return Record(**values)
+        columns[name] = tuple(json.loads(f"[{','.join(columns[name])}]"))
+    columns["created_at"] = tuple(map(moment, columns["created_at"]))
+    values = zip(*columns.values(), strict=True)
+    return RECORDS.validate_python([dict(zip(RECORD_FIELDS, row, strict=True)) for row in values])
 
 
 ELSEWHERE = {"vote", "trial", "tried", "traced", "created_at"}

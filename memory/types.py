@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -151,7 +152,8 @@ class Record(Draft):
         return question_of(self.messages)
 
 
-class Neighbour(Frozen):
+@dataclass(frozen=True, slots=True)
+class Neighbour:
     """A recalled record with its cosine similarity to the question."""
 
     record: Record

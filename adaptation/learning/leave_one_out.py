@@ -13,7 +13,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from cachetools import TTLCache
@@ -175,7 +175,7 @@ class LeaveOneOut:
         """Return what would be shown before a record's question, itself left out."""
         asked = folded(one.record.question)
         others = [
-            each.model_copy(update={"similarity": float(np.dot(each.embedding, one.embedding))})
+            replace(each, similarity=float(np.dot(each.embedding, one.embedding)))
             for each in candidates
             if folded(each.record.question) != asked
         ]

@@ -71,7 +71,23 @@ class IndexCache:
         self._upkeep = Upkeep()
 
     def search(self, tenant: str, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """Return up to `k` (record number, inner product) pairs, up to date with the database.
+        """Return up to `k` (record number, inner product) pairs, up to date with the database."""
+        return self.up_to_date(tenant).search(vector, k)
+
+    def ready(self, tenant: str, seq: int, mark: str | None) -> LayeredIndex | None:
+        """Return the tenant's index if it is that of this event and lacks nothing.
+
+        It looks into memory alone, and so may be asked within a transaction.
+        """
+        with self._lock:
+            view = self._views.get(tenant)
+            if view is None or view.missing or (view.seq, view.mark) != (seq, mark):
+                return None
+            self._views.move_to_end(tenant)
+        return self._kept_up(tenant, view)
+
+    def up_to_date(self, tenant: str) -> LayeredIndex:
+        """Return the tenant's index, brought up to date with the database.
 
         Of records that this embedder has not seen it embeds one batch, and leaves the others to the
         background: until then they are not found, see `lacking`.
@@ -79,15 +95,13 @@ class IndexCache:
         view = self._synced(tenant)
         if view.missing and not self._backfill.is_busy(tenant) and self._fill(tenant, view):
             self._backfill.begin(tenant)
+        return self._kept_up(tenant, view)
+
+    def _kept_up(self, tenant: str, view: View) -> LayeredIndex:
+        """Return the index of a view; where it has changed much, the next one is begun."""
         if view.index.is_due():
             self._upkeep.begin(tenant, partial(self._compact, tenant, view))
-        return view.index.search(vector, k)
-
-    def count(self, tenant: str) -> int:
-        """Return how many records a search can find, as of the last one."""
-        with self._lock:
-            view = self._views.get(tenant)
-        return view.index.count() if view is not None else 0
+        return view.index
 
     def lacking(self, tenant: str) -> int:
         """Return how many active records a search cannot find yet, as of the last one."""
@@ -161,8 +175,8 @@ class IndexCache:
         with view.lock:
             if view.fresh:
                 self._load(tenant, view)
-            seq = self._vectors.head(tenant)
-            if seq == view.seq:
+            seq, mark = self._vectors.newest(tenant)
+            if (seq, mark) == (view.seq, view.mark):
                 return view
             known = view.mark == self._vectors.mark(tenant, view.seq)
             tail = max(LONG_TAIL, view.index.count() // TAIL_SHARE)

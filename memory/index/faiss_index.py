@@ -8,7 +8,7 @@ memory, so `memory.index.snapshots` stores plain arrays instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import faiss
@@ -64,6 +64,14 @@ class FaissIndex:
             scores, ids = self._index.search(query, k)
         return _pairs(scores[0], ids[0])
 
+    def vectors(self, ids: Sequence[int]) -> Block:
+        """Return the vectors of those of these ids that are held, a copy."""
+        with self._lock:
+            known = np.array([each for each in ids if each in self._ids], dtype=np.int64)
+            if not len(known):
+                return known, np.empty((0, self._dim), np.float32)
+            return known, _rows(self._index, known)
+
     def count(self) -> int:
         """Return how many vectors are held."""
         return len(self._ids)
@@ -111,6 +119,15 @@ class InvertedLists:
             self._held.add_entries(cell, len(held), faiss.swig_ptr(held), faiss.swig_ptr(codes))
             self._index.ntotal += len(held)
 
+    def note_places(self) -> None:
+        """Remember where each id lies, once all are held: `vectors` needs it."""
+        by_id = faiss.DirectMap.Hashtable  # type: ignore[attr-defined]  # not in its own stub
+        self._index.set_direct_map_type(by_id)
+
+    def vectors(self, ids: np.ndarray) -> np.ndarray:
+        """Return the vectors of ids, int64 (n,), all of them held; float32 (n, d), a copy."""
+        return _rows(self._index, ids)
+
     def search(self, vector: np.ndarray, k: int, probes: int) -> list[tuple[int, float]]:
         """Return up to `k` (id, inner product) pairs of the `probes` nearest cells, best first."""
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, self._dim)
@@ -150,6 +167,11 @@ def centroids_of(sample: np.ndarray, cells: int, begin: np.ndarray | None) -> np
     )
     means.train(np.ascontiguousarray(sample, dtype=np.float32), init_centroids=begin)
     return np.asarray(means.centroids).reshape(cells, sample.shape[1])
+
+
+def _rows(index: Any, ids: np.ndarray) -> np.ndarray:
+    rows: np.ndarray = index.reconstruct_batch(ids)
+    return rows
 
 
 def _pairs(scores: np.ndarray, ids: np.ndarray) -> list[tuple[int, float]]:

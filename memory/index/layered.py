@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -86,9 +86,21 @@ class LayeredIndex:
         fresh = state.delta.search(vector, k)
         if state.base is None or k <= 0:
             return fresh
+        if not fresh:
+            return _living(state, vector, k)
         known = {number for number, _ in fresh}  # one that is being replaced may be in both
         old = [pair for pair in _living(state, vector, k) if pair[0] not in known]
         return heapq.nlargest(k, chain(fresh, old), key=lambda pair: pair[1])
+
+    def vectors(self, ids: Sequence[int]) -> Block:
+        """Return the vectors of those of these ids that are held, a copy."""
+        state = self._state
+        fresh, rows = state.delta.vectors(ids)
+        if state.base is None or len(fresh) == len(ids):
+            return fresh, rows
+        gone = state.dead.union(fresh.tolist())  # one that is being replaced may be in both
+        old, more = state.base.vectors([each for each in ids if each not in gone])
+        return np.concatenate([fresh, old]), np.concatenate([rows, more])
 
     def count(self) -> int:
         """Return how many vectors are held."""

@@ -40,11 +40,18 @@ class SealedIndex:
         self._lists = lists
         cells = [lists.cell(cell)[0] for cell in range(lists.cells)]
         self._ids = np.sort(np.concatenate(cells)) if cells else np.empty(0, np.int64)
+        lists.note_places()
 
     def holding(self, ids: Sequence[int]) -> set[int]:
         """Return which of these ids it holds."""
         asked = np.array(ids, dtype=np.int64)
         return set(asked[among(asked, self._ids)].tolist())
+
+    def vectors(self, ids: Sequence[int]) -> Block:
+        """Return the vectors of those of these ids that are held, a copy."""
+        asked = np.array(ids, dtype=np.int64)
+        known = asked[among(asked, self._ids)]
+        return known, self._lists.vectors(known)
 
     def search(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
         """Return `k` (id, inner product) pairs, or all there are, best first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,9 @@ class VectorIndex(Protocol):
 
     def search(self, vector: np.ndarray, k: int) -> list[tuple[int, float]]:
         """Return up to `k` (id, inner product) pairs for a vector (d,), best first."""
+
+    def vectors(self, ids: Sequence[int]) -> Block:
+        """Return the vectors of those of these ids that are held, a copy."""
 
     def count(self) -> int:
         """Return how many vectors are held."""

@@ -10,29 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Text,
-    and_,
-    bindparam,
-    cast,
-    select,
-)
+from sqlalchemy import Connection, and_, select
 
-from memory.events import changed_records, event_mark, head_seq
+from memory.events import changed_records, event_mark, newest_event
 from memory.inserting import store_vectors
-from memory.rows import JSON_FIELDS, RECORD_FIELDS, record_as_read
 from memory.store.chunks import chunks
 from memory.store.database import Database
-from memory.store.full_text import with_rare_words
 from memory.store.schema import embedding, event, record
-from memory.types import Neighbour, State
+from memory.types import State
 
 PAGE = 4_096
 """Vectors read at a time: 6 MB of 384 dimensions."""
-FIELDS = tuple(sorted(RECORD_FIELDS))
 
 
 @dataclass(frozen=True)
@@ -59,14 +47,11 @@ class VectorStore:
         self._database = database
         self._embedder_id = embedder_id
         self._dim = dim
-        # Built once: that takes as long as reading the rows.
-        self._of_any_task = self._hydrating()
-        self._of_task = self._of_any_task.where(record.c.task == bindparam("task"))
 
-    def head(self, tenant: str) -> int:
-        """Return the number of the tenant's newest event."""
+    def newest(self, tenant: str) -> tuple[int, str | None]:
+        """Return the number of the tenant's newest event, and its mark."""
         with self._database.reading(tenant) as connection:
-            return head_seq(connection, tenant)
+            return newest_event(connection, tenant)
 
     def mark(self, tenant: str, seq: int) -> str | None:
         """Name event `seq`; None where the database has no such event."""
@@ -119,29 +104,6 @@ class VectorStore:
         with self._database.reading(tenant) as connection:
             return [(row.id, row.question) for row in connection.execute(query)]
 
-    def hydrate(
-        self, tenant: str, task: str | None, question: np.ndarray, numbers: Sequence[int]
-    ) -> dict[int, Neighbour]:
-        """Re-read hits: only active records of this tenant (and task) come back, by their number.
-
-        This is the guard of isolation and deletion: an index that is stale or wrong can lose a
-        neighbour, never show a foreign or erased one. The similarity is recomputed from the
-        stored vector for the same reason.
-        """
-        found: dict[int, Neighbour] = {}
-        with self._database.reading(tenant) as connection:
-            for some in chunks(numbers):
-                given = {"tenant": tenant, "task": task, "numbers": some}
-                which = self._of_any_task if task is None else self._of_task
-                for number, vector, *values in connection.execute(which, given).all():
-                    found[number] = _neighbour(values, vector, question)
-        return dict(sorted(found.items(), key=lambda pair: -pair[1].similarity))
-
-    def with_words(self, tenant: str, question: str, *, most: int, of: int) -> list[int]:
-        """Return numbers of the tenant's records that share rare words with the question."""
-        with self._database.reading(tenant) as connection:
-            return with_rare_words(connection, tenant, question, most=most, of=of)
-
     def store(self, tenant: str, vectors: Iterable[tuple[str, np.ndarray]]) -> None:
         """Store (record id, vector) pairs in one commit; records erased meanwhile are skipped."""
         pairs = dict(vectors)
@@ -153,16 +115,6 @@ class VectorStore:
             )
             kept = connection.execute(select(record.c.id).where(alive)).scalars().all()
             store_vectors(connection, self._embedder_id, [(name, pairs[name]) for name in kept])
-
-    def _hydrating(self) -> Any:
-        columns = [_as_read(record.c[name]) for name in FIELDS]
-        query = select(record.c.number, embedding.c.vector, *columns)
-        return query.join(embedding, self._of_record()).where(
-            record.c.number.in_(bindparam("numbers", expanding=True)),
-            # No index on tenants helps where the numbers are known: as an expression it has none.
-            record.c.tenant.concat("") == bindparam("tenant"),
-            record.c.state == State.ACTIVE,
-        )
 
     def _select(self, tenant: str) -> Any:
         columns = (record.c.number, record.c.state)
@@ -178,23 +130,12 @@ class VectorStore:
         active = [row for row in rows if row.state == State.ACTIVE]
         held = [row for row in active if row.vector is not None]
         data = b"".join(row.vector for row in held)
-        seq = head_seq(connection, tenant)
+        seq, mark = newest_event(connection, tenant)
         return Changes(
             seq=seq,
-            mark=event_mark(connection, tenant, seq),
+            mark=mark,
             numbers=np.array([row.number for row in held], dtype=np.int64),
             vectors=np.frombuffer(data, dtype="<f4").reshape(-1, self._dim),
             gone=tuple(row.number for row in rows if row.state != State.ACTIVE),
             missing=tuple(row.number for row in active if row.vector is None),
         )
-
-
-def _as_read(column: Column[Any]) -> ColumnElement[Any]:
-    """JSON as text: read by SQLAlchemy, three values of each record take longer than its row."""
-    return cast(column, Text) if column.name in JSON_FIELDS else column
-
-
-def _neighbour(values: Sequence[Any], stored: bytes, question: np.ndarray) -> Neighbour:
-    found = record_as_read(dict(zip(FIELDS, values, strict=True)))
-    vector = np.frombuffer(stored, dtype="<f4")  # (d,)
-    return Neighbour(record=found, similarity=float(vector @ question), embedding=vector)

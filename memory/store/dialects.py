@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Table
@@ -21,6 +23,33 @@ def inserting(connection: Connection, table: Table) -> Insert:
 def placeholder(connection: Connection) -> str:
     """Return what stands for a value in a statement that goes to the driver itself."""
     return "%s" if connection.dialect.name == "postgresql" else "?"
+
+
+def listed(connection: Connection, numbers: Sequence[int]) -> Any:
+    """Return a list as one value, for `among`."""
+    is_postgres = connection.dialect.name == "postgresql"
+    return list(numbers) if is_postgres else json.dumps(list(numbers))
+
+
+class among(GenericFunction[Any]):  # noqa: N801  # reads as a function in queries
+    """Whether a number is in a list that is one value: then one statement serves any length.
+
+    It has no type: of a boolean, SQLite would be asked whether it equals 1, and look at every row.
+    """
+
+    inherit_cache = True
+
+
+@compiles(among, "sqlite")
+def _in_json(element: among, compiler: Any, **options: Any) -> str:
+    number, given = (compiler.process(each, **options) for each in element.clauses)
+    return f"({number} IN (SELECT value FROM json_each({given})))"
+
+
+@compiles(among, "postgresql")
+def _in_array(element: among, compiler: Any, **options: Any) -> str:
+    number, given = (compiler.process(each, **options) for each in element.clauses)
+    return f"({number} = ANY (CAST({given} AS integer[])))"
 
 
 class holds(GenericFunction[bool]):  # noqa: N801  # reads as a function in queries

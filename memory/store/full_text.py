@@ -13,6 +13,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from operator import itemgetter
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, bindparam, delete, select, text
 
 from memory.store.bulk import insert_many
 from memory.store.chunks import chunks
+from memory.store.prepared import Prepared
 from memory.store.schema import record, word
 from memory.text import folded
 
@@ -98,34 +100,43 @@ def with_rare_words(
     return sorted(scores, key=lambda number: (-scores[number], -number))[:most]
 
 
-_COUNTS = text(
-    " UNION ALL ".join(
-        f"SELECT {place}, (SELECT count(*) FROM (SELECT 1 FROM word "
-        f"WHERE tenant = :tenant AND word = :w{place} LIMIT :most) AS some{place})"
-        for place in range(MAX_ASKED)
+WORDS = tuple(f"w{place}" for place in range(MAX_ASKED))
+"""The parameters that are words; null where a question has fewer."""
+
+_COMMON = Prepared(
+    text(
+        " UNION ALL ".join(
+            f"SELECT {place}, (SELECT 1 FROM word "
+            f"WHERE tenant = :tenant AND word = :{each} LIMIT 1 OFFSET :most)"
+            for place, each in enumerate(WORDS)
+        )
     )
 )
-"""How many records have each of `MAX_ASKED` words. A count ends where it is known to be too high:
-a word of every day costs no more than a rare one."""
+"""Which of `MAX_ASKED` words more than `most` records have: a word of every day costs no more than
+one that is just too common."""
 
 
-_HAVING = select(word.c.word, word.c.number).where(
-    word.c.tenant == bindparam("tenant"), word.c.word.in_(bindparam("words", expanding=True))
+_HAVING = Prepared(
+    select(word.c.word, word.c.number).where(
+        word.c.tenant == bindparam("tenant"), word.c.word.in_(list(map(bindparam, WORDS)))
+    )
 )
 
 
 def _rare(connection: Connection, tenant: str, words: Sequence[str], most: int) -> list[str]:
-    """Return which of the words at least one and at most `most` records have."""
-    asked = [*words, *[None] * (MAX_ASKED - len(words))]
-    given = {f"w{place}": each for place, each in enumerate(asked)}
-    counts = connection.execute(_COUNTS, {**given, "tenant": tenant, "most": most + 1})
-    return [words[place] for place, count in counts if 0 < count <= most]
+    """Return which of the words at most `most` records have."""
+    common = dict(_COMMON.rows(connection, tenant=tenant, most=most, **_bound(words)))
+    return [each for place, each in enumerate(words) if not common[place]]
 
 
 def _postings(connection: Connection, tenant: str, words: Sequence[str]) -> Iterable[list[int]]:
     """Return the numbers of the records that have each of these words."""
     found: dict[str, list[int]] = defaultdict(list)
     if words:
-        for each, number in connection.execute(_HAVING, {"tenant": tenant, "words": words}).all():
+        for each, number in _HAVING.rows(connection, tenant=tenant, **_bound(words)):
             found[each].append(number)
     return found.values()
+
+
+def _bound(words: Sequence[str]) -> dict[str, str | None]:
+    return dict(zip_longest(WORDS, words))

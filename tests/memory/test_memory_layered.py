@@ -90,6 +90,10 @@ def test_whatever_happens_to_it_an_index_holds_what_a_dictionary_would(
             index = reopened(index)
         assert index.count() == len(truth)
     assert held(index) == {number: vector.tobytes() for number, vector in truth.items()}
+    known, rows = index.vectors(range(100))
+    assert dict(zip(known.tolist(), rows.tolist(), strict=True)) == {
+        number: vector.tolist() for number, vector in truth.items()
+    }
     query = clustered(1, 99)[0]
     found = index.search(query, 100)  # more than there are: nothing may be left out
     assert {number for number, _ in found} == truth.keys()

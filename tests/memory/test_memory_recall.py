@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection, text, update
 
+from memory.errors import StorageUnavailableError
 from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
+from memory.store.schema import embedding, event
+from memory.store.scope import Scope
 from memory.types import Draft, State
 
 Build = Callable[..., Draft]
@@ -141,6 +146,58 @@ def test_a_snapshot_of_another_history_with_the_same_numbers_is_not_believed(
     assert memory.recall("ann", "ours", k=1)[0].similarity == pytest.approx(1.0)
     assert memory.verify("ann").ok
     memory.close()
+
+
+def test_a_history_as_long_as_the_one_before_is_told_from_it(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    """As after a restored backup: the number of the newest event is the same, its mark is not."""
+    memory.save(draft("theirs"))
+    assert memory.recall("ann", "theirs", k=1)[0].similarity == pytest.approx(1.0)
+    (vector,) = memory.embedder.embed(["ours"])
+    with memory._database.writing("ann") as connection:
+        connection.execute(update(event).values(at=event.c.at + 1))
+        connection.execute(update(embedding).values(vector=vector.astype("<f4").tobytes()))
+    assert memory.recall("ann", "ours", k=1)[0].similarity == pytest.approx(1.0)
+    assert memory.verify("ann").ok
+
+
+def test_a_search_reads_in_one_transaction_unless_something_was_written(
+    memory: LongTermMemory, draft: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.save_many([draft(f"question {n}") for n in range(50)])
+    memory.recall("ann", "question 7", k=5)
+    begun, reading = list[object](), memory._database.reading
+
+    def counted(of: Scope) -> AbstractContextManager[Connection]:
+        begun.append(of)
+        return reading(of)
+
+    monkeypatch.setattr(memory._database, "reading", counted)
+    assert len(memory.recall("ann", "question 7", k=5)) == 5
+    assert begun == ["ann"]
+    memory.save(draft("question 50"))
+    assert memory.recall("ann", "question 50", k=1)[0].similarity == pytest.approx(1.0)
+    begun.clear()
+    assert len(memory.recall("ann", "question 50", k=51)) == 51
+    assert begun == ["ann"]
+
+
+def test_a_search_of_a_table_that_is_gone_fails_as_storage_does(
+    memory: LongTermMemory,
+    draft: Build,
+    tmp_path: Path,
+    raw: Callable[[Path], AbstractContextManager[Connection]],
+) -> None:
+    memory.save(draft("q"))
+    assert memory.recall("ann", "q", k=1)
+    with raw(tmp_path) as connection:
+        connection.execute(text("ALTER TABLE word RENAME TO word_elsewhere"))
+    with pytest.raises(StorageUnavailableError):
+        memory.recall("ann", "q", k=1)
+    with raw(tmp_path) as connection:
+        connection.execute(text("ALTER TABLE word_elsewhere RENAME TO word"))
+    assert memory.recall("ann", "q", k=1)
 
 
 def test_another_embedder_finds_the_records_of_the_first(tmp_path: Path, draft: Build) -> None:
