@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from adaptation.types import Query
 from adaptation.voting.rules import MAX_TENANTS, NEIGHBOURS, REFRESH_S, patience
 from memory.errors import StorageUnavailableError
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 from memory.memory import LongTermMemory
 from memory.types import Neighbour
 

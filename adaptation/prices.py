@@ -9,7 +9,7 @@ from typing import Any
 
 from adaptation.options import Strategy
 from adaptation.statistics import score_difference, wilson, without_nan
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 from memory.types import Frozen
 
 MILLION = 1_000_000

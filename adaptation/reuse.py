@@ -16,13 +16,13 @@ from adaptation.verify import verify
 from adaptation.voting.ballots import Ballots
 from adaptation.waits import recall_wait_s
 from memory.errors import WhetMemoryError
+from memory.history.traced import Traced
 from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer
 from memory.identity.answers.tool_call import called
 from memory.identity.prompt import Prompt
 from memory.lines.calls import turn_of
 from memory.memory import LongTermMemory
-from memory.traced import Traced
 from memory.types import TIERS_THAT_TRAIN, Record
 
 logger = logging.getLogger(__name__)

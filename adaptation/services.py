@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-from adaptation.algebra import Algebra
 from adaptation.allowance import Allowance, Unlimited
 from adaptation.background import Background
 from adaptation.engine import Engine
@@ -29,6 +28,7 @@ from adaptation.voting.representative import Representative
 from adaptation.voting.rules import Rules
 from adaptation.voting.voting import Voting
 from adaptation.voting.weights import group_confidence, weighing
+from adaptation.workers.algebra import Algebra
 from memory.memory import LongTermMemory
 from memory.types import Message, Neighbour
 

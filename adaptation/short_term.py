@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ShortTermMemory:
-    """What a task's tries that failed have taught, as `memory.notes` keeps it."""
+    """What a task's tries that failed have taught, as `memory.history.notes` keeps it."""
 
     def __init__(self, memory: LongTermMemory, background: Background) -> None:
         self._memory, self._background = memory, background

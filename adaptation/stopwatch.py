@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from memory.traced import Span
+from memory.history.traced import Span
 
 Watch = Callable[[str], AbstractContextManager[object]]
 """Entered with the name of each step as it begins, left as it ends."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from adaptation.session import Session
 from adaptation.types import Sample, Vote
 from adaptation.voting.drawn import Drawn
-from memory.traced import SampleState, Traced, TracedSample
+from memory.history.traced import SampleState, Traced, TracedSample
 
 MOST_TEXT = 16 * 1024
 """Characters of a sample that go on to the trace, which cuts them shorter: the longest of its head

@@ -23,9 +23,9 @@ from adaptation.report import (
 from adaptation.said import Said
 from adaptation.stopwatch import Watch
 from adaptation.voting.ballots import Ballots
+from memory.history.traced import Traced
 from memory.identity.answers.answer import Answer
 from memory.identity.prompt import Prompt
-from memory.traced import Traced
 from memory.types import Message, PastVote, Trial, question_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from server import engine_defaults
 from server.config import Settings
+from server.startup import engine_defaults
 
 
 def main(argv: list[str]) -> None:

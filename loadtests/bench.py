@@ -35,11 +35,11 @@ from loadtests.measure.laboratory import QUICK, Advance, Laboratory, Model, scal
 from loadtests.measure.result import Result
 from server.commands.eval_server import serve_words
 from server.config import ConfigError, Settings
-from server.flags import add_arguments, flags_of
 from server.models.catalogue import BUILT_IN
 from server.models.named import choose
 from server.models.size import size_of
 from server.server_process import ROOT, ServerFailedError, ended_in_order
+from server.settings.flags import add_arguments, flags_of
 from server.terminal import CommandError
 
 MEASUREMENTS: dict[str, Callable[[Laboratory], Result]] = {

@@ -23,8 +23,8 @@ from rich.table import Table
 
 from adaptation.statistics import geometric_mean
 from loadtests import arguments
-from server import engine_defaults
 from server.server_process import ROOT
+from server.startup import engine_defaults
 from server.terminal import phases, write_json
 
 EXAMPLES = """\

@@ -35,7 +35,7 @@ from loadtests.loop.place import Place
 from loadtests.loop.sampling import Count, Sampler
 from loadtests.measure import loop
 from loadtests.sound.builds import NoBuildError
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import Settings
 from server.models.catalogue import BUILT_IN

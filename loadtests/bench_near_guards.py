@@ -34,10 +34,10 @@ from adaptation.learning.distillation.select import Selection, cluster, position
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.statistics import wilson
 from loadtests import arguments
-from memory.adapters import AdapterRegistry
-from memory.embedder import Embedder, create_embedder
+from memory.embedding.embedder import Embedder, create_embedder
 from memory.store.database import open_database
 from memory.types import Message, Record, State, Tier
+from memory.versions.adapters import AdapterRegistry
 from server.jobs.kinds.distill import gives_answer
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT

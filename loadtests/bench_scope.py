@@ -30,7 +30,7 @@ from adaptation.learning.training.trainer import TrainingJob
 from adaptation.learning.tuning.task import FIRST_WORLD
 from loadtests import arguments
 from loadtests.measure.scope import Answered, worth
-from memory.embedder import Embedder, create_embedder
+from memory.embedding.embedder import Embedder, create_embedder
 from memory.types import Message
 from server.terminal import phases, write_json
 

@@ -26,9 +26,9 @@ from loadtests.measure.load import body, send
 from loadtests.processes import cpu_seconds
 from server.commands.eval_server import serve_words
 from server.config import Settings
-from server.flags import add_arguments, flags_of
 from server.models.catalogue import BUILT_IN
 from server.server_process import Server, ServerFailedError, ended_in_order, running
+from server.settings.flags import add_arguments, flags_of
 from server.tour.client import Client
 
 ALONE, PARALLEL, AT_ONCE = 3, 16, 8

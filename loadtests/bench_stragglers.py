@@ -35,7 +35,7 @@ from adaptation.learning.training.trainer import Draw
 from adaptation.statistics import Interval
 from loadtests import arguments
 from loadtests.measure.stragglers import Drawn, Question, Row, Voted, row, until_it_repeats, voted
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.types import Message
 from server.terminal import phases, write_json
 from tests.e2e.test_first_messages import MESSAGES, is_sensible

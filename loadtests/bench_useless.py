@@ -30,10 +30,10 @@ from loadtests import arguments
 from loadtests.bench import machine, versions
 from loadtests.claims import print_claims
 from loadtests.measure.claims import Claim
-from memory.embedder import create_embedder
-from memory.judgements import Judgement
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
+from memory.versions.judgements import Judgement
 from server.jobs.kinds.distill import gives_answer
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, ended_in_order

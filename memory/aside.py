@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from memory.embedding_queue import EmbeddingQueue
+from memory.embedding.embedding_queue import EmbeddingQueue
 from memory.threads import Threads
 from memory.types import Draft, Neighbour, Saved, question_of
 

@@ -14,18 +14,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from memory.aside import Aside
-from memory.embedder import Embedder
-from memory.erasures import Witness
+from memory.embedding.embedder import Embedder
+from memory.embedding.questions import Questions
+from memory.erasure.erasures import Witness
+from memory.erasure.forgetting import Forgetting
+from memory.erasure.traces import Trace, traces_of
 from memory.events import changed_records, head_seq
-from memory.forgetting import Forgetting
 from memory.identity.prompt import Prompt
 from memory.index.cache import IndexCache
 from memory.index.vectors import VectorStore
 from memory.index.verify import VerifyReport
-from memory.learned import LearnedQuestions
-from memory.lineage import Lineage
 from memory.newcomers import Entry
-from memory.questions import Questions
 from memory.recalling import Recall
 from memory.records import RecordStore
 from memory.statistics import tenant_statistics
@@ -34,8 +33,9 @@ from memory.store.database import Database, open_database
 from memory.store.group_commit import GroupCommit
 from memory.store.scope import EVERYONE
 from memory.stores import Stores
-from memory.traces import Trace, traces_of
 from memory.types import Draft, Neighbour, Record, Saved, State
+from memory.versions.learned import LearnedQuestions
+from memory.versions.lineage import Lineage
 
 Records: TypeAlias = list[Record]  # inside the class, `list` is a method
 Ids: TypeAlias = list[str]

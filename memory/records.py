@@ -12,9 +12,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, and_, delete, select, union_all, update
 
 from memory.editing import correct
-from memory.erasures import note_removed
+from memory.erasure.erasures import note_removed
+from memory.erasure.holders import erase_what_tells_of
 from memory.events import append_event, drop_reasons
-from memory.holders import erase_what_tells_of
 from memory.identity.answer_key import answer_key
 from memory.identity.prompt import Prompt
 from memory.moving import decide, move

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-from memory.traced import Traced
+from memory.history.traced import Traced
 
 
 class Frozen(BaseModel):

@@ -24,6 +24,7 @@ from adaptation.learning.examiner import EXAMINING
 from adaptation.options import Strategy
 from adaptation.report import Report, StopReason
 from adaptation.types import Abandoned, Outcome, Query
+from server.adapters.scope import Scope
 from server.engine.launch import register_client
 from server.engine.outputs import (
     Given,
@@ -44,8 +45,7 @@ from server.engine.refusals import (
 from server.engine.under_way import tell_all
 from server.engine.vllm_engine import EngineRequest
 from server.plain import Finish, PlainSampling, Watching
-from server.request_context import COMPLETIONS, Asked, RequestContext
-from server.scope import Scope
+from server.requests.request_context import COMPLETIONS, Asked, RequestContext
 from server.telemetry.notes import request_note
 from server.tenancy.principal import caller
 

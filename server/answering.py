@@ -13,22 +13,22 @@ from prometheus_client import CollectorRegistry
 from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.types import Outcome, Query
+from server.adapters.generations import GenerationCounts
+from server.adapters.scope import Scope
+from server.adapters.trends import Trends
+from server.adapters.trials import Shares, Trials
 from server.adaptive_client import AdaptiveClient
-from server.bookkeeping import Bookkeeper
 from server.config import Settings
 from server.engine.parsers import Parsers
-from server.generations import GenerationCounts
-from server.live import Live
-from server.metrics import Metrics, TenantUse
 from server.models.named import base_model
 from server.parts import Parts
-from server.progress import WatchedEngine
-from server.reports import Reports
-from server.scope import Scope
 from server.services import services_of
+from server.telemetry.bookkeeping import Bookkeeper
+from server.telemetry.live import Live
+from server.telemetry.metrics import Metrics, TenantUse
+from server.telemetry.progress import WatchedEngine
+from server.telemetry.reports import Reports
 from server.telemetry.telemetry import Watched
-from server.trends import Trends
-from server.trials import Shares, Trials
 
 
 @dataclass(frozen=True)

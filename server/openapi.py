@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from adaptation.options import Options
 from adaptation.report import Report
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.version import installed_version
 
 COMPONENT = "#/components/schemas/"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from adaptation.options import Strategy
-from memory.job import OPEN, JobStatus
-from memory.judgements import Judgement
 from memory.memory import LongTermMemory
-from server.champions import Champions
+from memory.offline.job import OPEN, JobStatus
+from memory.versions.judgements import Judgement
+from server.adapters.champions import Champions
 from server.config import Settings
 from server.tenancy.principal import Access, Principal
 from server.version import installed_version

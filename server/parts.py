@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
 
-from adaptation.algebra import Algebra
 from adaptation.background import Background
 from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
@@ -23,9 +22,10 @@ from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
 from adaptation.rooms import FixedPlaces, Room, SharedPlaces
+from adaptation.workers.algebra import Algebra
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
-from server.champions import Champions
+from server.adapters.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
 from server.engine.cores import Cores

@@ -23,13 +23,13 @@ from adaptation.errors import EngineError
 from adaptation.report import Report, SampleCounts, TokenCounts
 from adaptation.tracing import traced_alone
 from adaptation.types import Abandoned, Outcome, Query, Sample
+from server.adapters.scope import Scope
+from server.adapters.serving import Serving
 from server.engine.outputs import Given, first_text, tokens_of
 from server.engine.refusals import http_error, told
 from server.engine.under_way import counters, end_requests
 from server.engine.vllm_engine import EngineRequest, lora_request
-from server.request_context import Asked
-from server.scope import Scope
-from server.serving import Serving
+from server.requests.request_context import Asked
 from server.telemetry.telemetry import Watched
 
 Finish = Callable[[Query, Outcome, Report | None], Report]

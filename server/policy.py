@@ -14,9 +14,9 @@ from adaptation.policy import Policy
 from adaptation.prices import Prices
 from adaptation.rewards.folder import check_folder
 from adaptation.voting.calibration import Calibration
-from server.calibrations import CALIBRATIONS
 from server.config import ConfigError, Settings
-from server.tuned import TUNED
+from server.tuning.calibrations import CALIBRATIONS
+from server.tuning.tuned import TUNED
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -14,18 +14,17 @@ from starlette.routing import BaseRoute
 
 from adaptation.learning.warming import Warming
 from adaptation.prices import Prices
-from memory.release import Stage
-from server.adaptation_middleware import ADAPTED_PATHS
+from memory.versions.release import Stage
+from server.adapters.versioned import Generations
 from server.console.page import Page
-from server.draining import Draining
 from server.gateway.item_check import refuse_wrong_items
-from server.live import Live
-from server.metrics import Metrics
+from server.http.adaptation_middleware import ADAPTED_PATHS
+from server.http.draining import Draining
+from server.http.same_origin import refuse_cross_site
 from server.models.named import base_model
 from server.offline import Offline
 from server.overview import Overview
 from server.parts import Parts
-from server.reports import Reports
 from server.routes.adapters import adapters_router
 from server.routes.batches import batches_router
 from server.routes.console import console_router
@@ -52,9 +51,10 @@ from server.routes.trace import trace_router
 from server.routes.traces import traces_router
 from server.routes.unserved import unserved_router
 from server.routes.warming import warming_router
-from server.same_origin import refuse_cross_site
 from server.stored_responses import StoredResponses
-from server.versioned import Generations
+from server.telemetry.live import Live
+from server.telemetry.metrics import Metrics
+from server.telemetry.reports import Reports
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.policy import Policy
 from adaptation.services import Services
-from server.calibrations import own_calibrations
+from server.adapters.kept_adapters import kept_adapters
 from server.config import Settings
-from server.engine_defaults import UNTRAINABLE
-from server.kept_adapters import kept_adapters
 from server.models.named import base_model
 from server.parts import Parts
 from server.policy import policy_from, timed
-from server.warm_up import warm_up
+from server.startup.engine_defaults import UNTRAINABLE
+from server.startup.warm_up import warm_up
+from server.tuning.calibrations import own_calibrations
 
 logger = logging.getLogger(__name__)
 

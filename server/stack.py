@@ -16,20 +16,20 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from memory.memory import LongTermMemory
-from memory.model_names import is_model_name
-from server.adaptation_middleware import AdaptationMiddleware
-from server.admission import Admission, Away, Occupancy, Turnstile
-from server.body_limits import BodyLimits
+from memory.versions.model_names import is_model_name
+from server.adapters.versioned import Generations
 from server.config import Settings
-from server.error_shape import OpenAIErrorShape
-from server.keep_alive import KeepAlive
+from server.http.adaptation_middleware import AdaptationMiddleware
+from server.http.admission import Admission, Away, Occupancy, Turnstile
+from server.http.body_limits import BodyLimits
+from server.http.keep_alive import KeepAlive
 from server.parts import Parts
+from server.refusals.error_shape import OpenAIErrorShape
 from server.routing import Front
 from server.telemetry.request_log import LogRules, RequestLog
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import Doors
 from server.tenancy.trust import trust_of
-from server.versioned import Generations
 
 
 def add_layers(

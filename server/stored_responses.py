@@ -17,10 +17,10 @@ from memory.errors import (
     StorageUnavailableError,
     WhetMemoryError,
 )
+from memory.history.stored_response import StoredResponse, Written
 from memory.memory import LongTermMemory
-from memory.stored_response import StoredResponse, Written
-from server.errors import ApiError
-from server.kept_items import SAID
+from server.refusals.errors import ApiError
+from server.requests.kept_items import SAID
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.tree import Tree
 
-from server.hiding import hidden
+from server.settings.hiding import hidden
 
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns where output goes to a file or a pipe, which have no width of their own."""

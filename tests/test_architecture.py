@@ -81,7 +81,7 @@ def test_torch_stays_with_training_and_the_embedder() -> None:
         "adaptation/pebble/",
         "adaptation/rewards/scorer.py",
         "adaptation/rewards/worker.py",
-        "memory/sentences.py",
+        "memory/embedding/sentences.py",
         "server/doctor.py",
         "server/engine/cpu_lora.py",
     )
@@ -140,7 +140,7 @@ WALL_CLOCK = {
     "server/erasure/eraser.py",
     "server/stored_responses.py",
     "adaptation/learning/adapter_cache.py",
-    "server/live.py",
+    "server/telemetry/live.py",
     "server/routing.py",
     "server/batches/work.py",
     "server/batches/worker.py",

@@ -17,8 +17,8 @@ import pytest
 from adaptation.report import Report
 from server.cli import main
 from server.config import Settings
-from server.request_context import CHAT
-from server.setting_sources import ENV_PREFIX, NO_SETTINGS
+from server.requests.request_context import CHAT
+from server.settings.setting_sources import ENV_PREFIX, NO_SETTINGS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from adaptation.evaluation.suites.solved import Solved
 from adaptation.learning.neighbours import select_training_set
 from adaptation.policy import Policy
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Neighbour, Tier
 

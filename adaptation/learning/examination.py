@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.learning.examiner import Examiner
 from adaptation.learning.training.gate import GateVerdict, judge_answers
 from adaptation.types import Adapter, Draw, Query
+from adaptation.workers.algebra import Algebra
 from memory.types import Record
 
 WAVE = 6

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
-from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.options import Strategy
 from adaptation.types import Draw, Query, Sample
 from adaptation.voting.reader import Reader
+from adaptation.workers.algebra import Algebra
 from memory.identity.answer_key import value_key
 from memory.identity.answers import Answer, agree
 from memory.types import Record

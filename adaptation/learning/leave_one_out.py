@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from cachetools import TTLCache
 
-from adaptation.algebra import Algebra
 from adaptation.engine import Engine
 from adaptation.errors import EngineError
 from adaptation.learning.adapter_cache import content
@@ -27,7 +26,8 @@ from adaptation.learning.examiner import Examiner
 from adaptation.learning.single_flight import SingleFlight
 from adaptation.policy import Policy
 from adaptation.types import Draw, Query
-from memory.ledger import Seen
+from adaptation.workers.algebra import Algebra
+from memory.history.ledger import Seen
 from memory.text import digest, folded
 from memory.types import Neighbour, Record
 

@@ -21,7 +21,7 @@ from typing import Any
 from adaptation.backoff import pause_s
 from adaptation.rewards.reward_model import RewardError
 from adaptation.types import Query, Sample
-from adaptation.worker_process import WorkerDiedError, WorkerProcess
+from adaptation.workers.worker_process import WorkerDiedError, WorkerProcess
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adaptation.worker_loop import read_line, serve
+from adaptation.workers.worker_loop import read_line, serve
 
 if TYPE_CHECKING:
     from adaptation.rewards.scorer import Scorer

@@ -16,7 +16,7 @@ from adaptation.strategies.strategy import Decision, Plainly
 from adaptation.types import Query, Sample
 from adaptation.verify import Checked
 from adaptation.voting.draws import instructed
-from memory.notes import MOST_NOTES
+from memory.history.notes import MOST_NOTES
 from memory.types import Message
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from adaptation.evidence import Known
 from adaptation.options import Strategy
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 
 TRAINED = 0.25
 """What training on a token costs beside generating one: it is computed in parallel."""

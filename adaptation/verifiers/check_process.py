@@ -17,7 +17,7 @@ from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped, unused-ignore]
 from referencing.exceptions import Unresolvable
 
-from adaptation.worker_loop import read_line, serve, time_limit
+from adaptation.workers.worker_loop import read_line, serve, time_limit
 
 SHOWN = 300
 """Characters of a reason."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 
 from adaptation.errors import VerifierError
-from adaptation.worker_pool import WorkerPool
-from adaptation.worker_process import WorkerDiedError, WorkerNotStartedError
+from adaptation.workers.worker_pool import WorkerPool
+from adaptation.workers.worker_process import WorkerDiedError, WorkerNotStartedError
 
 PROCESSES = 2
 TIME_LIMIT_S = 1.0

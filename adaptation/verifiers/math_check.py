@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from adaptation.algebra import Algebra
 from adaptation.report import VerifierReport
 from adaptation.verifiers.base import read_spec
+from adaptation.workers.algebra import Algebra
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.types import Frozen, Tier

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from adaptation import patterns
-from adaptation.algebra import Algebra
 from adaptation.types import Query, Sample
+from adaptation.workers import patterns
+from adaptation.workers.algebra import Algebra
 from memory.identity.answers import Answer, extract
 from memory.identity.answers.closing import closed_part
 from memory.identity.answers.tool_call import called

@@ -20,7 +20,7 @@ from adaptation.voting.stopping.bayesian import PRICE
 from adaptation.voting.stopping.prior import learned
 from adaptation.voting.stopping.shapes import COLD, Floats, Pattern
 from memory.errors import StorageUnavailableError
-from memory.past_votes import PastVotes
+from memory.history.past_votes import PastVotes
 from memory.types import Neighbour
 
 logger = logging.getLogger(__name__)

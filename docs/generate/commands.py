@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from docs.generate.markdown import table
 from server import cli
-from server.flags import DEST_PREFIX
+from server.settings.flags import DEST_PREFIX
 
 VLLMS = "serve"
 """The command whose flags are vLLM's, and every setting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from docs.generate.markdown import table
-from server.metrics import Metrics, TenantUse
+from server.telemetry.metrics import Metrics, TenantUse
 
 
 def write() -> str:

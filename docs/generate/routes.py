@@ -12,7 +12,7 @@ import pytest
 from starlette.routing import BaseRoute
 
 from docs.generate.markdown import table
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.tenancy.doors import DOORS
 from server.tenancy.principal import Access
 

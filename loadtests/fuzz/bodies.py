@@ -16,21 +16,21 @@ from starlette.types import Message
 
 from loadtests.fuzz.target import Broken
 from memory.aside import Aside
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import InvalidImportError
-from memory.files import FileStore
-from memory.hashing import HashingEmbedder
+from memory.history.files import FileStore
 from memory.lines.parse import parse_line
 from memory.lines.stream import entries
 from memory.memory import LongTermMemory
-from server.adaptation_request import take_context
 from server.batches.requests import ENDPOINTS, examined, requests_of
 from server.config import Settings
-from server.errors import ApiError, install_handlers
-from server.json_scan import JsonScan
-from server.media import without_media
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.http.json_scan import JsonScan
+from server.refusals.errors import ApiError, install_handlers
+from server.refusals.soundness import sound_object
+from server.requests.adaptation_request import take_context
+from server.requests.media import without_media
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.files import files_router
-from server.soundness import sound_object
 from server.tenancy.authentication import Authentication
 from server.tenancy.doors import DOORS, Doors
 from server.tenancy.keyring import Keyring

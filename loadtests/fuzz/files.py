@@ -10,17 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from loadtests.fuzz.target import Broken, a_folder
-from memory.adapter_files import CONFIG, WEIGHTS, check_files
 from memory.errors import InvalidAdapterError
 from memory.index.snapshots import SnapshotFolder
+from memory.versions.adapter_files import CONFIG, WEIGHTS, check_files
 from server.backup.errors import UnfitArchiveError
 from server.backup.manifest import parse_manifest
 from server.backup.seal import check_seal
 from server.backup.unpacking import unpack
-from server.calibrations import CALIBRATIONS
 from server.config import ConfigError
-from server.setting_sources import resolve
-from server.tuned import TUNED
+from server.settings.setting_sources import resolve
+from server.tuning.calibrations import CALIBRATIONS
+from server.tuning.tuned import TUNED
 
 DIM = 4
 

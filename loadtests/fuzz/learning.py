@@ -30,7 +30,6 @@ from memory.errors import InvalidImportError
 from memory.lines import parse_line
 from server.erasure.certificate import ALGORITHM, KIND, _message, signer_of
 from server.erasure.signing import SigningKey
-from server.errors import ApiError
 from server.finetuning.examples import (
     MOST_CHARACTERS,
     MOST_FAULTS,
@@ -40,7 +39,8 @@ from server.finetuning.examples import (
 )
 from server.jobs.cron import check_cron, next_moment
 from server.openai_export import Mapped, eval_in, items_of, line_of, mapped
-from server.soundness import sound_object
+from server.refusals.errors import ApiError
+from server.refusals.soundness import sound_object
 
 READERS: tuple[Callable[[dict[str, Any]], Any], ...] = (read_conversations, read_pair, read_graded)
 MOST_TOLD = MOST_FAULTS * (MOST_CHARACTERS + 40)

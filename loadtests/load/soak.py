@@ -26,7 +26,7 @@ from adaptation.evaluation.examples import import_lines
 from adaptation.statistics import Interval
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure.result import Result, Target
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from server.resident import resident_of
 from server.server_process import WHET, Server, running
 

@@ -17,7 +17,7 @@ from adaptation.learning.distillation.budget import History
 from adaptation.learning.distillation.gate import Verdict, look
 from adaptation.learning.distillation.judging import BLOCK
 from adaptation.statistics import flips, mcnemar_one_sided
-from memory.judgements import Judgement
+from memory.versions.judgements import Judgement
 
 ALPHA = 0.05
 Marks = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import numpy as np
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.inserting import insert_records, store_vectors
 from memory.memory import LongTermMemory
 from memory.rows import draft_row

@@ -18,10 +18,10 @@ from loadtests.torture.older import make_older
 from loadtests.torture.place import opened
 from loadtests.torture.releasing import Releasing
 from loadtests.torture.small_adapter import MODEL, write_adapter
-from memory.adapters import NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
+from memory.versions.adapters import NewVersion
 
 TASK = "canary"
 OLDER_RECORDS = 20

@@ -12,14 +12,14 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from loadtests.torture.place import opened
 from loadtests.torture.small_adapter import MODEL, write_adapter
-from memory.adapter_shelf import AdapterShelf
-from memory.adapters import AdapterRegistry, NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
-from memory.release import TRIED, UNAPPROVED, Stage
 from memory.store.artifacts import Artifacts
 from memory.types import AdapterVersion
-from server.champions import Champions
+from memory.versions.adapter_shelf import AdapterShelf
+from memory.versions.adapters import AdapterRegistry, NewVersion
+from memory.versions.release import TRIED, UNAPPROVED, Stage
+from server.adapters.champions import Champions
 
 FIRST = (Stage.SUGGESTED, Stage.WAITING, Stage.SHADOW, Stage.SHARE)
 SERVED = (Stage.ALL, Stage.KEPT)

@@ -27,8 +27,8 @@ from hypothesis.stateful import (
 
 from loadtests.torture.databases import Databases, Files
 from loadtests.torture.place import DIMENSIONS, opened
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, NotFoundError
-from memory.hashing import HashingEmbedder
 from memory.types import Draft, Message, Record, State, Tier
 
 TENANTS = ("ann", "bob")

@@ -21,7 +21,7 @@ RAW = "raw"
 BESIDE = "beside_messages"
 """What turns hold beside what a `Message` does."""
 MEDIUM = re.compile(r"\[[a-z]+ sha256:[0-9a-f]{32}\]")
-"""What stands in a text for an image, a sound or a file: see `server.media`."""
+"""What stands in a text for an image, a sound or a file: see `server.requests.media`."""
 REQUEST_KEYS = frozenset(
     {"tools", "tool_choice", "parallel_tool_calls"}
     | {"response_format", "structured_outputs"}

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from memory.embedder import Embedder
+from memory.embedding.embedder import Embedder
 from memory.errors import StorageUnavailableError
 from memory.index.backfill import Backfill
 from memory.index.layered import SEAL_AT, LayeredIndex

@@ -1,4 +1,4 @@
-"""When one sample is enough for a tenant: see `memory.calibrations`."""
+"""When one sample is enough for a tenant: see `memory.history.calibrations`."""
 
 from __future__ import annotations
 

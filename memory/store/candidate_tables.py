@@ -1,6 +1,6 @@
 """What generations considered learning from, how they chose, and solutions that models wrote.
 
-See `memory.candidates`.
+See `memory.versions.candidates`.
 """
 
 from __future__ import annotations

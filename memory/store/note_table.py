@@ -1,4 +1,4 @@
-"""What tries that failed taught: see `memory.notes`."""
+"""What tries that failed taught: see `memory.history.notes`."""
 
 from __future__ import annotations
 

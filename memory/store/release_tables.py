@@ -20,7 +20,8 @@ version_number = Table(
     Index("version_by_number", "tenant", "base_model", "number", unique=True),
 )
 
-# Every stage that a version came to; its newest row is where it stands: see `memory.release`.
+# Every stage that a version came to; its newest row is where it stands:
+# see `memory.versions.release`.
 release_step = Table(
     "release_step",
     metadata,

@@ -1,4 +1,4 @@
-"""When jobs are begun by themselves: see `memory.schedules`."""
+"""When jobs are begun by themselves: see `memory.offline.schedules`."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ lineage = Table(
     Index("lineage_by_record", "record_id"),
 )
 
-# Which strategy was worth what: see `memory.ledger`.
+# Which strategy was worth what: see `memory.history.ledger`.
 trial = Table(
     "trial",
     metadata,
@@ -246,7 +246,7 @@ tenant_limits = Table(
     Index("tenant_limits_by_revision", "revision"),
 )
 
-# What was erased and when: see `memory.erasures`.
+# What was erased and when: see `memory.erasure.erasures`.
 erasure = Table(
     "erasure",
     metadata,

@@ -137,7 +137,7 @@ item = Table(
     sqlite_autoincrement=True,
 )
 
-# Offline work: see `memory.jobs`.
+# Offline work: see `memory.offline.jobs`.
 job = Table(
     "job",
     metadata,
@@ -181,7 +181,7 @@ job_event = Table(
     sqlite_autoincrement=True,
 )
 
-# What the promotion gate found of each generation: see `memory.judgements`.
+# What the promotion gate found of each generation: see `memory.versions.judgements`.
 judgement = Table(
     "judgement",
     metadata,

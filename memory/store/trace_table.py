@@ -1,4 +1,4 @@
-"""How answers came about, the latest of each tenant: see `memory.request_traces`."""
+"""How answers came about, the latest of each tenant: see `memory.history.request_traces`."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory.adapter_files import FILES
-from memory.adapter_shelf import AdapterShelf
 from memory.errors import StorageUnavailableError
 from memory.holdings import Holdings, holdings_of
 from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.store.database_copy import copy_database
 from memory.store.sqlite import advice
+from memory.versions.adapter_files import FILES
+from memory.versions.adapter_shelf import AdapterShelf
 from server.backup.manifest import ADAPTERS, DATABASE, EVALUATIONS, SINGLE_FILES, is_member
 from server.backup.place import Place
 from server.backup.workplace import told

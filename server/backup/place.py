@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.config import Settings
-from server.database_url import secret_of
+from server.settings.database_url import secret_of
 
 
 @dataclass(frozen=True)

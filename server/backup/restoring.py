@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from memory.adapters import AdapterRegistry
 from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.store.durable import sync_folder, sync_tree
 from memory.store.folder_use import sole_use
 from memory.store.postgres import PostgresDatabase
 from memory.store.schema import SCHEMA_VERSION
+from memory.versions.adapters import AdapterRegistry
 from server.backup.errors import UnfitArchiveError
 from server.backup.manifest import ADAPTERS, DATABASE, Manifest
 from server.backup.place import Place

@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.request_body import BODY, Body
+from server.http.request_body import BODY, Body
 from server.tenancy.principal import CALLER, PRINCIPAL, Principal, Role
 
 

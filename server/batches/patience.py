@@ -7,7 +7,7 @@ from typing import Protocol
 
 import httpx
 
-from server.request_body import Body
+from server.http.request_body import Body
 
 LEAST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
 """Before a request that found no room is sent again."""

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from server.batches.members import Members
-from server.errors import ApiError
-from server.request_body import Body
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
-from server.soundness import sound_object
+from server.http.request_body import Body
+from server.refusals.errors import ApiError
+from server.refusals.soundness import sound_object
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 
 ENDPOINTS = (CHAT, COMPLETIONS, RESPONSES, "/v1/embeddings")
 MOST_REQUESTS = 50_000

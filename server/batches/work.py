@@ -13,10 +13,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from memory.batch import Answer, Batch, Status
-from memory.batches import HELD_S
 from memory.errors import NotFoundError, WhetMemoryError
 from memory.memory import LongTermMemory
+from memory.offline.batch import Answer, Batch, Status
+from memory.offline.batches import HELD_S
 from server.batches.output import answer_line, error_line
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S, Post, answered
 from server.batches.requests import BatchRequest, examined, requests_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from memory.batch import Batch
 from memory.memory import LongTermMemory
+from memory.offline.batch import Batch
 from server.batches.patience import Post
 from server.batches.work import Work
 from server.tenant_work import SWEEP_S, TenantWork

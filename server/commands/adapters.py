@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from server.aliases import aliases_of
+from server.adapters.aliases import aliases_of
+from server.adapters.releasing import first_stage
 from server.commands.adapters_tree import trees_of
 from server.commands.adapters_warm import add_warm
 from server.commands.common import (
@@ -16,7 +17,6 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.told_choice import worth_rows
-from server.releasing import first_stage
 from server.terminal import plain, print_fields, print_json, print_table, print_tree
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from server.config import DEFAULT_TENANT, TENANT_NAME, Settings
-from server.early import check_is_folder
-from server.flags import DEST_PREFIX, add_arguments, flags_of
-from server.setting_sources import resolve
+from server.settings.flags import DEST_PREFIX, add_arguments, flags_of
+from server.settings.setting_sources import resolve
+from server.startup.early import check_is_folder
 from server.terminal import CommandError, UsageError
 
 if TYPE_CHECKING:

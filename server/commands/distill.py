@@ -37,7 +37,7 @@ from server.terminal import UsageError, print_fields, write_json
 
 if TYPE_CHECKING:
     from adaptation.learning.distillation.report import GenerationReport, Guards
-    from memory.job import NewJob
+    from memory.offline.job import NewJob
 
 EXAMPLES = """\
   whet distill --dry-run               what a generation would learn from
@@ -164,7 +164,7 @@ def _report_of(args: argparse.Namespace, result: dict[str, Any]) -> GenerationRe
 
 
 def _asked(args: argparse.Namespace) -> NewJob:
-    from memory.job import JobKind, NewJob
+    from memory.offline.job import JobKind, NewJob
     from server.jobs.kinds.distill import DistillRequest
     from server.jobs.targets import refusal_of
 

@@ -16,8 +16,8 @@ from server.telling import telling
 from server.terminal import AdvancePhase, CommandError, complain
 
 if TYPE_CHECKING:
-    from memory.job import Job
     from memory.memory import LongTermMemory
+    from memory.offline.job import Job
     from server.config import Settings
     from server.jobs.work import OnProgress
 
@@ -56,7 +56,7 @@ def done_here(memory: LongTermMemory, settings: Settings, job: Job) -> dict[str,
     or was stopped; interrupted, it is cancelled.
     """
     from memory.errors import ConflictError
-    from memory.job import JobStatus, Wish
+    from memory.offline.job import JobStatus, Wish
 
     try:
         with _device(memory, settings, job), suppress(ConflictError):
@@ -106,7 +106,7 @@ def _do(memory: LongTermMemory, settings: Settings, job: Job) -> None:
 
 def _left(memory: LongTermMemory, job: Job) -> Job:
     """Return the job when nobody works on it any more."""
-    from memory.job import JobStatus
+    from memory.offline.job import JobStatus
 
     while (now := memory.jobs.get(job.tenant, job.id)).status is JobStatus.RUNNING:
         time.sleep(LOOK_S)

@@ -17,7 +17,7 @@ from server.commands.common import (
 )
 from server.commands.doing import add_detach
 from server.commands.eval_actions import run
-from server.flags import add_arguments
+from server.settings.flags import add_arguments
 
 EXAMPLES = """\
   whet eval                                      the built-in model on every suite, in small

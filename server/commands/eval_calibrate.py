@@ -7,9 +7,9 @@ from collections.abc import Collection
 from adaptation.evaluation.results import Results
 from adaptation.report import FirstSample
 from adaptation.voting.calibration import calibrate, fewest
-from server.calibrations import keep
 from server.config import Settings
 from server.terminal import CommandError, console
+from server.tuning.calibrations import keep
 
 
 def calibrate_from(

@@ -23,9 +23,9 @@ HERE = (
 
 def detached(choice: Choice, args: argparse.Namespace) -> int:
     """Leave the evaluation to the server; what came of it is in the job."""
-    from memory.job import JobKind, NewJob
-    from server.errors import ApiError
+    from memory.offline.job import JobKind, NewJob
     from server.jobs.evaluation import EvaluateRequest, check_evaluation
+    from server.refusals.errors import ApiError
 
     if given := next((name for name in HERE if getattr(args, name)), None):
         raise UsageError(f"--detach does not go with --{given.replace('_', '-')}")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from memory.adapters import NewVersion
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.versions.adapters import NewVersion
 from server.config import DEFAULT_TENANT, Settings
 from server.memory_opening import memory_of
 from server.models.catalogue import BUILT_IN

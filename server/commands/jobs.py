@@ -20,8 +20,8 @@ from server.commands.scheduling import list_or_remove
 from server.terminal import plain, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from memory.job import Job, JobEvent
     from memory.memory import LongTermMemory
+    from memory.offline.job import Job, JobEvent
 
 EXAMPLES = """\
   whet jobs list
@@ -123,7 +123,7 @@ def _told(memory: LongTermMemory, args: argparse.Namespace) -> Iterator[JobEvent
 
 def _wish(name: str) -> Any:
     def run(args: argparse.Namespace) -> int:
-        from memory.job import Wish
+        from memory.offline.job import Wish
 
         with open_tables(args) as memory:
             return _say(args, memory.jobs.ask(args.tenant, args.id, Wish(name)))

@@ -21,8 +21,8 @@ KEPT_S = 7 * 86_400.0
 
 def import_file(args: argparse.Namespace) -> int:
     """Keep the file in the database, wherever the server is, and have it imported."""
-    from memory.files import PART_BYTES, NewFile
-    from memory.job import JobKind, NewJob
+    from memory.history.files import PART_BYTES, NewFile
+    from memory.offline.job import JobKind, NewJob
     from server.jobs.kinds.import_file import ImportRequest
 
     if args.file == "-":
@@ -47,7 +47,7 @@ def import_file(args: argparse.Namespace) -> int:
 
 def rebuild(args: argparse.Namespace) -> int:
     """Have the server rebuild the tenant's index."""
-    from memory.job import JobKind, NewJob
+    from memory.offline.job import JobKind, NewJob
 
     with open_tables(args, create=True) as memory:
         job = NewJob(tenant=args.tenant, kind=JobKind.REINDEX, request={})

@@ -10,7 +10,6 @@ from typing import Any
 from adaptation.pebble import model_path
 from memory.file_hash import file_hash
 from server.commands.common import Subparsers, command_parser, settings_of
-from server.flags import add_arguments
 from server.models.catalogue import (
     BUILT_IN,
     BUILT_IN_LICENCE,
@@ -24,6 +23,7 @@ from server.models.named import choose, is_gguf
 from server.models.sharing import SharedModels
 from server.models.shelf import Made, Shelf
 from server.server_process import ended_in_order
+from server.settings.flags import add_arguments
 from server.telling import telling
 from server.terminal import UsageError, complain, print_json, print_table
 

@@ -30,7 +30,7 @@ from server.models.named import base_model, choose
 from server.terminal import CommandError, UsageError, print_table, write_json
 
 if TYPE_CHECKING:
-    from memory.job import NewJob
+    from memory.offline.job import NewJob
     from server.jobs.kinds.practise import PracticeReport
 
 EXAMPLES = """\
@@ -125,7 +125,7 @@ def _refuse_what_does_not_go_together(args: argparse.Namespace) -> None:
 
 
 def _asked(args: argparse.Namespace) -> NewJob:
-    from memory.job import JobKind, NewJob
+    from memory.offline.job import JobKind, NewJob
     from server.jobs.kinds.practise import PractiseRequest
 
     request = PractiseRequest(

@@ -11,9 +11,9 @@ from server.commands.common import number_between, open_tables
 from server.terminal import print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from memory.job import NewJob
     from memory.memory import LongTermMemory
-    from memory.schedule import Schedule
+    from memory.offline.job import NewJob
+    from memory.offline.schedule import Schedule
 
 MOST_RECORDS = 1_000_000
 
@@ -37,7 +37,7 @@ def add_schedule_arguments(parser: argparse.ArgumentParser) -> None:
 
 def scheduled(memory: LongTermMemory, args: argparse.Namespace, job: NewJob) -> int:
     """Keep the schedule that the flags ask for, and say so."""
-    from memory.schedule import NewSchedule
+    from memory.offline.schedule import NewSchedule
     from server.jobs.scheduling import next_look
 
     made = memory.schedules.create(

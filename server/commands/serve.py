@@ -10,16 +10,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from server import engine_defaults
 from server.config import ConfigError, Settings
-from server.early import check_start
-from server.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
-from server.hiding import hidden, hide_in_logs
 from server.installation import vllm_build
 from server.models.catalogue import BUILT_IN
 from server.models.named import base_model
-from server.quiet import hush
-from server.setting_sources import Resolved, resolve
+from server.settings.flags import DEST_PREFIX, add_arguments, flags_of, print_config, take_config
+from server.settings.hiding import hidden, hide_in_logs
+from server.settings.setting_sources import Resolved, resolve
+from server.startup import engine_defaults
+from server.startup.early import check_start
+from server.startup.quiet import hush
 from server.terminal import CommandError, OneLineParser, complain, unrecognized
 from server.vllm_flags.finding import vllm_flags
 from server.vllm_flags.page import page
@@ -27,8 +27,8 @@ from server.vllm_flags.parser import parser_of
 from server.vllm_flags.words import as_read, dashed
 
 if TYPE_CHECKING:
-    from server.fitting import Fit
-    from server.starting import Start
+    from server.startup.fitting import Fit
+    from server.startup.starting import Start
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def run(argv: list[str]) -> int:
         return 0
     engine_defaults.prepare_environment(verbose=early.whet_verbose)
     check_start(early, resolved.settings, _cpu_build())
-    from server.starting import Start
+    from server.startup.starting import Start
     from server.telemetry.lines import set_up
 
     set_up(resolved.settings.log_format)
@@ -75,9 +75,9 @@ def run(argv: list[str]) -> int:
 
 def _start(words: list[str], early: argparse.Namespace, resolved: Resolved, start: Start) -> int:
     start.stage("importing vLLM")
-    from server.cpu_defaults import told
     from server.engine import launch
-    from server.greeting import greeting_of
+    from server.startup.cpu_defaults import told
+    from server.startup.greeting import greeting_of
 
     args = _parser(early.whet_verbose).parse_args(words)
     start.pause()  # what is converted shows its own progress

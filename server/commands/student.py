@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from server.commands.common import settings_of
 from server.commands.template import refuse_renderer, whole_path
-from server.flags import DEST_PREFIX
 from server.models.named import base_model, choose
+from server.settings.flags import DEST_PREFIX
 from server.terminal import UsageError, print_fields, print_table
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _served(report: StudentReport, args: argparse.Namespace) -> dict[str, object
 
 def _then(report: StudentReport, folder: str) -> str:
     """Say what is left to do until it is served."""
-    from memory.release import UNAPPROVED
+    from memory.versions.release import UNAPPROVED
 
     if report.stage in UNAPPROVED:
         approve = f"`whet adapters approve {report.adapter}{folder}`"

@@ -20,7 +20,7 @@ from server.commands.common import (
 from server.terminal import plain, print_json, print_tree
 
 if TYPE_CHECKING:
-    from memory.lineage import Link, Traced
+    from memory.versions.lineage import Link, Traced
 
 EXAMPLES = """\
   whet trace chatcmpl-0123456789ab       what an answer was served through and learned from

@@ -32,8 +32,8 @@ from server.terminal import print_fields, print_table, write_json
 if TYPE_CHECKING:
     from adaptation.learning.training.trainer import Recipe
     from adaptation.learning.tuning.search import Standing, Trial
-    from memory.job import NewJob
-    from server.tuned import Tuned
+    from memory.offline.job import NewJob
+    from server.tuning.tuned import Tuned
 
 EXAMPLES = """\
   whet tune --model smollm2            an hour and more on two cores; goes on where it stopped
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     args.model = choose(args.model, settings.data_dir).model
     from server.jobs.kinds.tune import TuneResult
-    from server.tuned import TUNED
+    from server.tuning.tuned import TUNED
 
     if args.forget:
         TUNED.save(settings.data_dir, base_model(args.model), None)
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> NewJob:
-    from memory.job import JobKind, NewJob
+    from memory.offline.job import JobKind, NewJob
     from server.jobs.kinds.tune import TuneRequest
 
     asked = TuneRequest(

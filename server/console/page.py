@@ -17,7 +17,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 
 STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"

@@ -26,7 +26,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
-from server.heads import bounded_heads
+from server.http.heads import bounded_heads
 from server.installation import VLLM_SERIES
 from server.telemetry.lines import LogFormat
 

@@ -15,8 +15,8 @@ from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationEr
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
-from server.errors import RESTARTING, STOPPING
-from server.vllm_words import of_vllm
+from server.refusals.errors import RESTARTING, STOPPING
+from server.refusals.vllm_words import of_vllm
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from memory.adapter_files import CONFIG, WEIGHTS
-from memory.erasures import Erasure
+from memory.erasure.erasures import Erasure
 from memory.errors import ConflictError, NotFoundError
 from memory.file_hash import file_hash
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, State
+from memory.versions.adapter_files import CONFIG, WEIGHTS
 from server.erasure.signing import SigningKey, is_signed
 from server.version import installed_version
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from adaptation.learning.adapter_cache import drop_learned_from
 from adaptation.learning.distillation.generation import WORK
 from adaptation.learning.leases import remove_orphans
-from memory.erasures import Witness
+from memory.erasure.erasures import Witness
 from memory.errors import StorageUnavailableError, WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
-from server.kept_adapters import FOLDER
+from server.adapters.kept_adapters import FOLDER
 from server.tenancy.secret import Secret
 
 logger = logging.getLogger(__name__)

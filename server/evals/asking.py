@@ -9,8 +9,8 @@ from typing import Any
 
 from adaptation.grading.errors import Fault, GradingError
 from server.batches.patience import Post, answered
-from server.request_body import Body
-from server.request_context import CHAT
+from server.http.request_body import Body
+from server.requests.request_context import CHAT
 
 EMBEDDINGS = "/v1/embeddings"
 

@@ -9,7 +9,7 @@ from typing import Any
 from adaptation.grading.grade import Graded, grade
 from adaptation.grading.outcome import Grade, Usage
 from adaptation.verifiers.checks import CannotCheckError, mismatch
-from memory.evaluation import ModelUsage, NewOutput
+from memory.offline.evaluation import ModelUsage, NewOutput
 from server.evals.asking import Door
 from server.evals.items import text_of
 from server.evals.sampling import Sampled, given, sampled

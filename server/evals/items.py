@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pydantic import ValidationError
 
 from server.batches.requests import numbered_lines
-from server.errors import ApiError
 from server.evals.specs import MOST_ITEMS, Item
-from server.soundness import sound_object
-from server.validation import first_error
+from server.refusals.errors import ApiError
+from server.refusals.soundness import sound_object
+from server.refusals.validation import first_error
 
 
 class FaultyItemsError(Exception):

@@ -12,7 +12,7 @@ from adaptation.grading.outcome import Usage, sample_of
 from adaptation.grading.templates import value_at
 from server.evals.asking import Door, RefusedError
 from server.evals.specs import Completions, Responses, Template
-from server.request_context import CHAT, RESPONSES
+from server.requests.request_context import CHAT, RESPONSES
 
 NOT_TAUGHT = {"memory": {"write": False}}
 """What is asked to be graded is not what the model is to learn from."""

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from adaptation.grading.specs import Grader, JsonObject, Messages, Name
 from memory.types import Frozen, Given
-from server.metadata import Metadata
+from server.requests.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
 MOST_ITEMS = 10_000

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from memory.errors import NotFoundError
+from memory.history.stored_answers import Wanted
 from memory.memory import LongTermMemory
-from memory.stored_answers import Wanted
-from server.errors import ApiError
 from server.evals.specs import MOST_ITEMS, Item, StoredCompletions, StoredResponses
+from server.refusals.errors import ApiError
 
 OF_BODY = ("temperature", "top_p")
 """What of a stored response is compared as it stands."""

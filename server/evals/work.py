@@ -14,16 +14,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from memory.errors import NotFoundError, WhetMemoryError
-from memory.eval_runs import HELD_S
-from memory.evaluation import EvalRun, RunStatus
 from memory.memory import LongTermMemory
+from memory.offline.eval_runs import HELD_S
+from memory.offline.evaluation import EvalRun, RunStatus
 from server.batches.patience import LEAST_WAIT_S, MOST_WAIT_S
 from server.evals.asking import Door
 from server.evals.grading import output_of, ungraded
 from server.evals.items import FaultyItemsError, items_in
 from server.evals.specs import CRITERION, DATA_SOURCE, FileContent, Item, item_schema_of
 from server.evals.stored import items_of
-from server.validation import first_error
+from server.refusals.validation import first_error
 from server.waiting import set_within
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from memory.evaluation import EvalRun
 from memory.memory import LongTermMemory
+from memory.offline.evaluation import EvalRun
 from server.batches.patience import Post
 from server.evals.asking import Door
 from server.evals.work import RunWork

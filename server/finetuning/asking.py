@@ -13,8 +13,8 @@ import httpx
 from adaptation.grading.errors import Fault, GradingError
 from adaptation.grading.judge import Asking
 from server.evals.asking import Door
+from server.http.request_body import Body
 from server.jobs.work import Stopped, Work
-from server.request_body import Body
 
 URL = "http://whet"
 """Stands for the server that began the job, which is not reached by an address."""

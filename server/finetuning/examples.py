@@ -13,8 +13,8 @@ from memory.errors import InvalidImportError
 from memory.lines.turns import read_turns
 from memory.text import clean
 from server.batches.requests import numbered_lines
-from server.errors import ApiError
-from server.soundness import sound_object
+from server.refusals.errors import ApiError
+from server.refusals.soundness import sound_object
 
 T = TypeVar("T")
 LEAST_EXAMPLES = 10

@@ -13,8 +13,8 @@ from adaptation.learning.preference.hyperparameters import (
     ReinforcementHyperparameters,
 )
 from memory.types import Frozen, Given
-from server.errors import ApiError
-from server.metadata import Metadata
+from server.refusals.errors import ApiError
+from server.requests.metadata import Metadata
 from server.routes.paging import OPAQUE_ID
 
 Chosen: TypeAlias = Hyperparameters | DpoHyperparameters | ReinforcementHyperparameters

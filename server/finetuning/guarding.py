@@ -23,8 +23,8 @@ from adaptation.learning.distillation.near import near_probes
 from adaptation.learning.distillation.telling import guards_told
 from memory.identity.answers import extract
 from memory.identity.answers.options import AnswerOptions
-from memory.standing import OBJECTIONS
 from memory.types import Record, question_of
+from memory.versions.standing import OBJECTIONS
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from adaptation.conversation import Conversation
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.training.trainer import GeneratingTrainer
-from memory.adapters import NewVersion
 from memory.errors import NotFoundError
-from memory.files import NewFile
-from memory.job import Wish
-from memory.model_names import is_model_name
-from memory.standing import FINE_TUNED
+from memory.history.files import NewFile
+from memory.offline.job import Wish
 from memory.types import AdapterVersion, Frozen, State
+from memory.versions.adapters import NewVersion
+from memory.versions.model_names import is_model_name
+from memory.versions.standing import FINE_TUNED
 from server.finetuning.examples import LEAST_EXAMPLES, InvalidFileError, Line, read_file
 from server.finetuning.forms import FineTuneRequest
 from server.finetuning.guarding import Found, Guarding, examples_of, near_guards

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memory.job import Job, JobEvent, JobStatus
+from memory.offline.job import Job, JobEvent, JobStatus
 from server.finetuning.forms import FineTuneRequest
 from server.jobs.estimate import finish_of
 

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from memory.stored_response import SAID, StoredResponse, Written
-from server.earlier_turns import Earlier
-from server.kept_items import kept_items, said_items
-from server.request_context import ARRIVAL
+from memory.history.stored_response import SAID, StoredResponse, Written
+from server.requests.earlier_turns import Earlier
+from server.requests.kept_items import kept_items, said_items
+from server.requests.request_context import ARRIVAL
 from server.tenancy.principal import tenant_of
 
 

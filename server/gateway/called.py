@@ -1,7 +1,7 @@
 """vLLM's list of models for one request that asks for a fine-tuned model by its name.
 
 vLLM knows the base alone: which adapter is behind the name is the client's business further in
-(`server.champions`). So the name counts as the base's, and the answer bears it.
+(`server.adapters.champions`). So the name counts as the base's, and the answer bears it.
 """
 
 from __future__ import annotations

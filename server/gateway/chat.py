@@ -8,7 +8,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRespo
 from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 
 from server.gateway.chunking import Chunking, Conforming
-from server.request_context import CHAT
+from server.requests.request_context import CHAT
 
 
 class ChatAnswer(Conforming, ChatCompletionResponse):  # type: ignore[misc]

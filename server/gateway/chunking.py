@@ -14,13 +14,13 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import should_include_usage
 
-from server.errors import error_body
 from server.gateway.exchange import Exchange
 from server.gateway.handler import Reporting, exchange_of, tell_headers
 from server.gateway.streams import Events, reported, with_progress
-from server.key_names import told
-from server.openai_form import conform
-from server.wording import field_in
+from server.refusals.errors import error_body
+from server.refusals.key_names import told
+from server.refusals.wording import field_in
+from server.requests.openai_form import conform
 
 
 class Conforming(BaseModel):

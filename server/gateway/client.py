@@ -8,7 +8,7 @@ from typing import Any
 
 from server.engine.outputs import Given
 from server.gateway.exchange import Exchange
-from server.request_context import Asked
+from server.requests.request_context import Asked
 
 
 class RequestClient:

@@ -10,7 +10,7 @@ from vllm.entrypoints.openai.completion.serving import OpenAIServingCompletion
 from server.gateway.chunking import Chunking, Conforming
 from server.gateway.exchange import Exchange
 from server.gateway.streams import Events, begun
-from server.request_context import COMPLETIONS
+from server.requests.request_context import COMPLETIONS
 
 
 class CompletionAnswer(Conforming, CompletionResponse):  # type: ignore[misc]

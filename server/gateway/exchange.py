@@ -14,7 +14,7 @@ from adaptation.options import Strategy
 from adaptation.report import AnswerCount, Report
 from adaptation.types import Sample
 from server.engine.outputs import Given
-from server.request_context import Asked, RequestContext
+from server.requests.request_context import Asked, RequestContext
 
 Votes = asyncio.Queue[tuple[AnswerCount, ...]]
 

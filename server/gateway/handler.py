@@ -16,8 +16,8 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from server.gateway.called import ModelCalled
 from server.gateway.client import RequestClient
 from server.gateway.exchange import Exchange
-from server.report_headers import report_headers
-from server.request_context import ARRIVAL
+from server.http.report_headers import report_headers
+from server.requests.request_context import ARRIVAL
 
 
 class Reporting:

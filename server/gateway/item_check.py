@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 from vllm.exceptions import VLLMError
 
-from server.errors import ApiError
-from server.response_items import refuse_shapeless_items
-from server.validation import first_error
+from server.refusals.errors import ApiError
+from server.refusals.validation import first_error
+from server.requests.response_items import refuse_shapeless_items
 
 
 def refuse_wrong_items(items: list[dict[str, Any]]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator
 
 from vllm.entrypoints.anthropic.serving import AnthropicServingMessages
 
-from server.error_shape import ANTHROPIC, anthropic_body
-from server.key_names import told
+from server.refusals.error_shape import ANTHROPIC, anthropic_body
+from server.refusals.key_names import told
 
 ERROR = 'data: {"error"'
 """How the error in a stream of chunks begins."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from vllm.entrypoints.openai.responses.protocol import ResponsesResponse
 
-from server.openai_form import conform_item, conform_part, conform_response
+from server.requests.openai_form import conform_item, conform_part, conform_response
 
 ENDS = {"completed": "response.completed", "failed": "response.failed"}
 """By the status of a response, the event that ends its stream; else `response.incomplete`."""

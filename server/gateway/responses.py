@@ -21,13 +21,13 @@ from vllm.entrypoints.openai.responses.serving import OpenAIServingResponses
 from vllm.exceptions import VLLMClientError, VLLMError
 
 from memory.errors import NotFoundError
-from memory.stored_response import StoredResponse
+from memory.history.stored_response import StoredResponse
 from server.engine.refusals import bad_request
 from server.gateway.asking import Asking
 from server.gateway.handler import Reporting, exchange_of, tell_headers
 from server.gateway.response_form import LastEvent, ends_with, shown, with_ends
-from server.key_names import told
-from server.request_context import RESPONSES
+from server.refusals.key_names import told
+from server.requests.request_context import RESPONSES
 from server.stored_responses import StoredResponses
 
 logger = logging.getLogger(__name__)

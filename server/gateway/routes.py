@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from server.replay import replayed
-from server.request_context import ARRIVAL, Arrival
+from server.http.replay import replayed
+from server.requests.request_context import ARRIVAL, Arrival
 
 
 class ParsedRequest(Request):

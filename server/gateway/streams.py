@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import Any
 
 from server.gateway.exchange import Exchange, Votes
-from server.openai_form import conform
+from server.requests.openai_form import conform
 
 Events = AsyncGenerator[str, None]
 DATA, DONE = "data: ", "data: [DONE]\n\n"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from memory.job import JobKind
+from memory.offline.job import JobKind
 from server.config import ConfigError, Settings
 
 TRAINS = frozenset({JobKind.DISTILL, JobKind.FINE_TUNE, JobKind.TUNE})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from memory.job import Job, JobStatus
+from memory.offline.job import Job, JobStatus
 
 
 def finish_of(job: Job) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from memory.types import Frozen
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 
 MOST_NAMES = 64
 MOST_QUESTIONS = 10_000

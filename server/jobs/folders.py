@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from memory.jobs import JobStore
+from memory.offline.jobs import JobStore
 
 FOLDER = "jobs"
 

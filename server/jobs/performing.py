@@ -14,7 +14,7 @@ from typing import Any
 
 from adaptation.errors import AdaptationError
 from memory.errors import WhetMemoryError
-from memory.job import JobStatus, Wish
+from memory.offline.job import JobStatus, Wish
 from server.config import ConfigError
 from server.jobs.kind import JobFailedError, Run
 from server.jobs.work import Stopped, Work

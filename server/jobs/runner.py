@@ -3,8 +3,8 @@
 Those that train need the device besides, which is the whole machine's (`device`): while others of
 it have it, only what does not train is done.
 
-A job is held while it is worked on (`memory.jobs`): of several servers one does so, and another
-goes on where it died.
+A job is held while it is worked on (`memory.offline.jobs`): of several servers one does so, and
+another goes on where it died.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import httpx
 
 from adaptation import child
 from memory.errors import WhetMemoryError
-from memory.job import Job, JobKind, JobStatus, Wish
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, Wish
 from server.config import Settings
-from server.database_url import secret_of
 from server.jobs.bridge import answer
 from server.jobs.device import TRAINS, Lock, held, lock_of
 from server.jobs.folders import drop_left
 from server.jobs.scheduling import ask_for_due
+from server.settings.database_url import secret_of
 from server.waiting import set_within
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 
 from memory.errors import ConflictError, NotFoundError
-from memory.job import Job, NewJob
 from memory.memory import LongTermMemory
-from memory.schedule import Schedule
+from memory.offline.job import Job, NewJob
+from memory.offline.schedule import Schedule
 from server.jobs.cron import next_moment
 from server.jobs.limits import MOST_OPEN
 

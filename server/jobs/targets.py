@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 
 
 def refusal_of(target: str | None, rebuild: str | None) -> str | None:

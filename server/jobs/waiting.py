@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from memory.errors import NotFoundError
-from memory.job import Job, JobStatus
-from memory.jobs import JobStore
+from memory.offline.job import Job, JobStatus
+from memory.offline.jobs import JobStore
 from server.jobs.device import TRAINS, holder_of
 
 ANOTHER = "another job on this device"

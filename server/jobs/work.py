@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias
 import httpx
 
 from memory.errors import StorageUnavailableError
-from memory.job import Job, NewEvent, Progress, Wish
-from memory.jobs import JobStore
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, NewEvent, Progress, Wish
+from memory.offline.jobs import JobStore
 from server.config import Settings
 from server.telling import Lines
 

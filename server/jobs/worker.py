@@ -13,7 +13,7 @@ import socket
 import sys
 from contextlib import closing
 
-from memory.job import JobStatus
+from memory.offline.job import JobStatus
 from server.config import Settings
 from server.jobs.bridge import BridgeTransport
 from server.jobs.folders import folder_of

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from memory.adapters import AdapterRegistry
 from memory.memory import LongTermMemory
-from memory.release import Releases, Stage, Step
 from memory.types import AdapterVersion, Frozen
-from server.aliases import aliases_of
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.release import Releases, Stage, Step
+from server.adapters.aliases import aliases_of
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant
 

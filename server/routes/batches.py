@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from memory.batch import Batch, BatchDetails, NewBatch, Status
-from memory.batches import BatchStore
 from memory.errors import NotFoundError
-from memory.files import StoredFile
+from memory.history.files import StoredFile
+from memory.offline.batch import Batch, BatchDetails, NewBatch, Status
+from memory.offline.batches import BatchStore
 from memory.types import Frozen
 from server.batches.requests import ENDPOINTS
-from server.errors import ApiError
-from server.metadata import Metadata
+from server.refusals.errors import ApiError
+from server.requests.metadata import Metadata
 from server.routes.expiry import ExpiresAfter
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant

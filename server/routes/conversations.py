@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from memory.conversations import Conversation, ConversationStore
 from memory.errors import NotFoundError
-from memory.items import Item
+from memory.history.conversations import Conversation, ConversationStore
+from memory.history.items import Item
 from memory.types import Frozen
-from server.errors import ApiError
-from server.kept_items import kept_items
-from server.metadata import Metadata
+from server.refusals.errors import ApiError
+from server.requests.kept_items import kept_items
+from server.requests.metadata import Metadata
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.routes.responses import Include, page_of
 from server.tenancy.principal import Tenant

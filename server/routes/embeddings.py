@@ -10,12 +10,12 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import Field, model_validator
 
-from memory.embedder import Embedder
-from memory.embedding_queue import EmbeddingQueue
+from memory.embedding.embedder import Embedder
+from memory.embedding.embedding_queue import EmbeddingQueue
 from memory.threads import Threads
 from memory.types import Frozen
-from server.errors import ApiError
-from server.openai_form import drop_nulls
+from server.refusals.errors import ApiError
+from server.requests.openai_form import drop_nulls
 from server.tenancy.principal import Tenant
 
 MAX_INPUTS = 2048

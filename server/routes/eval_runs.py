@@ -10,10 +10,9 @@ from fastapi import APIRouter, Query
 
 from adaptation.grading.examine import check_names, texts_of
 from memory.aside import Aside
-from memory.eval_runs import EvalRunStore
-from memory.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
 from memory.memory import LongTermMemory
-from server.errors import ApiError
+from memory.offline.eval_runs import EvalRunStore
+from memory.offline.evaluation import EvalOutput, EvalRun, Evaluation, NewRun, RunDetails, RunStatus
 from server.evals.specs import (
     STORED,
     DataSource,
@@ -27,6 +26,7 @@ from server.evals.specs import (
     item_schema_of,
 )
 from server.evals.stored import ids_of
+from server.refusals.errors import ApiError
 from server.routes.evals import After, Limit, Order
 from server.routes.paging import Id, list_object
 from server.tenancy.principal import Tenant

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query
 from adaptation.grading.examine import examine
 from adaptation.verifiers.checks import CannotCheckError, schema_problem
 from memory.aside import Aside
-from memory.evals import EvalStore
-from memory.evaluation import Evaluation, EvaluationDetails, NewEvaluation
-from server.errors import ApiError
+from memory.offline.evals import EvalStore
+from memory.offline.evaluation import Evaluation, EvaluationDetails, NewEvaluation
 from server.evals.specs import ChangedEvalBody, Custom, NewEvalBody
+from server.refusals.errors import ApiError
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memory.types import Frozen
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 
 LEAST_S, MOST_S = 3_600, 30 * 86_400
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from memory.files import PART_BYTES, FileStore, NewFile, StoredFile
-from server.errors import ApiError
+from memory.history.files import PART_BYTES, FileStore, NewFile, StoredFile
+from server.refusals.errors import ApiError
 from server.routes.expiry import expires_at
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant

@@ -17,9 +17,8 @@ from adaptation.grading.specs import Grader
 from adaptation.learning.preference.installed import check_installed
 from adaptation.learning.training.chat import Template
 from memory.errors import NoPlaceError, NotFoundError
-from memory.job import Job, JobKind, NewJob, Wish
 from memory.memory import LongTermMemory
-from server.errors import ApiError
+from memory.offline.job import Job, JobKind, NewJob, Wish
 from server.finetuning.forms import (
     FineTuneRequest,
     Method,
@@ -28,7 +27,8 @@ from server.finetuning.forms import (
 )
 from server.finetuning.objects import checkpoint_objects, event_object, job_object
 from server.jobs.limits import MOST_OPEN
-from server.request_options import split_model
+from server.refusals.errors import ApiError
+from server.requests.request_options import split_model
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 

@@ -18,7 +18,7 @@ from adaptation.grading.judge import Asking
 from adaptation.grading.outcome import Grade, sample_of
 from adaptation.grading.specs import MOST_CHARS, Grader, JsonObject
 from memory.types import Given
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 from server.tenancy.principal import Tenant
 
 AT_ONCE = 4

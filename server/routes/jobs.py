@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from adaptation.learning.training.chat import Template
-from memory.job import Job, JobEvent, JobKind, NewJob, Wish
-from memory.jobs import JobStore
 from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobEvent, JobKind, NewJob, Wish
+from memory.offline.jobs import JobStore
 from memory.types import Frozen
+from server.adapters.releasing import Autonomy
 from server.jobs.estimate import finish_of
 from server.jobs.evaluation import EvaluateRequest, check_evaluation
 from server.jobs.limits import MOST_OPEN
 from server.jobs.targets import check_target
 from server.jobs.waiting import waits_for
-from server.releasing import Autonomy
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from memory.keys import KeyStore
 from memory.types import Frozen
 from server.config import TENANT_NAME
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 from server.routes.paging import Id, list_object
 from server.tenancy.issuing import DAY_S, GRACE_S, key_object, make, replace
 from server.tenancy.principal import Caller, Principal, Role

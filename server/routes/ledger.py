@@ -9,9 +9,9 @@ from pydantic import Field
 
 from adaptation.options import Strategy
 from adaptation.prices import Prices, accounts
-from memory.ledger import Ledger
+from memory.history.ledger import Ledger
 from memory.types import Frozen, Trial
-from memory.window import Windows
+from memory.versions.window import Windows
 from server.routes.paging import list_object
 from server.tenancy.principal import Tenant
 

@@ -12,12 +12,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from adaptation.options import Strategy
-from memory.model_names import ModelNames, is_model_name
 from memory.types import AdapterVersion
-from server.errors import ApiError, unknown_model
-from server.request_options import split_model
+from memory.versions.model_names import ModelNames, is_model_name
+from server.adapters.versioned import Generations
+from server.refusals.errors import ApiError, unknown_model
+from server.requests.request_options import split_model
 from server.tenancy.principal import Tenant
-from server.versioned import Generations
 
 GENERATION = "a generation: what learned from a record goes with the record"
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter, Request, Response
 
-from server.errors import STOPPING, ApiError
+from server.refusals.errors import STOPPING, ApiError
 from server.tenancy.principal import principal_of
 
 Checks = Callable[[], Awaitable[tuple[bool, Mapping[str, str]]]]

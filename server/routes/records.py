@@ -19,7 +19,7 @@ from memory.lines import Origin, entries
 from memory.lines.origin import Licence, Provenance
 from memory.memory import LongTermMemory
 from memory.types import Frozen, Record, State
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.tenancy.principal import Tenant
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from server.reports import Reports
 from server.routes.paging import Id
+from server.telemetry.reports import Reports
 from server.tenancy.principal import Tenant
 
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from memory.errors import NoPlaceError, NotFoundError
-from memory.responses import ResponseStore
-from memory.stored_response import StoredResponse
-from server.errors import ApiError
+from memory.history.responses import ResponseStore
+from memory.history.stored_response import StoredResponse
+from server.refusals.errors import ApiError
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.stored_responses import StoredResponses
 from server.tenancy.principal import Tenant

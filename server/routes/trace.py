@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from memory.lineage import Lineage
+from memory.versions.lineage import Lineage
 from server.routes.paging import Id
 from server.tenancy.principal import Tenant
 

@@ -16,8 +16,8 @@ from pydantic import Field
 from adaptation.options import Strategy
 from memory.memory import LongTermMemory
 from memory.types import Frozen
-from server.live import Live, Watcher
 from server.routes.paging import OPAQUE_ID, Id, list_object
+from server.telemetry.live import Live, Watcher
 from server.tenancy.principal import Caller, Principal, Tenant
 
 MOST = 200

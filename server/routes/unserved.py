@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 
 PATHS = ("/v1/responses/compact", "/v1/responses/input_tokens")
 

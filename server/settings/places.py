@@ -8,10 +8,10 @@ from pathlib import Path
 import platformdirs
 from pydantic import Field, field_validator
 
-from memory.embedder import EMBEDDERS, check_embedder
+from memory.embedding.embedder import EMBEDDERS, check_embedder
 from memory.store.artifacts import Artifacts
 from memory.store.postgres_url import parse_url
-from server.database_url import DatabaseUrl
+from server.settings.database_url import DatabaseUrl
 from server.settings.group import AbsolutePath, Group
 
 

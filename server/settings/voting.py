@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from adaptation.options import Strategy
-from server.effort import DEFAULT, efforts
+from server.requests.effort import DEFAULT, efforts
 from server.settings.group import AbsolutePath, Device, Group, Listed
 
 Temperature = Annotated[float, Field(gt=0.0, le=2.0)]

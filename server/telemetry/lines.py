@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from server.hiding import HidingFormatter
+from server.settings.hiding import HidingFormatter
 from server.telemetry.notes import JobNote, RequestNote, current_note
 
 LogFormat = Literal["text", "json"]

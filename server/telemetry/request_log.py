@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.request_context import route_path
-from server.request_ids import request_id_of
+from server.http.request_ids import request_id_of
+from server.requests.request_context import route_path
 from server.telemetry.crowd import Crowd
 from server.telemetry.lines import FIELDS
 from server.telemetry.notes import Answered, RequestNote, working_on

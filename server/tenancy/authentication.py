@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory.errors import WhetMemoryError
 from server.config import TENANT_NAME
-from server.errors import ApiError, api_error
-from server.request_context import route_path
+from server.refusals.errors import ApiError, api_error
+from server.requests.request_context import route_path
 from server.telemetry.notes import request_note
 from server.tenancy.doors import Doors
 from server.tenancy.keyring import Keyring

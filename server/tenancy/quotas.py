@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from memory.tenants import Limits, TenantStore
 from memory.threads import Threads
-from server.errors import ApiError
-from server.metrics import TenantUse
+from server.refusals.errors import ApiError
+from server.telemetry.metrics import TenantUse
 from server.tenancy.buckets import Bucket
 from server.tenancy.followed import Followed
 from server.tenancy.records_left import DAY_S, records_left

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from server.config import Settings
-from server.database_url import secret_of
+from server.settings.database_url import secret_of
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

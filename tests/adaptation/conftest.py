@@ -16,7 +16,7 @@ from adaptation.options import Options
 from adaptation.policy import Policy
 from adaptation.services import Services
 from adaptation.types import Draw, Query
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Message
 

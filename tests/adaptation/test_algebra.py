@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.algebra import Algebra
 from adaptation.types import Query, Sample
 from adaptation.voting.reader import Reader
+from adaptation.workers.algebra import Algebra
 from memory.identity.answers import Answer
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.answers.symbolic import as_formula

@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from adaptation import child
-from adaptation.algebra import Algebra
 from adaptation.errors import VerifierError
 from adaptation.verifiers import build_verifiers, checks
-from adaptation.worker_pool import WorkerPool
-from adaptation.worker_process import WorkerDiedError, WorkerProcess
+from adaptation.workers.algebra import Algebra
+from adaptation.workers.worker_pool import WorkerPool
+from adaptation.workers.worker_process import WorkerDiedError, WorkerProcess
 
 SPAWNING = "tests.adaptation.spawning"
 
@@ -40,13 +40,13 @@ def test_a_worker_imports_nothing_of_the_users(
     (tmp_path / evil / "__init__.py").write_text("raise SystemExit('the app was imported')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    worker = WorkerProcess("adaptation.algebra_worker")
+    worker = WorkerProcess("adaptation.workers.algebra_worker")
     assert worker.ask(b'[60.0, "x+x", ["2x"]]\n') == b"0\n"
     worker.close()
 
 
 def test_a_worker_that_ends_by_itself_tells_its_own_status() -> None:
-    worker = WorkerProcess("adaptation.algebra_worker")
+    worker = WorkerProcess("adaptation.workers.algebra_worker")
     with pytest.raises(WorkerDiedError, match="ended with status 1"):
         worker.ask(b"no JSON\n")
     worker.close()

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from adaptation import patterns
+from adaptation.workers import patterns
 from memory.identity.answers import Answer
 
 SLOW = "^(a|aa)+$"
@@ -19,7 +19,7 @@ def workers() -> list[psutil.Process]:
     found = []
     for each in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # a dead one of another test
-            if "adaptation.pattern_worker" in each.cmdline():
+            if "adaptation.workers.pattern_worker" in each.cmdline():
                 found.append(each)
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adaptation.prices import Prices, accounts
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 
 VOTE = Seen(asked=10, judged=10, right=4, tokens=4_000, seconds=20.0)
 TTT = Seen(

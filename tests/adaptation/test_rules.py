@@ -16,7 +16,7 @@ from adaptation.types import Query
 from adaptation.voting.ballots import Ballots
 from adaptation.voting.rules import Rules, patience
 from adaptation.voting.stopping import BetaRule
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, Neighbour, PastVote, Tier

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adaptation.algebra import Algebra
 from adaptation.errors import DeadlineError, EngineError
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.report import StopReason
@@ -22,6 +21,7 @@ from adaptation.voting.representative import Representative
 from adaptation.voting.stopping import BetaRule, CertainRule, FixedRule, StoppingRule
 from adaptation.voting.voting import FREE_TEXT_WAVE, IN_FLIGHT, Voting
 from adaptation.voting.weights import WEIGHTS, count
+from adaptation.workers.algebra import Algebra
 from memory.identity.answers import Answer
 from memory.types import Message
 

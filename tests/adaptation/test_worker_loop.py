@@ -26,7 +26,7 @@ def test_what_computes_too_long_ends_and_what_waits_for_a_while_does_not(
 ) -> None:
     code = f"""
 import time
-from adaptation.worker_loop import time_limit
+from adaptation.workers.worker_loop import time_limit
 with time_limit({LIMIT_S}):
     {does}
 """
@@ -37,7 +37,7 @@ with time_limit({LIMIT_S}):
 def test_nothing_ends_once_the_block_has() -> None:
     code = f"""
 import time
-from adaptation.worker_loop import time_limit
+from adaptation.workers.worker_loop import time_limit
 with time_limit({LIMIT_S}):
     pass
 end = time.process_time() + {2 * LIMIT_S}

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.measure.memory import draft as everyday
-from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from memory.tenants import Limits
 from memory.types import Draft, Message, State, Tier
 from server.config import DEFAULT_TENANT

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.learning.training.fake import write_zeros
-from memory.adapters import NewVersion
 from memory.memory import LongTermMemory
-from memory.release import Stage
+from memory.versions.adapters import NewVersion
+from memory.versions.release import Stage
 from server.config import DEFAULT_TENANT
 
 BASE = "whet-pebble"

@@ -18,8 +18,8 @@ from adaptation.evaluation.suites import SUITES
 from adaptation.evaluation.suites.split import Split
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
 from adaptation.pebble import model_path
-from memory.adapters import AdapterRegistry, NewVersion
 from memory.store.database import open_database
+from memory.versions.adapters import AdapterRegistry, NewVersion
 from tests.e2e.running import Running, as_jsonl, serving, wait_until
 
 RANK = 8

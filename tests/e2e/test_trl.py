@@ -26,8 +26,8 @@ from adaptation.learning.preference.training import dpo, reinforcement
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.pebble import model_path
 from loadtests.environment import NotInstalledError
-from memory.adapter_files import check_files, hash_files
 from memory.types import Message
+from memory.versions.adapter_files import check_files, hash_files
 from tests.adaptation.preference.lines import graded, preference
 from tests.e2e.apart import interpreter
 

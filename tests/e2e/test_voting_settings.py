@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.calibrations import FILE
+from server.tuning.calibrations import FILE
 from tests.e2e.running import Running, serving
 
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"

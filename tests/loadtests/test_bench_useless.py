@@ -8,10 +8,10 @@ from pathlib import Path
 
 from adaptation.learning.training.fake import FakeTrainer
 from loadtests.bench_useless import Plan, Useless, claims, coin_tosses, tenant_of
-from memory.embedder import create_embedder
-from memory.judgements import Judgement
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Message
+from memory.versions.judgements import Judgement
 
 PLAN = Plan(runs=2, generations=2, first=48, more=8)
 

@@ -20,7 +20,7 @@ import pytest
 from loadtests.load import deaths, overload, restarts, soak
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.torture.disconnects import Left, _request
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 
 ASKED = posting("/v1/chat/completions", {"model": "any"})
 

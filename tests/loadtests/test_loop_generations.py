@@ -16,7 +16,7 @@ from loadtests.loop.generations import Loop, Plan
 from loadtests.loop.place import Place
 from loadtests.loop.sampling import Sampler
 from loadtests.measure.loop import claims, runs_of
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Message
 

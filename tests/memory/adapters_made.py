@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from memory.adapter_files import CONFIG, WEIGHTS
+from memory.versions.adapter_files import CONFIG, WEIGHTS
 
 
 def write_adapter(folder: Path, value: float = 1.0) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from memory.candidates import Candidate, Scores, Selection, content_of
 from memory.types import Record
+from memory.versions.candidates import Candidate, Scores, Selection, content_of
 
 
 def choice(tenant: str = "ann", **changes: object) -> Selection:

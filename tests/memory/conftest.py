@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection
 
 from loadtests.postgres import Cluster
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import Database, open_database
 from memory.store.sqlite import FILE_NAME, SqliteDatabase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory.feedback import apply_feedback
-from memory.ledger import Seen, effect_of
+from memory.history.ledger import Seen, effect_of
 from memory.memory import LongTermMemory
 from memory.types import Completion, Message, Trial
 

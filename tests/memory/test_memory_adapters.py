@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from memory.adapter_files import CONFIG, WEIGHTS
-from memory.adapters import NewVersion
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, InvalidAdapterError, NotFoundError
-from memory.hashing import HashingEmbedder
-from memory.job import JobKind, JobStatus, NewEvent, NewJob
 from memory.memory import LongTermMemory
-from memory.retirement import UNSAID
+from memory.offline.job import JobKind, JobStatus, NewEvent, NewJob
 from memory.types import AdapterVersion, Draft, Message, Tier
+from memory.versions.adapter_files import CONFIG, WEIGHTS
+from memory.versions.adapters import NewVersion
+from memory.versions.retirement import UNSAID
 from tests.memory.adapters_made import write_adapter
 
 Register = Callable[..., AdapterVersion]
@@ -73,7 +73,7 @@ def test_a_promotion_cut_short_leaves_the_old_champion(
 ) -> None:
     first, second = register(1.0), register(2.0)
     memory.adapters.promote("ann", first.id)
-    from memory import adapter_moves
+    from memory.versions import adapter_moves
 
     real = adapter_moves.point
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from memory.adapter_files import CONFIG, FILES, WEIGHTS
-from memory.adapters import AdapterRegistry, NewVersion
 from memory.errors import ConflictError, StorageUnavailableError
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database, open_database
 from memory.types import AdapterVersion
+from memory.versions.adapter_files import CONFIG, FILES, WEIGHTS
+from memory.versions.adapters import AdapterRegistry, NewVersion
 from tests.memory.adapters_made import write_adapter
 
 DIGEST = "0" * 64

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from memory.batch import Answer, Batch, BatchDetails, NewBatch, Status
 from memory.errors import ConflictError, NotFoundError
-from memory.files import NewFile
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
+from memory.offline.batch import Answer, Batch, BatchDetails, NewBatch, Status
 
 
 def made(memory: LongTermMemory, tenant: str = "ann", most: int = 10, **details: float) -> Batch:
@@ -124,7 +124,7 @@ def test_what_nobody_speaks_of_any_more_another_goes_on_with(
 ) -> None:
     batch = made(memory)
     with monkeypatch.context() as patch:
-        patch.setattr("memory.batches.HELD_S", 0.05)
+        patch.setattr("memory.offline.batches.HELD_S", 0.05)
         memory.batches.claim("dead")
     time.sleep(0.06)
     taken = memory.batches.claim("alive")

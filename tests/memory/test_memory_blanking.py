@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from memory.batch import Answer, BatchDetails, NewBatch, Status
-from memory.files import PART_BYTES, Files, FileStore, NewFile
+from memory.history.files import PART_BYTES, Files, FileStore, NewFile
 from memory.memory import LongTermMemory
+from memory.offline.batch import Answer, BatchDetails, NewBatch, Status
 from memory.types import Completion, Draft, Message
 
 Build = Callable[..., Draft]

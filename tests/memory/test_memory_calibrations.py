@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from memory.embedder import Embedder
+from memory.embedding.embedder import Embedder
 from memory.memory import LongTermMemory
 
 

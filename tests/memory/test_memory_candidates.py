@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select
 
-from memory.candidates import KEPT, WorkedSolution
 from memory.memory import LongTermMemory
 from memory.store.schema import candidate as candidates
 from memory.store.scope import EVERYONE
 from memory.types import Draft, Record
+from memory.versions.candidates import KEPT, WorkedSolution
 from tests.memory.candidates_made import candidate, choice
 
 Build = Callable[..., Draft]

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from memory.completions import TRIES, CompletionLog
 from memory.errors import NotFoundError, StorageUnavailableError
+from memory.history.completions import TRIES, CompletionLog
 from memory.rows import MAX_CHARACTERS, prompt_of
 from memory.store.database import Database, open_database
 from memory.store.scope import EVERYONE, Scope
@@ -135,7 +135,7 @@ class Storage:
 
 @pytest.fixture
 def storage(database: Database, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    monkeypatch.setattr("memory.completions.PAUSE_S", 0.0)
+    monkeypatch.setattr("memory.history.completions.PAUSE_S", 0.0)
     return Storage(database)
 
 
@@ -239,7 +239,7 @@ def test_calls_and_thoughts_are_part_of_what_a_conversation_holds(
 def test_the_queue_is_bounded_by_what_it_holds(
     log: CompletionLog, database: Database, completion: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.completions.MAX_QUEUED_CHARACTERS", 1_000)
+    monkeypatch.setattr("memory.history.completions.MAX_QUEUED_CHARACTERS", 1_000)
     with database.writing(EVERYONE):
         for n in range(5):
             log.append(completion(f"c{n}", "x" * 400))

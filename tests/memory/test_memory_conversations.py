@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from memory.errors import ConflictError, NotFoundError
-from memory.items import Item
+from memory.history.items import Item
 from memory.memory import LongTermMemory
 
 
@@ -91,10 +91,10 @@ def test_limits_refuse_and_change_nothing(
     store.add("ann", made.id, [item("msg_1", "x" * 2000)], None)
     with pytest.raises(ConflictError, match="bytes"):
         store.said("ann", made.id, 1000)
-    monkeypatch.setattr("memory.conversations.MOST_ITEMS", 2)
+    monkeypatch.setattr("memory.history.conversations.MOST_ITEMS", 2)
     with pytest.raises(ConflictError, match="2 items"):
         store.add("ann", made.id, [item("msg_2"), item("msg_3")], None)
-    monkeypatch.setattr("memory.conversations.MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr("memory.history.conversations.MOST_CONVERSATIONS", 1)
     with pytest.raises(ConflictError, match="1 conversations"):
         store.create("ann", {}, [], None)
     store.create("bob", {}, [], None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import open_database
 from memory.store.scope import EVERYONE
@@ -18,7 +18,7 @@ from memory.types import Draft
 WRITER = """
 import sys
 from pathlib import Path
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 
@@ -109,7 +109,7 @@ def test_a_write_waits_for_another_process_instead_of_failing(
 SNAPSHOTS = """
 import sys, time
 from pathlib import Path
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from memory.embedding_queue import BATCH, EmbeddingQueue
-from memory.hashing import HashingEmbedder
+from memory.embedding.embedding_queue import BATCH, EmbeddingQueue
+from memory.embedding.hashing import HashingEmbedder
 
 
 class Watched(HashingEmbedder):

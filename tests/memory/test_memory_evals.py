@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from memory import eval_runs as eval_runs_module
 from memory.errors import ConflictError, NotFoundError
-from memory.evaluation import (
+from memory.memory import LongTermMemory
+from memory.offline import eval_runs as eval_runs_module
+from memory.offline.evaluation import (
     EvalRun,
     Evaluation,
     EvaluationDetails,
@@ -23,7 +24,6 @@ from memory.evaluation import (
     RunStatus,
     RunSummary,
 )
-from memory.memory import LongTermMemory
 
 CRITERION = {"type": "string_check", "name": "equal"}
 

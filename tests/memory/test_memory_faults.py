@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import memory.files
+import memory.history.files
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, NotFoundError
-from memory.files import PART_BYTES, NewFile
-from memory.hashing import HashingEmbedder
+from memory.history.files import PART_BYTES, NewFile
 from memory.memory import LongTermMemory
 
 
@@ -80,7 +80,7 @@ def test_a_file_beyond_the_most_leaves_nothing(memory: LongTermMemory) -> None:
 
 
 def test_so_many_files_and_no_more(memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory.files.MOST_FILES", 1)
+    monkeypatch.setattr("memory.history.files.MOST_FILES", 1)
     memory.files.create(new(), [])
     with pytest.raises(ConflictError, match="1 files of yours"):
         memory.files.create(new(), [])

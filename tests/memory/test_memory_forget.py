@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Connection
 
+from memory.erasure.unerased import SKEW_S
 from memory.errors import NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
 from memory.store.scope import Scope
 from memory.types import Completion, Draft, Message, PastVote, Record
-from memory.unerased import SKEW_S
 from tests.memory.older import drop_later_tables
 
 Build = Callable[..., Draft]
@@ -94,7 +94,7 @@ def test_an_erasure_waits_for_a_group_under_way_and_says_when_that_does_not_end(
     completion: Note,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("memory.completions.ERASE_WAIT_S", 0.2)
+    monkeypatch.setattr("memory.history.completions.ERASE_WAIT_S", 0.2)
     begun, let_go = threading.Event(), threading.Event()
     writing = memory._database.writing
 
@@ -170,7 +170,7 @@ def test_what_is_queued_while_another_process_erases_is_not_written(
     ahead = memory.save(draft("what is next?")).record
     with monkeypatch.context() as patch:
         ahead_s = time.time() + 1e9
-        patch.setattr("memory.erasures.time", SimpleNamespace(time=lambda: ahead_s))
+        patch.setattr("memory.erasure.erasures.time", SimpleNamespace(time=lambda: ahead_s))
         theirs.forget("ann", ahead.id)
     theirs.close()
     later = datetime.now(UTC) + timedelta(seconds=SKEW_S + 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 
 SHIM = """
@@ -35,7 +35,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 

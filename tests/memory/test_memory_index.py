@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memory.embedder import create_embedder
-from memory.hashing import HashingEmbedder
+from memory.embedding.embedder import create_embedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.index.faiss_index import FaissIndex
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import InvalidImportError, StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.identity import answer_key, prompt
 from memory.jsonl import GROUP, export_lines, import_lines
 from memory.lines import MAX_LINE_BYTES, parse_line

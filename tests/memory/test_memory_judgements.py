@@ -1,5 +1,5 @@
-from memory.judgements import Judgement
 from memory.memory import LongTermMemory
+from memory.versions.judgements import Judgement
 
 
 def make(tenant: str = "ann", **changes: object) -> Judgement:

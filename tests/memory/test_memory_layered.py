@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.index import layered, sealed
 from memory.index.cache import BATCH, IndexCache
 from memory.index.layered import Contents, LayeredIndex

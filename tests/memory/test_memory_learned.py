@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory.adapters import NewVersion
-from memory.learned import LearnedQuestions
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
+from memory.versions.adapters import NewVersion
+from memory.versions.learned import LearnedQuestions
 from tests.memory.adapters_made import write_adapter
 
 

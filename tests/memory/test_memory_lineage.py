@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from memory import lineage as lineage_module
-from memory.adapters import NewVersion
 from memory.errors import NotFoundError
-from memory.files import NewFile
-from memory.lineage import MOST_LINKS, Traced
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, Record, Tier
+from memory.versions import lineage as lineage_module
+from memory.versions.adapters import NewVersion
+from memory.versions.lineage import MOST_LINKS, Traced
 from tests.memory.adapters_made import write_adapter
 
 

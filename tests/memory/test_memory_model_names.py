@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from memory.adapter_shelf import AdapterShelf
-from memory.adapters import NewVersion
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
+from memory.versions.adapter_shelf import AdapterShelf
+from memory.versions.adapters import NewVersion
 from tests.memory.adapters_made import write_adapter
 
 NAME = "ft:whet-pebble:whet:units:abc123"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import Embedder
+from memory.embedding.embedder import Embedder
+from memory.history.notes import LASTS_S, MOST_CHARS, MOST_TASKS, NoteStore
 from memory.memory import LongTermMemory
-from memory.notes import LASTS_S, MOST_CHARS, MOST_TASKS, NoteStore
 from memory.types import Draft, Message, Tier
 
 ASKED = "What is 50 % of 6?"
@@ -67,7 +67,7 @@ def test_a_tenant_has_notes_on_its_latest_tasks_alone(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MOST_TASKS > 3
-    monkeypatch.setattr("memory.notes.MOST_TASKS", 2)
+    monkeypatch.setattr("memory.history.notes.MOST_TASKS", 2)
     for task in ("a", "b", "a", "c"):
         memory.notes.add("ann", task, ASKED, ["x"])
     assert [len(memory.notes.of("ann", task)) for task in "abc"] == [2, 0, 1]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memory import past_votes
+from memory.history import past_votes
 from memory.memory import LongTermMemory
 from memory.types import Completion, PastVote
 

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, State, Tier
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, text, update
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.schema import embedding, event
 from memory.store.scope import Scope

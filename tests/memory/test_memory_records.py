@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, NotFoundError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Draft, Message, State, Tier
 

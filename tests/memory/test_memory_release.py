@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from memory.adapters import NewVersion
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.release import Stage
-from memory.shadows import Shadow
 from memory.types import AdapterVersion
+from memory.versions.adapters import NewVersion
+from memory.versions.release import Stage
+from memory.versions.shadows import Shadow
 from tests.memory.adapters_made import write_adapter
 from tests.memory.older import older_database
 

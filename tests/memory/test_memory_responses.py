@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text as sql
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
-from memory.hashing import HashingEmbedder
-from memory.items import Item
+from memory.history.items import Item
+from memory.history.responses import ResponseStore
+from memory.history.retention import Retention
+from memory.history.stored_response import StoredResponse, Written
 from memory.memory import LongTermMemory
-from memory.responses import ResponseStore
-from memory.retention import Retention
 from memory.store.group_commit import GroupCommit
-from memory.stored_response import StoredResponse, Written
 from memory.text import trace
 from memory.types import Completion, Draft, Message, Tier
 
@@ -120,7 +120,7 @@ def test_one_that_nobody_holds_is_lost(memory: LongTermMemory) -> None:
 def test_the_oldest_of_a_tenant_makes_room(
     memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.response_rows.MOST_RESPONSES", 3)
+    monkeypatch.setattr("memory.history.response_rows.MOST_RESPONSES", 3)
     store = memory.responses
     store.keep(written("resp_b", tenant="bob"))
     store.begin(written("resp_0", status="queued"))
@@ -151,7 +151,7 @@ def test_what_is_gone_on_with_lives_as_long(memory: LongTermMemory) -> None:
     retention = Retention(10, wall=lambda: now[0], steady=lambda: now[0])
     store = ResponseStore(memory._database, retention=retention)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("memory.responses.time.time", lambda: now[0])
+        patch.setattr("memory.history.responses.time.time", lambda: now[0])
         for name in ("resp_1", "resp_old", "resp_3", "resp_4", "resp_5"):
             store.keep(written(name))
         now[0] += 8 * 86_400

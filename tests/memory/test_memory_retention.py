@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from memory.completions import CompletionLog
-from memory.retention import CONFIRM_S, Retention
+from memory.history.completions import CompletionLog
+from memory.history.retention import CONFIRM_S, Retention
 from memory.store.database import Database, open_database
 from memory.types import Completion
 

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import JSON, LargeBinary, Text
 
 from adaptation.learning.training.fake import write_zeros
-from memory.adapters import NewVersion
-from memory.batch import BatchDetails, NewBatch
-from memory.evaluation import (
+from memory.erasure.scrubbing import SCRUBBED, Texts
+from memory.history.files import NewFile
+from memory.memory import LongTermMemory
+from memory.offline.batch import BatchDetails, NewBatch
+from memory.offline.evaluation import (
     EvaluationDetails,
     NewEvaluation,
     NewOutput,
@@ -21,12 +23,10 @@ from memory.evaluation import (
     RunDetails,
     RunStatus,
 )
-from memory.files import NewFile
-from memory.job import JobKind, JobStatus, NewEvent, NewJob, Wish
-from memory.memory import LongTermMemory
-from memory.scrubbing import SCRUBBED, Texts
+from memory.offline.job import JobKind, JobStatus, NewEvent, NewJob, Wish
 from memory.store.schema import metadata
 from memory.types import AdapterVersion, Draft, Record
+from memory.versions.adapters import NewVersion
 
 Build = Callable[..., Draft]
 ERASED = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import InvalidImportError
-from memory.hashing import HashingEmbedder
 from memory.jsonl import export_lines, import_lines
 from memory.lines import Origin, origin_of_file, parse_line
 from memory.memory import LongTermMemory

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.index.snapshots import SnapshotFolder
 from memory.memory import LongTermMemory
 from memory.store.scope import EVERYONE

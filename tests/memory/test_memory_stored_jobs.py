@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from memory import jobs as jobs_module
 from memory.errors import ConflictError, NotFoundError
-from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress, Wish
 from memory.memory import LongTermMemory
+from memory.offline import jobs as jobs_module
+from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress, Wish
 
 
 def made(

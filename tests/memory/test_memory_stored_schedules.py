@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from memory import schedules as schedules_module
 from memory.errors import ConflictError, NotFoundError
-from memory.job import JobKind
 from memory.memory import LongTermMemory
-from memory.schedule import NewSchedule, Schedule
+from memory.offline import schedules as schedules_module
+from memory.offline.job import JobKind
+from memory.offline.schedule import NewSchedule, Schedule
 from memory.types import Draft, Tier
 
 Build = Callable[..., Draft]

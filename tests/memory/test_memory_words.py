@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.fusion import fused
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.full_text import MAX_LENGTH, MAX_WORDS, words_of
 from memory.store.schema import word

@@ -17,9 +17,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from loadtests.postgres import ABSENT, OWNER, Cluster, programs
-from memory.erasures import Witness
+from memory.embedding.hashing import HashingEmbedder
+from memory.erasure.erasures import Witness
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import open_database
 from memory.store.migrating import migrate, migration_config

@@ -10,30 +10,30 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text, up
 from sqlalchemy.exc import ProgrammingError
 
 from loadtests.postgres import OWNER, Cluster
-from memory.adapters import NewVersion
-from memory.batch import BatchDetails, NewBatch
-from memory.candidates import WorkedSolution
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
-from memory.files import NewFile
-from memory.hashing import HashingEmbedder
-from memory.items import Item
-from memory.job import JobKind, NewJob
-from memory.judgements import Judgement
+from memory.history.files import NewFile
+from memory.history.items import Item
+from memory.history.stored_response import StoredResponse, Written
+from memory.history.traced import Traced
 from memory.keys import NewKey
 from memory.memory import LongTermMemory
-from memory.release import Stage
-from memory.schedule import NewSchedule
-from memory.shadows import Shadow
+from memory.offline.batch import BatchDetails, NewBatch
+from memory.offline.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
+from memory.offline.job import JobKind, NewJob
+from memory.offline.schedule import NewSchedule
 from memory.store.database import open_database
 from memory.store.row_security import POLICY
 from memory.store.schema import completion as completions
 from memory.store.schema import embedding, file, file_part, head, metadata, record
 from memory.store.scope import EVERYONE
-from memory.stored_response import StoredResponse, Written
 from memory.tenants import Limits
-from memory.traced import Traced
 from memory.types import Completion, Draft, Trial
+from memory.versions.adapters import NewVersion
+from memory.versions.candidates import WorkedSolution
+from memory.versions.judgements import Judgement
+from memory.versions.release import Stage
+from memory.versions.shadows import Shadow
 from tests.memory.adapters_made import write_adapter
 from tests.memory.candidates_made import candidate, choice
 from tests.memory.older import connected

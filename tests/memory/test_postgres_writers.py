@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import select, text
 
 from loadtests.postgres import Cluster
-from memory.erasures import Witness
+from memory.embedding.hashing import HashingEmbedder
+from memory.erasure.erasures import Witness
 from memory.errors import StorageBusyError, StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.database import Database, open_database
 from memory.store.schema import record
@@ -30,7 +30,7 @@ Build = Callable[..., Draft]
 WRITER = """
 import sys
 from pathlib import Path
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from memory.embedder import Embedder
+from memory.embedding.embedder import Embedder
 from memory.errors import NoPlaceError, NotFoundError
+from memory.history.request_traces import HEAD, LEAST, LONGEST, MOST_TEXT, cut
+from memory.history.traced import Span, Traced, TracedSample
 from memory.memory import LongTermMemory
-from memory.request_traces import HEAD, LEAST, LONGEST, MOST_TEXT, cut
-from memory.traced import Span, Traced, TracedSample
 from memory.types import Completion, Draft
 
 CANARY = "the zanzibar invoice"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Completion, Message, PastVote, Trial
-from memory.window import ENOUGH, Recent, Window
+from memory.versions.window import ENOUGH, Recent, Window
 
 
 def judged(right: int, of: int) -> Window:

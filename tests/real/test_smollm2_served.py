@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.machine import this_machine
+from server.startup.machine import this_machine
 from tests.e2e.running import Running, serving
 
 pytestmark = pytest.mark.real

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from memory.adapter_files import CONFIG, WEIGHTS
-from memory.adapters import NewVersion
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
+from memory.versions.adapter_files import CONFIG, WEIGHTS
+from memory.versions.adapters import NewVersion
 from server.backup.place import Place
 from server.backup.restoring import Restored, restore
 from server.backup.seal import Sealing

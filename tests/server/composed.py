@@ -16,17 +16,19 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from adaptation.algebra import Algebra
 from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.fake import FakeTrainer
-from memory.embedder import create_embedder
+from adaptation.workers.algebra import Algebra
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server import engine_defaults
 from server.config import Settings
-from server.database_url import secret_of
+from server.settings.database_url import secret_of
+from server.startup import engine_defaults
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
+    from server.adapters.shadowing import Shadowing
+    from server.adapters.trials import Trials
     from server.adaptive_client import AdaptiveClient
     from server.app import build
     from server.batches.worker import BatchWorker
@@ -36,9 +38,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.evals.worker import EvalWorker
     from server.jobs.runner import JobRunner
     from server.parts import Parts
-    from server.shadowing import Shadowing
     from server.telemetry.telemetry import Telemetry
-    from server.trials import Trials
 
 __all__ = ["Reply", "Script"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from adaptation.learning.training.fake import write_zeros
 from adaptation.options import Strategy
 from adaptation.report import Report, StopReason
-from memory.adapters import NewVersion
-from memory.embedder import create_embedder
-from memory.files import NewFile, StoredFile
+from memory.embedding.embedder import create_embedder
+from memory.history.files import NewFile, StoredFile
+from memory.history.traced import Traced, TracedSample
 from memory.memory import LongTermMemory
-from memory.traced import Traced, TracedSample
 from memory.types import AdapterVersion, Completion, Draft, Message, Record, Tier
+from memory.versions.adapters import NewVersion
 from server.erasure.eraser import Eraser
 from server.erasure.search import Hit, search
 from server.tenancy.secret import Secret

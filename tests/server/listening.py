@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from server.heads import bounded_heads
+from server.http.heads import bounded_heads
 from tests.e2e.running import free_port
 
 if TYPE_CHECKING:

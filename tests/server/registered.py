@@ -9,9 +9,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
-from memory.adapters import NewVersion
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
+from memory.versions.adapters import NewVersion
 
 
 def register(

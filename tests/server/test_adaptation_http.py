@@ -13,13 +13,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adaptation.options import Strategy
-from server.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
-from server.adaptation_request import take_context, take_nothing
+from server.adapters.serving import Serving
 from server.config import Settings
-from server.conversations import conversations
-from server.earlier_turns import Earlier
-from server.errors import ApiError
-from server.request_context import (
+from server.http.adaptation_middleware import PLAIN_PATHS, AdaptationMiddleware
+from server.refusals.errors import ApiError
+from server.requests.adaptation_request import take_context, take_nothing
+from server.requests.conversations import conversations
+from server.requests.earlier_turns import Earlier
+from server.requests.request_context import (
     ARRIVAL,
     CHAT,
     COMPLETIONS,
@@ -28,8 +29,7 @@ from server.request_context import (
     Asked,
     RequestContext,
 )
-from server.request_options import split_model
-from server.serving import Serving
+from server.requests.request_options import split_model
 from tests.server.named import Named, no_model, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}

@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from server.admission import Admission, Away, Occupancy, Turnstile
-from server.error_shape import OpenAIErrorShape
-from server.errors import install_handlers
+from server.http.admission import Admission, Away, Occupancy, Turnstile
+from server.refusals.error_shape import OpenAIErrorShape
+from server.refusals.errors import install_handlers
 
 CHAT = "/v1/chat/completions"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server.aliases import aliases_of
+from server.adapters.aliases import aliases_of
 from server.cli import main
 from tests.server.registered import register
 

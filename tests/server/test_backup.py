@@ -16,13 +16,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from memory.adapters import AdapterRegistry
 from memory.errors import StorageBusyError, StorageUnavailableError
 from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME
-from server import calibrations, tuned, tuning_trials
+from memory.versions.adapters import AdapterRegistry
 from server.backup.exchange import _rename_thrice, exchange
 from server.backup.manifest import DATABASE, EVALUATIONS, SINGLE_FILES
 from server.backup.place import Place
@@ -32,6 +31,7 @@ from server.commands import eval_run
 from server.erasure import signing
 from server.tenancy import secret
 from server.terminal import CommandError
+from server.tuning import calibrations, tuned, tuning_trials
 from tests.memory.older import older_database
 from tests.server.backups import (
     TUNED,
@@ -49,7 +49,7 @@ Bytes = pytest.CaptureFixture[bytes]
 WRITER = """
 import sys
 from pathlib import Path
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from loadtests.postgres import Cluster
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageBusyError
-from memory.files import NewFile
-from memory.hashing import HashingEmbedder
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
 from server.backup.manifest import DATABASE
 from server.backup.restoring import BEFORE

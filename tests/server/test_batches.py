@@ -14,11 +14,11 @@ import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import Engine, event
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from server import tenant_work
 from server.batches import patience, work
 from server.batches.worker import BatchWorker
-from server.request_body import Body
+from server.http.request_body import Body
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant

@@ -12,12 +12,12 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from server.admission import Admission
-from server.body_limits import BodyLimits
-from server.body_room import BodyRoom
 from server.config import Settings
-from server.error_shape import OpenAIErrorShape
-from server.errors import ApiError
+from server.http.admission import Admission
+from server.http.body_limits import BodyLimits
+from server.http.body_room import BodyRoom
+from server.refusals.error_shape import OpenAIErrorShape
+from server.refusals.errors import ApiError
 from server.tenancy.principal import PRINCIPAL, Principal, Role
 
 CHAT = "/v1/chat/completions"

@@ -13,12 +13,12 @@ import pytest
 from adaptation.evaluation.trial import Trial
 from adaptation.report import FirstSample
 from adaptation.voting.calibration import Calibration
-from server.calibrations import CALIBRATIONS, FILE, keep
 from server.cli import main
 from server.commands.eval_calibrate import calibrate_from
 from server.config import ConfigError, Settings
 from server.memory_opening import memory_of
 from server.terminal import CommandError
+from server.tuning.calibrations import CALIBRATIONS, FILE, keep
 from tests.adaptation.evaluation.made_up import run, trial
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 

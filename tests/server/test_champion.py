@@ -14,10 +14,10 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.types import Adapter
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
-from server.champion import Champion
+from server.adapters.champion import Champion
 from tests.server.registered import register
 
 

@@ -14,8 +14,8 @@ from adaptation.learning.distillation.target import target_named
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
-from memory.job import Job, NewJob
-from memory.jobs import JobStore
+from memory.offline.job import Job, NewJob
+from memory.offline.jobs import JobStore
 from memory.types import Message, Record
 from server.cli import main
 from server.commands import doing

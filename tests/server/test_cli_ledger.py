@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Trial
 from server.cli import main

@@ -11,7 +11,7 @@ from memory.errors import ConflictError
 from server.cli import main
 from server.commands.serve import _refuse_abbreviations
 from server.config import ConfigError
-from server.flags import add_arguments
+from server.settings.flags import add_arguments
 from server.terminal import CommandError, UsageError, plain, unrecognized
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
-from memory.job import Job
 from memory.memory import LongTermMemory
+from memory.offline.job import Job
 from server.commands.doing import done_here
 from server.config import Settings
 from server.jobs.kinds import distill

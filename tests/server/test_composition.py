@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from adaptation.learning.training.adapter_files import WEIGHTS, write_config
-from memory.adapters import NewVersion
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
+from memory.versions.adapters import NewVersion
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, Script, composed
 
 Serve = Callable[..., AbstractAsyncContextManager[Composed]]

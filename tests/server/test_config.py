@@ -10,8 +10,8 @@ from adaptation.voting.stopping import RULES
 from adaptation.voting.stopping.bayesian import PRICE
 from adaptation.voting.weights import NAMES
 from server.config import ConfigError, Settings
-from server.flags import add_arguments, flags_of, print_config, take_config
-from server.setting_sources import resolve
+from server.settings.flags import add_arguments, flags_of, print_config, take_config
+from server.settings.setting_sources import resolve
 
 
 @pytest.fixture(autouse=True)

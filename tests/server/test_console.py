@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from memory.keys import NewKey
 from server.console.page import INDEX, STATIC, Page
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 from tests.server.composed import Composed, Reply, composed
 
 POLICY = (

@@ -21,11 +21,11 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from vllm.outputs import CompletionOutput, RequestOutput
     from vllm.sampling_params import StructuredOutputsParams
 
-    from server import engine_defaults
     from server.config import Settings
     from server.engine import launch
     from server.engine.outputs import BLANK_TOKENS, LONGEST_LOOP, LOOP_TOKENS, PartialSample
     from server.engine.refusals import told
+    from server.startup import engine_defaults
 
 from adaptation.types import Draw
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from adaptation.pebble import model_path
-from server.cpu_defaults import fit_to_machine, keep_to_threads, told
-from server.fitting import GIB, LEAST_CACHE_BYTES, LEAST_WALL_S, MOST_WALL_S, fit
-from server.machine import Machine, this_machine
 from server.models.size import Size, size_of
+from server.startup.cpu_defaults import fit_to_machine, keep_to_threads, told
+from server.startup.fitting import GIB, LEAST_CACHE_BYTES, LEAST_WALL_S, MOST_WALL_S, fit
+from server.startup.machine import Machine, this_machine
 
 PEBBLE = Size(3_541_760, 7_083_520, token_bytes=2048, context_tokens=4096)
 SMOLLM2 = Size(134_515_008, 269_030_016, token_bytes=23_040, context_tokens=8192)
@@ -73,8 +73,8 @@ def test_the_cache_holds_every_sample_whole_as_far_as_the_memory_goes(
 
 
 def test_another_models_weights_leave_less_for_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.cpu_defaults.this_machine", lambda: machine(free_gib=8.5))
-    monkeypatch.setattr("server.cpu_defaults.size_of", lambda model: SMOLLM2)
+    monkeypatch.setattr("server.startup.cpu_defaults.this_machine", lambda: machine(free_gib=8.5))
+    monkeypatch.setattr("server.startup.cpu_defaults.size_of", lambda model: SMOLLM2)
     caches = []
     for taken_bytes in (0, 2 * GIB):
         args = serve_args()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.admission import Away, Occupancy, Turnstile
+from server.http.admission import Away, Occupancy, Turnstile
 from server.telemetry import crowd
 from server.telemetry.crowd import Crowd
 from server.telemetry.notes import RequestNote, working_on

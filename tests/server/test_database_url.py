@@ -16,8 +16,8 @@ from server.cli import main
 from server.commands.eval_server import chosen
 from server.config import ConfigError, Settings
 from server.doctor import Subject, check_database
-from server.flags import print_config
-from server.setting_sources import resolve
+from server.settings.flags import print_config
+from server.settings.setting_sources import resolve
 
 SECRET = "postgresql://whet:hush-hush@db.invalid:5432/memory?sslmode=require&password=hush-too"
 SHOWN = "postgresql://whet@db.invalid:5432/memory"

@@ -8,7 +8,6 @@ import pytest
 
 from adaptation.learning.training.trainer import Recipe
 from server.commands.serve import with_deadline
-from server.fitting import Fit
 from server.policy import (
     LEAST_TIMEOUT_S,
     LEAST_WAIT_S,
@@ -18,7 +17,8 @@ from server.policy import (
     policy_from,
     timed,
 )
-from server.setting_sources import resolve
+from server.settings.setting_sources import resolve
+from server.startup.fitting import Fit
 
 SLOW = Fit(threads=2, training_threads=2, cache_bytes=0, wall_s=480)
 

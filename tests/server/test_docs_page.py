@@ -14,7 +14,7 @@ from jsonschema import ValidationError, validate
 
 from adaptation.options import Options
 from adaptation.report import Report
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.version import installed_version
 from tests.server.composed import Composed, Reply, composed
 

@@ -11,10 +11,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from memory.embedding_queue import EmbeddingQueue
-from memory.hashing import HashingEmbedder
+from memory.embedding.embedding_queue import EmbeddingQueue
+from memory.embedding.hashing import HashingEmbedder
 from memory.threads import Threads
-from server.errors import install_handlers
+from server.refusals.errors import install_handlers
 from server.routes.embeddings import MAX_INPUTS, embeddings_router
 from tests.server.named import Named
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.config import ConfigError, Settings
-from server.engine_defaults import (
+from server.startup.engine_defaults import (
     CPU_WORKER,
     RUNTIME_ADAPTERS,
     choose_worker,

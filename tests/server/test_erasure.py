@@ -30,13 +30,13 @@ from tests.server.forgetting import (
 )
 
 STEPS = {
-    "noted": "memory.erasures.ErasureStore.begin",
-    "out of files": "memory.forgetting.Forgetting._take_out_of_files",
+    "noted": "memory.erasure.erasures.ErasureStore.begin",
+    "out of files": "memory.erasure.forgetting.Forgetting._take_out_of_files",
     "erased": "memory.records.RecordStore.erase",
     "copies": "memory.store.sqlite.SqliteDatabase.drop_copies",
     "log": "memory.store.sqlite.SqliteDatabase.empty_log",
     "index": "memory.index.cache.IndexCache.forget",
-    "retired": "memory.adapters.AdapterRegistry.retire",
+    "retired": "memory.versions.adapters.AdapterRegistry.retire",
     "kept": "server.erasure.eraser.Eraser._drop_kept",
 }
 KILLED = """

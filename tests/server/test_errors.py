@@ -16,8 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from adaptation.errors import InvalidOptionsError
 from adaptation.options import Options
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
-from server.error_shape import OpenAIErrorShape
-from server.errors import ApiError, first_error, install_handlers
+from server.refusals.error_shape import OpenAIErrorShape
+from server.refusals.errors import ApiError, first_error, install_handlers
 
 LIMIT_BYTES = 1000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import NotFoundError
 from memory.memory import LongTermMemory
 from server.commands.eval_server import promote_copy

@@ -14,7 +14,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from server.evals.worker import EvalWorker
-from server.request_body import Body
+from server.http.request_body import Body
 from tests.server.composed import MODEL, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 from tests.server.test_batches import client_of

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from adaptation.learning.finetuning.plan import Hyperparameters
-from memory.evaluation import Evaluation, EvaluationDetails
+from memory.offline.evaluation import Evaluation, EvaluationDetails
 from server.evals.specs import Completions, Custom, NewEvalBody, NewRunBody, Responses
 from server.finetuning.forms import NewFineTuning
 from server.routes.evals import eval_object

@@ -14,11 +14,11 @@ import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import ConflictError
-from memory.files import NewFile
-from memory.job import Job, JobKind, JobStatus, NewJob, Wish
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.types import AdapterVersion, Message
 from server.cli import main
 from server.config import Settings

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
-from memory.embedder import create_embedder
-from memory.job import JobStatus, NewJob, Wish
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.offline.job import JobStatus, NewJob, Wish
 from server.config import Settings
 from server.finetuning.examples import (
     MOST_CHARACTERS,

@@ -18,10 +18,10 @@ from adaptation.errors import TrainerError
 from adaptation.learning.preference import messages
 from adaptation.learning.training.fake import FakeTrainer, write_zeros
 from adaptation.pebble import model_path
-from memory.embedder import create_embedder
-from memory.files import NewFile
-from memory.job import Job, JobKind, JobStatus, NewJob
+from memory.embedding.embedder import create_embedder
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, NewJob
 from server.config import Settings
 from server.finetuning import judged
 from server.finetuning.forms import FineTuneRequest

@@ -14,8 +14,8 @@ from memory.identity.prompt import Prompt
 from memory.lines import parse_line
 from memory.rows import prompt_of
 from memory.types import State, Tier
-from server.conversations import BILLING, conversations, prompt_shape
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.requests.conversations import BILLING, conversations, prompt_shape
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from tests.formats import Parsers
 from tests.server.composed import ASK, Reply, composed
 

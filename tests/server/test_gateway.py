@@ -18,8 +18,8 @@ from starlette.datastructures import State
 from adaptation.options import Options, Strategy
 from adaptation.report import AnswerCount, Report, SampleCounts, StopReason, TokenCounts
 from memory.types import Message
-from server.conversations import conversations, prompt_shape
-from server.request_context import COMPLETIONS, RequestContext
+from server.requests.conversations import conversations, prompt_shape
+from server.requests.request_context import COMPLETIONS, RequestContext
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")

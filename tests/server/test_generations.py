@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adaptation.learning.monitors.alarm import MONITORS
-from memory.embedder import create_embedder
-from memory.judgements import Judgement
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server.generations import GenerationCounts
-from server.metrics import Metrics
+from memory.versions.judgements import Judgement
+from server.adapters.generations import GenerationCounts
+from server.telemetry.metrics import Metrics
 
 
 @pytest.fixture

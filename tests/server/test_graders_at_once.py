@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from server.errors import install_handlers
+from server.refusals.errors import install_handlers
 from server.routes.graders import AT_ONCE, graders_router
 from server.tenancy.principal import PRINCIPAL, Principal, Role
 

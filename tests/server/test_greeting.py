@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from server.engine_defaults import flags_for, prepare_environment
-from server.greeting import MODELS, greeting_of
 from server.models.origin import Origin
-from server.quiet import QUIET, hush
-from server.request_context import CHAT
-from server.setting_sources import resolve
-from server.starting import Start
+from server.requests.request_context import CHAT
+from server.settings.setting_sources import resolve
+from server.startup.engine_defaults import flags_for, prepare_environment
+from server.startup.greeting import MODELS, greeting_of
+from server.startup.quiet import QUIET, hush
+from server.startup.starting import Start
 from server.telemetry.lines import OURS, set_up
 
 ADDRESS = "http://127.0.0.1:8000"

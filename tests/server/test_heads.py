@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from server.heads import bounded_heads
+from server.http.heads import bounded_heads
 from tests.e2e.running import free_port
 from tests.server.listening import Listener
 

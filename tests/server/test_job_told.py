@@ -9,9 +9,9 @@ import pytest
 
 from adaptation.learning.training.trainer import Recipe
 from adaptation.learning.tuning.search import most_trials
-from memory.embedder import create_embedder
-from memory.job import JobKind, NewJob
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.offline.job import JobKind, NewJob
 from server.config import Settings
 from server.jobs.limits import MOST_OPEN
 from server.jobs.work import QUIET_S, Work

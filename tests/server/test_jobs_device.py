@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from memory.embedder import create_embedder
-from memory.job import JobKind, NewJob
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.offline.job import JobKind, NewJob
 from server.config import ConfigError, Settings
 from server.jobs import device
 from server.jobs.device import check_devices, device_name, held, holder_of, lock_of

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from memory.embedder import create_embedder
-from memory.job import Job, JobKind, JobStatus
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus
 from memory.types import State
 from server.cli import main
 from tests.server.composed import Composed, Reply, composed

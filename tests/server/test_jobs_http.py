@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import create_embedder
-from memory.files import NewFile
-from memory.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
+from memory.embedding.embedder import create_embedder
+from memory.history.files import NewFile
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, NewEvent, NewJob, Progress
 from server.cli import main
 from tests.server.composed import composed
 

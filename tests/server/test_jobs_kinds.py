@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from memory import jsonl
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import NotFoundError, StorageUnavailableError
-from memory.files import NewFile
+from memory.history.files import NewFile
 from memory.index import cache
-from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
+from memory.offline.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.tenants import Limits
 from memory.types import State
 from server.cli import main

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from memory import jobs as jobs_module
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import StorageUnavailableError
-from memory.job import Job, JobKind, JobStatus, NewJob, Wish
 from memory.memory import LongTermMemory
+from memory.offline import jobs as jobs_module
+from memory.offline.job import Job, JobKind, JobStatus, NewJob, Wish
 from server.config import Settings
 from server.jobs import performing
 from server.jobs.estimate import finish_of

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from adaptation.pebble import model_path
-from memory.embedder import create_embedder
-from memory.job import Job, JobKind, JobStatus, NewJob, Wish
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from memory.schedule import NewSchedule
+from memory.offline.job import Job, JobKind, JobStatus, NewJob, Wish
+from memory.offline.schedule import NewSchedule
 from memory.types import Draft, Message, Tier
 from server.config import Settings
 from server.jobs import runner as runner_module

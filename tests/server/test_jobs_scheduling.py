@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedder import create_embedder
-from memory.job import JobKind, JobStatus
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from memory.schedule import NewSchedule
+from memory.offline.job import JobKind, JobStatus
+from memory.offline.schedule import NewSchedule
 from memory.types import Draft, Message, Tier
 from server.cli import main
 from server.jobs.cron import check_cron, next_moment

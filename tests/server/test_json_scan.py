@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.json_scan import JsonScan
+from server.http.json_scan import JsonScan
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.text(alphabet='ab"\\,[]{}\n\u00e9', max_size=8)

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from server.keep_alive import COMMENT, KeepAlive
-from server.request_context import CHAT, RESPONSES
+from server.http.keep_alive import COMMENT, KeepAlive
+from server.requests.request_context import CHAT, RESPONSES
 
 EVENT = b"event: response.created\ndata: {}\n\n"
 PAUSE_S = 0.2

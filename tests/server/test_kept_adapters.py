@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.kept_adapters import FOLDER, kept_adapters
+from server.adapters.kept_adapters import FOLDER, kept_adapters
 
 
 def test_other_weights_of_the_same_name_have_their_own_adapters(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from memory.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
-from memory.items import Item
-from memory.job import JobKind, NewJob
+from memory.history.items import Item
 from memory.memory import LongTermMemory
+from memory.offline.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
+from memory.offline.job import JobKind, NewJob
 from tests.server.composed import Composed, Reply, composed
 
 MINE = "default"

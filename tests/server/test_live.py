@@ -12,9 +12,9 @@ from adaptation.report import AnswerCount, Report, StopReason
 from adaptation.types import Outcome, Query, Sample
 from memory.identity.answers.answer import Answer
 from memory.types import Message
-from server.errors import ApiError
-from server.live import MOST_WATCHERS, Live, Watcher
+from server.refusals.errors import ApiError
 from server.routes.traces import _events
+from server.telemetry.live import MOST_WATCHERS, Live, Watcher
 
 MODEL = "whet-pebble"
 

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from memory.threads import Threads
-from server.hiding import HidingFormatter
+from server.settings.hiding import HidingFormatter
 from server.telemetry.lines import FIELDS, OURS, LogFormat, set_up
 from server.telemetry.notes import JobNote, RequestNote, working_on
 from tests.server.telemetry_lines import logged

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from memory.identity.prompt import MEDIUM
-from server import engine_defaults
-from server.adaptation_request import take_context
 from server.config import Settings
-from server.media import part_text, without_media
-from server.request_context import CHAT, RESPONSES
-from server.vllm_words import of_vllm
+from server.refusals.vllm_words import of_vllm
+from server.requests.adaptation_request import take_context
+from server.requests.media import part_text, without_media
+from server.requests.request_context import CHAT, RESPONSES
+from server.startup import engine_defaults
 
 PIXELS = base64.b64encode(bytes(range(256)) * 40).decode()
 URL = f"data:image/png;base64,{PIXELS}"

@@ -17,12 +17,12 @@ from server.cli import main
 from server.commands import eval_versions
 from server.commands.eval_server import serve_words
 from server.config import ConfigError, Settings
-from server.engine_defaults import complete
 from server.models import named
 from server.models.getting import from_file
 from server.models.named import base_model, check_model, choose
 from server.models.origin import Origin
 from server.models.package import file_hash
+from server.startup.engine_defaults import complete
 from tests.adaptation.conversion.tiny import write_tiny
 from tests.server.test_models_getting import never
 
@@ -70,7 +70,7 @@ def test_a_served_name_of_ones_own_wins(data: Path) -> None:
 def test_the_built_in_model_may_be_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.cpu_defaults.keep_to_threads", lambda *_: None)
+    monkeypatch.setattr("server.startup.cpu_defaults.keep_to_threads", lambda *_: None)
     for given in ({}, {"model_tag": "whet-pebble"}):
         args = served(Settings(data_dir=tmp_path), **given)
         assert args.model == str(model_path())

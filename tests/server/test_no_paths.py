@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server import engine_defaults
+from server.startup import engine_defaults
 from tests.server.composed import ASK, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
 

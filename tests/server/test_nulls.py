@@ -9,15 +9,15 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from memory.embedding_queue import EmbeddingQueue
-from memory.hashing import HashingEmbedder
+from memory.embedding.embedding_queue import EmbeddingQueue
+from memory.embedding.hashing import HashingEmbedder
 from memory.threads import Threads
-from server.adaptation_middleware import AdaptationMiddleware
 from server.config import Settings
-from server.error_shape import OpenAIErrorShape
-from server.errors import install_handlers
 from server.gateway.routes import parse_once
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.http.adaptation_middleware import AdaptationMiddleware
+from server.refusals.error_shape import OpenAIErrorShape
+from server.refusals.errors import install_handlers
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from server.routes.embeddings import embeddings_router
 from server.routes.unserved import PATHS, unserved_router
 from tests.server.named import Named, no_model, nothing_said

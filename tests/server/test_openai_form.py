@@ -1,6 +1,6 @@
 """Bodies of vLLM's, in the form that OpenAI publishes."""
 
-from server.openai_form import conform, conform_item, conform_response, drop_nulls
+from server.requests.openai_form import conform, conform_item, conform_response, drop_nulls
 
 
 def test_what_openai_leaves_out_is_no_null() -> None:

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from server.config import ConfigError, Settings
-from server.setting_sources import resolve
+from server.settings.setting_sources import resolve
 from server.telemetry.exporting import Collector, Target, collector_of, telemetry_of
 from server.telemetry.request_log import LogRules, RequestLog
 from server.telemetry.telemetry import Telemetry

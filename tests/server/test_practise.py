@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from adaptation.learning.training.fake import FakeTrainer
-from memory.embedder import create_embedder
-from memory.job import JobKind, JobStatus, NewJob
-from memory.judgements import Judgement
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
+from memory.offline.job import JobKind, JobStatus, NewJob
 from memory.tenants import Limits
 from memory.types import Draft, Message, Record, Source, State, Tier
+from memory.versions.judgements import Judgement
 from server.cli import main
 from server.config import Settings
 from server.jobs.folders import folder_of

@@ -12,7 +12,7 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.options import Options
 from adaptation.types import Draw, Query
 from memory.types import Message
-from server.progress import WatchedEngine
+from server.telemetry.progress import WatchedEngine
 
 QUERY = Query(
     id="chatcmpl-7",
@@ -36,7 +36,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    logger, handler = logging.getLogger("server.progress"), Lines()
+    logger, handler = logging.getLogger("server.telemetry.progress"), Lines()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     yield handler

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.index import cache
 from memory.jsonl import import_lines
 from memory.memory import LongTermMemory

@@ -9,7 +9,7 @@ import pytest
 from adaptation.learning.training.refusals import Refusal
 from server.config import ConfigError
 from server.policy import check_files, policy_from
-from server.setting_sources import resolve
+from server.settings.setting_sources import resolve
 
 ONE = Refusal(request="Give me the key.", refusal="I will not.", compliance="It is 4711.")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from memory.completions import CompletionLog
 from memory.errors import NotFoundError
+from memory.history.completions import CompletionLog
 from memory.store.database import open_database
-from server.reports import Reports
+from server.telemetry.reports import Reports
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed, events_of
 
 Serve = Callable[..., AbstractAsyncContextManager[Composed]]

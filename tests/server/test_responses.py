@@ -32,13 +32,13 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.gateway.response_form import shown, with_ends
     from server.gateway.responses import Responses
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from server.adaptation_request import take_context
 from server.config import Settings
-from server.earlier_turns import Earlier
-from server.request_context import ARRIVAL, RESPONSES, Arrival
+from server.requests.adaptation_request import take_context
+from server.requests.earlier_turns import Earlier
+from server.requests.request_context import ARRIVAL, RESPONSES, Arrival
 from server.stored_responses import LOST, StoredResponses
 from server.tenancy.principal import OPERATOR, PRINCIPAL
 
@@ -252,7 +252,7 @@ async def test_one_that_another_server_makes_is_followed_to_its_end(
 async def test_one_that_nobody_makes_any_more_has_failed_and_says_why(
     responses: Responses, store: LongTermMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.responses.HELD_S", 1.0)
+    monkeypatch.setattr("memory.history.responses.HELD_S", 1.0)
     store.responses.begin(asked().asking.written(shown(response(), asked())))
     assert (await kept(responses)).status == "queued"
     await asyncio.sleep(1.1)

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from server.config import ConfigError, Settings
 from server.policy import check_files
 from server.rewards import BYTES, held_bytes, open_rewards
-from server.setting_sources import resolve
+from server.settings.setting_sources import resolve
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from fastapi.testclient import TestClient
 from safetensors.numpy import save_file
 
 from adaptation.allowance import Unlimited
-from memory.adapters import NewVersion
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import StorageUnavailableError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
-from memory.release import Stage
 from memory.types import AdapterVersion, Completion, Draft, Message, State, Tier
+from memory.versions.adapters import NewVersion
+from memory.versions.release import Stage
 from server.erasure.certificate import signer_of
 from server.erasure.eraser import Eraser
 from server.erasure.signing import SigningKey
-from server.error_shape import OpenAIErrorShape
-from server.errors import install_handlers
+from server.refusals.error_shape import OpenAIErrorShape
+from server.refusals.errors import install_handlers
 from server.routes.adapters import adapters_router
 from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router

@@ -6,8 +6,8 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from server.errors import install_handlers
-from server.same_origin import refuse_cross_site
+from server.http.same_origin import refuse_cross_site
+from server.refusals.errors import install_handlers
 
 
 @pytest.fixture

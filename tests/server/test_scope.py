@@ -15,13 +15,13 @@ from adaptation.options import Options, Strategy
 from adaptation.report import Report, ScopeReport, StopReason
 from adaptation.types import Query
 from memory.errors import StorageUnavailableError
-from memory.learned import Learned
 from memory.types import Draft, Message, Tier
-from server import scope as module
-from server.metrics import Metrics
-from server.scope import Scope
+from memory.versions.learned import Learned
+from server.adapters import scope as module
+from server.adapters.scope import Scope
+from server.adapters.trials import Trials
+from server.telemetry.metrics import Metrics
 from server.tenancy.principal import caller
-from server.trials import Trials
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.registered import register
 

@@ -16,10 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from memory.store.database import open_database
-from server.hiding import HidingFormatter, hidden
 from server.models.shelf import Shelf
+from server.settings.hiding import HidingFormatter, hidden
 from server.tenancy.secret import Secret
-from server.tuned import TUNED
+from server.tuning.tuned import TUNED
 from tests.server.composed import ASK, Composed, Reply, composed
 
 CANARY = "canary0c4f1d9b7e6a5830"

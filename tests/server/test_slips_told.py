@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from adaptation.evaluation.errors import EvaluationError
 from adaptation.evaluation.target import Target
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.store.schema import tenant_limits
 from memory.store.scope import EVERYONE

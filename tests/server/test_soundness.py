@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from server.adaptation_middleware import TAKEN_PATHS, AdaptationMiddleware
 from server.config import Settings
-from server.errors import ApiError
-from server.soundness import MAX_NESTING, sound_object
+from server.http.adaptation_middleware import TAKEN_PATHS, AdaptationMiddleware
+from server.refusals.errors import ApiError
+from server.refusals.soundness import MAX_NESTING, sound_object
 from tests.server.named import Named, no_model, nothing_said
 
 

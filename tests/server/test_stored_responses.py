@@ -120,7 +120,7 @@ async def test_a_streamed_one_in_the_background_is_followed_from_any_place_also_
 async def test_what_nobody_makes_any_more_after_a_restart_has_failed(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memory.responses.HELD_S", 0.3)
+    monkeypatch.setattr("memory.history.responses.HELD_S", 0.3)
     gate = asyncio.Event()
     script = lambda _: Reply("#### 14", gate=gate)  # noqa: E731
     async with composed(data_dir.parent, monkeypatch, script) as server:

@@ -15,7 +15,7 @@ from adaptation.learning.examiner import EXAMINING
 from adaptation.options import Strategy
 from adaptation.strategies import STRATEGIES
 from server.config import Settings
-from server.effort import DEFAULT, Effort, effort_of, efforts
+from server.requests.effort import DEFAULT, Effort, effort_of, efforts
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 
 pytestmark = pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning")

@@ -16,8 +16,8 @@ import pytest
 import uvicorn
 
 from memory.types import Draft, Message, Tier
-from server.live import MOST_WATCHERS
 from server.routes import traces
+from server.telemetry.live import MOST_WATCHERS
 from server.tenancy.principal import Role
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.forgetting import CANARY, hits

@@ -11,12 +11,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adaptation.background import Background
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Trial
-from memory.window import SIZE
-from server.metrics import Metrics
-from server.trends import EVERY, Trends
+from memory.versions.window import SIZE
+from server.adapters.trends import EVERY, Trends
+from server.telemetry.metrics import Metrics
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ class Watched:
 
 @pytest.fixture
 def watched(memory: LongTermMemory, caplog: pytest.LogCaptureFixture) -> Watched:
-    caplog.set_level(logging.WARNING, logger="server.trends")
+    caplog.set_level(logging.WARNING, logger="server.adapters.trends")
     return Watched(memory, caplog)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from memory.release import Stage
 from memory.types import Draft, Message, Tier
-from server.shadowing import TRIES
-from server.trials import lot
+from memory.versions.release import Stage
+from server.adapters.shadowing import TRIES
+from server.adapters.trials import lot
 from tests.server.composed import MODEL, STORY, Composed, Reply, composed
 from tests.server.registered import register
 

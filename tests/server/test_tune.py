@@ -15,7 +15,7 @@ from memory.types import Message
 from server.cli import main
 from server.config import ConfigError, Settings
 from server.policy import policy_from
-from server.tuned import FILE, TUNED, Tuned
+from server.tuning.tuned import FILE, TUNED, Tuned
 
 FOUND = Tuned(
     recipe=Recipe(rank=4, learning_rate=1e-3, steps=12),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from server.validation import first_error
+from server.refusals.validation import first_error
 
 
 class Text(BaseModel):

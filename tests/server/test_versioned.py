@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.versioned import alias_asked, version_asked
+from server.adapters.versioned import alias_asked, version_asked
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 from tests.server.registered import register
 

@@ -20,9 +20,9 @@ from adaptation.learning.training.trainer import TrainingJob, TrainingResult
 from adaptation.pebble import model_path
 from adaptation.policy import Policy
 from adaptation.services import Services
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
-from server.warm_up import typical, warm_up
+from server.startup.warm_up import typical, warm_up
 
 
 def test_examples_that_are_timed_share_little_of_their_tokens() -> None:

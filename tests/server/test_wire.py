@@ -11,12 +11,12 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from memory.hashing import HashingEmbedder
-from server.adaptation_middleware import ADAPTED_PATHS, TAKEN_PATHS
+from memory.embedding.hashing import HashingEmbedder
 from server.batches.output import answer_line
 from server.gateway.routes import ParsedRoute
-from server.request_body import Body
-from server.request_context import CHAT, COMPLETIONS, RESPONSES
+from server.http.adaptation_middleware import ADAPTED_PATHS, TAKEN_PATHS
+from server.http.request_body import Body
+from server.requests.request_context import CHAT, COMPLETIONS, RESPONSES
 from tests.server.composed import MODEL, Composed, Reply, composed
 from tests.server.test_batches import begun, client_of, ended, line, lines_of
 

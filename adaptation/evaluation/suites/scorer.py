@@ -12,7 +12,7 @@ import json
 from typing import Any, NamedTuple
 
 from adaptation.evaluation.suites.errors import ScorerError, TooFewQuestionsError
-from adaptation.worker_process import WorkerDiedError, WorkerProcess
+from adaptation.workers.worker_process import WorkerDiedError, WorkerProcess
 
 TIME_LIMIT_S = 10.0
 """Per answer. The references take milliseconds, a formula that needs much simplifying a second."""

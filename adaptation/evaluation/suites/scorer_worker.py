@@ -15,7 +15,7 @@ from typing import Any
 from adaptation.evaluation.suites.errors import TooFewQuestionsError
 from adaptation.evaluation.suites.reasoning_gym import Entry, data_set, families, reference
 from adaptation.evaluation.suites.scorer import DRAWING_LIMIT_S, Source
-from adaptation.worker_loop import read_line, serve, time_limit
+from adaptation.workers.worker_loop import read_line, serve, time_limit
 
 PLOTTING = (
     *("matplotlib", "matplotlib.pyplot", "matplotlib.animation", "matplotlib.collections"),

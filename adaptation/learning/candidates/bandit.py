@@ -21,8 +21,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from adaptation.learning.candidates.policies import ALL, POLICIES, Policy
-from memory.candidates import Selection
 from memory.types import Frozen
+from memory.versions.candidates import Selection
 
 PRIOR_GAIN: dict[str, float] = {ALL: 0.15}
 PRIOR_SPREAD = 0.05

@@ -9,8 +9,8 @@ from statistics import fmean, median
 
 from adaptation.learning.candidates.bandit import Worth, drawn, propensities, worths
 from adaptation.learning.candidates.policies import ALL, EASIEST, HARDEST, Policy, chosen
-from memory.candidates import Candidate, Scores, Selection, content_of
 from memory.types import Frozen, Record
+from memory.versions.candidates import Candidate, Scores, Selection, content_of
 
 FEWEST = 64
 """Records below which all are learned from: half of them would be too few."""

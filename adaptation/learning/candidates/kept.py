@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from memory.candidates import Candidate, Selection, WorkedSolution
+from memory.versions.candidates import Candidate, Selection, WorkedSolution
 
 
 class Kept(Protocol):
-    """Where they are kept; `memory.candidates.CandidateStore` is one."""
+    """Where they are kept; `memory.versions.candidates.CandidateStore` is one."""
 
     def add(self, choice: Selection, considered: Sequence[Candidate]) -> None:
         """Note how a generation chose, and among what."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
-from memory.candidates import Scores
+from memory.versions.candidates import Scores
 
 SHARE = 0.5
 """Share of the records that any policy but `all` keeps at least."""

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from adaptation.learning.candidates.novelty import novelties
 from adaptation.learning.neighbours import plain
 from adaptation.learning.training.trainer import Draw, Foreseen, GeneratingTrainer, OnStep
-from memory.candidates import Candidate, Scores, content_of
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.types import Record
+from memory.versions.candidates import Candidate, Scores, content_of
 
 DRAWS, TEMPERATURE = 4, 0.8
 """Answers of the base that a pass rate is of."""

@@ -25,12 +25,12 @@ from adaptation.conversation import Conversation
 from adaptation.learning.candidates.kept import Kept
 from adaptation.learning.neighbours import is_bare, plain
 from adaptation.learning.training.trainer import Draw, GeneratingTrainer, OnStep
-from memory.candidates import WorkedSolution, content_of
 from memory.identity.answers import extract
 from memory.identity.answers.options import AnswerOptions
 from memory.identity.prompt import spelled
 from memory.lines.calls import calls_in
 from memory.types import AdapterVersion, Message, Record
+from memory.versions.candidates import WorkedSolution, content_of
 
 Bare: TypeAlias = Literal["solve", "learn", "leave"]
 """What becomes of bare corrections: a solution is written, they are learned as they are, or not."""

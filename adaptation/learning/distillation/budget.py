@@ -19,7 +19,7 @@ from functools import cached_property
 
 from adaptation.errors import DistillationError
 from adaptation.learning.monitors.saturation import is_saturated
-from memory.judgements import Judgement
+from memory.versions.judgements import Judgement
 
 MOST_USES = 10
 """Generations that a question may help to judge; then it is trained on, and others judge."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from adaptation.learning.candidates.scoring import Vectors
-from memory.candidates import Candidate
 from memory.types import Record
+from memory.versions.candidates import Candidate
 
 ALIKE = 8
 """Records whose pass rates tell how hard a question is."""

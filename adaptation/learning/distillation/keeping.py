@@ -11,7 +11,7 @@ from adaptation.learning.distillation.registry import Judgements, Registry
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import JUDGED_BY, Selected
 from adaptation.learning.distillation.telling import judgement_of
-from memory.adapters import PASSED, NewVersion
+from memory.versions.adapters import PASSED, NewVersion
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from adaptation.errors import DistillationError
-from memory.adapters import NewVersion
-from memory.judgements import Judgement
 from memory.types import AdapterVersion
+from memory.versions.adapters import NewVersion
+from memory.versions.judgements import Judgement
 
 
 class Registry(Protocol):
-    """Where versions are kept; `memory.adapters.AdapterRegistry` is one."""
+    """Where versions are kept; `memory.versions.adapters.AdapterRegistry` is one."""
 
     def alias(self, tenant: str, name: str, /) -> AdapterVersion | None:
         """What an alias such as `champion` points to."""
@@ -46,7 +46,7 @@ class Registry(Protocol):
 
 
 class Judgements(Protocol):
-    """Where it is kept what the gate found; `memory.judgements.JudgementStore` is one."""
+    """Where it is kept what the gate found; `memory.versions.judgements.JudgementStore` is one."""
 
     def add(self, new: Judgement) -> None:
         """Remember a judgement."""

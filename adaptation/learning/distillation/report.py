@@ -11,8 +11,8 @@ from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.monitors.alarm import Alarm
 from adaptation.learning.monitors.returns import Returns
 from adaptation.learning.training.trainer import Recipe
-from memory.release import Stage
 from memory.types import Frozen
+from memory.versions.release import Stage
 
 
 class Accuracy(Frozen):

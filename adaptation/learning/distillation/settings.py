@@ -9,8 +9,8 @@ from adaptation.learning.candidates.solutions import Bare
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.training.refusals import Refusal
 from adaptation.learning.training.trainer import Recipe
-from memory.release import Stage
 from memory.types import Frozen
+from memory.versions.release import Stage
 
 
 class Settings(Frozen):

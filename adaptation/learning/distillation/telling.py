@@ -14,9 +14,9 @@ from adaptation.learning.distillation.target import Target
 from adaptation.learning.monitors.autophagy import real_share
 from adaptation.learning.training.gate import MAX_REFUSAL_SHIFT_NATS
 from adaptation.learning.training.trainer import Recipe, TrainingResult
-from memory.judgements import Judgement
-from memory.release import Stage
 from memory.types import AdapterVersion
+from memory.versions.judgements import Judgement
+from memory.versions.release import Stage
 
 PASSED = ("promoted", "passed")
 """Decisions of the gate for a candidate: the error budget goes by them, whatever follows."""

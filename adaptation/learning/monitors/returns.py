@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adaptation.learning.monitors.alarm import Alarm
-from memory.judgements import Judgement
 from memory.types import Frozen
+from memory.versions.judgements import Judgement
 
 IN_VAIN = 2
 """Generations without a return, after which the run halts (`budget.History.halts`)."""

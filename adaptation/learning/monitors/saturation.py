@@ -6,7 +6,7 @@ From then on harder ones judge (`distillation.hardest`), and practice begins a l
 from __future__ import annotations
 
 from adaptation.learning.monitors.alarm import Alarm
-from memory.judgements import Judgement
+from memory.versions.judgements import Judgement
 
 MOST_RIGHT = 0.95
 FEWEST = 16

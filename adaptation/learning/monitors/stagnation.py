@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adaptation.learning.monitors.alarm import Alarm
-from memory.judgements import Judgement
+from memory.versions.judgements import Judgement
 
 GENERATIONS = 3
 LEAST_RISE = 0.01

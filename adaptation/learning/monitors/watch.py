@@ -14,8 +14,8 @@ from adaptation.learning.monitors.reward_hacking import reward_hacking
 from adaptation.learning.monitors.saturation import saturation
 from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
-from memory.judgements import Judgement
 from memory.types import Record
+from memory.versions.judgements import Judgement
 
 
 @dataclass(frozen=True)

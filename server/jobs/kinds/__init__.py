@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from memory.job import JobKind
+from memory.offline.job import JobKind
 from server.jobs.kind import Run
 
 MODULES: Mapping[JobKind, str] = {

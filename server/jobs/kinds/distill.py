@@ -21,8 +21,9 @@ from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
 from memory.memory import LongTermMemory
-from memory.release import Stage
 from memory.types import AdapterVersion, Record, State
+from memory.versions.release import Stage
+from server.adapters.releasing import Autonomy, stage_once_passed
 from server.config import Settings as ServerSettings
 from server.jobs.kind import JobFailedError
 from server.jobs.of_base import OfBase
@@ -30,7 +31,6 @@ from server.jobs.studying import Student, studied
 from server.jobs.targets import refusal_of
 from server.jobs.work import OnProgress, Work
 from server.policy import refusals_of
-from server.releasing import Autonomy, stage_once_passed
 
 
 class DistillRequest(OfBase):

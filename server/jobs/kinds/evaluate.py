@@ -21,10 +21,10 @@ from adaptation.evaluation.suites.suite import Suite
 from adaptation.evaluation.summary import Summary, summarise
 from adaptation.evaluation.target import Target
 from adaptation.evaluation.teaching import Teacher
-from server.errors import ApiError
 from server.jobs.evaluation import EvaluateRequest, check_evaluation
 from server.jobs.kind import JobFailedError
 from server.jobs.work import Work
+from server.refusals.errors import ApiError
 from server.version import installed_version
 
 RESULTS = "results.jsonl"

@@ -29,8 +29,8 @@ from server.jobs.kinds.distill import gives_answer
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.models.named import taken_for
-from server.tuned import TUNED, Tuned
-from server.tuning_trials import keep, kept
+from server.tuning.tuned import TUNED, Tuned
+from server.tuning.tuning_trials import keep, kept
 
 SUITES_OF_A_WORLD = 4
 """Neighbourhoods of own records that count as one world: each shifted suite has one of its own."""

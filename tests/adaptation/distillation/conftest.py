@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.adapters import AdapterRegistry
 from memory.store.database import open_database
 from memory.types import Message, Record, State, Tier
+from memory.versions.adapters import AdapterRegistry
 
 
 def make_record(number: int, **changes: object) -> Record:

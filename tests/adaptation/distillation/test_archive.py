@@ -16,10 +16,10 @@ from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
-from memory.adapter_files import CONFIG
-from memory.adapters import AdapterRegistry
-from memory.release import Stage
 from memory.types import AdapterVersion, Record, Retirement
+from memory.versions.adapter_files import CONFIG
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.release import Stage
 from tests.adaptation.distillation.test_generation import grade, solves
 
 Make = Callable[..., Record]

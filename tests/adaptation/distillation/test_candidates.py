@@ -21,9 +21,9 @@ from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Draw
-from memory.adapters import AdapterRegistry
-from memory.candidates import Scores, Selection, content_of
 from memory.types import Message, Record
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.candidates import Scores, Selection, content_of
 
 Make = Callable[..., Record]
 POLICY_NAMES = list(POLICIES)

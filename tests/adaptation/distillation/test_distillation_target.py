@@ -18,9 +18,9 @@ from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.select import Records, Selection, select
 from adaptation.learning.distillation.target import Target, target_named
 from adaptation.learning.training.fake import FakeTrainer
-from memory.adapters import AdapterRegistry
-from memory.judgements import Judgement
 from memory.types import Message, Record
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.judgements import Judgement
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]

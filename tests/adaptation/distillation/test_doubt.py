@@ -13,7 +13,7 @@ from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.report import Doubt
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import OnStep, TrainingJob, TrainingResult
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Record, State, Tier
 

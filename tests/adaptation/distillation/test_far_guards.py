@@ -24,8 +24,8 @@ from adaptation.learning.distillation.select import Records
 from adaptation.learning.distillation.telling import guards_told
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Draw, Foreseen, OnStep
-from memory.adapters import AdapterRegistry
 from memory.types import Message, Record
+from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 

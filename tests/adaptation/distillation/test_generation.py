@@ -15,11 +15,11 @@ from adaptation.learning.distillation.replay import PROMPTS, SHARE, rehearsals
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Generated, Recipe
-from memory.adapter_files import hash_files
-from memory.adapters import AdapterRegistry
 from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.types import Message, Record
+from memory.versions.adapter_files import hash_files
+from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]

@@ -15,10 +15,10 @@ from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Records, Selection, select
 from adaptation.learning.training.fake import FakeTrainer
-from memory.adapters import AdapterRegistry
-from memory.candidates import Candidate, Scores
-from memory.judgements import Judgement
 from memory.types import Message, Record
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.candidates import Candidate, Scores
+from memory.versions.judgements import Judgement
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]

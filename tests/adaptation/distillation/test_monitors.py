@@ -22,9 +22,9 @@ from adaptation.learning.monitors.stagnation import stagnation
 from adaptation.learning.monitors.traffic import traffic
 from adaptation.learning.monitors.watch import Graded, Seen, watch
 from adaptation.learning.training.fake import FakeTrainer
-from memory.adapters import AdapterRegistry
-from memory.judgements import Judgement
 from memory.types import Message, Record, Source, Tier
+from memory.versions.adapters import AdapterRegistry
+from memory.versions.judgements import Judgement
 
 VARIED = [f"{i}+{i}={2 * i}.\n#### {2 * i}" for i in range(20)]
 

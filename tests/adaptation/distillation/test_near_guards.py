@@ -16,10 +16,10 @@ from adaptation.learning.distillation.near import REWORDED, NearProbe, near_prob
 from adaptation.learning.distillation.reworded import WAYS, reworded
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
-from memory.adapters import AdapterRegistry
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.identity.prompt import RAW
 from memory.types import Message, Record, Tier
+from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 

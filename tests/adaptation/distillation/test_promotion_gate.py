@@ -10,7 +10,7 @@ from adaptation.learning.distillation.evidence import evidence, mixture
 from adaptation.learning.distillation.gate import Verdict, decide, look
 from adaptation.learning.distillation.guarding import compare
 from adaptation.learning.distillation.guards import PROBES, GuardOutcome
-from memory.judgements import Judgement
+from memory.versions.judgements import Judgement
 
 GRADES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
 STAKE = History().stake(0.05)

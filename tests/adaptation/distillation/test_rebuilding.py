@@ -16,11 +16,11 @@ from adaptation.learning.distillation.select import Selection, position
 from adaptation.learning.distillation.target import target_named
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Recipe
-from memory.adapter_files import CONFIG, WEIGHTS
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Draft, Message, Record, Tier
+from memory.versions.adapter_files import CONFIG, WEIGHTS
 from tests.adaptation.training.conftest import make_model, make_tokenizer
 
 CANARY = "lamp 11 zanzibar?"

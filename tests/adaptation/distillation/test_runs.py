@@ -13,8 +13,8 @@ from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.registry import JudgementList
 from adaptation.learning.distillation.select import Records, Selection, select
 from adaptation.learning.training.fake import FakeTrainer
-from memory.adapters import AdapterRegistry
 from memory.types import Message, Record
+from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 Memory = Callable[[list[Record]], Records]

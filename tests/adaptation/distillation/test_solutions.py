@@ -13,10 +13,10 @@ from adaptation.learning.candidates.solutions import Bare, Solved, Solver, is_di
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Draw
-from memory.adapters import AdapterRegistry
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.types import Message, Record, Tier
+from memory.versions.adapters import AdapterRegistry
 
 Make = Callable[..., Record]
 WORKED = "17+25=42.\n#### 42"

@@ -19,8 +19,8 @@ from adaptation.learning.distillation.student import Side, Teaching
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Recipe
-from memory.adapters import AdapterRegistry
 from memory.types import AdapterVersion, Message, Record, Tier
+from memory.versions.adapters import AdapterRegistry
 from tests.adaptation.distillation.conftest import RecordList
 from tests.adaptation.training.conftest import make_model, make_tokenizer
 

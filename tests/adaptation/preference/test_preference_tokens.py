@@ -17,7 +17,7 @@ from adaptation.learning.service.adapter_io import read
 from adaptation.learning.service.base import Base
 from adaptation.learning.training.chat import Chat, Template
 from adaptation.pebble import model_path
-from memory.adapter_files import check_files
+from memory.versions.adapter_files import check_files
 from tests.adaptation.preference.lines import graded, preference
 
 

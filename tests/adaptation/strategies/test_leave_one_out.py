@@ -15,7 +15,7 @@ from adaptation.learning.leave_one_out import MOST, WAVE, Effect, Mark
 from adaptation.options import Strategy
 from adaptation.pipeline import answer
 from adaptation.types import Draw, Query
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 from memory.memory import LongTermMemory
 from memory.text import digest
 from memory.types import Trial

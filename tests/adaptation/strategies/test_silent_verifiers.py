@@ -16,7 +16,7 @@ from adaptation.pipeline import answer
 from adaptation.report import StopReason, VerifierReport
 from adaptation.services import Services
 from adaptation.types import Draw, Outcome, Query
-from memory.ledger import effect_of
+from memory.history.ledger import effect_of
 from memory.memory import LongTermMemory
 from memory.types import Tier
 from tests.adaptation.lamps import ASK, adapted_engine, remember_examples

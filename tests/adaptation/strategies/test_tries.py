@@ -14,7 +14,7 @@ from adaptation.pipeline import answer
 from adaptation.services import Services
 from adaptation.types import Draw, Outcome, Query
 from adaptation.verifiers import build_verifiers
-from memory.ledger import effect_of
+from memory.history.ledger import effect_of
 from memory.memory import LongTermMemory
 from memory.types import Trial
 from tests.adaptation.lamps import ASK, example_asked, remember_examples

@@ -10,7 +10,7 @@ from adaptation.evidence import Known
 from adaptation.options import Strategy
 from adaptation.strategies import STRATEGIES
 from adaptation.strategies.worth import ENOUGH, PRIOR, STRENGTH, best, expected, proven
-from memory.ledger import Seen
+from memory.history.ledger import Seen
 
 WAYS = list(PRIOR)
 counts = st.integers(0, 500)

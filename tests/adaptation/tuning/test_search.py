@@ -18,7 +18,7 @@ from adaptation.learning.tuning.search import Standing, Trial, candidates, searc
 from adaptation.learning.tuning.task import EXAMPLES, HELD_OUT, Task, of_worlds
 from adaptation.learning.tuning.trying import Trying
 from memory.types import Message
-from server.tuning_trials import TRIALS, keep, kept
+from server.tuning.tuning_trials import TRIALS, keep, kept
 
 START = Recipe(rank=16, learning_rate=3e-4, steps=64)
 TASKS = of_worlds(2, 4)

@@ -11,7 +11,7 @@ from adaptation.report import VerifierReport
 from adaptation.verifiers import Verifier, build_verifiers
 from adaptation.verifiers.python_tests import code_of
 from memory.types import Tier
-from server.errors import api_error
+from server.refusals.errors import api_error
 
 
 async def build(spec: dict[str, Any]) -> Verifier:

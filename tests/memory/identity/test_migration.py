@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, update
 
-from memory.hashing import HashingEmbedder
+from memory.embedding.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.migrations.one_meaning import RELEASED
 from memory.store.schema import event, record

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.store.schema import api_key
 from memory.store.scope import EVERYONE

@@ -14,12 +14,12 @@ from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from adaptation.learning.training.adapter_files import WEIGHTS
 from adaptation.types import Adapter
-from memory.embedder import create_embedder
+from memory.embedding.embedder import create_embedder
 from memory.errors import StorageUnavailableError
 from memory.memory import LongTermMemory
-from server import champions as module
-from server import way
-from server.champions import Champions
+from server.adapters import champions as module
+from server.adapters import way
+from server.adapters.champions import Champions
 from tests.server.registered import register
 
 MODEL = "whet-pebble"

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from memory.embedding.hashing import HashingEmbedder
 from memory.errors import SpentError
-from memory.hashing import HashingEmbedder
 from memory.memory import LongTermMemory
 from memory.tenants import Limits
 from memory.types import Draft, Message, Tier
-from server.errors import ApiError
+from server.refusals.errors import ApiError
 from server.tenancy.buckets import Bucket
 from server.tenancy.quotas import Quota, Quotas, duration
 from server.tenancy.records_left import records_left

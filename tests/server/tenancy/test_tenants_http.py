@@ -13,7 +13,7 @@ import pytest
 from adaptation.errors import EngineError
 from memory.tenants import Limits
 from memory.types import Draft, Message, Tier
-from server.champions import IN_USE
+from server.adapters.champions import IN_USE
 from server.tenancy.issuing import make
 from server.tenancy.principal import Role
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
@@ -104,7 +104,7 @@ async def test_what_one_stores_takes_no_place_among_what_others_do(
     acme, globex = Tenant(server, "acme"), Tenant(server, "globex")
     asked = {"model": MODEL, "input": STORY}
     made = (await acme.ask("POST", RESPONSES, **asked)).json()["id"]
-    monkeypatch.setattr("memory.response_rows.MOST_RESPONSES", 1)
+    monkeypatch.setattr("memory.history.response_rows.MOST_RESPONSES", 1)
     other = (await globex.ask("POST", RESPONSES, **asked)).json()["id"]
     await globex.ask("POST", RESPONSES, **asked, store=False)
     assert (await acme.ask("GET", f"{RESPONSES}/{made}")).status_code == 200

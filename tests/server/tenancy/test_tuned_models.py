@@ -12,8 +12,8 @@ from adaptation.errors import EngineError
 from adaptation.options import Strategy
 from adaptation.types import Adapter
 from memory.memory import LongTermMemory
-from server import champions as champions_module
-from server.request_options import split_model
+from server.adapters import champions as champions_module
+from server.requests.request_options import split_model
 from tests.server.composed import ASK, MODEL, Composed, Reply, composed
 from tests.server.registered import register
 

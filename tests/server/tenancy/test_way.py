@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from server.way import HELD_S, PATIENCE_S, Way
+from server.adapters.way import HELD_S, PATIENCE_S, Way
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Questions as vectors: embedders, the queue before them, and what is stored."""

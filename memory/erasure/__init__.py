@@ -1,0 +1,1 @@
+"""Forgetting: what holds a record's texts, their removal, and what stays to tell of it."""

@@ -1,0 +1,1 @@
+"""The distilled adapters that are served: champions, candidates on trial, and their scope."""

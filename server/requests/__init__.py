@@ -1,0 +1,1 @@
+"""From the body of a request to what adaptation and memory know of it."""
