@@ -12,7 +12,7 @@ from adaptation.report import AnswerCount, MemoryReport, Report, SampleCounts, S
 from adaptation.services import Services
 from adaptation.stopwatch import Stopwatch
 from adaptation.types import Outcome, Query, Sample, Vote
-from adaptation.verify import verify
+from adaptation.verify import Checks, verify
 from adaptation.voting.ballots import Ballots
 from adaptation.waits import recall_wait_s
 from memory.errors import WhetMemoryError
@@ -48,7 +48,7 @@ async def remembered(query: Query, services: Services, clock: Stopwatch) -> Outc
     if record is None or vote is None:
         return None
     with clock.measure("verify"):
-        verified = await verify(query, vote)
+        verified = await verify(query, vote, Checks(query, services.gradings))
     if verified.failed:
         return None
     return Outcome(

@@ -21,6 +21,7 @@ from adaptation.policy import Policy
 from adaptation.rewards.reward_model import CONFIDENCE, REWARDS, RewardError, RewardModel, Scores
 from adaptation.short_term import ShortTermMemory
 from adaptation.types import Query, Sample
+from adaptation.verifiers.gradings import Gradings
 from adaptation.voting.crowd import Crowd
 from adaptation.voting.draws import Drawer
 from adaptation.voting.reader import Reader
@@ -47,6 +48,7 @@ class Services:
     algebra: Algebra = field(default_factory=Algebra)
     background: Background = field(default_factory=Background)
     trainings: Trainings = field(default_factory=Trainings)
+    gradings: Gradings = field(default_factory=Gradings)
     kept: AdapterCache | None = None
     """Adapters of earlier requests."""
     wanted: Wanted | None = None

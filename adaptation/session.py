@@ -59,7 +59,7 @@ class Session:
         self.ended: StopReason | None = None
         """Why nothing more can be drawn: time or tokens are up."""
         self._services = services
-        self._checks = Checks(query)
+        self._checks = Checks(query, services.gradings)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Session:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from adaptation.errors import VerifierError
 from adaptation.report import VerifierReport
 from adaptation.types import Query, Sample, Vote
+from adaptation.verifiers.gradings import Gradings
 from adaptation.voting.ballots import leader_probability
 from adaptation.voting.tally import Group
 from memory.types import Tier
@@ -63,8 +64,8 @@ class Verified:
 class Checks:
     """The verifiers of one query; of the same text and answer they are asked once."""
 
-    def __init__(self, query: Query) -> None:
-        self._query = query
+    def __init__(self, query: Query, gradings: Gradings) -> None:
+        self._query, self._gradings = query, gradings
         self._known: dict[tuple[str, str | None], Checked] = {}
 
     async def of(self, sample: Sample, answer: str | None) -> Checked:
@@ -87,9 +88,10 @@ class Checks:
         unable = 0
         for verifier in self._query.verifiers:
             try:
-                report = await verifier.verify(
-                    question=self._query.question, text=text, answer=answer
-                )
+                async with self._gradings.place(self._query.tenant, verifier):
+                    report = await verifier.verify(
+                        question=self._query.question, text=text, answer=answer
+                    )
             except VerifierError as error:
                 report = VerifierReport(type=verifier.type, passed=False, detail=str(error))
                 unable += 1
@@ -101,14 +103,13 @@ class Checks:
         return Checked(tuple(reports), best, is_open=0 < against == unable)
 
 
-async def verify(query: Query, vote: Vote, checks: Checks | None = None) -> Verified:
+async def verify(query: Query, vote: Vote, checks: Checks) -> Verified:
     """Return the most-voted answer that passes every verifier, or the winner with its failures.
 
     A verifier is external evidence, so it may overrule the vote; without one the vote stands.
     """
     if not query.verifiers:
         return Verified(vote)
-    checks = checks or Checks(query)
     verdicts: list[Verified] = []
     for candidate in _candidates(vote):
         checked = await checks.of(candidate.winner, candidate.answer)

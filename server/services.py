@@ -14,12 +14,14 @@ from adaptation.learning.trainings import Trainings
 from adaptation.learning.wanted import Wanted
 from adaptation.policy import Policy
 from adaptation.services import Services
+from adaptation.verifiers.gradings import PLACES, Gradings
 from server.adapters.kept_adapters import kept_adapters
 from server.config import Settings
 from server.models.named import base_model
 from server.parts import Parts
 from server.policy import policy_from, timed
 from server.startup.engine_defaults import UNTRAINABLE
+from server.startup.machine import this_machine
 from server.startup.warm_up import warm_up
 from server.tuning.calibrations import own_calibrations
 
@@ -47,6 +49,7 @@ async def services_of(
         rewards=parts.rewards,
         allowance=parts.quotas,
         trainings=Trainings(FairShares(parts.quotas.weight)),
+        gradings=Gradings(max(PLACES, 2 * this_machine().cores), FairShares(parts.quotas.weight)),
         policy=policy.model_copy(update={"calibrations": own}),
     )
     if services.policy.may_train:

@@ -19,6 +19,8 @@ class Verifier(Protocol):
     type: str
     tier: Tier | None
     """What passing is worth; None where it says nothing about truth."""
+    runs_programs: bool
+    """Whether it runs programs, for which there are few places (`Gradings`)."""
 
     async def verify(self, *, question: str, text: str, answer: str | None) -> VerifierReport:
         """Judge `text`, out of which `answer` was read.

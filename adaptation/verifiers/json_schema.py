@@ -37,6 +37,7 @@ class JsonSchemaCheck:
 
     type = "json_schema"
     tier: Tier | None = None
+    runs_programs = False
 
     def __init__(self, schema: str) -> None:
         self._schema = schema

@@ -38,6 +38,7 @@ class MathCheck:
     type = "math"
     tier: Tier | None = Tier.FEEDBACK
     """The reference is the caller's word, like feedback."""
+    runs_programs = False
 
     def __init__(self, spec: MathSpec) -> None:
         self._reference = spec.reference

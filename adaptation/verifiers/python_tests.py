@@ -76,6 +76,7 @@ class PythonTests:
     type = "python"
     tier: Tier | None = Tier.CORROBORATED
     """Not `EXECUTABLE`: who asks also wrote the tests, and nobody checked that they test much."""
+    runs_programs = True
 
     def __init__(self, spec: PythonSpec, run: Run = sandbox.run) -> None:
         """`run` is the sandbox; another only measures what the sandbox costs."""

@@ -41,6 +41,7 @@ class StringCheck:
     """Compares the extracted answer, or the whole text where none was found."""
 
     type = "string_check"
+    runs_programs = False
 
     def __init__(self, spec: StringCheckSpec) -> None:
         self._spec = spec

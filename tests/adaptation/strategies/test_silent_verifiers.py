@@ -33,6 +33,7 @@ class Silent:
     is_slow: bool = False
     type: str = "silent"
     tier: Tier | None = Tier.EXECUTABLE
+    runs_programs: bool = False
     asked: list[str | None] = field(default_factory=list)
 
     async def verify(self, *, question: str, text: str, answer: str | None) -> VerifierReport:
