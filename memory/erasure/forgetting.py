@@ -93,7 +93,7 @@ class Forgetting:
         for tenant in {each.tenant for each in erased}:
             _refuse_left(self._indexes.drop_outdated(tenant))
         if last >= now - READ_S:
-            self._database.empty_log()
+            self._database.empty_log(anew=True)
 
     def _take_out_of_files(self, tenant: str, record: Record) -> None:
         if record.state is State.ERASED:

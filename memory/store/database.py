@@ -36,10 +36,11 @@ class Database(Protocol):
     def probe(self) -> None:
         """Commit something small, to learn whether a write would succeed now."""
 
-    def empty_log(self) -> None:
+    def empty_log(self, *, anew: bool = False) -> None:
         """Wipe what still holds the content of rows that were erased, as far as can be done.
 
-        What somebody reads at the moment may stay: `StorageBusyError` where that is known.
+        `anew` does so more thoroughly, and may keep others waiting for a moment. What somebody
+        reads meanwhile may stay: `StorageBusyError` where that is known.
         """
 
     def drop_copies(self, before: float | None = None) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from memory.store.postgres_locks import (
     sole_job,
     sole_use_of,
 )
+from memory.store.postgres_pages import wipe
 from memory.store.postgres_url import shown_url
 from memory.store.row_security import EVERYONES, TENANTS, protect, working_role
 from memory.store.schema import SCHEMA_VERSION, metadata
@@ -176,8 +177,8 @@ class PostgresDatabase:
         with self.writing(()) as connection:
             connection.exec_driver_sql("SELECT pg_logical_emit_message(true, 'whet', 'probe')")
 
-    def empty_log(self) -> None:
-        """Have what was erased leave the tables' pages, where this user owns them.
+    def empty_log(self, *, anew: bool = False) -> None:
+        """Have what was erased leave the tables' pages, where this user owns them; see `wipe`.
 
         A transaction that began before the erasure keeps it there, and PostgreSQL's own log until
         its files are recycled.
@@ -187,8 +188,7 @@ class PostgresDatabase:
         owned += "WHERE oid = to_regclass('record')"
         with self._reviewed(), plain.connect() as connection:
             if connection.exec_driver_sql(owned).scalar():
-                names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
-                connection.exec_driver_sql(f"VACUUM {names}")
+                wipe(connection, anew=anew)
 
     def drop_copies(self, before: float | None = None) -> tuple[str, ...]:
         """Delete copies from before migrations; return the names of those that are gone."""

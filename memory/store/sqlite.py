@@ -171,7 +171,7 @@ class SqliteDatabase:
             counter = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             connection.exec_driver_sql(f"PRAGMA user_version={(counter + 1) % 2**30}")
 
-    def empty_log(self) -> None:
+    def empty_log(self, *, anew: bool = False) -> None:
         """Empty the write-ahead log, where there is one: it may still hold what was erased.
 
         Raises `StorageBusyError` where somebody reads on, who needs it.
