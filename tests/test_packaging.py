@@ -158,4 +158,4 @@ def test_what_is_installed_brings_its_help_its_model_and_its_console(
     assert (pebble / "model.safetensors").is_file()
     page = run(whet.with_name("python"), "-c", SHOWN, folder=tmp_path)
     assert page.startswith("<!doctype html>")
-    assert len(re.findall(r"console/[\w.-]+\.(?:css|js)\?v=", page)) >= 2
+    assert len(re.findall(r"console/[0-9a-f]{16}/[\w.-]+\.(?:css|js)\"", page)) >= 2

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import memory.history.files
 from memory.embedding.hashing import HashingEmbedder
 from memory.errors import ConflictError, NotFoundError
+from memory.history import files
 from memory.history.files import PART_BYTES, NewFile
 from memory.memory import LongTermMemory
 
@@ -38,8 +38,8 @@ def test_a_file_comes_back_as_it_was(memory: LongTermMemory, size: int) -> None:
 @given(st.lists(st.binary(max_size=20), max_size=20))
 def test_parts_hold_the_same_bytes_whatever_the_pieces(pieces: list[bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory.files, "PART_BYTES", 8)
-        parts = list(memory.files._parts(pieces))
+        patch.setattr(files, "PART_BYTES", 8)
+        parts = list(files._parts(pieces))
     assert b"".join(parts) == b"".join(pieces)
     assert all(len(part) == 8 for part in parts[:-1])
     assert all(0 < len(part) <= 8 for part in parts[-1:])

@@ -110,7 +110,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memory.minilm.WEIGHTS_SHA256", "0" * 64)
+    monkeypatch.setattr("memory.embedding.minilm.WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(RuntimeError, match="reinstall"):
         MiniLmEmbedder().embed(["x"])
 

@@ -25,6 +25,11 @@ async def nothing_said(tenant: str, previous: str | None, conversation: str | No
     return ()
 
 
+def is_m(model: str) -> bool:
+    """Only `m` is served."""
+    return model == "m"
+
+
 async def no_model(tenant: str, model: str) -> bool:
     """No fine-tuned model is anybody's."""
     return False

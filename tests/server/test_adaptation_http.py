@@ -30,7 +30,7 @@ from server.requests.request_context import (
     RequestContext,
 )
 from server.requests.request_options import split_model
-from tests.server.named import Named, no_model, nothing_said
+from tests.server.named import Named, is_m, no_model, nothing_said
 
 SALTED = {"cache_salt": "DEFAULT"}
 
@@ -236,7 +236,7 @@ async def test_adaptation_is_refused_where_it_would_be_ignored(path: str) -> Non
 
     app = Starlette(routes=[Route(path, answer, methods=["POST"])])
     transport = httpx.ASGITransport(
-        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model))
+        Named(AdaptationMiddleware(app, Settings(), str.upper, nothing_said, no_model, is_m))
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for body in ({"model": "m", "adaptation": {}}, {"model": "m:ttt"}):

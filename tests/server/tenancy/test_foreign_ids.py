@@ -32,8 +32,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/evals/{eval_id}/runs"): {"data_source": DATA_SOURCE},
 }
 """What a route needs, to come as far as the thing that it is asked for."""
-NOBODYS = {"path"}
-"""Parameters that name a part of the server."""
+NOBODYS = {"path", "adapter_name"}
+"""Parameters that name a part of the server, or what only its operator is asked for."""
 
 
 @pytest.fixture
