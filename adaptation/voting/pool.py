@@ -40,8 +40,7 @@ class SamplePool:
     ) -> None:
         self._crowd = crowd or Crowd()
         """This request's samples, and those of others."""
-        self._engine = engine
-        self._query = query
+        self._engine, self._query = engine, query
         self._max_tokens = max_tokens
         """Most tokens of all samples together; None sets no bound."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -55,7 +54,7 @@ class SamplePool:
         self._tokens: Counter[int] = Counter()
         self._asides: set[int] = set()
         """Draws whose replies are for the strategy alone: none is ever an answer."""
-        self._generated = 0
+        self._generated = self._examined = 0
         self._partial: dict[int, Sample] = {}
         self._finished: set[int] = set()
         self._began: dict[int, float] = {}
@@ -69,7 +68,6 @@ class SamplePool:
         """What training for this request took, to be on the same account."""
         self.adapter_tokens = 0
         """Of the generated ones, those of the examination of this request's adapter."""
-        self._examined = 0
         self._foregone = Foregone(query)
         self._stragglers = Stragglers(query, straggler_factor)
 
