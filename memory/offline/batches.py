@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 from memory.errors import ConflictError, NotFoundError
 from memory.history.files import NewFile, StoredFile, found_file, write_file
 from memory.offline.batch import OPEN, Answer, Batch, NewBatch, Status
+from memory.offline.turns import next_in_turn
 from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import batch, batch_answer
@@ -102,19 +103,12 @@ class BatchStore:
         Of each tenant one is worked on at a time, and none of the tenants `but_of`. The tenant
         whose batch was let go longest ago, or never held, comes first.
         """
-        now, first = time.time(), dict[str, Row[tuple[Any, ...]]]()
+        now = time.time()
+        open_ones = select(batch).where(batch.c.status.in_(OPEN)).order_by(batch.c.number)
         with self._database.writing(EVERYONE) as connection:
-            is_open = batch.c.status.in_(OPEN)
-            for row in connection.execute(select(batch).where(is_open).order_by(batch.c.number)):
-                first.setdefault(row.tenant, row)
-            waiting = [
-                row
-                for tenant, row in first.items()
-                if tenant not in but_of and (row.holder in (None, holder) or row.held_until <= now)
-            ]
-            if not waiting:
+            row = next_in_turn(connection.execute(open_ones), holder, now, but_of)
+            if row is None:
                 return None
-            row = min(waiting, key=lambda each: (each.held_until, each.number))
             _change(connection, row.id, holder=holder, held_until=now + HELD_S)
             return _batch(row)
 

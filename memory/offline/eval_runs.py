@@ -25,6 +25,7 @@ from memory.offline.evaluation import (
     RunStatus,
     RunSummary,
 )
+from memory.offline.turns import next_in_turn
 from memory.paging import place_of
 from memory.store.database import Database
 from memory.store.schema import eval_output, eval_run
@@ -148,22 +149,16 @@ class EvalRunStore:
         Of each tenant one is worked on at a time, and none of the tenants `but_of`. The tenant
         whose run was let go longest ago, or never held, comes first.
         """
-        now, first = time.time(), dict[str, Row[tuple[Any, ...]]]()
+        now = time.time()
         columns = ("id", "number", "tenant", "holder", "held_until")
         open_ones = select(*(eval_run.c[name] for name in columns)).where(
             eval_run.c.status.in_(OPEN)
         )
         with self._database.writing(EVERYONE) as connection:
-            for row in connection.execute(open_ones.order_by(eval_run.c.number)):
-                first.setdefault(row.tenant, row)
-            waiting = [
-                row
-                for tenant, row in first.items()
-                if tenant not in but_of and (row.holder in (None, holder) or row.held_until <= now)
-            ]
-            if not waiting:
+            found = connection.execute(open_ones.order_by(eval_run.c.number))
+            row = next_in_turn(found, holder, now, but_of)
+            if row is None:
                 return None
-            row = min(waiting, key=lambda each: (each.held_until, each.number))
             begun = {"status": RunStatus.IN_PROGRESS, "held_until": now + HELD_S}
             _change(connection, row.id, holder=holder, **begun)
             return _own(connection, row.id)

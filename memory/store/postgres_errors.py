@@ -12,10 +12,11 @@ from memory.errors import StorageBusyError, StorageUnavailableError
 
 DENIED = "42501"
 EMPTIED = "42P01"
+LOCKED = "55P03"
 _BUSY = {
     "40001": "is busy: try again",
     "40P01": "is busy: try again",
-    "55P03": "is locked by another process: wait for it to finish or stop it",
+    LOCKED: "is locked by another process: wait for it to finish or stop it",
 }
 _BY_STATE = {
     DENIED: "refuses its user something: its tables must be its owner's, see docs/postgres.md",
@@ -49,19 +50,19 @@ def translated(name: str) -> Iterator[None]:
     except (DBAPIError, OSError) as error:
         if _is_ours(error):
             raise
-        state = _state(error)
+        state = state_of(error)
         kind = StorageBusyError if state in _BUSY else StorageUnavailableError
         raise kind(f"{name} {_advice(state, str(getattr(error, 'orig', error)))}") from error
 
 
 def _is_ours(error: DBAPIError | OSError) -> bool:
     """Whether it is a defect: also a row that a policy refuses, as its tenant was not named."""
-    if isinstance(error, ProgrammingError) and _state(error) in (DENIED, EMPTIED, None):
+    if isinstance(error, ProgrammingError) and state_of(error) in (DENIED, EMPTIED, None):
         return "row-level security" in str(error)
     return isinstance(error, IntegrityError | DataError | ProgrammingError)
 
 
-def _state(error: DBAPIError | OSError) -> str | None:
+def state_of(error: DBAPIError | OSError) -> str | None:
     """Return PostgreSQL's five letters, where it was reached at all."""
     state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state

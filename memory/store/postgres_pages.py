@@ -10,13 +10,13 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from memory.store.postgres_errors import LOCKED, state_of
 from memory.store.schema import metadata
 
 REWRITTEN_BYTES = 64 * 2**20
 """A table of at most so much, its indexes included, is written anew in about a second."""
 WAIT = "500ms"
 """How long others may be kept waiting behind a lock that somebody's long reading delays."""
-LOCKED = "55P03"
 
 
 def wipe(connection: Connection, *, anew: bool = False) -> None:
@@ -25,11 +25,9 @@ def wipe(connection: Connection, *, anew: bool = False) -> None:
     `anew` leaves nothing of them in tables that are small enough and that nobody reads now.
     """
     names = [f'"{table.name}"' for table in metadata.sorted_tables]
-    small = [name for name in names if anew and _is_small(connection, name)]
-    left = [name for name in small if not _written_anew(connection, name)]
-    plain = [name for name in names if name not in small or name in left]
-    if plain:
-        connection.exec_driver_sql(f"VACUUM {', '.join(plain)}")
+    left = [name for name in names if not (anew and _written_anew(connection, name))]
+    if left:
+        connection.exec_driver_sql(f"VACUUM {', '.join(left)}")
 
 
 def _is_small(connection: Connection, name: str) -> bool:
@@ -38,12 +36,14 @@ def _is_small(connection: Connection, name: str) -> bool:
 
 
 def _written_anew(connection: Connection, name: str) -> bool:
-    """Return whether nobody kept the table locked for long."""
+    """Return whether the table is small enough, and nobody kept it locked for long."""
+    if not _is_small(connection, name):
+        return False
     connection.exec_driver_sql(f"SET lock_timeout = '{WAIT}'")
     try:
         connection.exec_driver_sql(f"VACUUM (FULL) {name}")
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCKED:
+        if state_of(error) != LOCKED:
             raise
         return False
     finally:
