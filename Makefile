@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console fuzz claims load torture pebble screenshots clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console bench-scale fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -102,6 +102,9 @@ bench-memory: dev  ## recall at a million records, beside mem0 and plain FAISS: 
 
 bench-console: dev  ## how soon each view of the console is whole, with 100,000 records: ten minutes
 	$(BIN)/python -m loadtests.bench_console $(ARGS)
+
+bench-scale: dev  ## replicas, Ray and workers beside one machine, and the model that predicts them
+	$(BIN)/python -m loadtests.scale $(ARGS)
 
 load: dev  ## too many requests, restarts, dying engines, a soak of hours: how a server holds
 	$(BIN)/python -m loadtests.load $(ARGS)

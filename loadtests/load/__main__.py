@@ -19,7 +19,8 @@ from rich.console import Console
 from loadtests import arguments
 from loadtests.bench import machine, versions
 from loadtests.load import deaths, overload, restarts, soak
-from loadtests.measure.result import Result, Target
+from loadtests.measure import table
+from loadtests.measure.result import Result
 from server.server_process import ROOT, ServerFailedError, ended_in_order
 from server.terminal import write_json
 
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"load: {error}", file=sys.stderr)
         return 1
     for result in found:
-        print(table(result))
+        print(table.whole(result))
     console.print(f"kept in {args.out}")
     return 0
 
@@ -94,25 +95,6 @@ def _keep(args: argparse.Namespace, started: datetime, found: Sequence[Result]) 
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_json(report, str(args.out))
-
-
-def table(result: Result) -> str:
-    """Return a result as Markdown."""
-    lines = [f"{result.title}", "", "| | found | target | |", "|---|--:|---|---|"]
-    lines += [_line(target) for target in result.targets]
-    lines += [f"| {name} | {value} | | |" for name, value in result.rows]
-    return "\n".join([*lines, "", result.note]).rstrip() + "\n"
-
-
-def _line(target: Target) -> str:
-    found, sign = target.found, {"at least": "≥", "at most": "≤"}[target.direction]
-    shown = f"{found.value:.3g} {target.unit}".rstrip()
-    if found.low != found.high:
-        shown += f" ({found.low:.3g} to {found.high:.3g})"
-    bound = f"{sign} {target.bound:g} {target.unit}".rstrip()
-    is_single = found.low == found.high  # of which no spread leaves anything open
-    verdict = ("met" if target.met else "MISSED") if is_single else target.verdict
-    return f"| {target.name} | {shown} | {bound} | {verdict} |"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -53,3 +55,21 @@ class Result:
         targets = [asdict(target) | {"met": target.met} for target in self.targets]
         whole: dict[str, Any] = without_nan(asdict(self) | {"targets": targets})
         return whole
+
+
+def result_of(whole: Mapping[str, Any]) -> Result:
+    """Return what `Result.as_json` told."""
+    targets = [
+        Target(each["name"], each["bound"], each["direction"], _interval(each), each["unit"])
+        for each in whole["targets"]
+    ]
+    rows = [(name, value) for name, value in whole["rows"]]
+    return Result(whole["name"], whole["title"], rows, whole["figures"], targets, whole["note"])
+
+
+def _interval(target: Mapping[str, Any]) -> Interval:
+    found = target["found"]
+    value, low, high = (
+        math.nan if found[key] is None else found[key] for key in ("value", "low", "high")
+    )
+    return Interval(value, low, high)
