@@ -98,6 +98,11 @@ class Cluster:
         """Drop the database of a URL, whoever uses it."""
         self._superuser().execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)".encode())
 
+    @property
+    def pid(self) -> int:
+        """The server's first process, whose children do the work."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def processes_of(self, url: str) -> list[int]:
         """Return the server's processes that serve a database, those at work first."""
         found = self._superuser().execute(

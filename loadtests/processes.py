@@ -56,3 +56,9 @@ def _cpu_s(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(times.user + times.system)
+
+
+def with_children(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]

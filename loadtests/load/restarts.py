@@ -39,14 +39,26 @@ STRATEGIES = ("plain", "consistency", "consistency", "best_of_n")
 
 
 @dataclass
-class Replica:
+class Port:
+    """Where a server is to be found, and whether it says that it can answer."""
+
+    port: int = field(default_factory=free_port, kw_only=True)
+    is_ready: bool = field(default=False, kw_only=True)
+
+    async def look(self) -> None:
+        """Ask `/ready` for ever."""
+        while True:
+            self.is_ready = await says_ready(self.port)
+            await asyncio.sleep(LOOK_S)
+
+
+@dataclass
+class Replica(Port):
     """One server, started again and again on one port."""
 
     flags: tuple[str, ...]
     log: Path
-    port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
-    is_ready: bool = False
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -74,17 +86,11 @@ class Replica:
             self.process.kill()
             return await self.process.wait()
 
-    async def look(self) -> None:
-        """Ask `/ready` for ever."""
-        while True:
-            self.is_ready = await says_ready(self.port)
-            await asyncio.sleep(LOOK_S)
-
 
 class Balancer:
     """Hands each request to the next replica that is ready."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
+    def __init__(self, replicas: Sequence[Port]) -> None:
         self._replicas, self._turn = replicas, itertools.count()
         self.port = 0
 

@@ -6,7 +6,9 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -85,8 +87,12 @@ async def _exchange(
     return Reply(int(head[9:12]), seconds, int(retry[1]) if retry else None, body, began)
 
 
-def posting(path: str, body: dict[str, Any]) -> bytes:
+def posting(
+    path: str, body: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """Return a whole request."""
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
+    sent = {"host": "127.0.0.1", "content-type": "application/json", **headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+    head = f"POST {path} HTTP/1.1\r\n{lines}content-length: {len(content)}\r\n\r\n"
+    return head.encode() + content

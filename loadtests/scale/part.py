@@ -24,12 +24,14 @@ def run(
     measure: Callable[[argparse.Namespace], Result],
     argv: Sequence[str] | None = None,
     add: Callable[[argparse.ArgumentParser], object] = lambda _: None,
+    module: str | None = None,
 ) -> int:
     """Measure, print, keep; 0 unless something broke, whatever became of the targets.
 
-    `add` gives the parser flags of the part's own. `args.quick` asks for a short run.
+    `add` gives the parser flags of the part's own, `module` is named where it is not
+    `scale.NAME`. `args.quick` asks for a short run.
     """
-    parser = arguments.parser(f"scale.{name}", about, "")
+    parser = arguments.parser(module or f"scale.{name}", about, "")
     parser.add_argument("--out", type=Path, help="file of figures (default: none)")
     parser.add_argument("--quick", action="store_true", help="a short run, for a look")
     add(parser)
