@@ -61,10 +61,10 @@ class PartialSample:
     @property
     def is_repeating(self) -> bool:
         """Whether its end is the same few tokens over and over."""
-        tail = list(self.trail.token_ids[-LOOP_TOKENS:])
-        if len(tail) < LOOP_TOKENS or self.n_tokens - self._looked_at < LOOK_EVERY:
+        if self.n_tokens < LOOP_TOKENS or self.n_tokens - self._looked_at < LOOK_EVERY:
             return False
         self._looked_at = self.n_tokens
+        tail = list(self.trail.token_ids[-LOOP_TOKENS:])
         return any(tail[loop:] == tail[:-loop] for loop in range(1, LONGEST_LOOP + 1))
 
     def add(self, step: RequestOutput) -> int:

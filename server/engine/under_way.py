@@ -44,7 +44,13 @@ def counters(client: Any, request_id: str) -> list[Any]:
 
     They go on being true when the request has ended. Empty where vLLM keeps none.
     """
+    states = states_of(client, request_id)
+    return [state.stats for state in states if state.stats is not None]
+
+
+def states_of(client: Any, request_id: str) -> list[Any]:
+    """Return what vLLM keeps of a running request beside its engine, one for each choice."""
     processor = client.output_processor
     children = processor.external_req_ids.get(request_id, ())
     states = (processor.request_states.get(child) for child in children)
-    return [state.stats for state in states if state is not None and state.stats is not None]
+    return [state for state in states if state is not None]

@@ -22,6 +22,7 @@ from adaptation.learning.training.chat import Chat, Template
 from adaptation.said import Said
 from adaptation.types import Adapter, Draw, Query, Sample
 from memory.types import Message
+from server.engine.easing import Easing
 from server.engine.outputs import PartialSample, recited
 from server.engine.parsers import Reply, ReplyReader
 from server.engine.refusals import FORM, told
@@ -76,6 +77,16 @@ class EngineRequest:
         return bool(penalties or repeats or params.logit_bias or params.watermarking)
 
     @property
+    def takes_pieces(self) -> bool:
+        """Whether several tokens may be handed on as one: parsers of streams are used to each."""
+        return self.reader is None or self.params.output_kind is not RequestOutputKind.DELTA
+
+    @property
+    def asks_logprobs(self) -> bool:
+        """Whether the client is shown log-probabilities, with their tokens' words."""
+        return self.params.logprobs is not None or bool(self.params.logprob_token_ids)
+
+    @property
     def choices(self) -> int:
         """OpenAI's `n`."""
         return int(self.params.n)
@@ -105,12 +116,15 @@ class VllmEngine:
         request = query.engine_request
         assert isinstance(request, EngineRequest)
         partial, is_ending = PartialSample(draw), False
+        is_close = not request.takes_pieces or query.options.budget.tokens is not None
+        easing = Easing(self._client, draw.request_id, request.asks_logprobs, is_close)
         watches_blanks = request.writes_json and not draw.is_aside
         watches_loops = query.options.max_samples > 1 and not request.params.ignore_eos
         try:
             async with aclosing(self._outputs(request, draw)) as outputs:
                 async for step in outputs:
                     new_tokens = partial.add(step)
+                    easing.after(partial)
                     is_lost = (watches_blanks and partial.is_blank) or (
                         watches_loops and partial.is_repeating
                     )
