@@ -1,7 +1,8 @@
 """Becomes a module of the build in a folder: `python -m loadtests.sound.of_build FOLDER MODULE …`.
 
-Both builds are started by this one, so that nothing but their code differs: the same interpreter
-and libraries, no setting of threads that the user's shell happens to hold.
+In place of the module a script may stand, by its file: its own folder is not looked in, the build's
+packages are. Both builds are started by this one, so that nothing but their code differs: the same
+interpreter and libraries, no setting of threads that the user's shell happens to hold.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def main(argv: list[str]) -> None:
     """Replace this process, so that signals reach the build."""
     folder, module, *arguments = argv
     os.chdir(folder)
-    command = [sys.executable, "-m", module, *arguments]
+    named = ["-P", module] if module.endswith(".py") else ["-m", module]
+    command = [sys.executable, *named, *arguments]
     os.execve(sys.executable, command, environment(os.environ, folder))
 
 
