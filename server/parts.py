@@ -45,6 +45,7 @@ from server.tenancy.principal import caller
 from server.tenancy.quotas import Quotas
 from server.tenancy.records_left import limits_of
 from server.tenancy.secret import Secret
+from server.usage.delivery import UsageEvents, usage_events
 
 CPU_SHARED, CPU_SPARE = 16, 0.5
 """Samples of several tenants at a time on a CPU, where each slows all others, and the share of them
@@ -70,6 +71,7 @@ class Parts:
         shared: int | None = None,
         keeper: EngineKeeper | None = None,
         telemetry: Telemetry | None = None,
+        usage: UsageEvents | None = None,
     ) -> None:
         """`limits` are those of a tenant that has none of its own.
 
@@ -83,6 +85,7 @@ class Parts:
         queue = FairQueue(self._room(client, shared), FairShares(self._weight))
         self.client = MeteredClient(client, queue, caller, self.quotas.spent)
         self.telemetry = telemetry or Telemetry()
+        self.usage = usage
         self.template = template
         self.memory = memory
         self.trainer = trainer
@@ -143,6 +146,7 @@ async def open_parts(
         memory = opened.enter_context(closing(memory_of(settings)))
         telemetry = telemetry_of(settings, base, args.otlp_traces_endpoint)
         opened.push_async_callback(asyncio.to_thread, telemetry.close)
+        usage = await opened.enter_async_context(usage_events(settings))
         leases = opened.enter_context(closing(AdapterLeases(settings.max_adapters)))
         places = opened.enter_context(closing(_champion_places(settings)))
         algebra = opened.enter_context(closing(Algebra()))
@@ -169,6 +173,7 @@ async def open_parts(
             settings.shared_samples,
             _keeper(client, args, settings),
             telemetry,
+            usage,
         )
 
 

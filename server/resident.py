@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import psutil
 
@@ -33,11 +34,22 @@ def resident_bytes() -> dict[str, int]:
 
 def resident_of(family: Sequence[psutil.Process]) -> dict[str, int]:
     """Return the resident memory of each role; the first process is the server."""
+    return _summed(family, lambda held: int(held.rss))
+
+
+def allocated_of(family: Sequence[psutil.Process]) -> dict[str, int]:
+    """Return what of it each role has allocated: the rest are pages of files, such as libraries,
+    which the kernel takes away and brings back as memory is short. Linux alone tells them apart.
+    """
+    return _summed(family, lambda held: int(held.rss - getattr(held, "shared", 0)))
+
+
+def _summed(family: Sequence[psutil.Process], size_of: Callable[[Any], int]) -> dict[str, int]:
     found: dict[str, int] = {}
     for index, process in enumerate(family):
         with contextlib.suppress(psutil.NoSuchProcess):
             role = "server" if index == 0 else role_of(" ".join(process.cmdline()))
-            found[role] = found.get(role, 0) + process.memory_info().rss
+            found[role] = found.get(role, 0) + size_of(process.memory_info())
     return found
 
 

@@ -102,9 +102,10 @@ def _guard(
     rules, most_bytes = _log_rules(args, settings), settings.max_body_bytes
     telemetry = parts.telemetry
     telemetry.route_of = doors.pattern_of
+    settled = () if parts.usage is None else (parts.usage.settled,)
     outside = turnstile(OpenAIErrorShape(guarded, most_bytes))
-    app.middleware_stack = RequestLog(outside, rules, telemetry)
-    return RequestLog(OpenAIErrorShape(inner, most_bytes), rules, telemetry)
+    app.middleware_stack = RequestLog(outside, rules, telemetry, settled)
+    return RequestLog(OpenAIErrorShape(inner, most_bytes), rules, telemetry, settled)
 
 
 def _log_rules(args: argparse.Namespace, settings: Settings) -> LogRules:

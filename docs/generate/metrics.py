@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from docs.generate.markdown import table
 from server.telemetry.metrics import Metrics, TenantUse
+from server.usage.delivery import UsageCounts
 
 
 def write() -> str:
@@ -13,7 +14,7 @@ def write() -> str:
     registry = CollectorRegistry()
     made = [
         series
-        for owner in (Metrics(registry), TenantUse(registry))
+        for owner in (Metrics(registry), TenantUse(registry), UsageCounts(registry))
         for series in vars(owner).values()
         if isinstance(series, Counter | Histogram)
     ]

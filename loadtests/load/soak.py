@@ -27,10 +27,13 @@ from adaptation.statistics import Interval
 from loadtests.load.wire import Reply, Wire, posting
 from loadtests.measure.result import Result, Target
 from memory.embedding.hashing import HashingEmbedder
-from server.resident import resident_of
+from server.resident import allocated_of, resident_of
 from server.server_process import WHET, Server, running
 
 CLIENTS = 4
+CROWD = 48
+"""Requests at once before anything is measured: pools have all of their threads and connections
+then, which four clients would come to need only over hours."""
 EVERY_S = 5.0
 WARM_SHARE = 0.25
 """Of the time; caches and pools fill."""
@@ -52,6 +55,7 @@ def measure(minutes: float, console: Console, flags: Sequence[str] = ()) -> Resu
 async def _measured(seconds: float, server: Server, console: Console) -> Result:
     port = urlsplit(server.url).port or 80
     await _teach(port)
+    await _crowd(port)
     replies, held = list[Reply](), list[dict[str, float]]()
     asking = [asyncio.create_task(_ask(port, replies, number)) for number in range(CLIENTS)]
     began = said_at = time.monotonic()
@@ -77,6 +81,17 @@ async def _teach(port: int) -> None:
     wire.close()
 
 
+async def _crowd(port: int) -> None:
+    """Have every pool as full as it gets."""
+    asked = questions.shifted(CROWD, 2)
+    wires = [Wire(port) for _ in asked]
+    kinds = itertools.cycle(KINDS)
+    sent = zip(wires, kinds, asked, strict=False)
+    await asyncio.gather(*(wire.post(_request(kind, q.question)) for wire, kind, q in sent))
+    for wire in wires:
+        wire.close()
+
+
 async def _ask(port: int, replies: list[Reply], number: int) -> None:
     wire, asked = Wire(port), itertools.cycle(questions.shifted(200, 1))
     kinds = itertools.islice(itertools.cycle(KINDS), number, None)
@@ -99,6 +114,7 @@ def _request(kind: str, question: str) -> bytes:
 def _held(server: Server) -> dict[str, float]:
     family = server.family()
     held = {f"resident, {role}": float(size) for role, size in resident_of(family).items()}
+    held |= {f"allocated, {role}": float(size) for role, size in allocated_of(family).items()}
     descriptors = threads = 0
     for process in family:
         try:
@@ -149,7 +165,10 @@ def _result(seconds: float, replies: Sequence[Reply], held: Sequence[dict[str, f
     ]
     figures = {"held": list(held), "statuses": {str(k): v for k, v in statuses.items()}}
     title = f"soak, {seconds / 60:.0f} minutes, {CLIENTS} clients"
-    note = "A growth is judged by the least that its interval allows: within noise it is none."
+    note = (
+        "A growth is judged by the least that its interval allows: within noise it is none. "
+        "Allocated is resident without the pages of files, which come and go as memory is short."
+    )
     return Result("soak", title, rows, figures, targets, note)
 
 

@@ -15,7 +15,9 @@ from memory.embedding.embedding_queue import EmbeddingQueue
 from memory.threads import Threads
 from memory.types import Frozen
 from server.refusals.errors import ApiError
+from server.requests.adaptation_request import MAX_END_USER
 from server.requests.openai_form import drop_nulls
+from server.telemetry.notes import Embedded, request_note
 from server.tenancy.principal import Tenant
 
 MAX_INPUTS = 2048
@@ -33,6 +35,11 @@ class EmbeddingRequest(Frozen):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1)
     user: str | None = None
+
+    @property
+    def end_user(self) -> str | None:
+        """Return whom the client says it asks for."""
+        return self.user[:MAX_END_USER] if self.user and self.user.strip() else None
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +68,8 @@ def embeddings_router(
         vectors = await queue.vectors((tenant, SERVED), texts)
         used = sum(tokens)
         spent(tenant, used)
+        if (note := request_note()) is not None:
+            note.embedded.append(Embedded(embedder.id, used, asked.end_user))
         show = _as_base64 if asked.encoding_format == "base64" else _as_floats
         return {
             "object": "list",

@@ -66,7 +66,8 @@ class Bookkeeper:
         """Tell the line of the request that is answered."""
         if (note := request_note()) is not None:
             ids, text = self._prompt_ids(query) or (), outcome.samples[0].text
-            note.answers.append(Answered(query.id, report, query.question, text, len(ids)))
+            said = query.question, text, len(ids)
+            note.answers.append(Answered(query.id, report, *said, self._model, query.end_user))
 
     def _completion(self, query: Query, outcome: Outcome, shown: Mapping[str, Any]) -> Completion:
         report, text = outcome.report, outcome.samples[0].text

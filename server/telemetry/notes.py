@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from adaptation.report import Report, SampleCounts, TokenCounts
 
@@ -26,6 +26,28 @@ class Answered:
     question: str = field(repr=False)
     text: str = field(repr=False)
     prompt_tokens: int
+    model: str
+    end_user: str | None = None
+
+
+Abandoned = tuple[SampleCounts, TokenCounts]
+"""What was spent on a prompt that came to nothing."""
+
+
+class Embedded(NamedTuple):
+    """Texts that were embedded."""
+
+    model: str
+    prompt_tokens: int
+    end_user: str | None = None
+
+
+class Unbilled(NamedTuple):
+    """What a request cost that nobody was told of yet."""
+
+    answers: list[Answered]
+    abandoned: list[Abandoned]
+    embedded: list[Embedded]
 
 
 @dataclass
@@ -53,19 +75,29 @@ class RequestNote:
     is_turned_away: bool = False
     """Whether it was refused before any work."""
     answers: list[Answered] = field(default_factory=list)
-    abandoned: list[tuple[SampleCounts, TokenCounts]] = field(default_factory=list)
-    """What was spent on prompts that came to nothing."""
-    settled: Callable[[RequestNote], None] = lambda note: None
+    abandoned: list[Abandoned] = field(default_factory=list)
+    embedded: list[Embedded] = field(default_factory=list)
+    settled: Sequence[Callable[[RequestNote], None]] = ()
     """Told when the response has ended and nothing goes on for it; again where a response in the
     background comes after that."""
     _began: float = field(default_factory=time.monotonic)
     _is_over: bool = False
     _open: int = 0
+    _billed: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def seconds(self) -> float:
         """Since the request came in."""
         return time.monotonic() - self._began
+
+    def unbilled(self) -> Unbilled | None:
+        """Return what was spent since the last call; None where that is nothing."""
+        answers, abandoned, embedded = self._billed
+        found = Unbilled(
+            self.answers[answers:], self.abandoned[abandoned:], self.embedded[embedded:]
+        )
+        self._billed = (len(self.answers), len(self.abandoned), len(self.embedded))
+        return found if any(found) else None
 
     def hold(self, task: asyncio.Task[Any]) -> None:
         """Have the note settle only when a task has ended that works for the request."""
@@ -83,7 +115,8 @@ class RequestNote:
 
     def _settle(self) -> None:
         if self._is_over and not self._open:
-            self.settled(self)
+            for told in self.settled:
+                told(self)
 
 
 @dataclass(frozen=True)

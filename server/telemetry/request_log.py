@@ -7,7 +7,7 @@ when its samples have ended. Questions and answers are in it only where the oper
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -33,6 +33,8 @@ PAGE = "/console/"
 MOST_CHARACTERS = 2_000
 """Most characters of a question, an answer, a reason."""
 
+Settled = Callable[[RequestNote], None]
+
 
 @dataclass(frozen=True)
 class LogRules:
@@ -47,9 +49,17 @@ class LogRules:
 class RequestLog:
     """Notes each request, and writes its line."""
 
-    def __init__(self, app: ASGIApp, rules: LogRules, telemetry: Telemetry | None = None) -> None:
-        """`telemetry` is told of every request but of those for `PROBES`."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: LogRules,
+        telemetry: Telemetry | None = None,
+        settled: Sequence[Settled] = (),
+    ) -> None:
+        """`telemetry` is told of every request but of those for `PROBES`, `settled` of the end of
+        every one."""
         self._app, self._rules, self._telemetry = app, rules, telemetry or Telemetry()
+        self._settled = tuple(settled)
         self._quiet = PROBES | rules.quiet
         self._crowd = Crowd()
         self._failing: dict[str, int | None] = {}
@@ -62,9 +72,9 @@ class RequestLog:
             self._crowd.tell()  # the server's own end is one of these
             return
         note = _noted(scope)
-        path = route_path(scope)
+        note.settled, path = self._settled, route_path(scope)
         if self._rules.is_on:
-            note.settled = self._writer(path)
+            note.settled = (*note.settled, self._writer(path))
         telemetry = Telemetry() if path in PROBES else self._telemetry
         with working_on(note), telemetry.request(note, scope) as inner:
             try:
@@ -72,7 +82,7 @@ class RequestLog:
             finally:
                 note.end()
 
-    def _writer(self, path: str) -> Callable[[RequestNote], None]:
+    def _writer(self, path: str) -> Settled:
         if path in self._quiet:
             return partial(self._write_change, path)
         return self._write_failure if path.startswith(PAGE) else self._write

@@ -39,6 +39,7 @@ with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     from server.jobs.runner import JobRunner
     from server.parts import Parts
     from server.telemetry.telemetry import Telemetry
+    from server.usage.delivery import UsageEvents
 
 __all__ = ["Reply", "Script"]
 
@@ -121,6 +122,7 @@ async def composed(
     flags: Sequence[str] = (),
     telemetry: Telemetry | None = None,
     registry: CollectorRegistry | None = None,
+    usage: UsageEvents | None = None,
     **given: Any,
 ) -> AsyncIterator[Composed]:
     """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own.
@@ -156,6 +158,7 @@ async def composed(
                     inner, cores, settings.engine_restarts, settings.engine_stall_s
                 ),
                 telemetry=telemetry,
+                usage=usage,
             )
             built = await build(parts, args, settings, registry or CollectorRegistry())
             app, client, warming = built.app, built.answering.client, built.warming

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from server.resident import resident_bytes, resident_of, role_of, said
+from server.resident import allocated_of, resident_bytes, resident_of, role_of, said
 
 HELD = 100_000_000
 HOLD = f"held = b'x' * {HELD}; print(flush=True); input()"
@@ -38,6 +38,15 @@ def test_each_process_counts_under_its_role(trainer: subprocess.Popen[bytes]) ->
     found = resident_of([server, psutil.Process(trainer.pid)])
     assert HELD < found["trainer"] < 2 * HELD
     assert found["server"] == pytest.approx(server.memory_info().rss, rel=0.1)
+
+
+def test_what_is_allocated_is_told_from_the_pages_of_files(
+    trainer: subprocess.Popen[bytes],
+) -> None:
+    family = [psutil.Process(), psutil.Process(trainer.pid)]
+    resident, allocated = resident_of(family), allocated_of(family)
+    assert HELD < allocated["trainer"] < resident["trainer"]
+    assert 0 < allocated["server"] < resident["server"]
 
 
 def test_all_below_the_server_count(trainer: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,1 @@
+"""What requests cost, told to whoever writes bills."""
