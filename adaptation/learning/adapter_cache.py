@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
 from adaptation.learning.single_flight import SingleFlight
 from adaptation.learning.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.learning.training.refusals import Refusal
@@ -36,6 +38,8 @@ ABOUT = "kept.json"
 """Written last: a folder without it was not finished. Its time is that of the last use."""
 ABANDONED_S = 1800.0
 """Age at which an unfinished entry counts as abandoned."""
+MOST_TENANTS = 10_000
+"""Whose events are followed, the last ones: of any other all that is kept is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class AdapterCache:
     def __init__(self, root: Path, max_bytes: int) -> None:
         self.single_flight = SingleFlight()
         self._root, self._max_bytes = root, max_bytes
-        self._seen: dict[str, int] = {}
+        self._seen: LRUCache[str, int] = LRUCache(MOST_TENANTS)
         """Tenant → the newest event that was looked at; None yet: everything is looked at."""
         self._held: Counter[str] = Counter()
         self._thread = Threads("kept-adapters", 1)

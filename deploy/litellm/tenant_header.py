@@ -1,6 +1,6 @@
 """Names the tenant of each request to Whet: the one in the metadata of the key it came with.
 
-A header in `litellm_params.extra_headers` would not do: a client's own `extra_headers` go before it.
+A header in `litellm_params.extra_headers` would not do: a client's own `extra_headers` go before.
 """
 
 from fastapi import HTTPException

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 from adaptation.background import Background
 from memory.aside import Aside
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 EVERY = 50
 """Answers of a tenant between two looks."""
+MOST_TENANTS = 10_000
+"""Remembered, those that were answered last: a gateway may name any number."""
 WORDS: dict[Trend, str] = {
     "degrading": "answers of tenant %s got worse: %s",
     "stagnating": "answers of tenant %s get no better: %s",
@@ -30,13 +33,13 @@ class Trends:
     ) -> None:
         self._windows, self._aside = windows, aside
         self._background, self._metrics = background, metrics
-        self._answers: Counter[str] = Counter()
-        self._known: dict[str, Trend] = {}
+        self._answers: LRUCache[str, int] = LRUCache(MOST_TENANTS)
+        self._known: LRUCache[str, Trend] = LRUCache(MOST_TENANTS)
 
     def answered(self, tenant: str) -> None:
         """Count an answer; never waits and never fails."""
-        self._answers[tenant] += 1
-        if self._answers[tenant] % EVERY == 0 and not self._background.is_full:
+        count = self._answers[tenant] = self._answers.get(tenant, 0) + 1
+        if count % EVERY == 0 and not self._background.is_full:
             self._background.start(self._look(tenant))
 
     async def _look(self, tenant: str) -> None:

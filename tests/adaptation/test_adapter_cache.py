@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from adaptation.learning import adapter_cache
 from adaptation.learning.adapter_cache import (
     ABOUT,
     AdapterCache,
@@ -113,6 +114,22 @@ async def test_what_learned_from_a_record_goes_with_it(
         assert not is_kept(each, around(found))
         assert is_kept(each, around(others))
     assert not (tmp_path / "kept" / around(found).key).exists()
+
+
+async def test_of_a_tenant_whose_events_are_no_longer_followed_everything_is_looked_at_again(
+    memory: LongTermMemory, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_cache, "MOST_TENANTS", 2)
+    found = neighbours(memory)
+    cache = AdapterCache(tmp_path / "kept", 10**6)
+    await cache.keep(around(found), made, 8, REPORT)
+    await cache.follow(memory, "default")
+    for number in range(5):
+        await cache.follow(memory, f"tenant-{number}")
+    assert len(cache._seen) == 2
+    memory.forget("default", found[2].record.id)
+    await cache.follow(memory, "default")
+    assert not is_kept(cache, around(found))
 
 
 async def test_a_record_erased_while_an_adapter_learned_from_it_takes_it_along(

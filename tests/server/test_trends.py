@@ -15,6 +15,7 @@ from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import Trial
 from memory.versions.window import SIZE
+from server.adapters import trends
 from server.adapters.trends import EVERY, Trends
 from server.telemetry.metrics import Metrics
 
@@ -97,3 +98,17 @@ async def test_no_look_is_taken_before_there_is_enough_to_see(watched: Watched) 
     watched.trends.answered("acme")
     await watched.background.settle()
     assert watched.changes("degrading") == 1
+
+
+async def test_tenants_that_a_gateway_names_are_forgotten_again(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trends, "MOST_TENANTS", 100)
+    metrics, background = Metrics(CollectorRegistry()), Background()
+    looked = Trends(memory.windows, memory.aside, background, metrics)
+    for number in range(EVERY * 150):
+        looked.answered(f"tenant-{number // EVERY}")
+        if number % EVERY == 0:
+            await background.settle()
+    await background.settle()
+    assert len(looked._answers) == len(looked._known) == 100
