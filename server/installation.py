@@ -6,8 +6,9 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-VLLM_SERIES = "0.32."
-"""The releases of vLLM that Whet was read and run against."""
+VLLM_SERIES = ("0.32.", "0.33.")
+"""The releases of vLLM that Whet was read against; what differs is in `server.engine.versions`."""
+VLLM_WANTED = " or ".join(f"{series}x" for series in VLLM_SERIES)
 IMPORT_TIMEOUT_S = 180
 
 

@@ -17,7 +17,6 @@ from vllm.config.logging import LoggingConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.engine.protocol import EngineClient
 from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client_from_engine_args
-from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.logger import configure_logging_from_args
 from vllm.platforms import current_platform
@@ -26,8 +25,9 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from adaptation.errors import EngineError
 from adaptation.learning.training.chat import Template
+from server.engine.versions import make_arg_parser, validate_parsed_serve_args
 from server.http.heads import bounded_heads
-from server.installation import VLLM_SERIES
+from server.installation import VLLM_SERIES, VLLM_WANTED
 from server.telemetry.lines import LogFormat
 
 STOP_GRACE_S = 5
@@ -72,7 +72,7 @@ def make_parser() -> FlexibleArgumentParser:
     Raises `EngineError` where the installed vLLM is not the one this was built on.
     """
     if not vllm.__version__.startswith(VLLM_SERIES):
-        raise EngineError(f"vLLM {vllm.__version__} is installed, Whet needs {VLLM_SERIES}x")
+        raise EngineError(f"vLLM {vllm.__version__} is installed, Whet needs {VLLM_WANTED}")
     parser = FlexibleArgumentParser(prog="whet serve")
     make_arg_parser(parser)
     parser.set_defaults(structured_outputs_config=CompactJson())

@@ -11,7 +11,12 @@ from typing import Any
 
 import msgspec
 from vllm import SamplingParams
-from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
+from vllm.exceptions import (
+    GracefulHTTPError,
+    RetryableRequestError,
+    VLLMClientError,
+    VLLMValidationError,
+)
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from adaptation.errors import AdaptationError, DeadlineError
@@ -24,6 +29,7 @@ FAULTS = (ValueError, TypeError, OverflowError, RecursionError)
 """Raised by what looks at a request: it is to blame, not the engine."""
 FORM = "structured_outputs"
 """What is blamed for a form that cannot be had, where the route does not say what asked for it."""
+PAUSED = "the engine is paused by its operator: send the request again later"
 FAILED = "error"
 """The finish reason of what the engine gave up, and lives on."""
 
@@ -126,6 +132,8 @@ async def told(
                 yield output
     except EngineDeadError:
         raise restarting() from None  # one error that all requests share collects their traces
+    except RetryableRequestError as error:  # of an engine that is paused, since 0.33
+        raise GracefulHTTPError(PAUSED, HTTPStatus.SERVICE_UNAVAILABLE) from error
     except EngineGenerateError as error:
         cause = error.__cause__
         if not tokens and isinstance(cause, FAULTS):

@@ -13,11 +13,11 @@ from typing import Any
 from fastapi import FastAPI
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
-from vllm.entrypoints.launchers.cli_args import resolve_default_chat_template_kwargs
 from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware as OwnKeys
 from vllm.renderers.chat_utils import load_chat_template
 
 from server.engine.launch import on_cpu
+from server.engine.versions import resolve_default_chat_template_kwargs
 from server.gateway.chat import Chat
 from server.gateway.completions import Completions
 from server.gateway.messages import Messages

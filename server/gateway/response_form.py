@@ -17,6 +17,8 @@ from server.requests.openai_form import conform_item, conform_part, conform_resp
 
 ENDS = {"completed": "response.completed", "failed": "response.failed"}
 """By the status of a response, the event that ends its stream; else `response.incomplete`."""
+VLLM_ENDS = ("response.completed", "response.incomplete")
+"""How vLLM ends a stream: up to 0.32 as completed, whatever the status."""
 CONFORM = {"item": conform_item, "part": conform_part}
 """By the key of an event, what brings its value to OpenAI's form."""
 
@@ -83,7 +85,7 @@ def _with_response(form: type[Event], kind: str, number: int, response: Any) -> 
 async def with_ends(events: AsyncIterator[Any], request: Any) -> AsyncGenerator[Any, None]:
     """Yield vLLM's events in OpenAI's form."""
     async for event in _ended(events):
-        if event.type == "response.completed":
+        if event.type in VLLM_ENDS:
             yield ends_with(event.response, event.sequence_number)
         elif hasattr(event, "response"):
             yield _with_response(

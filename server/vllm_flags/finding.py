@@ -12,7 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from adaptation import child
-from server.installation import IMPORT_TIMEOUT_S, VLLM_SERIES, vllm_build
+from server.installation import IMPORT_TIMEOUT_S, VLLM_SERIES, VLLM_WANTED, vllm_build
 from server.terminal import CommandError, complain
 from server.vllm_flags.description import Group, of_json
 
@@ -29,7 +29,7 @@ def vllm_flags(cache: Path | None = None) -> tuple[Group, ...]:
     if version is None:
         raise CommandError("vLLM is not installed: run `make install`")
     if not version.startswith(VLLM_SERIES):
-        raise CommandError(f"{name} {version} is installed, Whet needs {VLLM_SERIES}x")
+        raise CommandError(f"{name} {version} is installed, Whet needs {VLLM_WANTED}")
     kept = (cache or platformdirs.user_cache_path("whet", appauthor=False)) / "vllm-flags"
     for folder in (SHIPPED, kept):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -51,7 +51,7 @@ def test_a_missing_engine_says_how_to_get_one(
 def test_an_engine_of_another_series_is_refused(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend(monkeypatch, vllm="0.33.1", torch="2.14.0")
+    pretend(monkeypatch, vllm="0.34.0", torch="2.14.0")
     assert_helps(doctor.check_vllm(subject), "fail")
     assert_helps(doctor.check_torch(subject), "warn")
 
