@@ -22,6 +22,7 @@ from memory.offline.eval_runs import EvalRunStore
 from memory.offline.evals import EvalStore
 from memory.offline.jobs import JobStore
 from memory.offline.schedules import ScheduleStore
+from memory.quota_counts import QuotaCounts
 from memory.statistics import Counts
 from memory.store.artifacts import Artifacts
 from memory.store.database import Database
@@ -62,6 +63,7 @@ class Stores:
         self.notes = NoteStore(database)
         self.keys = KeyStore(database)
         self.tenants = TenantStore(database)
+        self.quota_counts = QuotaCounts(database)
         self.calibrations = CalibrationStore(database)
         self.files = FileStore(database)
         self.batches = BatchStore(database)
@@ -77,6 +79,11 @@ class Stores:
         self.shadows = Shadows(database)
         self.live = LiveOutcomes(database)
         self.counts = Counts(database)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether servers of several machines may work on it."""
+        return self._database.is_shared
 
     def storage_problem(self) -> str | None:
         """Return what keeps the database from being written, None when nothing does."""

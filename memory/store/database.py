@@ -23,6 +23,9 @@ class Database(Protocol):
     Where the storage fails, all of it raises `StorageUnavailableError`.
     """
 
+    is_shared: bool
+    """Whether servers of several machines may work on it."""
+
     def reading(self, of: Scope) -> AbstractContextManager[Connection]:
         """Yield a connection inside one read transaction: every query sees the same moment."""
 
@@ -32,6 +35,16 @@ class Database(Protocol):
         Nobody else writes rows of these tenants meanwhile, in whatever process: what is read in the
         block stays true until the commit.
         """
+
+    def counting(self, of: Scope) -> AbstractContextManager[Connection]:
+        """Yield a connection that commits when the block ends well, beside whoever writes.
+
+        For counts: rows are locked one by one, and what was committed last may be lost where the
+        database's machine fails.
+        """
+
+    def users(self) -> int:
+        """Return how many processes have it open, this one included."""
 
     def probe(self) -> None:
         """Commit something small, to learn whether a write would succeed now."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Table
+from sqlalchemy import Boolean, ColumnElement, Connection, Float, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -72,3 +72,20 @@ def _strpos(element: holds, compiler: Any, **options: Any) -> str:
 def holding(text: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Whether `text` has `part` in it."""
     return holds(text, part)
+
+
+class moment(GenericFunction[float]):  # noqa: N801  # reads as a function in queries
+    """The database's own clock at this statement, in Unix seconds: servers' clocks differ."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(moment, "sqlite")
+def _julian(element: moment, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(moment, "postgresql")
+def _clock(element: moment, compiler: Any, **options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"

@@ -35,6 +35,7 @@ from memory.store.postgres_locks import (
     keys_of,
     sole_job,
     sole_use_of,
+    users_of,
 )
 from memory.store.postgres_pages import wipe
 from memory.store.postgres_url import shown_url
@@ -52,11 +53,16 @@ _AS_ROLE = f"""SELECT set_config('role', :role, true), set_config('{TENANTS}',
     CASE WHEN :everyone THEN '{EVERYONES}' ELSE CAST(CAST(:tenants AS text[]) AS text) END, true)"""
 READ = text(_AS_ROLE)
 WRITE = text(f"{_AS_ROLE}, {SOME_WRITERS}")
+COUNT = text(f"""{_AS_ROLE}, set_config('synchronous_commit', 'off', true),
+    set_config('lock_timeout', '1s', true),
+    set_config('idle_in_transaction_session_timeout', '5s', true)""")
 WRITE_ALL = text(f"{_AS_ROLE}, {ALL_WRITERS}")
 
 
 class PostgresDatabase:
     """One PostgreSQL database; safe to share between threads."""
+
+    is_shared = True
 
     def __init__(self, url: URL, engine: Engine, data_dir: Path) -> None:
         self.name = shown_url(url)
@@ -103,6 +109,18 @@ class PostgresDatabase:
         with self._reviewed(), closing(self._begun(self._engine, statement, of)) as connection:
             yield connection
             connection.commit()
+
+    @contextmanager
+    def counting(self, of: Scope) -> Iterator[Connection]:
+        """Yield a connection that commits beside whoever writes, and waits for no disk."""
+        with self._reviewed(), closing(self._begun(self._engine, COUNT, of)) as connection:
+            yield connection
+            connection.commit()
+
+    def users(self) -> int:
+        """Return how many processes have it open, this one included."""
+        with self.reading(()) as connection:
+            return users_of(connection)
 
     def _begun(self, engine: Engine, statement: TextClause, of: Scope) -> Connection:
         """Return a connection in a transaction that is about these tenants.

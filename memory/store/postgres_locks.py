@@ -65,6 +65,14 @@ class DatabaseUse:
             self._connection = None
 
 
+def users_of(connection: Connection) -> int:
+    """Return how many processes use the database that a connection is to."""
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 "
+    held += f"AND classid = {OURS} AND objid = {USE} AND database = "
+    held += "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    return int(connection.exec_driver_sql(held).scalar_one())
+
+
 @contextmanager
 def sole_use_of(connection: Connection, name: str) -> Iterator[None]:
     """Have a database alone while the connection is open; `StorageBusyError` where one uses it."""

@@ -29,6 +29,7 @@ from memory.store.eval_tables import eval_run as eval_run
 from memory.store.eval_tables import evaluation as evaluation
 from memory.store.metadata import metadata as metadata
 from memory.store.note_table import note as note
+from memory.store.quota_table import quota_count as quota_count
 from memory.store.release_tables import release_step as release_step
 from memory.store.release_tables import shadow as shadow
 from memory.store.release_tables import version_number as version_number
@@ -45,7 +46,7 @@ from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 from memory.store.trace_table import request_trace as request_trace
 
-SCHEMA_VERSION = "0028"
+SCHEMA_VERSION = "0029"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

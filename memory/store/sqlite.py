@@ -58,6 +58,8 @@ class SqliteDatabase:
     Of whose rows a transaction is, a file does not know: its queries say it.
     """
 
+    is_shared = False
+
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine = engine
@@ -120,6 +122,12 @@ class SqliteDatabase:
                 raise StorageUnavailableError(
                     f"{self.path} was replaced while it was written: nothing of this is kept"
                 )
+
+    counting = writing  # a file has one writer at a time
+
+    def users(self) -> int:
+        """Return that this process has it open: others on the machine are not counted."""
+        return 1
 
     @contextmanager
     def _reviewed(self) -> Iterator[None]:

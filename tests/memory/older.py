@@ -30,6 +30,7 @@ LATER = {
     "0022": ("note",),
     "0026": ("calibration",),
     "0027": ("request_trace",),
+    "0029": ("quota_count",),
 }
 """The tables of each schema, those first that refer to others."""
 

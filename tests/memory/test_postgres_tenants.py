@@ -22,6 +22,7 @@ from memory.offline.batch import BatchDetails, NewBatch
 from memory.offline.evaluation import EvaluationDetails, NewEvaluation, NewRun, RunDetails
 from memory.offline.job import JobKind, NewJob
 from memory.offline.schedule import NewSchedule
+from memory.quota_claims import Claim
 from memory.store.database import open_database
 from memory.store.row_security import POLICY
 from memory.store.schema import completion as completions
@@ -82,6 +83,7 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.ledger.note(tenant, [("t1", Trial(strategy="plain"))])
         opened.keys.create(NewKey(tenant=tenant, role="user", hint="x", digest=tenant))
         opened.tenants.set(tenant, Limits(files_mb=1))
+        opened.quota_counts.settle("a server", {tenant: Claim(Limits(), steps=1)})
         opened.calibrations.set(tenant, "base", {"bar": 0.5})
         made = opened.files.create(NewFile(tenant=tenant, name="f", purpose="batch"), [b"x"])
         asked = {"tenant": tenant, "endpoint": "/v1/embeddings", "input_file_id": made.id}
