@@ -99,6 +99,7 @@ async def run_server(
                 await warming.close()
                 await client.end_requests()
                 await parts.background.settle()
+                await parts.quotas.close()
                 await parts.keyring.close()
             if client.errored and not client.is_stopping:
                 raise EngineError("the engine died too often: see the log above")
@@ -131,6 +132,8 @@ def _followed(parts: Parts, built: Built, settings: Settings) -> list[Coroutine[
         offline.evals.follow(),
         parts.eraser.follow(),
     ]
+    if (settling := parts.quotas.settling) is not None:
+        found.append(settling.follow())
     if settings.champion_shadow:
         found.append(built.shadowing.follow())
     if settings.jobs:
@@ -157,6 +160,8 @@ async def build(
     stored = StoredResponses(parts.memory, most_stored, most_items, most_bytes)
     app, in_background = await make_app(client, args, runtime_adapters(args, settings), stored)
     occupancy = Occupancy(in_background)
+    if parts.quotas.settling is not None:
+        parts.quotas.settling.in_background = occupancy.in_background_of
     warming, shadowing = _idle(parts, answering, occupancy)
     offline = offline_of(parts, settings, inside, most_bytes)
     front = Front(

@@ -81,7 +81,8 @@ class Parts:
         self.secret = Secret.of_folder(memory.data_dir)
         self.eraser = Eraser(memory, self.secret)
         self.keyring = Keyring(memory.keys, self.secret, memory.aside)
-        self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading)
+        counts = memory.quota_counts if memory.is_shared else None
+        self.quotas = Quotas(memory.tenants, limits or Limits(), memory.aside.reading, counts)
         queue = FairQueue(self._room(client, shared), FairShares(self._weight))
         self.client = MeteredClient(client, queue, caller, self.quotas.spent)
         self.telemetry = telemetry or Telemetry()

@@ -22,7 +22,8 @@ from server.refusals.errors import RESTARTING, RETRY_AFTER_S, STOPPING, ApiError
 from server.refusals.refusal import Refusal
 from server.requests.request_context import route_path
 from server.tenancy.principal import is_in_batch, tenant_of
-from server.tenancy.quotas import Quota, Quotas
+from server.tenancy.quota import Quota
+from server.tenancy.quotas import Quotas
 
 WITHOUT_ENGINE = frozenset(
     {
@@ -169,7 +170,7 @@ class Admission:
         try:
             if self._quotas is not None:
                 tenant, in_batch = tenant_of(scope), is_in_batch(scope)
-                quota = await self._quotas.of(tenant)
+                quota = await self._quotas.entering(tenant)
             self._away.refuse(route_path(scope))
             if self._occupancy.taken >= self._places:
                 raise full(self._places)

@@ -21,10 +21,12 @@ class Bucket:
     @property
     def content(self) -> float:
         """What may be taken now; below 0 where more was taken than there was."""
-        now = self._clock()
-        filled = self._content + (now - self._at) * self.per_minute / MINUTE_S
-        self._content, self._at = min(float(self.per_minute), filled), now
-        return self._content
+        return self._filled()
+
+    @property
+    def size(self) -> float:
+        """What it holds when it is full."""
+        return float(self.per_minute)
 
     @property
     def remaining(self) -> int:
@@ -33,17 +35,27 @@ class Bucket:
 
     def least(self, share: float) -> int:
         """Return what has to be there for whoever may use that `share` of it only."""
-        return min(self.per_minute, 1 + int(self.per_minute * (1 - share)))
+        return int(min(self.size, 1 + int(self.size * (1 - share))))
+
+    def has(self, units: float) -> bool:
+        """Whether as much may be taken now."""
+        return self.content >= units
 
     def take(self, units: float) -> None:
         """Take, whether there is as much or not."""
-        self._content = self.content - units
+        self._content = self._filled() - units
 
     def wait_s(self, units: float) -> float:
         """Return after how many seconds there will be as much."""
-        return max(0.0, units - self.content) * MINUTE_S / self.per_minute
+        return max(0.0, units - self.content) * MINUTE_S / self.size
 
     @property
     def full_in_s(self) -> float:
         """Seconds until nothing of it is missing."""
-        return self.wait_s(self.per_minute)
+        return self.wait_s(self.size)
+
+    def _filled(self) -> float:
+        now = self._clock()
+        filled = self._content + (now - self._at) * self.per_minute / MINUTE_S
+        self._content, self._at = min(float(self.per_minute), filled), now
+        return self._content

@@ -72,6 +72,11 @@ class Composed:
         self._working.append(asyncio.create_task(self.batches.follow()))
         self._working.append(asyncio.create_task(self.evals.follow()))
 
+    def share_limits(self) -> None:
+        """Tell the other servers of a database every second that this one is there."""
+        if self.parts.quotas.settling is not None:
+            self._working.append(asyncio.create_task(self.parts.quotas.settling.follow()))
+
     def start_jobs(self) -> None:
         self._working.append(asyncio.create_task(self.jobs.follow()))
 
@@ -183,11 +188,13 @@ async def composed(
                     built.shadowing,
                 )
                 made.start_batches()
+                made.share_limits()
                 made.watch(built.reload)
                 try:
                     yield made
                 finally:
                     await made.stop_batches()
+                    await parts.quotas.close()
             await warming.close()
     finally:
         algebra.close()

@@ -19,7 +19,8 @@ from memory.tenants import Limits
 from memory.types import Draft, Message, Tier
 from server.refusals.errors import ApiError
 from server.tenancy.buckets import Bucket
-from server.tenancy.quotas import Quota, Quotas, duration
+from server.tenancy.quota import Quota, duration
+from server.tenancy.quotas import Quotas
 from server.tenancy.records_left import records_left
 from tests.server.composed import ASK, MODEL, STORY, Composed, Reply, composed
 from tests.server.tenancy.test_tenants_http import Tenant
