@@ -69,10 +69,10 @@ class Settling:
         quota = self._quotas[tenant]
         quota.waiting += 1
         try:
-            for pause_s in (0.0, PAUSE_S):
-                if not quota.lacks(self.in_background(tenant)):
-                    return
-                await asyncio.sleep(pause_s)
+            if quota.lacks(quota.waiting, self.in_background(tenant)):  # nobody overtakes
+                await self._settled([tenant])
+            if quota.lacks(1, self.in_background(tenant)):
+                await asyncio.sleep(PAUSE_S)
                 await self._settled([tenant])
         finally:
             quota.waiting -= 1

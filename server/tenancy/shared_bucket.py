@@ -70,10 +70,9 @@ class SharedBucket(Bucket):
         is_free = not self._in_advance or self._company.is_away
         return super().has(units) and (is_free or self.held >= 1)
 
-    @property
-    def lacks_leave(self) -> bool:
-        """Whether to ask for leave, as there should be some."""
-        return self._in_advance and self.held < 1 and self._filled() >= 1
+    def lacks(self, coming: int) -> bool:
+        """Whether to ask for leave for so many, as there should be some."""
+        return self._in_advance and self.held < coming and self._filled() >= 1
 
     def take(self, units: float) -> None:
         """Take: what there is leave for, then what there is not."""

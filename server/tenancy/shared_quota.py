@@ -49,17 +49,17 @@ class SharedQuota(Quota):
         super().update(limits)
         self._known_at = -math.inf
 
-    def lacks(self, in_background: int) -> bool:
-        """Whether a request that begins now has to wait for a claim.
+    def lacks(self, coming: int, in_background: int) -> bool:
+        """Whether requests that are coming have to wait for a claim.
 
-        So many requests are at work here that no client waits for.
+        So many are at work here that no client waits for.
         """
         self._in_background = in_background
         if not self._is_limited or self._company.is_away:
             return False
         is_stale = self._clock() - self._known_at > STALE_S
-        wants_place = self.limits.concurrent_requests and self._busy >= self._places
-        wants_leave = isinstance(self._requests, SharedBucket) and self._requests.lacks_leave
+        wants_place = self.limits.concurrent_requests and self._busy + coming > self._places
+        wants_leave = isinstance(self._requests, SharedBucket) and self._requests.lacks(coming)
         return bool(is_stale or wants_place or wants_leave)
 
     def note_trained(self, steps: int) -> None:

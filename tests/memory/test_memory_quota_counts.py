@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -88,19 +89,21 @@ def test_a_day_ends_for_all_servers_at_midnight() -> None:
 def test_a_claim_is_counted_for_its_tenant_and_outlives_the_server(
     memory: LongTermMemory, tmp_path: Path
 ) -> None:
-    claim = Claim(RATES, more_requests=60, steps=4)
-    grants = memory.quota_counts.settle("a", {"ann": claim, "bob": Claim(RATES)})
-    assert (grants["ann"].requests, grants["bob"].requests) == (60, 0)
+    slow = Limits(tokens_per_minute=1)
+    claim = Claim(slow, tokens=10**6, steps=4)
+    grants = memory.quota_counts.settle("a", {"ann": claim, "bob": Claim(slow)})
+    assert (round(grants["ann"].tokens_left, -3), grants["bob"].tokens_left) == (-(10**6), 1)
     memory.close()
     again = LongTermMemory.open(tmp_path, memory.embedder)
     grants = again.quota_counts.settle("b", {"ann": claim, "bob": claim})
-    assert (grants["ann"].requests, grants["bob"].requests) == (0, 60)
+    assert round(grants["ann"].tokens_left, -3) == -2 * 10**6
     assert (grants["ann"].steps, grants["bob"].steps) == (8, 4)
     again.close()
 
 
 def test_servers_that_ask_at_once_get_no_more_than_there_is(memory: LongTermMemory) -> None:
     limits = Limits(requests_per_minute=10, concurrent_requests=5)
+    begun = time.monotonic()
 
     def ask(number: int) -> dict[str, Grant]:
         claim = Claim(limits, more_requests=3, more_places=2)
@@ -110,8 +113,9 @@ def test_servers_that_ask_at_once_get_no_more_than_there_is(memory: LongTermMemo
     with ThreadPoolExecutor(8) as pool:
         grants = list(pool.map(ask, range(8)))
     for tenant in ("new", "another"):
-        assert sum(grant[tenant].requests for grant in grants) == 10
-        assert sum(grant[tenant].places for grant in grants) == 5
+        filled = (time.monotonic() - begun) / 6
+        assert 10 <= sum(grant[tenant].requests for grant in grants) <= 10 + filled
+        assert filled > 0.5 or sum(grant[tenant].places for grant in grants) == 5
 
 
 def test_tenants_that_came_once_are_not_counted_for_ever(

@@ -116,6 +116,20 @@ async def test_whoever_has_used_little_asks_the_database_rarely(memory: LongTerm
     assert left == pytest.approx(5599, abs=300), "what was not used was given back"
 
 
+async def test_nobody_takes_what_another_waits_for(memory: LongTermMemory) -> None:
+    server = Server(memory, Limits(requests_per_minute=10**6, concurrent_requests=100))
+    server.quotas.now("acme")
+
+    async def client() -> bool:
+        return all([await server.answered() for _ in range(50)])
+
+    clients = [asyncio.create_task(client()) for _ in range(8)]
+    while not all(each.done() for each in clients):
+        server.quotas.now("acme")._known_at = 0.0  # type: ignore[attr-defined]
+        await asyncio.sleep(0.001)
+    assert all(each.result() for each in clients)
+
+
 async def test_every_server_tells_what_is_left_of_all(memory: LongTermMemory) -> None:
     servers = three(memory, requests_per_minute=60, tokens_per_minute=6000)
     begun = time.monotonic()
