@@ -1,9 +1,10 @@
 """`make bench-scale`: what replicas, a cheaper front, Ray and workers gain, beside one machine.
 
 replicas: three servers behind a balancer, against one. front: the front's processor time a voted
-request, against an older build. trainer: the trainer on Ray, against the one in the server.
-distilling: four workers, against one. simulation: the model of loadtests/simulate, against what
-the replicas came to in the same run. Targets that are missed are printed as missed.
+request, against an older build. limits: what a request waits until all servers have counted it,
+against one. trainer: the trainer on Ray, against the one in the server. distilling: four workers,
+against one. simulation: the model of loadtests/simulate, against what the replicas came to in the
+same run. Targets that are missed are printed as missed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from server.terminal import write_json
 PARTS = {
     "replicas": "loadtests.scale.replicas",
     "front": "loadtests.scale.front",
+    "limits": "loadtests.scale.limits",
     "trainer": "loadtests.scale.trainer",
     "distilling": "loadtests.scale.distilling",
     "simulation": "loadtests.simulate",
