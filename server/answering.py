@@ -25,7 +25,7 @@ from server.parts import Parts
 from server.services import services_of
 from server.telemetry.bookkeeping import Bookkeeper
 from server.telemetry.live import Live
-from server.telemetry.metrics import Metrics, TenantUse
+from server.telemetry.metrics import Actors, Metrics, TenantUse
 from server.telemetry.progress import WatchedEngine
 from server.telemetry.reports import Reports
 from server.telemetry.telemetry import Watched
@@ -86,6 +86,8 @@ def _metrics(parts: Parts, settings: Settings, registry: CollectorRegistry) -> M
     """Return Whet's own series; those of tenants are there where the operator asks for them."""
     if settings.tenant_metrics:
         parts.quotas.use = TenantUse(registry)
+    if settings.trainer == "ray":
+        Actors(lambda: parts.trainer.standing, registry)
     return Metrics(registry)
 
 

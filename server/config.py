@@ -9,6 +9,7 @@ import re
 
 from server.settings.learning import Learning
 from server.settings.places import Places
+from server.settings.ray import Ray
 from server.settings.serving import Serving
 from server.settings.telemetry import Telemetry
 from server.settings.tenants import Tenants
@@ -24,5 +25,5 @@ class ConfigError(Exception):
     """A setting is unknown or out of range; the message is one line that says which and where."""
 
 
-class Settings(Serving, Telemetry, Tenants, Learning, Training, Voting, Places):
+class Settings(Serving, Telemetry, Tenants, Learning, Ray, Training, Voting, Places):
     """Everything Whet itself can be told; pydantic lists the fields of the last group first."""

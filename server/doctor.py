@@ -15,10 +15,8 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
@@ -28,7 +26,7 @@ from memory.errors import StorageUnavailableError
 from memory.file_hash import file_hash
 from memory.store.schema import SCHEMA_VERSION
 from memory.store.sqlite import FILE_NAME, WAL_SAFE_SINCE
-from server.config import Settings
+from server.checks import Check, Subject
 from server.installation import (
     VLLM_SERIES,
     VLLM_WANTED,
@@ -37,6 +35,7 @@ from server.installation import (
     output_of,
     vllm_build,
 )
+from server.ray_check import check_ray
 from server.settings.database_url import secret_of
 
 TORCH_SERIES = "2.13."
@@ -44,26 +43,6 @@ COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 MIN_FREE_BYTES = 100 * 2**20
 LOW_FREE_BYTES = 2 * 2**30
 LOW_MEMORY_BYTES = 4 * 2**30
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at."""
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    found: str
-    remedy: str = ""
-    """What to do, where the status is not ok."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is examined."""
-
-    settings: Settings
-    port: int = 8000
-    deep: bool = False
 
 
 def examine(subject: Subject) -> list[Check]:
@@ -295,5 +274,6 @@ CHECKS: tuple[Callable[[Subject], Check], ...] = (
     check_sandbox,
     check_machine,
     check_cuda,
+    check_ray,
     check_port,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import math
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +19,6 @@ from adaptation.fair_queue import FairQueue
 from adaptation.fairness import FairShares
 from adaptation.learning.leases import CHAMPION_IDS, AdapterLeases
 from adaptation.learning.training.chat import Template
-from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Trainer
 from adaptation.rewards.process import ProcessRewardModel
 from adaptation.rooms import FixedPlaces, Room, SharedPlaces
@@ -45,7 +45,10 @@ from server.tenancy.principal import caller
 from server.tenancy.quotas import Quotas
 from server.tenancy.records_left import limits_of
 from server.tenancy.secret import Secret
+from server.trainers import trainer_of
 from server.usage.delivery import UsageEvents, usage_events
+
+logger = logging.getLogger(__name__)
 
 CPU_SHARED, CPU_SPARE = 16, 0.5
 """Samples of several tenants at a time on a CPU, where each slows all others, and the share of them
@@ -121,6 +124,12 @@ class Parts:
         held = self.trainer.device_bytes
         return {} if held is None else {"trainer": held}
 
+    @property
+    def _trainers(self) -> dict[str, str]:
+        """How many actors train, where such do."""
+        found = self.trainer.standing
+        return {} if found is None else {"trainers": f"{found.actors}, at most {found.most}"}
+
     async def checks(self) -> tuple[bool, Mapping[str, str]]:
         """Answer `/ready`: only a dead engine makes the server unable to answer."""
         problem = await self._storage.problem()
@@ -129,6 +138,7 @@ class Parts:
             "engine": self.keeper.status,
             "memory": problem or "ready",
             "trainer": self.trainer.status,
+            **self._trainers,
             "champion": self.champions.problem or (adapter.version or "" if adapter else "base"),
             **({"rewards": self.rewards.status} if self.rewards else {}),
             "resident": await asyncio.to_thread(lambda: said(resident_bytes())),
@@ -151,15 +161,16 @@ async def open_parts(
         leases = opened.enter_context(closing(AdapterLeases(settings.max_adapters)))
         places = opened.enter_context(closing(_champion_places(settings)))
         algebra = opened.enter_context(closing(Algebra()))
-        threads, device = training_threads, settings.trainer_device
-        trainer = ProcessTrainer(args.model, template=template, threads=threads, device=device)
+        trainer = trainer_of(args.model, template, settings, training_threads)
         opened.push_async_callback(trainer.close)
         starting = asyncio.create_task(trainer.start())
         opened.callback(starting.cancel)
-        rewards = await opened.enter_async_context(open_rewards(settings, threads))
+        rewards = await opened.enter_async_context(open_rewards(settings, training_threads))
         client = await opened.enter_async_context(launch.open_engine(args))
         await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
         await asyncio.wait([starting])
+        if trainer.status != "ready":
+            logger.warning("answers come without training for now: the trainer %s", trainer.status)
         yield Parts(
             client,
             base,

@@ -13,6 +13,10 @@ ROLES = {
     "VLLM::Worker": "engine worker",
     "adaptation.learning.training.worker": "trainer",
     "adaptation.rewards.worker": "reward model",
+    "ray::TrainerActor": "trainer",
+    "adaptation.learning.ray.driver": "Ray",
+    "/ray/": "Ray",
+    "ray::": "Ray",
 }
 """What a command line holds, and what the process then is."""
 GB = 1e9

@@ -23,6 +23,7 @@ from server.policy import policy_from, timed
 from server.startup.engine_defaults import UNTRAINABLE
 from server.startup.machine import this_machine
 from server.startup.warm_up import warm_up
+from server.trainers import at_once
 from server.tuning.calibrations import own_calibrations
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ async def services_of(
         background=parts.background,
         rewards=parts.rewards,
         allowance=parts.quotas,
-        trainings=Trainings(FairShares(parts.quotas.weight)),
+        trainings=Trainings(FairShares(parts.quotas.weight), at_once(settings)),
         gradings=Gradings(max(PLACES, 2 * this_machine().cores), FairShares(parts.quotas.weight)),
         policy=policy.model_copy(update={"calibrations": own}),
     )

@@ -20,15 +20,15 @@ from adaptation.rooms import FixedPlaces
 MANY_STEPS = 8
 """A training of fewer is mostly preparation, and tells nothing of what a step takes."""
 AT_ONCE = 16
-"""Jobs with the trainer at a time: as many as train together on a CPU."""
+"""Jobs with a trainer at a time: as many as train together on a CPU."""
 
 
 class Trainings:
     """Passes jobs to the trainer, and keeps count."""
 
-    def __init__(self, shares: FairShares | None = None) -> None:
-        """`shares` says whose turn it is where more want to train than train together."""
-        self._queue = FairQueue(FixedPlaces(AT_ONCE), shares or FairShares(lambda tenant: 1.0))
+    def __init__(self, shares: FairShares | None = None, at_once: int = AT_ONCE) -> None:
+        """`shares` says whose turn it is where more want to train than `at_once`."""
+        self._queue = FairQueue(FixedPlaces(at_once), shares or FairShares(lambda tenant: 1.0))
         self._under_way: list[object] = []
         """Handed to the trainer and not yet answered, in that order."""
         self._took = Recent()

@@ -27,7 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every check; the status is 1 when one failed."""
-    from server.doctor import Subject, examine
+    from server.checks import Subject
+    from server.doctor import examine
 
     checks = examine(Subject(settings_of(args), port=args.port, deep=args.deep))
     failed = any(check.status == "fail" for check in checks)

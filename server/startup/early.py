@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from adaptation.rewards.folder import check_folder
@@ -30,6 +31,7 @@ def check_start(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> N
     """Raise `ConfigError` for what cannot be served; `args` holds the flags that were given."""
     check_values(args)
     refuse_flags(args, settings, on_cpu)
+    _check_trainer(settings)
     if model := args.model_tag or args.model:
         check_model(model, settings.data_dir)
     _check_paths(args, settings)
@@ -74,6 +76,19 @@ def cannot_listen(host: str | None, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"cannot listen on {where}: no address of this machine; give another --host"
     return f"cannot listen on {where}: {error.strerror}; give another --port"
+
+
+def _check_trainer(settings: Settings) -> None:
+    """Raise `ConfigError` where the trainer that is asked for cannot be had."""
+    if settings.trainer == "process":
+        return
+    if find_spec("ray") is None:
+        raise ConfigError('trainer = ray: Ray is not installed: pip install "whet[ray]"')
+    if ":" in settings.trainer_device:
+        raise ConfigError(
+            f"trainer_device = {settings.trainer_device}: with trainer = ray, Ray chooses the "
+            "device: give auto, cpu or cuda"
+        )
 
 
 def _check_paths(args: argparse.Namespace, settings: Settings) -> None:

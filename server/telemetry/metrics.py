@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from adaptation.learning.monitors.alarm import MONITORS
+from adaptation.learning.training.trainer import Standing
 from adaptation.report import Report, SampleCounts, TokenCounts
 
 
@@ -117,3 +118,18 @@ class TenantUse:
             ["tenant"],
             registry=registry,
         )
+
+
+class Actors:
+    """Counts the trainers that a Ray cluster has for this server."""
+
+    def __init__(
+        self, standing: Callable[[], Standing | None], registry: CollectorRegistry = REGISTRY
+    ) -> None:
+        def ready() -> float:
+            found = standing()
+            return 0 if found is None else found.actors
+
+        help_text = "Ray actors that can train, where `trainer` is `ray`"
+        self.actors = Gauge("whet_trainer_actors", help_text, registry=registry)
+        self.actors.set_function(ready)

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from loadtests.postgres import Cluster
+from server.checks import Subject
 from server.cli import main
 from server.commands.eval_server import chosen
 from server.config import ConfigError, Settings
-from server.doctor import Subject, check_database
+from server.doctor import check_database
 from server.settings.flags import print_config
 from server.settings.setting_sources import resolve
 

@@ -9,9 +9,9 @@ import pytest
 
 from memory.store.database import open_database
 from server import doctor, installation
+from server.checks import Check, Subject
 from server.cli import main
 from server.config import Settings
-from server.doctor import Check, Subject
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ async def test_the_trainers_process_is_told_how_the_server_renders_and_where_to_
             super().__init__()
             told.append((template, device))
 
-    monkeypatch.setattr("server.parts.ProcessTrainer", Told)
+    monkeypatch.setattr("server.trainers.ProcessTrainer", Told)
     monkeypatch.setattr(
         launch, "open_engine", lambda args: open_fake_engine(args, lambda request: Reply("x"))
     )
@@ -304,7 +304,7 @@ async def test_what_was_opened_is_closed_where_the_engine_does_not_start(
     def broken(args: object) -> NoReturn:
         raise RuntimeError("no engine")
 
-    monkeypatch.setattr("server.parts.ProcessTrainer", Closes)
+    monkeypatch.setattr("server.trainers.ProcessTrainer", Closes)
     monkeypatch.setattr("server.parts.memory_of", opened)
     monkeypatch.setattr(launch, "open_engine", broken)
     settings = Settings(data_dir=data_dir, embedder="hashing", trainer_device="cpu")

@@ -21,6 +21,7 @@ from adaptation.learning.training.trainer import (
     Generated,
     OnStep,
     Spent,
+    Standing,
     TrainingJob,
     TrainingResult,
 )
@@ -45,6 +46,7 @@ class FakeTrainer:
         self.status = "ready"
         self.parameters = 1_000_000
         self.device_bytes: int | None = None
+        self.standing: Standing | None = None
         self.closed = False
         self.started = asyncio.Event()
         """Set when a job has begun."""

@@ -25,6 +25,7 @@ from adaptation.learning.training.messages import (
     Step,
     Work,
 )
+from adaptation.learning.training.trainer import Standing
 
 Reply = Step | Done | Failed
 WORKER = "adaptation.learning.training.worker"
@@ -44,6 +45,8 @@ class Link:
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._replies: dict[int, asyncio.Queue[Reply]] = {}
         """Replies to requests that have not been answered to their end, whoever awaits them."""
+        self.standing: Standing | None = None
+        """What was said last of the actors that do the work; None where it is done there."""
         self._ready: asyncio.Future[Ready | Failed] = asyncio.get_running_loop().create_future()
         self._silences_s: deque[float] = deque(maxlen=REMEMBERED)
         self._spoke = 0.0
@@ -54,15 +57,17 @@ class Link:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def spawn(cls, arguments: Sequence[str], threads: int | None) -> Link:
-        """Start a worker, in a process group of its own."""
+    async def spawn(
+        cls, arguments: Sequence[str], threads: int | None, worker: str | None = None
+    ) -> Link:
+        """Start a worker (a module, `WORKER` if none is named) in a process group of its own."""
         process = await asyncio.create_subprocess_exec(
-            *child.command(WORKER, *arguments),
+            *child.command(worker or WORKER, *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
-            env=_environment(threads),
+            env=environment(threads),
             start_new_session=True,
         )
         return cls(process)
@@ -169,8 +174,10 @@ class Link:
             pass
         return await self._reap()
 
-    def _hand_out(self, reply: Ready | Reply) -> None:
-        if isinstance(reply, Ready) or reply.id is None:
+    def _hand_out(self, reply: Ready | Standing | Reply) -> None:
+        if isinstance(reply, Standing):
+            self.standing = reply
+        elif isinstance(reply, Ready) or reply.id is None:
             if not self._ready.done():
                 self._ready.set_result(reply)
         elif reply.id in self._replies:
@@ -219,7 +226,7 @@ AVX-512 its own choice of kernels goes by the sizes (MKL 2024.2 of torch 2.13.0)
 bits by who trains beside it. Products of bf16 are not MKL's."""
 
 
-def _environment(threads: int | None) -> dict[str, str]:
+def environment(threads: int | None) -> dict[str, str]:
     """Return this process's environment with the trainer's number of threads."""
     env = {**ALLOCATOR, **SAME_BITS, **os.environ, "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve an engine on this CPU

@@ -14,6 +14,7 @@ from adaptation.learning.training.trainer import (
     Draw,
     Foreseen,
     Generated,
+    Standing,
     TrainingJob,
     TrainingResult,
 )
@@ -120,7 +121,7 @@ class Failed(Frozen):
 
 Work = Train | Generate | Check | Measure | Align
 Request = Annotated[Work | Cancel, Field(discriminator="op")]
-Reply = Annotated[Ready | Step | Done | Failed, Field(discriminator="kind")]
+Reply = Annotated[Ready | Standing | Step | Done | Failed, Field(discriminator="kind")]
 
 REQUEST: TypeAdapter[Work | Cancel] = TypeAdapter(Request)
-REPLY: TypeAdapter[Ready | Step | Done | Failed] = TypeAdapter(Reply)
+REPLY: TypeAdapter[Ready | Standing | Step | Done | Failed] = TypeAdapter(Reply)

@@ -26,34 +26,27 @@ from adaptation.learning.training.trainer import (
     Generated,
     OnStep,
     Spent,
+    Standing,
     TrainingJob,
     TrainingResult,
 )
 
 
-class ProcessTrainer:
-    """Implements `GeneratingTrainer` in a process of its own."""
+class ResidentTrainer:
+    """Implements `GeneratingTrainer` by what a resident process answers."""
 
-    def __init__(
-        self,
-        model: str | Path,
-        *,
-        template: Template | None = None,
-        threads: int | None = None,
-        device: str = "auto",
-        start_timeout_s: float = 600.0,
-    ) -> None:
-        arguments = ["--model", str(model), "--device", device]
-        if template is not None:
-            arguments += ["--template", template.model_dump_json()]
-        if threads is not None:
-            arguments += ["--threads", str(threads)]
-        self._resident = Resident(arguments, threads, start_timeout_s)
+    def __init__(self, resident: Resident) -> None:
+        self._resident = resident
 
     @property
     def status(self) -> str:
         """See `Resident.status`."""
         return self._resident.status
+
+    @property
+    def standing(self) -> Standing | None:
+        """How many actors do the work; None where the process does, or while there is none."""
+        return self._resident.standing
 
     @property
     def pid(self) -> int | None:
@@ -165,6 +158,26 @@ class ProcessTrainer:
             conversations=tuple(conversations), reference=tuple(reference), max_tokens=max_tokens
         )
         return list((await self._resident.ask(asked, timeout_s)).aligned or ())
+
+
+class ProcessTrainer(ResidentTrainer):
+    """Trains in that process itself."""
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        template: Template | None = None,
+        threads: int | None = None,
+        device: str = "auto",
+        start_timeout_s: float = 600.0,
+    ) -> None:
+        arguments = ["--model", str(model), "--device", device]
+        if template is not None:
+            arguments += ["--template", template.model_dump_json()]
+        if threads is not None:
+            arguments += ["--threads", str(threads)]
+        super().__init__(Resident(arguments, threads, start_timeout_s))
 
 
 def _telling(on_step: OnStep | None, spent: Spent | None = None) -> Callable[[Step], None]:

@@ -14,6 +14,7 @@ from adaptation.backoff import pause_s
 from adaptation.errors import NoTurnError, TrainerError
 from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import Done, Ready, Step, Train, Work
+from adaptation.learning.training.trainer import Standing
 
 SOFT = 0.8
 """Share of the time left after which the worker begins no further step, so that a slow job ends
@@ -34,10 +35,21 @@ class Resident:
     """One process at a time, for as long as its owner wants one."""
 
     def __init__(
-        self, arguments: Sequence[str], threads: int | None, start_timeout_s: float
+        self,
+        arguments: Sequence[str],
+        threads: int | None,
+        start_timeout_s: float,
+        *,
+        worker: str | None = None,
+        persists: bool = False,
     ) -> None:
-        """`arguments` are the worker's."""
+        """`arguments` are the worker's, a module that speaks as `training.worker` does.
+
+        One that persists starts the process again and again where it cannot start, and refuses work
+        in the meantime; otherwise work that is asked for starts it, and waits.
+        """
         self._arguments, self._threads = list(arguments), threads
+        self._worker, self._persists = worker, persists
         self._start_timeout_s = start_timeout_s
         self._in_flight: set[int] = set()
         self._ids = itertools.count(1)
@@ -61,8 +73,10 @@ class Resident:
         if self._link is not None and self._link.alive:
             if self._link.stopped:
                 return "stopped"
+            if self._link.standing is not None and self._link.standing.problem:
+                return f"no actor is ready: {self._link.standing.problem}"
             return "giving a job up" if self._settling else "ready"
-        if self._starting is not None:
+        if self._starting is not None and not (self._persists and self._error):
             return "starting"
         return f"failed: {self._error}" if self._error else "idle"
 
@@ -70,6 +84,11 @@ class Resident:
     def pid(self) -> int | None:
         """Return the id of the running process."""
         return self._link.pid if self._link is not None else None
+
+    @property
+    def standing(self) -> Standing | None:
+        """How many actors do the work; None where the process does, or while there is none."""
+        return self._link.standing if self._link is not None else None
 
     @property
     def parameters(self) -> int | None:
@@ -187,6 +206,8 @@ class Resident:
         """The running process; starts it where there is none. Cancelling leaves the start be."""
         if self._closed:
             raise TrainerError("the trainer is closed")
+        if self._persists and self._link is None and self._error:
+            raise TrainerError(f"the trainer cannot start: {self._error}")
         if self._settling:  # once: where jobs are given up again and again, others have a turn too
             await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
@@ -199,14 +220,18 @@ class Resident:
 
     def _launch_task(self) -> asyncio.Task[Link]:
         task = asyncio.create_task(self._launch())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if failed
+        task.add_done_callback(self._launched)
         return task
+
+    def _launched(self, task: asyncio.Task[Link]) -> None:
+        if not task.cancelled() and task.exception() and self._persists and not self._closed:
+            self._starting = self._launch_task()
 
     async def _launch(self) -> Link:
         if self._reaping is not None:  # its memory must be free before the next one loads
             await asyncio.shield(self._reaping)
         await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
-        link = await Link.spawn(self._arguments, self._threads)
+        link = await Link.spawn(self._arguments, self._threads, self._worker)
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 self._about = await link.ready()

@@ -126,6 +126,17 @@ class Generated(Frozen):
     seconds: float
 
 
+class Standing(Frozen):
+    """How many trainers there are, where they are actors of a cluster."""
+
+    kind: Literal["standing"] = "standing"
+    actors: int
+    """That can train now."""
+    most: int
+    problem: str | None = None
+    """Why there is none."""
+
+
 @dataclass
 class Spent:
     """What a training has taken so far, whatever becomes of it."""
@@ -150,6 +161,11 @@ class Trainer(Protocol):
     @property
     def device_bytes(self) -> int | None:
         """What the base takes of an accelerator's memory; None on a CPU, or while not known."""
+        ...
+
+    @property
+    def standing(self) -> Standing | None:
+        """How many actors do the work; None where a process does, or while there is none."""
         ...
 
     async def train(

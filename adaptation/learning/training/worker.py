@@ -13,19 +13,13 @@ import contextlib
 import ctypes
 import gc
 import os
-import queue
 import sys
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from adaptation.learning.training.chat import Template
 from adaptation.learning.training.messages import (
-    REQUEST,
     Align,
-    Cancel,
     Check,
     Done,
     Failed,
@@ -34,63 +28,15 @@ from adaptation.learning.training.messages import (
     Ready,
     Step,
     Train,
-    Work,
 )
 from adaptation.learning.training.trainer import TrainingResult
+from adaptation.learning.training.wire import Inbox, Wire
 
 if TYPE_CHECKING:
     from adaptation.learning.service.watch import Descent
 
 IDLE_S = 5.0
 """Without a request, after which what was freed is returned to the system."""
-
-
-class Wire:
-    """Stdin and the real stdout; what libraries print goes to stderr."""
-
-    def __init__(self) -> None:
-        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-        os.dup2(2, 1)
-        self._requests: queue.Queue[tuple[Work, float]] = queue.Queue()
-        self._came = threading.Event()
-        self._cancelled: dict[int, threading.Event] = {}
-        threading.Thread(target=self._listen, args=(sys.stdin,), daemon=True).start()
-
-    def take(self, *, wait: bool) -> Iterator[tuple[Work, float]]:
-        """Yield the requests that have come and when; `wait` for the first."""
-        self._came.clear()
-        while wait or not self._requests.empty():
-            yield self._requests.get()
-            wait = False
-
-    def comes_within(self, seconds: float) -> bool:
-        """Whether a request has come, or comes within so long."""
-        return self._came.wait(seconds)
-
-    def say(self, reply: Ready | Step | Done | Failed) -> None:
-        """Send one reply."""
-        self._out.write(reply.model_dump_json() + "\n")
-        self._out.flush()
-
-    def cancelled(self, request_id: int) -> threading.Event:
-        """Set once the parent has given the request up."""
-        return self._cancelled[request_id]
-
-    def forget(self, request_id: int) -> None:
-        """The request is answered."""
-        self._cancelled.pop(request_id, None)
-
-    def _listen(self, stdin: TextIO) -> None:
-        for line in stdin:
-            request = REQUEST.validate_json(line)
-            if isinstance(request, Cancel):
-                if (event := self._cancelled.get(request.id)) is not None:  # not answered yet
-                    event.set()
-            else:
-                self._cancelled[request.id] = threading.Event()
-                self._requests.put((request, time.perf_counter()))
-                self._came.set()
-        os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to
 
 
 def main() -> None:
@@ -100,7 +46,7 @@ def main() -> None:
     try:
         worker = Worker(wire, options)
     except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it
-        wire.say(Failed(id=None, error=_describe(error)))
+        wire.say(Failed(id=None, error=describe(error)))
         sys.exit(1)
     worker.serve()
 
@@ -108,7 +54,7 @@ def main() -> None:
 class Worker:
     """The resident model and what can be asked of it."""
 
-    def __init__(self, wire: Wire, options: argparse.Namespace) -> None:
+    def __init__(self, wire: Inbox, options: argparse.Namespace) -> None:
         _check_folder(options.model)
         # transformers imports them for one way of sampling and one loss that we do not use: nearly
         # half of the time that a start takes. None reads as not installed.
@@ -125,7 +71,7 @@ class Worker:
             torch.set_num_threads(options.threads)
         torch.set_flush_denormal(True)  # a CPU takes a hundred times as long for such a number
         self._wire = wire
-        self._base = Base.load(options.model, _template(options.template), options.device)
+        self._base = Base.load(options.model, read_template(options.template), options.device)
         self._scheduler = Scheduler(self._base)
 
     def serve(self) -> None:
@@ -147,7 +93,7 @@ class Worker:
             try:
                 self._scheduler.step()
             except Exception as error:  # noqa: BLE001  of no job: nothing can be trained any more
-                print(f"training is broken: {_describe(error)}", file=sys.stderr)
+                print(f"training is broken: {describe(error)}", file=sys.stderr)
                 os._exit(1)
 
     def _train(self, request: Train, given: float) -> None:
@@ -166,7 +112,7 @@ class Worker:
 
         def on_end(end: TrainingResult | Exception) -> None:
             if isinstance(end, Exception):
-                self._end(Failed(id=request.id, error=_describe(end)))
+                self._end(Failed(id=request.id, error=describe(end)))
             else:
                 self._end(Done(id=request.id, result=end))
 
@@ -185,7 +131,7 @@ class Worker:
             else:
                 reply = self._check(request)
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
-            reply = Failed(id=request.id, error=_describe(error))
+            reply = Failed(id=request.id, error=describe(error))
             self._recover(error)
         self._end(reply)
 
@@ -251,7 +197,7 @@ def _check_folder(model: str) -> None:
         raise ValueError(f"there is no folder {model}: give the folder of a model")
 
 
-def _template(option: str) -> Template:
+def read_template(option: str) -> Template:
     """A template's source is a file or, as vLLM allows, its own text."""
     template = Template.model_validate_json(option)
     if template.source is None or "{" in template.source:
@@ -259,7 +205,7 @@ def _template(option: str) -> Template:
     return template.model_copy(update={"source": Path(template.source).read_text()})
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
     from adaptation.errors import AdaptationError
 
     if isinstance(error, AdaptationError | ValueError):

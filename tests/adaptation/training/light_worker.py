@@ -12,7 +12,8 @@ from typing import Any
 
 from adaptation.errors import TrainerError
 from adaptation.learning.training.trainer import TrainingJob, TrainingResult
-from adaptation.learning.training.worker import Wire, Worker
+from adaptation.learning.training.wire import Wire
+from adaptation.learning.training.worker import Worker
 
 STEP_S = 0.001
 

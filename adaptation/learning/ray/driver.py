@@ -1,0 +1,151 @@
+"""Ray's driver, in a process of its own: `python -m adaptation.learning.ray.driver --model PATH`.
+
+Speaks as the trainer's own process does (`training/worker.py`), one JSON object a line, and has the
+work done by actors. A process apart, since Ray ends a driver whose cluster is gone: the server goes
+on, and `training/resident.py` starts the next driver. The end of stdin ends this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from adaptation.errors import TrainerError
+from adaptation.learning.ray.actor import BUILT_IN, Outcome, Seat, TrainerActor, given_to
+from adaptation.learning.ray.cluster import cluster_gpus, connect
+from adaptation.learning.ray.files import read_adapter, write_adapter
+from adaptation.learning.ray.placement import Placement, options
+from adaptation.learning.training.messages import Cancel, Done, Failed, Train, Work
+from adaptation.learning.training.wire import Wire
+from adaptation.learning.training.worker import describe, read_template
+from adaptation.pebble import model_path
+
+
+def main() -> None:
+    """Join the cluster, place the actors and serve until stdin ends."""
+    asked = _parse()
+    placement = Placement.model_validate_json(asked.placement)
+    wire = DriverWire()
+    try:
+        connect(placement.address, asked.folder)
+        make = maker(asked.model, asked.template, placement)
+    except Exception as error:  # noqa: BLE001  the process boundary: the parent reports it
+        wire.say(Failed(id=None, error=describe(error)))
+        sys.exit(1)
+    asyncio.run(Driver(wire, placement, make).serve())
+
+
+class DriverWire(Wire):
+    """Stdin and stdout; what comes is put into a queue of the driver's loop."""
+
+    def __init__(self) -> None:
+        self.requests: asyncio.Queue[Work | Cancel] = asyncio.Queue()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        super().__init__()
+
+    def put(self, request: Work | Cancel) -> None:
+        """Take a request in; none comes before the driver is ready."""
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self.requests.put_nowait, request)
+
+
+class Driver:
+    """Takes requests in, and answers each once."""
+
+    def __init__(self, wire: DriverWire, placement: Placement, make: Callable[[], Any]) -> None:
+        self._wire, self._placement, self._make = wire, placement, make
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        """What is under way, by the request's id."""
+        self._cancelling: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Answer for ever."""
+        from adaptation.learning.ray.pool import Pool  # Ray, which reads its environment once
+
+        wire, wire.loop = self._wire, asyncio.get_running_loop()
+        self._pool = Pool(self._placement, self._make, wire.say, wire.say)
+        try:
+            wire.say(await self._pool.ready())
+        except TrainerError as error:
+            wire.say(Failed(id=None, error=str(error)))
+            sys.exit(1)
+        while True:
+            request = await wire.requests.get()
+            if isinstance(request, Cancel):
+                task = asyncio.create_task(self._cancel(request.id))
+                self._cancelling.add(task)
+                task.add_done_callback(self._cancelling.discard)
+            else:
+                self._tasks[request.id] = asyncio.create_task(self._do(request))
+
+    async def _do(self, work: Work) -> None:
+        reply: Done | Failed
+        try:
+            reply = await self._done(work)
+        except asyncio.CancelledError:
+            reply = Failed(id=work.id, error="the job was cancelled")
+        except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
+            reply = Failed(id=work.id, error=describe(error))
+        del self._tasks[work.id]
+        self._wire.say(reply)
+
+    async def _done(self, work: Work) -> Done | Failed:
+        folder = given_to(work)
+        files = None if folder is None else await asyncio.to_thread(read_adapter, Path(folder))
+        outcome = await self._pool.do(work, files)
+        if outcome.step is not None:
+            self._wire.say(outcome.step)
+        return await asyncio.to_thread(received, work, outcome)
+
+    async def _cancel(self, request_id: int) -> None:
+        """Have a request given up; it is answered by `_do`."""
+        task = self._tasks.get(request_id)
+        if task is not None and not await self._pool.cancel(request_id):
+            task.cancel()
+
+
+def maker(model: str, template: str, placement: Placement) -> Callable[[], Any]:
+    """Return what makes an actor in the cluster that was joined; `template` is JSON."""
+    import ray
+
+    gpus = cluster_gpus() if placement.gpus is None else placement.gpus
+    if placement.device == "cpu":
+        gpus = 0.0
+    elif placement.gpus is None:
+        gpus = min(gpus, 1.0)
+    seat = Seat(
+        model=BUILT_IN if Path(model) == model_path() else model,
+        template=read_template(template),
+        threads=placement.cpus,
+        device=placement.device if gpus else "cpu",
+    )
+    actor = ray.remote(TrainerActor).options(**options(placement, gpus))
+    return lambda: actor.remote(seat)
+
+
+def received(work: Work, outcome: Outcome) -> Done | Failed:
+    """Return the reply on this host, and write what was trained to where it was asked for."""
+    reply = outcome.reply
+    if not isinstance(work, Train) or isinstance(reply, Failed) or reply.result is None:
+        return reply
+    assert outcome.files is not None, "an actor sends what it trained"
+    write_adapter(outcome.files, Path(work.job.output_dir))
+    result = reply.result.model_copy(update={"path": work.job.output_dir})
+    return reply.model_copy(update={"result": result})
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m adaptation.learning.ray.driver")
+    parser.add_argument("--model", required=True, help="folder of the base model")
+    parser.add_argument("--template", default="{}", help="a `Template` as JSON")
+    parser.add_argument("--placement", default="{}", help="a `Placement` as JSON")
+    parser.add_argument("--folder", required=True, help="for the files of a cluster of one's own")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""A Ray cluster of several nodes for tests: see `ray_nodes.py`."""
+
+from __future__ import annotations
+
+import subprocess
+
+from adaptation import child
+
+
+class Nodes:
+    """Nodes of one cluster, in a process of its own."""
+
+    def __init__(self, folder: str) -> None:
+        self._process = subprocess.Popen(
+            child.command("tests.adaptation.training.ray_nodes", folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.address = self._said()
+
+    def add(self) -> None:
+        """One more node, of one core."""
+        self._ask("add")
+
+    def remove(self) -> None:
+        """The last node is gone, at once."""
+        self._ask("remove")
+
+    def end(self) -> None:
+        """The head is gone, and all nodes with it."""
+        self._ask("end")
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _ask(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        assert self._said() == "done"
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()

@@ -1,0 +1,44 @@
+"""Ray nodes on this machine, in a process of their own: `ray_nodes FOLDER`.
+
+Says the address of its head, which has no cores. Then reads one command a line and answers each by
+`done`: `add` (a node of one core), `remove` (the last one, at once), `end` (the head, and all the
+rest). Everything ends with stdin. All of it listens on 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from adaptation.learning.ray.cluster import OWN, QUIET
+
+STORE_BYTES = 100 * 2**20
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    os.environ.update({**QUIET, **OWN, "RAY_AUTH_MODE": "disabled"})
+    from ray._private.node import Node
+    from ray.cluster_utils import Cluster
+
+    # The dashboard's process is there without a dashboard too, and takes seconds to import.
+    Node.start_api_server = lambda self, **_: None
+    node: dict[str, Any] = {"object_store_memory": STORE_BYTES, "include_log_monitor": False}
+    head = {**node, "num_cpus": 0, "no_monitor": True, "temp_dir": sys.argv[1]}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes: list[Any] = []
+    print(cluster.address, flush=True)
+    for line in sys.stdin:
+        if line.strip() == "add":
+            nodes.append(cluster.add_node(num_cpus=1, **node))
+        elif line.strip() == "remove":
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+        else:
+            cluster.shutdown()
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
