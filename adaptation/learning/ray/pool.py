@@ -26,8 +26,9 @@ IDLE_S, STARTING_S = 60.0, 900.0
 """After which the last actor is let go, where it is ready, and where it finds no room."""
 LOOK_S = 5.0
 """Between two looks at whether an actor is idle."""
-PATIENCE_S = 20.0
-"""How long requests wait for an actor once none is left: Ray starts one again in a few seconds."""
+PATIENCE_S = 60.0
+"""How long requests wait for an actor once none is left: Ray starts one again in seconds, on busy
+cores in half a minute."""
 
 
 class Pool:
