@@ -23,6 +23,7 @@ from adaptation.types import Adapter
 from memory.errors import WhetMemoryError
 from memory.types import AdapterVersion
 from memory.versions.adapters import AdapterRegistry
+from server.adapters.fetching import Fetching
 from server.adapters.versioned import version_of
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,10 @@ MOST_SKIPPED = 63
 
 class NoPlaceError(EngineError):
     """Every place for a distilled adapter is in use."""
+
+
+class FetchingError(EngineError):
+    """The files of an adapter are on their way: what is served stays until they are here."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class Champion:
         self._leases = leases
         self._make_room = make_room
         self._alias = alias
+        self._fetching = Fetching(registry)
         self._had_to_leave = False
         self._held: Held | None = None
         self._users: Counter[int] = Counter()
@@ -224,6 +230,9 @@ class Champion:
                 else:
                     self._refusal = None
                 return
+            except FetchingError as error:
+                self._refusal, self._unread = None, str(error)
+                return
             except (EngineError, OSError) as error:
                 self._note(version, error)
                 return
@@ -246,7 +255,10 @@ class Champion:
     async def _load(self, version: AdapterVersion) -> Held:
         if version.base_model != self._model:
             raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
-        if not await asyncio.to_thread(self._registry.files_ok, version):
+        are_there = await self._fetching.are_there(version)
+        if are_there is None:
+            raise FetchingError(f"{self._alias} {version.id} is being fetched")
+        if not are_there:
             raise EngineError("its files are missing or damaged")
         lease = await self._place()
         adapter = Adapter(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import fsspec
 import pytest
 
 from memory.errors import ConflictError, StorageUnavailableError
-from memory.store.artifacts import Artifacts
+from memory.store import artifacts as module
+from memory.store.artifacts import MOST_CALLS, Artifacts
 from memory.store.database import Database, open_database
 from memory.types import AdapterVersion
 from memory.versions.adapter_files import CONFIG, FILES, WEIGHTS
@@ -29,7 +32,19 @@ class Away(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
         raise TimeoutError("no answer")
 
 
+class Silent(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
+    """An object store that takes its time."""
+
+    protocol = "silent"
+    answers = threading.Event()
+
+    def exists(self, path: str, **more: object) -> bool:
+        self.answers.wait()
+        return bool(super().exists(path, **more))
+
+
 fsspec.register_implementation("away", Away, clobber=True)
+fsspec.register_implementation("silent", Silent, clobber=True)
 
 
 @pytest.fixture(params=["folder", "object store"])
@@ -175,3 +190,21 @@ def test_a_url_that_cannot_be_used_is_refused_at_once(url: str, told: str) -> No
     with pytest.raises(ValueError, match=told) as refused:
         Artifacts(url)
     assert "word@" not in str(refused.value)
+
+
+def test_a_store_that_does_not_answer_is_given_up_and_used_again_when_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    artifacts, trained = Artifacts("silent://whet-tests"), write_adapter(tmp_path / "trained")
+    Silent.answers.clear()
+    before, began = threading.active_count(), time.monotonic()
+    for _ in range(MOST_CALLS + 2):
+        with pytest.raises(StorageUnavailableError, match="did not answer within"):
+            artifacts.put(DIGEST, trained, FILES)
+    assert time.monotonic() - began < 30
+    assert threading.active_count() - before <= MOST_CALLS
+    Silent.answers.set()
+    artifacts.put(DIGEST, trained, FILES)
+    (tmp_path / "fetched").mkdir()
+    assert artifacts.fetch(DIGEST, tmp_path / "fetched", FILES, 10**6)
