@@ -122,6 +122,10 @@ class Query:
         task = self.options.memory.task
         return Prompt(messages=self.messages, request=self.request, task=task)
 
+    def adapter_of(self, sample: Sample) -> str | None:
+        """Return the id of what a sample was drawn through, as reports show it; None: the base."""
+        return sample.adapter or (self.base.version if self.base else None)
+
 
 @dataclass(frozen=True)
 class Given:

@@ -191,12 +191,12 @@ class AdaptiveClient:
             yield Given(opening(asked.request_id, request.prompt))
         try:
             async with self._turn(context):
-                outcome, report = await self._settled(self._voted(asked, request))
+                outcome, report, adapter = await self._settled(self._voted(asked, request))
         except (DeadlineError, EngineError) as error:
             raise http_error(error) from error
         recited = _recited_tokens(outcome)
         for output in as_outputs(asked.request_id, outcome, request.params):
-            yield Given(output, report, recited)
+            yield Given(output, report, recited, adapter)
 
     async def _settled(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` in a task of its own.
@@ -217,7 +217,10 @@ class AdaptiveClient:
             raise stopping()
         return task.result()
 
-    async def _voted(self, asked: Asked, request: EngineRequest) -> tuple[Outcome, Report]:
+    async def _voted(
+        self, asked: Asked, request: EngineRequest
+    ) -> tuple[Outcome, Report, str | None]:
+        """Return what was found, its report, and what it was drawn through beside the base."""
         async with self._scope.of(asked) as serving:
             examines = asked.context.options.strategy in EXAMINING
             terms = request.terms if examines else ""
@@ -235,7 +238,8 @@ class AdaptiveClient:
                     outcome = await self._answer(replace(query, watch=watched.step))
                 watched.ended(outcome)
         self.answered(query, outcome)
-        return outcome, self._finish(query, outcome, asked.earlier)
+        adapter = query.adapter_of(outcome.samples[0])
+        return outcome, self._finish(query, outcome, asked.earlier), adapter
 
 
 def _recited_tokens(outcome: Outcome) -> int:

@@ -23,6 +23,7 @@ from server.engine.parsers import Parsers
 from server.models.named import base_model
 from server.parts import Parts
 from server.services import services_of
+from server.telemetry.adapters_served import AdaptersServed
 from server.telemetry.bookkeeping import Bookkeeper
 from server.telemetry.live import Live
 from server.telemetry.metrics import Actors, Metrics, TenantUse
@@ -88,6 +89,9 @@ def _metrics(parts: Parts, settings: Settings, registry: CollectorRegistry) -> M
         parts.quotas.use = TenantUse(registry)
     if settings.trainer == "ray":
         Actors(lambda: parts.trainer.standing, registry)
+    champions = parts.champions
+    shown = AdaptersServed(settings.max_champions, champions.loaded, champions.awaited)
+    registry.register(shown)
     return Metrics(registry)
 
 

@@ -29,6 +29,7 @@ from server.gateway.routes import parse_once
 from server.http.adaptation_middleware import TAKEN_PATHS
 from server.http.admission import Occupancy
 from server.http.draining import Draining
+from server.http.report_headers import named
 from server.jobs.device import check_devices
 from server.models.named import base_model
 from server.offline import Offline, offline_of
@@ -91,7 +92,9 @@ async def run_server(
             paths = {getattr(route, "path", "") for route in app.routes}
             start.ready(address, paths)
             try:
-                await launch.serve(app, sock, args, settings.body_timeout_s)
+                await launch.serve(
+                    app, sock, args, settings.body_timeout_s, named(settings.replica)
+                )
             finally:
                 for task in following:
                     task.cancel()

@@ -30,6 +30,7 @@ from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
 from server.engine.cores import Cores
 from server.engine.keeper import EngineKeeper
+from server.engine.lora_series import take_away_lora_series
 from server.engine.metered import MeteredClient, weight_of_flow
 from server.engine.vllm_engine import VllmEngine
 from server.erasure.eraser import Eraser
@@ -167,6 +168,7 @@ async def open_parts(
         opened.callback(starting.cancel)
         rewards = await opened.enter_async_context(open_rewards(settings, training_threads))
         client = await opened.enter_async_context(launch.open_engine(args))
+        take_away_lora_series(client)
         await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
         await asyncio.wait([starting])
         if trainer.status != "ready":

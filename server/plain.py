@@ -116,7 +116,8 @@ class PlainSampling:
                 await end_all([drawing], partial(end_requests, self._inner, [asked.request_id]))
                 self._give_up(request, _drawn_tokens(drawing))
                 raise
-        return Given(output, self._finish(query, outcome, asked.earlier))
+        report, adapter = self._finish(query, outcome, asked.earlier), serving.base
+        return Given(output, report, adapter=adapter.version if adapter else None)
 
     def _outputs(
         self, request: EngineRequest, request_id: str, adapter: Any

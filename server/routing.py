@@ -30,6 +30,7 @@ from server.routes.batches import batches_router
 from server.routes.console import console_router
 from server.routes.conversations import conversations_router
 from server.routes.docs import docs_router
+from server.routes.elsewhere import Elsewhere
 from server.routes.embeddings import embeddings_router
 from server.routes.erasure import erasure_router
 from server.routes.eval_runs import eval_runs_router
@@ -147,21 +148,23 @@ def _offline(parts: Parts, args: argparse.Namespace, front: Front) -> list[APIRo
 def _whets(parts: Parts, front: Front) -> list[APIRouter]:
     """Return Whet's own routes."""
     memory, draining = parts.memory, front.draining
+    aside, elsewhere = memory.aside, Elsewhere(is_shared=memory.is_shared)
     return [
         ready_router(parts.checks, lambda: not parts.keeper.is_lost, lambda: draining.is_leaving),
-        feedback_router(memory, parts.quotas),
-        reports_router(front.reports),
+        feedback_router(memory, parts.quotas, elsewhere),
+        reports_router(front.reports, aside, elsewhere),
         keys_router(memory.keys, parts.secret, parts.keyring.forget),
         tenants_router(memory, parts.quotas),
         ledger_router(memory.ledger, memory.windows, front.prices),
         records_router(memory, parts.quotas),
         erasure_router(memory, parts.eraser),
-        trace_router(memory.lineage),
+        trace_router(memory.lineage, aside, elsewhere),
         traces_router(
             memory,
             front.live,
             lambda: draining.is_closed or front.client.is_stopping,
             parts.keyring.still_admits,
+            elsewhere,
         ),
         warming_router(front.warming),
         adapters_router(memory, front.first_stage),

@@ -141,6 +141,7 @@ WALL_CLOCK = {
     "server/stored_responses.py",
     "adaptation/learning/adapter_cache.py",
     "server/telemetry/live.py",
+    "server/telemetry/adapters_served.py",
     "server/routing.py",
     "server/batches/work.py",
     "server/batches/worker.py",

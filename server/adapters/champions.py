@@ -20,6 +20,7 @@ from adaptation.learning.leases import AdapterLeases
 from adaptation.types import Adapter
 from memory.errors import WhetMemoryError
 from memory.versions.adapters import AdapterRegistry
+from memory.versions.model_names import is_model_name
 from server.adapters.champion import CHAMPION, Champion, Served
 from server.adapters.versioned import alias_asked
 from server.adapters.way import PATIENCE_S, Way
@@ -80,6 +81,18 @@ class Champions:
     def problem(self) -> str | None:
         """Why what the default tenant is served with may not be what the registry says."""
         return self._unread or self.of(DEFAULT_TENANT).problem
+
+    def loaded(self) -> list[str]:
+        """Return the names of what the engine has: ids of versions, and what clients call them."""
+        held = ((served, each.adapter) for served, each in list(self._champions.items()))
+        there = ((served, adapter.version) for served, adapter in held if adapter is not None)
+        return sorted({name for each in there for name in _names(*each)})
+
+    def awaited(self) -> list[str]:
+        """Return the names of what requests wait for."""
+        fetches = list(self._fetches.items())
+        under_way = (served for served, task in fetches if not task.done())
+        return sorted({n for each in under_way for n in _names(each, self._wanted.get(each))})
 
     def version(self, tenant: str) -> str | None:
         """Return which version a tenant is served with, or will be once it has a place."""
@@ -206,6 +219,12 @@ class Champions:
 
     def _turn_to_leave(self, served: Served) -> tuple[bool, float]:
         return not self._way.is_made_by(served), self._asked_at.get(served, 0.0)
+
+
+def _names(served: Served, version: str | None) -> list[str]:
+    """Return what is told of an adapter; a fine-tuned model is asked for by its name."""
+    known = version, served.alias if is_model_name(served.alias) else None
+    return [name for name in known if name]
 
 
 async def _until(freed: asyncio.Event, give_up_at: float, why: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -124,8 +124,17 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[EngineClient]:
         yield client
 
 
-async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace, head_s: float) -> None:
-    """Serve until SIGTERM or SIGINT; `head_s` bounds the time that a request's head may take."""
+async def serve(
+    app: FastAPI,
+    sock: socket.socket,
+    args: argparse.Namespace,
+    head_s: float,
+    headers: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    `head_s` bounds the time that a request's head may take; every response carries `headers`.
+    """
     closing = await serve_http(
         app,
         sock=sock,
@@ -140,6 +149,7 @@ async def serve(app: FastAPI, sock: socket.socket, args: argparse.Namespace, hea
         ssl_cert_reqs=args.ssl_cert_reqs,
         ssl_ciphers=args.ssl_ciphers,
         http=bounded_heads(args, head_s),
+        headers=list(headers),
         timeout_graceful_shutdown=STOP_GRACE_S,
     )
     await closing

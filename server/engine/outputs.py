@@ -35,6 +35,8 @@ class Given(NamedTuple):
     """What came of the prompt: with its last output at the latest."""
     recited: int = 0
     """How many tokens of the answer come from memory, and were not generated."""
+    adapter: str | None = None
+    """The id that reports show of what answered beside the base, once that is known."""
 
 
 @dataclass

@@ -28,6 +28,8 @@ class Exchange:
         self._choices = choices
         self.reports: dict[int, Report] = {}
         """By prompt."""
+        self.adapters: dict[int, str] = {}
+        """What answered beside the base, by prompt."""
         self.votes: Votes | None = asyncio.Queue() if context.options.progress else None
         """The votes after every sample, where the client wants to see them come in."""
         self._written: dict[int, dict[str, Any]] = {}
@@ -60,6 +62,8 @@ class Exchange:
         ends = [choice.finish_reason is not None for choice in given.output.outputs]
         self._unsent_ends += sum(ends)
         self._recited[asked.request_id] = given.recited
+        if given.adapter is not None:
+            self.adapters[asked.index] = given.adapter
         if given.report is not None:
             self.reports[asked.index] = given.report
             self._written[asked.index] = given.report.model_dump(mode="json")

@@ -58,4 +58,5 @@ def tell_headers(exchange: Exchange, raw_request: Any, made: Any) -> None:
         raw_request.state.request_metadata.request_id,
         raw_request.scope.get("root_path", ""),
         () if isinstance(made, AsyncGenerator) else exchange.reports.values(),
+        exchange.adapters.values(),
     )

@@ -11,6 +11,7 @@ from adaptation.allowance import Allowance
 from memory.feedback import apply_feedback
 from memory.memory import LongTermMemory
 from memory.types import Frozen
+from server.routes.elsewhere import Elsewhere
 from server.routes.records import record_object
 from server.tenancy.principal import Tenant
 
@@ -36,16 +37,21 @@ class Feedback(Frozen):
     """A worked solution that ends in the right answer: what there is to learn from."""
 
 
-def feedback_router(memory: LongTermMemory, allowance: Allowance) -> APIRouter:
+def feedback_router(
+    memory: LongTermMemory, allowance: Allowance, elsewhere: Elsewhere
+) -> APIRouter:
     """Return the route, over `memory`; what it saves counts as a record of the tenant's day."""
     router = APIRouter(tags=["memory"])
 
     @router.post("/v1/feedback")
-    def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
+    async def feedback(said: Feedback, tenant: Tenant) -> dict[str, Any]:
         """Create, confirm or quarantine what was learned from one answer.
 
         Where the tenant's day has no room for a record, only what cannot make one is heard.
         """
+        return await elsewhere.found(memory.aside.writing, heard, said, tenant)
+
+    def heard(said: Feedback, tenant: str) -> dict[str, Any]:
         if said.verdict == "correct" or said.answer or said.rationale:
             allowance.records(tenant)
         outcome = apply_feedback(

@@ -6,21 +6,26 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from memory.versions.lineage import Lineage
+from memory.aside import Aside
+from memory.versions.lineage import Lineage, Traced
+from server.routes.elsewhere import Elsewhere
 from server.routes.paging import Id
 from server.tenancy.principal import Tenant
 
 
-def trace_router(lineage: Lineage) -> APIRouter:
+def trace_router(lineage: Lineage, aside: Aside, elsewhere: Elsewhere) -> APIRouter:
     """Return the route, over `lineage`."""
     router = APIRouter(tags=["memory"])
 
     @router.get("/v1/trace/{thing_id}")
-    def trace(
+    async def trace(
         thing_id: Id, tenant: Tenant, depth: Annotated[int, Query(ge=0, le=6)] = 2
     ) -> dict[str, Any]:
         """Follow an answer to its records and adapter, and back, up to `depth` links."""
-        found = lineage.walk(tenant, thing_id, depth)
+        found = await elsewhere.found(aside.reading, walked, tenant, thing_id, depth)
         return {"object": "list", "data": [thing.model_dump(mode="json") for thing in found]}
+
+    def walked(tenant: str, thing_id: str, depth: int) -> list[Traced]:
+        return list(lineage.walk(tenant, thing_id, depth))
 
     return router

@@ -16,6 +16,7 @@ from pydantic import Field
 from adaptation.options import Strategy
 from memory.memory import LongTermMemory
 from memory.types import Frozen
+from server.routes.elsewhere import Elsewhere
 from server.routes.paging import OPAQUE_ID, Id, list_object
 from server.telemetry.live import Live, Watcher
 from server.tenancy.principal import Caller, Principal, Tenant
@@ -45,7 +46,11 @@ class TraceFilter(Frozen):
 
 
 def traces_router(
-    memory: LongTermMemory, live: Live, is_closed: Callable[[], bool], still_admits: StillAdmits
+    memory: LongTermMemory,
+    live: Live,
+    is_closed: Callable[[], bool],
+    still_admits: StillAdmits,
+    elsewhere: Elsewhere,
 ) -> APIRouter:
     """Return the routes; a stream ends where the server `is_closed`, and with its key."""
     router = APIRouter(prefix="/v1/traces", tags=["adaptation"])
@@ -68,11 +73,15 @@ def traces_router(
         return StreamingResponse(events, headers=HEADERS, media_type="text/event-stream")
 
     @router.get("/{trace_id}")
-    def get_trace(trace_id: Id, tenant: Tenant) -> dict[str, Any]:
+    async def get_trace(trace_id: Id, tenant: Tenant) -> dict[str, Any]:
         """Return everything that is told of one answer; it has the completion's id."""
-        memory.completions.flush(FLUSH_S)
+        found = await elsewhere.found(memory.aside.reading, written, tenant, trace_id)
         links = {"lineage": f"/v1/trace/{trace_id}", "report": f"/v1/reports/{trace_id}"}
-        return traces.get(tenant, trace_id) | {"links": links}
+        return found | {"links": links}
+
+    def written(tenant: str, trace_id: str) -> dict[str, Any]:
+        memory.completions.flush(FLUSH_S)
+        return traces.get(tenant, trace_id)
 
     return router
 

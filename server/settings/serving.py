@@ -10,6 +10,9 @@ from server.settings.group import Group
 class Serving(Group):
     """Bounds of requests, and the life of server and engine."""
 
+    replica: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """name of this server among those behind one load balancer: every response carries it, as
+    `x-whet-replica`"""
     engine_routes: bool = False
     """open the engine's own administrative routes to the operator"""
     notice_s: float = Field(default=0.0, ge=0, le=600)

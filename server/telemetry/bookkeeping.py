@@ -83,7 +83,7 @@ class Bookkeeper:
             text=text,
             answer=answer,
             model=self._model,
-            adapter=outcome.samples[0].adapter or (query.base.version if query.base else None),
+            adapter=query.adapter_of(outcome.samples[0]),
             task=query.options.memory.task,
             record_id=report.memory.saved or report.memory.reused if report.memory else None,
             vote=outcome.vote,

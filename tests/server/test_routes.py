@@ -24,6 +24,7 @@ from server.erasure.signing import SigningKey
 from server.refusals.error_shape import OpenAIErrorShape
 from server.refusals.errors import install_handlers
 from server.routes.adapters import adapters_router
+from server.routes.elsewhere import Elsewhere
 from server.routes.erasure import erasure_router
 from server.routes.feedback import feedback_router
 from server.routes.records import records_router
@@ -42,7 +43,7 @@ def memory(data_dir: Path) -> Iterator[LongTermMemory]:
 def http(memory: LongTermMemory) -> Iterator[TestClient]:
     app = FastAPI()
     for router in (
-        feedback_router(memory, Unlimited()),
+        feedback_router(memory, Unlimited(), Elsewhere(is_shared=False)),
         records_router(memory, Unlimited()),
         erasure_router(memory, Eraser(memory, Secret.of_folder(memory.data_dir))),
         adapters_router(memory, Stage.ALL),
