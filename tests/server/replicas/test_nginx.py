@@ -1,0 +1,127 @@
+"""`deploy/nginx.conf` before three replicas: real nginx, real processes, deaths under requests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from server.server_process import ROOT, free_port
+from tests.server.replicas.replica import ANSWER, VERIFIED, Client, Replica, asked
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+SLOW = "How long may a reader wait 3 s for an answer?"
+
+
+@pytest.fixture(scope="module")
+def balancer(
+    three: list[Replica], operator: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """What clients ask."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed here (Debian: apt-get install nginx-light)")
+    folder, port = tmp_path_factory.mktemp("balancer"), free_port()
+    ports = {"8000": port, **{f"800{n}": each.port for n, each in enumerate(three, 1)}}
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    text = re.sub(r"127\.0\.0\.1:(800\d)", lambda found: f"127.0.0.1:{ports[found[1]]}", text)
+    (folder / "nginx.conf").write_text(text)
+    words = [NGINX, "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off;"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    client = Client(f"http://127.0.0.1:{port}", operator)
+    try:
+        _answers(client)
+        yield client
+    finally:
+        client.http.close()
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(client: Client) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            client.get("/v1/models")
+        except httpx.TransportError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        else:
+            return
+
+
+def test_requests_are_shared_and_answers_say_by_whom(
+    balancer: Client, replicas: list[Replica]
+) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        bodies = [asked(f"wait 0.2 s for {n}") for n in range(12)]
+        sent = threads.map(
+            lambda each: balancer.http.post("/v1/chat/completions", json=each), bodies
+        )
+        found = list(sent)
+    assert {each.status_code for each in found} == {200}
+    assert {each.headers["x-whet-replica"] for each in found} == {each.name for each in replicas}
+    assert balancer.http.get("/metrics").status_code == 404
+
+
+def test_tokens_of_a_stream_come_as_they_are_made(balancer: Client) -> None:
+    body = asked(SLOW, stream=True, adaptation={"strategy": "plain"})
+    with balancer.http.stream("POST", "/v1/chat/completions", json=body) as response:
+        began = time.monotonic()
+        came = [time.monotonic() - began for line in response.iter_lines() if line]
+    assert came[0] < 1.5 < came[-1]
+
+
+def test_a_replica_killed_in_mid_vote_costs_no_answer(
+    balancer: Client, replicas: list[Replica]
+) -> None:
+    """All clients are answered, by those that are left."""
+    body = asked(SLOW, adaptation=VERIFIED)
+    with ThreadPoolExecutor(6) as threads:
+        sent = [
+            threads.submit(balancer.http.post, "/v1/chat/completions", json=body) for _ in range(6)
+        ]
+        time.sleep(1.5)
+        replicas[0].kill()
+        found = [each.result() for each in sent]
+    assert [each.status_code for each in found] == [200] * 6
+    assert {each.headers["x-whet-replica"] for each in found} == {"second", "third"}
+    assert {each.json()["choices"][0]["message"]["content"] for each in found} == {ANSWER}
+    saved = {each.json()["adaptation"]["memory"]["saved"] for each in found}
+    assert len(saved - {None}) == 1
+
+
+def test_a_rolling_restart_fails_no_request(balancer: Client, replicas: list[Replica]) -> None:
+    statuses: list[int] = []
+    with ThreadPoolExecutor(1) as threads:
+        restarting = threads.submit(_restart, replicas)
+        while not restarting.done():
+            response = balancer.http.post("/v1/chat/completions", json=asked("Still there?"))
+            statuses.append(response.status_code)
+    restarting.result()
+    assert set(statuses) == {200}
+
+
+def _restart(replicas: list[Replica]) -> None:
+    for each in replicas[:2]:
+        each.stop()
+        each.begin()
+        each.wait()
+
+
+def test_without_any_replica_clients_are_told_to_come_back(
+    balancer: Client, replicas: list[Replica]
+) -> None:
+    for each in replicas:
+        each.kill()
+    for path in ("/v1/chat/completions", "/v1/batches"):
+        refused = balancer.http.post(path, json=asked("Anybody?"))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["error"]["code"] == "service_unavailable"
