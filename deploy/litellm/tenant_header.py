@@ -1,6 +1,6 @@
 """Names the tenant of each request to Whet: the one in the metadata of the key it came with.
 
-A header in `litellm_params.extra_headers` would not do: a client's own `extra_headers` go before.
+A hook has the last word on a request's headers; `litellm_params` have not.
 """
 
 from fastapi import HTTPException
