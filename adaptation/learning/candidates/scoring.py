@@ -67,13 +67,15 @@ class Scorer:
         """Return the scores of records; `before` are those of earlier generations, by record."""
         known = {r.id: found for r in records if (found := _as_known(r, before.get(r.id)))}
         new = [record for record in records if record.id not in known]
-        # The embedder is loaded here, for seconds; the trainer has a process of its own.
-        found, vectors = await asyncio.gather(
-            self._found(new), asyncio.to_thread(self.vectors, records)
+        reference = range(min(REFERENCE, len(records)))
+        how = reference, MAX_TOKENS, self.timeout_s
+        # The embedder is loaded here, for seconds; the trainer has processes of its own.
+        found, vectors, influences = await asyncio.gather(
+            self._found(new),
+            asyncio.to_thread(self.vectors, records),
+            self.trainer.align(plain(records), *how),
         )
         known |= found
-        reference = range(min(REFERENCE, len(records)))
-        influences = await self.trainer.align(plain(records), reference, MAX_TOKENS, self.timeout_s)
         novel = await asyncio.to_thread(novelties, vectors)
         return [
             Scores(

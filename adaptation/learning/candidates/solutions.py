@@ -36,6 +36,8 @@ Bare: TypeAlias = Literal["solve", "learn", "leave"]
 """What becomes of bare corrections: a solution is written, they are learned as they are, or not."""
 HINT = "\n(The answer is {}.)"
 DRAWS, TEMPERATURE = 4, 0.8
+AT_ONCE = 16
+"""Records that are asked about at a time: workers do so beside each other, one of them in turn."""
 AGREEING = 2
 """Solutions that must end in the answer."""
 STEPS = 2
@@ -74,10 +76,15 @@ class Solver:
             return Solved(tuple(records))
         known = await asyncio.to_thread(self.kept.solutions, tenant, self.base_model)
         found: dict[str, Record | None] = {}
-        for done, record in enumerate(wanting):
-            text = await self._text(record, known.get(record.id), bare)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def solve(record: Record) -> None:
+            async with turns:
+                text = await self._text(record, known.get(record.id), bare)
             found[record.id] = _with(record, text)
-            self.on_step(done + 1, len(wanting), None)
+            self.on_step(len(found), len(wanting), None)
+
+        await asyncio.gather(*map(solve, wanting))
         kept = (found.get(record.id, record) for record in records)
         changed = sum(new is not None and not is_bare(new) for new in found.values())
         left_out = sum(new is None for new in found.values())

@@ -72,19 +72,22 @@ class Judge:
         return judging
 
     async def _further(self, judging: Judging, block: Sequence[Record], candidate: str) -> Judging:
-        base = await self._replies("base", block, None)
-        current = await self._replies("champion", block, self.served) if self.served else base
+        arms = {"base": None, "champion": self.served, "candidate": candidate}
+        asked = [name for name in arms if name != "champion" or self.served]
+        prompts = [conversation.until(-1) for conversation in plain(block)]
+        texts = await asyncio.gather(
+            *(self.ask(f"evaluate {name}", prompts, arms[name]) for name in asked)
+        )
+        # A verifier may ask another process, for seconds.
+        graded = await asyncio.to_thread(lambda: [self._graded(some, block) for some in texts])
+        found = dict(zip(asked, graded, strict=True))
         return Judging(
             records=(*judging.records, *block),
-            base=judging.base + base,
-            current=judging.current + current,
-            candidate=judging.candidate + await self._replies("candidate", block, candidate),
+            base=judging.base + found["base"],
+            current=judging.current + found.get("champion", found["base"]),
+            candidate=judging.candidate + found["candidate"],
             left=judging.left - len(block),
         )
 
-    async def _replies(self, name: str, block: Sequence[Record], adapter: str | None) -> Replies:
-        prompts = [conversation.until(-1) for conversation in plain(block)]
-        texts = await self.ask(f"evaluate {name}", prompts, adapter)
-        # A verifier may ask another process, for seconds.
-        right = await asyncio.to_thread(lambda: tuple(map(self.grade, texts, block)))
-        return Replies(tuple(texts), right)
+    def _graded(self, texts: Sequence[str], block: Sequence[Record]) -> Replies:
+        return Replies(tuple(texts), tuple(map(self.grade, texts, block)))
