@@ -9,11 +9,37 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from adaptation.learning.ray.cluster import OWN, QUIET
+from server.server_process import free_port
 
+AGENTS = (
+    *("runtime_env_agent_port", "dashboard_agent_listen_port"),
+    *("metrics_agent_port", "metrics_export_port"),
+)
 STORE_BYTES = 100 * 2**20
+
+
+def promised(start: Callable[..., None]) -> Callable[..., None]:
+    """Have a node know its agents' ports before these say them.
+
+    Ray 2.60 gives an agent fifteen seconds to import itself, on whatever busy cores, and then ends
+    the node (`WaitForDashboardAgentPorts`).
+    """
+    from ray._raylet import get_port_filename
+
+    def start_raylet(self: Any, *given: Any, **named: Any) -> None:
+        for name in AGENTS:
+            port = free_port()
+            setattr(self._ray_params, name, port)
+            file = get_port_filename(self._node_id, name)
+            Path(self._session_dir, file).write_text(str(port))
+        start(self, *given, **named)
+
+    return start_raylet
 
 
 def main() -> None:
@@ -24,6 +50,7 @@ def main() -> None:
 
     # The dashboard's process is there without a dashboard too, and takes seconds to import.
     Node.start_api_server = lambda self, **_: None
+    Node.start_raylet = promised(Node.start_raylet)
     node: dict[str, Any] = {"object_store_memory": STORE_BYTES, "include_log_monitor": False}
     head = {**node, "num_cpus": 0, "no_monitor": True, "temp_dir": sys.argv[1]}
     cluster = Cluster(initialize_head=True, head_node_args=head)
