@@ -15,6 +15,7 @@ from server.commands.common import (
     settings_of,
 )
 from server.commands.doing import add_detach, done_here, say_detached
+from server.commands.ray_flag import add_ray_argument
 from server.commands.scheduling import add_schedule_arguments, scheduled
 from server.commands.student import (
     add_student_argument,
@@ -50,6 +51,8 @@ EXAMPLES = """\
   whet distill --parent 3              trained on from the third version
   whet distill --target house_rules/507    judged by this suite's development questions
   whet distill --model smollm2 --student whet-pebble   have a smaller model learn it
+  whet distill --ray                   by the workers of the Ray cluster of this machine
+  whet distill --ray 10.0.0.5:6379 --distill-workers 8    by eight, of another cluster
   whet distill --autonomy approve      where it passes, it waits for `whet adapters approve`
 """
 
@@ -87,7 +90,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that runs a generation takes."""
-    add_memory_arguments(parser, json=False, settings={"min_real_share", "max_written_share"})
+    own = {"min_real_share", "max_written_share", "distill_workers"}
+    add_memory_arguments(parser, json=False, settings=own)
     add_template_arguments(parser)
     add_detach(parser)
     parser.add_argument("--dry-run", action="store_true", help="select and report, train nothing")
@@ -117,6 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="corrections that are a bare answer: have the model write a solution (the default), "
         "learn them as they are, or leave them out",
     )
+    add_ray_argument(parser)
     add_json_file(parser, "the report")
 
 
@@ -184,6 +189,7 @@ def _asked(args: argparse.Namespace) -> NewJob:
         parent=args.parent,
         target=args.target,
         student=student_of(args),
+        ray=args.ray,
     )
     return NewJob(tenant=args.tenant, kind=JobKind.DISTILL, request=asked.model_dump(mode="json"))
 

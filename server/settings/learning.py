@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from server.settings.group import Group
+from server.settings.ray import ADDRESS
 
 
 class Learning(Group):
@@ -45,9 +46,23 @@ class Learning(Group):
     champion_autonomy: Literal["suggest", "approve", "auto"] = "auto"
     """what is done with a version that passed the gate: `suggest` reports it, `approve` waits for
     `whet adapters approve`, `auto` begins its release"""
+    distill_ray: str | None = None
+    """address of the Ray cluster whose workers do distillations, like `HOST:6379`; `auto` takes the
+    one that this machine is part of, `local` makes one here; `none` asks no cluster. `whet distill
+    --ray` says so for one generation"""
+    distill_workers: int = Field(default=4, ge=1, le=64)
+    """workers that a distillation asks of its Ray cluster; those without a place yet are waited for
+    by nobody"""
     champion_archive: bool = False
     """a generation is trained on from a version drawn among all that were judged, not from the
     base"""
+
+    @field_validator("distill_ray")
+    @classmethod
+    def _cluster(cls, address: str | None) -> str | None:
+        if address is not None and not ADDRESS.fullmatch(address):
+            raise ValueError("it is none of local, auto and HOST:PORT")
+        return address
 
     @property
     def champion_least(self) -> float | None:

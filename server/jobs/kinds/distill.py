@@ -17,6 +17,7 @@ from adaptation.learning.distillation.report import GenerationReport
 from adaptation.learning.distillation.select import Selection
 from adaptation.learning.distillation.target import Target, target_named
 from adaptation.learning.training.process import ProcessTrainer
+from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.identity.answers import agree, canonical, extract
 from memory.identity.answers.options import AnswerOptions
 from memory.lines.calls import calls_in
@@ -55,6 +56,8 @@ class DistillRequest(OfBase):
     """The suite, or world of it, whose development questions judge; None: the tenant's own."""
     student: Student | None = None
     """The base that learns in place of this one, which teaches it then."""
+    ray: str | None = None
+    """Address of the Ray cluster whose workers do it; None: as the settings have it."""
 
 
 async def run(work: Work) -> dict[str, Any]:
@@ -123,7 +126,7 @@ async def _distilling(
     target: Target | None = None,
 ) -> AsyncIterator[Distiller]:
     """Yield what runs generations on a base, which is loaded when it is first asked something."""
-    trainer = make_trainer(base, work.settings.trainer_device)
+    trainer = _trainer(work, base)
     try:
         yield Distiller(
             records=work.memory,
@@ -182,6 +185,16 @@ def _parent(memory: LongTermMemory, tenant: str, asked: DistillRequest) -> str |
     if found is None:
         raise JobFailedError(f"{asked.base_name} has no version {asked.parent}")
     return found.id
+
+
+def _trainer(work: Work, base: OfBase) -> GeneratingTrainer:
+    """Return what trains and replies: a process of this machine, or a cluster's workers."""
+    address = work.job.request.get("ray") or work.settings.distill_ray
+    if address is None:
+        return make_trainer(base, work.settings.trainer_device)
+    from server.jobs.spreading import spread_over
+
+    return spread_over(work, base, address)
 
 
 def make_trainer(asked: OfBase, device: str) -> ProcessTrainer:
