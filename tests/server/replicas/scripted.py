@@ -44,7 +44,7 @@ def main(words: list[str], log: Path) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     with (
         mock.patch.object(launch, "open_engine", open_engine),
-        mock.patch.object(parts, "ProcessTrainer", side_effect=lambda *_, **__: FakeTrainer()),
+        mock.patch.object(parts, "trainer_of", side_effect=lambda *_: FakeTrainer()),
         mock.patch.object(parts, "Cores", side_effect=lambda _: FakeCores()),
     ):
         sys.exit(serve.run(words))
