@@ -110,6 +110,7 @@ def table(grown: Sequence[Row]) -> str:
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
+    replicas.add_flags(parser)
     usual = {each.name: each.default for each in fields(Prices)}
     parser.add_argument("--costs", type=Path, default=FILE, help=f"default: {FILE.name}")
     parser.add_argument("--measured", type=Path, help="what loadtests.scale.replicas wrote")
