@@ -43,6 +43,8 @@ class Tenant:
     """Ids of the records that were acknowledged."""
     foreign: int = 0
     """Answers and records that hold the other's canary."""
+    samples: int = 0
+    """Drawn for its votes."""
     lost: int = 0
     """Acknowledged records that a replica does not have, summed over replicas."""
     unread: int = 0
@@ -80,8 +82,10 @@ class Tenant:
         """Keep a reply, what it acknowledges, and whose canaries are in it."""
         self.replies.append(reply)
         self.foreign += self.holds_foreign(reply.body)
-        if reply.status == 200 and (saved := json.loads(reply.body)["adaptation"]["memory"]):
-            self.saved |= {saved["saved"]} - {None}
+        if reply.status == 200:
+            report = json.loads(reply.body)["adaptation"]
+            self.saved |= {report["memory"]["saved"]} - {None}
+            self.samples += report["samples"]["started"]
 
     def holds_foreign(self, text: bytes) -> bool:
         """Whether the other's canary is in a text."""
@@ -154,6 +158,7 @@ def figures(tenants: Sequence[Tenant]) -> dict[str, Any]:
     """Return what was counted over all replies."""
     return {
         "requests": len(replies_of(tenants)),
+        "samples": sum(each.samples for each in tenants),
         "saved": sum(len(each.saved) for each in tenants),
         "lost": sum(each.lost for each in tenants),
         "unread": sum(each.unread for each in tenants),

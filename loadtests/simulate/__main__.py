@@ -19,6 +19,7 @@ from typing import Any
 from adaptation.statistics import Interval
 from loadtests.measure.result import Result, Target
 from loadtests.scale import part, replicas
+from loadtests.scale.site import Plan
 from loadtests.scale.tenants import CANARIES
 from loadtests.simulate.costs import FILE, Costs, load
 from loadtests.simulate.growth import MACHINES, Demand, Prices, Row, rows
@@ -35,7 +36,7 @@ def measure(args: argparse.Namespace) -> Result:
         measured = json.loads(args.measured.read_text("utf-8"))["figures"]
     else:
         measured = replicas.measure(args).figures
-    plan = replicas.Plan(**measured["plan"])
+    plan = Plan(**measured["plan"])
     predicted = {count: predict(costs, plan, count, args.seed) for count in replicas.COUNTS}
     prices = Prices(args.machine_price, args.database_price)
     machines = (1, 10, 100) if args.quick else args.machines
@@ -46,7 +47,7 @@ def measure(args: argparse.Namespace) -> Result:
     return _result(costs, measured, predicted, grown, prices)
 
 
-def predict(costs: Costs, plan: replicas.Plan, count: int, seed: int) -> Outcome:
+def predict(costs: Costs, plan: Plan, count: int, seed: int) -> Outcome:
     """Return what so many local replicas come to: one host, a sample's time is waiting."""
     cores = int(costs.machine["cores"])
     site = Site(count, 1, cores, plan.places, plan.sample_s, 0.0, database_cores=cores)

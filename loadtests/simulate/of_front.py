@@ -15,7 +15,7 @@ import psutil
 from adaptation.statistics import quartiles
 from loadtests.load.wire import Wire
 from loadtests.processes import cpu_seconds, with_children
-from loadtests.scale.replicas import Plan, Site, site
+from loadtests.scale.site import Plan, Site, site
 from loadtests.scale.tenants import drafts
 from loadtests.simulate.costs import Spread
 from memory.embedding.embedder import create_embedder
