@@ -39,7 +39,7 @@ def run(given: Waiting) -> None:
 
 
 async def _serve(given: Waiting, patch: pytest.MonkeyPatch) -> None:
-    settings = {"database_url": given.database_url, "shared_samples": given.places}
+    settings: dict[str, Any] = {"database_url": given.database_url, "shared_samples": given.places}
     flags = ("--max-num-seqs", str(given.places))
     async with composed(given.folder, patch, script(given.sample_s), flags, **settings) as server:
         config = uvicorn.Config(

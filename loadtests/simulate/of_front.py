@@ -46,8 +46,8 @@ def measure() -> dict[str, Spread]:
 
 async def _measured() -> dict[str, Spread]:
     async with site(1, PLAN) as found:
-        for voted in (True, False):  # the first ones import, compile and open connections
-            await _batch(found, voted=voted)
+        for is_voted in (True, False):  # the first ones import, compile and open connections
+            await _batch(found, voted=is_voted)
         voted = [await _batch(found, voted=True) for _ in range(BATCHES)]
         plain = [await _batch(found, voted=False) for _ in range(BATCHES)]
         followed = [await _followed(found) for _ in range(BATCHES // 2)]
