@@ -158,11 +158,12 @@ def _one_sample(run: Run) -> Claim:
         f"base's {VOTES} votes {_share(mean(before, lambda t: t.voted))}, one sample after "
         f"{_share(mean(after, lambda t: t.one))}: {_points(gain)}; tokens {_share(tokens)}"
     )
+    is_learned = run.last.version != BASE
     return Claim(
         f"{run.target}: one sample for {VOTES} votes",
         f"one sample after ≥ {VOTES} votes of the base, at ≤ 1/8 of the tokens",
-        (found,),
-        gain.value >= 0 and tokens.value <= TOKENS,
+        (found if is_learned else f"{found}; nothing was promoted",),
+        is_learned and gain.value >= 0 and tokens.value <= TOKENS,
     )
 
 

@@ -63,6 +63,15 @@ def test_each_target_can_be_missed(after: Asked, missed: str) -> None:
     assert not met(asked("base", 10, 12), after)[missed]
 
 
+def test_a_base_that_stays_has_not_learned_what_its_votes_never_get_right() -> None:
+    base = asked("base", 0, 12)
+    rejected = generation(1, "base").model_copy(update={"decision": "rejected"})
+    one, *_ = claims(runs_of([generation(0, "base"), rejected], [base]), least=0.7)
+    assert one.name == "facts: one sample for 16 votes"
+    assert not one.met
+    assert "nothing was promoted" in one.found[0]
+
+
 def test_a_generation_that_falls_in_between_is_not_forgotten() -> None:
     found = met(asked("base", 4, 12), asked("ad_1", 16, 12), asked("ad_2", 8, 12))
     assert not found["the target over generations"]
