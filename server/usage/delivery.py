@@ -135,6 +135,8 @@ class UsageEvents:
             if outcome == REFUSED and len(batch) > 1:
                 most = 1  # to find the one that it is about
                 continue
+            if outcome == REFUSED:
+                most = BATCH
             if outcome != AWAY:
                 self._counts.events.labels(outcome).inc(len(batch))
                 self._troubles -= {"room", "sink"}
@@ -211,13 +213,13 @@ async def usage_events(
         yield None
         return
     try:
-        httpx.URL(settings.usage_events)
+        host = httpx.URL(settings.usage_events).host  # the rest may hold a secret
     except httpx.InvalidURL as error:
         raise ConfigError(f"usage_events: {error}") from error
     async with httpx.AsyncClient(headers=_admitted(settings.usage_events_key_file)) as client:
         counts, folder = UsageCounts(registry), settings.data_dir / FOLDER
         events = UsageEvents(client, settings.usage_events, folder, counts)
-        logger.info("usage events go to %s", settings.usage_events)
+        logger.info("usage events go to %s", host)
         async with events.delivering():
             yield events
 

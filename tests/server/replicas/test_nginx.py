@@ -74,9 +74,8 @@ def test_requests_are_shared_and_answers_say_by_whom(
 def test_tokens_of_a_stream_come_as_they_are_made(balancer: Client) -> None:
     body = asked(SLOW, stream=True, adaptation={"strategy": "plain"})
     with balancer.http.stream("POST", "/v1/chat/completions", json=body) as response:
-        began = time.monotonic()
-        came = [time.monotonic() - began for line in response.iter_lines() if line]
-    assert came[0] < 1.5 < came[-1]
+        came = [time.monotonic() for line in response.iter_lines() if line]
+    assert came[-1] - came[0] > 1.5, "the first event is there while the answer is not"
 
 
 def test_a_replica_killed_in_mid_vote_costs_no_answer(
