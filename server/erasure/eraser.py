@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import tempfile
 import time
 from collections import defaultdict
@@ -23,6 +24,7 @@ from memory.errors import StorageUnavailableError, WhetMemoryError
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion, Record, State
 from server.adapters.kept_adapters import FOLDER
+from server.jobs.folders import drop_pieces
 from server.tenancy.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Eraser:
             learned = [version.id for version in self.learned(tenant, record_id)]
             reason = f"it learned from {record_id}, which was erased"
             self._memory.adapters.retire(tenant, learned, reason)
+        self._drop_pieces()
         self._drop_kept(tenant, record_id)
 
     def finish(self) -> None:
@@ -122,8 +125,11 @@ class Eraser:
     def _look_again(self, since_s: float) -> None:
         """Delete what was being trained on a record while it was erased, in the last `since_s`."""
         erased: dict[str, set[str]] = defaultdict(set)
+        until = 0.0
         for each in self._memory.erasures.since(time.time() - since_s):
             erased[each.tenant].add(each.record_id)
+            until = max(until, each.ended_at or 0.0)
+        self._drop_pieces(until)
         for tenant, records in erased.items():
             versions = self._memory.adapters.list(tenant)
             retired = [version.id for version in versions if version.retired is not None]
@@ -134,6 +140,14 @@ class Eraser:
         gone = [each.id for each in self.learned(tenant, record_id) if each.retired is not None]
         if keys := self._drop_learned(tenant, {record_id}, gone):
             self._memory.erasures.note(tenant, record_id, kept_adapters=keys)
+
+    def _drop_pieces(self, until: float = math.inf) -> None:
+        try:
+            drop_pieces(self._memory.data_dir, until)
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"what workers found cannot be deleted, and may hold what was erased: {error}"
+            ) from error
 
     def _drop_learned(
         self, tenant: str, records: Collection[str], adapters: Collection[str]

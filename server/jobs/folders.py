@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from memory.offline.jobs import JobStore
 
 FOLDER = "jobs"
+PIECES = "pieces"
+"""In the folder of a generation: what its workers found, which quotes records."""
 
 
 def folder_of(data_dir: Path, job_id: str) -> Path:
@@ -22,3 +26,14 @@ def drop_left(jobs: JobStore, data_dir: Path) -> None:
     for folder in folders:
         if folder.name in done:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def drop_pieces(data_dir: Path, until: float = math.inf) -> None:
+    """Delete what workers found up to a moment (Unix seconds) for jobs that are not done.
+
+    It may quote what is erased now; whoever goes on with a job has the rest of it found again.
+    """
+    for piece in (data_dir / FOLDER).glob(f"*/{PIECES}/[!.]*"):  # dots: they are being written
+        with suppress(FileNotFoundError):
+            if piece.stat().st_mtime <= until:
+                piece.unlink()

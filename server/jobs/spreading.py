@@ -9,11 +9,10 @@ from __future__ import annotations
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.distillation.spread import Spread
 from adaptation.learning.ray.trainer import RayTrainer
+from server.jobs.folders import PIECES
 from server.jobs.of_base import OfBase
 from server.jobs.work import Work
 from server.trainers import placement_of
-
-FOLDER = "pieces"
 
 
 def spread_over(work: Work, base: OfBase, address: str) -> Spread:
@@ -27,4 +26,4 @@ def spread_over(work: Work, base: OfBase, address: str) -> Spread:
     work.tell(f"{workers} workers are asked of the Ray cluster at {address}")
     trainer = RayTrainer(base.model, placement, template=base.template)
     of_base = base.model, base.template.model_dump_json()
-    return Spread(trainer, workers, Pieces(work.folder / FOLDER, of_base))
+    return Spread(trainer, workers, Pieces(work.folder / PIECES, of_base))

@@ -66,7 +66,10 @@ class Journal:
 
     def _taken_over(self, path: Path) -> list[Event]:
         """Return the events of a file that nobody holds, and have them in this one."""
-        with suppress(FileNotFoundError), path.open("r+", encoding="utf-8", errors="replace") as file:
+        with (
+            suppress(FileNotFoundError),
+            path.open("r+", encoding="utf-8", errors="replace") as file,
+        ):
             if not locked(file.fileno(), fcntl.LOCK_EX):
                 return []
             events = [event for line in file if (event := _read(line)) is not None]

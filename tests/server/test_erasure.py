@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from memory.memory import LongTermMemory
 from server.erasure.certificate import certificate, signer_of
 from server.erasure.search import PIECE_BYTES, forms_of
 from server.erasure.signing import SigningKey
+from server.jobs.folders import PIECES
 from tests.server.backups import backed_up, restored
 from tests.server.forgetting import (
     CANARY,
@@ -342,3 +344,31 @@ def test_a_text_that_the_database_splits_between_two_pages_is_found(tmp_path: Pa
     for start in range(0, len(long) - 600, 30_001):
         assert any(hit.place.startswith("table record") for hit in hits(memory, long[start:][:600]))
     memory.close()
+
+
+def test_what_workers_found_for_a_job_is_deleted_here_and_at_the_next_look_elsewhere(
+    tmp_path: Path,
+) -> None:
+    folder, other = tmp_path / "data", tmp_path / "other"
+    life = live(folder)
+    shutil.copytree(folder, other)
+    here, there = (_found(each, "before") for each in (folder, other))
+    memory = opened(folder)
+    eraser_of(memory).forget("ann", life.record.id, "a test")
+    assert not here.exists()
+    assert hits(memory) == []
+    memory.close()
+    shutil.copy(folder / "whet.db", other / "whet.db")
+    after = _found(other, "after")
+    memory = opened(other)
+    eraser_of(memory).finish()
+    assert (there.exists(), after.exists()) == (False, True)
+    memory.close()
+
+
+def _found(folder: Path, name: str) -> Path:
+    """Have a worker's find in the folder of a job."""
+    pieces = folder / "jobs" / "job_1" / PIECES
+    pieces.mkdir(parents=True, exist_ok=True)
+    (pieces / name).write_text(TEXT)
+    return pieces / name

@@ -162,6 +162,8 @@ def test_a_killed_servers_events_are_taken_over_and_a_living_ones_are_not(tmp_pa
     assert killed._file is not None
     killed._file.write('{"id": "cut sho')
     killed._file.close()
+    with killed._path.open("ab") as file:
+        file.write(b"\xff")
     new = Journal(tmp_path)
     assert new.open() == [{"id": "old"}]
     new.close()
@@ -180,6 +182,7 @@ async def test_an_event_that_is_refused_takes_no_other_along(sink: Sink, tmp_pat
         await sink.has(19)
     assert "r7" not in {each["data"]["request_id"] for each in sink.taken}
     assert (counted(registry, "sent"), counted(registry, "refused")) == (19, 1)
+    assert [len(each) for each in sink.tries] == [20, *[1] * 8, 12]
 
 
 async def test_what_finds_no_room_is_counted_and_said(
