@@ -21,9 +21,10 @@ from adaptation.learning.leases import AdapterLeases, Lease
 from adaptation.learning.probing import check_applied
 from adaptation.types import Adapter
 from memory.errors import WhetMemoryError
+from memory.threads import Threads
 from memory.types import AdapterVersion
 from memory.versions.adapters import AdapterRegistry
-from server.adapters.fetching import Fetching
+from server.adapters.fetching import Fetching, threads_to_fetch
 from server.adapters.versioned import version_of
 
 logger = logging.getLogger(__name__)
@@ -93,13 +94,14 @@ class Champion:
         leases: AdapterLeases,
         make_room: MakeRoom | None = None,
         alias: str = CHAMPION,
+        threads: Threads | None = None,
     ) -> None:
         """`model` is the base that is served: an adapter of another one would load and mislead.
 
         `alias` is what the registry calls the version that is served with it.
         `leases` are of no use to anybody else: with two places a champion and its successor never
         wait for a request's adapter, nor the other way round. `make_room` is asked for a place
-        where none is free.
+        where none is free. `threads` are those of `threads_to_fetch`, which others may share.
         """
         self._tenant = tenant
         self._model = model
@@ -108,7 +110,7 @@ class Champion:
         self._leases = leases
         self._make_room = make_room
         self._alias = alias
-        self._fetching = Fetching(registry)
+        self._fetching = Fetching(registry, threads or threads_to_fetch())
         self._had_to_leave = False
         self._held: Held | None = None
         self._users: Counter[int] = Counter()

@@ -22,6 +22,7 @@ from memory.errors import WhetMemoryError
 from memory.versions.adapters import AdapterRegistry
 from memory.versions.model_names import is_model_name
 from server.adapters.champion import CHAMPION, Champion, Served
+from server.adapters.fetching import threads_to_fetch
 from server.adapters.versioned import alias_asked
 from server.adapters.way import PATIENCE_S, Way
 from server.config import DEFAULT_TENANT
@@ -46,7 +47,7 @@ class Champions:
     ) -> None:
         """`model` is the base that is served; nobody else takes of `places`."""
         self._model, self._registry, self._engine = model, registry, engine
-        self._places = places
+        self._places, self._threads = places, threads_to_fetch()
         self._champions: dict[Served, Champion] = {}
         self._wanted: Mapping[Served, str] = {}
         """The version that each tenant with a champion is to be served with."""
@@ -72,6 +73,7 @@ class Champions:
                 self._places,
                 self._make_room,
                 served.alias,
+                self._threads,
             )
             if served.alias != CHAMPION:
                 made.stay_away()  # it is loaded for those who ask for it

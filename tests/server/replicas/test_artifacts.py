@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -99,6 +100,25 @@ async def test_a_slow_store_delays_the_champions_it_holds_and_no_other(
     store.answers.set()
     await until_served(champions, "default", second.id)
     assert champions.problem is None
+
+
+async def test_a_silent_store_takes_no_thread_that_others_need(
+    champions: Champions, memory: LongTermMemory, store: type[Slow], tmp_path: Path
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    versions = {name: register(memory, tmp_path, 1.0, tenant=name) for name in ("a", "b", "c")}
+    for name, version in versions.items():
+        memory.adapters.promote(name, version.id)
+    store.answers.clear()
+    try:
+        async with asyncio.timeout(30):
+            for name in versions:
+                while "is being fetched" not in str(champions.of(name).problem):
+                    await champions.refresh()
+    finally:
+        store.answers.set()
+    for name, version in versions.items():
+        await until_served(champions, name, version.id)
 
 
 async def test_a_fetch_that_takes_long_is_begun_once(
