@@ -89,8 +89,8 @@ class Settling:
         due = [tenant for tenant, quota in self._quotas.items() if quota.beat()]
         for tenants in _parts(due):
             await self._settled(tenants)
-        if due or self.company.is_away:
-            await self._look()
+        if (due or self.company.is_away) and await self._look() and not due:
+            self._note_back()
 
     async def close(self) -> None:
         """Give back what this server has, as if nobody had come lately."""
@@ -100,8 +100,11 @@ class Settling:
         if self._rounds is not None:
             self._rounds.cancel()
 
-    async def _look(self) -> None:
-        """See how many servers there are, and that tenants who came once are not kept for ever."""
+    async def _look(self) -> bool:
+        """See how many servers there are, and that tenants who came once are not kept for ever.
+
+        Return whether the database answered; that rounds end well is for rounds to tell.
+        """
         try:
             self.company.servers = max(1, await self._threads.run(self._counts.servers))
             if time.monotonic() - self._tidied_at > TIDY_S:
@@ -109,8 +112,8 @@ class Settling:
                 await self._threads.run(self._counts.tidy)
         except WhetMemoryError as error:
             self._note_away(str(error))
-        else:
-            self._note_back()
+            return False
+        return True
 
     async def _settled(self, tenants: Sequence[str]) -> None:
         """Wait for a round about tenants that begins from now on, but not for long."""

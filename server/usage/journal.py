@@ -37,9 +37,7 @@ class Journal:
         folder = self._path.parent
         make_data_folder(folder)
         left = sorted(folder.glob(f"*{SUFFIX}"))
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        locked(descriptor, fcntl.LOCK_EX)
-        self._file = os.fdopen(descriptor, "a", encoding="utf-8")
+        self._begin([])
         return [event for path in left for event in self._taken_over(path)]
 
     def append(self, events: Sequence[Event]) -> None:
@@ -52,9 +50,7 @@ class Journal:
     def replace(self, events: Sequence[Event]) -> None:
         """Hold these events, and nothing of what was delivered."""
         if self._file is not None:
-            self._file.truncate(0)
-            self.lines = 0
-            self.append(events)
+            self._begin(events)
 
     def close(self) -> None:
         """Leave the file to whoever starts next; none where nothing is left."""
@@ -63,6 +59,19 @@ class Journal:
                 self._path.unlink(missing_ok=True)
             self._file.close()
             self._file = None
+
+    def _begin(self, events: Sequence[Event]) -> None:
+        """Have a file with these events in place of the one before, at once and already held."""
+        beside = self._path.with_suffix(".new")
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        locked(descriptor, fcntl.LOCK_EX)
+        before, self._file = self._file, os.fdopen(descriptor, "a", encoding="utf-8")
+        self.lines = 0
+        self.append(events)
+        beside.replace(self._path)
+        if before is not None:
+            before.close()
 
     def _taken_over(self, path: Path) -> list[Event]:
         """Return the events of a file that nobody holds, and have them in this one."""

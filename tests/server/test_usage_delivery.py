@@ -173,6 +173,22 @@ def test_a_killed_servers_events_are_taken_over_and_a_living_ones_are_not(tmp_pa
     alive.close()
 
 
+def test_a_file_that_is_written_anew_is_whole_and_still_held(tmp_path: Path) -> None:
+    alive = Journal(tmp_path)
+    assert alive.open() == []
+    alive.append([{"id": "delivered"}, {"id": "waits"}])
+    alive.replace([{"id": "waits"}])
+    alive.append([{"id": "new"}])
+    assert len(list(tmp_path.iterdir())) == 1
+    other = Journal(tmp_path)
+    assert other.open() == [], "a living server's file is its own"
+    other.close()
+    alive.close()
+    after = Journal(tmp_path)
+    assert after.open() == [{"id": "waits"}, {"id": "new"}]
+    after.close()
+
+
 async def test_an_event_that_is_refused_takes_no_other_along(sink: Sink, tmp_path: Path) -> None:
     registry = CollectorRegistry()
     sink.answer = lambda sent: 400 if any(e["data"]["request_id"] == "r7" for e in sent) else 200

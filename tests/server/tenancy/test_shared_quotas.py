@@ -207,6 +207,8 @@ async def test_without_the_database_every_server_goes_on_with_its_share(
     for server in servers:
         at_work = await asyncio.gather(*(server.begun() for _ in range(4)))
         assert sum(request is not None for request in at_work) <= 3
+        await server.settling.beat()
+        assert server.settling.company.is_away, "looking is not counting"
         server.line.is_cut = False
         await server.settling.beat()
         assert not server.settling.company.is_away
