@@ -1,0 +1,181 @@
+"""Distillation by four workers of a Ray cluster, against one: a whole generation of whet-pebble.
+
+Real: the generation, its pieces and decisions, the cluster, its scheduling, adapters on their way.
+Simulated, as there are fewer cores than workers: a piece is not computed but waited for, as long as
+it took of one thread when the same generation was recorded (`replayed`). Recorded for each number
+of workers, since a piece of a quarter of the prompts takes more than a quarter of the time. The
+cluster is there before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from adaptation.evaluation.suites import suite_named
+from adaptation.evaluation.suites.split import Split
+from adaptation.learning.distillation.generation import Distiller
+from adaptation.learning.distillation.pieces import Pieces
+from adaptation.learning.distillation.report import GenerationReport
+from adaptation.learning.distillation.settings import Settings
+from adaptation.learning.distillation.spread import Spread
+from adaptation.learning.training.process import ResidentTrainer
+from adaptation.learning.training.trainer import Recipe
+from adaptation.statistics import Interval
+from loadtests.measure.result import Result, Row, Target
+from loadtests.scale import part
+from loadtests.scale.replayed import Noted, Recording, noted_in, waiting
+from memory.store.database import open_database
+from memory.types import Message, Record, State, Tier
+from memory.versions.adapters import AdapterRegistry
+from server.jobs.kinds.distill import gives_answer
+from tests.adaptation.distillation.conftest import RecordList, make_record
+
+WORKERS = 4
+AT_LEAST = 3.0
+PIECES = "pieces"
+RECORDS = 48
+QUICK = Settings(recipe=Recipe(rank=16, steps=24, batch_size=8))
+"""A training of an eighth of the steps."""
+WORLD = 500
+"""A development world."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a generation took, by the clock."""
+
+    report: GenerationReport
+    start_s: float
+    """Until a cluster and its first worker were there."""
+    seconds: float
+    """From then on."""
+
+
+class _Records(RecordList):
+    """What is doubted is not learned; nobody reviews it here."""
+
+    def hold(self, *doubt: object) -> None:
+        """Hold a record back."""
+
+
+def measured(records: int, settings: Settings) -> Result:
+    """Record a generation for one worker and for four, and have both done again by waiting."""
+    with TemporaryDirectory(prefix="whet-replay-", dir="/tmp") as name:
+        folder = Path(name)
+        (folder / PIECES).mkdir()
+        one = _by(1, folder, records, settings)
+        pieces = noted_in(folder / PIECES)
+        four = _by(WORKERS, folder, records, settings)
+    return _result(one, four, pieces)
+
+
+def _by(workers: int, folder: Path, records: int, settings: Settings) -> Taken:
+    """Record one generation and return what it took of workers that wait."""
+    first, again, ray = (folder / f"{what}-{workers}" for what in ("first", "again", "ray"))
+    for each in (first, again, ray):
+        each.mkdir()
+    how = workers, records, settings
+    recording = ResidentTrainer(Recording(folder / PIECES))
+    recorded = asyncio.run(_generation(recording, first, *how))
+    print(f"recorded for {workers}: {recorded.report.decision}", file=sys.stderr)
+    replaying = waiting(folder / PIECES, workers, ray)
+    taken = asyncio.run(_generation(replaying, again, *how))
+    if _decided(recorded.report) != _decided(taken.report):
+        raise RuntimeError("the generation that was waited for decided otherwise")
+    return taken
+
+
+async def _generation(
+    trainer: ResidentTrainer, folder: Path, workers: int, records: int, settings: Settings
+) -> Taken:
+    """Run one; the trainer is closed."""
+    began = time.perf_counter()
+    with closing(open_database(folder)) as database:
+        distiller = Distiller(
+            _Records(_records(records)),
+            AdapterRegistry(database, folder / "adapters"),
+            Spread(trainer, workers, Pieces(None)),
+            "whet-pebble",
+            gives_answer,
+            settings,
+        )
+        try:
+            await trainer.start()
+            started = time.perf_counter()
+            report = await distiller.run("default")
+            ended = time.perf_counter()
+        finally:
+            await trainer.close()
+    return Taken(report, started - began, ended - started)
+
+
+def _records(number: int) -> list[Record]:
+    suite = suite_named("house_rules")
+    known = {"split": Split.MEMORY, "seed": 0, "level": suite.default_level}
+    return [
+        make_record(
+            place,
+            messages=(Message(role="user", content=problem.question),),
+            answer=problem.answer,
+            rationale=problem.rationale,
+            task=problem.task,
+            tier=Tier.IMPORTED,
+            state=State.ACTIVE,
+        )
+        for place, problem in enumerate(suite.problems(number, world=WORLD, **known))
+    ]
+
+
+def _decided(report: GenerationReport) -> tuple[Any, ...]:
+    return report.decision, report.reasons, report.accuracy
+
+
+def _result(one: Taken, four: Taken, pieces: Sequence[Noted]) -> Result:
+    whole = one.seconds / four.seconds
+    trained = max(piece.seconds for piece in pieces if piece.op == "train")
+    spent = Counter[str]()
+    for piece in pieces:
+        spent[piece.op] += piece.seconds
+    took = ", ".join(f"{op} {seconds:.1f}" for op, seconds in spent.most_common())
+    shares = [f"{trained / taken.seconds:.0%}" for taken in (one, four)]
+    rest = (one.seconds - trained) / (four.seconds - trained)
+    rows: list[Row] = [
+        ("seconds of a generation by one worker, and by four", _pair(one.seconds, four.seconds)),
+        ("the candidate's training, which is one piece: seconds", f"{trained:.1f}"),
+        ("its share of a generation by one worker, and by four", ", ".join(shares)),
+        ("all else: × as fast by four", f"{rest:.2f}"),
+        ("processor seconds of one worker's pieces", took),
+        ("not counted: seconds until a cluster is there", _pair(one.start_s, four.start_s)),
+    ]
+    found = {"decision": one.report.decision, "reasons": one.report.reasons, "spent": dict(spent)}
+    name = "distillation over 4 workers against 1"
+    bound = Target(name, AT_LEAST, "at least", Interval(whole, whole, whole), "×")
+    return Result("distilling", "Distillation by workers", rows, found, [bound], __doc__ or "")
+
+
+def _pair(one: float, four: float) -> str:
+    return f"{one:.1f}, {four:.1f}"
+
+
+def measure(args: argparse.Namespace) -> Result:
+    """For the command line."""
+    return measured(args.records, QUICK if args.quick else Settings())
+
+
+def _flags(parser: argparse.ArgumentParser) -> None:
+    told = f"records that the generation learns from (default: {RECORDS})"
+    parser.add_argument("--records", type=int, default=RECORDS, help=told)
+
+
+if __name__ == "__main__":
+    sys.exit(part.run("distilling", __doc__, measure, add=_flags))
