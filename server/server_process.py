@@ -60,6 +60,13 @@ class Server:
     log: Path
     start_s: float
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself, which its process shows until it is waited for."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return bool(self.process.status() == psutil.STATUS_ZOMBIE)
+        return True
+
     def family(self) -> list[psutil.Process]:
         """Return the server's process and all those it started."""
         with contextlib.suppress(psutil.NoSuchProcess):

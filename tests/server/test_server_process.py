@@ -36,6 +36,17 @@ def test_a_server_that_dies_at_work_shows_its_log() -> None:
         httpx.get(f"{server.url}/die")
 
 
+def test_a_server_that_has_died_has_ended() -> None:
+    with running(PAGES, QUIET) as server:
+        assert not server.has_ended
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"{server.url}/die")
+        by = time.monotonic() + 20
+        while not server.has_ended and time.monotonic() < by:
+            time.sleep(0.05)
+        assert server.has_ended
+
+
 def test_an_error_of_the_callers_own_passes_through_and_the_server_is_ended() -> None:
     seen: list[Server] = []
 

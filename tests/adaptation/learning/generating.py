@@ -98,15 +98,15 @@ def spread(address: str, workers: int, pieces: Path | None = None) -> Spread:
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
-    """Start a Ray cluster of two nodes, and yield its address, where this process may join."""
+def cluster(nodes: int = 2) -> Iterator[str]:
+    """Start a Ray cluster of so many nodes, and yield its address, where this process may join."""
     with TemporaryDirectory(prefix="whet-nodes-") as folder, mock.patch.dict(os.environ):
         os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
-        nodes = Nodes(folder)
-        nodes.add()
-        nodes.add()
-        yield nodes.address
-        nodes.close()
+        started = Nodes(folder)
+        for _ in range(nodes):
+            started.add()
+        yield started.address
+        started.close()
 
 
 def actors(address: str) -> list[psutil.Process]:

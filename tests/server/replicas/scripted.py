@@ -1,4 +1,4 @@
-"""`whet serve` on a scripted engine, in a process of its own.
+"""`whet serve` on a scripted engine, in a process of its own: `scripted FLAGS` where it is run.
 
 Everything is the real server's but the engine's core and the trainer. A question that names
 seconds, as in "wait 2 s", is answered after that time; all others at once.
@@ -41,13 +41,18 @@ def main(words: list[str], log: Path) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
+    sys.exit(served(words))
+
+
+def served(words: list[str]) -> int:
+    """Serve until SIGTERM."""
     os.environ |= {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     with (
         mock.patch.object(launch, "open_engine", open_engine),
         mock.patch.object(parts, "trainer_of", side_effect=lambda *_: FakeTrainer()),
         mock.patch.object(parts, "Cores", side_effect=lambda _: FakeCores()),
     ):
-        sys.exit(serve.run(words))
+        return serve.run(words)
 
 
 @asynccontextmanager
@@ -64,3 +69,7 @@ async def open_engine(args: argparse.Namespace) -> AsyncIterator[FakeClient]:
 
     async with open_fake_engine(args, script) as client:
         yield client
+
+
+if __name__ == "__main__":
+    sys.exit(served(sys.argv[1:]))
