@@ -119,6 +119,7 @@ async def test_a_silent_store_takes_no_thread_that_others_need(
         store.answers.set()
     for name, version in versions.items():
         await until_served(champions, name, version.id)
+        assert champions.of(name).problem is None
 
 
 async def test_a_fetch_that_takes_long_is_begun_once(
