@@ -76,7 +76,7 @@ class EngineKeeper:
     def wait_s(self) -> float | None:
         """Seconds until the engine can be asked again, as far as is known; None: it can."""
         if self._down_since is None:
-            return self._starts_s if self._client.errored else None
+            return max(1.0, self._starts_s) if self._client.errored else None
         return max(1.0, self._down_since + self._starts_s - time.monotonic())
 
     async def follow(
