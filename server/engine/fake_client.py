@@ -19,16 +19,14 @@ from typing import Any
 
 import numpy as np
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import LoRAAdapterNotFoundError
 from vllm.lora.request import LoRARequest
-from vllm.renderers import renderer_from_config
 from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs, EngineCoreRequest, FinishReason
-from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
-from vllm.v1.engine.input_processor import InputProcessor
-from vllm.v1.engine.output_processor import OutputProcessor
 from vllm.v1.metrics.stats import PrefillStats
 from vllm.v1.outputs import LogprobsLists
 
+from server.engine.coreless import CorelessClient
 from server.engine.cores import put_behind
 
 WEIGHTS = "adapter_model.safetensors"
@@ -116,8 +114,7 @@ class FakeCore:
 
     async def add_lora_async(self, adapter: LoRARequest) -> bool:
         """Load an adapter; raises for a folder that holds none, and lives on."""
-        if not (Path(adapter.lora_path) / WEIGHTS).is_file():
-            raise ValueError(f"no adapter at {adapter.lora_path}")
+        _check_files(adapter)
         self.loaded[adapter.lora_int_id] = adapter
         return True
 
@@ -180,23 +177,11 @@ class FakeCore:
         return self._encoded[text]
 
 
-class FakeClient(AsyncLLM):  # type: ignore[misc]
+class FakeClient(CorelessClient):
     """vLLM's client in front of a `FakeCore`."""
 
     def __init__(self, config: Any, script: Script) -> None:
-        self.vllm_config, self.model_config = config, config.model_config
-        self.scheduler_config = config.scheduler_config
-        self.observability_config = config.observability_config
-        self.renderer = renderer_from_config(config)
-        self.input_processor = InputProcessor(config, self.renderer)
-        self.output_processor = OutputProcessor(self.renderer.tokenizer, log_stats=True)
-        self.engine_core = FakeCore(script, self.renderer.tokenizer)
-        self.log_requests = self.log_stats = False
-        self.logger_manager = self.output_handler = self.profiler = None
-        self.admission_stats = None
-
-    def __del__(self) -> None:
-        """`open_fake_engine` has shut it down, while the event loop still ran."""
+        super().__init__(config, lambda client: FakeCore(script, client.renderer.tokenizer))
 
     @property
     def core(self) -> FakeCore:
@@ -245,6 +230,15 @@ async def open_fake_engine(args: argparse.Namespace, script: Script) -> AsyncIte
         yield client
     finally:
         client.shutdown(timeout=0)
+
+
+def _check_files(adapter: LoRARequest) -> None:
+    """Raise what vLLM's worker raises, in its words."""
+    folder = Path(adapter.lora_path)
+    if not folder.is_dir():
+        raise LoRAAdapterNotFoundError(adapter.lora_name, adapter.lora_path)
+    if not (folder / WEIGHTS).is_file():
+        raise ValueError(f"{folder} doesn't contain tensors")
 
 
 def _output(
