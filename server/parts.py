@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 from adaptation.background import Background
@@ -29,6 +30,7 @@ from server.adapters.champions import Champions
 from server.config import DEFAULT_TENANT, Settings
 from server.engine import launch
 from server.engine.cores import Cores
+from server.engine.folder import adapter_folder
 from server.engine.keeper import EngineKeeper
 from server.engine.lora_series import take_away_lora_series
 from server.engine.metered import MeteredClient, weight_of_flow
@@ -55,6 +57,8 @@ CPU_SHARED, CPU_SPARE = 16, 0.5
 """Samples of several tenants at a time on a CPU, where each slows all others, and the share of them
 that is given beyond a tenant's own. Of four tenants one wanted everything: with all that was free,
 the others' p99 was 1.5 times as long, with half of it 1.0 to 1.2 times."""
+AWAY = 1_000
+"""Times that an engine elsewhere may go away in short order: whoever runs it ends that, not we."""
 
 
 class Parts:
@@ -159,16 +163,16 @@ async def open_parts(
         telemetry = telemetry_of(settings, base, args.otlp_traces_endpoint)
         opened.push_async_callback(asyncio.to_thread, telemetry.close)
         usage = await opened.enter_async_context(usage_events(settings))
-        leases = opened.enter_context(closing(AdapterLeases(settings.max_adapters)))
-        places = opened.enter_context(closing(_champion_places(settings)))
+        root = adapter_folder(settings)
+        leases = opened.enter_context(closing(AdapterLeases(settings.max_adapters, root)))
+        places = opened.enter_context(closing(_champion_places(settings, root)))
         algebra = opened.enter_context(closing(Algebra()))
         trainer = trainer_of(args.model, template, settings, training_threads)
         opened.push_async_callback(trainer.close)
         starting = asyncio.create_task(trainer.start())
         opened.callback(starting.cancel)
         rewards = await opened.enter_async_context(open_rewards(settings, training_threads))
-        client = await opened.enter_async_context(launch.open_engine(args))
-        take_away_lora_series(client)
+        client, keeper = await opened.enter_async_context(_open_engine(args, settings))
         await asyncio.to_thread(memory.embedder.embed, ["warm-up"])
         await asyncio.wait([starting])
         if trainer.status != "ready":
@@ -184,16 +188,35 @@ async def open_parts(
             template,
             rewards,
             limits_of(settings),
-            settings.shared_samples,
-            _keeper(client, args, settings),
+            _shared(client, settings),
+            keeper,
             telemetry,
             usage,
         )
 
 
-def _champion_places(settings: Settings) -> AdapterLeases:
-    return AdapterLeases(settings.max_champions, name="whet-champion", first_id=CHAMPION_IDS)
+def _shared(client: Any, settings: Settings) -> int | None:
+    """Return the samples at a time; an engine elsewhere is not bound to this machine's cores."""
+    places: int = client.scheduler_config.max_num_seqs
+    return settings.shared_samples or (places if settings.engine_url else None)
 
 
-def _keeper(client: Any, args: argparse.Namespace, settings: Settings) -> EngineKeeper:
-    return EngineKeeper(client, Cores(args), settings.engine_restarts, settings.engine_stall_s)
+def _champion_places(settings: Settings, root: Path) -> AdapterLeases:
+    return AdapterLeases(settings.max_champions, root, name="whet-champion", first_id=CHAMPION_IDS)
+
+
+@asynccontextmanager
+async def _open_engine(
+    args: argparse.Namespace, settings: Settings
+) -> AsyncIterator[tuple[Any, EngineKeeper]]:
+    """Open the engine: one that is started here, or the one at `engine_url`."""
+    if settings.engine_url is None:
+        restarts = settings.engine_restarts
+        async with launch.open_engine(args) as client:
+            take_away_lora_series(client)
+            yield client, EngineKeeper(client, Cores(args), restarts, settings.engine_stall_s)
+        return
+    from server.engine.remote.opening import open_remote_engine
+
+    async with open_remote_engine(args, settings) as (client, cores):
+        yield client, EngineKeeper(client, cores, AWAY, settings.engine_stall_s)

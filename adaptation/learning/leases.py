@@ -51,6 +51,11 @@ def remove_orphans(parent: Path, prefix: str = PREFIX) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def default_folder() -> Path:
+    """Return where adapters are put that nobody gives a place: in memory, where there is such."""
+    return SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+
+
 class AdapterLeases:
     """A pool of `size` adapter names; asking for one more waits until one comes back."""
 
@@ -66,7 +71,7 @@ class AdapterLeases:
 
         Two pools for one engine differ in `name` and `first_id`.
         """
-        parent = root or (SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir()))
+        parent = root or default_folder()
         remove_orphans(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
         self._ids = count(first_id)

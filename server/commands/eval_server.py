@@ -34,7 +34,7 @@ def own_server(
 
 def chosen(settings: Settings) -> dict[str, str]:
     """What was chosen differently from the defaults, by name: a measurement is of these."""
-    elsewhere = {"data_dir", "database_url", "artifacts", "device_locks"}
+    elsewhere = {"data_dir", "database_url", "artifacts", "device_locks", "engine_key"}
     found = settings.model_dump(mode="json", exclude=elsewhere, exclude_defaults=True)
     for name in ("instructions", "refusals"):
         if (path := getattr(settings, name)) is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from urllib.parse import urlsplit
 
-from server.settings.group import Group
+from pydantic import Field, SecretStr, field_validator
+
+from server.settings.group import AbsolutePath, Group
 
 
 class Serving(Group):
@@ -26,6 +28,14 @@ class Serving(Group):
     engine_stall_s: float | None = Field(default=30.0, gt=0, le=3600)
     """seconds without a token until an engine that does nothing counts as hung, and is killed and
     started again; forty times as long for one that is at work; `none`: never"""
+    engine_url: str | None = None
+    """a `vllm serve --enable-scale-out` that draws the samples, as `http://HOST:PORT`, in place of
+    an engine that is started here"""
+    engine_key: SecretStr | None = None
+    """what that engine asks its clients for (its `--api-key`)"""
+    engine_folder: AbsolutePath | None = None
+    """folder in which that engine finds adapters under the same path; by default the one in memory,
+    for an engine on this machine"""
     max_concurrent_requests: int = Field(default=1024, ge=1)
     """requests answered at a time; further ones are refused with 503"""
     max_body_bytes: int = Field(default=32 * 2**20, ge=1024)
@@ -46,3 +56,18 @@ class Serving(Group):
     """values in one request's body, numbers included; more are refused with 400"""
     max_body_depth: int = Field(default=100, ge=1)
     """levels of nesting in a request's body; more are refused with 400"""
+
+    @field_validator("engine_url")
+    @classmethod
+    def _asked_over_http(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not _host(url)):
+            raise ValueError("it is no `http://HOST:PORT`")
+        return url
+
+
+def _host(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname if parts.port is None or parts.port else None
+    except ValueError:  # of a port that is no number
+        return None

@@ -24,6 +24,7 @@ from whet import KEY_VARIABLES
 CONFIG_FILE = "whet.toml"
 ENV_PREFIX = "WHET_"
 ENV_CONFIG = "WHET_CONFIG"
+SECRETS = frozenset({"database_url", "engine_key"})
 NO_SETTINGS = frozenset({ENV_CONFIG, *KEY_VARIABLES})
 """Variables that begin like settings: the file's name, and the key of those who ask a server."""
 
@@ -53,7 +54,7 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        is_secret = name == "database_url"
+        is_secret = name in SECRETS
         given = name if is_secret else f"{name} = {hidden(repr(first['input']))}"
         told = f"{given}: {of_pydantic(first)}"
         raise ConfigError(f"{sources[name]}: {told}") from error

@@ -117,7 +117,7 @@ def complete(args: argparse.Namespace, settings: Settings, on_cpu: bool) -> Fit 
     args.api_server_count = None
     _choose_model(args, settings)
     reserve_slots(args, settings, on_cpu)
-    if not on_cpu:
+    if not on_cpu or settings.engine_url:  # which is another machine's
         return None
     from server.rewards import held_bytes
     from server.startup.cpu_defaults import fit_to_machine  # what help and slips do without

@@ -6,7 +6,7 @@ import asyncio
 import json
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ __all__ = ["Reply", "Script"]
 MODEL = "whet-pebble"
 STORY = "Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?"
 ASK: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": STORY}]}
+
+
+Opened = Callable[[Any, Script], AbstractAsyncContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,12 @@ async def composed(
     telemetry: Telemetry | None = None,
     registry: CollectorRegistry | None = None,
     usage: UsageEvents | None = None,
+    engine: Opened = open_fake_engine,
     **given: Any,
 ) -> AsyncIterator[Composed]:
     """Serve with `script` for the length of the block; `flags` are vLLM's, `given` Whet's own.
+
+    `engine` opens another client; it has the core that the script plays on, and what restarts it.
 
     Whet's series go into `registry`, which is nobody else's by default.
     """
@@ -146,9 +152,9 @@ async def composed(
         settings.max_champions, root=folder, name="whet-champion", first_id=CHAMPION_IDS
     )
     try:
-        async with open_fake_engine(args, lambda request: Reply("warm")) as inner:
+        async with engine(args, lambda request: Reply("warm")) as inner:
             template = launch.chat_template(args)
-            cores, gave_up = FakeCores(), asyncio.Event()
+            cores, gave_up = getattr(inner, "cores", None) or FakeCores(), asyncio.Event()
             parts = Parts(
                 inner,
                 MODEL,
