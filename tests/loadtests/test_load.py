@@ -84,7 +84,7 @@ def test_goodput_is_held_against_capacity_and_refusals_against_their_bound() -> 
 
 async def test_the_balancer_asks_only_who_is_ready_and_retries_nothing(tmp_path: Path) -> None:
     async with answering(200) as good, answering(500, ready=False) as bad:
-        replicas = [restarts.Replica((), tmp_path / "log", port) for port in (good, bad)]
+        replicas = [restarts.Replica((), tmp_path / "log", port=port) for port in (good, bad)]
         balancer = restarts.Balancer(replicas)
         async with balancer.serving():
             while not replicas[0].is_ready:  # noqa: ASYNC110 (its own task looks)

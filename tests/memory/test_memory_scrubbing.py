@@ -66,6 +66,7 @@ NO_TEXTS = {
     "job.progress",
     "judgement.alarms",
     "judgement.record_ids",
+    "quota_count.places",
     "retirement.reason",
     "selection.propensities",
     "tenant_limits.limits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from adaptation.report import StopReason
+from server.telemetry.adapters_served import NAME
 from tests.server.composed import Reply, composed
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,17 @@ class Served:
     """By series and label, as far as there were any."""
 
 
+@contextmanager
+def apart(name: str) -> Iterator[None]:
+    """Take a series out of the registry for a while."""
+    collector = REGISTRY._names_to_collectors[name]
+    REGISTRY.unregister(collector)
+    try:
+        yield
+    finally:
+        REGISTRY.register(collector)
+
+
 @pytest.fixture
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     """A server that has answered, with vLLM's own series beside Whet's."""
@@ -102,7 +115,9 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             registry=REGISTRY,
             tenant_metrics=True,
         ) as server:
-            PrometheusStatLogger(server.client.vllm_config)
+            with apart(NAME):  # vLLM's own is taken away before Whet's is made
+                statistics = PrometheusStatLogger(server.client.vllm_config)
+                REGISTRY.unregister(statistics.gauge_lora_info)
             await server.chat(adaptation={"strategy": "consistency"})
             await server.chat(adaptation={"strategy": "consistency"})
             yield read((await server.http.get("/metrics")).text)
