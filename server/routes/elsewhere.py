@@ -14,8 +14,8 @@ from memory.errors import NotFoundError
 from memory.history.completions import LINGER_S
 from memory.threads import Threads
 
-SOON_S = LINGER_S + 2.0
-"""Until what another server has answered is in the database, busy as both may be."""
+SOON_S = LINGER_S + 0.5
+"""Until what another server has answered is in the database."""
 LOOK_S = 0.1
 P = ParamSpec("P")
 T = TypeVar("T")
