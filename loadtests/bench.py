@@ -182,15 +182,22 @@ def report(
 ) -> dict[str, Any]:
     """Return everything a reader needs to judge and repeat the run."""
     return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        **circumstances(started),
         "command": " ".join(["python -m loadtests.bench", *sys.argv[1:]]),
         "quick": args.quick,
         "model": args.model,
         "seed": args.seed,
+        "results": [result.as_json() for result in results],
+    }
+
+
+def circumstances(started: datetime) -> dict[str, Any]:
+    """Return when, how long, on what and with what a run that began at `started` measured."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
         "machine": machine(),
         "versions": versions(),
-        "results": [result.as_json() for result in results],
     }
 
 

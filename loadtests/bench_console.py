@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from loadtests import arguments
-from loadtests.bench import machine, versions
+from loadtests.bench import circumstances
 from loadtests.bench_sound import keep
 from loadtests.measure.first_view import NOTE_CHANGES, FirstView, NotShownError, first_view
 from loadtests.measure.result import Target
@@ -168,11 +168,8 @@ def _shown(some: Sequence[FirstView], what: str) -> str:
 def report(loads: Loads, args: argparse.Namespace, started: datetime) -> dict[str, Any]:
     """Return everything a reader needs to judge and repeat the run."""
     return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        **circumstances(started),
         "options": {"records": args.records, "rounds": args.rounds},
-        "machine": machine(),
-        "versions": versions(),
         "packed_bytes": packed_bytes(),
         "views": {
             name: {when: [asdict(each) for each in some] for when, some in of.items()}

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from adaptation.statistics import without_nan
 from loadtests import arguments
-from loadtests.bench import machine, versions
+from loadtests.bench import circumstances
 from loadtests.sound import blocking, overload, session_cost, speed, suite_cost, voted
 from loadtests.sound.builds import THIS, Build, NoBuildError, checked_out
 from loadtests.sound.figures import Compared, table
@@ -110,11 +110,8 @@ def keep(path: Path, found: dict[str, Any]) -> None:
 def report(rows: Sequence[Compared], args: argparse.Namespace, started: datetime) -> dict[str, Any]:
     """Return everything a reader needs to judge and repeat the run."""
     return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        **circumstances(started),
         "options": {name: str(value) for name, value in vars(args).items() if value is not None},
-        "machine": machine(),
-        "versions": versions(),
         "rows": [without_nan(row.as_json()) for row in rows],
     }
 

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from loadtests import arguments
-from loadtests.bench import machine, versions
+from loadtests.bench import circumstances
 from loadtests.load import deaths, overload, restarts, soak
 from loadtests.measure import table
 from loadtests.measure.result import Result
@@ -87,10 +87,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _keep(args: argparse.Namespace, started: datetime, found: Sequence[Result]) -> None:
     """Write what there is, after every row: a later one may break."""
     report: dict[str, Any] = {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
-        "machine": machine(),
-        "versions": versions(),
+        **circumstances(started),
         "rows": [result.as_json() for result in found],
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)

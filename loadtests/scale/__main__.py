@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from loadtests import arguments
-from loadtests.bench import machine, versions
+from loadtests.bench import circumstances
 from loadtests.measure import table
 from loadtests.measure.result import Result, result_of
 from server.server_process import ROOT
@@ -97,10 +97,7 @@ def _run(name: str, folder: Path, *, quick: bool) -> Result | None:
 def _keep(args: argparse.Namespace, started: datetime, found: Sequence[Result]) -> None:
     """Write what there is, after every part: a later one may break."""
     report: dict[str, Any] = {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
-        "machine": machine(),
-        "versions": versions(),
+        **circumstances(started),
         "parts": [result.as_json() for result in found],
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)

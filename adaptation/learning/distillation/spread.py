@@ -28,6 +28,7 @@ from adaptation.conversation import Conversation
 from adaptation.errors import TrainerError
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.training.trainer import (
+    NOTHING,
     Draw,
     Foreseen,
     Generated,
@@ -47,7 +48,6 @@ PAUSES_S = (0.0, 5.0, 30.0)
 gone has time to be there again. What has broken so many workers breaks every other."""
 LARGEST = 128
 """Conversations of one piece: what a worker decodes together."""
-NOTHING = Generated(texts=(), whole=(), tokens=0, seconds=0.0)
 GENERATED: TypeAdapter[Generated] = TypeAdapter(Generated)
 OBSTACLES: TypeAdapter[list[str | None]] = TypeAdapter(list[str | None])
 MEASURED: TypeAdapter[list[Foreseen]] = TypeAdapter(list[Foreseen])

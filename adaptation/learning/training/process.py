@@ -21,6 +21,7 @@ from adaptation.learning.training.messages import (
 )
 from adaptation.learning.training.resident import Resident
 from adaptation.learning.training.trainer import (
+    NOTHING,
     Draw,
     Foreseen,
     Generated,
@@ -112,16 +113,15 @@ class ResidentTrainer:
         draw: Draw | None = None,
     ) -> Generated:
         """Continue every conversation likewise, and tell how long that took."""
-        nothing = Generated(texts=(), whole=(), tokens=0, seconds=0.0)
         if not conversations:
-            return nothing
+            return NOTHING
         asked = Generate(
             conversations=tuple(conversations),
             adapter=adapter_path,
             max_new_tokens=max_new_tokens,
             draw=draw,
         )
-        return (await self._resident.ask(asked, timeout_s, _telling(on_step))).generated or nothing
+        return (await self._resident.ask(asked, timeout_s, _telling(on_step))).generated or NOTHING
 
     async def check(
         self, conversations: Sequence[Conversation], timeout_s: float

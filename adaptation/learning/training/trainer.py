@@ -126,6 +126,10 @@ class Generated(Frozen):
     seconds: float
 
 
+NOTHING = Generated(texts=(), whole=(), tokens=0, seconds=0.0)
+"""What comes of no prompts."""
+
+
 class Standing(Frozen):
     """How many trainers there are, where they are actors of a cluster."""
 
