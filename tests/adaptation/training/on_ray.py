@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from adaptation import child
+
+LAST_SAID = 2_000
+"""Letters of what a process that has ended said last."""
 
 
 class Nodes:
     """Nodes of one cluster, in a process of its own."""
 
     def __init__(self, folder: str) -> None:
-        self._process = subprocess.Popen(
-            child.command("tests.adaptation.training.ray_nodes", folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self._log = Path(folder, "nodes.log")
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                child.command("tests.adaptation.training.ray_nodes", folder),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.pid = self._process.pid
         self.address = self._said()
 
@@ -44,4 +50,7 @@ class Nodes:
 
     def _said(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        if said := self._process.stdout.readline().strip():
+            return said
+        self.close()
+        raise RuntimeError(self._log.read_text()[-LAST_SAID:])

@@ -44,7 +44,10 @@ def promised(start: Callable[..., None]) -> Callable[..., None]:
 
 def main() -> None:
     """Serve until stdin ends."""
-    os.environ.update({**QUIET, **OWN, "RAY_AUTH_MODE": "disabled"})
+    folder = sys.argv[1]
+    # Ray 2.60 writes a cluster's address below this folder, wherever its files are, and makes none.
+    Path(folder, "ray").mkdir()
+    os.environ.update({**QUIET, **OWN, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": folder})
     from ray._private.node import Node
     from ray.cluster_utils import Cluster
 
@@ -52,7 +55,7 @@ def main() -> None:
     Node.start_api_server = lambda self, **_: None
     Node.start_raylet = promised(Node.start_raylet)
     node: dict[str, Any] = {"object_store_memory": STORE_BYTES, "include_log_monitor": False}
-    head = {**node, "num_cpus": 0, "no_monitor": True, "temp_dir": sys.argv[1]}
+    head = {**node, "num_cpus": 0, "no_monitor": True, "temp_dir": folder}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes: list[Any] = []
     print(cluster.address, flush=True)
