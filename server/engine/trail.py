@@ -63,6 +63,23 @@ class Trail:
         self._cumulative.append(choice.cumulative_logprob)
         _extend(self._logprobs, choice.logprobs)
 
+    def part(self, words: Sequence[str]) -> None:
+        """Make a step of several tokens one for each, where their `words` are its text."""
+        if self._masks:  # which go by the step
+            return
+        texts: list[str] = []
+        ends: list[int] = []
+        cumulative: list[float | None] = []
+        begin = 0
+        for text, end, total in zip(self._texts, self._ends, self._cumulative, strict=True):
+            own = words[begin:end]
+            is_told = len(own) > 1 and "".join(own) == text
+            texts += own if is_told else [text]
+            ends += range(begin + 1, end + 1) if is_told else [end]
+            cumulative += [total] * (len(own) if is_told else 1)
+            begin = end
+        self._texts, self._ends, self._cumulative = texts, ends, cumulative
+
     def steps(self, *, logprobs: bool) -> Iterator[RequestOutput]:
         """Yield the steps as they came; `logprobs` says whether the client asked for them."""
         final = len(self._texts) - 1

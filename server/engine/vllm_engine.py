@@ -28,6 +28,7 @@ from server.engine.parsers import Reply, ReplyReader
 from server.engine.refusals import FORM, told
 from server.engine.rendering import rendered
 from server.engine.sampling import params_for
+from server.engine.singly import part
 from server.engine.trail import Trail
 from server.engine.under_way import end_requests
 
@@ -138,6 +139,9 @@ class VllmEngine:
                         if is_ending:
                             sample = replace(sample, finish_reason="length" if done else None)
                         if done:
+                            if not request.takes_pieces:
+                                tokenizer = self._client.get_tokenizer()
+                                part(partial.trail, tokenizer, request.prompt, request.params)
                             sample = await self._parsed_aside(query, sample)
                         yield Progress(sample, new_tokens, done=done)
         except GracefulHTTPError as error:

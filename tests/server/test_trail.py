@@ -5,20 +5,27 @@ from __future__ import annotations
 import copy
 import gc
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
+from adaptation.pebble import model_path
 from adaptation.types import Draw
 
 with warnings.catch_warnings():  # of importing vLLM: others' deprecations
     warnings.simplefilter("ignore")
     from vllm.logprobs import FlatLogprobs
     from vllm.outputs import CompletionOutput, RequestOutput, SamplingMask
+    from vllm.reasoning import ReasoningParserManager
+    from vllm.sampling_params import SamplingParams
 
     from server.engine.outputs import PartialSample
+    from server.engine.singly import part
     from server.engine.trail import Trail
 
 STEPS = st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=6)
@@ -92,3 +99,53 @@ def test_a_long_sample_keeps_no_object_for_each_token() -> None:
     gc.collect()
     assert len(gc.get_objects()) - before < 100
     assert len(partial.logprobs) == partial.n_tokens == 1000
+
+
+@given(STEPS, st.integers(0, 6))
+def test_steps_of_several_tokens_come_out_one_by_one_where_their_words_are_told(
+    ids_by_step: list[list[int]], untold: int
+) -> None:
+    trail = Trail()
+    for step in made(ids_by_step, masked=False):
+        trail.add(step)
+    whole = shown(trail.whole(logprobs=True))
+    words = [str(token) for ids in ids_by_step for token in ids]
+    held = untold < len(ids_by_step) and len(ids_by_step[untold]) > 1
+    if held:  # as where a stop string may have begun
+        words[sum(map(len, ids_by_step[:untold]))] += "?"
+    trail.part(words)
+    out = [step.outputs[0] for step in trail.steps(logprobs=True)]
+    longest = max(len(choice.token_ids) for choice in out)
+    assert longest <= 1 or (held and longest == len(ids_by_step[untold]))
+    assert [len(choice.token_ids) for choice in out] == [len(choice.logprobs) for choice in out]
+    assert shown(trail.whole(logprobs=True)) == whole
+
+
+SAID = "Here is my thought process: 12+7=19. 19-5=14 naïve. Here is my response: #### 14"
+
+
+def test_a_streams_parser_is_given_what_it_would_be_on_an_idle_server() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model_path())
+    ids = tokenizer.encode(SAID, add_special_tokens=False)
+    ends = [0, 16, 40, len(ids)]
+    joined = [ids[begin:end] for begin, end in pairwise(ends)]
+    trail = Trail()
+    for step, text in zip(made(joined, masked=False), map(tokenizer.decode, joined), strict=True):
+        step.outputs[0].text = text
+        trail.add(step)
+    part(trail, tokenizer, {"prompt_token_ids": [ids[0]]}, SamplingParams())
+    parser = ReasoningParserManager.get_reasoning_parser("granite")(tokenizer)
+    assert "".join(streamed(parser, trail)).strip() == "12+7=19. 19-5=14 naïve."
+    assert len(trail) == len(ids)
+
+
+def streamed(parser: Any, trail: Trail) -> Iterator[str]:
+    """Yield the reasoning that a parser reads out of a stream."""
+    before, ids_before = "", []
+    for step in trail.steps(logprobs=False):
+        (choice,) = step.outputs
+        so_far, ids = before + choice.text, [*ids_before, *choice.token_ids]
+        given = (before, so_far, choice.text, ids_before, ids, choice.token_ids)
+        delta = parser.extract_reasoning_streaming(*given)
+        yield (delta and delta.reasoning) or ""
+        before, ids_before = so_far, ids
