@@ -5,6 +5,7 @@ AdaptationError
 ├── DeadlineError          the deadline passed before there was anything to return
 ├── NoTurnError            training could not begin in time: too many are before it
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
+│   └── TrainerLostError   it died or was not there: the same work may go well elsewhere, or later
 ├── VerifierError          a verifier cannot run (not: the answer failed it)
 ├── InvalidOptionsError    the request's options cannot be honoured; names the offending key
 ├── DistillationError      an offline generation cannot start or finish
@@ -30,6 +31,10 @@ class NoTurnError(AdaptationError):
 
 class TrainerError(AdaptationError):
     """The trainer died, hung, ran out of memory or diverged; the request falls back."""
+
+
+class TrainerLostError(TrainerError):
+    """The trainer died at the work, or was not there: says nothing about the work itself."""
 
 
 class VerifierError(AdaptationError):

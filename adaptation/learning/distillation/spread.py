@@ -9,8 +9,9 @@ otherwise here.
 A training is one piece. Its gradients could be found apart, but their sum would have other last
 bits: the adapter is to be that of one process. Several trainings, as of `doubt`, run at once.
 
-A piece whose worker was lost is asked again, elsewhere. What a piece came to can be kept
-(`pieces`). Knows nothing of who works, or where.
+A piece whose worker was lost is asked again, elsewhere; one that fails by itself would fail again,
+and ends the stage. What a piece came to can be kept (`pieces`). Knows nothing of who works, or
+where.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from adaptation.conversation import Conversation
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerLostError
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.training.trainer import (
     NOTHING,
@@ -187,14 +188,14 @@ class Spread:
         return outcome
 
     async def _tried(self, ask: Callable[[float], Awaitable[T]], timeout_s: float) -> T:
-        """Have a worker do a piece when it is its turn, and another one where that fails."""
+        """Have a worker do a piece when it is its turn, and another one where that is lost."""
         now = asyncio.get_running_loop().time
         deadline = now() + timeout_s
         async with self._turns:
             for pause_s in PAUSES_S:
                 try:
                     return await ask(deadline - now())
-                except TrainerError as error:
+                except TrainerLostError as error:
                     if now() + pause_s >= deadline:
                         raise
                     logger.warning("a piece of the generation is asked again: %s", error)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import BUILT_IN, Outcome, Seat, TrainerActor, given_to
 from adaptation.learning.ray.cluster import cluster_gpus, connect
 from adaptation.learning.ray.files import read_adapter, write_adapter
@@ -89,7 +89,8 @@ class Driver:
         except asyncio.CancelledError:
             reply = Failed(id=work.id, error="the job was cancelled")
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
-            reply = Failed(id=work.id, error=describe(error))
+            is_lost = isinstance(error, TrainerLostError)
+            reply = Failed(id=work.id, error=describe(error), is_lost=is_lost)
         del self._tasks[work.id]
         self._wire.say(reply)
 

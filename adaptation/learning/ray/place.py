@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, ObjectLostError, RayError, RayTaskError
 
 from adaptation.backoff import pause_s
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import Outcome
 from adaptation.learning.ray.files import Files
 from adaptation.learning.training.messages import Ready, Step, Work
@@ -57,7 +57,7 @@ class Place:
         return request_id in self._under_way
 
     async def ask(self, work: Work, files: Files | None) -> Outcome:
-        """Have work done; raises `TrainerError` where the actor is lost."""
+        """Have work done; raises `TrainerError`, of which `TrainerLostError` is no fault of it."""
         now = asyncio.get_running_loop().time
         if not self._under_way:
             self._spoke = now()
@@ -65,10 +65,8 @@ class Place:
         try:
             outcome: Outcome = await self._actor.ask.remote(work, files)
             return outcome
-        except RayTaskError as error:
-            raise TrainerError(said(error)) from error
         except RayError as error:
-            raise TrainerError(f"the trainer's actor was lost: {said(error)}") from error
+            raise failure(error) from error
         finally:
             del self._under_way[work.id]
             ended.set()
@@ -126,6 +124,13 @@ class Place:
         for step in steps:
             if step.id in self._under_way:
                 self._on_step(step)
+
+
+def failure(error: RayError) -> TrainerError:
+    """Return what an error of Ray's says of work: that it was lost, unless its actor refused it."""
+    if isinstance(error, RayTaskError) and not isinstance(error.cause, ObjectLostError):
+        return TrainerError(said(error))
+    return TrainerLostError(f"the trainer's actor was lost: {said(error)}")
 
 
 def said(error: RayError) -> str:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import Outcome
 from adaptation.learning.ray.files import Files
 from adaptation.learning.ray.place import Place
@@ -69,7 +69,7 @@ class Pool:
             ) from error
 
     async def do(self, work: Work, files: Files | None) -> Outcome:
-        """Have work done by an actor; raises `TrainerError` where none is there or it is lost."""
+        """Have work done by an actor; raises `TrainerError`, a lost one where none is there."""
         place = await self._chosen()
         return await place.ask(work, files)
 
@@ -93,7 +93,7 @@ class Pool:
                 async with asyncio.timeout_at(max(now(), self._alone_since + PATIENCE_S)):
                     await self._change()
             except TimeoutError as error:
-                raise TrainerError(f"no trainer is there: {self._problem}") from error
+                raise TrainerLostError(f"no trainer is there: {self._problem}") from error
 
     @property
     def _problem(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import psutil
 
 from adaptation import child
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.training.messages import (
     REPLY,
     Cancel,
@@ -119,7 +119,7 @@ class Link:
             elif isinstance(reply, Done):
                 return reply
             else:
-                raise TrainerError(reply.error)
+                raise (TrainerLostError if reply.is_lost else TrainerError)(reply.error)
 
     async def cancel(self, request_id: int) -> None:
         """Have the worker give its request up; returns when it has."""
@@ -150,13 +150,13 @@ class Link:
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
             self.kill()
-            raise TrainerError(await self.ended()) from error
+            raise TrainerLostError(await self.ended()) from error
 
     async def _reply_to(self, request_id: int) -> Reply:
         """Await what is said next to one request."""
         replies = self._replies[request_id]
         if self._reading.done() and replies.empty():
-            raise TrainerError(self._reading.result())
+            raise TrainerLostError(self._reading.result())
         reply = await replies.get()
         if not isinstance(reply, Step):
             self._replies.pop(request_id, None)
@@ -195,7 +195,7 @@ class Link:
         await self._process.wait()
         became = self._what_became_of_it()
         for request_id, replies in self._replies.items():
-            replies.put_nowait(Failed(id=request_id, error=became))
+            replies.put_nowait(Failed(id=request_id, error=became, is_lost=True))
         if not self._ready.done():
             self._ready.set_result(Failed(id=None, error=became))
         return became

@@ -117,6 +117,8 @@ class Failed(Frozen):
     kind: Literal["failed"] = "failed"
     id: int | None
     error: str
+    is_lost: bool = False
+    """Whether who was to do it has died or was not there: see `TrainerLostError`."""
 
 
 Work = Train | Generate | Check | Measure | Align

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from adaptation.backoff import pause_s
-from adaptation.errors import NoTurnError, TrainerError
+from adaptation.errors import NoTurnError, TrainerError, TrainerLostError
 from adaptation.learning.training.link import Link
 from adaptation.learning.training.messages import Done, Ready, Step, Train, Work
 from adaptation.learning.training.trainer import Standing
@@ -207,7 +207,7 @@ class Resident:
         if self._closed:
             raise TrainerError("the trainer is closed")
         if self._persists and self._link is None and self._error:
-            raise TrainerError(f"the trainer cannot start: {self._error}")
+            raise TrainerLostError(f"the trainer cannot start: {self._error}")
         if self._settling:  # once: where jobs are given up again and again, others have a turn too
             await asyncio.wait(self._settling)
         if self._link is not None and not self._link.alive:
@@ -238,7 +238,7 @@ class Resident:
         except (TimeoutError, TrainerError) as error:
             await link.close()
             self._fail(str(error) or "it did not start in time")
-            raise TrainerError(f"the trainer cannot start: {self._error}") from error
+            raise TrainerLostError(f"the trainer cannot start: {self._error}") from error
         except asyncio.CancelledError:
             await link.close()
             raise

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.conversation import Conversation, spoken
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.distillation import spread
 from adaptation.learning.distillation.pieces import Pieces
 from adaptation.learning.distillation.spread import LARGEST, Spread, shared_out
@@ -32,13 +32,13 @@ def echo(turns: tuple[Message, ...], adapter: str | None) -> str:
 
 
 class Crew(FakeTrainer):
-    """Says what it is asked; some of its pieces are lost, as with a worker that is killed."""
+    """Says what it is asked; some of its pieces fail, as with a worker that is killed."""
 
-    def __init__(self, lost: int = 0) -> None:
+    def __init__(self, lost: int = 0, failure: type[TrainerError] = TrainerLostError) -> None:
         super().__init__(answer=echo)
         self.asked: list[list[str]] = []
         self.at_once, self.most_at_once = 0, 0
-        self.lost = lost
+        self.lost, self.failure = lost, failure
 
     async def generate(self, conversations: Sequence[Conversation], *how: Any) -> list[str]:
         self.asked.append([each.messages[-1].content for each in conversations])
@@ -48,7 +48,7 @@ class Crew(FakeTrainer):
         self.at_once -= 1
         if self.lost:
             self.lost -= 1
-            raise TrainerError("the trainer's actor was lost")
+            raise self.failure("there is no reply")
         return await super().generate(conversations, *how)
 
 
@@ -89,9 +89,16 @@ async def test_a_piece_that_breaks_every_worker_ends_the_stage(
 ) -> None:
     monkeypatch.setattr(spread, "PAUSES_S", (0.0, 0.0))
     crew = Crew(lost=99)
-    with pytest.raises(TrainerError, match="was lost"):
+    with pytest.raises(TrainerError, match="no reply"):
         await Spread(crew, 1, Pieces(None)).generate(asked("a"), None, *LIMITS)
     assert len(crew.asked) == 3
+
+
+async def test_a_piece_that_fails_by_itself_is_not_asked_again() -> None:
+    crew = Crew(lost=1, failure=TrainerError)
+    with pytest.raises(TrainerError, match="no reply"):
+        await Spread(crew, 1, Pieces(None)).generate(asked("a"), None, *LIMITS)
+    assert len(crew.asked) == 1
 
 
 async def test_what_was_found_is_not_asked_again_by_whoever_goes_on(tmp_path: Path) -> None:

@@ -143,8 +143,9 @@ async def test_a_missing_parent_is_an_error_and_the_process_lives_on(
 ) -> None:
     await trainer.start()
     pid = trainer.pid
-    with pytest.raises(TrainerError, match="holds no adapter"):
+    with pytest.raises(TrainerError, match="holds no adapter") as told:
         await trainer.train(job(tmp_path, parent=str(tmp_path / "missing")), 300)
+    assert told.type is TrainerError, "no trainer was lost"
     await trainer.train(job(tmp_path), 300)
     assert trainer.pid == pid
 

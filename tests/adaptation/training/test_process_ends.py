@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.training import link, resident
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import TrainingJob
@@ -37,7 +37,7 @@ async def test_a_killed_process_is_an_error_and_the_next_job_works(
     work = await in_training(trainer, job(tmp_path / "a"))
     pid = trainer.pid
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(TrainerError, match="SIGKILL"):
+    with pytest.raises(TrainerLostError, match="SIGKILL"):
         await work
     assert trainer.status == "starting"
     await trainer.train(job(tmp_path / "b"), 300)
@@ -52,7 +52,7 @@ async def test_a_process_killed_between_two_jobs_is_replaced(
     os.kill(pid, signal.SIGKILL)
     try:
         await trainer.train(job(tmp_path), 300)
-    except TrainerError:  # the death was noticed only while the job was being sent
+    except TrainerLostError:  # the death was noticed only while the job was being sent
         await trainer.train(job(tmp_path), 300)
     assert trainer.pid not in (pid, None)
 
@@ -101,7 +101,7 @@ async def test_the_end_of_the_process_is_told_to_every_job_in_flight(
     os.kill(pid, how)
     ends = await asyncio.gather(*works, return_exceptions=True)
     reason = {signal.SIGKILL: "SIGKILL", signal.SIGSTOP: "it was stopped"}[how]
-    assert [type(end) for end in ends] == [TrainerError] * 3
+    assert [type(end) for end in ends] == [TrainerLostError] * 3
     assert all(reason in str(end) for end in ends)
     await trainer.train(job(tmp_path / "next"), 300)
     assert trainer.pid not in (pid, None)
@@ -115,7 +115,7 @@ async def test_a_job_that_is_not_given_up_ends_the_process_and_the_others_are_to
     works = [await in_training(trainer, job(tmp_path / str(n))) for n in range(2)]
     os.kill(trainer.pid, signal.SIGSTOP)
     works[0].cancel()
-    with pytest.raises(TrainerError, match="it did not give a job up"):
+    with pytest.raises(TrainerLostError, match="it did not give a job up"):
         await works[1]
     await trainer.train(job(tmp_path / "next"), 300)
 

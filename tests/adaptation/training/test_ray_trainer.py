@@ -13,7 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from adaptation.errors import TrainerError
+from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.files import PREFIX, scratch
 from adaptation.learning.ray.placement import Placement
 from adaptation.learning.ray.trainer import RayTrainer
@@ -100,12 +100,14 @@ async def test_adapters_are_those_of_the_single_process_to_the_last_byte(
 async def test_what_is_wrong_with_a_job_is_told_as_the_process_tells_it(
     on_ray: RayTrainer, tmp_path: Path, job: Job
 ) -> None:
-    with pytest.raises(TrainerError, match="missing holds no adapter"):
+    with pytest.raises(TrainerError, match="missing holds no adapter") as told:
         await on_ray.train(job(tmp_path, parent=str(tmp_path / "missing")), 300)
+    assert told.type is TrainerError, "no trainer was lost"
     gone = job(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(TrainerError, match="the adapter cannot be written"):
+    with pytest.raises(TrainerError, match="the adapter cannot be written") as told:
         await on_ray.train(gone, 300)
+    assert told.type is TrainerError
 
 
 async def test_a_cancelled_job_ends_and_a_slow_one_returns_what_it_has(
@@ -148,7 +150,7 @@ async def test_a_killed_actor_costs_its_own_job_and_is_started_again(
     done, going_on = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
     (lost,) = done
     assert "the trainer's actor was lost" in str(lost.exception())
-    assert isinstance(lost.exception(), TrainerError)
+    assert type(lost.exception()) is TrainerLostError
     assert (await on_ray.train(job(tmp_path / "c"), 300)).steps == 6
     assert len(going_on) == 1
     await until(lambda: actors(on_ray) == 2)
@@ -162,7 +164,7 @@ async def test_a_lost_node_costs_its_own_job(
     works = [await in_training(on_ray, job(tmp_path / name)) for name in "ab"]
     nodes.remove()
     done, going_on = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-    assert [type(work.exception()) for work in done] == [TrainerError]
+    assert [type(work.exception()) for work in done] == [TrainerLostError]
     for work in going_on:
         work.cancel()
     await asyncio.wait(going_on)
@@ -177,7 +179,7 @@ async def test_without_a_head_work_is_refused_at_once_and_nothing_is_left(
     await until(lambda: on_ray.status.startswith("failed: no Ray cluster is reached at 127.0.0.1"))
     loop = asyncio.get_running_loop()
     began = loop.time()
-    with pytest.raises(TrainerError, match=r"no Ray cluster is reached .*--ray-address"):
+    with pytest.raises(TrainerLostError, match=r"no Ray cluster is reached .*--ray-address"):
         await on_ray.train(job(tmp_path), 300)
     assert loop.time() - began < 1
     assert on_ray.standing is None
