@@ -269,6 +269,8 @@ def _vetted(report: GenerationReport) -> dict[str, object]:
 
 def _guards_told(guards: Guards) -> str:
     told = f"{guards.known} known before, {len(guards.lost)} lost"
+    if guards.gained:
+        told += f", {sum(guards.gained.values())} others gained"
     if guards.length is not None:
         told += f", replies {guards.length:.2f} times as long"
     return f"{told}; of {', '.join(guards.unknown)} none is known" if guards.unknown else told

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from jsonschema import Draft202012Validator
 
@@ -39,6 +39,7 @@ class SchemaProbe:
     question: str
     schema: Mapping[str, Any] = field(compare=False)
     family: str = JSON
+    is_computed: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -60,6 +61,7 @@ class ToolProbe:
     tools: tuple[Mapping[str, Any], ...] = field(compare=False)
     name: str
     family: str = TOOLS
+    is_computed: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -78,6 +80,7 @@ class RefusalProbe:
 
     question: str
     family: str = REFUSALS
+    is_computed: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:

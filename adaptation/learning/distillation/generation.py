@@ -269,17 +269,20 @@ class Distiller:
         """Ask the guards; none where what came before decides."""
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
             return Vetted()
-        near = await asyncio.to_thread(self._near, tenant, chosen)
         sampling = Sampling(self._asking.sample, self._asking.measure, self._grade)
         vetting = Vetting(
             self._asking.generate, sampling if self.settings.samples else None, served, folder
         )
+
+        async def near(seed: int) -> Sequence[NearProbe]:
+            return await asyncio.to_thread(self._near, tenant, chosen, seed)
+
         return await vetting.of(near, self.probes, judging.records)
 
-    def _near(self, tenant: str, chosen: Selected) -> tuple[NearProbe, ...]:
+    def _near(self, tenant: str, chosen: Selected, seed: int) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
         active = self.records.walk(tenant, state=State.ACTIVE)
         others = (record for record in active if record.id not in known)
         vectors = None if self.vectors is by_wording else self.vectors
         rates = chosen.picked.rates if chosen.picked else {}
-        return near_probes(chosen.train, others, vectors=vectors, rates=rates)
+        return near_probes(chosen.train, others, seed, vectors=vectors, rates=rates)

@@ -1,11 +1,13 @@
 """Asking the guards: first those near what was trained on, then the far ones, greedily.
 
-Each is put to what is served first, and only what that answers rightly to the candidate. Nothing
-more is asked once one kind of guard has spoken against it.
+Each is put to what is served first, and only what that answers rightly to the candidate, with the
+others whose answers are computed: what it gains there tells its losses from chance. Nothing more is
+asked once one kind of guard has spoken against it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -37,6 +39,11 @@ class Guard(Protocol):
         """As it is asked."""
         ...
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is one of many alike whose answers nobody gave."""
+        ...
+
     def right(self, reply: str) -> bool:
         """Whether a reply holds the answer."""
         ...
@@ -66,7 +73,7 @@ class Asked:
 async def ask_guards(
     ask: Ask, guards: Sequence[Guard], served: str | None, candidate: str, kind: str
 ) -> Asked:
-    """Ask the candidate those guards only that what is served answers rightly."""
+    """Ask what is served, and then the candidate."""
     before = await ask_known(ask, guards, served, kind)
     return await ask_again(ask, guards, before, candidate, kind)
 
@@ -82,16 +89,20 @@ async def ask_known(
 async def ask_again(
     ask: Ask, guards: Sequence[Guard], before: Mapping[Guard, str], candidate: str, kind: str
 ) -> Asked:
-    """Ask the candidate what was answered rightly `before`, of all the `guards` there are."""
-    known = list(before)
-    after = await _replies(ask, f"{kind} guards candidate", known, candidate)
-    unknown = {guard.family for guard in guards} - {guard.family for guard in known}
-    return Asked(compare(known, after), before, after, tuple(sorted(unknown)))
+    """Ask the candidate what was answered rightly `before`, and what may be gained."""
+    asked = [guard for guard in guards if guard in before or guard.is_computed]
+    after = await _replies(ask, f"{kind} guards candidate", asked, candidate)
+    unknown = {guard.family for guard in guards} - {guard.family for guard in before}
+    known = {guard: after[guard] for guard in before}
+    return Asked(compare(list(before), after), before, known, tuple(sorted(unknown)))
 
 
 def compare(known: Sequence[G], after: Mapping[G, str]) -> GuardOutcome:
-    """Hold a candidate's replies against guards that were answered rightly before."""
+    """Hold a candidate's replies against guards that were answered rightly before, `known`."""
     lost = [guard for guard in known if not guard.right(after[guard])]
+    gained = Counter(
+        guard.family for guard in after.keys() - set(known) if guard.right(after[guard])
+    )
     return GuardOutcome(
         before=len(known),
         lost=tuple(guard.question for guard in lost),
@@ -102,6 +113,7 @@ def compare(known: Sequence[G], after: Mapping[G, str]) -> GuardOutcome:
             )
             for family in sorted({guard.family for guard in known})
         },
+        gained=dict(sorted(gained.items())),
     )
 
 

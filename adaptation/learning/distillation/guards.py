@@ -7,9 +7,11 @@ is not asked to remember any.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from adaptation.conversation import Conversation, spoken
 from memory.types import Message
@@ -21,6 +23,8 @@ One flipped reply of twenty is noise, two of eight were forgetting."""
 
 MAX_NEAR_SHARE = 0.1
 """Share of the near guards, and of each family of them, that may be lost; one always may."""
+CHANCE = 1.64
+"""Standard deviations of a difference of two counts that chance may make (one-sided, 95 %)."""
 MAX_FAR_FAMILY_SHARE = 0.25
 """Share of a family of far guards that may be lost; it has but a handful, and one always may."""
 
@@ -32,6 +36,7 @@ class Probe:
     question: str
     pattern: str
     family: str
+    is_computed: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -93,6 +98,8 @@ class GuardOutcome:
     """Guards that the candidate gets wrong."""
     families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """For each family, how many were lost and how many there were."""
+    gained: Mapping[str, int] = field(default_factory=dict)
+    """For each family of computed answers, how many are right now that were wrong."""
 
     @property
     def allowed(self) -> int:
@@ -115,19 +122,38 @@ class GuardOutcome:
 
     @property
     def near_held(self) -> bool:
-        """Whether no more was lost than may be, of all and of each family."""
-        every = (len(self.lost), self.before)
-        return not any(map(_is_lost, (every, *self.families.values())))
+        """Whether no more was lost than may be, of all and of each family.
+
+        Which replies are right is partly chance where a model is weak, and of those that happened
+        to be right another model as good loses many, and has as many others right. So what was
+        gained is held against what was lost of the same family, with what chance makes of two such
+        counts. What one family gains makes up for nothing that another loses.
+        """
+        each = [
+            (lost, known, min(lost, self.gained.get(family, 0)))
+            for family, (lost, known) in self.families.items()
+        ]
+        every = (len(self.lost), self.before, sum(gained for *_, gained in each))
+        return not any(_is_near_lost(*counts) for counts in (every, *each))
 
     @property
     def told(self) -> str:
         """Which families lost how many, and some of the questions."""
         told = (
-            f"{lost} of {known} {family}" for family, (lost, known) in self.families.items() if lost
+            f"{lost} of {known} {family}{self._made_up(family)}"
+            for family, (lost, known) in self.families.items()
+            if lost
         )
         return f"{', '.join(told)}, such as {'; '.join(self.lost[:3])}"
 
+    def _made_up(self, family: str) -> str:
+        return f" ({gained} others gained)" if (gained := self.gained.get(family)) else ""
 
-def _is_lost(counts: tuple[int, int], share: float = MAX_NEAR_SHARE) -> bool:
+
+def _is_lost(counts: tuple[int, int], share: float) -> bool:
     lost, known = counts
     return lost > 1 and lost > share * known
+
+
+def _is_near_lost(lost: int, known: int, gained: int) -> bool:
+    return lost > max(1, MAX_NEAR_SHARE * known) + gained + CHANCE * math.sqrt(2 * gained)

@@ -44,6 +44,10 @@ STEP = 9
 """By how much a number is changed."""
 SIGNS = "+-*"
 LARGEST = 99
+OWN, WORDS = "own records", "other words"
+"""Families whose answers are those of records: what the candidate learned, or may have."""
+_STATED = r"(?: ?=|,?(?: which)? (?:is|equals|gives)(?: you| equal to| calculated as)?) ?(-?\d+)"
+"""What a reply says that an expression comes to, behind it."""
 _SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
 
 
@@ -62,10 +66,17 @@ class NearProbe:
         """As it is asked."""
         return self.asked or spoken(Message(role="user", content=self.question))
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether nobody gave its answer."""
+        return self.family not in (OWN, WORDS)
+
     def right(self, reply: str) -> bool:
-        """Whether `reply` gives the answer."""
+        """Whether `reply` gives the answer: as it reads, or where it goes on in prose behind it."""
         found = extract(reply, AnswerOptions())
-        return found is not None and agree(found.key, canonical(self.answer))
+        if found is not None and (found.structured or not self.is_computed):
+            return agree(found.key, canonical(self.answer))
+        return _stated(self.question, reply) == {self.answer}
 
 
 def near_probes(
@@ -137,7 +148,7 @@ def _of_families(near: Neighbourhood, seed: int) -> Iterator[NearProbe]:
 def _own(near: Neighbourhood, others: Iterable[Record]) -> Iterator[NearProbe]:
     """Yield the nearest of the tenant's records that were not trained on."""
     for record in near.nearest(others, MOST_OWN):
-        yield NearProbe(record.question, record.answer, "own records", as_asked(record))
+        yield NearProbe(record.question, record.answer, OWN, as_asked(record))
 
 
 def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
@@ -145,7 +156,7 @@ def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
     for record in rng.sample(train, min(len(train), REWORDED)):
         asked = as_asked(record)
         if not asked.is_raw and (turns := reworded(record, rng)) is not None:
-            yield NearProbe(question_of(turns), record.answer, "other words", asked.of(turns))
+            yield NearProbe(question_of(turns), record.answer, WORDS, asked.of(turns))
 
 
 def _strange_terms(train: Sequence[Trained]) -> set[str]:
@@ -167,6 +178,15 @@ def _only_sum(question: str) -> re.Match[str] | None:
     """Return the sum that a question asks for, where it has no other numbers."""
     found = _SUM.search(question)
     return found if found and len(numbers_in(question)) == 2 else None
+
+
+def _stated(question: str, reply: str) -> set[str]:
+    """Return what a reply says that the sum comes to which the question asks for."""
+    asked = _only_sum(question)
+    if asked is None:
+        return set()
+    written = rf"{asked[1]} ?{re.escape(asked[2])} ?{asked[3]}"
+    return set(re.findall(rf"(?<![\w.]){written}{_STATED}(?![\w.,]*\d)", reply))
 
 
 def _moved(number: int, rng: Random) -> int:

@@ -56,6 +56,8 @@ class Guards(Frozen):
     lost: tuple[str, ...]
     families: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """For each family, how many were lost and how many there were."""
+    gained: dict[str, int] = Field(default_factory=dict)
+    """Of near guards with computed answers, by family: how many are right that were wrong."""
     unknown: tuple[str, ...] = ()
     """Families of which what is served answers nothing: they guard nothing."""
     length: float | None = None

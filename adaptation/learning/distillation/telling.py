@@ -84,6 +84,7 @@ def guards_told(asked: Asked | None) -> Guards | None:
         known=outcome.before,
         lost=outcome.lost,
         families=dict(outcome.families),
+        gained=dict(outcome.gained),
         unknown=asked.unknown,
         length=asked.length,
     )

@@ -5,15 +5,28 @@ Nothing more is asked once one kind of guard has spoken against it: each costs m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from adaptation.learning.distillation.guarding import Asked, Guard, ask_guards, objections
+from adaptation.learning.distillation.guarding import (
+    Asked,
+    Guard,
+    ask_again,
+    ask_guards,
+    ask_known,
+    objections,
+)
 from adaptation.learning.distillation.judging import Ask
 from adaptation.learning.distillation.report import Sampled
 from adaptation.learning.distillation.sampling import Sampling, sampled_objections
 from adaptation.learning.distillation.telling import guards_told
 from memory.types import Record
+
+DRAWS, ENOUGH = 4, 30
+"""Near guards are drawn again, so often at most, from a model that has fewer than half of the
+computed ones right, until so many are known: of a dozen nobody can tell a loss from chance."""
+Drawing = Callable[[int], Awaitable[Sequence[Guard]]]
+"""Seed → near guards."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +72,28 @@ class Vetting:
     served: str | None
     candidate: str
 
-    async def of(
-        self, near: Sequence[Guard], far: Sequence[Guard], holdout: Sequence[Record]
-    ) -> Vetted:
+    async def of(self, draw: Drawing, far: Sequence[Guard], holdout: Sequence[Record]) -> Vetted:
         """Ask one kind after the other; `holdout` are held-out questions that may be sampled."""
-        found = Vetted(near=await self._asked(near, "near"))
+        found = Vetted(near=await self._near(draw))
         if found.objections:
             return found
-        found = Vetted(found.near, await self._asked(far, "far"))
+        asked = await ask_guards(self.ask, far, self.served, self.candidate, "far")
+        found = Vetted(found.near, asked)
         if found.objections or self.sampling is None:
             return found
         sampled = await self.sampling.compare(far, holdout, self.served, self.candidate)
         return Vetted(found.near, found.far, sampled)
 
-    async def _asked(self, guards: Sequence[Guard], kind: str) -> Asked:
-        return await ask_guards(self.ask, guards, self.served, self.candidate, kind)
+    async def _near(self, draw: Drawing) -> Asked:
+        guards: list[Guard] = []
+        known: dict[Guard, str] = {}
+        for seed in range(DRAWS):
+            drawn = [each for each in await draw(seed) if each not in guards]
+            new = [each for each in drawn if each.is_computed or seed == 0]
+            known |= await ask_known(self.ask, new, self.served, "near")
+            guards += new
+            computed = sum(each.is_computed for each in guards)
+            right = sum(each.is_computed for each in known)
+            if not right or right >= min(ENOUGH, computed / 2):
+                break
+        return await ask_again(self.ask, guards, known, self.candidate, "near")

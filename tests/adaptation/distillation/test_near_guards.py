@@ -12,9 +12,10 @@ from adaptation.learning.distillation.form import form_of, nearness
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.guarding import ask_guards, objections
 from adaptation.learning.distillation.guards import PROBES
-from adaptation.learning.distillation.near import REWORDED, NearProbe, near_probes
+from adaptation.learning.distillation.near import OWN, REWORDED, NearProbe, near_probes
 from adaptation.learning.distillation.reworded import WAYS, reworded
 from adaptation.learning.distillation.select import Records
+from adaptation.learning.distillation.vetting import ENOUGH, Vetting
 from adaptation.learning.training.fake import FakeTrainer
 from memory.embedding.embedder import create_embedder
 from memory.identity.prompt import RAW
@@ -207,9 +208,57 @@ async def test_near_guards_that_were_right_are_asked_and_veto(record: Make) -> N
 
     found = await ask_guards(one_more, probes, None, "candidate", "near")
     assert found.outcome.before == sum("*" not in probe.question for probe in probes)
-    assert asked == [("near guards", len(probes)), ("near guards candidate", found.outcome.before)]
+    assert asked == [("near guards", len(probes)), ("near guards candidate", len(probes))]
+    assert found.outcome.gained == {"sums with *": len(probes) - found.outcome.before}
     (told,) = objections(found, None)
     assert "sums with +" in told
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_right"),
+    [
+        ("11 * 1 = 11\n\nIn mathematics, 11 is a special number.", True),
+        ("To solve it, we first find 11 * 1, which is 11. Then we are done with it.", True),
+        (
+            "The expression 11 * 1 is calculated as 11, by the rules.\n\nIn mathematics, rules are crucial.",
+            True,
+        ),
+        ("11 * 1 = 12\n\nIn mathematics, 11 is a special number.", False),
+        ("11 * 1 = 11\n\nIn mathematics, 11 * 1 = 12 as well, for it is a special one.", False),
+        ("11 * 1 = 111\n\nIn mathematics, this is a special number.", False),
+        ("2111 * 1 = 11\n\nIn mathematics, this is a special number.", False),
+        ("In mathematics, 11 is a special number that goes with 1 and with others.", False),
+    ],
+)
+def test_a_sums_value_is_read_where_a_reply_goes_on_in_prose(reply: str, is_right: bool) -> None:
+    assert NearProbe("What is 11 * 1?", "11", "sums with *").right(reply) == is_right
+
+
+async def drawn_for(right: float) -> tuple[int, int]:
+    """Draw near guards for a model that has such a share right: how often, and how many known."""
+    seeds: list[int] = []
+
+    async def draw(seed: int) -> list[NearProbe]:
+        seeds.append(seed)
+        own = [NearProbe(f"Who is {seed}?", "1", OWN)]
+        return own + [NearProbe(f"What is {seed} + {n}?", "1", "sums with +") for n in range(40)]
+
+    async def replies(phase: str, prompts: Sequence[Conversation], _: str | None) -> list[str]:
+        return ["1" if place < right * len(prompts) else "2" for place in range(len(prompts))]
+
+    found = await Vetting(replies, None, None, "candidate").of(draw, (), ())
+    assert found.near is not None
+    assert found.near.outcome.families.get(OWN, (0, 1)) == (0, 1), "records are asked once"
+    assert seeds == [*range(len(seeds))]
+    return len(seeds), found.near.outcome.before
+
+
+async def test_near_guards_are_drawn_again_where_few_are_known() -> None:
+    assert (await drawn_for(0.9))[0] == 1
+    draws, known = await drawn_for(0.25)
+    assert draws == 3
+    assert known >= ENOUGH
+    assert (await drawn_for(0.0))[0] == 1, "there is nothing to lose"
 
 
 async def test_far_replies_that_grow_long_are_an_objection() -> None:

@@ -121,6 +121,46 @@ def test_a_family_of_near_guards_that_is_lost_is_told() -> None:
     assert GuardOutcome(5, lost[:1], {"own records": (1, 5)}).near_held
 
 
+def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_family() -> None:
+    def held(lost: int, known: int, **gained: int) -> bool:
+        families = {"sums": (lost, known), "products": (0, 20)}
+        return GuardOutcome(known + 20, ("?",) * lost, families, gained).near_held
+
+    assert held(3, 5, sums=5)
+    assert not held(3, 5)
+    assert not held(3, 5, products=20)
+    assert not held(9, 24, sums=1)
+    told = GuardOutcome(5, ("?",) * 3, {"sums": (3, 5)}, {"sums": 4}).told
+    assert told.startswith("3 of 5 sums (4 others gained)")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "least", "most"),
+    [
+        (0.25, 0.25, 0.75, 1.0),  # erratic, and as good: with losses alone 1 % passed
+        (0.25, 0.05, 0.0, 0.05),
+        (0.5, 0.2, 0.0, 0.05),
+        (0.95, 0.95, 0.9, 1.0),
+        (0.95, 0.7, 0.0, 0.05),
+    ],
+)
+def test_near_guards_let_the_erratic_pass_and_not_the_worse(
+    before: float, after: float, least: float, most: float
+) -> None:
+    rng, trials = Random(0), 400
+
+    def passes() -> bool:
+        families, gained, known, lost = {}, {}, 0, 0
+        for family in "abc":
+            pairs = [(rng.random() < before, rng.random() < after) for _ in range(30)]
+            both = sum(was and not now for was, now in pairs), sum(was for was, _ in pairs)
+            families[family], gained[family] = both, sum(now and not was for was, now in pairs)
+            lost, known = lost + both[0], known + both[1]
+        return GuardOutcome(known, ("?",) * lost, families, gained).near_held
+
+    assert least <= sum(passes() for _ in range(trials)) / trials <= most
+
+
 def test_a_probe_is_lost_where_the_reply_is_no_answer_any_more() -> None:
     known = PROBES[:2]
     outcome = compare(known, {PROBES[0]: "####", PROBES[1]: "You are welcome!"})
