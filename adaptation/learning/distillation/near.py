@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from adaptation.conversation import Conversation, spoken
 from adaptation.learning.candidates.scoring import Vectors
+from adaptation.learning.distillation.computed import gives, only_sum
 from adaptation.learning.distillation.families import near_families
 from adaptation.learning.distillation.form import numbers_in
 from adaptation.learning.distillation.nearby import Neighbourhood, Trained
@@ -46,9 +47,6 @@ SIGNS = "+-*"
 LARGEST = 99
 OWN, WORDS = "own records", "other words"
 """Families whose answers are those of records: what the candidate learned, or may have."""
-_STATED = r"(?: ?=|,?(?: which)? (?:is|equals|gives)(?: you| equal to| calculated as)?) ?(-?\d+)"
-"""What a reply says that an expression comes to, behind it."""
-_SUM = re.compile(r"(?<![\w.])(\d{1,4}) ?([-+*]) ?(\d{1,4})(?![\w.]| ?[-+*/=])")
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,11 @@ class NearProbe:
         return self.family not in (OWN, WORDS)
 
     def right(self, reply: str) -> bool:
-        """Whether `reply` gives the answer: as it reads, or where it goes on in prose behind it."""
+        """Whether `reply` gives the answer."""
+        if self.is_computed:
+            return gives(reply, self.answer, self.question)
         found = extract(reply, AnswerOptions())
-        if found is not None and (found.structured or not self.is_computed):
-            return agree(found.key, canonical(self.answer))
-        return _stated(self.question, reply) == {self.answer}
+        return found is not None and agree(found.key, canonical(self.answer))
 
 
 def near_probes(
@@ -109,7 +107,7 @@ def near_probes(
 def _rewritten(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
     """Yield trained sums with other numbers."""
     strange = _strange_terms(train)
-    sums = [(record.question, found) for record in train if (found := _only_sum(record.question))]
+    sums = [(record.question, found) for record in train if (found := only_sum(record.question))]
     chosen = rng.sample(sums, min(len(sums), REWRITTEN))
     for question, found in chosen * (REWRITTEN // max(1, len(chosen))):
         a, sign, b = int(found[1]), found[2], int(found[3])
@@ -161,7 +159,7 @@ def _reworded(train: Sequence[Record], rng: Random) -> Iterator[NearProbe]:
 
 def _strange_terms(train: Sequence[Trained]) -> set[str]:
     """Return the signs, and words beside them, that mean something else to this tenant."""
-    sums = ((record, found) for record in train if (found := _only_sum(record.question)))
+    sums = ((record, found) for record in train if (found := only_sum(record.question)))
     return strange(
         (term, agree(canonical(record.answer), canonical(_value(found[0]))))
         for record, found in sums
@@ -172,21 +170,6 @@ def _strange_terms(train: Sequence[Trained]) -> set[str]:
 def _terms(found: re.Match[str]) -> frozenset[str]:
     """Return the sign of a sum that a question asks for, and its words beside it."""
     return terms(found[2], words_of(folded(found.string)))
-
-
-def _only_sum(question: str) -> re.Match[str] | None:
-    """Return the sum that a question asks for, where it has no other numbers."""
-    found = _SUM.search(question)
-    return found if found and len(numbers_in(question)) == 2 else None
-
-
-def _stated(question: str, reply: str) -> set[str]:
-    """Return what a reply says that the sum comes to which the question asks for."""
-    asked = _only_sum(question)
-    if asked is None:
-        return set()
-    written = rf"{asked[1]} ?{re.escape(asked[2])} ?{asked[3]}"
-    return set(re.findall(rf"(?<![\w.]){written}{_STATED}(?![\w.,]*\d)", reply))
 
 
 def _moved(number: int, rng: Random) -> int:

@@ -9,12 +9,14 @@ import pytest
 from adaptation.conversation import Conversation
 from adaptation.errors import DistillationError, TrainerError
 from adaptation.evaluation.suites.split import Split, split_of
+from adaptation.learning.distillation.computed import only_sum
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.distillation.guards import PROBES
-from adaptation.learning.distillation.replay import PROMPTS, SHARE, rehearsals
+from adaptation.learning.distillation.replay import COMPUTED, OTHERS, PROMPTS, SHARE, rehearsals
 from adaptation.learning.distillation.select import Records
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.learning.training.trainer import Generated, Recipe
+from memory.identity.answers.arithmetic import value_and_numbers
 from memory.store.artifacts import Artifacts
 from memory.store.database import open_database
 from memory.types import Message, Record
@@ -186,7 +188,7 @@ async def test_training_restarts_from_the_base_and_never_sees_the_held_out(
     assert job.parent is None
     records = [c for c in job.conversations if "lamp" in c.messages[0].content]
     assert len(records) == report.train
-    assert len(job.conversations) - report.train == len(PROMPTS)
+    assert len(job.conversations) - report.train == len(OTHERS), "the rest got no right answer"
     assert job.recipe.rank == 16
 
 
@@ -217,7 +219,7 @@ async def test_every_phase_is_announced(
 
 
 def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
-    texts = ("fine",) * (len(PROMPTS) - 1) + (" ",)
+    texts = (*COMPUTED.values(), *("fine",) * (len(OTHERS) - 1), " ")
     replies = Generated(texts=texts, whole=(True,) * len(texts), tokens=0, seconds=0.0)
     assert len(rehearsals(replies, 48)) == len(PROMPTS) - 1
     assert len(rehearsals(replies, 25 * len(PROMPTS))) == round(25 * SHARE) * (len(PROMPTS) - 1)
@@ -225,17 +227,41 @@ def test_rehearsals_grow_with_the_records_and_hold_no_guard_probe() -> None:
     assert {split_of(prompt) for prompt in PROMPTS} <= {Split.TRAINING, Split.MEMORY}
 
 
+@pytest.mark.parametrize(
+    ("reply", "is_learned"),
+    [
+        ("To calculate 12 * 4, you simply multiply 12 by 4, which is 48.", True),
+        ("12 * 4 = 48\n\nThis is a simple example of how numbers are multiplied.", True),
+        ("To calculate 12 * 4, you simply multiply 12 by itself, which is 144.", False),
+        ("That is a question of arithmetic, which everybody can answer.", False),
+    ],
+)
+def test_what_the_base_computes_wrongly_is_not_rehearsed(reply: str, is_learned: bool) -> None:
+    texts = tuple(reply if prompt == "What is 12 * 4?" else "fine" for prompt in PROMPTS)
+    replies = Generated(texts=texts, whole=(True,) * len(texts), tokens=0, seconds=0.0)
+    assert (len(rehearsals(replies, 1)) == len(OTHERS) + 1) == is_learned
+
+
+def test_the_answers_of_what_is_rehearsed_are_right() -> None:
+    sums = {prompt: found for prompt in COMPUTED if (found := only_sum(prompt))}
+    for prompt, found in sums.items():
+        value = value_and_numbers(found[0])
+        assert value is not None
+        assert COMPUTED[prompt] == str(value[0])
+    assert len(sums) >= 6
+
+
 async def test_a_rehearsed_reply_that_was_cut_off_is_not_learned_as_a_whole_turn(
     memory: Records, registry: AdapterRegistry
 ) -> None:
     def rambles(turns: tuple[Message, ...], adapter: str | None) -> str:
-        return "la " * 40 if turns[-1].content == PROMPTS[0] else solves(turns, adapter)
+        return "la " * 40 if turns[-1].content == OTHERS[0] else solves(turns, adapter)
 
     trainer = FakeTrainer(answer=rambles)
     await distiller(memory, registry, trainer, max_new_tokens=40).run("default")
     learned = {c.messages[0].content for c in trainer.jobs[-1].conversations}
-    assert PROMPTS[0] not in learned
-    assert set(PROMPTS[1:]) <= learned
+    assert OTHERS[0] not in learned
+    assert set(OTHERS[1:]) <= learned
 
 
 async def test_what_cannot_be_rendered_is_left_out_and_told(

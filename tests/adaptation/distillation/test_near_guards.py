@@ -219,10 +219,7 @@ async def test_near_guards_that_were_right_are_asked_and_veto(record: Make) -> N
     [
         ("11 * 1 = 11\n\nIn mathematics, 11 is a special number.", True),
         ("To solve it, we first find 11 * 1, which is 11. Then we are done with it.", True),
-        (
-            "The expression 11 * 1 is calculated as 11, by the rules.\n\nIn mathematics, rules are crucial.",
-            True,
-        ),
+        ("The product 11 * 1 is calculated as 11.\n\nIn mathematics, rules are crucial.", True),
         ("11 * 1 = 12\n\nIn mathematics, 11 is a special number.", False),
         ("11 * 1 = 11\n\nIn mathematics, 11 * 1 = 12 as well, for it is a special one.", False),
         ("11 * 1 = 111\n\nIn mathematics, this is a special number.", False),
