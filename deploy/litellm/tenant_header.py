@@ -1,28 +1,34 @@
-"""Names the tenant of each request to Whet: the one in the metadata of the key it came with.
+"""Names the tenant of each request to Whet: the one in the metadata of the key it came with."""
 
-A hook has the last word on a request's headers; `litellm_params` have not.
-"""
+from contextvars import ContextVar
 
 from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 
 HEADER = "X-Tenant"
+TENANT = ContextVar("tenant", default="litellm")
+"""Whose request is served; LiteLLM's own name for what no key asks, such as a health check."""
 
 
 class TenantByKey(CustomLogger):
     """Sets the header that Whet trusts, whatever the client sends."""
 
     async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
-        """Return the request with its tenant's name; a key without one asks nothing."""
+        """Note whose request it is; a key without a tenant asks nothing."""
         tenant = (user_api_key_dict.metadata or {}).get("tenant")
         if not tenant:
             raise HTTPException(403, "this key belongs to no tenant: its metadata name none")
+        TENANT.set(tenant)
+
+    async def async_pre_call_deployment_hook(self, kwargs, call_type):
+        """Return the request as it goes to Whet, also one of the fallbacks that a client names."""
         for place in ("extra_headers", "headers"):
-            sent = data.get(place)
+            sent = kwargs.get(place)
             kept = sent.items() if isinstance(sent, dict) else ()
-            data[place] = {name: value for name, value in kept if name.lower() != HEADER.lower()}
-        data["extra_headers"][HEADER] = tenant
-        return data
+            kwargs[place] = {name: value for name, value in kept if name.lower() != HEADER.lower()}
+        kwargs["extra_headers"][HEADER] = TENANT.get()
+        kwargs.pop("provider_specific_header", None)  # it would be set after these
+        return kwargs
 
 
 by_key = TenantByKey()
