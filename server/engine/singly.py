@@ -1,8 +1,8 @@
 """One token a step, for samples whose steps came as one: what parsers of streams are used to.
 
-Under load vLLM joins what a request's reader has not taken yet, and some of its parsers misread
-what brings several tokens: that of Granite (0.32) gives the end of the words that open the
-reasoning as part of it.
+Under load vLLM joins what a request's reader has not taken yet, and several of its parsers misread
+what brings more than one token (0.32, vllm-project/vllm#55195): that of Granite gives the end of
+the words that open the reasoning as part of it.
 """
 
 from __future__ import annotations
