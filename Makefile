@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRA := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console bench-scale fuzz claims load torture pebble screenshots clean
+.PHONY: help install dev serve test test-fast check docs demo bench bench-answers bench-peers bench-voting bench-sound bench-cli bench-ttt bench-adapters bench-signals bench-gate bench-gate-run bench-useless bench-near-guards bench-doubt bench-solutions bench-rehearsal bench-loop bench-scope bench-tune bench-strategies bench-stragglers bench-tenants bench-sandbox bench-memory bench-console bench-scale fuzz claims load torture pebble screenshots clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -117,6 +117,9 @@ bench-doubt: dev  ## of records a tenth of which is wrong, how many of each sort
 
 bench-solutions: dev  ## corrections that are a bare answer: learned as they are, or with a solution
 	$(BIN)/python -m loadtests.bench_solutions $(ARGS)
+
+bench-rehearsal: dev  ## what a generation rehearses, and what that does to everyday sums
+	$(BIN)/python -m loadtests.bench_rehearsal $(if $(MODEL),--model $(MODEL)) $(ARGS)
 
 bench-gate-run: dev  ## the promotion gate over runs of generations, simulated
 	$(BIN)/python -m loadtests.bench_gate_run $(ARGS)

@@ -129,17 +129,23 @@ async def rehearsed(asking: Asking, n_records: int) -> list[Conversation]:
 def rehearsals(replies: Generated, n_records: int) -> list[Conversation]:
     """Conversations of `PROMPTS` with the base's `replies`, in step with the number of records.
 
-    A reply that was cut off is left out: what is learned is a whole turn, with its end. So is one
-    that gives no right answer to what can be computed.
+    A reply that gives no right answer to what can be computed is left out.
     """
     said = [
-        spoken(Message(role="user", content=prompt), Message(role="assistant", content=reply))
-        for prompt, reply, is_whole in zip(PROMPTS, replies.texts, replies.whole, strict=True)
-        if is_whole and reply.strip() and not _is_wrong(prompt, reply)
+        said_again(prompt, reply)
+        for prompt, reply in whole_replies(replies)
+        if prompt not in COMPUTED or gives(reply, COMPUTED[prompt], prompt)
     ]
     times = max(1, round(SHARE * n_records / len(PROMPTS)))
     return said * times
 
 
-def _is_wrong(prompt: str, reply: str) -> bool:
-    return prompt in COMPUTED and not gives(reply, COMPUTED[prompt], prompt)
+def whole_replies(replies: Generated) -> list[tuple[str, str]]:
+    """Pair `PROMPTS` with replies; what was cut off is left out, as whole turns are learned."""
+    asked = zip(PROMPTS, replies.texts, replies.whole, strict=True)
+    return [(prompt, reply) for prompt, reply, is_whole in asked if is_whole and reply.strip()]
+
+
+def said_again(prompt: str, reply: str) -> Conversation:
+    """Return a prompt with a reply that is to be learned."""
+    return spoken(Message(role="user", content=prompt), Message(role="assistant", content=reply))
