@@ -126,7 +126,7 @@ class Bench:
         """Draw records and questions of a world."""
         learned = _records(suite, args.records, Split.MEMORY, args.world)
         drawn = (near_probes(learned, (), seed) for seed in range(1, DRAWS + 1))
-        near = {probe.question: probe for some in drawn for probe in some if probe.is_computed}
+        near = {probe.question: probe for some in drawn for probe in some if not probe.is_taught}
         fresh = _records(suite, args.questions, Split.DEVELOPMENT, args.world)
         return Bench(trainer, suite, learned, fresh, list(near.values()))
 

@@ -14,8 +14,8 @@ from adaptation.learning.distillation.far import far_probes
 from adaptation.learning.distillation.guarding import (
     Asked,
     Guard,
-    ask_again,
-    ask_known,
+    ask_after,
+    ask_before,
     objections,
 )
 from adaptation.learning.distillation.judging import Ask
@@ -85,17 +85,18 @@ class Guarding:
     ask: Ask
     near: Sequence[Guard]
     far: Sequence[Guard] = field(default_factory=far_probes)
-    _known: Mapping[str, Mapping[Guard, str]] = field(default_factory=dict)
+    _before: Mapping[str, Mapping[Guard, str]] = field(default_factory=dict)
 
     async def before(self, served: str | None) -> None:
         """Ask the base, or what is tuned further."""
-        near = await ask_known(self.ask, self.near, served, "near")
-        self._known = {"near": near, "far": await ask_known(self.ask, self.far, served, "far")}
+        near = await ask_before(self.ask, self.near, served, "near")
+        far = await ask_before(self.ask, self.far, served, "far")
+        self._before = {"near": near, "far": far}
 
     async def after(self, candidate: str) -> Found:
-        """Ask the new model what was known."""
-        near = await ask_again(self.ask, self.near, self._known["near"], candidate, "near")
-        far = await ask_again(self.ask, self.far, self._known["far"], candidate, "far")
+        """Ask the new model."""
+        near = await ask_after(self.ask, self._before["near"], candidate, "near")
+        far = await ask_after(self.ask, self._before["far"], candidate, "far")
         return Found(near, far)
 
 

@@ -39,7 +39,7 @@ class SchemaProbe:
     question: str
     schema: Mapping[str, Any] = field(compare=False)
     family: str = JSON
-    is_computed: ClassVar[bool] = False
+    is_taught: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -61,7 +61,7 @@ class ToolProbe:
     tools: tuple[Mapping[str, Any], ...] = field(compare=False)
     name: str
     family: str = TOOLS
-    is_computed: ClassVar[bool] = False
+    is_taught: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -80,7 +80,7 @@ class RefusalProbe:
 
     question: str
     family: str = REFUSALS
-    is_computed: ClassVar[bool] = False
+    is_taught: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:

@@ -1,8 +1,8 @@
 """Asking the guards: first those near what was trained on, then the far ones, greedily.
 
-Each is put to what is served first, and only what that answers rightly to the candidate, with the
-others whose answers are computed: what it gains there tells its losses from chance. Nothing more is
-asked once one kind of guard has spoken against it.
+Each is put to what is served, and then to the candidate: what is not answered rightly any more is
+lost, and what is gained tells losses from chance. Of questions that were taught only what was known
+is asked again. Nothing more is asked once one kind of guard has spoken against it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Guard(Protocol):
         ...
 
     @property
-    def is_computed(self) -> bool:
-        """Whether it is one of many alike whose answers nobody gave."""
+    def is_taught(self) -> bool:
+        """Whether the candidate may have learned the answer, so that a gain says nothing."""
         ...
 
     def right(self, reply: str) -> bool:
@@ -58,10 +58,15 @@ class Asked:
 
     outcome: GuardOutcome
     before: Mapping[Guard, str] = field(default_factory=dict)
-    """Replies of what is served to those that it answers rightly."""
+    """Replies of what is served to all of them."""
     after: Mapping[Guard, str] = field(default_factory=dict)
-    unknown: tuple[str, ...] = ()
-    """Families of which what is served answers nothing."""
+    """Replies of the candidate to those that it was asked."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Families of which what is served answers nothing."""
+        known = self.outcome.families
+        return tuple(sorted({guard.family for guard in self.before} - known.keys()))
 
     @property
     def length(self) -> float | None:
@@ -74,27 +79,28 @@ async def ask_guards(
     ask: Ask, guards: Sequence[Guard], served: str | None, candidate: str, kind: str
 ) -> Asked:
     """Ask what is served, and then the candidate."""
-    before = await ask_known(ask, guards, served, kind)
-    return await ask_again(ask, guards, before, candidate, kind)
+    before = await ask_before(ask, guards, served, kind)
+    return await ask_after(ask, before, candidate, kind)
 
 
-async def ask_known(
+async def ask_before(
     ask: Ask, guards: Sequence[Guard], served: str | None, kind: str
 ) -> dict[Guard, str]:
-    """Return the guards that what is served answers rightly, with its replies."""
-    before = await _replies(ask, f"{kind} guards", guards, served)
-    return {guard: reply for guard, reply in before.items() if guard.right(reply)}
+    """Return the replies of what is served."""
+    return await _replies(ask, f"{kind} guards", guards, served)
 
 
-async def ask_again(
-    ask: Ask, guards: Sequence[Guard], before: Mapping[Guard, str], candidate: str, kind: str
-) -> Asked:
-    """Ask the candidate what was answered rightly `before`, and what may be gained."""
-    asked = [guard for guard in guards if guard in before or guard.is_computed]
+async def ask_after(ask: Ask, before: Mapping[Guard, str], candidate: str, kind: str) -> Asked:
+    """Ask the candidate what was known `before`, and what may be gained."""
+    known = known_of(before)
+    asked = [guard for guard in before if guard in known or not guard.is_taught]
     after = await _replies(ask, f"{kind} guards candidate", asked, candidate)
-    unknown = {guard.family for guard in guards} - {guard.family for guard in before}
-    known = {guard: after[guard] for guard in before}
-    return Asked(compare(list(before), after), before, known, tuple(sorted(unknown)))
+    return Asked(compare(known, after), before, after)
+
+
+def known_of(before: Mapping[Guard, str]) -> list[Guard]:
+    """Return the guards that were answered rightly."""
+    return [guard for guard, reply in before.items() if guard.right(reply)]
 
 
 def compare(known: Sequence[G], after: Mapping[G, str]) -> GuardOutcome:

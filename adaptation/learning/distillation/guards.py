@@ -36,7 +36,7 @@ class Probe:
     question: str
     pattern: str
     family: str
-    is_computed: ClassVar[bool] = False
+    is_taught: ClassVar[bool] = False
 
     @property
     def conversation(self) -> Conversation:
@@ -50,7 +50,7 @@ class Probe:
 
 PROBES = (
     Probe("Hello!", r"\b(hello|hi|hey)\b", "manners"),
-    Probe("Thank you!", r"\bwelcome|pleasure|problem\b", "manners"),
+    Probe("Thank you!", r"\b(welcome|pleasure|no problem|(glad|happy) to help)\b", "manners"),
     Probe("Who are you?", r"\bI('m| am)\b", "manners"),
     Probe("What is 12 + 7?", r"\b19\b", "sums"),
     Probe("What is 30 - 12?", r"\b18\b", "sums"),
@@ -79,8 +79,8 @@ PROBES = (
     Probe(
         "Ruth has 11 hats. She wins 11 more. How many hats does Ruth have?", r"\b22\b", "stories"
     ),
-    Probe("Which is smaller, 40 or 14?", r"\b14\b", "sums"),
-    Probe("Which is larger, 17 or 71?", r"\b71\b", "sums"),
+    Probe("Which is smaller, 40 or 14?", r"\A((?!\b40\b).)*\b14\b", "sums"),
+    Probe("Which is larger, 17 or 71?", r"\A((?!\b17\b).)*\b71\b", "sums"),
     Probe("What is the capital of France?", r"\bParis\b", "knowledge"),
     Probe("What colour is the sky on a clear day?", r"\bblue\b", "knowledge"),
     Probe("Reply with the single word: yes", r"^\W*yes\W*$", "forms"),
@@ -99,61 +99,67 @@ class GuardOutcome:
     families: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """For each family, how many were lost and how many there were."""
     gained: Mapping[str, int] = field(default_factory=dict)
-    """For each family of computed answers, how many are right now that were wrong."""
-
-    @property
-    def allowed(self) -> int:
-        """How many may be lost."""
-        return int(MAX_LOST_SHARE * self.before)
+    """For each family, how many are right now that were wrong; of what was taught none counts."""
 
     @property
     def held(self) -> bool:
-        """Whether no more was lost than may be."""
-        return len(self.lost) <= self.allowed
+        """Whether no more far guards were lost than may be."""
+        return self._all.are_kept(MAX_LOST_SHARE, always=0)
 
     @property
     def spoilt(self) -> tuple[str, ...]:
         """Families of far guards that lost more than they may, and how many of how many."""
         return tuple(
-            f"{lost} of {known} {family}"
-            for family, (lost, known) in self.families.items()
-            if _is_lost((lost, known), MAX_FAR_FAMILY_SHARE)
+            counts.of(family)
+            for family, counts in self._each.items()
+            if not counts.are_kept(MAX_FAR_FAMILY_SHARE)
         )
 
     @property
     def near_held(self) -> bool:
-        """Whether no more was lost than may be, of all and of each family.
-
-        Which replies are right is partly chance where a model is weak, and of those that happened
-        to be right another model as good loses many, and has as many others right. So what was
-        gained is held against what was lost of the same family, with what chance makes of two such
-        counts. What one family gains makes up for nothing that another loses.
-        """
-        each = [
-            (lost, known, min(lost, self.gained.get(family, 0)))
-            for family, (lost, known) in self.families.items()
-        ]
-        every = (len(self.lost), self.before, sum(gained for *_, gained in each))
-        return not any(_is_near_lost(*counts) for counts in (every, *each))
+        """Whether no more near guards were lost than may be, of all and of each family."""
+        every = (self._all, *self._each.values())
+        return all(counts.are_kept(MAX_NEAR_SHARE) for counts in every)
 
     @property
     def told(self) -> str:
         """Which families lost how many, and some of the questions."""
-        told = (
-            f"{lost} of {known} {family}{self._made_up(family)}"
-            for family, (lost, known) in self.families.items()
-            if lost
-        )
+        told = (each.of(family) for family, each in self._each.items() if each.lost)
         return f"{', '.join(told)}, such as {'; '.join(self.lost[:3])}"
 
-    def _made_up(self, family: str) -> str:
-        return f" ({gained} others gained)" if (gained := self.gained.get(family)) else ""
+    @property
+    def _each(self) -> dict[str, _Counts]:
+        return {
+            family: _Counts(lost, known, self.gained.get(family, 0))
+            for family, (lost, known) in self.families.items()
+        }
+
+    @property
+    def _all(self) -> _Counts:
+        """What one family gains makes up for nothing that another loses."""
+        made_up = sum(min(each.lost, each.gained) for each in self._each.values())
+        return _Counts(len(self.lost), self.before, made_up)
 
 
-def _is_lost(counts: tuple[int, int], share: float) -> bool:
-    lost, known = counts
-    return lost > 1 and lost > share * known
+@dataclass(frozen=True)
+class _Counts:
+    """What was lost of what was known, and how many others were gained.
 
+    Which replies are right is partly chance where a model is weak: of those that happened to be
+    right another model as good loses many, and has as many others right. So what was gained is held
+    against what was lost, with what chance makes of two such counts.
+    """
 
-def _is_near_lost(lost: int, known: int, gained: int) -> bool:
-    return lost > max(1, MAX_NEAR_SHARE * known) + gained + CHANCE * math.sqrt(2 * gained)
+    lost: int
+    known: int
+    gained: int
+
+    def are_kept(self, share: float, *, always: int = 1) -> bool:
+        """Whether no more than `share` was lost, beyond chance; `always` as many may be."""
+        chance = self.gained + CHANCE * math.sqrt(2 * self.gained)
+        return self.lost <= max(always, share * self.known) + chance
+
+    def of(self, family: str) -> str:
+        """Return them in words."""
+        gained = f" ({self.gained} others gained)" if self.gained else ""
+        return f"{self.lost} of {self.known} {family}{gained}"

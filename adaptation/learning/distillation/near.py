@@ -65,13 +65,13 @@ class NearProbe:
         return self.asked or spoken(Message(role="user", content=self.question))
 
     @property
-    def is_computed(self) -> bool:
-        """Whether nobody gave its answer."""
-        return self.family not in (OWN, WORDS)
+    def is_taught(self) -> bool:
+        """Whether its answer is a record's: else nobody gave it, and it is computed."""
+        return self.family in (OWN, WORDS)
 
     def right(self, reply: str) -> bool:
         """Whether `reply` gives the answer."""
-        if self.is_computed:
+        if not self.is_taught:
             return gives(reply, self.answer, self.question)
         found = extract(reply, AnswerOptions())
         return found is not None and agree(found.key, canonical(self.answer))

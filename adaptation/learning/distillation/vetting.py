@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from adaptation.learning.distillation.guarding import (
     Asked,
     Guard,
-    ask_again,
+    ask_after,
+    ask_before,
     ask_guards,
-    ask_known,
+    known_of,
     objections,
 )
 from adaptation.learning.distillation.judging import Ask
@@ -53,13 +54,13 @@ class Vetted:
 
     @property
     def replies(self) -> tuple[dict[str, str], dict[str, str]]:
-        """To far guards, by question: of what is served, and of the candidate."""
+        """To far guards that were known, by question: of what is served, and of the candidate."""
         if self.far is None:
             return {}, {}
-        before, after = self.far.before, self.far.after
+        known = known_of(self.far.before)
         return (
-            {guard.question: text for guard, text in before.items()},
-            {guard.question: text for guard, text in after.items()},
+            {guard.question: self.far.before[guard] for guard in known},
+            {guard.question: self.far.after[guard] for guard in known},
         )
 
 
@@ -85,15 +86,13 @@ class Vetting:
         return Vetted(found.near, found.far, sampled)
 
     async def _near(self, draw: Drawing) -> Asked:
-        guards: list[Guard] = []
-        known: dict[Guard, str] = {}
+        before: dict[Guard, str] = {}
         for seed in range(DRAWS):
-            drawn = [each for each in await draw(seed) if each not in guards]
-            new = [each for each in drawn if each.is_computed or seed == 0]
-            known |= await ask_known(self.ask, new, self.served, "near")
-            guards += new
-            computed = sum(each.is_computed for each in guards)
-            right = sum(each.is_computed for each in known)
-            if not right or right >= min(ENOUGH, computed / 2):
+            new = [each for each in await draw(seed) if seed == 0 or not each.is_taught]
+            new = [each for each in new if each not in before]
+            before |= await ask_before(self.ask, new, self.served, "near")
+            computed = {each: reply for each, reply in before.items() if not each.is_taught}
+            right = len(known_of(computed))
+            if not right or right >= min(ENOUGH, len(computed) / 2):
                 break
-        return await ask_again(self.ask, guards, known, self.candidate, "near")
+        return await ask_after(self.ask, before, self.candidate, "near")

@@ -131,26 +131,24 @@ async def test_lost_manners_veto_a_gain(memory: Records, registry: AdapterRegist
     assert "Hello!" in report.guards.lost
 
 
-async def test_the_candidate_is_asked_those_probes_only_that_were_right_before(
+async def test_only_probes_that_were_right_can_be_lost_and_what_is_gained_is_told(
     memory: Records, registry: AdapterRegistry
 ) -> None:
-    asked: list[str] = []
-
     def knows_greetings(conversation: tuple[Message, ...], adapter: str | None) -> str:
         question = conversation[-1].content
         if question not in {probe.question for probe in PROBES}:
             return solves(conversation, adapter)
-        if adapter:
-            asked.append(question)
-        return "Hello there" if question in ("Hello!", "Hey") else "####"
+        learned = question == "What is the capital of France?" and adapter
+        greeting = "Hello there" if question in ("Hello!", "Hey") else "####"
+        return "Paris" if learned else greeting
 
     greedy = distiller(memory, registry, FakeTrainer(answer=knows_greetings), samples=False)
     report = await greedy.run("default")
     assert report.decision == "promoted"
     assert report.guards is not None
-    assert report.guards.known == 2
+    assert (report.guards.known, report.guards.lost) == (2, ())
+    assert report.guards.gained == {"knowledge": 1}
     assert report.sampled is None
-    assert asked == ["Hello!", "Hey"]
 
 
 async def test_no_probe_is_asked_where_the_held_out_answers_speak_against_the_candidate(

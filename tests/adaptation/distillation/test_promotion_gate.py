@@ -175,3 +175,16 @@ def test_every_probe_is_right_for_a_plain_right_reply() -> None:
         *("19", "37", "22", "14", "71", "Paris.", "It is blue.", "Yes.", '{"a": 1}'),
     ]
     assert all(probe.right(reply) for probe, reply in zip(PROBES, replies, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("Which is larger, 17 or 71?", "17 is a larger number than 71."),
+        ("Which is smaller, 40 or 14?", "40 is smaller than 14."),
+        ("Thank you!", "I can help with a math problem or a story."),
+    ],
+)
+def test_a_wrong_reply_that_names_the_right_one_is_not_right(question: str, reply: str) -> None:
+    (probe,) = (each for each in PROBES if each.question == question)
+    assert not probe.right(reply)
