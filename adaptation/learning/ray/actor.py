@@ -8,7 +8,8 @@ same to the last bit where the machine and the number of threads are.
     await actor.about.remote()                  → `Ready`, or `TrainerError`: no such model here
     await actor.ask.remote(work, files)         → `Outcome`; `work` is any of `messages.Work`
     await actor.steps.remote()                  → waits; the newest `Step` of each that took one
-    await actor.cancel.remote(id)               → its `ask` ends at the next step, with `Failed`
+    await actor.cancel.remote(id)               → its `ask` ends at the next step, with `Failed`;
+                                                  False: it has not come yet, and is not begun then
 
 `work.id` is the caller's, and no two under way share one. Adapters travel as bytes, never as paths:
 `files` (see `files.read_adapter`) is the parent that a job starts from, or the adapter that is
@@ -24,6 +25,7 @@ import asyncio
 import os
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -49,6 +51,8 @@ from adaptation.learning.training.worker import Worker, describe
 from adaptation.pebble import model_path
 
 BUILT_IN = "whet-pebble"
+REMEMBERED = 256
+"""Requests given up before they came: more than a driver has under way."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class TrainerActor:
         remove_orphans(self._scratch, PREFIX)
         self._about: Future[Ready | Failed] = Future()
         self._asked: dict[int, asyncio.Future[Done | Failed]] = {}
+        self._given_up: deque[int] = deque(maxlen=REMEMBERED)
+        """What had not come by then: Ray calls first what has all of its arguments first."""
         self._steps: dict[int, Step] = {}
         """The last of each request under way."""
         self._untold: set[int] = set()
@@ -124,11 +130,20 @@ class TrainerActor:
         told, self._untold = self._untold, set()
         return [self._steps[each] for each in told if each in self._steps]
 
-    async def cancel(self, request_id: int) -> None:
-        """Have a request given up at its next step."""
+    async def cancel(self, request_id: int) -> bool:
+        """Have a request given up at its next step.
+
+        False where it is not under way: it has ended, or is not begun when it comes.
+        """
+        if request_id not in self._asked:
+            self._given_up.append(request_id)
+            return False
         self._inbox.put(Cancel(id=request_id))
+        return True
 
     async def _answer(self, work: Work) -> Done | Failed:
+        if work.id in self._given_up:
+            return Failed(id=work.id, error="the job was cancelled")
         self._asked[work.id] = asyncio.get_running_loop().create_future()
         try:
             self._inbox.put(work)

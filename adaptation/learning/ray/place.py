@@ -72,16 +72,21 @@ class Place:
             ended.set()
             self.idle_since = now()
 
-    async def cancel(self, request_id: int) -> None:
-        """Have a request given up; kills the actor where it does not come to that."""
-        ended = self._under_way[request_id]
+    async def cancel(self, request_id: int) -> bool:
+        """Have a request given up; kills the actor where it does not come to that.
+
+        False where the request is still on its way, and nobody need wait for it.
+        """
+        ended, has_come = self._under_way[request_id], True
         try:
             async with asyncio.timeout(GRACE_S + 1.5 * self._pace_s):
                 with contextlib.suppress(RayError):  # lost: the request ends by that
-                    await self._actor.cancel.remote(request_id)
-                await ended.wait()
+                    has_come = await self._actor.cancel.remote(request_id)
+                if has_come:
+                    await ended.wait()
         except TimeoutError:
             self.kill()
+        return has_come
 
     def kill(self) -> None:
         """End the actor; `_follow` makes another, unless the place is closed."""

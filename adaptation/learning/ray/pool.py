@@ -74,11 +74,10 @@ class Pool:
         return await place.ask(work, files)
 
     async def cancel(self, request_id: int) -> bool:
-        """Have a request given up; False where it is with no actor."""
+        """Have a request given up; False where it is with no actor, or not yet."""
         for place in self._places:
             if place.has(request_id):
-                await place.cancel(request_id)
-                return True
+                return await place.cancel(request_id)
         return False
 
     async def _chosen(self) -> Place:

@@ -12,7 +12,7 @@ from typing import Any
 
 from adaptation.errors import TrainerError
 from adaptation.learning.training.trainer import TrainingJob, TrainingResult
-from adaptation.learning.training.wire import Wire
+from adaptation.learning.training.wire import Inbox, Wire
 from adaptation.learning.training.worker import Worker
 
 STEP_S = 0.001
@@ -64,7 +64,7 @@ def result_of(job: TrainingJob) -> TrainingResult:
 class LightWorker(Worker):
     """The wire and the loop of the real one."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Inbox) -> None:
         self._wire = wire
         self._base = SimpleNamespace(device="cpu", n_parameters=1, device_bytes=None)  # type: ignore[assignment]
         self._scheduler = LightScheduler()  # type: ignore[assignment]

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
+from safetensors.torch import load_file, save_file
 
 from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.files import PREFIX, scratch
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Job = Callable[..., TrainingJob]
 START_S = 500.0
 WAIT_S = 300.0
+HEAVY_BYTES = 40 * 2**20
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,32 @@ async def test_a_cancelled_job_ends_and_a_slow_one_returns_what_it_has(
     assert 0 < slow.steps < LONG.steps
     assert (spent.steps, spent.tokens) == (slow.steps, slow.tokens)
     assert actors_below(nodes) == [before]
+
+
+def heavy(adapter: Path) -> str:
+    """Have an adapter take long on its way to an actor, and return its folder."""
+    weights = adapter / WEIGHTS
+    save_file(load_file(weights), weights, {"filler": "x" * HEAVY_BYTES})
+    return str(adapter)
+
+
+async def test_a_job_that_is_cancelled_on_its_way_to_the_actor_costs_nobody_anything(
+    on_ray: RayTrainer, nodes: Nodes, tmp_path: Path, job: Job
+) -> None:
+    (before,) = actors_below(nodes)
+    parent = heavy(Path((await on_ray.train(job(tmp_path / "a"), 300)).path))
+    beside = await in_training(on_ray, job(tmp_path / "beside"))
+    for n, pause_s in enumerate((0.01, 0.05, 0.1, 0.15, 0.2)):
+        asked = job(tmp_path / f"b{n}", parent=parent, recipe=LONG)
+        work = asyncio.create_task(on_ray.train(asked, 300))
+        await asyncio.sleep(pause_s)
+        work.cancel()
+        await asyncio.wait([work])
+    assert (await on_ray.train(job(tmp_path / "c"), 300)).steps == 6
+    assert not beside.done()
+    assert actors_below(nodes) == [before]
+    beside.cancel()
+    await asyncio.wait([beside])
 
 
 async def test_jobs_train_together_and_where_they_are_many_an_actor_is_added(
