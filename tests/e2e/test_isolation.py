@@ -140,14 +140,23 @@ def assert_same(
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
+def engine_flags() -> tuple[str, ...]:
+    """Of an engine other than the usual one, as in `test_tensor_parallel`."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def full(
+    tmp_path_factory: pytest.TempPathFactory, engine_flags: tuple[str, ...]
+) -> Iterator[tuple[Running, Path]]:
     """A server with two adapters of its operator's, and room for one of each other kind."""
     folder = tmp_path_factory.mktemp("isolation")
     modules = [f"{name}={make_adapter(folder / name, 0.3, i)}" for i, name in enumerate("ab")]
-    flags = ["--strategy", "plain", "--max-adapters", "1", "--lora-modules", *modules]
+    flags = ["--strategy", "plain", "--max-adapters", "1", *engine_flags]
+    flags += ["--lora-modules", *modules, "--max-loras", "6"]
     # The second for /reset_prefix_cache.
     env = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "1"}
-    with serving(folder / "data", folder / "log", *flags, "--max-loras", "6", env=env) as server:
+    with serving(folder / "data", folder / "log", *flags, env=env) as server:
         yield server, folder
 
 
