@@ -29,7 +29,8 @@ QUIET = {"memory": {"write": False}}
 @pytest.fixture(scope="module")
 def drafting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("drafting")
-    flags = ["--speculative-config", json.dumps(DRAFTS)]
+    # Beside the shared server, which takes 0.6 of the device.
+    flags = ["--speculative-config", json.dumps(DRAFTS), "--gpu-memory-utilization", "0.2"]
     with serving(folder / "data", folder / "server.log", *flags) as running:
         yield running
 
