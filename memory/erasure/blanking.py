@@ -8,7 +8,7 @@ documents here deletes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,6 +22,9 @@ from memory.types import Record
 
 LEAST_CHARS = 24
 """Fewest characters of an answer that may tell a line: shorter ones answer many questions."""
+
+AT_ONCE = 16
+"""Files of one part in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,35 @@ def blank(database: Database, files: FileStore, tenant: str, signs: Sequence[byt
         answers = _drop_answers(connection, tenant, signs)
     files.drop_expired()  # nobody can read them any more, but they are there
     blanked: dict[str, int] = {}
-    for each in files.list(tenant):
+    for file_id in _holding(database, files, tenant, signs):
         with suppress(NotFoundError):  # deleted, or expired, since
-            if lines := _lines(files, tenant, each.id, signs):
+            if lines := list(_telling(files.content(tenant, file_id), signs)):
                 with database.writing(tenant) as connection:
                     for start, end in lines:
-                        _fill(connection, each.id, start, end)
-                blanked[each.id] = len(lines)
+                        _fill(connection, file_id, start, end)
+                blanked[file_id] = len(lines)
     return Blanked(blanked, answers)
 
 
-def _lines(
-    files: FileStore, tenant: str, file_id: str, signs: Sequence[bytes]
-) -> list[tuple[int, int]]:
-    """Return where a file's lines that hold a sign begin and end."""
-    if not _holds(files.content(tenant, file_id), signs):
-        return []
-    return list(_telling(files.content(tenant, file_id), signs))
+def _holding(
+    database: Database, files: FileStore, tenant: str, signs: Sequence[bytes]
+) -> Iterator[str]:
+    """Yield the files that hold a sign; those of one part are read several at a time."""
+    listed = files.list(tenant)
+    small = [each.id for each in listed if each.bytes <= PART_BYTES]
+    for start in range(0, len(small), AT_ONCE):
+        some = file_part.c.file_id.in_(small[start : start + AT_ONCE])
+        with database.reading(tenant) as connection:
+            parts = connection.execute(select(file_part.c.file_id, file_part.c.content).where(some))
+            found = [part.file_id for part in parts if _holds([bytes(part.content)], signs)]
+        yield from found
+    for each in listed:
+        with suppress(NotFoundError):
+            if each.bytes > PART_BYTES and _holds(files.content(tenant, each.id), signs):
+                yield each.id
 
 
-def _holds(content: Iterator[bytes], signs: Sequence[bytes]) -> bool:
+def _holds(content: Iterable[bytes], signs: Sequence[bytes]) -> bool:
     """Whether a sign is in a file: most hold none, and need not be cut into lines."""
     overlap, tail = max(map(len, signs)) - 1, b""
     for part in content:

@@ -99,6 +99,21 @@ def test_a_file_of_another_tenant_stays(memory: LongTermMemory, draft: Build) ->
     assert content(memory, file_id, "bob") == asking(SECRET)
 
 
+def test_the_lines_of_many_files_are_found_whatever_their_size(
+    memory: LongTermMemory, draft: Build
+) -> None:
+    """Small files are read several at a time."""
+    line, other = asking(SECRET), asking("what else is there?")
+    sizes = [0, 100, PART_BYTES - 2 * len(line), PART_BYTES, 2 * PART_BYTES]
+    telling = [upload(memory, b" " * size + b"\n" + line) for size in sizes for _ in range(4)]
+    quiet = [upload(memory, b" " * size + b"\n" + other) for size in sizes for _ in range(4)]
+    saved = memory.save(draft(SECRET)).record
+    memory.forget("ann", saved.id)
+    assert memory.erasures.get("ann", saved.id).removed["files"] == dict.fromkeys(telling, 1)
+    assert all(content(memory, each).endswith(other) for each in quiet)
+    assert list(memory.traces([b"zanzibar"])) == []
+
+
 def test_short_answers_tell_no_line(memory: LongTermMemory, draft: Build) -> None:
     line = json.dumps({"choices": [{"message": {"content": "It is 4."}}]}).encode()
     file_id = upload(memory, line)
