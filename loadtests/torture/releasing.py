@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from adaptation.fake_engine import FakeEngine, Reply
 from adaptation.learning.leases import AdapterLeases
 from loadtests.torture.place import opened
@@ -15,6 +17,8 @@ from loadtests.torture.small_adapter import MODEL, write_adapter
 from memory.errors import ConflictError
 from memory.memory import LongTermMemory
 from memory.store.artifacts import Artifacts
+from memory.store.schema import loose_artifact
+from memory.store.scope import EVERYONE
 from memory.types import AdapterVersion
 from memory.versions.adapter_shelf import AdapterShelf
 from memory.versions.adapters import AdapterRegistry, NewVersion
@@ -124,6 +128,7 @@ def release_faults(memory: LongTermMemory, tenants: list[str], folder: Path) -> 
     """Compare names, steps, files and what is shared; and have a server begin with them."""
     replica = AdapterShelf(folder / "replica", Artifacts(shared_of(folder).as_uri()))
     found = [fault for tenant in tenants for fault in _torn(memory, tenant)]
+    found += _unknown(memory, tenants, shared_of(folder))
     for tenant in tenants:
         for name in ("champion", "candidate", "previous"):
             version = memory.adapters.alias(tenant, name)
@@ -150,6 +155,16 @@ def _torn(memory: LongTermMemory, tenant: str) -> Iterator[str]:
             or (stage in UNAPPROVED and "champion" in names)
         ):
             yield f"{version.id} of {tenant} is {names or 'nothing'} at the stage {stage}"
+
+
+def _unknown(memory: LongTermMemory, tenants: list[str], shared: Path) -> list[str]:
+    """Return what is shared and would stay for ever: no version has it, and it is not noted."""
+    registry = memory.adapters
+    known = {registry.digest(each) for tenant in tenants for each in registry.list(tenant)}
+    with memory._database.reading(EVERYONE) as connection:
+        known.update(connection.execute(select(loose_artifact.c.content_hash)).scalars())
+    left = {path.name.partition(".")[0] for path in shared.glob("*")} - known
+    return [f"nobody knows {digest} of what is shared" for digest in sorted(left)]
 
 
 def _whole(registry: AdapterRegistry, version: AdapterVersion, replica: AdapterShelf) -> bool:

@@ -27,6 +27,7 @@ from memory.store.candidate_tables import worked_solution as worked_solution
 from memory.store.eval_tables import eval_output as eval_output
 from memory.store.eval_tables import eval_run as eval_run
 from memory.store.eval_tables import evaluation as evaluation
+from memory.store.loose_table import loose_artifact as loose_artifact
 from memory.store.metadata import metadata as metadata
 from memory.store.note_table import note as note
 from memory.store.quota_table import quota_count as quota_count
@@ -46,7 +47,7 @@ from memory.store.stored_tables import judgement as judgement
 from memory.store.stored_tables import response as response
 from memory.store.trace_table import request_trace as request_trace
 
-SCHEMA_VERSION = "0029"
+SCHEMA_VERSION = "0030"
 """The newest migration; a file that says anything else is migrated or refused."""
 
 

@@ -32,16 +32,24 @@ class AdapterShelf:
         """Return where a version's files lie here, or would."""
         return self._folder / adapter_id
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether replicas share files."""
+        return self._artifacts is not None
+
     def keep(self, source: Path, adapter_id: str, content: str) -> None:
-        """Copy a version's files here, and to what is shared."""
+        """Copy a version's files here."""
         target = self.path(adapter_id)
         try:
             if not _hold(target, content):
                 copy_files(source, target)
         except OSError as error:
             raise StorageUnavailableError(f"{target} cannot be written: {error}") from error
+
+    def put(self, adapter_id: str, content: str) -> None:
+        """Copy a version's files from here to where replicas share them."""
         if self._artifacts is not None:
-            self._artifacts.put(content, target, FILES)
+            self._artifacts.put(content, self.path(adapter_id), FILES)
 
     def holds(self, adapter_id: str, content: str) -> bool:
         """Whether a version's files are here and whole; those that are shared are fetched."""
@@ -50,15 +58,17 @@ class AdapterShelf:
     def share(self, adapter_id: str, content: str) -> None:
         """Put a version's files where replicas share them, if they are here and whole."""
         if self._artifacts is not None and _hold(self.path(adapter_id), content):
-            self._artifacts.put(content, self.path(adapter_id), FILES)
+            self.put(adapter_id, content)
 
-    def drop(self, adapter_ids: Iterable[str], contents: Iterable[str]) -> None:
-        """Delete versions' files here, and what is shared under these digests."""
+    def drop(self, adapter_ids: Iterable[str]) -> None:
+        """Delete versions' files here."""
         for adapter_id in adapter_ids:
             remove_files(self.path(adapter_id))
+
+    def unshare(self, content: str) -> None:
+        """Delete what is shared under a digest."""
         if self._artifacts is not None:
-            for content in contents:
-                self._artifacts.delete(content, FILES)
+            self._artifacts.delete(content, FILES)
 
     def drop_strays(self, known: Collection[str]) -> None:
         """Delete what lies here and belongs to no version that is known."""

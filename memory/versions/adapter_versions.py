@@ -20,6 +20,7 @@ from memory.store.schema import adapter, alias, lineage
 from memory.store.scope import EVERYONE
 from memory.types import AdapterVersion
 from memory.versions.adapter_shelf import AdapterShelf
+from memory.versions.loose import LooseArtifacts
 from memory.versions.retirement import learned_from, registered, retirement_of
 from memory.versions.version_numbers import number_of, numbered
 
@@ -36,6 +37,7 @@ class AdapterVersions:
         """`artifacts` are where replicas share the files that lie in each one's folder."""
         self._database = database
         self._shelf = AdapterShelf(adapters_dir, artifacts)
+        self._loose = LooseArtifacts(database, self._shelf)
 
     def list(self, tenant: str) -> Versions:
         """Return the tenant's versions, newest first."""
@@ -112,6 +114,10 @@ class AdapterVersions:
             known = registered(connection)
         self._shelf.drop_strays(known)
 
+    def drop_loose(self) -> None:
+        """Delete likewise from what replicas share; raises `StorageUnavailableError`."""
+        self._loose.sweep()
+
     def revoked_by(self, record_id: str) -> Versions:
         """Return the versions that learned from a record, whose withdrawal puts them in doubt.
 
@@ -136,14 +142,8 @@ class AdapterVersions:
         of_them = select(adapter.c.content_hash).where(adapter.c.id.in_(adapter_ids))
         with self._database.reading(tenant) as connection:
             contents = list(connection.execute(of_them).scalars())
-        self._shelf.drop(adapter_ids, self._unused(contents))
-
-    def _unused(self, contents: Sequence[str]) -> Sequence[str]:
-        """Return those of the digests that are of no version any more."""
-        with self._database.reading(EVERYONE) as connection:
-            alive = adapter.c.id.in_(registered(connection))
-            used = set(connection.execute(select(adapter.c.content_hash).where(alive)).scalars())
-        return [content for content in contents if content not in used]
+        self._shelf.drop(adapter_ids)
+        self._loose.drop(contents)
 
     def _version(self, connection: Connection, row: Any) -> AdapterVersion:
         query = select(lineage.c.record_id).where(lineage.c.adapter_id == row["id"])

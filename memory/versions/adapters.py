@@ -23,6 +23,7 @@ from memory.versions.adapter_files import check_files, hash_files, identify
 from memory.versions.adapter_moves import AdapterMoves, point, propose
 from memory.versions.adapter_versions import AliasName as AliasName
 from memory.versions.adapter_versions import aliases_in, version_row
+from memory.versions.loose import settle
 from memory.versions.release import Stage, note_step, stage_of
 from memory.versions.retirement import (
     hush_jobs,
@@ -69,19 +70,24 @@ class AdapterRegistry(AdapterMoves):
         content = hash_files(folder)
         adapter_id = identify(new.tenant, new.base_model, content, new.name)
         self._shelf.keep(folder, adapter_id, content)
+        upload = self._loose.put(new.tenant, adapter_id, content)
         try:
-            return self._registered(new, adapter_id, content)
+            return self._registered(new, adapter_id, content, upload)
         except ConflictError:
-            self._shelf.drop([adapter_id], self._unused([content]))
+            self._shelf.drop([adapter_id])
+            self._loose.give_up(new.tenant, upload, content)
             raise
 
-    def _registered(self, new: NewVersion, adapter_id: str, content: str) -> AdapterVersion:
+    def _registered(
+        self, new: NewVersion, adapter_id: str, content: str, upload: str | None
+    ) -> AdapterVersion:
         tenant, stage = new.tenant, new.stage
         with self._database.writing(tenant) as connection:
             if new.parent is not None:
                 version_row(connection, tenant, new.parent)
             if adapter_id not in registered(connection):
                 refuse_erased(connection, tenant, new.record_ids)
+            settle(connection, tenant, upload, adapter_id, content)
             if _insert(connection, new, adapter_id, content):
                 _name(connection, new, adapter_id)
             elif stage is not None and stage_of(connection, adapter_id) is None:

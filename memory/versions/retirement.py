@@ -19,6 +19,7 @@ from memory.store.schema import (
     job,
     job_event,
     lineage,
+    loose_artifact,
     record,
     release_step,
     retirement,
@@ -30,6 +31,8 @@ TELLING = ("tasks", "obstacle", "reasons", "doubts", OBJECTIONS)
 """What a generation's report says in the words of its records."""
 GUARDS = "near_guards"
 """What of a report has figures, and the questions of records in other words as `lost`."""
+AT_ONCE = 0.0
+"""A time so long ago that files noted at it need not be kept."""
 UNSAID = "why is not kept: the version is retired"
 
 
@@ -48,6 +51,8 @@ def learned_from(connection: Connection, record_id: str) -> list[str]:
 def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
     """Note a version's end, and let what is told of it keep figures only; the first reason stays.
 
+    Its files are loose from then on: of whatever is still shared of them, nothing stays.
+
     Other words of a record's question are in a report too, and are not found by the question.
     """
     here = retirement.c.adapter_id == adapter_id
@@ -57,7 +62,9 @@ def retire_row(connection: Connection, adapter_id: str, reason: str) -> None:
         insert(retirement).values(adapter_id=adapter_id, at=time.time(), reason=reason)
     )
     its_own = adapter.c.id == adapter_id
-    row = connection.execute(select(adapter.c.metrics, adapter.c.rejected).where(its_own)).one()
+    row = connection.execute(select(adapter).where(its_own)).one()
+    loose = {"tenant": row.tenant, "content_hash": row.content_hash, "at": AT_ONCE}
+    connection.execute(insert(loose_artifact).values(id=adapter_id, **loose))
     rejected = None if row.rejected is None else UNSAID
     kept = {"metrics": _figures(row.metrics), "rejected": rejected}
     connection.execute(update(adapter).where(its_own).values(**kept))

@@ -110,6 +110,7 @@ class Eraser:
         self._memory.notes.drop_expired()
         self._memory.adapters.drop_strays()
         self._memory.forgetting.look_again(time.time() - AWAY_S)
+        self._memory.adapters.drop_loose()  # last: the store may be away
 
     async def follow(self) -> None:
         """Finish, now and from time to time."""

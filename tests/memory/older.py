@@ -31,6 +31,7 @@ LATER = {
     "0026": ("calibration",),
     "0027": ("request_trace",),
     "0029": ("quota_count",),
+    "0030": ("loose_artifact",),
 }
 """The tables of each schema, those first that refer to others."""
 

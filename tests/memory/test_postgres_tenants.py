@@ -100,6 +100,9 @@ def memory(url: str, tmp_path: Path, draft: Build, completion: Note) -> Iterator
         opened.judgements.add(judged(tenant))
         trained = write_adapter(tmp_path / tenant)
         new = NewVersion(tenant=tenant, base_model="m", rank=2, stage=Stage.SHADOW)
+        ended = opened.adapters.register(trained, NewVersion(tenant=tenant, base_model="m", rank=2))
+        opened.adapters.retire(tenant, [ended.id], "it is old")
+        write_adapter(trained, 2.0)
         version = opened.adapters.register(trained, new)
         seen = {"adapter_id": version.id, "shown_right": True, "right": True, "same": True}
         opened.shadows.add(tenant, Shadow(id="c1", **seen))

@@ -8,12 +8,18 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from memory.embedding.embedder import create_embedder
 from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
 from memory.memory import LongTermMemory
+from memory.store.schema import loose_artifact
+from memory.store.scope import EVERYONE
+from memory.versions.loose import SAFE_S
 from server.erasure.certificate import certificate, signer_of
 from server.erasure.search import PIECE_BYTES, forms_of
 from server.erasure.signing import SigningKey
@@ -58,6 +64,22 @@ def after(step):
 memory = opened(Path(sys.argv[1]))
 after(sys.argv[3])
 eraser_of(memory).forget("ann", sys.argv[2], "a test")
+"""
+KILLED_AT_UPLOAD = """
+import os, signal, sys
+from pathlib import Path
+from adaptation.learning.training.fake import write_zeros
+from memory.embedding.embedder import create_embedder
+from memory.memory import LongTermMemory
+from memory.versions.adapters import NewVersion
+
+folder = Path(sys.argv[1])
+memory = LongTermMemory.open(folder, create_embedder("hashing"), artifacts=sys.argv[2])
+memory.adapters._registered = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+(folder / "trained").mkdir()
+write_zeros(folder / "trained", rank=2)
+new = NewVersion(tenant="ann", base_model="pebble", rank=2)
+memory.adapters.register(folder / "trained", new)
 """
 
 
@@ -372,3 +394,21 @@ def _found(folder: Path, name: str) -> Path:
     pieces.mkdir(parents=True, exist_ok=True)
     (pieces / name).write_text(TEXT)
     return pieces / name
+
+
+def test_an_adapter_that_a_kill_left_with_replicas_goes_with_a_look(tmp_path: Path) -> None:
+    """It may have learned from a record that was erased since; nobody knows."""
+    shared = tmp_path / "shared"
+    memory = LongTermMemory.open(
+        tmp_path / "data", create_embedder("hashing"), artifacts=str(shared)
+    )
+    command = [sys.executable, "-c", KILLED_AT_UPLOAD, str(memory.data_dir), str(shared)]
+    assert subprocess.run(command, timeout=120, check=False).returncode == -9
+    eraser = eraser_of(memory)
+    eraser.finish()
+    assert len(list(shared.iterdir())) == 2  # it may be under way still
+    with memory._database.writing(EVERYONE) as connection:
+        connection.execute(update(loose_artifact).values(at=time.time() - SAFE_S))
+    eraser.finish()
+    assert list(shared.iterdir()) == []
+    memory.close()
