@@ -8,19 +8,28 @@ rest). Everything ends with stdin. All of it listens on 127.0.0.1.
 from __future__ import annotations
 
 import os
+import random
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from adaptation.learning.ray.cluster import OWN, QUIET
-from server.server_process import free_port
 
 AGENTS = (
     *("runtime_env_agent_port", "dashboard_agent_listen_port"),
     *("metrics_agent_port", "metrics_export_port"),
 )
+PORTS = range(20_000, 32_768)
+"""None that Linux gives out by itself: it gave one out twice before an agent listened there."""
 STORE_BYTES = 100 * 2**20
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def promised(start: Callable[..., None]) -> Callable[..., None]:
@@ -31,9 +40,11 @@ def promised(start: Callable[..., None]) -> Callable[..., None]:
     """
     from ray._raylet import get_port_filename
 
+    ports = iter(random.sample(PORTS, len(PORTS)))
+
     def start_raylet(self: Any, *given: Any, **named: Any) -> None:
         for name in AGENTS:
-            port = free_port()
+            port = next(filter(is_free, ports))
             setattr(self._ray_params, name, port)
             file = get_port_filename(self._node_id, name)
             Path(self._session_dir, file).write_text(str(port))
