@@ -79,8 +79,8 @@ PROBES = (
     Probe(
         "Ruth has 11 hats. She wins 11 more. How many hats does Ruth have?", r"\b22\b", "stories"
     ),
-    Probe("Which is smaller, 40 or 14?", r"\A((?!\b40\b).)*\b14\b", "sums"),
-    Probe("Which is larger, 17 or 71?", r"\A((?!\b17\b).)*\b71\b", "sums"),
+    Probe("Which is smaller, 40 or 14?", r"\A((?!\b40\b).)*\b14\b|#### 14\b", "sums"),
+    Probe("Which is larger, 17 or 71?", r"\A((?!\b17\b).)*\b71\b|#### 71\b", "sums"),
     Probe("What is the capital of France?", r"\bParis\b", "knowledge"),
     Probe("What colour is the sky on a clear day?", r"\bblue\b", "knowledge"),
     Probe("Reply with the single word: yes", r"^\W*yes\W*$", "forms"),

@@ -188,3 +188,9 @@ def test_every_probe_is_right_for_a_plain_right_reply() -> None:
 def test_a_wrong_reply_that_names_the_right_one_is_not_right(question: str, reply: str) -> None:
     (probe,) = (each for each in PROBES if each.question == question)
     assert not probe.right(reply)
+
+
+def test_a_comparison_may_name_both() -> None:
+    (probe,) = (each for each in PROBES if each.question.startswith("Which is smaller"))
+    assert probe.right("14 is smaller than 40.")
+    assert probe.right("40 is more than 14.\n#### 14")
