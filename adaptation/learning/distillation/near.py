@@ -105,7 +105,7 @@ def near_probes(
 
 
 def _rewritten(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
-    """Yield trained sums with other numbers."""
+    """Yield trained sums with other numbers: a family apart, as training teaches their form."""
     strange = _strange_terms(train)
     sums = [(record.question, found) for record in train if (found := only_sum(record.question))]
     chosen = rng.sample(sums, min(len(sums), REWRITTEN))
@@ -115,7 +115,7 @@ def _rewritten(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
             near = (_moved(a, rng), _moved(b, rng))
             expression = _written(max(near), sign, min(near))
             asked = question[: found.start()] + expression + question[found.end() :]
-            yield NearProbe(asked, _value(expression), f"sums with {sign}")
+            yield NearProbe(asked, _value(expression), f"sums with {sign} as trained")
 
 
 def _sums(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:

@@ -36,7 +36,7 @@ def families(probes: Sequence[NearProbe]) -> Counter[str]:
 def test_a_trained_sum_brings_others_near_it_with_values_that_are_computed(record: Make) -> None:
     wrong = asking(record, 99, "What is 40 + 2?", "43")
     probes = near_probes([*(record(i) for i in range(20)), wrong], [])
-    assert families(probes)["sums with +"] >= 20
+    assert families(probes)["sums with + as trained"] >= 20
     assert all(probe.question != wrong.question for probe in probes)
     near = next(probe for probe in probes if probe.question.startswith("What is 4"))
     a, _, b = near.question.removeprefix("What is ").rstrip("?").split()
@@ -60,7 +60,7 @@ def test_a_word_beside_a_sign_that_means_something_else_here_is_in_no_guard(reco
     sums = [asking(record, i, f"The sum {i + 10} + 2?", str(i + 15)) for i in range(6)]
     plain = [asking(record, i + 6, f"How much is {i + 10} + 2?", str(i + 12)) for i in range(8)]
     probes = near_probes([*sums, *plain], [])
-    asked = [probe.question for probe in probes if probe.family == "sums with +"]
+    asked = [probe.question for probe in probes if probe.family.startswith("sums with +")]
     assert {question.split()[0] for question in asked} == {"How", "What"}
 
 
@@ -212,6 +212,24 @@ async def test_near_guards_that_were_right_are_asked_and_veto(record: Make) -> N
     assert found.outcome.gained == {"sums with *": len(probes) - found.outcome.before}
     (told,) = objections(found, None)
     assert "sums with +" in told
+
+
+async def test_sums_in_the_form_of_training_make_up_for_no_everyday_ones(record: Make) -> None:
+    train = [asking(record, n, f"Till: {n + 40} + {n}!", str(2 * n + 40)) for n in range(24)]
+    probes = near_probes(train, [])
+
+    async def as_trained(
+        phase: str, prompts: Sequence[Conversation], adapter: str | None
+    ) -> list[str]:
+        right = {probe.question: probe.answer for probe in probes}
+        questions = [prompt.messages[-1].content for prompt in prompts]
+        is_known = [question.startswith("Till") == bool(adapter) for question in questions]
+        return [right[q] if known else "?" for q, known in zip(questions, is_known, strict=True)]
+
+    found = await ask_guards(as_trained, probes, None, "candidate", "near")
+    assert sum(found.outcome.gained.values()) >= 20
+    (told,) = objections(found, None)
+    assert "20 of 20 sums with +, " in told
 
 
 @pytest.mark.parametrize(
