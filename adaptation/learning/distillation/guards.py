@@ -147,7 +147,7 @@ class _Counts:
 
     Which replies are right is partly chance where a model is weak: of those that happened to be
     right another model as good loses many, and has as many others right. So what was gained is held
-    against what was lost, with what chance makes of two such counts.
+    against what was lost. A share and chance are not added up: both allow for the same flips.
     """
 
     lost: int
@@ -155,9 +155,9 @@ class _Counts:
     gained: int
 
     def are_kept(self, share: float, *, always: int = 1) -> bool:
-        """Whether no more than `share` was lost, beyond chance; `always` as many may be."""
-        chance = self.gained + CHANCE * math.sqrt(2 * self.gained)
-        return self.lost <= max(always, share * self.known) + chance
+        """Whether no more than `share` or chance was lost beyond gains; `always` as many may be."""
+        chance = CHANCE * math.sqrt(2 * self.gained)
+        return self.lost - self.gained <= max(always, share * self.known, chance)
 
     def of(self, family: str) -> str:
         """Return them in words."""

@@ -129,7 +129,7 @@ def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_famil
     assert held(3, 5, sums=5)
     assert not held(3, 5)
     assert not held(3, 5, products=20)
-    assert not held(9, 24, sums=1)
+    assert not held(5, 19, sums=1), "a tenth and chance are not added up"
     told = GuardOutcome(5, ("?",) * 3, {"sums": (3, 5)}, {"sums": 4}).told
     assert told.startswith("3 of 5 sums (4 others gained)")
 
@@ -137,11 +137,11 @@ def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_famil
 @pytest.mark.parametrize(
     ("before", "after", "least", "most"),
     [
-        (0.25, 0.25, 0.75, 1.0),  # erratic, and as good: with losses alone 1 % passed
+        (0.25, 0.25, 0.65, 1.0),  # erratic, and as good: with losses alone 1 % passed
         (0.25, 0.05, 0.0, 0.05),
         (0.5, 0.2, 0.0, 0.05),
-        (0.95, 0.95, 0.9, 1.0),
-        (0.95, 0.7, 0.0, 0.05),
+        (0.95, 0.95, 0.85, 1.0),
+        (0.95, 0.8, 0.0, 0.05),
     ],
 )
 def test_near_guards_let_the_erratic_pass_and_not_the_worse(
@@ -159,6 +159,11 @@ def test_near_guards_let_the_erratic_pass_and_not_the_worse(
         return GuardOutcome(known, ("?",) * lost, families, gained).near_held
 
     assert least <= sum(passes() for _ in range(trials)) / trials <= most
+
+
+def test_one_probe_that_is_gained_does_not_make_up_for_a_family_of_far_ones() -> None:
+    outcome = GuardOutcome(40, ("?",) * 5, {"tools": (5, 7), "JSON": (0, 33)}, {"tools": 1})
+    assert outcome.spoilt == ("5 of 7 tools (1 others gained)",)
 
 
 def test_a_probe_is_lost_where_the_reply_is_no_answer_any_more() -> None:
