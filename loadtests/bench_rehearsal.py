@@ -49,7 +49,7 @@ examples:
 """
 TOKENS, TIMEOUT_S = 128, 3_600.0
 DRAWS = 6
-"""How often near guards are drawn, each time with another seed: none of them is the gate's."""
+"""How often near guards are drawn, each time with another seed: one draw tells too little."""
 
 
 @dataclass(frozen=True)

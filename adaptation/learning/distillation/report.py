@@ -57,7 +57,7 @@ class Guards(Frozen):
     families: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """For each family, how many were lost and how many there were."""
     gained: dict[str, int] = Field(default_factory=dict)
-    """Of near guards with computed answers, by family: how many are right that were wrong."""
+    """For each family, how many are right that were wrong; of what was taught none counts."""
     unknown: tuple[str, ...] = ()
     """Families of which what is served answers nothing: they guard nothing."""
     length: float | None = None
