@@ -19,18 +19,23 @@ PLAIN = ("stories", "orders", "units", "lists", "equations")
 
 def near_families(
     is_near: Callable[[Sequence[str]], bool], count: int, seed: int
-) -> Iterator[Solved]:
-    """Yield up to `count` questions of every family that is near by its questions."""
+) -> Iterator[tuple[str, Solved]]:
+    """Yield up to `count` questions of every family that is near by its questions, with its name.
+
+    Each level is a family of its own: who learns hard ones may lose the easy ones for them.
+    """
     for name in PLAIN:
         suite = SUITES[name]
         assert suite.group is Group.IN_DISTRIBUTION
-        drawn = _drawn(suite, count, seed)
-        if is_near([problem.question for problem in drawn]):
+        drawn = list(_drawn(name, suite, count, seed))
+        if is_near([problem.question for _, problem in drawn]):
             yield from drawn
 
 
-def _drawn(suite: Suite, count: int, seed: int) -> list[Solved]:
+def _drawn(name: str, suite: Suite, count: int, seed: int) -> Iterator[tuple[str, Solved]]:
     """Draw questions of development, which no evaluation asks: easy ones and usual ones."""
-    levels = {suite.levels[0], suite.default_level}
+    levels = sorted({suite.levels[0], suite.default_level})
     each = partial(up_to, count // len(levels), suite, split=Split.DEVELOPMENT, seed=seed)
-    return [problem for level in sorted(levels) for problem in each(level=level)]
+    for level in levels:
+        for problem in each(level=level):
+            yield f"{name} of level {level}", problem

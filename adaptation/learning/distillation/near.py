@@ -139,8 +139,8 @@ def _sums(train: Sequence[Trained], rng: Random) -> Iterator[NearProbe]:
 
 
 def _of_families(near: Neighbourhood, seed: int) -> Iterator[NearProbe]:
-    for problem in near_families(near.reaches, PER_FAMILY, seed):
-        yield NearProbe(problem.question, problem.answer, problem.task)
+    for family, problem in near_families(near.reaches, PER_FAMILY, seed):
+        yield NearProbe(problem.question, problem.answer, family)
 
 
 def _own(near: Neighbourhood, others: Iterable[Record]) -> Iterator[NearProbe]:

@@ -66,8 +66,10 @@ def test_a_word_beside_a_sign_that_means_something_else_here_is_in_no_guard(reco
 
 def test_questions_of_a_family_are_drawn_where_a_trained_one_looks_like_it(record: Make) -> None:
     story = "Omar has 49 spoons. Omar gives away 14. How many spoons does Omar have?"
-    assert families(near_probes([asking(record, 0, "Solve x + 18 = 41.", "23")], []))["equations"]
-    assert families(near_probes([asking(record, 0, story, "35")], []))["stories"]
+    assert families(near_probes([asking(record, 0, "Solve x + 18 = 41.", "23")], []))[
+        "equations of level 1"
+    ]
+    assert families(near_probes([asking(record, 0, story, "35")], []))["stories of level 1"]
     poem = asking(record, 0, "Write about the sea, in verse", "waves")
     assert set(families(near_probes([poem], []))) == {"other words"}
 
@@ -98,10 +100,10 @@ def test_what_is_near_is_told_by_embeddings_where_there_are_any(
     own = asking(record, 70, "Lena picked 9 plums, then ate 2. So how many has she?", "7")
     town = asking(record, 71, "What number of people of 5 is home in Vienna?", "nobody knows")
     by_words = families(near_probes([trained], [own, town]))
-    assert "stories" not in by_words, "no word in common but the small ones"
+    assert "stories of level 1" not in by_words, "no word in common but the small ones"
     assert "own records" not in by_words
     near = near_probes([trained], [town, own], vectors=by_meaning)
-    assert families(near)["stories"]
+    assert families(near)["stories of level 1"]
     assert [probe.question for probe in near if probe.family == "own records"] == [own.question]
     poem = asking(record, 0, "Write about the sea, in verse", "waves")
     assert set(families(near_probes([poem], [own], vectors=by_meaning))) == {"other words"}
@@ -214,22 +216,35 @@ async def test_near_guards_that_were_right_are_asked_and_veto(record: Make) -> N
     assert "sums with +" in told
 
 
-async def test_sums_in_the_form_of_training_make_up_for_no_everyday_ones(record: Make) -> None:
-    train = [asking(record, n, f"Till: {n + 40} + {n}!", str(2 * n + 40)) for n in range(24)]
-    probes = near_probes(train, [])
+@pytest.mark.parametrize(
+    ("trained", "taught", "lost"),
+    [
+        ([(f"Till: {n + 40} + {n}!", 2 * n + 40) for n in range(24)], "as trained", "sums with +"),
+        (
+            [(f"Solve x + {n} = {n + 8}.", 8) for n in range(9)],
+            "of level 4",
+            "equations of level 1",
+        ),
+    ],
+)
+async def test_what_training_gains_where_it_was_makes_up_for_nothing_beside_it(
+    record: Make, trained: Sequence[tuple[str, int]], taught: str, lost: str
+) -> None:
+    train = [asking(record, n, question, str(right)) for n, (question, right) in enumerate(trained)]
+    probes = {
+        probe.question: probe
+        for probe in near_probes(train, [])
+        if probe.family == lost or probe.family.endswith(taught)
+    }
 
-    async def as_trained(
-        phase: str, prompts: Sequence[Conversation], adapter: str | None
-    ) -> list[str]:
-        right = {probe.question: probe.answer for probe in probes}
-        questions = [prompt.messages[-1].content for prompt in prompts]
-        is_known = [question.startswith("Till") == bool(adapter) for question in questions]
-        return [right[q] if known else "?" for q, known in zip(questions, is_known, strict=True)]
+    async def swaps(phase: str, prompts: Sequence[Conversation], adapter: str | None) -> list[str]:
+        asked = [probes[prompt.messages[-1].content] for prompt in prompts]
+        return ["?" if (each.family == lost) == bool(adapter) else each.answer for each in asked]
 
-    found = await ask_guards(as_trained, probes, None, "candidate", "near")
-    assert sum(found.outcome.gained.values()) >= 20
+    found = await ask_guards(swaps, list(probes.values()), None, "candidate", "near")
+    assert sum(found.outcome.gained.values()) >= len(found.outcome.lost) >= 8
     (told,) = objections(found, None)
-    assert "20 of 20 sums with +, " in told
+    assert f"{lost}, " in told
 
 
 @pytest.mark.parametrize(
