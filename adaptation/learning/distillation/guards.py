@@ -155,9 +155,9 @@ class _Counts:
     gained: int
 
     def are_kept(self, share: float, *, always: int = 1) -> bool:
-        """Whether no more than `share` or chance was lost beyond gains; `always` as many may be."""
+        """Whether no more was lost beyond gains than `share`, or than `always` and chance."""
         chance = CHANCE * math.sqrt(2 * self.gained)
-        return self.lost - self.gained <= max(always, share * self.known, chance)
+        return self.lost - self.gained <= max(share * self.known, always + chance)
 
     def of(self, family: str) -> str:
         """Return them in words."""

@@ -130,6 +130,8 @@ def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_famil
     assert not held(3, 5)
     assert not held(3, 5, products=20)
     assert not held(5, 19, sums=1), "a tenth and chance are not added up"
+    assert held(6, 8, sums=2), "one always may be, and chance beside it"
+    assert not held(7, 8, sums=2)
     told = GuardOutcome(5, ("?",) * 3, {"sums": (3, 5)}, {"sums": 4}).told
     assert told.startswith("3 of 5 sums (4 others gained)")
 
@@ -137,11 +139,11 @@ def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_famil
 @pytest.mark.parametrize(
     ("before", "after", "least", "most"),
     [
-        (0.25, 0.25, 0.65, 1.0),  # erratic, and as good: with losses alone 1 % passed
+        (0.25, 0.25, 0.75, 1.0),  # erratic, and as good: with losses alone 1 % passed
         (0.25, 0.05, 0.0, 0.05),
         (0.5, 0.2, 0.0, 0.05),
-        (0.95, 0.95, 0.85, 1.0),
-        (0.95, 0.8, 0.0, 0.05),
+        (0.95, 0.95, 0.9, 1.0),
+        (0.95, 0.8, 0.0, 0.1),
     ],
 )
 def test_near_guards_let_the_erratic_pass_and_not_the_worse(
