@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 def _lines() -> Iterator[str]:
     """Yield what is typed, with line editing, or what comes down a pipe."""
     if not sys.stdin.isatty():
-        yield from sys.stdin
+        yield from iter(sys.stdin.readline, "")  # of the file itself, `yield from` closes it
         return
     print("/help says what else there is; Ctrl-D ends.", file=sys.stderr)
     with suppress(ImportError):  # a Python without it: lines are typed as they are

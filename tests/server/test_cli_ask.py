@@ -192,6 +192,12 @@ async def test_slips_are_told_and_end_nothing(whet: Run) -> None:
     assert len(told) == len(slips.splitlines())
 
 
+async def test_a_conversation_that_is_left_after_a_slip_says_so_by_its_status(whet: Run) -> None:
+    status, out, err = await whet("chat", stdin="/right\n/quit\nnever asked\n")
+    assert (status, out) == (1, "")
+    assert "defect" not in err
+
+
 async def test_help_names_every_word(whet: Run) -> None:
     _, out, _ = await whet("chat", stdin="/help\n")
     assert {"/strategy", "/teach", "/correct", "/quit"} <= set(out.split())
