@@ -209,6 +209,30 @@ def test_a_request_that_ended_while_the_stream_was_broken_is_under_way_no_more(
         assert watched.page.evaluate(NEWS) == [["two", True, 1], ["one", False, 0]]
 
 
+AXES = """charts => charts.map(
+    chart => [...chart.querySelectorAll("g > .tick")].map(tick => tick.textContent))"""
+"""Of each chart, the figures up its side."""
+
+
+def test_an_axis_of_small_figures_says_each_once(browsing: Browsing) -> None:
+    def small(route: Any) -> None:
+        found = route.fetch().json()
+        for version in found["data"]:
+            version["metrics"]["training"]["loss"] = [0.08, 0.01]
+            version["metrics"]["guards"]["lost"] = ["one"]
+            version["metrics"]["near_guards"]["lost"] = []
+        route.fulfill(json=found)
+
+    with browsing.page() as watched:
+        watched.page.route("**/v1/adapters*", small)
+        browsing.go(watched, "learning")
+        charts = watched.page.locator("figure")
+        charts.first.wait_for()
+        told = charts.evaluate_all(AXES)
+    assert ["0", "0.02", "0.04", "0.06", "0.08"] in told, "losses"
+    assert ["0", "1"] in told, "guards lost"
+
+
 ROLES = {
     "user": ({"Playground", "Evaluations"}, {"Live", "Memory", "Jobs", "Tenants & keys"}),
     "reviewer": ({"Live", "Review", "Adapters", "Jobs"}, {"Tenants & keys"}),

@@ -24,8 +24,8 @@ function scale(from, to) {
   return (value) => to[0] + ((value - from[0]) / span) * (to[1] - to[0]);
 }
 
-/** Lines over a common axis: `series` are `{name, points: [[x, y]]}`, at most four. */
-export function Lines({ label, series, low, high, form = String, xName = '', height = 240 }) {
+/** Lines over a common axis: `series` are `{name, points: [[x, y]]}`, at most four; `whole`: of counts. */
+export function Lines({ label, series, low, high, whole = false, form = String, xName = '', height = 240 }) {
   const [box, width] = useWidth();
   const all = series.flatMap((each) => each.points);
   const xs = all.map(([x]) => x);
@@ -37,13 +37,14 @@ export function Lines({ label, series, low, high, form = String, xName = '', hei
   const ends = [PAD.left, width - PAD.right];
   const x = left === right ? () => (ends[0] + ends[1]) / 2 : scale([left, right], ends);
   const y = scale([bottom, top], [height - PAD.bottom, PAD.top]);
+  const up = ticks(bottom, top, 4).filter((at) => !whole || Number.isInteger(at));
   const across = ticks(left, right, Math.max(2, Math.floor(width / 70))).filter(Number.isInteger);
   return html`
     <figure class="chart">
       <${Legend} series=${series} />
       <div ref=${box}>
         <svg width=${width} height=${height} role="img" aria-label=${label}>
-          ${ticks(bottom, top, 4).map((at) => html`
+          ${up.map((at) => html`
             <g key=${at}>
               <line class="grid" x1=${PAD.left} x2=${width - PAD.right} y1=${y(at)} y2=${y(at)} />
               <text class="tick" x=${PAD.left - 8} y=${y(at) + 4} text-anchor="end">${form(at)}</text>

@@ -57,7 +57,7 @@ function Curve({ title, note, series, form, ...rest }) {
   if (!known.length) return null;
   return html`
     <${Card} title=${title} note=${note}>
-      <${Lines} label=${`${title}: ${told(known, form)}`} series=${known} form=${form} xName="generation" ...${rest} />
+      <${Lines} label=${`${title}: ${told(known, form ?? number)}`} series=${known} form=${form} xName="generation" ...${rest} />
     <//>
   `;
 }
@@ -70,14 +70,14 @@ function Curves({ versions }) {
       <${Curve} title="Right answers" form=${(at) => percent(at)} low=${0} high=${1}
         note=${last && `Share of held-out questions; the last generation: ${points(last.candidate - last.base)} points over the base.`}
         series=${[of('After', (m) => m.accuracy?.candidate), of('Before', (m) => m.accuracy?.current), of('Base', (m) => m.accuracy?.base)]} />
-      <${Curve} title="Helped and hurt" note="Held-out questions that only the new version got right, or only the old." low=${0} form=${(at) => number(at, 0)}
+      <${Curve} title="Helped and hurt" note="Held-out questions that only the new version got right, or only the old." low=${0} whole form=${count}
         series=${[of('Helped', (m) => m.helped), of('Hurt', (m) => m.hurt)]} />
-      <${Curve} title="Training loss" note="Nats a target token, of the first and the last mini-batch." low=${0} form=${(at) => number(at, 1)}
+      <${Curve} title="Training loss" note="Nats a target token, of the first and the last mini-batch." low=${0}
         series=${[of('Last', (m) => m.training?.loss[1]), of('First', (m) => m.training?.loss[0])]} />
-      <${Curve} title="Guards lost" note="Questions that were known before and are not any more." low=${0} form=${(at) => number(at, 0)}
+      <${Curve} title="Guards lost" note="Questions that were known before and are not any more." low=${0} whole form=${count}
         series=${[of('Far', (m) => m.guards?.lost.length), of('Near', (m) => m.near_guards?.lost.length)]} />
-      <${Curve} title="Tokens" note="What each generation trained on." low=${0} form=${(at) => compact(at)} series=${[of('Tokens', (m) => m.training?.tokens)]} />
-      <${Curve} title="Records" note="What each generation learned from." low=${0} form=${(at) => compact(at)} series=${[of('Records', (m) => m.train)]} />
+      <${Curve} title="Tokens" note="What each generation trained on." low=${0} whole form=${compact} series=${[of('Tokens', (m) => m.training?.tokens)]} />
+      <${Curve} title="Records" note="What each generation learned from." low=${0} whole form=${compact} series=${[of('Records', (m) => m.train)]} />
     </div>
     <${Table} label="Generations" columns=${COLUMNS} rows=${versions.toReversed()} />
   `;

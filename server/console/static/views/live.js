@@ -88,7 +88,7 @@ function Nothing({ me }) {
 /** A request as it is typed; a key is named, never shown. */
 function callOf(me) {
   const base = location.origin + location.pathname.replace(/\/console$/, '');
-  const body = { model: me.models[0], messages: [{ role: 'user', content: 'What is 17 · 24?' }] };
+  const body = { model: me.models[0], messages: [{ role: 'user', content: 'What is 17 + 25?' }] };
   return [
     `curl ${base}/v1/chat/completions`,
     "-H 'content-type: application/json'",

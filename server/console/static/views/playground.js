@@ -9,7 +9,7 @@ const MOST = 4;
 const FIRST = ['plain', 'consistency', 'auto'];
 const EXAMPLES = [
   'Tom has 12 apples. He buys 7 more and gives 5 away. How many apples does Tom have?',
-  'What is 17 · 24?',
+  'What is 17 + 25?',
   'A train leaves at 9:40 and arrives at 13:15. How long does it take?',
 ];
 const KEPT = 'whet.playground';

@@ -25,7 +25,7 @@ export function Learned({ training }) {
       actions=${html`<${Badge} as=${training.accepted ? 'good' : 'bad'}>${training.accepted ? 'accepted by the gate' : 'not used'}<//>`}>
       ${series.length > 0 && html`
         <${Lines} label=${`Loss over ${steps} steps: ${series.map(told).join('; ')}`} series=${series}
-          low=${0} form=${(value) => number(value, 1)} height=${180} xName="step" />`}
+          low=${0} height=${180} xName="step" />`}
       <${Facts} of=${[
         ['Steps', count(steps)],
         ['Loss', loss.length > 1 && `${number(loss[0])} → ${number(loss.at(-1))} nats a token`],
