@@ -27,7 +27,7 @@ COMMANDS = {
     "serve": "serve a model over the OpenAI API (takes every vLLM serve flag)",
     "ask": "ask a running server one question, and see how the answer comes about",
     "chat": "talk to a running server; each answer with its votes and its cost",
-    "demo": "a narrated tour: vote, train, distil, correct; four minutes on two cores",
+    "demo": "a narrated tour: vote, train, distil, correct; two minutes on two cores",
     "eval": "run task suites and print a table with confidence intervals",
     "distill": "train what memory holds into the base adapter, if that is an improvement",
     "practise": "have the model solve exercises that are verified, for what it learns from",

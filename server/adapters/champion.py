@@ -256,7 +256,11 @@ class Champion:
 
     async def _load(self, version: AdapterVersion) -> Held:
         if version.base_model != self._model:
-            raise EngineError(f"it was trained for {version.base_model}, not for {self._model}")
+            again = f" (`whet rebase --model {self._model}` trains it anew)"
+            advice = again if self._alias == CHAMPION else ""
+            raise EngineError(
+                f"it was trained for {version.base_model}, not for {self._model}{advice}"
+            )
         are_there = await self._fetching.are_there(version)
         if are_there is None:
             raise FetchingError(f"{self._alias} {version.id} is being fetched")

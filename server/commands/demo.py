@@ -1,4 +1,4 @@
-"""`whet demo`: a narrated tour of a server that learns, in about four minutes on two cores.
+"""`whet demo`: a narrated tour of a server that learns, in about two minutes on two cores.
 
 Everything it prints is what happened: questions are seeded, answers are the model's, and a station
 that did not help says so.
@@ -30,7 +30,7 @@ EXAMPLES = """\
 
 def add_parser(subparsers: Subparsers) -> None:
     """Describe `whet demo`."""
-    summary = "a narrated tour: vote, train, distil, correct; four minutes on two cores"
+    summary = "a narrated tour: vote, train, distil, correct; two minutes on two cores"
     parser = command_parser(subparsers, "demo", summary, EXAMPLES)
     parser.add_argument(
         "--url",

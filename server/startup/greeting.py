@@ -62,7 +62,7 @@ class Greeting:
         return "\n".join(["", head, "", *lines, "", "Try it:", tried, "", f"{stop} stops it.", ""])
 
     def _curl(self, address: str, chats: bool) -> str:
-        key = ' -H "Authorization: Bearer $OPENAI_API_KEY"' if self.needs_key else ""
+        key = ' -H "Authorization: Bearer $WHET_API_KEY"' if self.needs_key else ""
         if not chats:
             return f"curl {address}{MODELS}{key}"
         body = {"model": self.model, "messages": [{"role": "user", "content": QUESTION}]}

@@ -119,6 +119,7 @@ async def test_an_adapter_of_another_model_is_not_served(
     await champion.refresh()
     assert champion.adapter is None
     assert "other/model" in str(champion.problem)
+    assert "whet rebase --model" in str(champion.problem)
 
 
 async def test_a_failed_load_keeps_the_working_champion_and_is_tried_again(

@@ -64,7 +64,7 @@ def test_its_curl_is_a_request_that_can_be_pasted(tmp_path: Path) -> None:
     body = json.loads(words[words.index("-d") + 1])
     assert (body["model"], body["messages"][0]["role"]) == ("it's mine", "user")
     assert "Authorization" not in told
-    assert "Authorization: Bearer $OPENAI_API_KEY" in text(tmp_path, api_key=["secret"])
+    assert "Authorization: Bearer $WHET_API_KEY" in text(tmp_path, api_key=["secret"])
     assert "secret" not in text(tmp_path, api_key=["secret"])
     assert f"curl {ADDRESS}{MODELS}" in text(tmp_path, paths={"/docs"}), "a model that only embeds"
     assert "/console" not in text(tmp_path, paths={CHAT})
