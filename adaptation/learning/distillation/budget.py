@@ -7,7 +7,7 @@ Until the first false promotion every useless generation has spent its stake. So
 useless generations add up to the budget at most, and the chance of a false promotion is no greater.
 
 With n spent before, the next stakes α / ((n + 1)(n + 2)): of .05 that is .025, .0083, .0042, .0025
-and so on. The first can promote a clean sweep of seven questions, the tenth one of twelve.
+and so on. The first can promote a clean sweep of seven questions, the tenth one of thirteen.
 """
 
 from __future__ import annotations
