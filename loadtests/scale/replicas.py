@@ -1,9 +1,9 @@
 """Three replicas against one over one PostgreSQL: requests/s, lost and foreign answers.
 
 `python -m loadtests.scale.replicas`. One, two and three servers take turns behind a balancer, in
-several rounds of one run, under the same number of clients. The engine is a fake that waits, so
-that a replica is bounded by its places and not by cores that all of them share; what cores were
-used is told beside it.
+several rounds of one run, under as many clients for each, which is more than it has places for. The
+engine is a fake that waits, so that a replica is bounded by its places and not by cores that all of
+them share; what cores were used is told beside it. A turn of all that warms them up is not counted.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def measured(plan: Plan) -> Result:
 
 async def _measured(plan: Plan) -> Result:
     async with site(max(COUNTS), plan) as found:
+        await found.turn(max(COUNTS))
+        found.turns.clear()
         for number in range(plan.rounds):
             for count in COUNTS if number % 2 == 0 else reversed(COUNTS):
                 await found.turn(count)
@@ -90,8 +92,8 @@ def _result(plan: Plan, found: Site) -> Result:
 def _note(plan: Plan) -> str:
     return (
         f"The engine is a fake: a sample waits {plan.sample_s:g} s and takes no core; a replica "
-        f"has {plan.places} places. {plan.clients} clients of two tenants ask one "
-        "question after another; each is answered by a vote, verified and saved. "
+        f"has {plan.places} places. {plan.clients} clients for each, of two tenants, ask "
+        "one question after another; each is answered by a vote, verified and saved. "
         "So this measures what the front, the memory and the database bear, and no engine. "
         "Intervals: Student's, of the logs of the rounds' ratios."
     )

@@ -24,8 +24,8 @@ from loadtests.scale.tenants import Tenant, give_secret, replies_of, settle
 from loadtests.scale.waiting import Waiting
 
 PLACES, SAMPLE_S = 16, 2.0
-CLIENTS = 24
-"""Of both tenants together: half more than three replicas vote on at a time."""
+CLIENTS = 12
+"""Of both tenants together, for each replica: half more than it votes on at a time."""
 WARM_S, WINDOW_S, ROUNDS = 5.0, 20.0, 5
 READY_S, STOP_S = 1800.0, 30.0
 
@@ -118,13 +118,13 @@ class Site:
     turns: list[Turn] = field(default_factory=list)
 
     async def turn(self, count: int) -> None:
-        """Have all clients ask the first `count` replicas, and note what came of it."""
+        """Have clients ask the first `count` replicas, and note what came of it."""
         balancer = Balancer(self.replicas[:count])
         async with balancer.serving():
             while not all(each.is_ready for each in self.replicas[:count]):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             going = asyncio.Event()
-            names = itertools.islice(itertools.cycle(self.tenants), self.plan.clients)
+            names = itertools.islice(itertools.cycle(self.tenants), self.plan.clients * count)
             asking = [asyncio.create_task(_ask(balancer.port, each, going)) for each in names]
             await asyncio.sleep(self.plan.warm_s)
             self.turns.append(await self._window(count))

@@ -51,7 +51,7 @@ def predict(costs: Costs, plan: Plan, count: int, seed: int) -> Outcome:
     """Return what so many local replicas come to: one host, a sample's time is waiting."""
     cores = int(costs.machine["cores"])
     site = Site(count, 1, cores, plan.places, plan.sample_s, 0.0, database_cores=cores)
-    work = Work(plan.clients, len(CANARIES), tokens=1.0)
+    work = Work(plan.clients * count, len(CANARIES), tokens=1.0)
     window_s = plan.rounds * plan.window_s
     return simulate(costs, site, work, seed=seed, warm_s=plan.warm_s, window_s=window_s)
 
