@@ -88,10 +88,12 @@ class Replica(Port):
 
 
 class Balancer:
-    """Hands each request to the next replica that is ready."""
+    """Hands each request to the replica that is ready and answers the fewest, as nginx's
+    `least_conn` does; of several such to the next."""
 
     def __init__(self, replicas: Sequence[Port]) -> None:
         self._replicas, self._turn = replicas, itertools.count()
+        self._under_way: Counter[int] = Counter()
         self.port = 0
 
     @asynccontextmanager
@@ -118,7 +120,10 @@ class Balancer:
         ready = [each for each in self._replicas if each.is_ready]
         if not ready:
             return b"HTTP/1.1 502 None\r\ncontent-length: 0\r\n\r\n"
-        replica = ready[next(self._turn) % len(ready)]
+        first = next(self._turn)
+        in_turn = [ready[(first + place) % len(ready)] for place in range(len(ready))]
+        replica = min(in_turn, key=lambda each: self._under_way[each.port])
+        self._under_way[replica.port] += 1
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", replica.port)
             writer.write(request.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
@@ -126,6 +131,8 @@ class Balancer:
             writer.close()
         except OSError:
             answer = b""
+        finally:
+            self._under_way[replica.port] -= 1
         return answer or b"HTTP/1.1 502 Broken\r\ncontent-length: 0\r\n\r\n"
 
 

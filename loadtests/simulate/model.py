@@ -19,6 +19,8 @@ from loadtests.simulate.stations import Engine, Station, Waiting
 
 TRAINED_AT_ONCE = 16
 """As in `adaptation.learning.trainings`."""
+LOOKED_AT = 3
+"""Replicas among which a balancer chooses: all of three, and of many as Envoy looks at two."""
 QUARTILES_PER_SD = 1.349
 """Between the quartiles of a normal distribution with a standard deviation of 1."""
 
@@ -86,6 +88,8 @@ class Replica:
         self.trainer = Engine(env, *training, TRAINED_AT_ONCE)
         self.seen: Counter[int] = Counter()
         """Records of each tenant that its index holds."""
+        self.under_way = 0
+        """Requests that it has not answered yet."""
 
 
 class Simulation:
@@ -129,12 +133,19 @@ class Simulation:
         while True:
             began = self._env.now
             trains = self._rng.random() < self._work.trained
-            yield from self._request(tenant, self._replica(tenant), trains=trains)
+            replica = self._replica(tenant)
+            replica.under_way += 1
+            yield from self._request(tenant, replica, trains=trains)
+            replica.under_way -= 1
             self._ended.append((self._env.now, self._env.now - began, trains))
 
     def _replica(self, tenant: int) -> Replica:
-        number = tenant if self._site.is_sticky else next(self._turn)
-        return self._replicas[number % len(self._replicas)]
+        """Return whom a balancer asks: of the next few the one that has the fewest under way."""
+        if self._site.is_sticky:
+            return self._replicas[tenant % len(self._replicas)]
+        first = next(self._turn)
+        few = [self._replicas[(first + n) % len(self._replicas)] for n in range(LOOKED_AT)]
+        return min(few, key=lambda each: each.under_way)
 
     def _request(self, tenant: int, replica: Replica, *, trains: bool) -> Waiting:
         costs, half = self._costs, self._draw(self._costs.front_voted_cpu_s) / 2
