@@ -124,12 +124,26 @@ class Site:
             while not all(each.is_ready for each in self.replicas[:count]):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             going = asyncio.Event()
-            names = itertools.islice(itertools.cycle(self.tenants), self.plan.clients * count)
-            asking = [asyncio.create_task(_ask(balancer.port, each, going)) for each in names]
+            clients = range(self.plan.clients * count)
+            asking = [asyncio.create_task(self._ask(balancer.port, n, going)) for n in clients]
             await asyncio.sleep(self.plan.warm_s)
             self.turns.append(await self._window(count))
             going.set()
             await asyncio.gather(*asking)
+
+    async def _ask(self, port: int, client: int, ends: asyncio.Event) -> None:
+        """Ask one question after another until `ends` is set; the last is answered.
+
+        A client asks for all tenants in turn. With a tenant of its own it would stay with one
+        replica, whose answers free a place there, and so would the tenant.
+        """
+        wire = Wire(port)
+        for number in itertools.count(client):
+            if ends.is_set():
+                break
+            tenant = self.tenants[number % len(self.tenants)]
+            tenant.note(await wire.post(tenant.request()))
+        wire.close()
 
     async def _window(self, count: int) -> Turn:
         processes = {
@@ -152,14 +166,6 @@ class Site:
             used["clients"] / seconds,
             os.getloadavg()[0],
         )
-
-
-async def _ask(port: int, tenant: Tenant, ends: asyncio.Event) -> None:
-    """Ask one question after another until `ends` is set; the last is answered."""
-    wire = Wire(port)
-    while not ends.is_set():
-        tenant.note(await wire.post(tenant.request()))
-    wire.close()
 
 
 @asynccontextmanager
