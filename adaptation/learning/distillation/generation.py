@@ -281,7 +281,8 @@ class Distiller:
 
     def _near(self, tenant: str, chosen: Selected, seed: int) -> tuple[NearProbe, ...]:
         known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
-        active = self.records.walk(tenant, state=State.ACTIVE)
+        # Of later draws only what is computed is asked.
+        active = () if seed else self.records.walk(tenant, state=State.ACTIVE)
         others = (record for record in active if record.id not in known)
         vectors = None if self.vectors is by_wording else self.vectors
         rates = chosen.picked.rates if chosen.picked else {}
