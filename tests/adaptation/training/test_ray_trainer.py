@@ -179,6 +179,7 @@ async def test_a_killed_actor_costs_its_own_job_and_is_started_again(
     (lost,) = done
     assert "the trainer's actor was lost" in str(lost.exception())
     assert type(lost.exception()) is TrainerLostError
+    await until(lambda: actors(on_ray) == 1)  # a job that comes sooner may be lost with it
     assert (await on_ray.train(job(tmp_path / "c"), 300)).steps == 6
     assert len(going_on) == 1
     await until(lambda: actors(on_ray) == 2)
@@ -196,6 +197,7 @@ async def test_a_lost_node_costs_its_own_job(
     for work in going_on:
         work.cancel()
     await asyncio.wait(going_on)
+    await until(lambda: actors(on_ray) == 1)
     assert (await on_ray.train(job(tmp_path / "c"), 300)).steps == 6
     assert on_ray.status == "ready"
 
