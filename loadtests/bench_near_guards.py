@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -34,9 +34,10 @@ from adaptation.learning.distillation.select import Selection, cluster, position
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.statistics import wilson
 from loadtests import arguments
+from loadtests.imported import imported
 from memory.embedding.embedder import Embedder, create_embedder
 from memory.store.database import open_database
-from memory.types import Message, Record, State, Tier
+from memory.types import Message, Record, State
 from memory.versions.adapters import AdapterRegistry
 from server.jobs.kinds.distill import gives_answer
 from server.models.catalogue import BUILT_IN
@@ -209,16 +210,7 @@ def _wrong(seed: int) -> tuple[str, str, str]:
 
 
 def _record(number: int, question: str, rationale: str, answer: str) -> Record:
-    return Record(
-        id=f"rec_{number}",
-        tenant="default",
-        messages=(Message(role="user", content=question),),
-        answer=answer,
-        rationale=rationale,
-        tier=Tier.IMPORTED,
-        state=State.ACTIVE,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+    return imported(f"rec_{number}", question, rationale, answer)
 
 
 def _print(cases: Sequence[Case]) -> None:

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +34,8 @@ from adaptation.learning.training.recipes import distillation_recipe
 from adaptation.learning.training.trainer import TrainingJob
 from adaptation.statistics import paired, score_difference
 from loadtests import arguments
-from memory.types import Message, Record, State, Tier
+from loadtests.imported import imported
+from memory.types import Message, Record
 from server.jobs.kinds.distill import gives_answer
 from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT
@@ -170,16 +170,7 @@ def _records(suite: str, n: int, split: Split, world: int) -> list[Record]:
     found = SUITES[suite]
     drawn = found.problems(n, split=split, seed=0, level=found.default_level, world=world)
     return [
-        Record(
-            id=f"rec_{place}",
-            tenant="default",
-            messages=(Message(role="user", content=each.question),),
-            answer=each.answer,
-            rationale=each.rationale,
-            tier=Tier.IMPORTED,
-            state=State.ACTIVE,
-            created_at=datetime.now(UTC),
-        )
+        imported(f"rec_{place}", each.question, each.rationale, each.answer)
         for place, each in enumerate(drawn)
     ]
 

@@ -19,17 +19,9 @@ from memory.types import AdapterVersion
 from memory.versions.adapter_files import CONFIG, FILES, WEIGHTS
 from memory.versions.adapters import AdapterRegistry, NewVersion
 from tests.memory.adapters_made import write_adapter
+from tests.memory.away_store import AWAY
 
 DIGEST = "0" * 64
-
-
-class Away(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
-    """An object store that answers nothing."""
-
-    protocol = "away"
-
-    def exists(self, path: str, **_: object) -> bool:
-        raise TimeoutError("no answer")
 
 
 class Silent(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
@@ -43,7 +35,6 @@ class Silent(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
         return bool(super().exists(path, **more))
 
 
-fsspec.register_implementation("away", Away, clobber=True)
 fsspec.register_implementation("silent", Silent, clobber=True)
 
 
@@ -103,7 +94,7 @@ def test_what_cannot_be_fetched_keeps_no_retired_version_in_service(
         write_adapter(tmp_path / "more", 2.0), NewVersion(tenant="ann", base_model="pebble", rank=2)
     )
     here.promote("ann", learned.id)
-    there = AdapterRegistry(database, tmp_path / "there", Artifacts("away://whet-tests"))
+    there = AdapterRegistry(database, tmp_path / "there", Artifacts(AWAY))
     with pytest.raises(StorageUnavailableError, match="cannot be used"):
         there.retire("ann", [learned.id], "it learned from what was erased")
     assert there.alias("ann", "champion") is None

@@ -21,6 +21,7 @@ from memory.versions import loose
 from memory.versions.adapter_files import FILES, WEIGHTS, hash_files
 from memory.versions.adapters import AdapterRegistry, NewVersion
 from tests.memory.adapters_made import write_adapter
+from tests.memory.away_store import AWAY
 
 LONG_AGO = 1.0
 Server = Callable[[str], AdapterRegistry]
@@ -28,15 +29,6 @@ Server = Callable[[str], AdapterRegistry]
 
 class Killed(BaseException):
     """What nobody catches."""
-
-
-class Away(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
-    """An object store that answers nothing."""
-
-    protocol = "away"
-
-    def exists(self, path: str, **_: object) -> bool:
-        raise TimeoutError("no answer")
 
 
 class Pausing(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
@@ -51,7 +43,6 @@ class Pausing(fsspec.get_filesystem_class("memory")):  # type: ignore[misc]
         super().rm_file(path)
 
 
-fsspec.register_implementation("away", Away, clobber=True)
 fsspec.register_implementation("pausing", Pausing, clobber=True)
 
 
@@ -279,7 +270,7 @@ def test_a_store_that_is_away_leaves_the_note(
 ) -> None:
     kill(server("killed"), trained)
     grow_old(database)
-    away = AdapterRegistry(database, tmp_path / "away", Artifacts("away://whet-loose"))
+    away = AdapterRegistry(database, tmp_path / "away", Artifacts(AWAY))
     with pytest.raises(StorageUnavailableError, match="cannot be used"):
         away.drop_loose()
     assert (shared(url), notes(database)) == (names(trained), 1)

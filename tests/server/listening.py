@@ -42,11 +42,18 @@ async def listening(server: Composed, head_s: float = 60.0) -> AsyncIterator[str
         log_level="error",
         ws="none",
     )
+    async with serving(config) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(config: uvicorn.Config) -> AsyncIterator[str]:
+    """Give the URL of what `config` has served for the length of the block."""
     listener = Listener(config)
-    serving = asyncio.create_task(listener.serve())
+    task = asyncio.create_task(listener.serve())
     try:
         await listener.listens.wait()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{config.port}"
     finally:
         listener.should_exit = True
-        await serving
+        await task

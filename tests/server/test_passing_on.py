@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from server.passing_on import Way
 from server.server_process import free_port
-from tests.server.listening import Listener
+from tests.server.listening import serving
 
 
 class Told:
@@ -56,18 +56,9 @@ def behind(told: Told) -> FastAPI:
     return app
 
 
-@asynccontextmanager
-async def at(app: Any, **how: Any) -> AsyncIterator[str]:
-    port = free_port()
-    config = uvicorn.Config(app, "127.0.0.1", port, log_level="error", ws="none", **how)
-    listener = Listener(config)
-    serving = asyncio.create_task(listener.serve())
-    try:
-        await listener.listens.wait()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        listener.should_exit = True
-        await serving
+def at(app: Any, **how: Any) -> AbstractAsyncContextManager[str]:
+    config = uvicorn.Config(app, "127.0.0.1", free_port(), log_level="error", ws="none", **how)
+    return serving(config)
 
 
 @pytest.fixture

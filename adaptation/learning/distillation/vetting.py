@@ -88,8 +88,8 @@ class Vetting:
     async def _near(self, draw: Drawing) -> Asked:
         before: dict[Guard, str] = {}
         for seed in range(DRAWS):
-            new = [each for each in await draw(seed) if seed == 0 or not each.is_taught]
-            new = [each for each in new if each not in before]
+            drawn = [each for each in await draw(seed) if each not in before]
+            new = [each for each in drawn if seed == 0 or not each.is_taught]
             before |= await ask_before(self.ask, new, self.served, "near")
             computed = {each: reply for each, reply in before.items() if not each.is_taught}
             right = len(known_of(computed))
