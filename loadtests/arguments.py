@@ -39,14 +39,19 @@ def add_worlds(parser: argparse.ArgumentParser, name: str, *, worlds: int, quest
 
 def add_model(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the flags that say of which model something is measured, and where that is kept."""
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    add_named_model(parser)
     usual = ROOT / "results" / f"{name}-{date.today():%Y-%m-%d}.json"
     parser.add_argument("--out", type=Path, default=usual, help="file of the figures")
 
 
+def add_named_model(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say of which model something is measured."""
+    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
+    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+
+
 def trained_model(args: argparse.Namespace) -> str:
-    """Return the path of the model that the flags of `add_worlds` name."""
+    """Return the path of the model that the flags of `add_named_model` name."""
     settings = Settings(**({"data_dir": args.data_dir} if args.data_dir else {}))
     return choose(args.model, settings.data_dir).model
 

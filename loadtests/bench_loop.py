@@ -38,7 +38,6 @@ from loadtests.sound.builds import NoBuildError
 from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.config import Settings
-from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, ended_in_order
 from server.terminal import phases, write_json
 
@@ -76,8 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_loop", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    arguments.add_named_model(parser)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--suite", nargs="+", choices=SUITES, default=["house_rules", "facts"])
     for name, default, about in (

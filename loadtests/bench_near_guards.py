@@ -40,7 +40,6 @@ from memory.store.database import open_database
 from memory.types import Message, Record, State
 from memory.versions.adapters import AdapterRegistry
 from server.jobs.kinds.distill import gives_answer
-from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT
 from server.terminal import phases, write_json
 
@@ -100,8 +99,7 @@ class Records:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, keep."""
     parser = arguments.parser("bench_near_guards", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    arguments.add_named_model(parser)
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--world", type=int, default=5, help="the first jargon (default: 5)")
     parser.add_argument("--seeds", type=int, default=1, help="times over (default: 1)")

@@ -37,7 +37,6 @@ from loadtests import arguments
 from loadtests.imported import imported
 from memory.types import Message, Record
 from server.jobs.kinds.distill import gives_answer
-from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT
 from server.terminal import phases, write_json
 
@@ -81,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_rehearsal", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    arguments.add_named_model(parser)
     parser.add_argument("--suite", nargs="+", choices=SUITES, default=["house_rules", "facts"])
     parser.add_argument("--world", type=int, default=511, help="of development (default: 511)")
     parser.add_argument("--records", type=int, default=38, help="trained on (default: 38)")

@@ -35,7 +35,6 @@ from memory.memory import LongTermMemory
 from memory.types import Draft, Message, Tier
 from memory.versions.judgements import Judgement
 from server.jobs.kinds.distill import gives_answer
-from server.models.catalogue import BUILT_IN
 from server.server_process import ROOT, ended_in_order
 from server.terminal import write_json
 
@@ -143,8 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("bench_useless", __doc__, EXAMPLES)
-    parser.add_argument("--model", default=BUILT_IN, help="a name, a folder or a .gguf file")
-    parser.add_argument("--data-dir", type=Path, help="where a named model lies")
+    arguments.add_named_model(parser)
     for name, default, about in (
         ("runs", 20, "each with records of its own"),
         ("generations", 10, "of each run"),

@@ -17,11 +17,12 @@ from adaptation.evaluation.suites.split import Split
 from adaptation.evaluation.suites.suite import Group, Suite, up_to
 from adaptation.learning.distillation.generation import Distiller, Settings
 from adaptation.learning.training.trainer import OnStep
+from loadtests.imported import imported_draft
 from loadtests.loop.place import Place
 from loadtests.loop.sampling import MOST_TOKENS, Question, Sampler
 from loadtests.measure.loop import BASE, Asked, Generation
 from memory.memory import LongTermMemory
-from memory.types import AdapterVersion, Draft, Message, Tier
+from memory.types import AdapterVersion
 from server.jobs.kinds.distill import gives_answer
 from server.terminal import AdvancePhase
 
@@ -82,7 +83,7 @@ class Loop:
         """Let memory grow, and distil it."""
         records = self.plan.first + (number - 1) * self.plan.more
         self.memory.save_many(
-            [_draft(suite.name, each) for each in self._drawn(suite, records, Split.MEMORY)]
+            [imported_draft(suite.name, each) for each in self._drawn(suite, records, Split.MEMORY)]
         )
         known = {"target": suite.name, "number": number, "records": records}
         distiller = Distiller(
@@ -161,14 +162,3 @@ class Loop:
 
     def _step(self, version: str) -> OnStep:
         return lambda done, total, loss: self.advance(f"ask {version}", done, total)
-
-
-def _draft(tenant: str, solved: Solved) -> Draft:
-    return Draft(
-        tenant=tenant,
-        task=solved.task,
-        messages=(Message(role="user", content=solved.question),),
-        answer=solved.answer,
-        rationale=solved.rationale,
-        tier=Tier.IMPORTED,
-    )

@@ -1,4 +1,4 @@
-"""Distillation by four workers of a Ray cluster, against one: a whole generation of whet-pebble.
+"""Distillation by four workers of a Ray cluster, against one: a whole generation.
 
 Real: the generation, its pieces and decisions, the cluster, its scheduling, adapters on their way.
 Simulated, as there are fewer cores than workers: a piece is not computed but waited for, as long as
@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from adaptation.evaluation.suites import suite_named
+from adaptation.evaluation.suites.solved import Solved
 from adaptation.evaluation.suites.split import Split
 from adaptation.learning.distillation.generation import Distiller
 from adaptation.learning.distillation.pieces import Pieces
@@ -31,18 +32,19 @@ from adaptation.learning.distillation.spread import Spread
 from adaptation.learning.training.process import ResidentTrainer
 from adaptation.learning.training.trainer import Recipe
 from adaptation.statistics import Interval
+from loadtests import arguments
+from loadtests.imported import imported_draft
 from loadtests.measure.result import Result, Row, Target
 from loadtests.scale import part
 from loadtests.scale.replayed import Noted, Recording, noted_in, waiting
-from memory.store.database import open_database
-from memory.types import Message, Record, State, Tier
-from memory.versions.adapters import AdapterRegistry
+from memory.embedding.embedder import create_embedder
+from memory.memory import LongTermMemory
 from server.jobs.kinds.distill import gives_answer
-from tests.adaptation.distillation.conftest import RecordList, make_record
 
 WORKERS = 4
 AT_LEAST = 3.0
 PIECES = "pieces"
+TENANT = "default"
 RECORDS = 48
 QUICK = Settings(recipe=Recipe(rank=16, steps=24, batch_size=8))
 """A training of an eighth of the steps."""
@@ -61,86 +63,78 @@ class Taken:
     """From then on."""
 
 
-class _Records(RecordList):
-    """What is doubted is not learned; nobody reviews it here."""
+@dataclass(frozen=True)
+class Plan:
+    """What is measured."""
 
-    def hold(self, *doubt: object) -> None:
-        """Hold a record back."""
+    name: str
+    """Of the model."""
+    model: str
+    """Its folder."""
+    records: int
+    settings: Settings
 
 
-def measured(records: int, settings: Settings) -> Result:
+def measured(plan: Plan) -> Result:
     """Record a generation for one worker and for four, and have both done again by waiting."""
     with TemporaryDirectory(prefix="whet-replay-", dir="/tmp") as name:
         folder = Path(name)
         (folder / PIECES).mkdir()
-        one = _by(1, folder, records, settings)
+        one = _by(1, folder, plan)
         pieces = noted_in(folder / PIECES)
-        four = _by(WORKERS, folder, records, settings)
-    return _result(one, four, pieces)
+        four = _by(WORKERS, folder, plan)
+    return _result(one, four, pieces, plan)
 
 
-def _by(workers: int, folder: Path, records: int, settings: Settings) -> Taken:
+def _by(workers: int, folder: Path, plan: Plan) -> Taken:
     """Record one generation and return what it took of workers that wait."""
     first, again, ray = (folder / f"{what}-{workers}" for what in ("first", "again", "ray"))
     for each in (first, again, ray):
         each.mkdir()
-    how = workers, records, settings
-    recording = ResidentTrainer(Recording(folder / PIECES))
-    recorded = asyncio.run(_generation(recording, first, *how))
+    recording = ResidentTrainer(Recording(folder / PIECES, plan.model))
+    recorded = asyncio.run(_generation(recording, first, workers, plan))
     print(f"recorded for {workers}: {recorded.report.decision}", file=sys.stderr)
     replaying = waiting(folder / PIECES, workers, ray)
-    taken = asyncio.run(_generation(replaying, again, *how))
+    taken = asyncio.run(_generation(replaying, again, workers, plan))
     if _decided(recorded.report) != _decided(taken.report):
         raise RuntimeError("the generation that was waited for decided otherwise")
     return taken
 
 
-async def _generation(
-    trainer: ResidentTrainer, folder: Path, workers: int, records: int, settings: Settings
-) -> Taken:
+async def _generation(trainer: ResidentTrainer, folder: Path, workers: int, plan: Plan) -> Taken:
     """Run one; the trainer is closed."""
     began = time.perf_counter()
-    with closing(open_database(folder)) as database:
+    with closing(LongTermMemory.open(folder, create_embedder("hashing"))) as memory:
+        memory.save_many([imported_draft(TENANT, each) for each in _solved(plan.records)])
         distiller = Distiller(
-            _Records(_records(records)),
-            AdapterRegistry(database, folder / "adapters"),
+            memory,
+            memory.adapters,
             Spread(trainer, workers, Pieces(None)),
-            "whet-pebble",
+            plan.name,
             gives_answer,
-            settings,
+            plan.settings,
         )
         try:
             await trainer.start()
             started = time.perf_counter()
-            report = await distiller.run("default")
+            report = await distiller.run(TENANT)
             ended = time.perf_counter()
         finally:
             await trainer.close()
     return Taken(report, started - began, ended - started)
 
 
-def _records(number: int) -> list[Record]:
+def _solved(number: int) -> list[Solved]:
     suite = suite_named("house_rules")
     known = {"split": Split.MEMORY, "seed": 0, "level": suite.default_level}
-    return [
-        make_record(
-            place,
-            messages=(Message(role="user", content=problem.question),),
-            answer=problem.answer,
-            rationale=problem.rationale,
-            task=problem.task,
-            tier=Tier.IMPORTED,
-            state=State.ACTIVE,
-        )
-        for place, problem in enumerate(suite.problems(number, world=WORLD, **known))
-    ]
+    return suite.problems(number, world=WORLD, **known)
 
 
 def _decided(report: GenerationReport) -> tuple[Any, ...]:
     return report.decision, report.reasons, report.accuracy
 
 
-def _result(one: Taken, four: Taken, pieces: Sequence[Noted]) -> Result:
+def _result(one: Taken, four: Taken, pieces: Sequence[Noted], plan: Plan) -> Result:
     whole = one.seconds / four.seconds
     trained = max(piece.seconds for piece in pieces if piece.op == "train")
     spent = Counter[str]()
@@ -157,10 +151,18 @@ def _result(one: Taken, four: Taken, pieces: Sequence[Noted]) -> Result:
         ("processor seconds of one worker's pieces", took),
         ("not counted: seconds until a cluster is there", _pair(one.start_s, four.start_s)),
     ]
-    found = {"decision": one.report.decision, "reasons": one.report.reasons, "spent": dict(spent)}
+    found = {
+        "model": plan.name,
+        "records": plan.records,
+        "decision": one.report.decision,
+        "reasons": one.report.reasons,
+        "spent": dict(spent),
+    }
     name = "distillation over 4 workers against 1"
     bound = Target(name, AT_LEAST, "at least", Interval(whole, whole, whole), "×")
-    return Result("distilling", "Distillation by workers", rows, found, [bound], __doc__ or "")
+    return Result(
+        "distilling", f"Distillation of {plan.name} by workers", rows, found, [bound], __doc__ or ""
+    )
 
 
 def _pair(one: float, four: float) -> str:
@@ -169,12 +171,14 @@ def _pair(one: float, four: float) -> str:
 
 def measure(args: argparse.Namespace) -> Result:
     """For the command line."""
-    return measured(args.records, QUICK if args.quick else Settings())
+    settings = QUICK if args.quick else Settings()
+    return measured(Plan(args.model, arguments.trained_model(args), args.records, settings))
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
     told = f"records that the generation learns from (default: {RECORDS})"
     parser.add_argument("--records", type=int, default=RECORDS, help=told)
+    arguments.add_named_model(parser)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from adaptation.learning.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.learning.training.messages import Done, Ready, Step, Train, Work
 from adaptation.learning.training.process import ResidentTrainer
 from adaptation.learning.training.resident import Resident
-from adaptation.pebble import model_path
 from memory.text import digest
 from memory.types import Frozen
 
@@ -47,8 +46,8 @@ class Noted(Frozen):
 class Recording(Resident):
     """The trainer's process with one thread, one piece at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        arguments = ["--model", str(model_path()), "--device", "cpu", "--threads", "1"]
+    def __init__(self, folder: Path, model: str) -> None:
+        arguments = ["--model", model, "--device", "cpu", "--threads", "1"]
         super().__init__(arguments, 1, START_S)
         self.folder, self._alone = folder, asyncio.Lock()
 
