@@ -7,13 +7,13 @@ is not asked to remember any.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from adaptation.conversation import Conversation, spoken
+from adaptation.learning.distillation.counts import Counts, all_kept, counted, together
 from memory.types import Message
 
 MAX_LOST_SHARE = 0.1
@@ -23,8 +23,6 @@ One flipped reply of twenty is noise, two of eight were forgetting."""
 
 MAX_NEAR_SHARE = 0.1
 """Share of the near guards, and of each family of them, that may be lost; one always may."""
-CHANCE = 1.64
-"""Standard deviations of a difference of two counts that chance may make (one-sided, 95 %)."""
 MAX_FAR_FAMILY_SHARE = 0.25
 """Share of a family of far guards that may be lost; it has but a handful, and one always may."""
 
@@ -104,7 +102,7 @@ class GuardOutcome:
     @property
     def held(self) -> bool:
         """Whether no more far guards were lost than may be."""
-        return self._all.are_kept(MAX_LOST_SHARE, always=0)
+        return together(self._each.values()).are_kept(MAX_LOST_SHARE, always=0)
 
     @property
     def spoilt(self) -> tuple[str, ...]:
@@ -118,8 +116,7 @@ class GuardOutcome:
     @property
     def near_held(self) -> bool:
         """Whether no more near guards were lost than may be, of all and of each family."""
-        every = (self._all, *self._each.values())
-        return all(counts.are_kept(MAX_NEAR_SHARE) for counts in every)
+        return all_kept(self._each.values(), MAX_NEAR_SHARE)
 
     @property
     def told(self) -> str:
@@ -128,38 +125,5 @@ class GuardOutcome:
         return f"{', '.join(told)}, such as {'; '.join(self.lost[:3])}"
 
     @property
-    def _each(self) -> dict[str, _Counts]:
-        return {
-            family: _Counts(lost, known, self.gained.get(family, 0))
-            for family, (lost, known) in self.families.items()
-        }
-
-    @property
-    def _all(self) -> _Counts:
-        """What one family gains makes up for nothing that another loses."""
-        made_up = sum(min(each.lost, each.gained) for each in self._each.values())
-        return _Counts(len(self.lost), self.before, made_up)
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """What was lost of what was known, and how many others were gained.
-
-    Which replies are right is partly chance where a model is weak: of those that happened to be
-    right another model as good loses many, and has as many others right. So what was gained is held
-    against what was lost. A share and chance are not added up: both allow for the same flips.
-    """
-
-    lost: int
-    known: int
-    gained: int
-
-    def are_kept(self, share: float, *, always: int = 1) -> bool:
-        """Whether no more was lost beyond gains than `share`, or than `always` and chance."""
-        chance = CHANCE * math.sqrt(2 * self.gained)
-        return self.lost - self.gained <= max(share * self.known, always + chance)
-
-    def of(self, family: str) -> str:
-        """Return them in words."""
-        gained = f" ({self.gained} others gained)" if self.gained else ""
-        return f"{self.lost} of {self.known} {family}{gained}"
+    def _each(self) -> dict[str, Counts]:
+        return counted(self.families, self.gained)

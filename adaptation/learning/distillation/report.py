@@ -74,6 +74,10 @@ class Sampled(Frozen):
     """How many of them at least one sample answers rightly."""
     lost: int
     """How many are lost that samples of what is served had found."""
+    families: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """For far guards and held-out questions, how many are lost and how many were found."""
+    gained: dict[str, int] = Field(default_factory=dict)
+    """For each of these, how many are found that were not."""
     different: tuple[float, float]
     """Different replies to a far guard, in the mean."""
     different_right: tuple[float, float]

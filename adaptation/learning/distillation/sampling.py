@@ -17,6 +17,7 @@ from itertools import accumulate
 from statistics import fmean, median
 
 from adaptation.conversation import Conversation
+from adaptation.learning.distillation.counts import Counts, all_kept, counted
 from adaptation.learning.distillation.far import TOOLS
 from adaptation.learning.distillation.guarding import Guard
 from adaptation.learning.distillation.judging import Grade
@@ -31,8 +32,12 @@ there is one is all that is asked of it."""
 K = sum(WAVES)
 FAR, HELD_OUT = 8, 8
 """How many of each are asked, K times over at most."""
+OF_FAR, OF_HELD_OUT = "far guards", "held-out questions"
+"""What is gained of the ones makes up for nothing that is lost of the others: the latter are what
+the candidate has learned."""
 MAX_LOST = 0.1
-"""Share that may be lost of the questions that what is served found; one always may."""
+"""Share that may be lost of the questions that what is served found; one always may, and what
+chance makes of what is gained beside."""
 LEAST_DIFFERENT = 0.5
 """Of the different replies to a far guard that there were; what is served says fewer, too, where it
 is surer."""
@@ -105,12 +110,15 @@ class Sampling:
         before = await self._drawn("sampled guards", asked, served)
         after = await self._drawn("sampled guards candidate", asked, candidate)
         far = [place for place, each in enumerate(asked) if each.is_far]
-        kept = zip(before.right, after.right, strict=True)
+        held = [place for place, each in enumerate(asked) if not each.is_far]
+        found = {OF_FAR: _counts(before, after, far), OF_HELD_OUT: _counts(before, after, held)}
         return Sampled(
             k=K,
             asked=len(asked),
             passed=(before.passed, after.passed),
-            lost=sum(any(then) and not any(now) for then, now in kept),
+            lost=sum(each.lost for each in found.values()),
+            families={kind: (each.lost, each.known) for kind, each in found.items()},
+            gained={kind: each.gained for kind, each in found.items()},
             different=(before.different(far), after.different(far)),
             different_right=(before.different(far, right=True), after.different(far, right=True)),
             length=(before.length(far), after.length(far)),
@@ -170,16 +178,25 @@ def sampled_objections(found: Sampled | None) -> tuple[str, ...]:
     if found is None:
         return ()
     against, (before, after) = [], found.different
-    if found.lost > max(1, MAX_LOST * found.passed[0]):
-        against.append(
-            f"{found.k} samples no longer find an answer to {found.lost} of {found.passed[0]} "
-            "questions"
-        )
+    counts = counted(found.families, found.gained)
+    if not all_kept(counts.values(), MAX_LOST):
+        lost = ", ".join(each.of(kind) for kind, each in counts.items() if each.lost)
+        against.append(f"{found.k} samples no longer find an answer to {lost}")
     if after < LEAST_DIFFERENT * before:
         against.append(
             f"{found.k} replies to a far guard are {after:.1f} different ones, not {before:.1f}"
         )
     return tuple(against)
+
+
+def _counts(before: Drawn, after: Drawn, places: Sequence[int]) -> Counts:
+    """Return how many of some questions no reply answers any more, and how many one does now."""
+    pairs = [(any(before.right[place]), any(after.right[place])) for place in places]
+    return Counts(
+        lost=sum(then and not now for then, now in pairs),
+        known=sum(then for then, _ in pairs),
+        gained=sum(now and not then for then, now in pairs),
+    )
 
 
 def _turn(reply: str) -> Message:

@@ -75,7 +75,8 @@ class Vetting:
 
     async def of(self, draw: Drawing, far: Sequence[Guard], holdout: Sequence[Record]) -> Vetted:
         """Ask one kind after the other; `holdout` are held-out questions that may be sampled."""
-        found = Vetted(near=await self._near(draw))
+        before = await ask_drawn(self.ask, draw, self.served)
+        found = Vetted(near=await ask_after(self.ask, before, self.candidate, "near"))
         if found.objections:
             return found
         asked = await ask_guards(self.ask, far, self.served, self.candidate, "far")
@@ -85,14 +86,19 @@ class Vetting:
         sampled = await self.sampling.compare(far, holdout, self.served, self.candidate)
         return Vetted(found.near, found.far, sampled)
 
-    async def _near(self, draw: Drawing) -> Asked:
-        before: dict[Guard, str] = {}
-        for seed in range(DRAWS):
-            drawn = [each for each in await draw(seed) if each not in before]
-            new = [each for each in drawn if seed == 0 or not each.is_taught]
-            before |= await ask_before(self.ask, new, self.served, "near")
-            computed = {each: reply for each, reply in before.items() if not each.is_taught}
-            right = len(known_of(computed))
-            if not right or right >= min(ENOUGH, len(computed) / 2):
-                break
-        return await ask_after(self.ask, before, self.candidate, "near")
+
+async def ask_drawn(ask: Ask, draw: Drawing, served: str | None) -> dict[Guard, str]:
+    """Return the replies of what is served to near guards, of several draws where it is weak.
+
+    Of later draws only what is computed is asked.
+    """
+    before: dict[Guard, str] = {}
+    for seed in range(DRAWS):
+        drawn = [each for each in await draw(seed) if each not in before]
+        new = [each for each in drawn if seed == 0 or not each.is_taught]
+        before |= await ask_before(ask, new, served, "near")
+        computed = {each: reply for each, reply in before.items() if not each.is_taught}
+        right = len(known_of(computed))
+        if not right or right >= min(ENOUGH, len(computed) / 2):
+            break
+    return before

@@ -155,6 +155,19 @@ async def test_what_sixteen_samples_no_longer_find_refuses_the_candidate(record:
     assert "no longer find an answer to 8" in told
 
 
+async def test_held_out_questions_that_are_gained_make_up_for_no_far_guard(record: Make) -> None:
+    held_out = [record(i, answer="7") for i in range(8)]
+
+    def learns(number: int, adapter: str | None) -> str:
+        return "7" if adapter else "Hello! You are welcome. I am Whet. Goodbye!"
+
+    found = await sampling(learns).compare(of_family("manners"), held_out, None, "candidate")
+    assert found.families == {"far guards": (6, 6), "held-out questions": (0, 0)}
+    assert found.gained == {"far guards": 0, "held-out questions": 8}
+    (told,) = sampled_objections(found)
+    assert told == "16 samples no longer find an answer to 6 of 6 far guards"
+
+
 async def test_a_held_out_question_is_asked_until_a_reply_is_right(record: Make) -> None:
     held_out, asked = [record(i, answer="7") for i in range(8)], list[Conversation]()
 

@@ -137,6 +137,16 @@ def test_what_is_lost_by_chance_is_held_against_what_is_gained_of_the_same_famil
 
 
 @pytest.mark.parametrize(
+    ("lost", "known"), [(15, 91), (18, 73), (16, 94), (23, 94), (16, 89), (0, 58), (1, 54)]
+)
+def test_what_was_measured_of_strong_adapters_is_told_apart(lost: int, known: int) -> None:
+    """As `docs/gate.md` has it; at most one answer was gained."""
+    for gained in (0, 1):
+        outcome = GuardOutcome(known, ("?",) * lost, {"sums": (lost, known)}, {"sums": gained})
+        assert outcome.near_held == (lost <= 1)
+
+
+@pytest.mark.parametrize(
     ("before", "after", "least", "most"),
     [
         (0.25, 0.25, 0.75, 1.0),  # erratic, and as good: with losses alone 1 % passed
