@@ -21,6 +21,7 @@ from adaptation.learning.distillation.guarding import (
 from adaptation.learning.distillation.judging import Ask
 from adaptation.learning.distillation.near import near_probes
 from adaptation.learning.distillation.telling import guards_told
+from adaptation.learning.distillation.vetting import Drawing, ask_drawn
 from memory.identity.answers import extract
 from memory.identity.answers.options import AnswerOptions
 from memory.types import Record, question_of
@@ -83,13 +84,13 @@ class Guarding:
     """Asks what is known before a training, and again what is left of it."""
 
     ask: Ask
-    near: Sequence[Guard]
+    draw: Drawing
     far: Sequence[Guard] = field(default_factory=far_probes)
     _before: Mapping[str, Mapping[Guard, str]] = field(default_factory=dict)
 
     async def before(self, served: str | None) -> None:
         """Ask the base, or what is tuned further."""
-        near = await ask_before(self.ask, self.near, served, "near")
+        near = await ask_drawn(self.ask, self.draw, served)
         far = await ask_before(self.ask, self.far, served, "far")
         self._before = {"near": near, "far": far}
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from adaptation.conversation import Conversation
 from adaptation.learning.distillation.guarding import Guard
+from adaptation.learning.distillation.vetting import Drawing
 from adaptation.learning.finetuning.tuning import Checkpoint
 from adaptation.learning.training.trainer import GeneratingTrainer
 from memory.errors import NotFoundError
@@ -67,7 +68,7 @@ class FineTuningJob(ABC, Generic[M]):
         self._further = await asyncio.to_thread(self._tuned_further)
         parent = self._further.path if self._further else None
         # 2. What the model knows by now.
-        guarding = Guarding(self._replies, await asyncio.to_thread(self._near, training))
+        guarding = Guarding(self._replies, await self._drawing(training))
         await guarding.before(parent)
         # 3. The descent, with a checkpoint after every epoch.
         self.work.tell("Fine-tuning job started")
@@ -202,11 +203,17 @@ class FineTuningJob(ABC, Generic[M]):
         except NotFoundError:  # its tenant has deleted it
             return
 
-    def _near(self, training: Sequence[M]) -> Sequence[Guard]:
-        """Return questions near what is learned, the tenant's own records among them."""
-        own = self._memory.walk(self._tenant, state=State.ACTIVE)
-        learned = examples_of(each for example in training for each in self.learned(example))
-        return near_guards(tuple(learned), own, self.asked.seed)
+    async def _drawing(self, training: Sequence[M]) -> Drawing:
+        """Return what draws questions near what is learned, the tenant's own records among them."""
+        taught = (each for example in training for each in self.learned(example))
+        learned = await asyncio.to_thread(lambda: tuple(examples_of(taught)))
+
+        async def draw(seed: int) -> Sequence[Guard]:
+            # Of later draws only what is computed is asked.
+            own = () if seed else self._memory.walk(self._tenant, state=State.ACTIVE)
+            return await asyncio.to_thread(near_guards, learned, own, self.asked.seed + seed)
+
+        return draw
 
     async def _replies(
         self, phase: str, prompts: Sequence[Conversation], adapter: str | None

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import pytest
 
+from adaptation.learning.distillation.vetting import ENOUGH
 from adaptation.learning.training.fake import FakeTrainer
 from adaptation.pebble import model_path
 from memory.embedding.embedder import create_embedder
@@ -238,6 +240,22 @@ async def test_what_was_forgotten_is_told_and_nothing_is_promoted(
     assert {"JSON", "tools"} <= set(result["guards"]["unknown"]), "far guards, of all kinds"
     assert memory.adapters.alias("ann", "champion") is None
     assert memory.models.find("bob", NAME) is None
+
+
+def weak(turns: tuple[Message, ...], adapter: str | None) -> str:
+    """Return the words of one who gets one sum of five right, whatever it was taught."""
+    return knowing(question) if crc32((question := turns[-1].content).encode()) % 5 == 0 else "?"
+
+
+async def test_a_weak_models_guards_are_drawn_again_until_enough_are_known(
+    memory: LongTermMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tune, "make_trainer", lambda *_: FakeTrainer(answer=weak))
+    assert await perform(begun(memory, lines(12)), fine_tune.run) is JobStatus.SUCCEEDED
+    result = now(memory).result or {}
+    families = result["near_guards"]["families"]
+    assert sum(known for name, (_, known) in families.items() if "sums" in name) >= ENOUGH
+    assert result["objections"] == []
 
 
 async def test_a_model_that_lost_its_guards_serves_everybody_only_where_that_is_said(
