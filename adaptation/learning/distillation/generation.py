@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from adaptation.errors import DistillationError, TrainerError
@@ -47,7 +48,7 @@ from adaptation.learning.distillation.telling import (
     refused,
     report_of,
 )
-from adaptation.learning.distillation.vetting import Vetted, Vetting
+from adaptation.learning.distillation.vetting import Drawing, Vetted, Vetting, drawn_ahead
 from adaptation.learning.leases import remove_orphans
 from adaptation.learning.monitors.returns import returns_of
 from adaptation.learning.monitors.watch import Graded, Seen, watch
@@ -156,13 +157,14 @@ class Distiller:
         path, alpha = champion.path if champion else None, history.stake(self.settings.alpha)
         remove_orphans(Path(tempfile.gettempdir()), WORK)
         with tempfile.TemporaryDirectory(prefix=f"{WORK}{os.getpid()}-") as folder:
-            # 1. A candidate from its parent, beside what is served, on the same questions.
-            result = await self._train(chosen, folder, parent)
-            judging = await Judge(self._asking.generate, self._grade, path).judge(
-                chosen.holdout, folder, alpha
-            )
-            # 2. The guards, where the answers speak for the candidate.
-            vetted = await self._vetted(judging, chosen, path, folder, report.tenant, alpha)
+            async with drawn_ahead(partial(self._near, report.tenant, chosen)) as near:
+                # 1. A candidate from its parent, beside what is served, on the same questions.
+                result = await self._train(chosen, folder, parent)
+                judging = await Judge(self._asking.generate, self._grade, path).judge(
+                    chosen.holdout, folder, alpha
+                )
+                # 2. The guards, where the answers speak for the candidate.
+                vetted = await self._vetted(judging, near, path, folder, alpha)
             judged = self._judged(report, chosen, judging, vetted, result, history, parent)
             # 3. The version, and what was found of it, whatever became of it.
             judged = judged.model_copy(update={"seconds": time.monotonic() - started})
@@ -258,13 +260,7 @@ class Distiller:
         )
 
     async def _vetted(
-        self,
-        judging: Judging,
-        chosen: Selected,
-        served: str | None,
-        folder: str,
-        tenant: str,
-        alpha: float,
+        self, judging: Judging, near: Drawing, served: str | None, folder: str, alpha: float
     ) -> Vetted:
         """Ask the guards; none where what came before decides."""
         if judging.look(alpha) is not Verdict.BETTER or not self.probes:
@@ -273,13 +269,15 @@ class Distiller:
         vetting = Vetting(
             self._asking.generate, sampling if self.settings.samples else None, served, folder
         )
-
-        async def near(seed: int) -> Sequence[NearProbe]:
-            return await asyncio.to_thread(self._near, tenant, chosen, seed)
-
         return await vetting.of(near, self.probes, judging.records)
 
-    def _near(self, tenant: str, chosen: Selected, seed: int) -> tuple[NearProbe, ...]:
+    async def _near(self, tenant: str, chosen: Selected, seed: int) -> Sequence[NearProbe]:
+        """Draw near guards."""
+        return await asyncio.to_thread(self._near_probes, tenant, chosen, seed)
+
+    def _near_probes(self, tenant: str, chosen: Selected, seed: int) -> tuple[NearProbe, ...]:
+        if not self.probes:
+            return ()
         known = {record.id for record in (*chosen.train, *chosen.holdout, *chosen.aside)}
         # Of later draws only what is computed is asked.
         active = () if seed else self.records.walk(tenant, state=State.ACTIVE)

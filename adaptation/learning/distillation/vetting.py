@@ -5,7 +5,9 @@ Nothing more is asked once one kind of guard has spoken against it: each costs m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from adaptation.learning.distillation.guarding import (
@@ -28,6 +30,20 @@ DRAWS, ENOUGH = 4, 30
 computed ones right, until so many are known: of a dozen nobody can tell a loss from chance."""
 Drawing = Callable[[int], Awaitable[Sequence[Guard]]]
 """Seed → near guards."""
+
+
+@asynccontextmanager
+async def drawn_ahead(draw: Drawing) -> AsyncIterator[Drawing]:
+    """Yield `draw` with its first draw under way: an embedder takes seconds to load for it."""
+    first = asyncio.ensure_future(draw(0))
+
+    async def drawing(seed: int) -> Sequence[Guard]:
+        return await (draw(seed) if seed else first)
+
+    try:
+        yield drawing
+    finally:  # a thread may not outlive what it reads
+        await asyncio.gather(first, return_exceptions=True)
 
 
 @dataclass(frozen=True)

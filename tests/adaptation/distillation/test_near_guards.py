@@ -1,9 +1,13 @@
+import asyncio
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 
 from adaptation.conversation import Conversation
@@ -15,8 +19,9 @@ from adaptation.learning.distillation.guards import PROBES
 from adaptation.learning.distillation.near import OWN, REWORDED, NearProbe, near_probes
 from adaptation.learning.distillation.reworded import WAYS, reworded
 from adaptation.learning.distillation.select import Records
-from adaptation.learning.distillation.vetting import ENOUGH, Vetting
+from adaptation.learning.distillation.vetting import ENOUGH, Vetting, drawn_ahead
 from adaptation.learning.training.fake import FakeTrainer
+from adaptation.learning.training.trainer import TrainingResult
 from memory.embedding.embedder import create_embedder
 from memory.identity.prompt import RAW
 from memory.types import Message, Record, Tier
@@ -185,6 +190,40 @@ async def test_a_generation_asks_what_its_embedder_finds_near(
         distiller = replace(distiller, vectors=by_meaning)
     await distiller.run("default")
     assert (own.question in asked) == is_embedded
+
+
+async def test_near_guards_are_drawn_while_the_candidate_is_trained(
+    record: Make, records: Callable[[list[Record]], Records], registry: AdapterRegistry
+) -> None:
+    began, drawn = threading.Event(), threading.Event()
+
+    class WaitingTrainer(FakeTrainer):
+        async def train(self, *job: Any, **options: Any) -> TrainingResult:
+            began.set()
+            assert await asyncio.to_thread(drawn.wait, 30), "nothing was drawn meanwhile"
+            return await super().train(*job, **options)
+
+    def slow(wanted: Sequence[Record]) -> np.ndarray:
+        assert began.wait(30)
+        drawn.set()
+        return np.ones((len(wanted), 4), np.float32) / 2
+
+    settings = Settings(doubts=False, scores=False, samples=False)
+    trainer, memory = WaitingTrainer(), records([record(i) for i in range(64)])
+    distiller = Distiller(memory, registry, trainer, "fake", lambda *_: False, settings)
+    report = await replace(distiller, vectors=slow).run("default")
+    assert (report.decision, drawn.is_set()) == ("rejected", True)
+
+
+async def test_a_draw_that_broke_ahead_is_told_where_it_is_needed() -> None:
+    async def breaks(seed: int) -> Sequence[NearProbe]:
+        raise OSError("the disk is gone")
+
+    async with drawn_ahead(breaks) as unused:
+        assert unused is not breaks
+    with pytest.raises(OSError, match="the disk is gone"):
+        async with drawn_ahead(breaks) as draw:
+            await draw(0)
 
 
 def test_forms_have_no_numbers() -> None:
