@@ -2,7 +2,8 @@
 
 WhetMemoryError
 ├── StorageUnavailableError   the database cannot be read or written (disk full, read-only, missing)
-│   └── StorageBusyError      another process holds its lock; the file itself is well
+│   ├── StorageBusyError      another process holds its lock; the file itself is well
+│   └── LeftBehindError       an upload took so long that what it shared may be deleted
 ├── NotFoundError             no such record, completion or adapter for this tenant
 │   └── NoPlaceError          what a list was to go on after is not there
 ├── ConflictError             the request contradicts what is stored
@@ -23,6 +24,10 @@ class StorageUnavailableError(WhetMemoryError):
 
 class StorageBusyError(StorageUnavailableError):
     """Another process holds the database's lock."""
+
+
+class LeftBehindError(StorageUnavailableError):
+    """An upload took so long that it was taken for one that a kill left behind."""
 
 
 class NotFoundError(WhetMemoryError):

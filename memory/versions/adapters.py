@@ -15,7 +15,12 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection, select, update
 
-from memory.errors import ConflictError, NotFoundError, StorageUnavailableError
+from memory.errors import (
+    ConflictError,
+    LeftBehindError,
+    NotFoundError,
+    StorageUnavailableError,
+)
 from memory.rows import plain
 from memory.store.schema import adapter, lineage, retirement
 from memory.types import AdapterVersion, Frozen
@@ -73,7 +78,7 @@ class AdapterRegistry(AdapterMoves):
         upload = self._loose.put(new.tenant, adapter_id, content)
         try:
             return self._registered(new, adapter_id, content, upload)
-        except ConflictError:
+        except (ConflictError, LeftBehindError):
             self._shelf.drop([adapter_id])
             self._loose.give_up(new.tenant, upload, content)
             raise

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from memory.errors import StorageBusyError, StorageUnavailableError
+from memory.errors import LeftBehindError, StorageBusyError
 from memory.store.database import Database
 from memory.store.schema import adapter, loose_artifact, retirement
 from memory.store.scope import EVERYONE
@@ -59,12 +59,16 @@ class LooseArtifacts:
         return upload
 
     def give_up(self, tenant: str, upload: str | None, content: str) -> None:
-        """Delete what an upload put there, whose version will not be registered."""
+        """Delete what an upload put there, whose version will not be registered.
+
+        It is noted anew, as its note may be gone, and the store away.
+        """
         if upload is None:
             return
-        here = loose_artifact.c.id == upload
+        row = {"id": upload, "tenant": tenant, "content_hash": content, "at": AT_ONCE}
         with self._database.writing(tenant) as connection:
-            connection.execute(update(loose_artifact).where(here).values(at=AT_ONCE))
+            connection.execute(delete(loose_artifact).where(loose_artifact.c.id == upload))
+            connection.execute(insert(loose_artifact).values(row))
         self.drop([content])
 
     def drop(self, contents: Iterable[str]) -> int:
@@ -123,15 +127,15 @@ def settle(
     """End an upload within the transaction that registers its version, before the version is.
 
     The tenant's earlier ones of the same files end with it: they were killed. What was put there
-    for a version that is retired is left to the next sweep. Raises `StorageUnavailableError` where
-    the upload has counted as left behind since: what it put there may be gone.
+    for a version that is retired is left to the next sweep. Raises `LeftBehindError` where the
+    upload has counted as left behind since: some of what it put there may be gone.
     """
     if upload is None:
         return
     mine = loose_artifact.c.id == upload
     is_noted = connection.execute(select(loose_artifact.c.id).where(mine)).first() is not None
     if not is_noted and not _is_used(connection, content):
-        raise StorageUnavailableError(
+        raise LeftBehindError(
             f"{adapter_id} was shared more than a day ago, and is there no more: register it again"
         )
     if retirement_of(connection, adapter_id) is not None:

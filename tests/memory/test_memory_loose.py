@@ -19,6 +19,7 @@ from memory.store.scope import EVERYONE
 from memory.types import AdapterVersion
 from memory.versions import loose
 from memory.versions.adapter_files import FILES, WEIGHTS, hash_files
+from memory.versions.adapter_shelf import AdapterShelf
 from memory.versions.adapters import AdapterRegistry, NewVersion
 from tests.memory.adapters_made import write_adapter
 from tests.memory.away_store import AWAY
@@ -201,6 +202,44 @@ def test_an_upload_that_was_swept_is_not_registered(
             asleep.register(trained, new())
     assert asleep.list("ann") == []
     assert server("elsewhere").files_ok(asleep.register(trained, new()))
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["there", "away afterwards"])
+def test_an_upload_that_slept_for_a_day_leaves_nothing(
+    is_away: bool,
+    server: Server,
+    database: Database,
+    trained: Path,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its note went while it slept between two files, with the first; the second came later."""
+    asleep, other = server("asleep"), server("other")
+    put_file, unshare = Artifacts.put_file, AdapterShelf.unshare
+
+    def sleeping(self: Artifacts, digest: str, name: str, file: Path) -> None:
+        if name == FILES[-1]:
+            grow_old(database)
+            other.drop_loose()
+        put_file(self, digest, name, file)
+
+    def away(*_: object) -> None:
+        raise StorageUnavailableError("no route to it")
+
+    def settling(*given: object) -> AdapterVersion:
+        if is_away:
+            monkeypatch.setattr(AdapterShelf, "unshare", away)
+        return going_on(*given)  # type: ignore[arg-type]
+
+    going_on = asleep._registered
+    monkeypatch.setattr(Artifacts, "put_file", sleeping)
+    monkeypatch.setattr(asleep, "_registered", settling)
+    with pytest.raises(StorageUnavailableError):
+        asleep.register(trained, new())
+    monkeypatch.setattr(AdapterShelf, "unshare", unshare)
+    assert shared(url) == ({f"{hash_files(trained)}.{FILES[-1]}"} if is_away else set())
+    other.drop_loose()
+    assert (shared(url), notes(database)) == (set(), 0)
 
 
 def test_a_version_that_is_refused_leaves_nothing(
