@@ -45,5 +45,5 @@ class Background:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
         if self._tasks:
-            logger.error("%d answers were not saved: the database did not answer", len(self._tasks))
+            logger.error("answers not saved, as the database did not answer: %d", len(self._tasks))
         return not self._tasks

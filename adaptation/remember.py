@@ -118,4 +118,4 @@ async def _credit(
     try:
         await memory.aside.credit(query.tenant, ids, won=verified.tier is not None)
     except WhetMemoryError as error:
-        logger.warning("the use of %d records was not noted: %s", len(ids), error)
+        logger.warning("the use of records (%d) was not noted: %s", len(ids), error)

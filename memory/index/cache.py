@@ -293,7 +293,7 @@ class IndexCache:
             self._vectors.store(tenant, rows)
         except StorageUnavailableError as error:
             # What is embedded already can still be recalled from a database that is read-only.
-            log.warning("%d records stay out of reach: %s", len(view.missing), error)
+            log.warning("records stay out of reach (%d): %s", len(view.missing), error)
             view.retry_at = time.monotonic() + RETRY_S
             return False
         return True

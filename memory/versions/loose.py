@@ -87,7 +87,7 @@ class LooseArtifacts:
         with self._database.reading(EVERYONE) as connection:
             contents = list(connection.execute(left).scalars())
         if gone := self.drop(contents):
-            log.info("%d adapters that no version has were deleted from the artifacts", gone)
+            log.info("adapters that no version has, deleted from the artifacts: %d", gone)
 
     def _dropped(self, content: str) -> bool:
         noted = select(loose_artifact.c.id, loose_artifact.c.at)

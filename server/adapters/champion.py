@@ -129,6 +129,11 @@ class Champion:
         return self._unread or (self._refusal.message if self._refusal else None)
 
     @property
+    def _level(self) -> int:
+        """Of what is logged of a failure: no model is served with anything in its place."""
+        return logging.WARNING if self._alias == CHAMPION else logging.ERROR
+
+    @property
     def held_since(self) -> float | None:
         """The monotonic second in which it got its place, None without one."""
         return self._held.since if self._held else None
@@ -206,7 +211,8 @@ class Champion:
         try:
             await self._engine.load(held.adapter)
         except EngineError as error:
-            logger.error("champion %s was not loaded again: %s", held.adapter.version, error)
+            words = "%s %s was not loaded again: %s"
+            logger.log(self._level, words, self._alias, held.adapter.version, error)
             self._held = None
             await self._retire(held)
 
@@ -246,11 +252,11 @@ class Champion:
 
     def _note(self, version: AdapterVersion, error: Exception) -> None:
         message = f"{self._alias} {version.id} cannot be served: {error}"
-        if self._alias == CHAMPION:  # nobody is served with anything in a model's place
+        if self._alias == CHAMPION:
             served = self.adapter.version if self.adapter else "the base"
             message += f"; {served} is served instead"
         if self._refusal is None or self._refusal.message != message:
-            logger.error("%s", message)
+            logger.log(self._level, "%s", message)
         failures = self._refusal.failures + 1 if self._refusal else 1
         self._refusal = Refusal(version.id, message, failures, skip=2 ** (failures - 1) - 1)
 

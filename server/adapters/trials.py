@@ -109,7 +109,7 @@ class Trials:
             self._unread = None
         except WhetMemoryError as error:
             if self._unread != str(error):
-                logger.error("candidates on trial cannot be read: %s", error)
+                logger.warning("candidates on trial cannot be read: %s", error)
             self._unread = str(error)
         except Exception as error:  # nobody awaits what follows the registry: it must not die
             if self._unread != str(error):

@@ -33,7 +33,7 @@ class Draining:
         time.sleep(self._notice_s)
         self.is_closed = True
         if under_way := self._taken():
-            logger.info("stopping: %d requests have %.0f s to end", under_way, self._drain_s)
+            logger.info("stopping within %.0f s, requests under way: %d", self._drain_s, under_way)
         end = time.monotonic() + self._drain_s
         while self._taken() and time.monotonic() < end:
             time.sleep(LOOK_S)

@@ -90,4 +90,4 @@ class Keyring:
         try:
             await self._aside.writing.run(self._store.note_use, used)
         except WhetMemoryError as error:
-            logger.warning("the last use of %d keys was not noted: %s", len(used), error)
+            logger.warning("the last use of keys (%d) was not noted: %s", len(used), error)

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from itertools import islice
+from logging import ERROR, WARNING
 from pathlib import Path
 
 import httpx
@@ -93,7 +94,7 @@ class UsageEvents:
             return
         if len(self._waiting) >= MOST:
             self._counts.events.labels("dropped").inc()
-            self._trouble("room", f"usage events are dropped: {MOST} wait for the sink")
+            self._trouble("room", f"usage events are dropped: {MOST} wait for the sink", ERROR)
             return
         self._waiting.append(event)
         self._unkept.append(event)
@@ -185,20 +186,20 @@ class UsageEvents:
         except OSError as error:
             self._trouble("disk", f"usage events are kept in memory alone: {error}")
         if self._waiting:
-            logger.info("%d usage events are left of a server before", len(self._waiting))
+            logger.info("usage events of a server before that wait: %d", len(self._waiting))
 
     async def _close(self) -> None:
         await self._keep()
         if self._waiting:
-            logger.warning("%d usage events wait for the next server", len(self._waiting))
+            logger.warning("usage events that wait for the next server: %d", len(self._waiting))
         with suppress(OSError):
             await self._thread.run(self._journal.close)
 
-    def _trouble(self, what: str, words: str) -> None:
+    def _trouble(self, what: str, words: str, level: int = WARNING) -> None:
         """Say what goes wrong, once until it is mended."""
         if what not in self._troubles:
             self._troubles.add(what)
-            logger.error("%s", words)
+            logger.log(level, "%s", words)
 
 
 @asynccontextmanager

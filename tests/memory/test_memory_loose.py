@@ -123,7 +123,7 @@ def test_what_a_kill_left_goes_when_no_upload_takes_as_long(
         other.drop_loose()
     assert (shared(url), notes(database)) == (set(), 0)
     told = [each.getMessage() for each in caplog.records if each.name == loose.__name__]
-    assert told == ["1 adapters that no version has were deleted from the artifacts"]
+    assert told == ["adapters that no version has, deleted from the artifacts: 1"]
 
 
 def test_an_upload_that_was_cut_short_goes_as_well(

@@ -17,7 +17,7 @@ from adaptation.types import Adapter
 from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from memory.types import AdapterVersion
-from server.adapters.champion import Champion
+from server.adapters.champion import CHAMPION, Champion
 from tests.server.registered import register
 
 
@@ -91,6 +91,30 @@ async def test_a_champion_whose_file_is_gone_leaves_the_base_serving_and_is_name
     assert champion.adapter is None
     assert version.id in str(champion.problem)
     assert leases.free == 2
+
+
+@pytest.mark.parametrize(("alias", "level"), [(CHAMPION, "WARNING"), ("ft:a-model", "ERROR")])
+async def test_a_failure_is_an_error_where_nothing_is_served_instead(
+    memory: LongTermMemory,
+    engine: FakeEngine,
+    leases: AdapterLeases,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    alias: str,
+    level: str,
+) -> None:
+    name = None if alias == CHAMPION else alias
+    version = register(memory, tmp_path, 1.0, name=name)
+    if name is None:
+        memory.adapters.promote("default", version.id)
+    served = Champion("default", "whet-pebble", memory.adapters, engine, leases, alias=alias)
+    await served.refresh()
+    engine.failing.add("load")
+    await served.reload()
+    await served.refresh()
+    told = [(each.levelname, each.getMessage()) for each in caplog.records]
+    levels = [said for said, words in told if words.startswith(f"{alias} {version.id}")]
+    assert levels == [level, level]
 
 
 @pytest.mark.parametrize(
