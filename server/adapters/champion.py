@@ -110,6 +110,8 @@ class Champion:
         self._leases = leases
         self._make_room = make_room
         self._alias = alias
+        # Of failures: nobody is served with anything in a model's place.
+        self._level = logging.WARNING if alias == CHAMPION else logging.ERROR
         self._fetching = Fetching(registry, threads or threads_to_fetch())
         self._had_to_leave = False
         self._held: Held | None = None
@@ -127,11 +129,6 @@ class Champion:
     def problem(self) -> str | None:
         """Why what is served may not be what the registry says."""
         return self._unread or (self._refusal.message if self._refusal else None)
-
-    @property
-    def _level(self) -> int:
-        """Of what is logged of a failure: no model is served with anything in its place."""
-        return logging.WARNING if self._alias == CHAMPION else logging.ERROR
 
     @property
     def held_since(self) -> float | None:

@@ -83,7 +83,7 @@ def _list(args: argparse.Namespace) -> int:
     shelf = _shelf(args)
     here = {made.origin.name: made for made in shelf.all()}
     own = [made for name, made in here.items() if name not in PACKAGED]
-    models = [_built_in(), *(_packaged(model, here) for model in PACKAGED.values())]
+    models = [_built_in(), *(_packaged(model, here, shelf) for model in PACKAGED.values())]
     models += [_made(made) for made in own]
     if args.json:
         print_json({"data": models})
@@ -148,11 +148,11 @@ def _built_in() -> dict[str, Any]:
     return _row(BUILT_IN, "built in", size, BUILT_IN_LICENCE, model_path())
 
 
-def _packaged(model: Packaged, here: dict[str, Made]) -> dict[str, Any]:
+def _packaged(model: Packaged, here: dict[str, Made], shelf: Shelf) -> dict[str, Any]:
     if model.name in here:
         return _made(here[model.name])
     row = _row(model.name, "not here", model.model_bytes, model.licence, None)
-    return {**row, "get": model.how_to_get}
+    return {**row, "get": model.how_to_get(shelf.folder.parent)}
 
 
 def _made(made: Made) -> dict[str, Any]:

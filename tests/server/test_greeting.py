@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from server.models.catalogue import SMOLLM2
 from server.models.origin import Origin
 from server.requests.request_context import CHAT
+from server.settings.places import default_data_dir
 from server.settings.setting_sources import resolve
 from server.startup.engine_defaults import flags_for, prepare_environment
 from server.startup.greeting import MODELS, greeting_of
@@ -71,7 +73,9 @@ def test_its_curl_is_a_request_that_can_be_pasted(tmp_path: Path) -> None:
 
 
 def test_another_model_is_one_word_away_once_it_is_at_hand(tmp_path: Path) -> None:
-    assert "; first `whet models get smollm2` (93 MB to download)" in text(tmp_path)
+    get = f"`whet models get smollm2 --data-dir {tmp_path}` (93 MB to download)"
+    assert f"; first {get}" in text(tmp_path)
+    assert SMOLLM2.how_to_get(default_data_dir()) == get.replace(f" --data-dir {tmp_path}", "")
     folder = tmp_path / "models" / "smollm2"
     folder.mkdir(parents=True)
     Origin(name="smollm2", source="x", sha256="0", licence=None).write(folder)

@@ -102,7 +102,7 @@ def test_a_file_is_converted_once_and_served_under_its_own_name(
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("smollm2", "smollm2 is not here yet: run `whet models get smollm2`"),
+        ("smollm2", "smollm2 is not here yet: run `whet models get smollm2 --data-dir /"),
         ("smolm2", "no model named 'smolm2': did you mean smollm2"),
         ("SmolLM2", "did you mean smollm2"),
         ("./no.gguf", "no file ./no.gguf to read"),
@@ -141,7 +141,7 @@ def test_a_name_that_is_not_there_ends_with_status_2_and_one_line(
 ) -> None:
     flags = ["--data-dir", str(tmp_path), "--embedder", "hashing"]
     assert main([command, "--model", "smollm2", *flags]) == 2
-    assert "run `whet models get smollm2`" in capsys.readouterr().err
+    assert f"run `whet models get smollm2 --data-dir {tmp_path}`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--data-dir", "--data_dir"])
@@ -151,7 +151,7 @@ def test_a_server_says_so_before_it_takes_its_seconds(flag: str, tmp_path: Path)
         [*command, flag, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert "run `whet models get smollm2`" in done.stderr.splitlines()[-1]
+    assert f"run `whet models get smollm2 --data-dir {tmp_path}`" in done.stderr.splitlines()[-1]
     assert not any(line.endswith(("| vllm", "| torch")) for line in done.stderr.splitlines())
 
 
