@@ -110,8 +110,7 @@ class Champion:
         self._leases = leases
         self._make_room = make_room
         self._alias = alias
-        # Of failures: nobody is served with anything in a model's place.
-        self._level = logging.WARNING if alias == CHAMPION else logging.ERROR
+        self._level = logging.WARNING if alias == CHAMPION else logging.ERROR  # no stand-in then
         self._fetching = Fetching(registry, threads or threads_to_fetch())
         self._had_to_leave = False
         self._held: Held | None = None
@@ -250,8 +249,7 @@ class Champion:
     def _note(self, version: AdapterVersion, error: Exception) -> None:
         message = f"{self._alias} {version.id} cannot be served: {error}"
         if self._alias == CHAMPION:
-            served = self.adapter.version if self.adapter else "the base"
-            message += f"; {served} is served instead"
+            message += f"; {self.adapter.version if self.adapter else 'the base'} is served instead"
         if self._refusal is None or self._refusal.message != message:
             logger.log(self._level, "%s", message)
         failures = self._refusal.failures + 1 if self._refusal else 1
