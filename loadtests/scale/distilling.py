@@ -36,14 +36,13 @@ from loadtests import arguments
 from loadtests.imported import imported_draft
 from loadtests.measure.result import Result, Row, Target
 from loadtests.scale import part
-from loadtests.scale.replayed import Noted, Recording, noted_in, waiting
+from loadtests.scale.replayed import Noted, Recording, waiting
 from memory.embedding.embedder import create_embedder
 from memory.memory import LongTermMemory
 from server.jobs.kinds.distill import gives_answer
 
 WORKERS = 4
 AT_LEAST = 3.0
-PIECES = "pieces"
 TENANT = "default"
 RECORDS = 48
 QUICK = Settings(recipe=Recipe(rank=16, steps=24, batch_size=8))
@@ -73,32 +72,34 @@ class Plan:
     """Its folder."""
     records: int
     settings: Settings
+    recorded: Path | None
+    """Where pieces are kept, and found again; None: nowhere."""
 
 
 def measured(plan: Plan) -> Result:
     """Record a generation for one worker and for four, and have both done again by waiting."""
     with TemporaryDirectory(prefix="whet-replay-", dir="/tmp") as name:
-        folder = Path(name)
-        (folder / PIECES).mkdir()
-        one = _by(1, folder, plan)
-        pieces = noted_in(folder / PIECES)
-        four = _by(WORKERS, folder, plan)
+        folder, recorded = Path(name), plan.recorded or Path(name, "pieces")
+        recorded.mkdir(parents=True, exist_ok=True)
+        one, pieces = _by(1, folder, recorded, plan)
+        four, _ = _by(WORKERS, folder, recorded, plan)
     return _result(one, four, pieces, plan)
 
 
-def _by(workers: int, folder: Path, plan: Plan) -> Taken:
-    """Record one generation and return what it took of workers that wait."""
+def _by(workers: int, folder: Path, pieces: Path, plan: Plan) -> tuple[Taken, list[Noted]]:
+    """Record one generation; return what it took of workers that wait, and its pieces."""
     first, again, ray = (folder / f"{what}-{workers}" for what in ("first", "again", "ray"))
     for each in (first, again, ray):
         each.mkdir()
-    recording = ResidentTrainer(Recording(folder / PIECES, plan.model))
-    recorded = asyncio.run(_generation(recording, first, workers, plan))
-    print(f"recorded for {workers}: {recorded.report.decision}", file=sys.stderr)
-    replaying = waiting(folder / PIECES, workers, ray)
+    recording = Recording(pieces, plan.model)
+    recorded = asyncio.run(_generation(ResidentTrainer(recording), first, workers, plan))
+    why = "; ".join(recorded.report.reasons)
+    print(f"recorded for {workers}: {recorded.report.decision}: {why}", file=sys.stderr, flush=True)
+    replaying = waiting(pieces, workers, ray)
     taken = asyncio.run(_generation(replaying, again, workers, plan))
     if _decided(recorded.report) != _decided(taken.report):
         raise RuntimeError("the generation that was waited for decided otherwise")
-    return taken
+    return taken, recording.used
 
 
 async def _generation(trainer: ResidentTrainer, folder: Path, workers: int, plan: Plan) -> Taken:
@@ -172,12 +173,15 @@ def _pair(one: float, four: float) -> str:
 def measure(args: argparse.Namespace) -> Result:
     """For the command line."""
     settings = QUICK if args.quick else Settings()
-    return measured(Plan(args.model, arguments.trained_model(args), args.records, settings))
+    model = arguments.trained_model(args)
+    return measured(Plan(args.model, model, args.records, settings, args.recorded))
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
     told = f"records that the generation learns from (default: {RECORDS})"
     parser.add_argument("--records", type=int, default=RECORDS, help=told)
+    told = "a folder of pieces that were recorded, and are to be kept (default: none)"
+    parser.add_argument("--recorded", type=Path, help=told)
     arguments.add_named_model(parser)
 
 

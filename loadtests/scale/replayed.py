@@ -50,6 +50,12 @@ class Recording(Resident):
         arguments = ["--model", model, "--device", "cpu", "--threads", "1"]
         super().__init__(arguments, 1, START_S)
         self.folder, self._alone = folder, asyncio.Lock()
+        self._used: dict[str, Noted] = {}
+
+    @property
+    def used(self) -> list[Noted]:
+        """Return the pieces that were asked for, each once."""
+        return list(self._used.values())
 
     async def ask(
         self, work: Work, timeout_s: float, on_step: Callable[[Step], None] = lambda step: None
@@ -57,12 +63,12 @@ class Recording(Resident):
         """Have a piece done, and note it; one that was noted before is taken from there."""
         async with self._alone:
             await self.start()
-            if (self.folder / name_of(work) / NOTED).exists():
-                return noted(self.folder, work).done
-            before = self._cpu_s()
-            done = await super().ask(work, timeout_s, on_step)
-            self._note(work, done, self._cpu_s() - before)
-        return done
+            if not (self.folder / name_of(work) / NOTED).exists():
+                before = self._cpu_s()
+                done = await super().ask(work, timeout_s, on_step)
+                self._note(work, done, self._cpu_s() - before)
+            found = self._used[name_of(work)] = noted(self.folder, work)
+        return found.done
 
     async def start(self) -> None:
         """Start the process; what that took is noted too."""
@@ -79,10 +85,10 @@ class Recording(Resident):
     def _note(self, work: Work, done: Done, seconds: float) -> None:
         path = self.folder / name_of(work)
         path.mkdir(exist_ok=True)
-        (path / NOTED).write_text(Noted(op=work.op, seconds=seconds, done=done).model_dump_json())
         if isinstance(work, Train):
             for file in (CONFIG, WEIGHTS):
                 shutil.copy(Path(work.job.output_dir, file), path)
+        (path / NOTED).write_text(Noted(op=work.op, seconds=seconds, done=done).model_dump_json())
 
 
 class WaitingActor(TrainerActor):
@@ -112,12 +118,6 @@ def noted(folder: Path, work: Work) -> Noted:
         trained = done.result.model_copy(update={"path": work.job.output_dir})
         done = done.model_copy(update={"result": trained})
     return known.model_copy(update={"done": done})
-
-
-def noted_in(folder: Path) -> list[Noted]:
-    """Return all pieces that were noted."""
-    found = folder.glob(f"*/{NOTED}")
-    return [Noted.model_validate_json(path.read_text()) for path in found]
 
 
 def waiting(folder: Path, workers: int, scratch: Path) -> ResidentTrainer:
