@@ -2,6 +2,7 @@
 
 AdaptationError
 ├── EngineError            the engine cannot serve this sample or adapter
+│   └── ModelGoneError     the fine-tuned model that was asked for is deleted
 ├── DeadlineError          the deadline passed before there was anything to return
 ├── NoTurnError            training could not begin in time: too many are before it
 ├── TrainerError           the trainer died, hung, ran out of memory or diverged
@@ -19,6 +20,10 @@ class AdaptationError(Exception):
 
 class EngineError(AdaptationError):
     """The engine cannot serve this sample or adapter."""
+
+
+class ModelGoneError(EngineError):
+    """The fine-tuned model that was asked for was deleted while its turn was waited for."""
 
 
 class DeadlineError(AdaptationError):

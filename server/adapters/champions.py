@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from adaptation.engine import Engine
-from adaptation.errors import EngineError
+from adaptation.errors import EngineError, ModelGoneError
 from adaptation.learning.leases import AdapterLeases
 from adaptation.types import Adapter
 from memory.errors import WhetMemoryError
@@ -108,7 +108,8 @@ class Champions:
         """Hold a tenant's champion, or its fine-tuned `model`: it stays loaded until the block
         ends.
 
-        Raises `EngineError` where all places stay in use, or the model cannot be loaded.
+        Raises `EngineError` where all places stay in use, or the model cannot be loaded, and
+        `ModelGoneError` where it was deleted meanwhile.
         """
         served = Served(tenant, alias_asked(model or CHAMPION))
         if model is None and served not in self._wanted and served not in self._champions:
@@ -121,7 +122,9 @@ class Champions:
         while self._must_wait(served):
             await asyncio.shield(self._fetch_under_way(served, champion))
         if model is not None and champion.adapter is None:
-            raise EngineError(champion.problem or f"the model {model} is gone")
+            if champion.problem is not None:
+                raise EngineError(champion.problem)
+            raise ModelGoneError(f"`model` {model} does not exist any more: it was deleted")
         try:
             with champion.use() as adapter:
                 yield adapter

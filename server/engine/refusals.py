@@ -19,7 +19,7 @@ from vllm.exceptions import (
 )
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from adaptation.errors import AdaptationError, DeadlineError
+from adaptation.errors import AdaptationError, DeadlineError, ModelGoneError
 from server.refusals.errors import RESTARTING, STOPPING
 from server.refusals.vllm_words import of_vllm
 
@@ -162,8 +162,12 @@ def bad_request(message: str, parameter: str | None) -> Exception:
 
 
 def http_error(error: AdaptationError) -> Exception:
-    """Return what vLLM's handlers turn into HTTP 504 or 503."""
-    is_late = isinstance(error, DeadlineError)
-    status = HTTPStatus.GATEWAY_TIMEOUT if is_late else HTTPStatus.SERVICE_UNAVAILABLE
+    """Return what vLLM's handlers turn into HTTP 504, 404 or 503."""
+    if isinstance(error, DeadlineError):
+        status = HTTPStatus.GATEWAY_TIMEOUT
+    elif isinstance(error, ModelGoneError):
+        status = HTTPStatus.NOT_FOUND
+    else:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
     graceful: Exception = GracefulHTTPError(str(error), status)
     return graceful

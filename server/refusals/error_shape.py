@@ -177,7 +177,7 @@ class _Exchange:
     def _param(self, status: int, message: str, found: Mapping[str, Any]) -> Any:
         given = found.get("param")
         given = renamed(route_path(self._scope), given) if isinstance(given, str) else given
-        return (field_in(message) or given) if status == 400 else given
+        return (field_in(message) or given) if status in (400, 404) else given
 
     @property
     def _apology(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,28 @@ async def test_a_model_is_listed_and_deleted(
         assert server.parts.champions.of("default", NAME).adapter is None, "it holds no place"
         kept = await server.http.delete(f"/v1/models/{MODEL}")
         assert kept.status_code == 400
+
+
+@pytest.mark.parametrize("strategy", ["plain", "consistency"])
+async def test_a_model_that_is_deleted_while_it_is_waited_for_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    others = (OTHER, f"{OTHER}7")
+    async with composed(tmp_path, monkeypatch, lambda _: Reply("14"), max_champions=2) as server:
+        for name in (NAME, *others):
+            tuned(server.memory, tmp_path, name)
+        champions = server.parts.champions
+        first, second = (champions.use("default", name) for name in others)
+        async with first, second:
+            asked = {**ASK, "model": f"{NAME}:{strategy}"}
+            waiting = asyncio.create_task(server.http.post("/v1/chat/completions", json=asked))
+            while NAME not in champions.awaited():
+                await asyncio.sleep(0.01)
+            await server.http.delete(f"/v1/models/{NAME}")
+        refused = await waiting
+        error = refused.json()["error"]
+        assert (refused.status_code, error["param"]) == (404, "model"), error
+        assert error["code"] == "model_not_found", "a client that is told 503 asks again"
 
 
 async def test_more_models_than_places_take_turns_beside_the_champion(
