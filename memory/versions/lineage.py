@@ -1,4 +1,4 @@
-"""Where an answer comes from and what came of it: answers, records, files and adapter versions.
+"""Where an answer comes from and what came of it: answers, records, versions, jobs and files.
 
 Owns how they hang together, both ways. Knows nothing of how a trace is shown.
 """
@@ -6,6 +6,7 @@ Owns how they hang together, both ways. Knows nothing of how a trace is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
@@ -13,14 +14,22 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 from memory.errors import NotFoundError
 from memory.history.completions import CompletionLog
 from memory.history.files import FileStore, StoredFile
+from memory.offline.job import Job, JobKind
+from memory.offline.jobs import JobStore
 from memory.records import RecordStore
 from memory.store.database import Database
 from memory.store.schema import adapter, completion, lineage
 from memory.types import AdapterVersion, Completion, Frozen, Record
+from memory.versions.adapter_versions import aliases_in
 from memory.versions.adapters import AdapterRegistry
 from memory.versions.candidates import CandidateStore
+from memory.versions.model_names import is_model_name
 
-Kind: TypeAlias = Literal["answer", "record", "adapter", "file"]
+Kind: TypeAlias = Literal["answer", "record", "adapter", "job", "file"]
+JOBS = ("job_", "ftjob-")
+"""What the ids of jobs begin with."""
+READ = ("training_file", "validation_file", "file")
+"""What the request of a job calls the files that it reads."""
 MOST_LINKS = 20
 """Most links of one relation: an adapter may have learned from thousands of records."""
 MOST_THINGS = 500
@@ -39,7 +48,7 @@ class Link(Frozen):
 
 
 class Traced(Frozen):
-    """An answer, a record, a file or an adapter version, and what it hangs together with."""
+    """An answer, a record, a version, a job or a file, and what it hangs together with."""
 
     kind: Kind
     id: str
@@ -60,16 +69,21 @@ class Lineage:
         self._database, self._completions = database, completions
         self._records, self._adapters = records, adapters
         self._candidates, self._files = CandidateStore(database), FileStore(database)
+        self._jobs = JobStore(database)
 
     def look(self, tenant: str, thing_id: str) -> Traced:
-        """Return what a tenant's answer, record, file or adapter version hangs together with.
+        """Return what a tenant's answer, record, version, job or file hangs together with.
 
-        Raises `NotFoundError`.
+        A fine-tuned model's name is as good as its version's id. Raises `NotFoundError`.
         """
         if thing_id.startswith("rec_"):
             return self._record(tenant, self._records.get(tenant, thing_id))
         if thing_id.startswith("ad_"):
             return self._adapter(tenant, self._adapters.show(tenant, thing_id))
+        if is_model_name(thing_id):
+            return self._adapter(tenant, self._model(tenant, thing_id))
+        if thing_id.startswith(JOBS):
+            return self._job(self._jobs.get(tenant, thing_id))
         if thing_id.startswith("file-"):
             return self._file(self._files.get(tenant, thing_id))
         return self._answer(self._completion(tenant, thing_id))
@@ -104,10 +118,14 @@ class Lineage:
             try:
                 return self._completions.get(tenant, f"{completion_id}-0")
             except NotFoundError:
-                raise NotFoundError(
-                    f"no answer, record or adapter version {completion_id}: answers are kept for "
-                    "`completion_retention_days`"
-                ) from None
+                told = "no answer that is still kept (`completion_retention_days`), record, version"
+                raise NotFoundError(f"{told}, model, job or file {completion_id}") from None
+
+    def _model(self, tenant: str, name: str) -> AdapterVersion:
+        version = self._adapters.alias(tenant, name)
+        if version is None:
+            raise NotFoundError(f"no model {name}")
+        return version
 
     def _answer(self, answer: Completion) -> Traced:
         report = answer.report or {}
@@ -164,11 +182,12 @@ class Lineage:
     def _adapter(self, tenant: str, version: AdapterVersion) -> Traced:
         with self._database.reading(tenant) as connection:
             served, total = _newest(connection, tenant, completion.c.adapter == version.id)
+            named = [n for n, of in aliases_in(connection, tenant).items() if of == version.id]
         facts = {
+            "name": ", ".join(filter(is_model_name, named)),
             "base": version.base_model,
             "chosen by": (version.metrics.get("selection") or {}).get("policy"),
             "decision": version.metrics.get("decision"),
-            "job": version.metrics.get("job"),
             "rejected": version.rejected,
             "retired": version.retired.reason if version.retired else None,
             "created": version.created_at,
@@ -177,19 +196,46 @@ class Lineage:
         links = (
             _link("trained on", version.record_ids),
             _link("fine-tuned on", [version.metrics.get("training_file")]),
+            _link("made by", [version.metrics.get("job")]),
             _link("grew from", [version.parent]),
             _link("replaced by", [heir]),
             _link("served", served, total),
         )
         return _traced("adapter", version.id, facts, links)
 
+    def _job(self, job: Job) -> Traced:
+        tuned = adapter.c.metrics["job"].as_string() == job.id
+        with self._database.reading(job.tenant) as connection:
+            mine = select(adapter.c.id).where(adapter.c.tenant == job.tenant, tuned)
+            adapters = _found(connection, mine.order_by(adapter.c.created_at.desc()))
+        result = job.result or {}
+        distilled = [result.get("adapter")] if job.kind is JobKind.DISTILL else []
+        facts = {
+            "what": job.kind.value,
+            "status": job.status.value,
+            "model": job.request.get("model"),
+            "created": _moment(job.created_at),
+            "ended": _moment(job.ended_at),
+            "error": job.error,
+        }
+        links = (
+            _link("read", [job.request.get(name) for name in READ]),
+            _link("made", distilled or adapters),
+            _link("wrote", result.get("result_files") or ()),
+        )
+        return _traced("job", job.id, facts, links)
+
     def _file(self, file: StoredFile) -> Traced:
         tuned = adapter.c.metrics["training_file"].as_string() == file.id
         with self._database.reading(file.tenant) as connection:
             mine = select(adapter.c.id).where(adapter.c.tenant == file.tenant, tuned)
             adapters = _found(connection, mine.order_by(adapter.c.created_at.desc()))
-        facts = {"name": file.name, "bytes": file.bytes, "created": file.created_at}
+        facts = {"name": file.name, "bytes": file.bytes, "created": _moment(file.created_at)}
         return _traced("file", file.id, facts, (_link("taught", adapters),))
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _origins(evidence: Any) -> list[str]:

@@ -26,9 +26,12 @@ EXAMPLES = """\
   whet trace chatcmpl-0123456789ab       what an answer was served through and learned from
   whet trace rec_0123456789ab            which answer became a record, and whom it taught
   whet trace ad_0123456789ab --depth 1   what a version learned from, and what it answered
+  whet trace ft:whet-pebble:whet::012345 the same of a fine-tuned model, by its name
+  whet trace ftjob-0123456789ab          what a job read and made
 """
 DEPTH, DEEPEST = 2, 6
 """From an answer over a record to the request that the record came from."""
+LISTS = "whet memory list`, `whet adapters list` or `whet jobs list"
 SHOWN = 5
 """Ids of one relation that a person is shown."""
 
@@ -38,7 +41,9 @@ def add_parser(subparsers: Subparsers) -> None:
     summary = "follow an answer to its records and adapter, and back"
     parser = command_parser(subparsers, "trace", summary, EXAMPLES)
     parser.add_argument(
-        "id", metavar="ID", help="id of an answer, a record, a file or an adapter version"
+        "id",
+        metavar="ID",
+        help="id of an answer, a record, an adapter version, a job or a file, or a model's name",
     )
     parser.add_argument(
         "--depth",
@@ -49,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_tenant_argument(parser, "whose")
     add_folder_arguments(parser)
-    parser.set_defaults(run=run, shown_by="whet memory list` or `whet adapters list")
+    parser.set_defaults(run=run, shown_by=LISTS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ DOORS: Mapping[str, Access | Mapping[str, Access]] = {
     "/v1/memory/records/{record_id}/certificate": Access.REVIEWER,
     "/v1/memory/import": Access.ADMIN,
     "/v1/memory/export": Access.ADMIN,
-    "/v1/trace/{thing_id}": Access.REVIEWER,
+    "/v1/trace/{thing_id:path}": Access.REVIEWER,
     "/v1/traces": Access.REVIEWER,
     "/v1/traces/live": Access.REVIEWER,
     "/v1/traces/{trace_id}": Access.REVIEWER,

@@ -9,6 +9,7 @@ import pytest
 from memory.errors import NotFoundError
 from memory.history.files import NewFile
 from memory.memory import LongTermMemory
+from memory.offline.job import JobKind, JobStatus, NewJob
 from memory.types import Completion, Draft, Message, Record, Tier
 from memory.versions import lineage as lineage_module
 from memory.versions.adapters import NewVersion
@@ -104,6 +105,37 @@ def test_a_fine_tuned_model_leads_to_its_file_and_back(
     assert memory.lineage.look("ann", other).links[0].ids == (tuned[1],)
     with pytest.raises(NotFoundError):
         memory.lineage.look("bob", file)
+
+
+def test_a_model_is_found_by_its_name_and_leads_to_the_job_that_made_it(
+    memory: LongTermMemory, tmp_path: Path
+) -> None:
+    file = memory.files.create(NewFile(tenant="ann", name="a.jsonl", purpose="fine-tune"), [b"{}"])
+    request = {"model": "pebble", "training_file": file.id, "validation_file": None}
+    new = NewJob(tenant="ann", kind=JobKind.FINE_TUNE, request=request, id="ftjob-1")
+    job = memory.jobs.create(new, 9)
+    name = "ft:org/pebble:whet::1"
+    tuned = NewVersion(
+        tenant="ann", base_model="pebble", rank=2, metrics={"job": job.id}, name=name
+    )
+    version = memory.adapters.register(write_adapter(tmp_path / "tuned"), tuned).id
+    model, made = memory.lineage.walk("ann", name, 1)
+    assert (model.id, model.facts["name"]) == (version, name)
+    assert links(model) == {"made by": (job.id,)}
+    assert (made.kind, made.facts["what"], made.facts["status"]) == ("job", "fine-tune", "queued")
+    assert links(made) == {"read": (file.id,), "made": (version,)}
+    for foreign in (name, job.id):
+        with pytest.raises(NotFoundError):
+            memory.lineage.look("bob", foreign)
+
+
+def test_a_distillation_leads_to_its_version(memory: LongTermMemory, tmp_path: Path) -> None:
+    made = version(memory, tmp_path)
+    new = NewJob(tenant="ann", kind=JobKind.DISTILL, request={"model": "pebble"})
+    job = memory.jobs.create(new, 9)
+    assert memory.jobs.claim("one") is not None
+    memory.jobs.end(job.id, "one", JobStatus.SUCCEEDED, {"adapter": made})
+    assert links(memory.lineage.look("ann", job.id)) == {"made": (made,)}
 
 
 def test_a_trace_leads_back_from_the_record(memory: LongTermMemory, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_program_reads_json(life: Life, capsys: Capture) -> None:
 
 def test_what_is_not_there_is_said_in_a_line(life: Life, capsys: Capture) -> None:
     assert main(["trace", "chatcmpl-none", *TENANT]) == 1
-    assert "no answer, record or adapter version chatcmpl-none" in capsys.readouterr().err
+    assert "record, version, model, job or file chatcmpl-none" in capsys.readouterr().err
     assert main(["trace", life.record.id]) == 1
     assert "no record" in capsys.readouterr().err
 

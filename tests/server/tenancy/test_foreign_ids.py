@@ -77,19 +77,20 @@ async def everything_of(server: Composed, owner: Tenant, folder: Path) -> dict[s
     )
     name = "ft:whet-pebble:acme::abc123"
     version = register(server.memory, folder, 1.0, tenant=owner.name, name=name)
+    jobs = [
+        await made("/v1/jobs", kind="reindex"),
+        await made("/v1/fine_tuning/jobs", model=MODEL, training_file=examples),
+    ]
     return {
         "completion_id": [chat],
         "record_id": [record],
-        "thing_id": [record, chat, responses[0], version.id],
+        "thing_id": [record, chat, responses[0], version.id, name, file, *jobs],
         "response_id": responses,
         "conversation_id": [conversation],
         "item_id": [items.json()["data"][0]["id"]],
         "file_id": [file],
         "batch_id": [await made("/v1/batches", input_file_id=file, **window)],
-        "job_id": [
-            await made("/v1/jobs", kind="reindex"),
-            await made("/v1/fine_tuning/jobs", model=MODEL, training_file=examples),
-        ],
+        "job_id": jobs,
         "eval_id": [evaluation],
         "run_id": [await made(f"/v1/evals/{evaluation}/runs", data_source=DATA_SOURCE)],
         "output_id": ["output_1"],
