@@ -33,6 +33,7 @@ from memory.offline.evaluation import OPEN as OPEN_RUNS
 from memory.offline.evaluation import RunStatus
 from memory.offline.job import OPEN as OPEN_JOBS
 from memory.offline.job import JobKind, JobStatus, Wish
+from memory.offline.job_rows import change
 from memory.store.dialects import holding, inserting
 from memory.store.schema import (
     adapter,
@@ -175,8 +176,8 @@ def _end_jobs(connection: Connection, tenant: str, files: Collection[str]) -> in
     is_open = [row for row in found if row.status in OPEN_JOBS]
     for row in is_open:
         ended = {"status": JobStatus.CANCELLED, "ended_at": time.time()}
-        change = {"wanted": Wish.CANCEL} if row.status == JobStatus.RUNNING else ended
-        connection.execute(update(job).where(job.c.id == row.id).values(**change))
+        wanted = {"wanted": Wish.CANCEL}
+        change(connection, row.id, **wanted if row.status == JobStatus.RUNNING else ended)
     return len(is_open)
 
 

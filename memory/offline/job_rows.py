@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,13 @@ from memory.errors import NotFoundError
 from memory.offline.job import Job, JobEvent, JobStatus, NewEvent, Wish
 from memory.store.schema import job, job_event
 from memory.text import clean, clean_json
+
+STOPPED: Mapping[JobStatus | None, str] = MappingProxyType(
+    {
+        JobStatus.CANCELLED: "The job was cancelled",
+        JobStatus.PAUSED: "The job is paused until it is resumed",
+    }
+)
 
 
 def wished(found: Job, wish: Wish, *, is_held: bool) -> dict[str, Any] | None:
@@ -64,8 +72,16 @@ def number_of_event(connection: Connection, job_id: str, event_id: str) -> int:
 
 
 def change(connection: Connection, job_id: str, **values: Any) -> None:
-    """Change columns of a job."""
+    """Change columns of a job, and tell of it where it stops."""
     connection.execute(update(job).where(job.c.id == job_id).values(**values))
+    add_events(connection, job_id, _told_of(values.get("status"), values.get("error")))
+
+
+def _told_of(status: JobStatus | None, error: str | None) -> Sequence[NewEvent]:
+    """Return what whoever follows a job's events would else not learn from them."""
+    if status is JobStatus.FAILED:
+        return (NewEvent(level="error", message=error or "The job failed"),)
+    return (NewEvent(message=STOPPED[status]),) if status in STOPPED else ()
 
 
 def read_job(connection: Connection, job_id: str) -> Job:

@@ -56,8 +56,8 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, new: NewJob, most_open: int) -> Job:
-        """Remember a job, queued.
+    def create(self, new: NewJob, most_open: int, told: Sequence[NewEvent] = ()) -> Job:
+        """Remember a job, queued, and what is `told` of it at once.
 
         Raises `ConflictError` where the tenant has `most_open` that are not done.
         """
@@ -74,6 +74,7 @@ class JobStore:
                     "cancel one"
                 )
             connection.execute(insert(job).values(values | {"held_until": 0.0}))
+            add_events(connection, values["id"], told)
         return Job.model_validate(values)
 
     def get(self, tenant: str, job_id: str) -> Job:

@@ -100,9 +100,6 @@ def _logs(args: argparse.Namespace) -> int:
                 print_json(event.model_dump(mode="json"))
             else:
                 print(_line(event), flush=True)
-        job = memory.jobs.get(args.tenant, args.id)
-    if job.error is not None and job.ended_at is not None and not args.json:
-        print(f"{_second(job.ended_at)}  {job.status}: {plain(job.error)}")
     return 0
 
 

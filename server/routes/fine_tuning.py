@@ -18,7 +18,7 @@ from adaptation.learning.preference.installed import check_installed
 from adaptation.learning.training.chat import Template
 from memory.errors import NoPlaceError, NotFoundError
 from memory.memory import LongTermMemory
-from memory.offline.job import Job, JobKind, NewJob, Wish
+from memory.offline.job import Job, JobKind, NewEvent, NewJob, Wish
 from server.finetuning.forms import (
     FineTuneRequest,
     Method,
@@ -82,7 +82,8 @@ def _add_asking(
             request=request.model_dump(mode="json"),
             id=job_id,
         )
-        made = memory.jobs.create(new, MOST_OPEN)
+        told = NewEvent(message=f"Created fine-tuning job: {job_id}")
+        made = memory.jobs.create(new, MOST_OPEN, (told,))
         changed()
         return job_object(made)
 

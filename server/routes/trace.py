@@ -1,4 +1,4 @@
-"""`GET /v1/trace/{id}`: an answer, a record, a version, a job or a file, and what belongs to each."""
+"""`GET /v1/trace/{id}`: an answer, record, version, job or file, and what belongs to it."""
 
 from __future__ import annotations
 

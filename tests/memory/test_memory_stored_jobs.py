@@ -81,6 +81,25 @@ def test_a_wish_is_fulfilled_at_once_where_nobody_works(
     assert memory.jobs.claim("one") is None
 
 
+def test_whoever_follows_a_jobs_events_learns_where_it_stops_and_why(
+    memory: LongTermMemory,
+) -> None:
+    job = made(memory)
+    claimed(memory)
+    memory.jobs.ask("ann", job.id, Wish.PAUSE)
+    memory.jobs.let_go(job.id, "one")
+    memory.jobs.ask("ann", job.id, Wish.RESUME)
+    claimed(memory)
+    memory.jobs.let_go(job.id, "one")
+    claimed(memory)
+    memory.jobs.end(job.id, "one", JobStatus.FAILED, error="line 3: not a JSON object")
+    told = memory.jobs.events("ann", job.id, 10, oldest=True)
+    assert [(event.level, event.message) for event in told] == [
+        ("info", "The job is paused until it is resumed"),
+        ("error", "line 3: not a JSON object"),
+    ]
+
+
 def test_whoever_works_is_told_what_is_wanted(memory: LongTermMemory) -> None:
     job = made(memory)
     claimed(memory)
@@ -228,7 +247,8 @@ def test_what_no_database_takes_is_kept_as_what_it_takes(memory: LongTermMemory)
     assert failed is not None
     assert failed.result == {"said": "half ? and \0", "loss": None}
     assert failed.error == "half ? and \0"
-    (event,) = memory.jobs.events("ann", job.id, 10)
+    why, event = memory.jobs.events("ann", job.id, 10)
+    assert why.message == failed.error
     assert (event.message, event.data) == ("?\0", {"loss": None})
 
 

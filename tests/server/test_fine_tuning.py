@@ -308,6 +308,7 @@ async def test_a_faulty_file_fails_the_job_and_is_named(
     error = job_object(now(memory))["error"]
     assert (error["code"], error["param"]) == (code, "training_file")
     assert said in error["message"]
+    assert told(memory)[-1] == error["message"], "whoever follows the events learns it, too"
     assert not paper.jobs
 
 
@@ -482,7 +483,12 @@ async def test_a_job_is_made_listed_and_cancelled(
         assert paused["status"] == "paused"
         assert (await server.post(f"{path}/{made['id']}/resume"))["status"] == "queued"
         assert (await server.post(f"{path}/{made['id']}/cancel"))["status"] == "cancelled"
-        assert (await server.http.get(f"{path}/{made['id']}/events")).json()["data"] == []
+        events = (await server.http.get(f"{path}/{made['id']}/events")).json()["data"]
+        assert [event["message"] for event in reversed(events)] == [
+            f"Created fine-tuning job: {made['id']}",
+            "The job is paused until it is resumed",
+            "The job was cancelled",
+        ]
         assert (await server.http.get(f"{path}/{made['id']}/checkpoints")).json()["data"] == []
         distill = await server.post("/v1/jobs", kind="distill", dry_run=True)
         assert (await server.http.get(f"{path}/{distill['id']}")).status_code == 404

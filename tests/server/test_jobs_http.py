@@ -137,10 +137,10 @@ def test_the_logs_of_a_job_that_failed_end_with_why(
     memory.jobs.end(job.id, "one", JobStatus.FAILED, error="the device is gone")
     memory.close()
     lines = said(capsys, "jobs", "logs", job.id).splitlines()
-    assert lines[-1].endswith("  failed: the device is gone")
+    assert lines[-1].endswith("  error: the device is gone")
     assert len(lines) == 4
     events = said(capsys, "jobs", "logs", job.id, "--json")
-    assert "device" not in events, "a program is given what was told, and asks for the job"
+    assert "the device is gone" in events, "a program that follows events learns it as well"
 
 
 def test_a_wish_is_noted_for_whoever_works_and_what_cannot_be_is_said(

@@ -97,7 +97,7 @@ async def test_what_a_kind_raises_is_the_jobs_error(
     work = begun(memory)
     assert await perform(work, run) is JobStatus.FAILED
     assert (now(work).status, now(work).error) == (JobStatus.FAILED, said)
-    assert told(work) == ["before"]
+    assert told(work) == ["before", said]
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ async def test_a_model_that_is_deleted_while_it_is_waited_for_does_not_exist(
         async with first, second:
             asked = {**ASK, "model": f"{NAME}:{strategy}"}
             waiting = asyncio.create_task(server.http.post("/v1/chat/completions", json=asked))
-            while NAME not in champions.awaited():
+            while NAME not in champions.awaited():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.01)
             await server.http.delete(f"/v1/models/{NAME}")
         refused = await waiting
