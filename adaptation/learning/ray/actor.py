@@ -25,6 +25,7 @@ import asyncio
 import os
 import tempfile
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -164,7 +165,11 @@ class TrainerActor:
         except Exception as error:  # noqa: BLE001  the actor's boundary: who asks is told
             self._about.set_result(Failed(id=None, error=describe(error)))
             return
-        worker.serve()
+        try:
+            worker.serve()
+        except BaseException:  # noqa: BLE001  who asks would wait for ever; Ray starts it again
+            traceback.print_exc()
+            os._exit(1)
 
     def _said(self, reply: Ready | Step | Done | Failed) -> None:
         """Take what the worker says, from its thread."""

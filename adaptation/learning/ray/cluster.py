@@ -6,10 +6,12 @@ with the process that made it. Ray's usage statistics are off.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from adaptation.errors import TrainerError
@@ -30,8 +32,17 @@ OWN = {
     # Busy cores: the node waits for its helpers, each of which is seconds of imports.
     "RAY_raylet_start_wait_time_s": "240",
 }
+CLIENT = {
+    # Ray's client tries for 30 s to get a lost connection back, in which whatever is asked of it
+    # blocks; a server that has ended has forgotten the client, so that is in vain.
+    "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "0",
+}
 STORE_BYTES = 512 * 2**20
 """Of the object store of one's own cluster: adapters pass through it, and nothing stays."""
+CLIENT_SCHEME = "ray://"
+LOOK_S, SILENT_S = 10.0, 60.0
+"""Between two questions of Ray's client whether the cluster is there, and how long one may take: as
+long as a head may be gone for drivers of its nodes."""
 PROBE_S = 5.0
 MOST_SAID = 300
 """Letters of a reason of Ray's that are passed on."""
@@ -44,7 +55,7 @@ def connect(address: str, folder: str) -> None:
     Raises `TrainerError` that says what to do. To be called by the main thread: on Linux the
     cluster's processes end with the thread that started them.
     """
-    os.environ.update(QUIET)
+    os.environ.update({**CLIENT, **os.environ, **QUIET})
     if address == LOCAL:
         os.environ.update(OWN, RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
@@ -75,13 +86,34 @@ def probe(address: str) -> None:
 
 
 def _unreachable(address: str, why: str) -> str:
-    said = " ".join(why.split())[:MOST_SAID]
+    said = in_short(why)
     if address == LOCAL:
         return f"Ray cannot start on this machine: {said}"
     return (
         f"no Ray cluster is reached at {address} ({said}): "
         "start its head, or give another --ray-address"
     )
+
+
+def in_short(why: str) -> str:
+    """Return a reason of Ray's in one line."""
+    return " ".join(why.split())[:MOST_SAID]
+
+
+async def keep_in_touch(
+    ask: Callable[[], object], look_s: float = LOOK_S, silent_s: float = SILENT_S
+) -> None:
+    """Ask the cluster for something again and again; raises what `ask` does, and `ConnectionError`
+    where there is no answer: Ray's client takes a host that has gone without a word for there, for
+    ten minutes.
+    """
+    while True:
+        await asyncio.sleep(look_s)
+        try:
+            async with asyncio.timeout(silent_s):
+                await asyncio.to_thread(ask)
+        except TimeoutError as error:
+            raise ConnectionError(f"no answer in {silent_s:g} s") from error
 
 
 def cluster_gpus() -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,13 @@ from typing import Any
 
 from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import BUILT_IN, Outcome, Seat, TrainerActor, given_to
-from adaptation.learning.ray.cluster import cluster_gpus, connect
+from adaptation.learning.ray.cluster import (
+    CLIENT_SCHEME,
+    cluster_gpus,
+    connect,
+    in_short,
+    keep_in_touch,
+)
 from adaptation.learning.ray.files import read_adapter, write_adapter
 from adaptation.learning.ray.placement import Placement, options
 from adaptation.learning.training.messages import Cancel, Done, Failed, Train, Work
@@ -60,14 +67,25 @@ class Driver:
         self._wire, self._placement, self._make = wire, placement, make
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """What is under way, by the request's id."""
-        self._cancelling: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
-        """Answer for ever."""
+        """Answer until the way to the cluster is lost, or a task fails by what nobody foresaw: that
+        ends the process. The parent starts the next driver, which says what is wrong.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._serve(tasks)
+        except ExceptionGroup as ended:
+            print(f"Ray's driver ended: {in_short(describe(ended.exceptions[0]))}", file=sys.stderr)
+            os._exit(1)  # at once: Ray's own end can wait for what is lost
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         from adaptation.learning.ray.pool import Pool  # Ray, which reads its environment once
 
         wire, wire.loop = self._wire, asyncio.get_running_loop()
-        self._pool = Pool(self._placement, self._make, wire.say, wire.say)
+        self._pool = Pool(self._placement, self._make, wire.say, wire.say, tasks)
+        if self._placement.address.startswith(CLIENT_SCHEME):
+            tasks.create_task(keep_in_touch(cluster_gpus))
         try:
             wire.say(await self._pool.ready())
         except TrainerError as error:
@@ -76,22 +94,19 @@ class Driver:
         while True:
             request = await wire.requests.get()
             if isinstance(request, Cancel):
-                task = asyncio.create_task(self._cancel(request.id))
-                self._cancelling.add(task)
-                task.add_done_callback(self._cancelling.discard)
+                tasks.create_task(self._cancel(request.id))
             else:
-                self._tasks[request.id] = asyncio.create_task(self._do(request))
+                self._tasks[request.id] = tasks.create_task(self._do(request))
 
     async def _do(self, work: Work) -> None:
         reply: Done | Failed
         try:
             reply = await self._done(work)
-        except asyncio.CancelledError:
-            reply = Failed(id=work.id, error="the job was cancelled")
         except Exception as error:  # noqa: BLE001  the process boundary: the next one may work
             is_lost = isinstance(error, TrainerLostError)
             reply = Failed(id=work.id, error=describe(error), is_lost=is_lost)
-        del self._tasks[work.id]
+        finally:
+            del self._tasks[work.id]
         self._wire.say(reply)
 
     async def _done(self, work: Work) -> Done | Failed:
@@ -103,10 +118,10 @@ class Driver:
         return await asyncio.to_thread(received, work, outcome)
 
     async def _cancel(self, request_id: int) -> None:
-        """Have a request given up; it is answered by `_do`."""
+        """Have a request given up; it is answered here where it is with no actor."""
         task = self._tasks.get(request_id)
-        if task is not None and not await self._pool.cancel(request_id):
-            task.cancel()
+        if task is not None and not await self._pool.cancel(request_id) and task.cancel():
+            self._wire.say(Failed(id=request_id, error="the job was cancelled"))
 
 
 def maker(model: str, template: str, placement: Placement) -> Callable[[], Any]:

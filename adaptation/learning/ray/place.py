@@ -8,11 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, ObjectLostError, RayError, RayTaskError
+from ray.exceptions import (
+    ActorUnavailableError,
+    ObjectLostError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
 
 from adaptation.backoff import pause_s
 from adaptation.errors import TrainerError, TrainerLostError
 from adaptation.learning.ray.actor import Outcome
+from adaptation.learning.ray.cluster import in_short
 from adaptation.learning.ray.files import Files
 from adaptation.learning.training.messages import Ready, Step, Work
 
@@ -32,12 +39,19 @@ class Place:
         make: Callable[[], Any],
         on_step: Callable[[Step], None],
         on_change: Callable[[], None],
+        tasks: asyncio.TaskGroup,
     ) -> None:
-        """`on_change` is told when the actor has become ready, or no longer is."""
+        """`on_change` is told when the actor has become ready, no longer is, or why has changed.
+
+        `tasks` ends by whatever is no error of Ray's: its client, at `ray://`, raises others where
+        the way to the cluster is lost.
+        """
         self._make, self._on_step, self._on_change = make, on_step, on_change
         self._actor = make()
         self.about: Ready | None = None
-        """None while the actor is not there."""
+        """None while the actor is not there; another object in every life of it."""
+        self._life = asyncio.timeout(None)
+        """Expires where a request finds the actor lost before `_follow` does."""
         self.problem: str | None = None
         """Why it is not there, where that is known."""
         self.idle_since = asyncio.get_running_loop().time()
@@ -45,7 +59,7 @@ class Place:
         """Set at the end of each request."""
         self._pace_s = 0.0
         self._spoke = 0.0
-        self._following = asyncio.create_task(self._follow())
+        self._following = tasks.create_task(self._follow())
 
     @property
     def load(self) -> int:
@@ -58,14 +72,16 @@ class Place:
 
     async def ask(self, work: Work, files: Files | None) -> Outcome:
         """Have work done; raises `TrainerError`, of which `TrainerLostError` is no fault of it."""
-        now = asyncio.get_running_loop().time
+        now, about = asyncio.get_running_loop().time, self.about
         if not self._under_way:
             self._spoke = now()
         ended = self._under_way[work.id] = asyncio.Event()
         try:
             outcome: Outcome = await self._actor.ask.remote(work, files)
             return outcome
-        except RayError as error:
+        except Exception as error:  # Ray's client raises others than Ray's where it is lost
+            if isinstance(error, RayActorError):
+                self._doubt(about, error)
             raise failure(error) from error
         finally:
             del self._under_way[work.id]
@@ -103,11 +119,12 @@ class Place:
         failures = 0
         while True:
             try:
-                self.about, self.problem = await self._actor.about.remote(), None
-                failures, self.idle_since = 0, asyncio.get_running_loop().time()
-                self._on_change()
-                while True:
-                    self._pass_on(await self._actor.steps.remote())
+                async with asyncio.timeout(None) as self._life:
+                    self.about, self.problem = await self._actor.about.remote(), None
+                    failures, self.idle_since = 0, asyncio.get_running_loop().time()
+                    self._on_change()
+                    while True:
+                        self._pass_on(await self._actor.steps.remote())
             except ActorUnavailableError as error:  # Ray starts it again
                 self._lost(error)
                 await asyncio.sleep(LOOK_S)
@@ -117,10 +134,21 @@ class Place:
                 self.kill()  # where it lives, and has no model
                 await asyncio.sleep(pause_s(failures, FIRST_BACKOFF_S, MAX_BACKOFF_S))
                 self._actor = self._make()
+            except TimeoutError:
+                if not self._life.expired():
+                    raise
+
+    def _doubt(self, about: Ready | None, error: RayActorError) -> None:
+        """Have nothing asked of an actor whose life has ended, until `_follow` finds it ready."""
+        if about is not None and about is self.about:
+            self._lost(error)
+            self._life.reschedule(asyncio.get_running_loop().time())
 
     def _lost(self, error: RayError) -> None:
+        before = self.about, self.problem
         self.about, self.problem = None, said(error)
-        self._on_change()
+        if before != (self.about, self.problem):
+            self._on_change()
 
     def _pass_on(self, steps: list[Step]) -> None:
         now = asyncio.get_running_loop().time()
@@ -131,8 +159,10 @@ class Place:
                 self._on_step(step)
 
 
-def failure(error: RayError) -> TrainerError:
-    """Return what an error of Ray's says of work: that it was lost, unless its actor refused it."""
+def failure(error: Exception) -> TrainerError:
+    """Return what an error says of work: that it was lost, unless its actor refused it."""
+    if not isinstance(error, RayError):
+        return TrainerLostError(f"the way to the Ray cluster was lost: {in_short(str(error))}")
     if isinstance(error, RayTaskError) and not isinstance(error.cause, ObjectLostError):
         return TrainerError(said(error))
     return TrainerLostError(f"the trainer's actor was lost: {said(error)}")

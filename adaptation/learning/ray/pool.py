@@ -40,14 +40,15 @@ class Pool:
         make: Callable[[], Any],
         on_step: Callable[[Step], None],
         on_change: Callable[[Standing], None],
+        tasks: asyncio.TaskGroup,
     ) -> None:
-        self._placement, self._make = placement, make
+        self._placement, self._make, self._tasks = placement, make, tasks
         self._on_step, self._on_change = on_step, on_change
         self._changed = asyncio.Event()
         self._alone_since = asyncio.get_running_loop().time()
         """Since when no actor is ready, where none is."""
         self._places = [self._new() for _ in range(placement.fewest)]
-        self._shrinking = asyncio.create_task(self._shrink())
+        tasks.create_task(self._shrink())
 
     async def ready(self) -> Ready:
         """Await the first actor; raises `TrainerError` where it cannot load, or finds no room."""
@@ -116,7 +117,7 @@ class Pool:
                 self._tell()
 
     def _new(self) -> Place:
-        return Place(self._make, self._on_step, self._tell)
+        return Place(self._make, self._on_step, self._tell, self._tasks)
 
     def _tell(self) -> None:
         """Wake who waits, and say how many actors there are."""

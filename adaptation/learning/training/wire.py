@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TextIO
@@ -84,6 +85,10 @@ class Wire(Inbox):
         self._out.flush()
 
     def _listen(self, stdin: TextIO) -> None:
-        for line in stdin:
-            self.put(REQUEST.validate_json(line))
+        try:
+            for line in stdin:
+                self.put(REQUEST.validate_json(line))
+        except BaseException:  # noqa: BLE001  no request would be heard any more
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)  # the parent is gone; a job in progress has nobody to hand its result to

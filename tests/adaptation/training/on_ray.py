@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
+import time
 from pathlib import Path
 
 from adaptation import child
+from tests.adaptation.training.ray_nodes import PORTS, is_free
 
 LAST_SAID = 2_000
 """Letters of what a process that has ended said last."""
+LOOK_S = 0.1
 
 
 class Nodes:
@@ -54,3 +58,24 @@ class Nodes:
             return said
         self.close()
         raise RuntimeError(self._log.read_text()[-LAST_SAID:])
+
+
+class ClientServer:
+    """What a cluster is asked through at `ray://`."""
+
+    def __init__(self, cluster: str) -> None:
+        port = next(filter(is_free, random.sample(PORTS, len(PORTS))))
+        self.address = f"ray://127.0.0.1:{port}"
+        where = ("--address", cluster, "--host", "127.0.0.1", "--port", str(port))
+        # Ray's proxy starts another such process for each client, which takes seconds more.
+        self._process = subprocess.Popen(
+            child.command("ray.util.client.server", *where, "--mode", "legacy"),
+            stderr=subprocess.DEVNULL,
+        )
+        while is_free(port):
+            assert self._process.poll() is None, "it has ended"
+            time.sleep(LOOK_S)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()

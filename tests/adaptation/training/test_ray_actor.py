@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,24 @@ CANCELLED = "the job was cancelled"
 WAIT_S = 60.0
 LONG = Recipe(steps=3_000)
 """Seconds, after which it fails: a light worker writes no adapter."""
+
+
+BROKEN = """
+import time
+from adaptation.learning.ray import actor
+from adaptation.learning.training.chat import Template
+
+class Worker:
+    def __init__(self, inbox, options):
+        pass
+
+    def serve(self):
+        raise OSError("nobody foresaw this")
+
+actor.Worker = Worker
+actor.TrainerActor(actor.Seat(model="", template=Template(), threads=1, device="cpu"))
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -62,3 +82,11 @@ async def test_a_job_that_is_cancelled_in_training_ends_and_the_next_one_is_begu
             outcome = await asking
         assert step.id == number
         assert outcome.reply == Failed(id=number, error=CANCELLED)
+
+
+def test_an_actor_whose_thread_ends_ends_too_so_that_ray_starts_it_again() -> None:
+    ended = subprocess.run(
+        (sys.executable, "-c", BROKEN), capture_output=True, text=True, timeout=WAIT_S
+    )
+    assert ended.returncode == 1
+    assert "nobody foresaw this" in ended.stderr

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from adaptation.learning.ray.trainer import RayTrainer
 from adaptation.learning.training.adapter_files import CONFIG, WEIGHTS
 from adaptation.learning.training.process import ProcessTrainer
 from adaptation.learning.training.trainer import Recipe, Spent, TrainingJob
-from tests.adaptation.training.on_ray import Nodes
+from tests.adaptation.training.on_ray import ClientServer, Nodes
 from tests.adaptation.training.working import LONG, in_training
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,9 +46,7 @@ def nodes() -> Iterator[Nodes]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def on_ray(nodes: Nodes, tiny_model: Path) -> AsyncIterator[RayTrainer]:
     """A trainer of one or two actors, each with one core."""
-    placement = Placement(
-        address=nodes.address, fewest=1, most=2, cpus=1, device="cpu", start_s=START_S
-    )
+    placement = on_ray_at(nodes.address)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # as its nodes: on 127.0.0.1
         patch.setenv("RAY_AUTH_MODE", "disabled")
@@ -56,6 +55,10 @@ async def on_ray(nodes: Nodes, tiny_model: Path) -> AsyncIterator[RayTrainer]:
         await trainer.start()
         yield trainer
         await trainer.close()
+
+
+def on_ray_at(address: str) -> Placement:
+    return Placement(address=address, fewest=1, most=2, cpus=1, device="cpu", start_s=START_S)
 
 
 def actors_below(nodes: Nodes) -> list[psutil.Process]:
@@ -153,6 +156,29 @@ async def test_a_job_that_is_cancelled_on_its_way_to_the_actor_costs_nobody_anyt
     await asyncio.wait([beside])
 
 
+async def test_where_the_client_s_server_is_lost_work_is_refused_at_once(
+    on_ray: RayTrainer, nodes: Nodes, tiny_model: Path, tmp_path: Path, job: Job
+) -> None:
+    async with AsyncExitStack() as opened:
+        nodes.add()
+        opened.callback(nodes.remove)
+        through = ClientServer(nodes.address)
+        opened.callback(through.kill)
+        by_client = RayTrainer(tiny_model, on_ray_at(through.address))
+        opened.push_async_callback(by_client.close)
+        await by_client.start()
+        assert (await by_client.train(job(tmp_path / "a"), 300)).steps == 6
+        work = await in_training(by_client, job(tmp_path / "b"))
+        through.kill()
+        with pytest.raises(TrainerLostError, match=r"the way to the Ray cluster was|Ray's driver"):
+            await asyncio.wait_for(work, WAIT_S)
+        unreached = f"failed: no Ray cluster is reached at {through.address}"
+        await until(lambda: by_client.status.startswith(unreached))
+        with pytest.raises(TrainerLostError, match=r"no Ray cluster is reached .*--ray-address"):
+            await by_client.train(job(tmp_path / "c"), 300)
+    assert on_ray.status == "ready"
+
+
 async def test_jobs_train_together_and_where_they_are_many_an_actor_is_added(
     on_ray: RayTrainer, nodes: Nodes, tmp_path: Path, job: Job
 ) -> None:
@@ -179,7 +205,6 @@ async def test_a_killed_actor_costs_its_own_job_and_is_started_again(
     (lost,) = done
     assert "the trainer's actor was lost" in str(lost.exception())
     assert type(lost.exception()) is TrainerLostError
-    await until(lambda: actors(on_ray) == 1)  # a job that comes sooner may be lost with it
     assert (await on_ray.train(job(tmp_path / "c"), 300)).steps == 6
     assert len(going_on) == 1
     await until(lambda: actors(on_ray) == 2)

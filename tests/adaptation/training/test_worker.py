@@ -5,6 +5,7 @@ from pathlib import Path
 from adaptation.conversation import spoken
 from adaptation.learning.training.messages import REPLY, Done, Failed, Generate, Ready, Step
 from memory.types import Message
+from tests.adaptation.training.working import LIGHT_WORKER
 
 
 def run_worker(model: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -22,6 +23,15 @@ def run_worker(model: Path, stdin: str = "") -> subprocess.CompletedProcess[str]
 
 def test_the_worker_ends_with_its_stdin(tiny_model: Path) -> None:
     assert run_worker(tiny_model).returncode == 0
+
+
+def test_a_process_that_can_hear_no_more_requests_ends() -> None:
+    command = [sys.executable, "-m", LIGHT_WORKER]
+    ended = subprocess.run(
+        command, input="no request\n", capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "ValidationError" in ended.stderr
 
 
 def test_a_model_that_cannot_be_loaded_is_reported_on_the_wire(tmp_path: Path) -> None:
