@@ -20,13 +20,14 @@ from server.terminal import complain, plain, print_json, print_table
 if TYPE_CHECKING:
     from memory.memory import LongTermMemory
 
-ROLES = ("user", "reviewer", "admin")
+ROLES = ("user", "reviewer", "admin", "gateway")
 COLUMNS = (
     "id", "tenant", "role", "name", "key", "state", "created", "expires", "last used",
 )  # fmt: skip
 EXAMPLES = """\
   whet keys create --tenant acme                       a key for an app: asks, and gives feedback
   whet keys create --tenant acme --role admin --name ops
+  whet keys create --role gateway --name litellm       a gateway that names tenants in a header
   whet keys list --tenant acme
   whet keys rotate key_0123456789ab --grace-s 3600     a new one; the old one opens for an hour more
   whet keys revoke key_0123456789ab                    at once; a running server follows in seconds
@@ -37,6 +38,8 @@ what each role may do:
   reviewer  see what the tenant's memory holds, and decide about records as well
   admin     import, export, promote adapters and make keys of its tenant as well;
             of the tenant `default`: everything of all tenants, and the server's own routes
+  gateway   ask for the tenants that the header of --trusted-header names, as a user of theirs;
+            without the header nothing
 """
 
 

@@ -33,7 +33,7 @@ class Tenants(Group):
     cost throughput; `none` is 16 on a CPU, and all that fit on an accelerator"""
     trusted_header: str | None = None
     """header in which a gateway that authenticates by itself names the tenant; it is believed with
-    an admin key of the tenant `default`, and from everybody where there is no key at all"""
+    a key of role `gateway` or the operator's, and from everybody where there is no key at all"""
     allowed_hosts: Annotated[tuple[str, ...], Listed] = ()
     """names besides localhost that this server may be asked by while it has no key"""
     tenant_metrics: bool = False

@@ -95,19 +95,21 @@ class Authentication:
         if self._trust.tenant_header is None:
             return EVERYBODY
         if self._trust.tenant_header not in headers:
-            raise ApiError(401, f"Send the tenant in the header `{self._trust.tenant_header}`")
+            raise ApiError(401, _nameless(self._trust.tenant_header))
         return self._spoken_for(EVERYBODY, headers)
 
     def _spoken_for(self, principal: Principal, headers: Headers) -> Principal:
         """Return the tenant that a trusted gateway speaks for: a user, whatever its name."""
         name = self._trust.tenant_header
         named = headers.getlist(name) if name else []
+        if principal.role is Role.GATEWAY and not named:
+            raise ApiError(401, _nameless(name))
         if not named:
             return principal
         if len(named) > 1:
             raise ApiError(400, f"send `{name}` once: a gateway replaces what its clients sent")
         (tenant,) = named
-        if principal.is_operator:
+        if principal.speaks_for_others:
             return _user_of(tenant, name, principal)
         if tenant != principal.tenant:
             raise ApiError(403, f"this key may not speak for others: leave out `{name}`")
@@ -127,6 +129,12 @@ class Authentication:
                 f"this server is not known as {given}: serve with --allowed-hosts, "
                 "or make keys with `whet keys create`",
             )
+
+
+def _nameless(header: str | None) -> str:
+    if header is None:
+        return "a gateway's key needs a header that names the tenant: serve with --trusted-header"
+    return f"Send the tenant in the header `{header}`"
 
 
 def _user_of(tenant: str, name: str | None, principal: Principal) -> Principal:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from memory.errors import ConflictError
 from memory.keys import ApiKey, KeyStore, NewKey
+from server.config import DEFAULT_TENANT
 from server.tenancy.principal import Role
 from server.tenancy.secret import Secret, hint_of, new_key
 
@@ -17,7 +19,12 @@ GRACE_S = DAY_S
 def make(
     store: KeyStore, secret: Secret, tenant: str, role: Role, name: str, days: float | None
 ) -> dict[str, Any]:
-    """Make a key, and return it with its text."""
+    """Make a key, and return it with its text.
+
+    Raises `ConflictError` for a gateway's key of any tenant but the operator's.
+    """
+    if role is Role.GATEWAY and tenant != DEFAULT_TENANT:
+        raise ConflictError("a key of role `gateway` is the operator's: of the tenant `default`")
     text = new_key()
     ends = None if days is None else time.time() + days * DAY_S
     new = NewKey(

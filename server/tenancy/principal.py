@@ -27,6 +27,8 @@ class Role(StrEnum):
     """Looks at what the tenant's memory holds, and decides about records as well."""
     ADMIN = "admin"
     """Moves the tenant's memory and adapters, and makes its keys."""
+    GATEWAY = "gateway"
+    """Speaks for the tenants that the trusted header names; for itself it may do nothing."""
 
 
 class Access(IntEnum):
@@ -59,6 +61,11 @@ class Principal:
     def is_operator(self) -> bool:
         """Whether the whole server is looked after: by an admin of the default tenant."""
         return self.role is Role.ADMIN and self.tenant == DEFAULT_TENANT
+
+    @property
+    def speaks_for_others(self) -> bool:
+        """Whether the trusted header is believed with its key."""
+        return self.is_operator or self.role is Role.GATEWAY
 
     @property
     def access(self) -> Access:

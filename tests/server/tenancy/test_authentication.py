@@ -92,7 +92,7 @@ async def test_a_key_binds_to_its_tenant_and_its_role(memory: LongTermMemory) ->
     assert "role `admin`" in refused.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("role", [Role.USER, Role.REVIEWER, Role.ADMIN])
 async def test_what_is_the_servers_is_open_to_no_other_tenant(
     memory: LongTermMemory, role: Role
 ) -> None:
@@ -281,6 +281,24 @@ async def test_a_gateway_names_the_tenant_with_the_operators_key(memory: LongTer
     assert (await door.get(ASK, app, **{"x-tenant": "acme"})).json()["role"] == "admin"
     assert (await door.get(ASK, gateway, **{"x-tenant": "../etc"})).status_code == 400
     assert (await door.get(ASK, **{"x-tenant": "globex"})).status_code == 401
+
+
+async def test_a_gateway_that_forgets_the_header_is_nobody(memory: LongTermMemory) -> None:
+    door = Door(memory, Trust(tenant_header="X-Tenant"))
+    gateway = door.key("default", Role.GATEWAY)["key"]
+    spoken = await door.get(ASK, gateway, **{"x-tenant": "globex"})
+    assert spoken.json() == {"tenant": "globex", "role": "user"}
+    assert (await door.get(METRICS, gateway, **{"x-tenant": "default"})).status_code == 403
+    for path in (ASK, METRICS):
+        forgotten = await door.get(path, gateway)
+        assert (forgotten.status_code, "`X-Tenant`" in forgotten.text) == (401, True)
+    unasked = await Door(memory).get(ASK, gateway, **{"x-tenant": "globex"})
+    assert (unasked.status_code, "--trusted-header" in unasked.text) == (401, True)
+
+
+def test_no_tenant_makes_a_gateways_key(memory: LongTermMemory) -> None:
+    with pytest.raises(ConflictError, match="`gateway`"):
+        Door(memory).key("acme", Role.GATEWAY)
 
 
 async def test_of_several_tenants_none_is_spoken_for(memory: LongTermMemory) -> None:

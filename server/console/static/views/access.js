@@ -12,6 +12,7 @@ const ROLES = [
   ['reviewer', 'looks at memory and decides about records'],
   ['admin', 'moves adapters, begins jobs and makes keys'],
 ];
+const GATEWAY = ['gateway', 'asks for the tenants that the trusted header names, of the tenant default'];
 
 export function Access({ me }) {
   const keys = useData((signal) => get('/v1/admin/keys', { signal }), []);
@@ -73,7 +74,7 @@ function make(me, done) {
         ${me.isOperator && html`<${Field} label="Tenant"><input name="tenant" value=${me.tenant} required /><//>`}
         <fieldset>
           <legend class="field-name">Role</legend>
-          ${ROLES.map(([role, text]) => html`
+          ${[...ROLES, ...(me.isOperator ? [GATEWAY] : [])].map(([role, text]) => html`
             <label class="check" key=${role}><input type="radio" name="role" value=${role} checked=${role === 'user'} /> <span><b>${role}</b> ${text}</span></label>`)}
         </fieldset>
         <${Field} label="Days until it ends" hint="Empty: never."><input name="days" type="number" min="0.01" step="any" max="36500" /><//>
