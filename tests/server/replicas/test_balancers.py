@@ -1,4 +1,4 @@
-"""`deploy/nginx.conf` before three replicas: real nginx, real processes, deaths under requests."""
+"""nginx and Envoy, as `deploy` has them, before three replicas that die under requests."""
 
 from __future__ import annotations
 
@@ -9,32 +9,37 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
+from loadtests.environment import NotInstalledError
 from server.server_process import ROOT, free_port
+from tests.e2e.apart import interpreter
 from tests.server.replicas.replica import ANSWER, VERIFIED, Client, Replica, asked
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+PORT = re.compile(r"(127\.0\.0\.1(?::|, port_value: ))(800\d)")
 SLOW = "How long may a reader wait 3 s for an answer?"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["nginx.conf", "envoy.yaml"])
 def balancer(
-    three: list[Replica], operator: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    three: list[Replica],
+    operator: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Client]:
     """What clients ask."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed here (Debian: apt-get install nginx-light)")
     folder, port = tmp_path_factory.mktemp("balancer"), free_port()
     ports = {"8000": port, **{f"800{n}": each.port for n, each in enumerate(three, 1)}}
-    text = (ROOT / "deploy/nginx.conf").read_text()
-    text = re.sub(r"127\.0\.0\.1:(800\d)", lambda found: f"127.0.0.1:{ports[found[1]]}", text)
-    (folder / "nginx.conf").write_text(text)
-    words = [NGINX, "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off;"]
+    text = (ROOT / "deploy" / request.param).read_text()
+    text, found = PORT.subn(lambda found: f"{found[1]}{ports[found[2]]}", text)
+    assert found == len(ports)
+    (folder / request.param).write_text(text)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log)
+        process = subprocess.Popen(_command(request.param, folder), stdout=log, stderr=log)
     client = Client(f"http://127.0.0.1:{port}", operator)
     try:
         _answers(client)
@@ -43,6 +48,19 @@ def balancer(
         client.http.close()
         process.terminate()
         process.wait(30)
+
+
+def _command(file: str, folder: Path) -> list[str]:
+    """Return what runs the file of that name in the folder; skips where that is not to be had."""
+    if file == "envoy.yaml":
+        try:
+            envoy = interpreter("envoy").with_name("envoy")
+        except NotInstalledError as error:
+            pytest.skip(f"Envoy cannot be installed here (python -m tests.e2e.apart): {error}")
+        return [str(envoy), "--config-path", str(folder / file), "--use-dynamic-base-id"]
+    if NGINX is None:
+        pytest.skip("nginx is not installed here (Debian: apt-get install nginx-light)")
+    return [NGINX, "-p", str(folder), "-c", file, "-g", "daemon off;"]
 
 
 def _answers(client: Client) -> None:
