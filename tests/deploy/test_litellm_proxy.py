@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,6 +53,15 @@ class Spent(CustomLogger):
 
 litellm.logging_callback_manager.add_litellm_callback(Spent())
 '''
+TURNS = {"messages": asked("How many?")["messages"], "max_tokens": 100}
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "completions": {"prompt": "How many?"},
+    "chat/completions": TURNS,
+    "responses": {"input": "How many?"},
+    "messages": TURNS,
+}
+"""The same question, by the routes that take it."""
+AWAY = "Whet cannot be reached: send the request again"
 SAMPLE_COST = 10 * 0.0000008
 """Of what one sample of the scripted answer generates, by the price in the file."""
 CLAIM = {"X-Tenant": "acme"}
@@ -107,20 +117,25 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         pytest.skip(f"LiteLLM cannot be installed here (python -m tests.e2e.apart): {error}")
     folder = tmp_path_factory.mktemp("litellm")
     whet = Replica("whet", (*FLAGS, *QUICK, *NAMED), folder)
-    words = ("keys", "create", "--role", "admin", "--name", "litellm")
-    made = subprocess.run(
-        [sys.executable, "-m", "server.cli", *words, "--data-dir", str(whet.data_dir)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    operator = Client(whet.url, made.stdout.strip())
+    operator = Client(whet.url, _key(whet, "admin"))
+    key = _key(whet, "gateway")
     whet.begin()
     try:
-        with _proxy(command, folder, whet.url, made.stdout.strip()) as url:
+        with _proxy(command, folder, whet.url, key) as url:
             whet.wait()
             yield Gateway(url, folder / "proxy.log", whet, operator)
     finally:
         operator.http.close()
         whet.stop()
+
+
+def _key(whet: Replica, role: str) -> str:
+    words = ("keys", "create", "--role", role, "--name", "litellm")
+    made = subprocess.run(
+        [sys.executable, "-m", "server.cli", *words, "--data-dir", str(whet.data_dir)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return made.stdout.strip()
 
 
 @contextmanager
@@ -209,15 +224,13 @@ def test_a_key_without_a_tenant_asks_nothing(gateway: Gateway) -> None:
     assert (refused.status_code, "no tenant" in refused.text) == (403, True)
 
 
-@pytest.mark.parametrize("path", ["completions", "chat/completions", "responses", "messages"])
+@pytest.mark.parametrize("path", FORMS)
 def test_every_route_costs_all_that_was_generated(path: str, gateway: Gateway) -> None:
-    forms = {"completions": {"prompt": "How many?"}, "responses": {"input": "How many?"}}
-    body = forms.get(path, {**asked("How many?"), "max_tokens": 100})
     unseen = {"stream": True, "stream_options": {"include_usage": False}}
     costs = []
     for more in ({}, unseen):
         who = f"{path.replace('/', '-')}-{len(costs)}"
-        answer = gateway.post(who, f"/v1/{path}", **{**body, "model": MODEL}, **more)
+        answer = gateway.post(who, f"/v1/{path}", model=MODEL, **FORMS[path], **more)
         assert answer.status_code == 200, answer.text
         wait_until(partial(gateway.spent, who), 30, "the cost")
         costs += gateway.spent(who)
@@ -250,9 +263,18 @@ def test_what_is_not_there_for_one_customer_shuts_nothing_to_others(gateway: Gat
     assert gateway.ask("acme", "Still here?").status_code == 200
 
 
-def test_while_whet_is_away_clients_are_told_500(gateway: Gateway) -> None:
-    gateway.whet.kill()
-    assert gateway.ask("acme", "Anybody?").status_code == 500
+def test_while_whet_is_away_clients_are_told_to_come_back(gateway: Gateway) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        cut = threads.submit(gateway.ask, "acme", "Wait, wait 30 s.")
+        time.sleep(2)
+        gateway.whet.kill()
+    told = [cut.result()]
+    for path in ("chat/completions", "responses"):
+        asking = partial(gateway.post, "acme", f"/v1/{path}", model=MODEL, **FORMS[path])
+        told += [asking(stream=stream) for stream in (False, True)]
+    found = [(each.status_code, each.headers.get("retry-after")) for each in told]
+    assert found == [(503, "1")] * 5
+    assert all(AWAY in each.text for each in told)
     gateway.whet.begin()
     gateway.whet.wait()
     assert gateway.ask("acme", "Anybody?").status_code == 200
